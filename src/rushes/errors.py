@@ -1,0 +1,107 @@
+"""The tree of errors.
+
+RushesError                 anything that a user can cause and cure; exit code 1
+├── RecipeError             the recipe is wrong: every fault with its place; exit code 2
+├── SourceError             raw data on disk contradicts its layout, labels or clock
+├── MediaError              a video, frame or image that cannot be decoded or trusted
+├── ShardError              a shard, index, manifest or receipt that does not hold
+├── StageError              a stage that is locked, stale or of another signature
+│   └── QuarantineError     more bad inputs than the recipe allows
+├── UnitError               a unit that crashed, ran out of time or of memory
+├── ModelError              a checkpoint that is missing, unreadable or does not fit
+├── TrainError              training that cannot go on: a loss that is not finite, say
+├── AnswerError             a model's answer that cannot be read
+└── MetricError             input for which a metric is not defined (also a ValueError)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class RushesError(Exception):
+    """An error that says what was asked, what was found, where, and what to do next.
+
+    Args:
+        message: what was asked and what was found, one sentence.
+        where: file, line, key or unit at which it was found.
+        cure: what to type or change next.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, where: object = None, cure: str | None = None) -> None:
+        self.message = message
+        self.where = None if where is None else str(where)
+        self.cure = cure
+        super().__init__(message, self.where, cure)
+
+    def __str__(self) -> str:
+        """Message, place and cure on one line each."""
+        lines = [self.message]
+        if self.where is not None:
+            lines.append(f"  where: {self.where}")
+        if self.cure is not None:
+            lines.append(f"  cure:  {self.cure}")
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple:
+        """Keep the keyword arguments when an error crosses a process border."""
+        return _rebuild, (type(self), self.message, self.where, self.cure)
+
+
+def _rebuild(kind: type[RushesError], message: str, where: str | None, cure: str | None) -> RushesError:
+    return kind(message, where=where, cure=cure)
+
+
+class RecipeError(RushesError):
+    """A wrong recipe; ``str()`` lists all faults, one a line, each with its place."""
+
+    exit_code = 2
+
+    @classmethod
+    def of(cls, faults: Sequence[str], where: object) -> RecipeError:
+        """Build one error out of all ``faults`` of the recipe at ``where``."""
+        noun = "fault" if len(faults) == 1 else "faults"
+        listing = "\n".join(f"  - {fault}" for fault in faults)
+        return cls(f"the recipe has {len(faults)} {noun}:\n{listing}", where=where)
+
+
+class SourceError(RushesError):
+    """Raw data on disk contradicts its layout, its labels or its clock."""
+
+
+class MediaError(RushesError):
+    """A video, frame or image that cannot be decoded or trusted."""
+
+
+class ShardError(RushesError):
+    """A shard, index, manifest or receipt that does not hold."""
+
+
+class StageError(RushesError):
+    """A stage that is locked, stale or of another signature."""
+
+
+class QuarantineError(StageError):
+    """More inputs were quarantined than the recipe allows."""
+
+
+class UnitError(RushesError):
+    """A unit that crashed, ran out of time or of memory."""
+
+
+class ModelError(RushesError):
+    """A checkpoint that is missing, unreadable or does not fit."""
+
+
+class TrainError(RushesError):
+    """Training that cannot go on."""
+
+
+class AnswerError(RushesError):
+    """A model's answer that cannot be read."""
+
+
+class MetricError(RushesError, ValueError):
+    """Input for which a metric is not defined."""

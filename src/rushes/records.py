@@ -1,0 +1,155 @@
+"""The records that every floor speaks of, validated at birth.
+
+Time is float64 seconds, half-open ``[start_s, end_s)``. The clock of a recording starts at zero with its
+first frame; the clock of a clip starts at zero with the clip.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from rushes.errors import SourceError
+
+KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+ClipKind = Literal["before", "across", "after", "window"]
+MediaKind = Literal["frames", "video"]
+
+
+def _require(holds: bool, message: str, where: object) -> None:
+    if not holds:
+        raise SourceError(message, where=where)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Segment:
+    """A labelled stretch of time, ``[start_s, end_s)`` seconds.
+
+    >>> Segment(1.0, 3.5, "Tape").duration_s
+    2.5
+    """
+
+    start_s: float
+    end_s: float
+    label: str
+
+    def __post_init__(self) -> None:
+        finite = math.isfinite(self.start_s) and math.isfinite(self.end_s)
+        _require(
+            finite and self.end_s > self.start_s,
+            f"a segment must end after it starts, found [{self.start_s}, {self.end_s})",
+            self.label,
+        )
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds, always positive."""
+        return self.end_s - self.start_s
+
+    def contains(self, time_s: float) -> bool:
+        """Whether ``time_s`` lies in ``[start_s, end_s)``."""
+        return self.start_s <= time_s < self.end_s
+
+    def shifted(self, by_s: float) -> Segment:
+        """The same segment on a clock whose zero lies ``by_s`` seconds earlier."""
+        return Segment(self.start_s + by_s, self.end_s + by_s, self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Where a recording's pictures lie: one video file, or a folder of JPEG frames named by their time."""
+
+    kind: MediaKind
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One session of one person in front of one camera.
+
+    Attributes:
+        key: unique in the dataset, letters, digits, ``_`` and ``-``, e.g. ``U0101_S0100``.
+        group: the person; splits never cut through a group.
+        subject: the id under which the source knows the person; one person can carry two.
+        session: the source's name of the session.
+        media: the pictures.
+        segments: labelled operations in order of time, not overlapping; gaps are allowed.
+        origin_unix_s: wall-clock time (seconds since 1970, UTC) of the recording's zero.
+    """
+
+    key: str
+    group: str
+    subject: str
+    session: str
+    media: Media
+    segments: tuple[Segment, ...]
+    origin_unix_s: float
+
+    def __post_init__(self) -> None:
+        _require(KEY.fullmatch(self.key) is not None, f"not a key: {self.key!r}", self.media.path)
+        for earlier, later in zip(self.segments, self.segments[1:], strict=False):
+            _require(
+                later.start_s >= earlier.end_s,
+                f"segments overlap: {earlier.label} ends at {earlier.end_s:.3f} s, "
+                f"{later.label} starts at {later.start_s:.3f} s",
+                self.key,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The right answer for a clip: what is under way at the asked moment, from when to when, what follows.
+
+    Attributes:
+        operation: label of the operation under way at the asked moment.
+        start_s: its start on the clip's clock, not before 0.
+        end_s: its end on the clip's clock, not after the clip's length.
+        next: label of the operation that follows it.
+    """
+
+    operation: str
+    start_s: float
+    end_s: float
+    next: str
+
+    def __post_init__(self) -> None:
+        _require(
+            0.0 <= self.start_s < self.end_s,
+            f"a target must lie inside its clip, found [{self.start_s}, {self.end_s})",
+            self.operation,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A stretch of a recording with a question about one moment of it.
+
+    Attributes:
+        key: unique in the dataset; becomes the sample's key.
+        kind: which side of an operation boundary is asked about, or ``window`` of a timeline.
+        start_s, end_s: the clip on the recording's clock.
+        asked_s: the moment asked about, on the clip's clock, in ``[0, end_s - start_s)``.
+        target: the right answer; None where the asked moment carries no label or has no successor.
+        segments: every labelled segment that the clip touches, cut to it, on the clip's clock.
+    """
+
+    key: str
+    kind: ClipKind
+    start_s: float
+    end_s: float
+    asked_s: float
+    target: Target | None
+    segments: tuple[Segment, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        _require(KEY.fullmatch(self.key) is not None, f"not a key: {self.key!r}", self.kind)
+        _require(self.end_s > self.start_s, f"empty clip [{self.start_s}, {self.end_s})", self.key)
+        _require(
+            0.0 <= self.asked_s < self.end_s - self.start_s,
+            f"the asked moment {self.asked_s} s lies outside of the clip of {self.end_s - self.start_s} s",
+            self.key,
+        )
