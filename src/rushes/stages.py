@@ -1,0 +1,107 @@
+"""Stages: signature, folder, lock, receipts, DONE: the build system that everything stands on.
+
+Files reach their final name whole or not at all: written under a temporary name in the same folder, flushed,
+fsynced, renamed, and the folder fsynced. A power cut or ``kill -9`` leaves at worst a hidden ``.*.tmp`` file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from rushes.errors import StageError
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a new binary file that appears as ``path`` when the block ends well, and never otherwise.
+
+    For what is too large to hold in memory, such as a shard; :func:`write_atomic` is the short form. The
+    folder is made if it is missing; a file that stands at ``path`` already is replaced in one step.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _fsync_folder(path.parent)
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Make renames in ``folder`` outlive a power cut; a rename is durable with its folder only."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Write ``data`` (text as UTF-8) so that ``path`` is the old file or the whole new one at any moment."""
+    with atomic_file(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+def write_json(path: Path, obj: Any) -> None:
+    """Write ``obj`` as indented JSON with sorted keys, atomically.
+
+    Raises:
+        StageError: ``obj`` holds NaN, an infinity, or something that JSON has no form for.
+    """
+    write_atomic(path, _json(obj, where=path, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        StageError: the file is missing, torn or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise StageError("a JSON file is missing", where=path, cure="run the stage that writes it") from None
+    except ValueError as error:
+        raise StageError(
+            f"not a whole JSON file: {error}", where=path, cure="move it away and run its stage again"
+        ) from None
+
+
+def canonical_json(obj: Any) -> str:
+    """The one JSON text of ``obj``: sorted keys, no spaces, no NaN; equal before and after a round trip.
+
+    >>> canonical_json({"b": (1, 2.5), "a": None})
+    '{"a":null,"b":[1,2.5]}'
+
+    Raises:
+        StageError: ``obj`` holds NaN, an infinity, or something that JSON has no form for.
+    """
+    return _json(obj, where=None, separators=(",", ":"))
+
+
+def _json(obj: Any, *, where: Path | None, **form: Any) -> str:
+    """Dump with keys sorted as the text they become, so that ``{9: a, 10: b}`` is stable as well."""
+    try:
+        plain = json.loads(json.dumps(obj, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise StageError(f"a value cannot be written as JSON: {error}", where=where) from error
+    return json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False, **form)
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of the bytes of the file at ``path``."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
