@@ -1,0 +1,110 @@
+"""Frames to the patches that a Qwen2.5-VL vision tower reads, in numpy.
+
+The library's own video processor needs torchvision; this one needs nothing. Layout and constants follow
+``Qwen2VLVideoProcessor`` of transformers 5.23, against which the tests compare where torchvision exists.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from rushes.errors import ModelError
+
+PATCH = 14  # pixels on a side of one patch
+MERGE = 2  # patches on a side that the merger joins into one visual token
+PAIR = 2  # frames that one temporal patch joins
+FACTOR = PATCH * MERGE  # both sides of a frame are multiples of this
+
+CLIP_MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
+CLIP_STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
+
+
+def smart_resize(height: int, width: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:
+    """The size, both sides multiples of 28, at which Qwen2.5-VL looks at a picture.
+
+    Rounds half to even as Python does, then shrinks (floor) or grows (ceil) into the pixel budget.
+    Source: ``smart_resize`` of the published image processor.
+
+    Args:
+        height, width: source size in pixels.
+        min_pixels, max_pixels: budget of the result, in pixels.
+
+    Returns:
+        ``(height, width)`` in pixels.
+
+    Raises:
+        ModelError: the longer side is more than 200 times the shorter one.
+
+    >>> smart_resize(224, 224, 128 * 28 * 28, 768 * 28 * 28)
+    (336, 336)
+    >>> smart_resize(480, 640, 56 * 56, 768 * 28 * 28)
+    (476, 644)
+    """
+    if max(height, width) / min(height, width) > 200:
+        raise ModelError(
+            f"a picture of {width}x{height} is more than 200 times as long as it is wide",
+            cure="crop it, or set preprocessing.frame_size",
+        )
+    rows = max(FACTOR, round(height / FACTOR) * FACTOR)
+    columns = max(FACTOR, round(width / FACTOR) * FACTOR)
+    if rows * columns > max_pixels:
+        scale = math.sqrt(height * width / max_pixels)
+        rows = max(FACTOR, math.floor(height / scale / FACTOR) * FACTOR)
+        columns = max(FACTOR, math.floor(width / scale / FACTOR) * FACTOR)
+    elif rows * columns < min_pixels:
+        scale = math.sqrt(min_pixels / (height * width))
+        rows = math.ceil(height * scale / FACTOR) * FACTOR
+        columns = math.ceil(width * scale / FACTOR) * FACTOR
+    return rows, columns
+
+
+def patchify(frames: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
+    """Normalise frames and cut them into temporal patches.
+
+    An odd number of frames is made even by repeating the last one, as the library does.
+
+    Args:
+        frames: ``(T, H, W, 3)`` uint8 RGB, H and W multiples of 28.
+
+    Returns:
+        ``(N, 1176)`` float32 patches in merge-block order with ``N = T/2 * H/14 * W/14``, and the grid
+        ``(T/2, H/14, W/14)``.
+
+    Raises:
+        ModelError: wrong shape or type, or a side that is no multiple of 28.
+
+    >>> patches, grid = patchify(np.zeros((3, 56, 84, 3), np.uint8))
+    >>> patches.shape, grid
+    ((48, 1176), (2, 4, 6))
+    """
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or len(frames) == 0:
+        raise ModelError(f"asked to patch (T, H, W, 3) uint8 frames, found {frames.shape} {frames.dtype}")
+    if len(frames) % PAIR:
+        frames = np.concatenate([frames, frames[-1:]])
+    count, height, width, _ = frames.shape
+    if height % FACTOR or width % FACTOR:
+        raise ModelError(
+            f"frames are {width}x{height}, both sides must be multiples of {FACTOR}",
+            cure="set preprocessing.frame_size to multiples of 28",
+        )
+    rows, columns = height // FACTOR, width // FACTOR
+    # One multiply-add instead of /255, -mean, /std: the same numbers to one rounding.
+    scaled = frames.astype(np.float32)
+    scaled *= 1 / (255 * CLIP_STD)
+    scaled -= CLIP_MEAN / CLIP_STD
+    blocks = scaled.reshape(count // PAIR, PAIR, rows, MERGE, PATCH, columns, MERGE, PATCH, 3)
+    # (T, pair, R, m, p, C, n, q, channel) -> (T, R, C, m, n, channel, pair, p, q)
+    ordered = blocks.transpose(0, 2, 5, 3, 6, 8, 1, 4, 7)
+    grid = (count // PAIR, height // PATCH, width // PATCH)
+    return np.ascontiguousarray(ordered).reshape(math.prod(grid), -1), grid
+
+
+def visual_tokens(grid: tuple[int, int, int]) -> int:
+    """Visual tokens that a grid of patches becomes after merging.
+
+    >>> visual_tokens((4, 24, 24))
+    576
+    """
+    return math.prod(grid) // MERGE**2

@@ -1,0 +1,259 @@
+"""Qwen2.5-VL: load or build, adapt, feed, save. The only door to transformers and peft."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from transformers import (
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedTokenizerBase,
+    Qwen2_5_VLForConditionalGeneration,
+)
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from rushes.contract import Preprocessing
+from rushes.errors import ModelError
+from rushes.models import tiny, vision
+from rushes.models.chat import Chat, Encoded, attention_mask
+
+TINY = "tiny"
+RELEASED = tuple(f"Qwen/Qwen2.5-VL-{size}-Instruct" for size in ("3B", "7B", "32B", "72B"))
+CONTRACT_FILE = "preprocessing.json"
+
+# The vision tower's MLP has gate, up and down projections too; LoRA belongs on the language model alone.
+LORA_TARGETS = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
+
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+class Adapter(BaseModel):
+    """LoRA on the seven linear projections of every language layer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rank: Annotated[int, Field(ge=1, le=512)] = 16
+    alpha: Annotated[int, Field(ge=1)] = 32
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Vlm:
+    """A model with the tokenizer and the preprocessing contract that belong to it."""
+
+    model: nn.Module
+    tokenizer: PreTrainedTokenizerBase
+    contract: Preprocessing
+
+    @property
+    def base(self) -> Qwen2_5_VLForConditionalGeneration:
+        """The library's model, under its adapter if it has one."""
+        return self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
+    def chat(self) -> Chat:
+        """The encoder of clips and questions for this model."""
+        return Chat(self.tokenizer, self.contract, self.base.config.vision_config.tokens_per_second)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clips with their questions, ready for the model. B clips, L tokens, N patches.
+
+    Attributes:
+        ids: ``(B, L)`` int64.
+        positions: ``(3, B, L)`` float32 rotary positions (time, row, column).
+        mask: ``(B, 1, L, L)`` bool, see ``chat.attention_mask``.
+        taught: ``(B, L)`` bool, tokens that the loss counts.
+        patches: ``(N, 1176)`` float32.
+        grids: ``(B, 3)`` int64.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    mask: Tensor
+    taught: Tensor
+    patches: Tensor
+    grids: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on ``device``."""
+        return Batch(*(getattr(self, part.name).to(device, non_blocking=True) for part in fields(self)))
+
+
+def collate(
+    clips: Sequence[Encoded], patches: Sequence[np.ndarray], grids: Sequence[tuple], pad_id: int
+) -> Batch:
+    """Join encoded clips of any length into one batch, padded on the right."""
+    length = max(len(clip.ids) for clip in clips)
+
+    def padded(rows: Sequence[np.ndarray], value: float) -> np.ndarray:
+        widths = [[(0, 0)] * (row.ndim - 1) + [(0, length - row.shape[-1])] for row in rows]
+        return np.stack(
+            [np.pad(row, width, constant_values=value) for row, width in zip(rows, widths, strict=True)]
+        )
+
+    return Batch(
+        ids=torch.from_numpy(padded([clip.ids for clip in clips], pad_id)),
+        positions=torch.from_numpy(
+            padded([clip.positions for clip in clips], 0).transpose(1, 0, 2).astype(np.float32)
+        ),
+        mask=torch.from_numpy(attention_mask(padded([clip.block for clip in clips], -1))),
+        taught=torch.from_numpy(padded([clip.taught for clip in clips], False)),
+        patches=torch.from_numpy(np.concatenate(patches)),
+        grids=torch.tensor(grids, dtype=torch.int64),
+    )
+
+
+def forward(vlm: Vlm, batch: Batch, keep: Tensor | int = 0, cache: object = None) -> tuple[Tensor, object]:
+    """Logits at the kept positions.
+
+    Args:
+        vlm: the model.
+        batch: its input.
+        keep: ``(B, L)`` bool mask of positions, or a number of last positions (0: all), as the library's
+            ``logits_to_keep``.
+        cache: a key-value cache to fill.
+
+    Returns:
+        ``(n kept, vocabulary)`` for a mask, else ``(B, n, vocabulary)``; and the cache.
+    """
+    features = vision.encode(vlm.base.model.visual, batch.patches, batch.grids)
+    output = vlm.model(
+        input_ids=batch.ids,
+        position_ids=batch.positions,
+        attention_mask={"full_attention": batch.mask},
+        mm_encoder_outputs={"video": BaseModelOutputWithPooling(pooler_output=(features,))},
+        logits_to_keep=keep,
+        past_key_values=cache,
+        use_cache=cache is not None,
+    )
+    return output.logits, output.past_key_values
+
+
+def loss(vlm: Vlm, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Summed cross-entropy of the taught tokens, and their number.
+
+    Only positions before a taught token reach the vocabulary, which saves the head's memory.
+    """
+    before = batch.taught.roll(-1, dims=1)
+    before[:, -1] = False
+    logits, _ = forward(vlm, batch, keep=before)
+    return nn.functional.cross_entropy(logits.float(), batch.ids[batch.taught], reduction="sum"), before.sum()
+
+
+def check_name(name: str) -> None:
+    """Refuse the name of a checkpoint that was never released, before anything is downloaded.
+
+    Raises:
+        ModelError: e.g. for ``Qwen/Qwen2.5-VL-2B``, which earlier systems name and which does not exist.
+    """
+    if name == TINY or Path(name).is_dir() or name in RELEASED:
+        return
+    if re.search(r"qwen2\.?5-vl", name, re.IGNORECASE) and not re.search(r"(3|7|32|72)B", name, re.IGNORECASE):
+        near = difflib.get_close_matches(name, RELEASED, n=1, cutoff=0.0)[0]
+        raise ModelError(
+            f"no checkpoint {name!r} was ever released; Qwen2.5-VL comes as 3B, 7B, 32B and 72B",
+            where="model.name",
+            cure=f"write model.name: {near}, or the path of a checkpoint folder",
+        )
+
+
+def load(
+    name: str, contract: Preprocessing, *, seed: int = 0, precision: Precision = "float32", nf4: bool = False
+) -> Vlm:
+    """Build ``tiny``, or load a checkpoint folder or hub name of the Qwen2.5-VL family.
+
+    Args:
+        name: ``tiny``, a folder that ``save_pretrained`` wrote, or a hub name.
+        contract: how its questions are asked.
+        seed: for the random weights of ``tiny``.
+        precision: type of the weights.
+        nf4: 4-bit language model (needs bitsandbytes and CUDA); the vision tower and the head stay whole.
+
+    Raises:
+        ModelError: unknown, unreadable or of another architecture.
+    """
+    check_name(name)
+    if name == TINY:
+        model, words = tiny.build(contract, seed)
+        return Vlm(model, words, contract)
+    quantisation = None
+    if nf4:
+        # A given list replaces the library's default, so the head must be named again.
+        whole = ["visual", "model.visual", "lm_head"]
+        quantisation = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=getattr(torch, precision),
+            llm_int8_skip_modules=whole,
+        )
+    try:
+        model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+            name, dtype=getattr(torch, precision), quantization_config=quantisation, use_safetensors=True
+        )
+        words = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(
+            f"cannot load a Qwen2.5-VL model: {error}",
+            where=name,
+            cure="name a folder written by save_pretrained, or one of " + ", ".join(RELEASED),
+        ) from error
+    return Vlm(model, words, contract)
+
+
+def adapt(vlm: Vlm, adapter: Adapter | None) -> Vlm:
+    """Freeze the model and add LoRA; without an adapter everything is trained."""
+    if adapter is None:
+        return vlm
+    config = LoraConfig(
+        r=adapter.rank,
+        lora_alpha=adapter.alpha,
+        lora_dropout=adapter.dropout,
+        target_modules=LORA_TARGETS,
+        task_type="CAUSAL_LM",
+    )
+    return Vlm(get_peft_model(vlm.model, config), vlm.tokenizer, vlm.contract)
+
+
+def save(vlm: Vlm, folder: Path) -> None:
+    """Write weights (the adapter alone if there is one), tokenizer and preprocessing contract."""
+    vlm.model.save_pretrained(folder)
+    vlm.tokenizer.save_pretrained(folder)
+    (folder / CONTRACT_FILE).write_text(vlm.contract.model_dump_json(indent=2) + "\n")
+
+
+def restore(folder: Path, *, precision: Precision = "float32", nf4: bool = False) -> Vlm:
+    """Load what ``save`` wrote, with its own preprocessing contract.
+
+    Raises:
+        ModelError: the folder is no trained model of rushes.
+    """
+    try:
+        contract = Preprocessing.model_validate_json((folder / CONTRACT_FILE).read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"no trained model: {error}", where=folder / CONTRACT_FILE, cure="run `rushes train RECIPE`"
+        ) from error
+    card = folder / "adapter_config.json"
+    if not card.is_file():
+        return load(str(folder), contract, precision=precision, nf4=nf4)
+    base_name = json.loads(card.read_text())["base_model_name_or_path"]
+    base = load(base_name, contract, precision=precision, nf4=nf4)
+    return Vlm(PeftModel.from_pretrained(base.model, folder), base.tokenizer, contract)
