@@ -190,7 +190,6 @@ def write_operations_1hz(path: Path, rows: Iterable[SecondRow]) -> None:
 
 def write_video_sidecar(path: Path, start_us: int) -> None:
     """Write when the first frame of a video was taken, microseconds since 1970 (UTC)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {"start": _wall_clock(start_us).isoformat(sep="T")})
 
 
@@ -204,5 +203,4 @@ def _write_csv(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[object
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, text.getvalue())

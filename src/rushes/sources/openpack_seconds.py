@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 
 from rushes.errors import SourceError
 from rushes.records import Segment
@@ -33,7 +34,7 @@ def seconds_of(rows: Sequence[OperationRow], missing: int = SECONDS_MISSING) -> 
     starts_us = [row.start_us for row in rows]
     first, last = starts_us[0] // 1_000_000, rows[-1].end_us // 1_000_000 - missing
     under_way = (
-        (second, rows[max(0, bisect_right(starts_us, (second + 1) * 1_000_000) - 1)])
+        (second, rows[bisect_right(starts_us, (second + 1) * 1_000_000) - 1])
         for second in range(first, last + 1)
     )
     return [SecondRow(second * 1000, row.user, row.session, row.box, row.id) for second, row in under_way]
@@ -64,7 +65,7 @@ def labels_at_1hz(
         SourceError: the segments are not in order of time.
     """
     starts_s = [segment.start_s for segment in segments]
-    if any(later < earlier for earlier, later in zip(starts_s, starts_s[1:], strict=False)):
+    if any(later < earlier for earlier, later in pairwise(starts_s)):
         raise SourceError("segments out of order", cure="sort them by their start")
     labels: list[str | None] = []
     for k in range(n_seconds):
