@@ -197,14 +197,14 @@ def _operation_follows(rows: Sequence[OperationRow], row: OperationRow) -> None:
         )
     if row.start_us < before.end_us:
         raise SourceError(
-            f"{row.operation} starts at {format_time(row.start_us)} and overlaps {before.operation} above it, "
-            f"which ends at {format_time(before.end_us)}",
+            f"{row.operation} starts at {format_time(row.start_us)} and overlaps {before.operation} "
+            f"above it, which ends at {format_time(before.end_us)}",
             cure="let the earlier operation end where the later one starts",
         )
     if row.end_us - first.start_us > MAX_SESSION_S * 1e6:
         raise SourceError(
-            f"{row.operation} ends at {format_time(row.end_us)}, more than {MAX_SESSION_S / 3600:.0f} h after "
-            f"the session began at {format_time(first.start_us)}",
+            f"{row.operation} ends at {format_time(row.end_us)}, more than {MAX_SESSION_S / 3600:.0f} h "
+            f"after the session began at {format_time(first.start_us)}",
             cure="correct the date",
         )
 
