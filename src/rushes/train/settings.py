@@ -1,0 +1,85 @@
+"""How to train: the settings of the loop, checked at birth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rushes.errors import RecipeError
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSettings:
+    """How to train; all counts are of updates (optimizer steps) unless they say otherwise.
+
+    Attributes:
+        steps: updates of the whole run.
+        batch_size: samples of one forward pass on one process.
+        learning_rate: highest rate of the schedule, see :func:`rushes.train.schedule.warmup_cosine`.
+        accumulate: forward passes of one update on one process.
+        floor: rate that the cosine falls to.
+        warmup: updates of the linear rise.
+        weight_decay: AdamW's, on matrices; vectors (biases, norms) are not decayed.
+        betas: AdamW's.
+        clip_norm: largest norm of the whole gradient; None does not clip.
+        precision: ``no`` is float32; ``fp16`` needs a GPU.
+        seed: of the order, the augmentation and the dropout; not negative.
+        checkpoint_every: updates from one checkpoint to the next.
+        keep: newest checkpoints that stay; the best one stays too where there are validations.
+        log_every: updates from one line of events.jsonl to the next.
+        eval_every: updates from one validation to the next; 0 never validates.
+        monitor: figure of the validation that is judged; higher is better.
+        patience: validations without a better figure after which training stops; the weights of the best one
+            are then the result. None trains to the end, and the last weights are the result.
+        threads: threads that read samples ahead; 0 reads between the steps.
+        device: ``auto`` takes a GPU where there is one.
+
+    Raises:
+        RecipeError: lists every setting that is out of its range.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    accumulate: int = 1
+    floor: float = 0.0
+    warmup: int = 0
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.999)
+    clip_norm: float | None = 1.0
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    seed: int = 0
+    checkpoint_every: int = 50
+    keep: int = 2
+    log_every: int = 10
+    eval_every: int = 0
+    monitor: str = "score"
+    patience: int | None = None
+    threads: int = 2
+    device: Literal["auto", "cpu"] = "auto"
+
+    def __post_init__(self) -> None:
+        def below(least: int, *names: str) -> list[str]:
+            values = {name: getattr(self, name) for name in names}
+            return [
+                f"{name}: at least {least}, found {value}" for name, value in values.items() if value < least
+            ]
+
+        faults = below(1, "steps", "batch_size", "accumulate", "checkpoint_every", "keep", "log_every")
+        faults += below(0, "seed", "warmup", "eval_every", "threads", "floor", "weight_decay")
+        if self.learning_rate <= self.floor:
+            faults.append(f"learning_rate: above floor ({self.floor}), found {self.learning_rate}")
+        if self.warmup > self.steps:
+            faults.append(f"warmup: at most steps ({self.steps}), found {self.warmup}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            faults.append(f"betas: both in [0, 1), found {self.betas}")
+        if self.clip_norm is not None and self.clip_norm <= 0:
+            faults.append(f"clip_norm: positive or none, found {self.clip_norm}")
+        if self.patience is not None and (self.patience < 1 or self.eval_every < 1):
+            faults.append(f"patience: at least 1, and with eval_every at least 1, found {self.patience}")
+        if faults:
+            raise RecipeError.of(faults, "training settings")
+
+
+FREE = frozenset({"checkpoint_every", "keep", "log_every", "threads", "device"})
+"""Settings that may change between an interruption and the resume: they do not decide what is learnt."""
