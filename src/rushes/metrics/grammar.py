@@ -1,0 +1,208 @@
+"""The order of work: which label follows which, fitted on training sequences and never copied from a table.
+
+A grammar over operations (one label an operation) is the baseline of anticipation: the most frequent
+successor of the current operation. A grammar over windows (one label a window, so mostly self-transitions)
+holds the durations as well and is what `rushes.metrics.decode.smooth` wants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rushes.errors import MetricError
+from rushes.metrics.checks import Label, as_list, encode, label_index, same_length
+
+Transition = tuple[Label, Label]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grammar:
+    """Counted transitions of K labels and the probabilities they give.
+
+    Attributes:
+        labels: the K labels.
+        counts: (K, K) how often column followed row.
+        starts: (K,) how often a sequence began with the label.
+        smoothing: pseudo-count added to each of K outcomes, above 0.
+    """
+
+    labels: tuple[Label, ...]
+    counts: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    smoothing: float
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.smoothing) and self.smoothing > 0):
+            raise MetricError(
+                f"smoothing must be above 0, or unseen labels have no successor; found {self.smoothing}",
+                cure="type a small number such as 0.1",
+            )
+
+    @property
+    def transition(self) -> NDArray[np.float64]:
+        """P(next | current), (K, K), each row sums to 1: ``(count + s) / (row sum + K s)``."""
+        smoothed = self.counts + self.smoothing
+        return smoothed / smoothed.sum(axis=1, keepdims=True)
+
+    @property
+    def initial(self) -> NDArray[np.float64]:
+        """P(first label of a sequence), (K,), sums to 1."""
+        smoothed = self.starts + self.smoothing
+        return smoothed / smoothed.sum()
+
+    def next_label(self, current: Label) -> Label:
+        """The most probable successor; at a tie the one named first in ``labels``.
+
+        Raises:
+            MetricError: ``current`` is no label of this grammar.
+        """
+        row = encode([current], self.labels, "the current label")[0]
+        return self.labels[int(self.counts[row].argmax())]
+
+
+def fit_grammar(
+    sequences: Sequence[Sequence[Label]], labels: Sequence[Label], smoothing: float = 0.1
+) -> Grammar:
+    """Count transitions inside each sequence; none is counted from one sequence to the next.
+
+    Args:
+        sequences: labels in order of time, one sequence a session, of the training split only.
+        labels: the K labels.
+        smoothing: pseudo-count of each of K successors, above 0.
+
+    Raises:
+        MetricError: no sequence, an empty one, None or an unknown label, smoothing not above 0.
+
+    >>> grammar = fit_grammar([["pick", "pack", "tape", "pick"], ["pick", "tape"]], ["pick", "pack", "tape"])
+    >>> grammar.counts.tolist()
+    [[0, 1, 1], [0, 0, 1], [1, 0, 0]]
+    >>> grammar.next_label("pack"), grammar.transition[1].round(3).tolist()
+    ('tape', [0.077, 0.077, 0.846])
+    """
+    k = len(label_index(labels))
+    counts, starts = np.zeros((k, k), dtype=np.int64), np.zeros(k, dtype=np.int64)
+    for number, sequence in enumerate(as_list(sequences, "training sequences")):
+        codes = encode(sequence, labels, f"training sequence {number}")
+        starts[codes[0]] += 1
+        np.add.at(counts, (codes[:-1], codes[1:]), 1)
+    return Grammar(tuple(labels), counts, starts, smoothing)
+
+
+def grammar_prior(grammar: Grammar, currents: Sequence[Label | None]) -> list[Label | None]:
+    """The baseline of AA@1: the most probable successor of each current label.
+
+    For an honest baseline pass the model's *own* current operations, not the true ones. Where there is none
+    (None), there is no successor either.
+
+    Raises:
+        MetricError: empty, or a label that is not the grammar's.
+
+    >>> grammar = fit_grammar([["pick", "pack", "tape"]], ["pick", "pack", "tape"])
+    >>> grammar_prior(grammar, ["pick", None])
+    ['pack', None]
+    """
+    names = as_list(currents, "current labels")
+    successor = {label: grammar.next_label(label) for label in grammar.labels}
+    encode(names, grammar.labels, "current labels", missing=True)
+    return [None if name is None else successor[name] for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class GrammarScore:
+    """How well predicted transitions keep to the order of work.
+
+    Attributes:
+        allowed: share of the n predicted transitions that occur in training, in [0, 1]; higher is better. A
+            transition with a missing side is not allowed.
+        distance: Frobenius distance of the predicted and the true transition matrix, in [0, sqrt(2 K)];
+            lower is better.
+        n: predicted transitions.
+    """
+
+    allowed: float
+    distance: float
+    n: int
+
+
+def grammar_score(
+    grammar: Grammar,
+    truth: Sequence[Transition],
+    predicted: Sequence[tuple[Label | None, Label | None]],
+) -> GrammarScore:
+    """Score predicted transitions (current, next) against training and against the truth.
+
+    ``allowed = |{i : count_train(current_i, next_i) > 0}| / n``.
+    ``distance = || T(predicted) - T(truth) ||_F``, where T has the row-normalised counts of transitions
+    without smoothing, and a zero row for a label that is never current; pairs with a missing side do not
+    enter T. The distance knows frequencies only, so report both: predicting each clip wrongly can still give
+    distance 0, and repeating one frequent transition is always allowed.
+
+    Args:
+        grammar: fitted on the training split.
+        truth: true (current, next) of each clip, or `transitions` of true sequences.
+        predicted: predicted (current, next) of each clip, or of predicted sequences; its number may differ.
+
+    Raises:
+        MetricError: empty, or a label that is not the grammar's.
+
+    >>> grammar = fit_grammar([["pick", "pack", "tape", "pick"]], ["pick", "pack", "tape"])
+    >>> truth = [("pick", "pack"), ("pack", "tape")]
+    >>> score = grammar_score(grammar, truth, [("pick", "pack"), ("pack", "pick")])
+    >>> score.allowed, round(score.distance, 3)
+    (0.5, 1.414)
+    """
+    true = _codes(truth, grammar.labels, "true transitions", missing=False)
+    answer = _codes(predicted, grammar.labels, "predicted transitions", missing=True)
+    complete = answer[(answer >= 0).all(axis=1)]
+    allowed = int((grammar.counts[complete[:, 0], complete[:, 1]] > 0).sum())
+    k = len(grammar.labels)
+    distance = np.linalg.norm(_matrix(complete, k) - _matrix(true, k))
+    return GrammarScore(allowed / len(answer), float(distance), len(answer))
+
+
+def transitions(sequences: Sequence[Sequence[Label]]) -> list[Transition]:
+    """All (current, next) pairs of neighbours inside each sequence.
+
+    Raises:
+        MetricError: there is no sequence, or none of two labels.
+
+    >>> transitions([["pick", "pack", "tape"], ["pick"]])
+    [('pick', 'pack'), ('pack', 'tape')]
+    """
+    pairs = [pair for row in as_list(sequences, "sequences") for pair in pairwise(row)]
+    if not pairs:
+        raise MetricError("no sequence holds two labels, so there is no transition")
+    return pairs
+
+
+def transition_matrix(pairs: Sequence[Transition], labels: Sequence[Label]) -> NDArray[np.float64]:
+    """Share of each next label after each current one, (K, K); rows sum to 1, or to 0 where never current.
+
+    Raises:
+        MetricError: empty, or a label outside of ``labels``.
+
+    >>> transition_matrix([("a", "b"), ("a", "a")], ["a", "b"]).tolist()
+    [[0.5, 0.5], [0.0, 0.0]]
+    """
+    return _matrix(_codes(pairs, labels, "transitions", missing=False), len(label_index(labels)))
+
+
+def _codes(pairs: Sequence, labels: Sequence[Label], what: str, *, missing: bool) -> NDArray[np.int64]:
+    rows = as_list(pairs, what)
+    if any(not isinstance(row, Sequence) or isinstance(row, str) or len(row) != 2 for row in rows):
+        raise MetricError(f"{what} must be (current, next) pairs")
+    columns = zip(*rows, strict=True)
+    currents, nexts = (encode(column, labels, what, missing=missing) for column in columns)
+    same_length(currents=currents, nexts=nexts)
+    return np.stack([currents, nexts], axis=1)
+
+
+def _matrix(codes: NDArray[np.int64], k: int) -> NDArray[np.float64]:
+    counts = np.bincount(codes[:, 0] * k + codes[:, 1], minlength=k * k).reshape(k, k)
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -1,0 +1,291 @@
+"""Intervals of seconds against intervals of seconds: overlap, boundaries, and frame numbers at the edge.
+
+Intervals are half-open ``[start_s, end_s)``. The truth must be a real interval. A prediction may be None (no
+answer) or degenerate (it does not end after it starts): both are *misses*, score 0 and stay in every
+denominator. A nan or an infinity is a fault of the caller and an error on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rushes.errors import MetricError
+from rushes.metrics.checks import MetricTypeError, as_list, finite, same_length
+
+Interval = tuple[float, float]
+THRESHOLDS = (0.3, 0.5, 0.7)
+_FARTHEST_S = 1e12  # 30,000 years; beyond it lengths overflow or lose their microseconds
+
+
+def tiou(truth: ArrayLike, predicted: Sequence[Interval | None]) -> NDArray[np.float64]:
+    """Overlap over union of each pair of intervals, shape (n,), in [0, 1]; a miss is 0.
+
+    Args:
+        truth: (n, 2) seconds.
+        predicted: n intervals in seconds or None.
+
+    Raises:
+        MetricError: empty, lengths differ, nan or infinity, or a true interval that does not end after it
+            starts.
+
+    >>> tiou([[0, 5], [0, 5], [0, 5]], [(0, 0.4), (4, 8), None]).tolist()
+    [0.08, 0.125, 0.0]
+    """
+    true, answer, answered = _pairs(truth, predicted)
+    overlap, union = _overlap_union(true, np.where(answered[:, None], answer, true))
+    return np.where(answered, np.minimum(overlap / union, 1.0), 0.0)
+
+
+def missed(predicted: Sequence[Interval | None]) -> NDArray[np.bool_]:
+    """Whether each prediction is missing or degenerate, shape (n,); its mean is the rate of misses.
+
+    >>> missed([(0, 1), None, (2, 2), (3, 1)]).tolist()
+    [False, True, True, True]
+    """
+    return ~_answers(predicted)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Localization:
+    """How well n moments were found in time.
+
+    Attributes:
+        recall: for each threshold the share of all n with tIoU at or above it; R@1 in grounding.
+        mean: mean tIoU over all n.
+        miss_rate: share of n that is missing or degenerate.
+        n: true intervals.
+    """
+
+    recall: dict[float, float]
+    mean: float
+    miss_rate: float
+    n: int
+
+
+def localization(
+    truth: ArrayLike, predicted: Sequence[Interval | None], thresholds: Sequence[float] = THRESHOLDS
+) -> Localization:
+    """tIoU@threshold and mean tIoU with the misses in the denominator; ``>=`` counts as a hit.
+
+    Raises:
+        MetricError: as `tiou`; or a threshold outside of (0, 1].
+
+    >>> found = localization([[0, 4], [0, 4], [0, 4], [0, 4]], [(0, 4), (0, 2), (3, 4), None])
+    >>> found.recall, found.mean, found.miss_rate
+    ({0.3: 0.5, 0.5: 0.5, 0.7: 0.25}, 0.4375, 0.25)
+    """
+    for threshold in as_list(thresholds, "thresholds"):
+        if not 0 < threshold <= 1:
+            raise MetricError(f"a tIoU threshold lies in (0, 1], found {threshold}")
+    overlaps = tiou(truth, predicted)
+    return Localization(
+        recall={threshold: float((overlaps >= threshold).mean()) for threshold in thresholds},
+        mean=float(overlaps.mean()),
+        miss_rate=float(missed(predicted).mean()),
+        n=len(overlaps),
+    )
+
+
+def pairwise_tiou(targets: ArrayLike, candidates: ArrayLike) -> NDArray[np.float64]:
+    """Overlap over union of each target with each candidate, shape (targets, candidates), in [0, 1].
+
+    A single candidate of shape (2,) gives shape (targets,).
+
+    Raises:
+        MetricError: empty, nan or infinity, or an interval that does not end after it starts.
+
+    >>> pairwise_tiou([[1, 2], [2, 3]], [[2, 3], [2.5, 3]]).tolist()
+    [[0.0, 0.0], [1.0, 0.5]]
+    """
+    overlap, union, _ = _pairwise(targets, candidates)
+    return np.minimum(overlap / union, 1.0)
+
+
+def overlap_over_candidate(targets: ArrayLike, candidates: ArrayLike) -> NDArray[np.float64]:
+    """Share of each candidate's own length that lies in each target, shape as `pairwise_tiou`.
+
+    Raises:
+        MetricError: as `pairwise_tiou`.
+
+    >>> overlap_over_candidate([[1, 2], [2, 3]], [2.5, 3]).tolist()
+    [0.0, 1.0]
+    """
+    overlap, _, length = _pairwise(targets, candidates)
+    return np.minimum(overlap / length, 1.0)
+
+
+def boundary_errors(
+    truth: ArrayLike, predicted: Sequence[Interval | None], miss_s: float
+) -> NDArray[np.float64]:
+    """Seconds by which start and end are off, shape (n, 2), at least 0.
+
+    Where the truth is cut to its clip, its cut edges are no boundaries: select with `interior_edges`.
+
+    Args:
+        truth: (n, 2) seconds.
+        predicted: n intervals in seconds or None.
+        miss_s: charged for both boundaries of a miss, e.g. the length of the clip; so misses weigh in every
+            mean and median instead of leaving it.
+
+    Raises:
+        MetricError: as `tiou`; or ``miss_s`` is negative or not finite.
+
+    >>> boundary_errors([[1, 3], [1, 3]], [(1.5, 3), None], miss_s=5.0).tolist()
+    [[0.5, 0.0], [5.0, 5.0]]
+    """
+    charge = float(finite(miss_s, "miss_s"))
+    if charge < 0:
+        raise MetricError(f"miss_s must not be negative, found {miss_s}")
+    true, answer, answered = _pairs(truth, predicted)
+    return np.where(answered[:, None], np.abs(true - answer), charge)
+
+
+def interior_edges(truth: ArrayLike, clip_s: float | ArrayLike) -> NDArray[np.bool_]:
+    """Which starts and ends of (n, 2) true intervals lie strictly inside their clip ``[0, clip_s)``.
+
+    Args:
+        truth: (n, 2) seconds on the clip's clock.
+        clip_s: length of all clips, or (n,) lengths.
+
+    Raises:
+        MetricError: as `pairwise_tiou`.
+
+    >>> interior_edges([[0, 2.5], [2.5, 5]], clip_s=5.0).tolist()
+    [[False, True], [True, False]]
+    """
+    true = intervals(truth, "the truth")
+    length = np.broadcast_to(finite(clip_s, "clip_s"), len(true))[:, None]
+    return (true > 0) & (true < length)
+
+
+def frames_to_seconds(first: int, last: int, fps: Fraction | int) -> Interval:
+    """Seconds ``[start_s, end_s)`` of the frames ``first..last``, counted from 1, last included.
+
+    Args:
+        first: number of the first frame, at least 1.
+        last: number of the last frame, at least ``first``.
+        fps: frames per second, exact: ``Fraction(30000, 1001)`` rather than 29.97.
+
+    Raises:
+        MetricError: frames out of order or below 1; fps not positive.
+        MetricTypeError: fps is a float, or a frame number is not whole.
+
+    >>> frames_to_seconds(1, 125, 25)
+    (0.0, 5.0)
+    """
+    rate = _rate(fps)
+    for number in (first, last):
+        if isinstance(number, bool) or not isinstance(number, int | np.integer):
+            raise MetricTypeError(f"frame numbers are whole, found {number!r}")
+    if not 1 <= first <= last:
+        raise MetricError(f"frames must satisfy 1 <= first <= last, found [{first}, {last}]")
+    return float((int(first) - 1) / rate), float(int(last) / rate)
+
+
+def seconds_to_frames(start_s: float, end_s: float, fps: Fraction | int) -> tuple[int, int]:
+    """Frames ``first..last``, counted from 1, last included, nearest to ``[start_s, end_s)``.
+
+    Frame k covers ``[(k - 1) / fps, k / fps)``; both ends go to the nearest edge between two frames. An
+    interval too short to hold an edge-to-edge frame is the frame that its middle falls into.
+
+    Raises:
+        MetricError: not finite, negative start, or an end that is not after the start.
+        MetricTypeError: fps is a float.
+
+    >>> seconds_to_frames(0.0, 5.0, 25)
+    (1, 125)
+    """
+    rate = _rate(fps)
+    start, end = intervals([(start_s, end_s)], "the interval")[0].tolist()
+    if start < 0:
+        raise MetricError(f"frames are counted from 0 s on, found a start at {start} s")
+    first, last = _nearest(Fraction(start) * rate) + 1, _nearest(Fraction(end) * rate)
+    if last < first:
+        first = last = floor((Fraction(start) + Fraction(end)) / 2 * rate) + 1
+    return first, last
+
+
+def intervals(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    """``values`` as (n, 2) float64 intervals, each ending after it starts.
+
+    Raises:
+        MetricError: empty, nan or infinity, another shape, or a degenerate interval; the first is named.
+
+    >>> intervals([(0, 1)], "the truth")
+    array([[0., 1.]])
+    """
+    array = _seconds(values, what)
+    wrong = np.flatnonzero(array[:, 1] <= array[:, 0])
+    if len(wrong):
+        start, end = array[wrong[0]].tolist()
+        raise MetricError(
+            f"{what} must end after it starts, found [{start}, {end})", where=f"index {wrong[0]}"
+        )
+    return array
+
+
+def _seconds(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    array = finite(values, what)
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise MetricTypeError(f"{what} must be (start_s, end_s) in each row, found shape {array.shape}")
+    if np.abs(array).max() > _FARTHEST_S:
+        raise MetricError(f"{what} holds {np.abs(array).max():.3g} s", cure="give seconds, not nanoseconds")
+    return array
+
+
+def _answers(predicted: Sequence[Interval | None]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Predictions as (n, 2), with (0, 0) for None, and which of them are real intervals."""
+    rows = predicted.tolist() if isinstance(predicted, np.ndarray) else predicted
+    rows = [(0.0, 0.0) if row is None else row for row in as_list(rows, "the prediction")]
+    array = _seconds(rows, "the prediction")
+    return array, array[:, 1] > array[:, 0]
+
+
+def _pairs(
+    truth: ArrayLike, predicted: Sequence[Interval | None]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    true = intervals(truth, "the truth")
+    answer, answered = _answers(predicted)
+    same_length(truth=true, predicted=answer)
+    return true, answer, answered
+
+
+def _overlap_union(
+    one: NDArray[np.float64], other: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    overlap = np.minimum(one[..., 1], other[..., 1]) - np.maximum(one[..., 0], other[..., 0])
+    overlap = np.maximum(overlap, 0.0)
+    lengths = (one[..., 1] - one[..., 0]) + (other[..., 1] - other[..., 0])
+    return overlap, lengths - overlap
+
+
+def _pairwise(
+    targets: ArrayLike, candidates: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    true = intervals(targets, "targets")
+    many = finite(candidates, "candidates")
+    single = many.ndim == 1
+    many = intervals(many[None] if single else many, "candidates")
+    overlap, union = _overlap_union(true[:, None], many[None])
+    length = np.broadcast_to(many[:, 1] - many[:, 0], overlap.shape)
+    return (overlap[:, 0], union[:, 0], length[:, 0]) if single else (overlap, union, length)
+
+
+def _rate(fps: Fraction | int) -> Fraction:
+    if isinstance(fps, bool) or not isinstance(fps, Fraction | int):
+        raise MetricTypeError(
+            f"fps must be exact, found {type(fps).__name__} {fps!r}", cure="type Fraction(30000, 1001), or 25"
+        )
+    if fps <= 0:
+        raise MetricError(f"fps must be positive, found {fps}")
+    return Fraction(fps)
+
+
+def _nearest(x: Fraction) -> int:
+    return floor(x + Fraction(1, 2))
