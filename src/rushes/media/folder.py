@@ -1,0 +1,133 @@
+"""A recording as a folder tree of JPEG frames whose names carry their time, as OpenPack has them.
+
+``2022/03/29/14/25/20220329_142511_030.jpg`` was taken at 14:25:11.030, Japanese time without a zone; the last
+group is *milliseconds* (three digits). Frames are 66 or 67 ms apart and some are missing: the names are the
+only clock.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+from pathlib import Path
+
+from av.video.reformatter import VideoReformatter
+
+from rushes.errors import MediaError
+from rushes.media.frame import JpegFrame
+from rushes.media.image import jpeg_size
+from rushes.media.limits import Limits
+
+JST = timezone(timedelta(hours=9))
+_NAME = re.compile(r"(\d{8})_(\d{6})_(\d{3})\.jpe?g", re.IGNORECASE | re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=JST.utc)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class StampedFile:
+    """A frame's file and its wall-clock time in whole milliseconds since 1970, UTC."""
+
+    unix_ms: int
+    path: Path
+
+
+def frame_unix_ms(path: Path) -> int:
+    """The time in a frame's name, milliseconds since 1970, UTC.
+
+    >>> frame_unix_ms(Path("20220329_142522_000.jpg"))
+    1648531522000
+
+    Raises:
+        MediaError: the name is not ``%Y%m%d_%H%M%S_%f`` with three digits of milliseconds.
+    """
+    match = _NAME.fullmatch(path.name)
+    try:
+        taken = datetime.strptime(match[1] + match[2], "%Y%m%d%H%M%S") if match else None
+    except ValueError:
+        taken = None
+    if match is None or taken is None:
+        raise MediaError(
+            f"a frame is named YYYYmmdd_HHMMSS_mmm.jpg by its time, found {path.name}",
+            where=path,
+            cure="rename or remove the file",
+        )
+    return (taken.replace(tzinfo=JST) - _EPOCH) // _MILLISECOND + int(match[3])
+
+
+def list_frames(root: Path, limits: Limits) -> list[StampedFile]:
+    """All ``.jpg`` below ``root`` in order of time; hidden files and other kinds of files are passed over.
+
+    Raises:
+        MediaError: no frame, an unreadable name, two frames of one time, or more than the limits allow.
+    """
+    if not root.is_dir():
+        raise MediaError("no such folder of frames", where=root, cure="check the path")
+    files: list[StampedFile] = []
+    for folder, _, names in os.walk(root, onerror=_unreadable):
+        for name in names:
+            if name.lower().endswith((".jpg", ".jpeg")) and not name.startswith("."):
+                path = Path(folder, name)
+                files.append(StampedFile(frame_unix_ms(path), path))
+        limits.check(root, frames=len(files))
+    if not files:
+        raise MediaError("a folder of frames without a single .jpg", where=root, cure="check the path")
+    files.sort(key=lambda file: (file.unix_ms, file.path))
+    for earlier, later in pairwise(files):
+        if earlier.unix_ms == later.unix_ms:
+            raise MediaError(
+                f"two frames of the same time: {earlier.path.name} and {later.path}",
+                where=earlier.path,
+                cure="remove one of them",
+            )
+    limits.check(root, duration_s=(files[-1].unix_ms - files[0].unix_ms) / 1000)
+    return files
+
+
+def read_frame(file: StampedFile, limits: Limits) -> tuple[bytes, tuple[int, int]]:
+    """A frame's bytes and its (width, height), nothing decoded yet.
+
+    Raises:
+        MediaError: not a JPEG, or larger than the limits allow.
+    """
+    try:
+        with open(file.path, "rb") as opened:
+            data = opened.read(3 * limits.max_pixels + 1)
+    except OSError as error:
+        raise MediaError(f"cannot read a frame: {error.strerror}", where=file.path) from error
+    if len(data) > 3 * limits.max_pixels:
+        raise MediaError("a JPEG larger than its largest possible picture", where=file.path)
+    size = jpeg_size(data, file.path)
+    limits.check(file.path, pixels=size[0] * size[1])
+    return data, size
+
+
+def decode_folder(root: Path, limits: Limits) -> Iterator[JpegFrame]:
+    """The frames below ``root`` in order of time; zero is the first.
+
+    Raises:
+        MediaError: as ``list_frames`` and ``read_frame``; also where a frame's size differs from the first's.
+    """
+    files = list_frames(root, limits)
+    scaler = VideoReformatter()
+    first_size, decoded_bytes = None, 0
+    for file in files:
+        data, size = read_frame(file, limits)
+        first_size = first_size or size
+        if size != first_size:
+            raise MediaError(
+                f"all frames of a recording have one size; it began with {first_size[0]}x{first_size[1]}, "
+                f"found {size[0]}x{size[1]}",
+                where=file.path,
+            )
+        decoded_bytes += size[0] * size[1] * 3 // 2
+        limits.check(root, decoded_bytes=decoded_bytes)
+        yield JpegFrame(data, size, (file.unix_ms - files[0].unix_ms) / 1000, file.path, scaler)
+
+
+def _unreadable(error: OSError) -> None:
+    raise MediaError(f"cannot list a folder of frames: {error.strerror}", where=error.filename) from error

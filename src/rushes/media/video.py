@@ -1,0 +1,259 @@
+"""Read a recording once, linearly: a video file or a folder of frames, frame after frame with exact times.
+
+    for frame in decode(media):
+        frame.time_s, frame.luma((160, 120)), frame.jpeg((336, 336), quality=90)
+
+A video is decoded by FFmpeg inside PyAV on one thread, in presentation order. Its clock is the container's:
+integer timestamps, made seconds by one division, zero at the first frame. Nothing that a header merely
+declares (a count of frames, a frame rate) is used to size or to time anything; a file that decodes shorter
+than it declares is an error, not a short recording.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from rushes.errors import MediaError
+from rushes.media.folder import decode_folder, list_frames, read_frame
+from rushes.media.frame import CompactFrame, DecodedFrame, Frame, luma_size
+from rushes.media.limits import DEFAULT_LIMITS, Limits
+from rushes.records import Media
+
+__all__ = ["CompactFrame", "Frame", "Limits", "MediaInfo", "decode", "luma_size", "probe"]
+
+CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9", "av1", "mjpeg"})
+_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
+    "codec_whitelist": "h264,hevc,mpeg4,vp8,vp9,libdav1d,av1,mjpeg",
+}
+_CONVERT = "ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4"
+
+SHORTFALL_S = 0.5
+"""So much (and 0.05 %) may be missing from the declared duration; more is a file cut short."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What a recording declares about itself. Good for plans and progress bars; ``decode`` trusts none of it.
+
+    Attributes:
+        width, height: pixels as displayed, rotation applied.
+        codec: FFmpeg's name of the codec; ``jpeg`` for a folder of frames.
+        duration_s: from the first frame to the end of the last; None where not declared.
+        frame_count: None where not declared; exact for a folder.
+        rate: mean frames per second as a fraction; None where not declared.
+        rotation: degrees, counter-clockwise, by which stored frames are turned for display: 0, 90, 180 or
+        270. origin_unix_s: wall-clock time of the recording's zero; None for a video, which does not know it.
+    """
+
+    width: int
+    height: int
+    codec: str
+    duration_s: float | None
+    frame_count: int | None
+    rate: Fraction | None
+    rotation: int
+    origin_unix_s: float | None
+
+
+def decode(media: Media, limits: Limits = DEFAULT_LIMITS) -> Iterator[Frame]:
+    """Frames in presentation order with strictly increasing times, the first at 0.
+
+    One pass, no seek, memory of a few frames. Frames may be kept by the caller; see ``Frame.nbytes`` and
+    ``Frame.compact``.
+
+    Raises:
+        MediaError: not a readable recording, damaged, cut short, a clock that stands still or runs backwards,
+            beyond ``limits``; during iteration, after as many good frames as there were.
+    """
+    return decode_folder(media.path, limits) if media.kind == "frames" else _decode_video(media.path, limits)
+
+
+def probe(media: Media, limits: Limits = DEFAULT_LIMITS) -> MediaInfo:
+    """What the recording declares; of a video the first frame is decoded, of a folder the first header read.
+
+    Raises:
+        MediaError: as ``decode``, as far as it shows this early.
+    """
+    return _probe_folder(media.path, limits) if media.kind == "frames" else _probe_video(media.path, limits)
+
+
+def _probe_folder(root: Path, limits: Limits) -> MediaInfo:
+    files = list_frames(root, limits)
+    _, (width, height) = read_frame(files[0], limits)
+    periods = [later.unix_ms - earlier.unix_ms for earlier, later in pairwise(files)]
+    duration_s = rate = None
+    if periods:
+        span_ms = files[-1].unix_ms - files[0].unix_ms
+        rate = Fraction(1000 * len(periods), span_ms)
+        duration_s = (span_ms + statistics.median(periods)) / 1000
+    return MediaInfo(width, height, "jpeg", duration_s, len(files), rate, 0, files[0].unix_ms / 1000)
+
+
+def _probe_video(path: Path, limits: Limits) -> MediaInfo:
+    with _open(path) as container:
+        stream = _video_stream(container, path, limits)
+        frame = next(_raw_frames(container, stream, path, limits))
+        turns = _quarter_turns(frame, path)
+        width, height = (frame.width, frame.height)[:: 1 if turns % 2 == 0 else -1]
+        return MediaInfo(
+            width=width,
+            height=height,
+            codec=stream.codec_context.codec.canonical_name,
+            duration_s=_declared_duration_s(container, stream),
+            frame_count=stream.frames or None,
+            rate=stream.average_rate,
+            rotation=90 * turns,
+            origin_unix_s=None,
+        )
+
+
+def _decode_video(path: Path, limits: Limits) -> Iterator[Frame]:
+    with _open(path) as container:
+        stream = _video_stream(container, path, limits)
+        ticks, per_second = stream.time_base.numerator, stream.time_base.denominator
+        first_pts = previous_pts = None
+        turns = count = period = 0
+        scaler = VideoReformatter()
+        for frame in _raw_frames(container, stream, path, limits):
+            pts = frame.pts if frame.pts is not None else frame.dts
+            if pts is None:
+                raise MediaError(f"frame {count} has no timestamp", where=path, cure=_CONVERT)
+            if first_pts is None:
+                first_pts, turns = pts, _quarter_turns(frame, path)
+            elif pts <= previous_pts:
+                raise MediaError(
+                    f"times must increase: frame {count} has timestamp {pts}, the one before it {previous_pts} "
+                    f"(in units of {stream.time_base} s)",
+                    where=path,
+                    cure=_CONVERT,
+                )
+            else:
+                period = pts - previous_pts
+            previous_pts = pts
+            time_s = (pts - first_pts) * ticks / per_second  # integers until this one rounding
+            if time_s > limits.max_duration_s:
+                limits.check(path, duration_s=time_s)
+            yield DecodedFrame(frame, time_s, scaler, turns)
+            count += 1
+        end_s = (previous_pts - first_pts + period) * ticks / per_second
+        _require_whole(path, _declared_duration_s(container, stream), end_s, count)
+
+
+def _open(path: Path) -> InputContainer:
+    if not path.is_file():
+        raise MediaError("no such video file", where=path, cure="check the path")
+    if path.stat().st_size == 0:
+        raise MediaError("a video of 0 bytes", where=path, cure="copy the file again")
+    try:
+        return av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
+    except (av.FFmpegError, ValueError, OverflowError) as error:
+        raise MediaError(
+            f"cannot open as mp4, mov, mkv, webm or avi: {_reason(error)}",
+            where=path,
+            cure=f"copy the file again if it is cut, convert it if it is of another kind: {_CONVERT}",
+        ) from error
+
+
+def _video_stream(container: InputContainer, path: Path, limits: Limits) -> VideoStream:
+    """The first stream of moving pictures, set up for one thread and bounded frames."""
+    pictures = av.stream.Disposition.attached_pic | av.stream.Disposition.still_image
+    streams = [stream for stream in container.streams.video if not stream.disposition & pictures]
+    if not streams:
+        raise MediaError("no video stream in the file", where=path, cure="check that it is footage")
+    stream = streams[0]
+    context = stream.codec_context
+    name = None if context is None else context.codec.canonical_name
+    if name not in CODECS or not stream.time_base:
+        known = ", ".join(sorted(CODECS))
+        raise MediaError(f"a video codec among {known} is read, found {name}", where=path, cure=_CONVERT)
+    limits.check(
+        path,
+        pixels=context.width * context.height,
+        frames=stream.frames,
+        duration_s=_declared_duration_s(container, stream),
+    )
+    context.thread_count = 1
+    context.options = {"max_pixels": str(limits.max_pixels)}
+    return stream
+
+
+def _raw_frames(
+    container: InputContainer, stream: VideoStream, path: Path, limits: Limits
+) -> Iterator[VideoFrame]:
+    """Decoded frames, at least one, all of one size and format, none damaged, within ``limits``."""
+    frames = container.decode(stream)
+    count = frame_bytes = 0
+    shape = None
+    while True:
+        try:
+            frame = next(frames, None)
+        except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
+            raise _damaged(path, count, _reason(error)) from error
+        if frame is None:
+            break
+        if frame.is_corrupt:
+            raise _damaged(path, count, "the decoder marks the frame as corrupt")
+        found = (frame.width, frame.height, frame.format.name)
+        if found != shape:
+            if shape is not None:
+                raise MediaError(f"frame {count} changes from {shape} to {found}", where=path, cure=_CONVERT)
+            shape = found
+            limits.check(path, pixels=frame.width * frame.height)
+            frame_bytes = sum(plane.buffer_size for plane in frame.planes)
+        count += 1
+        if count > limits.max_frames or count * frame_bytes > limits.max_decoded_bytes:
+            limits.check(path, frames=count, decoded_bytes=count * frame_bytes)
+        yield frame
+    if count == 0:
+        raise _damaged(path, 0, "no frame came out of it")
+
+
+def _declared_duration_s(container: InputContainer, stream: VideoStream) -> float | None:
+    """Duration of the video stream as the container states it; None where it states none for this stream."""
+    if stream.duration is not None and stream.duration > 0:
+        return float(stream.duration * stream.time_base)
+    alone = len(container.streams) == 1  # else it may be the sound that lasts so long
+    if alone and container.duration is not None and container.duration > 0:
+        return container.duration / av.time_base
+    return None
+
+
+def _require_whole(path: Path, declared_s: float | None, end_s: float, count: int) -> None:
+    if declared_s is not None and end_s < declared_s * 0.9995 - SHORTFALL_S:
+        raise MediaError(
+            f"cut short: the file declares {declared_s:.3f} s, decoded {end_s:.3f} s ({count} frames)",
+            where=path,
+            cure="copy the file again, or cut the recording's labels and convert: " + _CONVERT,
+        )
+
+
+def _quarter_turns(frame: VideoFrame, path: Path) -> int:
+    turns, rest = divmod(frame.rotation, 90)
+    if rest:
+        raise MediaError(f"rotation by {frame.rotation} degrees is not supported", where=path, cure=_CONVERT)
+    return turns % 4
+
+
+def _damaged(path: Path, count: int, reason: str) -> MediaError:
+    return MediaError(
+        f"the video breaks off after {count} whole frames: {reason}",
+        where=path,
+        cure="copy the file again; leave the recording out if it is damaged at its source",
+    )
+
+
+def _reason(error: BaseException) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
