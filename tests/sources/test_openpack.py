@@ -141,11 +141,17 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str, str]] = {
         f"{FRAMES}",
         "before the first frame",
     ),
+    "a frame without a time": (
+        "frames",
+        lambda r: (r / FRAMES / "IMG_0001.jpg").write_bytes(b""),
+        f"{FRAMES}/IMG_0001.jpg",
+        "found IMG_0001.jpg",
+    ),
     "empty frames": (
         "frames",
         lambda r: (shutil.rmtree(r / FRAMES), (r / FRAMES).mkdir()),
         f"{FRAMES}",
-        "without a frame",
+        "without a single .jpg",
     ),
 }
 
@@ -163,6 +169,7 @@ def test_a_bad_session_is_a_fault_and_leaves_the_others_alone(case: str, write_s
     assert says in fault.message
     assert fault.cure
     assert set(fault.reason()) == {"type", "message", "where", "cure"}
+    assert fault.kind in ("SourceError", "MediaError")
 
 
 def test_frames_without_labels_are_a_fault_like_u0103_s0100(write_session: WriteSession) -> None:

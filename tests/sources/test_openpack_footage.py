@@ -14,7 +14,6 @@ from rushes.sources.openpack_footage import (
     check_coverage,
     find_footage,
     fingerprint,
-    read_frame_times,
     read_video_start,
 )
 from rushes.sources.openpack_layout import frames_dir, operations_csv, video_file, video_sidecar
@@ -29,7 +28,6 @@ def test_the_sample_starts_at_its_first_frame(openpack_sample: Path) -> None:
     assert footage.origin_us == ORIGIN_MS * 1000
     assert footage.duration_s == pytest.approx(0.933 + FRAME_S)
     assert footage.longest_hole_s == 0.067
-    assert len(read_frame_times(footage.media.path)) == 15
 
 
 def test_frames_and_sidecar_agree_on_the_start(write_session: WriteSession) -> None:
@@ -45,37 +43,6 @@ def test_a_hole_in_the_frames_is_measured(write_session: WriteSession) -> None:
     for frame in frames_dir(root, "U0101", "S0100").rglob("*_1425[1][2-6]_*.jpg"):
         frame.unlink()
     assert find_footage(root, "U0101", "S0100", "frames").longest_hole_s > 5.0
-
-
-def test_hidden_and_other_files_are_no_frames(write_session: WriteSession) -> None:
-    folder = frames_dir(write_session(), "U0101", "S0100")
-    (folder / ".20220329_142511_031.jpg").write_bytes(b"")
-    (folder / "notes.txt").write_text("hello")
-    assert len(read_frame_times(folder)) == 150
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("IMG_0001.jpg", "not the name of a frame"),
-        ("20220329_142511_030.jpg", "two frames of one time"),
-        ("20220329_142561_030.jpg", "no such time"),
-    ],
-)
-def test_a_frame_without_a_time_of_its_own_is_an_error(
-    name: str, says: str, write_session: WriteSession
-) -> None:
-    folder = frames_dir(write_session(), "U0101", "S0100")
-    (folder / name).write_bytes(b"")
-    with pytest.raises(SourceError, match=says) as caught:
-        read_frame_times(folder)
-    assert name in str(caught.value.where)
-    assert caught.value.cure
-
-
-def test_a_folder_without_frames_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="without a frame"):
-        read_frame_times(tmp_path)
 
 
 @pytest.mark.parametrize(

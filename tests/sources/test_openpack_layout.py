@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rushes.errors import SourceError
+from rushes.errors import MediaError, SourceError
 from rushes.sources.openpack_layout import (
     format_time,
     frame_name,
@@ -90,6 +90,6 @@ def test_what_is_no_time_is_refused_with_a_cure(text: str, says: str) -> None:
     ],
 )
 def test_what_is_no_name_of_a_frame_is_refused_with_a_cure(name: str) -> None:
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(MediaError) as caught:
         parse_frame_name(name)
     assert caught.value.cure

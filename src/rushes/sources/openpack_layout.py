@@ -18,20 +18,19 @@ import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path, PurePosixPath
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from rushes.errors import SourceError
+from rushes.media.folder import JST, frame_unix_ms
 from rushes.stages import write_atomic, write_json
 
-JST = timezone(timedelta(hours=9))
 RELEASE = "v1.0.0"
 OPERATION_COLUMNS = ("uuid", "user", "session", "box", "id", "operation", "start", "end", "actions")
 SECOND_COLUMNS = ("unixtime", "user", "session", "box", "id")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_FRAME_NAME = re.compile(r"(\d{8})_(\d{6})_(\d{3})\.jpg")
 _WALL_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 
 
@@ -149,25 +148,15 @@ def frame_name(unix_ms: int) -> Path:
 def parse_frame_name(name: str | Path) -> int:
     """Milliseconds since 1970 (UTC) of a frame, by its file name; the inverse of `frame_name`.
 
-    Folders in front of the name are not looked at.
+    Folders in front of the name are not looked at. The reading is that of `rushes.media.folder`.
 
     >>> parse_frame_name("2022/03/29/14/25/20220329_142511_030.jpg")
     1648531511030
 
     Raises:
-        SourceError: the name is not a time.
+        MediaError: the name is not a time.
     """
-    base = PurePosixPath(name).name
-    found = _FRAME_NAME.fullmatch(base)
-    cure = "name frames by their Japanese time, YYYYMMDD_hhmmss_fff.jpg with milliseconds"
-    if found is None:
-        raise SourceError(f"not the name of a frame: {base!r}", where=name, cure=cure)
-    date, clock, millisecond = found.groups()
-    try:
-        moment = datetime.strptime(date + clock, "%Y%m%d%H%M%S").replace(tzinfo=JST)
-    except ValueError as error:
-        raise SourceError(f"no such time in the name of a frame: {base!r}", where=name, cure=cure) from error
-    return (moment - _EPOCH) // timedelta(milliseconds=1) + int(millisecond)
+    return frame_unix_ms(Path(name))
 
 
 def _wall_clock(unix_us: int) -> datetime:
