@@ -1,0 +1,255 @@
+"""What is known of a shard without opening it: its size and hashes, and where each of its members lies.
+
+The index is a Parquet table beside the tar, one row per member in the order of the tar. It carries the
+shard's own figures in its metadata, so a list of shards is as good as a manifest. It is read into a few
+small arrays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rushes.errors import ShardError
+from rushes.records import KEY
+from rushes.shards import ustar
+
+# Lower case, since WebDataset readers fold extensions to it; one dot, since they cut the key at the first.
+FIELD = re.compile(r"[a-z0-9_-]+\.[a-z0-9]+")
+SHARD_NAME = re.compile(r"(?P<series>[A-Za-z0-9_-]+)-(?P<number>\d{5,})\.tar")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("field", pa.string(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("length", pa.int64(), nullable=False),
+        pa.field("crc32", pa.uint32(), nullable=False),
+    ]
+)
+
+_CURE = "run `rushes verify --repair`, or prepare the dataset again"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardInfo:
+    """One finished shard.
+
+    Attributes:
+        name: of the tar within its folder, ``<series>-<number>.tar``.
+        bytes: size of the tar.
+        sha256: hex digest of the tar.
+        samples: number of samples, at least 1.
+        index_sha256: hex digest of the Parquet index beside it.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+    samples: int
+    index_sha256: str
+
+    def __post_init__(self) -> None:
+        whole = all(type(number) is int and number >= 1 for number in (self.bytes, self.samples))
+        texts = (
+            isinstance(self.name, str) and isinstance(self.sha256, str) and isinstance(self.index_sha256, str)
+        )
+        if not (whole and texts and SHARD_NAME.fullmatch(self.name)):
+            raise ShardError("not the description of a shard", where=f"{self.name!r}")
+        if not (SHA256.fullmatch(self.sha256) and SHA256.fullmatch(self.index_sha256)):
+            raise ShardError("a hash is not 64 hex digits", where=self.name)
+
+    @property
+    def series(self) -> str:
+        """The shard series, that is the unit, that the shard belongs to."""
+        return self.name.rpartition("-")[0]
+
+    @property
+    def index_name(self) -> str:
+        """Name of the index beside the tar."""
+        return self.name.removesuffix(".tar") + ".parquet"
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a manifest or a receipt."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, entry: Any, where: object) -> ShardInfo:
+        """The shard that a manifest or a receipt describes.
+
+        Raises:
+            ShardError: ``entry``, found at ``where``, is no such description.
+        """
+        if not isinstance(entry, dict) or entry.keys() != set(cls.__slots__):
+            raise ShardError(
+                f"a shard must have the fields {', '.join(cls.__slots__)}", where=where, cure=_CURE
+            )
+        return cls(**entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Where the members of one shard lie; n samples, m members.
+
+    Attributes:
+        keys: (n,) Arrow strings.
+        rows: (n + 1,) sample ``i`` has the members ``rows[i]`` to ``rows[i + 1]``.
+        fields: names of the fields that occur, e.g. ``frame_00.jpg``.
+        field: (m,) which of ``fields`` a member is.
+        offset: (m,) of the member's first byte in the tar.
+        length: (m,) in bytes.
+        crc32: (m,) of the member's bytes.
+    """
+
+    keys: pa.Array
+    rows: np.ndarray
+    fields: tuple[str, ...]
+    field: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+    crc32: np.ndarray
+
+
+def encode_index(columns: Mapping[str, Sequence], tar_bytes: int, tar_sha256: str, samples: int) -> bytes:
+    """The Parquet file for ``columns`` (those of :data:`SCHEMA`, in the order of the tar) of one shard."""
+    figures = {"bytes": str(tar_bytes), "sha256": tar_sha256, "samples": str(samples)}
+    sink = pa.BufferOutputStream()
+    # Uncompressed: a hash or a key of its own does not compress, and an honest size is a check against bombs.
+    table = pa.table(dict(columns), schema=SCHEMA.with_metadata(figures))
+    pq.write_table(table, sink, compression="none", use_dictionary=["key", "field"])
+    return sink.getvalue().to_pybytes()
+
+
+def read_info(tar: Path) -> ShardInfo:
+    """Describe the finished shard ``tar`` by the figures in the index beside it.
+
+    Raises:
+        ShardError: the index is missing or does not hold.
+    """
+    path = Path(tar).with_suffix(".parquet")
+    data = _read(path)
+    try:
+        figures = pq.read_schema(pa.BufferReader(data)).metadata or {}
+        size, sha256, samples = int(figures[b"bytes"]), figures[b"sha256"].decode(), int(figures[b"samples"])
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise ShardError(f"not the index of a shard: {error}", where=path, cure=_CURE) from error
+    return ShardInfo(Path(tar).name, size, sha256, samples, hashlib.sha256(data).hexdigest())
+
+
+def read_index(folder: Path, shard: ShardInfo) -> Index:
+    """Read and check the index of ``shard`` in ``folder``; what it says lies inside of the tar.
+
+    Raises:
+        ShardError: the index is missing, its hash is another, or it contradicts the shard.
+    """
+    path = Path(folder) / shard.index_name
+    data = _read(path)
+    if (found := hashlib.sha256(data).hexdigest()) != shard.index_sha256:
+        raise ShardError(
+            f"the index has sha256 {found[:12]}..., {shard.index_sha256[:12]}... was written",
+            where=path,
+            cure=_CURE,
+        )
+    return decode_index(data, shard, path)
+
+
+def decode_index(data: bytes, shard: ShardInfo, where: object) -> Index:
+    """Decode the Parquet file ``data``; see :func:`read_index`."""
+    try:
+        _require_modest(pq.read_metadata(pa.BufferReader(data)), shard, where)
+        table = pq.read_table(pa.BufferReader(data), use_threads=False).combine_chunks()
+    except (pa.ArrowException, OSError) as error:
+        raise ShardError(f"not a readable index: {error}", where=where, cure=_CURE) from error
+    _require(table.schema.equals(SCHEMA), "the index has other columns", where)
+    _require(table.num_rows >= shard.samples, "the index has fewer members than samples", where)
+    columns = [table.column(name).chunk(0) for name in SCHEMA.names]
+    key, field = columns[0].dictionary_encode(), columns[1].dictionary_encode()
+    offset, length, crc32 = (column.to_numpy() for column in columns[2:])
+
+    codes = key.indices.to_numpy()
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    _require(len(starts) == len(key.dictionary), "the members of a sample do not stand together", where)
+    _require(len(starts) == shard.samples, f"the index has {len(starts)} samples, not {shard.samples}", where)
+    small = all(column.min() >= 0 and column.max() <= shard.bytes for column in (offset, length))
+    _require(
+        small and _apart(offset, length, shard.bytes), "members overlap or lie outside of the tar", where
+    )
+    fields = tuple(field.dictionary.to_pylist())
+    _require(all(FIELD.fullmatch(name) for name in fields), f"not fields of samples: {fields[:5]}", where)
+    members = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(codes))) * len(fields)
+    members += field.indices.to_numpy()
+    _require(len(np.unique(members)) == len(members), "a sample has a field twice", where)
+
+    # The smallest types that hold the values: an index stays in memory for as long as its shard is open.
+    place = np.min_scalar_type(shard.bytes)
+    return Index(
+        keys=key.dictionary,
+        rows=np.append(starts, len(codes)).astype(np.uint32),
+        fields=fields,
+        field=field.indices.to_numpy().astype(np.min_scalar_type(len(fields))),
+        offset=offset.astype(place),
+        length=length.astype(place),
+        crc32=crc32.copy(),
+    )
+
+
+def _apart(offset: np.ndarray, length: np.ndarray, tar_bytes: int) -> bool:
+    """Whether members stand one after the other, with room for headers and the end of the archive."""
+    ends = offset + length
+    limits = np.append(offset[1:] - ustar.BLOCK, tar_bytes - len(ustar.END))
+    return offset[0] >= ustar.BLOCK and bool((ends <= limits).all())
+
+
+def _require_modest(metadata: pq.FileMetaData, shard: ShardInfo, where: object) -> None:
+    """Refuse an index that would decode into more than a tar of this size can need."""
+    most = shard.bytes // ustar.BLOCK
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    decoded = sum(group.total_byte_size for group in groups)
+    _require(
+        metadata.num_rows <= most and decoded <= (ustar.MAX_NAME + 64) * most + 65536,
+        f"the index has {metadata.num_rows} members in {decoded} bytes, too many for a tar of {shard.bytes}",
+        where,
+    )
+
+
+def _require(holds: bool, message: str, where: object) -> None:
+    if not holds:
+        raise ShardError(message, where=where, cure=_CURE)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ShardError(
+            f"cannot read the index of a shard: {error.strerror}", where=path, cure=_CURE
+        ) from error
+
+
+def member_name(key: str, field: str) -> str:
+    """The member of ``field`` of the sample ``key``, both checked.
+
+    >>> member_name("U0108_S0100_t0012345_before", "meta.json")
+    'U0108_S0100_t0012345_before.meta.json'
+
+    Raises:
+        ShardError: one of them cannot be part of a name that every WebDataset reader cuts alike.
+    """
+    if KEY.fullmatch(key) is None:
+        raise ShardError(f"not a sample's key: {key!r}", cure="use letters, digits, _ and -, no dots")
+    if FIELD.fullmatch(field) is None:
+        raise ShardError(
+            f"not a field: {field!r}",
+            where=key,
+            cure="name it <name>.<extension> in lower case, as meta.json",
+        )
+    return f"{key}.{field}"

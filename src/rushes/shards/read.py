@@ -1,0 +1,317 @@
+"""Read finished shards: any sample at any time without a copy, or all of them in a resumable order."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import threading
+import zlib
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Self
+
+from rushes.errors import ShardError
+from rushes.shards.index import Index, ShardInfo, read_index, read_info
+from rushes.shards.manifest import dataset_checksum, load_manifest, split_folder
+from rushes.shards.order import SampleOrder
+
+__all__ = ["SampleOrder", "ShardDataset", "Stream"]
+
+_RESIDENT_BYTES = 32 << 20  # pages of shards that stay mapped; the kernel keeps the rest cached all the same
+_FAULT_BYTES = 64 << 10  # that Linux maps around one touched page
+
+_CURE = "run `rushes verify --repair`, or prepare the dataset again"
+
+
+class ShardDataset:
+    """The samples of one split, map-style, numbered in the order of the shards.
+
+    Opening it reads no shard and no index. A shard is mapped, and its index read, when its first sample is
+    asked for; at most ``max_open`` stay so. Memory depends on that number, not on the number of samples.
+    May be used by several threads, and sent to another process, which opens its own files.
+
+    Args:
+        tars: the shards.
+        infos: what is known of each.
+        max_open: shards that stay mapped.
+        check: compare the CRC-32 of each member whenever it is read.
+
+    Raises:
+        ShardError: no shards, a shard is missing, or it has another size than it was written with.
+    """
+
+    def __init__(
+        self, tars: Sequence[Path], infos: Sequence[ShardInfo], *, max_open: int = 64, check: bool = False
+    ) -> None:
+        if not infos:
+            raise ShardError(
+                "a dataset without shards", cure="prepare a source that has recordings for the split"
+            )
+        self.tars = tuple(Path(tar) for tar in tars)
+        self.infos = tuple(infos)
+        self.max_open = max_open
+        self.check = check
+        self._ends = list(accumulate(info.samples for info in infos))
+        self._open: OrderedDict[int, _OpenShard] = OrderedDict()
+        self._touched = 0
+        self._lock = threading.Lock()
+        for tar, info in zip(self.tars, self.infos, strict=True):
+            _require_size(tar, info)
+
+    @classmethod
+    def open(cls, folder: Path, split: str, *, max_open: int = 64, check: bool = False) -> Self:
+        """Open ``split`` of the finished dataset in ``folder``.
+
+        Raises:
+            ShardError: the dataset is not finished, has no such split, or does not hold.
+        """
+        manifest = load_manifest(folder)
+        if split not in manifest.splits:
+            raise ShardError(
+                f"no split {split!r}; there are {', '.join(sorted(manifest.splits))}", where=folder
+            )
+        infos = manifest.splits[split]
+        tars = [split_folder(folder, split) / info.name for info in infos]
+        return cls(tars, infos, max_open=max_open, check=check)
+
+    @classmethod
+    def of_shards(cls, tars: Sequence[Path], *, max_open: int = 64, check: bool = False) -> Self:
+        """Open a list of shards, each with its index beside it.
+
+        Raises:
+            ShardError: a shard or an index is missing or does not hold.
+        """
+        return cls(tars, [read_info(tar) for tar in tars], max_open=max_open, check=check)
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __reduce__(self) -> tuple:
+        """Travel to another process without maps and locks."""
+        return _reopen, (self.tars, self.infos, self.max_open, self.check)
+
+    @property
+    def checksum(self) -> str:
+        """Hex SHA-256 over the hashes of the shards: two datasets with the same one hold the same samples."""
+        return dataset_checksum(self.infos)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Samples in each shard."""
+        return tuple(info.samples for info in self.infos)
+
+    def keys(self) -> Iterator[str]:
+        """Keys of all samples in order, shard by shard."""
+        for number in range(len(self.infos)):
+            yield from self._shard(number).index.keys.to_pylist()
+
+    def key(self, i: int) -> str:
+        """Key of sample ``i``.
+
+        Raises:
+            IndexError: there is no sample ``i``.
+        """
+        number, row = self._place(i)
+        return self._shard(number).index.keys[row].as_py()
+
+    def sample(self, i: int) -> dict[str, memoryview]:
+        """Contents of sample ``i`` by field, e.g. ``{"frame_00.jpg": ..., "meta.json": ...}``.
+
+        The views point into the mapped shard, are read-only, and stay valid for as long as they are held.
+
+        Raises:
+            IndexError: there is no sample ``i``.
+            ShardError: its shard or index does not hold.
+        """
+        number, row = self._place(i)
+        shard = self._shard(number)
+        fields, touched = shard.sample(row)
+        self._forget(touched)
+        if self.check:
+            shard.check(row, fields)
+        return fields
+
+    def _place(self, i: int) -> tuple[int, int]:
+        """Shard number of sample ``i`` and its number within the shard."""
+        if not 0 <= i < len(self):
+            raise IndexError(f"sample {i} of a dataset of {len(self)}")
+        number = bisect_right(self._ends, i)
+        return number, i - (self._ends[number] - self.infos[number].samples)
+
+    def _shard(self, number: int) -> _OpenShard:
+        with self._lock:
+            if (shard := self._open.get(number)) is None:
+                shard = self._open[number] = _open_shard(self.tars[number], self.infos[number])
+                if len(self._open) > self.max_open:
+                    self._open.popitem(last=False)  # unmapped with the last view into it
+            else:
+                self._open.move_to_end(number)
+            return shard
+
+    def _forget(self, touched: int) -> None:
+        """Unmap pages after every 32 MiB, or a process would seem to hold the whole dataset in its memory.
+
+        They stay in the page cache and come back at a touch, so views stay valid.
+        """
+        with self._lock:
+            self._touched += touched
+            if self._touched >= _RESIDENT_BYTES:
+                self._touched = 0
+                for shard in self._open.values():
+                    shard.forget()
+
+
+def _reopen(tars: Sequence[Path], infos: Sequence[ShardInfo], max_open: int, check: bool) -> ShardDataset:
+    return ShardDataset(tars, infos, max_open=max_open, check=check)
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenShard:
+    """One mapped shard with its index."""
+
+    path: Path
+    index: Index
+    pages: mmap.mmap
+    view: memoryview
+
+    def sample(self, row: int) -> tuple[dict[str, memoryview], int]:
+        """Contents of the shard's sample ``row``, and about how many bytes a reader of them maps."""
+        index, view = self.index, self.view
+        members = slice(int(index.rows[row]), int(index.rows[row + 1]))
+        codes, offsets = index.field[members].tolist(), index.offset[members].tolist()
+        lengths = index.length[members].tolist()
+        fields = {
+            index.fields[code]: view[offset : offset + length]
+            for code, offset, length in zip(codes, offsets, lengths, strict=True)
+        }
+        return fields, offsets[-1] + lengths[-1] - offsets[0] + _FAULT_BYTES
+
+    def check(self, row: int, fields: Mapping[str, memoryview]) -> None:
+        """Raise ShardError unless all members of sample ``row`` have the CRC-32 that was written."""
+        expected = self.index.crc32[self.index.rows[row] : self.index.rows[row + 1]].tolist()
+        for (field, content), crc32 in zip(fields.items(), expected, strict=True):
+            if zlib.crc32(content) != crc32:
+                key = self.index.keys[row].as_py()
+                raise ShardError(f"{key}.{field} is not what was written", where=self.path, cure=_CURE)
+
+    def forget(self) -> None:
+        """Let the kernel take the mapped pages out of this process."""
+        self.pages.madvise(mmap.MADV_DONTNEED)
+
+
+def _open_shard(tar: Path, info: ShardInfo) -> _OpenShard:
+    index = read_index(tar.parent, info)
+    with tar.open("rb") as file:
+        pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    # A shard that was cut short would end the process with SIGBUS at the first touch behind its end.
+    if len(pages) != info.bytes:
+        raise ShardError(
+            f"the shard has {len(pages)} bytes, {info.bytes} were written", where=tar, cure=_CURE
+        )
+    return _OpenShard(tar, index, pages, memoryview(pages))
+
+
+def _require_size(tar: Path, info: ShardInfo) -> None:
+    try:
+        found = os.stat(tar).st_size
+    except OSError as error:
+        raise ShardError(f"cannot open a shard: {error.strerror}", where=tar, cure=_CURE) from error
+    if found != info.bytes:
+        raise ShardError(f"the shard has {found} bytes, {info.bytes} were written", where=tar, cure=_CURE)
+
+
+class Stream:
+    """The samples of a dataset, epoch after epoch, for one worker of one rank.
+
+    All streams of a fleet together yield each sample of an epoch exactly once: stream ``worker + workers *
+    rank`` takes every ``ranks * workers``-th position of one :class:`SampleOrder`. Each ``for`` loop runs
+    to the end of the epoch; the next one begins the next epoch. Lengths differ by one where the division
+    leaves a rest.
+
+    The state says how far the *fleet* is, in steps in which each stream takes one sample. So it also
+    resumes on another number of ranks or workers, if all streams had taken equally many. It counts what was
+    yielded: a reader that fetches ahead must keep the state of the sample that it hands on.
+
+    Args:
+        dataset: where the samples are.
+        seed: of the shuffling.
+        shuffle: False to read the shards sequentially.
+        window: shards that are mixed, see :class:`SampleOrder`; at most the dataset's ``max_open`` is wise.
+        rank, ranks: this process among the processes.
+        worker, workers: this worker among the workers of the process.
+
+    Raises:
+        ValueError: rank or worker is out of range.
+    """
+
+    def __init__(
+        self,
+        dataset: ShardDataset,
+        *,
+        seed: int = 0,
+        shuffle: bool = True,
+        window: int = 64,
+        rank: int = 0,
+        ranks: int = 1,
+        worker: int = 0,
+        workers: int = 1,
+    ) -> None:
+        if not (0 <= rank < ranks and 0 <= worker < workers):
+            raise ValueError(f"no rank {rank} of {ranks} with worker {worker} of {workers}")
+        self.dataset = dataset
+        self.order = SampleOrder(dataset.sizes, seed, shuffle, window)
+        self._identity = {"checksum": dataset.checksum, "seed": seed, "shuffle": shuffle, "window": window}
+        self._first = worker + workers * rank
+        self._step = ranks * workers
+        self._epoch = 0
+        self._position = 0  # of the fleet: every position before it is read
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is being read, from 0."""
+        return self._epoch
+
+    def __len__(self) -> int:
+        """Samples of a whole epoch that fall to this stream."""
+        return len(range(self._first, len(self.order), self._step))
+
+    def indices(self) -> Iterator[int]:
+        """Numbers of the samples in the rest of the epoch; the state moves with them."""
+        for index in self.order.indices(self._epoch, self._position + self._first, self._step):
+            self._position += self._step
+            yield index
+        self._epoch += 1
+        self._position = 0
+
+    def __iter__(self) -> Iterator[tuple[str, dict[str, memoryview]]]:
+        """Key and contents of the samples in the rest of the epoch."""
+        for index in self.indices():
+            yield self.dataset.key(index), self.dataset.sample(index)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream stands: JSON, one small dict."""
+        return self._identity | {"epoch": self._epoch, "position": self._position}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go to where the stream with the state ``state`` stood; loops that run already are not moved.
+
+        Raises:
+            ShardError: it was a stream over other samples or in another order.
+        """
+        differing = [name for name, value in self._identity.items() if state.get(name) != value]
+        if differing:
+            found = ", ".join(
+                f"{name} {state.get(name)!r}, not {self._identity[name]!r}" for name in differing
+            )
+            raise ShardError(
+                f"the reader's state is of another stream: {found}",
+                cure="resume with the dataset and the reader settings of the run, or begin a new run",
+            )
+        epoch, position = state.get("epoch"), state.get("position")
+        if not all(type(number) is int and number >= 0 for number in (epoch, position)):
+            raise ShardError(f"the reader's state is at epoch {epoch!r}, position {position!r}")
+        self._epoch, self._position = epoch, position
