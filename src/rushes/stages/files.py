@@ -1,7 +1,8 @@
-"""Stages: signature, folder, lock, receipts, DONE: the build system that everything stands on.
+"""Files that reach their final name whole or not at all.
 
-Files reach their final name whole or not at all: written under a temporary name in the same folder, flushed,
-fsynced, renamed, and the folder fsynced. A power cut or ``kill -9`` leaves at worst a hidden ``.*.tmp`` file.
+Written under a temporary name in the same folder, flushed, fsynced, renamed, and the folder fsynced. A
+power cut or
+``kill -9`` leaves at worst a hidden ``.*.tmp`` file, which the next opening of the stage sweeps away.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def write_json(path: Path, obj: Any) -> None:
     Raises:
         StageError: ``obj`` holds NaN, an infinity, or something that JSON has no form for.
     """
-    write_atomic(path, _json(obj, where=path, indent=2) + "\n")
+    text = _json(obj, where=path, indent=2, ensure_ascii=False)
+    write_atomic(path, text.encode(errors="backslashreplace") + b"\n")
 
 
 def read_json(path: Path) -> Any:
@@ -98,7 +100,7 @@ def _json(obj: Any, *, where: Path | None, **form: Any) -> str:
         plain = json.loads(json.dumps(obj, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise StageError(f"a value cannot be written as JSON: {error}", where=where) from error
-    return json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False, **form)
+    return json.dumps(plain, sort_keys=True, allow_nan=False, **form)
 
 
 def sha256_file(path: Path) -> str:

@@ -1,0 +1,59 @@
+"""Stages: signature, folder, lock, receipts, DONE: the build system that everything stands on.
+
+A stage is a step with a signature and a folder ``<workspace>/<stage>-<signature>``::
+
+    recipe.json             first: what the signature is made of, and where the code came from
+    lock                    held while somebody works here; says who
+    units/<unit>.json       receipts: a unit without a valid one does not exist
+    quarantine/<unit>.json  bad inputs, one file each, merged into quarantine.jsonl at the end
+    DONE                    last: seconds, summary, counts
+
+Typical use::
+
+    spec = StageSpec("prepare", version=1, recipe={...}, inputs={"twin": "0123456789ab"})
+    if status(spec, workspace).state != "done":
+        with working(spec, workspace) as stage:
+            for unit in account(stage.folder, planned).pending:
+                write_receipt(stage.folder, unit, {...})       # or quarantine(stage.folder, unit, {...})
+            closed = account(stage.folder, planned).close(max_quarantine=0.05)
+            stage.finish({"samples": 1200}, closed.counts)
+"""
+
+from rushes.stages.files import atomic_file, canonical_json, read_json, sha256_file, write_atomic, write_json
+from rushes.stages.folder import OpenStage, Status, lock_owner, provenance, read_done, status, working
+from rushes.stages.spec import StageSpec, differences, signature, signature_of_folder, spec_of_folder
+from rushes.stages.units import (
+    Account,
+    account,
+    quarantine,
+    read_quarantine,
+    read_receipt,
+    write_receipt,
+)
+
+__all__ = [
+    "Account",
+    "OpenStage",
+    "StageSpec",
+    "Status",
+    "account",
+    "atomic_file",
+    "canonical_json",
+    "differences",
+    "lock_owner",
+    "provenance",
+    "quarantine",
+    "read_done",
+    "read_json",
+    "read_quarantine",
+    "read_receipt",
+    "sha256_file",
+    "signature",
+    "signature_of_folder",
+    "spec_of_folder",
+    "status",
+    "working",
+    "write_atomic",
+    "write_json",
+    "write_receipt",
+]
