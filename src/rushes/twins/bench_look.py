@@ -110,7 +110,7 @@ def look_of(person: str, number: int, session: str, settings: TwinSettings) -> L
         zoom=1.0 + about(0.05) + about(0.01, camera),
         shift=(about(12.0) + about(3.0, camera), about(7.0) + about(2.0, camera)),
         gain=1.0 + about(0.08) + about(0.02, camera),
-        prop_scale=1.25 - 0.5 * settings.difficulty,
+        prop_scale=1.4 - 0.5 * settings.difficulty,
         spread=(about(12.0), about(6.0)),
         noise=5.0 * settings.difficulty,
         bench=pick(BENCHES),

@@ -1,7 +1,7 @@
 """The twin of operations, its motion: what body, hands, box and tools do at a moment of the script.
 
-Places are points ``(x, y)`` of a canonical picture of 640 x 480, seen by the camera in front of the bench: the
-worker stands behind it, the rack of goods is behind on the left, the back table behind on the right.
+Places are points ``(x, y)`` of a canonical picture of 640 x 480, seen by the camera in front of the bench:
+the worker stands behind it, the rack of goods is behind on the left, the back table behind on the right.
 `bench_scene` mirrors, shifts and zooms this picture for each person and camera.
 """
 
@@ -24,8 +24,9 @@ BLEND_S = 0.24
 WORK: Point = (330.0, 408.0)
 GOODS: Point = (135.0, 425.0)
 PRINTER: Point = (545.0, 345.0)
-FORM: Point = (505.0, 440.0)
-SHEET: Point = (205.0, 440.0)
+FORM: Point = (415.0, 440.0)
+FORM_TRAY: Point = (515.0, 442.0)
+SHEET: Point = (268.0, 440.0)
 RACK: Point = (80.0, 200.0)
 BACK_TABLE: Point = (540.0, 205.0)
 
@@ -73,6 +74,9 @@ class Box:
     tape: float = 0.0
     label: bool = False
     shipping: bool = False
+
+
+CLOSED = Box("closed", fold=1.0, tape=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +137,13 @@ def _standing(step: Step) -> Moment:
     if step.box_state == "open":
         box = Box("open", fill=0.15)
     elif step.box_state == "closed":
-        box = Box("closed", fold=1.0, tape=1.0, label=step.box_label, shipping=step.shipping_label)
+        label, shipping = "Attach Box Label" in step.labels, "Attach Shipping Label" in step.labels
+        box = replace(CLOSED, label=label, shipping=shipping)
     waiting = frozenset(step.clutter) | ({step.cue} if step.cue else frozenset())
     return Moment(Body(), box, waiting)
 
 
-# --- the ten operations; each: the standing desk, share done in [0, 1], seconds, likeness -> the moment ------
+# --- the ten operations; each: the standing desk, share done in [0, 1], seconds, likeness -> the moment ---
 
 
 def _idle(desk: Moment, share: float, time_s: float, alike: float) -> Moment:
@@ -168,8 +173,8 @@ def _relocating(desk: Moment, share: float, time_s: float, alike: float) -> Mome
     """Peels item labels off the goods and sticks them onto a sheet."""
     swing = 0.5 - 0.5 * cos(2 * pi * 0.8 * time_s)
     left = (GOODS[0] - 15, GOODS[1] - 30)
-    right = (GOODS[0] + 30 + 95 * swing, GOODS[1] - 25 - 40 * sin(pi * swing) + 25 * swing)
-    body = Body(x=262, y=190, bow=0.9, left=left, right=right)
+    right = (GOODS[0] + 45 + 120 * swing, GOODS[1] - 25 - 40 * sin(pi * swing) + 15 * swing)
+    body = Body(x=285, y=196, bow=0.9, left=left, right=right)
     return replace(desk, body=body, goods=3, tagged=True, sheet=share, tool="tag")
 
 
@@ -211,7 +216,7 @@ def _closing(desk: Moment, share: float, time_s: float, alike: float) -> Moment:
     if share > press:
         rub = 45 + 35 * sin(2 * pi * 1.1 * time_s)
         body = Body(y=188, bow=0.8, left=(WORK[0] - rub, 296), right=(WORK[0] + rub, 296))
-        return replace(desk, body=body, box=Box("closed", fold=1.0, tape=1.0))
+        return replace(desk, body=body, box=CLOSED)
     sweep = _sweep((share - 0.3) / (press - 0.3), time_s)
     body = Body(y=180, bow=0.6, left=(WORK[0] - 92, 335), right=(WORK[0] - 75 + 150 * sweep, 282))
     return replace(desk, body=body, box=Box("closed", fold=1.0, tape=sweep), tool="tape")
@@ -226,7 +231,7 @@ def _box_label(desk: Moment, share: float, time_s: float, alike: float) -> Momen
         440 - 55 * bring + rub * sin(2 * pi * 1.6 * time_s),
     )
     body = Body(x=345, y=212, bow=1.0, left=(WORK[0] - 95, 350), right=right)
-    box = desk.box or Box("closed", fold=1.0, tape=1.0)
+    box = desk.box or CLOSED
     return replace(desk, body=body, box=box, tool="box label")
 
 
@@ -254,7 +259,7 @@ def _shipping_label(desk: Moment, share: float, time_s: float, alike: float) -> 
     smooth = 0.5 - 0.5 * cos(2 * pi * 1.1 * time_s)
     apart = 28 + 34 * smooth
     body = Body(x=330, y=192, bow=0.9, left=(WORK[0] - apart, 296), right=(WORK[0] + apart, 296))
-    box = desk.box or Box("closed", fold=1.0, tape=1.0)
+    box = desk.box or CLOSED
     return replace(desk, body=body, box=replace(box, shipping=True))
 
 
@@ -274,7 +279,7 @@ def _putting_away(desk: Moment, share: float, time_s: float, alike: float) -> Mo
         left=(x - 88 * scale, at[1] - 45 * scale),
         right=(x + 95 * scale, at[1] - 45 * scale),
     )
-    box = desk.box or Box("closed", fold=1.0, tape=1.0)
+    box = desk.box or CLOSED
     return replace(desk, body=body, box=replace(box, at=at, scale=scale * 0.92))
 
 
@@ -282,7 +287,7 @@ def _filling_out(desk: Moment, share: float, time_s: float, alike: float) -> Mom
     """Bends over the order form and writes."""
     line = share * 4 % 1.0
     right = (FORM[0] - 45 + 80 * line + 3 * sin(2 * pi * 4 * time_s), FORM[1] - 35 + 9 * int(share * 4))
-    body = Body(x=425, y=208, bow=1.0, left=(FORM[0] - 80, FORM[1] - 15), right=right)
+    body = Body(x=395, y=214, bow=1.0, left=(FORM[0] - 90, FORM[1] - 15), right=right)
     return replace(desk, body=body, tool="pen", form=share)
 
 
@@ -300,7 +305,7 @@ ACTS: Mapping[str, Callable[[Moment, float, float, float], Moment]] = {
 }
 
 
-# --- small helpers --------------------------------------------------------------------------------------------
+# --- small helpers --------------------------------------------------------------------------------------
 
 
 def _smooth(share: float) -> float:

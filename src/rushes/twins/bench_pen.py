@@ -21,11 +21,12 @@ class Pen:
 
     def __init__(self, image: Image.Image, look: Look) -> None:
         width, height = image.size
+        scale = height / (2.0 * CENTRE[1])
         self._draw = ImageDraw.Draw(image)
-        self._zoom = look.zoom * height / (2.0 * CENTRE[1])
+        self._zoom = look.zoom * scale
         self._zoom_x = -self._zoom if look.mirrored else self._zoom
-        self._x = width / 2.0 + look.shift[0] * height / 480.0
-        self._y = height / 2.0 + look.shift[1] * height / 480.0
+        self._x = width / 2.0 + look.shift[0] * scale
+        self._y = height / 2.0 + look.shift[1] * scale
         self._gain = look.gain
 
     def to_pixels(self, x: float, y: float) -> Point:
@@ -42,23 +43,39 @@ class Pen:
         """A filled polygon."""
         self._draw.polygon([self.to_pixels(x, y) for x, y in points], fill=self.shaded(colour, shade))
 
+    def slab(
+        self, x: float, upper: Point, lower: Point, colour: Colour, shade: float = 1.0, *, slant: float = 0.0
+    ) -> None:
+        """A filled trapezoid around the upright through ``x``.
+
+        Args:
+            x: middle of the lower edge.
+            upper: height of the upper edge and half of its length.
+            lower: the same of the lower edge.
+            colour: before light and shade.
+            shade: its brightness is multiplied by this.
+            slant: how far the upper edge lies to the right.
+        """
+        (top, half_top), (bottom, half_bottom) = upper, lower
+        corners = [(x + slant - half_top, top), (x + slant + half_top, top)]
+        self.shape([*corners, (x + half_bottom, bottom), (x - half_bottom, bottom)], colour, shade)
+
     def block(self, x0: float, y0: float, x1: float, y1: float, colour: Colour, shade: float = 1.0) -> None:
-        """A filled upright rectangle."""
+        """A filled upright rectangle between two corners."""
         (ax, ay), (bx, by) = self.to_pixels(x0, y0), self.to_pixels(x1, y1)
-        self._draw.rectangle((min(ax, bx), ay, max(ax, bx), by), fill=self.shaded(colour, shade))
+        corners = (min(ax, bx), min(ay, by), max(ax, bx), max(ay, by))
+        self._draw.rectangle(corners, fill=self.shaded(colour, shade))
 
     def disc(
-        self, x: float, y: float, radius: float, colour: Colour, shade: float = 1.0, *, flat: float = 1.0
+        self, at: Point, radius: float, colour: Colour, shade: float = 1.0, *, flat: float = 1.0
     ) -> None:
         """A filled ellipse, ``flat`` times as high as wide."""
-        (cx, cy), rx = self.to_pixels(x, y), radius * self._zoom
-        self._draw.ellipse(
-            (cx - rx, cy - rx * flat, cx + rx, cy + rx * flat), fill=self.shaded(colour, shade)
-        )
+        (x, y), wide = self.to_pixels(*at), radius * self._zoom
+        corners = (x - wide, y - wide * flat, x + wide, y + wide * flat)
+        self._draw.ellipse(corners, fill=self.shaded(colour, shade))
 
     def limb(self, points: Sequence[Point], width: float, colour: Colour, shade: float = 1.0) -> None:
         """A thick line with round joints."""
         pixels = [self.to_pixels(x, y) for x, y in points]
-        self._draw.line(
-            pixels, fill=self.shaded(colour, shade), width=max(1, round(width * self._zoom)), joint="curve"
-        )
+        thick = max(1, round(width * self._zoom))
+        self._draw.line(pixels, fill=self.shaded(colour, shade), width=thick, joint="curve")

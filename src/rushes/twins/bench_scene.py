@@ -11,14 +11,14 @@ from math import hypot
 
 from PIL import Image
 
-from rushes.twins.bench_look import Look, Point
-from rushes.twins.bench_motion import BACK_TABLE, RACK, Body, Moment
+from rushes.twins.bench_box import draw_box
+from rushes.twins.bench_look import Colour, Look, Point
+from rushes.twins.bench_motion import BACK_TABLE, FORM, RACK, Body, Moment
 from rushes.twins.bench_pen import Pen
 from rushes.twins.bench_props import (
     STEEL,
     draw_back_boxes,
     draw_beam,
-    draw_box,
     draw_form,
     draw_goods,
     draw_leaning_carton,
@@ -32,6 +32,7 @@ from rushes.twins.bench_props import (
 BENCH_Y = 292.0
 """Rear edge of the bench in the canonical picture."""
 
+TROUSERS: Colour = (52, 56, 74)
 UPPER_ARM, FOREARM = 92.0, 98.0
 
 
@@ -77,7 +78,7 @@ class BenchScene:
         if moment.sheet is not None:
             draw_sheet(pen, look, moment.sheet)
         if moment.form is not None:
-            draw_form(pen, look, moment.form)
+            draw_form(pen, look, FORM, moment.form)
         if moment.box is not None and not box_on_bench:
             draw_box(pen, look, moment.box)
         if moment.beam is not None:
@@ -109,27 +110,22 @@ def _draw_bench(pen: Pen, look: Look) -> None:
     pen.block(-400, 470, 1040, 700, look.bench, 0.6)
     pen.block(-40, 304, 40, 350, (60, 110, 170))
     pen.block(-40, 304, 40, 312, (60, 110, 170), 0.6)
-    pen.disc(60, 322, 17, (222, 206, 150))
-    pen.disc(60, 322, 8, (90, 70, 50))
+    pen.disc((60, 322), 17, (222, 206, 150))
+    pen.disc((60, 322), 8, (90, 70, 50))
     pen.block(618, 390, 700, 440, (180, 180, 176), 0.9)
 
 
 def _draw_worker(pen: Pen, look: Look, body: Body) -> None:
     x, y, k = body.x, body.y, body.scale
-    pen.shape(
-        [(x - 50 * k, 330), (x + 50 * k, 330), (x + 46 * k, y + 150 * k), (x - 46 * k, y + 150 * k)],
-        (52, 56, 74),
-    )
-    pen.shape(
-        [(x - 62 * k, y + 8 * k), (x - 38 * k, y - 10 * k), (x + 38 * k, y - 10 * k), (x + 62 * k, y + 8 * k),
-         (x + 50 * k, y + 165 * k), (x - 50 * k, y + 165 * k)],
-        look.shirt, 0.85 if body.turned else 1.0,
-    )  # fmt: skip
+    pen.slab(x, (y + 150 * k, 46 * k), (330, 50 * k), TROUSERS)
+    shade = 0.85 if body.turned else 1.0
+    pen.slab(x, (y - 10 * k, 38 * k), (y + 9 * k, 62 * k), look.shirt, shade)
+    pen.slab(x, (y + 8 * k, 62 * k), (y + 165 * k, 50 * k), look.shirt, shade)
     head_y = y - (52 - 26 * body.bow) * k
     pen.block(x - 14 * k, head_y + 18 * k, x + 14 * k, y - 2, look.skin, 0.8)
-    pen.disc(x, head_y, 33 * k, look.hair if body.turned else look.skin, flat=1.15)
+    pen.disc((x, head_y), 33 * k, look.hair if body.turned else look.skin, flat=1.15)
     if not body.turned:
-        pen.disc(x, head_y - (17 - 12 * body.bow) * k, 34 * k, look.hair, flat=0.72 + 0.2 * body.bow)
+        pen.disc((x, head_y - (17 - 12 * body.bow) * k), 34 * k, look.hair, flat=0.72 + 0.2 * body.bow)
 
 
 def _draw_arms(pen: Pen, look: Look, body: Body) -> None:
@@ -138,9 +134,9 @@ def _draw_arms(pen: Pen, look: Look, body: Body) -> None:
         elbow = _elbow(shoulder, hand, body.scale, side)
         width = 30 * body.scale
         pen.limb([shoulder, elbow], width, look.shirt, 0.9)
-        pen.disc(*elbow, width / 2, look.shirt, 0.9)
+        pen.disc(elbow, width / 2, look.shirt, 0.9)
         pen.limb([elbow, hand], width * 0.85, look.skin, 0.95)
-        pen.disc(*hand, 19 * body.scale, look.glove)
+        pen.disc(hand, 19 * body.scale, look.glove)
 
 
 def _elbow(shoulder: Point, hand: Point, scale: float, side: int) -> Point:

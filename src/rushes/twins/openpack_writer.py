@@ -1,4 +1,4 @@
-"""The twin of operations, on disk: OpenPack's own layout, so that real data needs a new path and nothing else.
+"""The twin of operations, on disk: OpenPack's own layout, so that real data needs a new path, no more.
 
 A unit is one session of one subject. Its annotation is written last, when its pictures are complete; each
 file appears whole or not at all.
