@@ -29,6 +29,9 @@ def as_list(values: Any, what: str) -> list:
     Raises:
         MetricTypeError: ``values`` is a scalar or one string.
         MetricError: it is empty.
+
+    >>> as_list(np.array([1, 2]), "labels")
+    [1, 2]
     """
     if isinstance(values, np.ndarray):
         if values.ndim != 1:
@@ -48,6 +51,9 @@ def same_length(**sequences: Sequence | NDArray) -> int:
 
     Raises:
         MetricError: their lengths differ.
+
+    >>> same_length(truth=["a", "b"], predicted=["a", None])
+    2
     """
     lengths = {name: len(values) for name, values in sequences.items()}
     if len(set(lengths.values())) != 1:
@@ -62,6 +68,9 @@ def finite(values: ArrayLike, what: str) -> NDArray[np.float64]:
     Raises:
         MetricTypeError: not numbers, or rows of unequal length.
         MetricError: empty, or some value is not finite; the first such place is named.
+
+    >>> finite([0, 1.5], "times")
+    array([0. , 1.5])
     """
     try:
         array = np.asarray(values, dtype=np.float64)
@@ -81,6 +90,9 @@ def label_index(labels: Sequence[Label]) -> dict[Label, int]:
     Raises:
         MetricError: the list is empty or names a class twice.
         MetricTypeError: a label is neither str nor int.
+
+    >>> label_index(["Pack", "Tape"])
+    {'Pack': 0, 'Tape': 1}
     """
     names = as_list(labels, "the class list")
     _refuse_odd_types(names, "the class list")
@@ -105,6 +117,9 @@ def encode(
     Raises:
         MetricTypeError: a value is neither str nor int (a float label, say).
         MetricError: empty; None where it is not allowed; a label outside of the class list.
+
+    >>> encode(["Tape", None, "Pack"], ["Pack", "Tape"], "the prediction", missing=True).tolist()
+    [1, -1, 0]
     """
     names = as_list(values, what)
     index: dict[Label | None, int] = dict(label_index(labels))

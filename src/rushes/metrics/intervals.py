@@ -95,14 +95,11 @@ def cluster_rows(groups: Sequence, finer: Sequence | None = None) -> NDArray[np.
     >>> cluster_rows(["a", "a", "a"]).tolist()
     [0, 1, 2]
     """
-    n = len(as_list(groups, "groups"))
-    for what, ids in (("groups", groups), ("finer ids", finer)):
-        if ids is None:
-            continue
-        names = as_list(ids, what)
-        same_length(groups=groups, ids=names)
-        if any(name is None or name != name for name in names):
-            raise MetricError(f"{what} must name a cluster for each row, found None or nan")
+    levels = [as_list(groups, "groups")] + ([] if finer is None else [as_list(finer, "finer ids")])
+    n = same_length(groups=levels[0], finer=levels[-1])
+    if any(name is None or name != name for names in levels for name in names):
+        raise MetricError("each row must name its cluster, found None or nan")
+    for names in levels:
         values, codes = np.unique(np.asarray(names), return_inverse=True)
         if len(values) > 1:
             return codes.astype(np.int64)
