@@ -11,6 +11,7 @@ than it declares is an error, not a short recording.
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,10 +39,11 @@ _OPTIONS = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
     "codec_whitelist": "h264,hevc,mpeg4,vp8,vp9,libdav1d,av1,mjpeg",
 }
+_TAGGED_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)$", re.ASCII)
 _CONVERT = "ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4"
 
-SHORTFALL_S = 0.5
-"""So much (and 0.05 %) may be missing from the declared duration; more is a file cut short."""
+SHORTFALL_S, SHORTFALL_FRAMES = 0.1, 3
+"""The longer of the two may be missing at the declared end, as muxers round; more is a file cut short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def _decode_video(path: Path, limits: Limits) -> Iterator[Frame]:
         stream = _video_stream(container, path, limits)
         ticks, per_second = stream.time_base.numerator, stream.time_base.denominator
         first_pts = previous_pts = None
-        turns = count = period = 0
+        turns = count = end_pts = 0
         scaler = VideoReformatter()
         for frame in _raw_frames(container, stream, path, limits):
             pts = frame.pts if frame.pts is not None else frame.dts
@@ -135,21 +137,22 @@ def _decode_video(path: Path, limits: Limits) -> Iterator[Frame]:
                 first_pts, turns = pts, _quarter_turns(frame, path)
             elif pts <= previous_pts:
                 raise MediaError(
-                    f"times must increase: frame {count} has timestamp {pts}, the one before it {previous_pts} "
-                    f"(in units of {stream.time_base} s)",
+                    f"times must increase: frame {count} has timestamp {pts}, the one before it has "
+                    f"{previous_pts} (units of {stream.time_base} s)",
                     where=path,
                     cure=_CONVERT,
                 )
-            else:
-                period = pts - previous_pts
-            previous_pts = pts
+            lasts = pts - previous_pts if previous_pts is not None else 0
+            previous_pts, end_pts = pts, pts + max(lasts, frame.duration or 0)
             time_s = (pts - first_pts) * ticks / per_second  # integers until this one rounding
             if time_s > limits.max_duration_s:
                 limits.check(path, duration_s=time_s)
             yield DecodedFrame(frame, time_s, scaler, turns)
             count += 1
-        end_s = (previous_pts - first_pts + period) * ticks / per_second
-        _require_whole(path, _declared_duration_s(container, stream), end_s, count)
+        period_s = (end_pts - first_pts) * ticks / per_second / count
+        _require_whole(
+            path, _declared_end_s(container, stream), end_pts * ticks / per_second, period_s, count
+        )
 
 
 def _open(path: Path) -> InputContainer:
@@ -221,20 +224,37 @@ def _raw_frames(
         raise _damaged(path, 0, "no frame came out of it")
 
 
-def _declared_duration_s(container: InputContainer, stream: VideoStream) -> float | None:
-    """Duration of the video stream as the container states it; None where it states none for this stream."""
+def _declared_end_s(container: InputContainer, stream: VideoStream) -> float | None:
+    """Where the video stream ends on the container's own clock; None where that is stated nowhere.
+
+    mp4 and avi state a duration per stream, from its start. Matroska states the end of the whole file, on a
+    clock that starts at 0 wherever the stream does; with sound beside it, the picture's end stands in a tag.
+    """
     if stream.duration is not None and stream.duration > 0:
-        return float(stream.duration * stream.time_base)
-    alone = len(container.streams) == 1  # else it may be the sound that lasts so long
-    if alone and container.duration is not None and container.duration > 0:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    tag = _TAGGED_DURATION.match(stream.metadata.get("DURATION", ""))
+    if tag is not None:
+        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+    if len(container.streams) == 1 and container.duration is not None and container.duration > 0:
         return container.duration / av.time_base
     return None
 
 
-def _require_whole(path: Path, declared_s: float | None, end_s: float, count: int) -> None:
-    if declared_s is not None and end_s < declared_s * 0.9995 - SHORTFALL_S:
+def _declared_duration_s(container: InputContainer, stream: VideoStream) -> float | None:
+    end_s = _declared_end_s(container, stream)
+    start_s = float((stream.start_time or 0) * stream.time_base)
+    return end_s - start_s if end_s is not None and end_s > start_s else None
+
+
+def _require_whole(
+    path: Path, declared_end_s: float | None, end_s: float, period_s: float, count: int
+) -> None:
+    """Refuse a stream that decoded to ``end_s`` (of the container's clock) but was declared to last longer."""
+    allowed_s = max(SHORTFALL_S, SHORTFALL_FRAMES * period_s)
+    if declared_end_s is not None and end_s < declared_end_s - allowed_s:
         raise MediaError(
-            f"cut short: the file declares {declared_s:.3f} s, decoded {end_s:.3f} s ({count} frames)",
+            f"cut short: the file declares an end at {declared_end_s:.3f} s, decoded to {end_s:.3f} s "
+            f"({count} frames)",
             where=path,
             cure="copy the file again, or cut the recording's labels and convert: " + _CONVERT,
         )
