@@ -6,13 +6,33 @@ service read it from there: what the model saw in training is what it sees in se
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rushes.records import Target
+
 SamplerName = Literal["uniform", "entropy", "motion", "coverage"]
 Side = Annotated[int, Field(ge=28, le=4096, multiple_of=28)]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A part of an answer that carries information: a label or a moment."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question and its answer, or the beginning of one for the model to continue."""
+
+    question: str
+    answer: tuple[str | Value, ...] = ()
+
 
 #: Text before each value of an answer, and the text that closes it: together one JSON object.
 ANSWER_FIELDS = (
@@ -51,7 +71,10 @@ class Preprocessing(BaseModel):
     min_gap_s: Annotated[float, Field(ge=0.0, le=5.0)] = 0.2
     clip_s: Annotated[float, Field(gt=0.5, le=60.0)] = 5.0
     frame_size: tuple[Side, Side] = (336, 336)
-    signal_size: tuple[Annotated[int, Field(ge=16, le=1024)], Annotated[int, Field(ge=16, le=1024)]] = (160, 120)
+    signal_size: tuple[Annotated[int, Field(ge=16, le=1024)], Annotated[int, Field(ge=16, le=1024)]] = (
+        160,
+        120,
+    )
     jpeg_quality: Annotated[int, Field(ge=30, le=100)] = 90
     labels: tuple[str, ...] = ()
     label_set: str = ""
@@ -89,3 +112,17 @@ class Preprocessing(BaseModel):
     def ask(self, asked_s: float) -> str:
         """The question about the moment ``asked_s`` on the clip's clock."""
         return self.question.replace("{moment}", self.moment(asked_s))
+
+    def turn(self, asked_s: float, target: Target) -> Turn:
+        """The question about a moment with its right answer, one JSON object."""
+        values = (target.operation, self.moment(target.start_s), self.moment(target.end_s), target.next)
+        return Turn(self.ask(asked_s), _answer(ANSWER_FIELDS, values))
+
+    def caption_turn(self, operation: str) -> Turn:
+        """The question about a single frame with its right answer."""
+        return Turn(self.caption, _answer(CAPTION_FIELDS, (operation,)))
+
+
+def _answer(fields: Sequence[tuple[str, str]], values: Sequence[str]) -> tuple[str | Value, ...]:
+    parts = [part for (_, text), value in zip(fields, values, strict=True) for part in (text, Value(value))]
+    return (*parts, ANSWER_END)

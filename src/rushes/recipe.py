@@ -102,9 +102,11 @@ class Model(Section):
     nf4: bool = False
 
     @model_validator(mode="after")
-    def _nf4_needs_an_adapter(self) -> Model:
+    def _adapter_fits(self) -> Model:
         if self.nf4 and self.adapter is None:
             raise ValueError("4-bit weights cannot be trained: add model.adapter, or set nf4: false")
+        if self.name == "tiny" and self.adapter is not None:
+            raise ValueError("tiny starts from random weights and is trained whole: leave model.adapter out")
         return self
 
 
@@ -153,7 +155,11 @@ class Evaluate(Section):
 
     split: Literal["val", "test"] = "test"
     contract_clips: Count = 30
-    compare: tuple[Literal["untrained", "no_vision", "shuffled"], ...] = ("untrained", "no_vision", "shuffled")
+    compare: tuple[Literal["untrained", "no_vision", "shuffled"], ...] = (
+        "untrained",
+        "no_vision",
+        "shuffled",
+    )
     resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
     batch_size: Count = 16
 
@@ -238,7 +244,9 @@ def _fault(detail: ErrorDetails, root: yaml.Node, name: str) -> str:
     if detail["type"] == "extra_forbidden":
         message = "unknown key"
         near = difflib.get_close_matches(str(place[-1]), _siblings(place[:-1]), n=1, cutoff=0.5)
-        message += f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(_siblings(place[:-1]))}"
+        message += (
+            f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(_siblings(place[:-1]))}"
+        )
     elif "input" in detail and not isinstance(detail["input"], Mapping | list | tuple):
         message += f", found {detail['input']!r}"
     return f"{name}:{line}: {'.'.join(map(str, place))}: {message}"

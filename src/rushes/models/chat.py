@@ -13,28 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from rushes.contract import Preprocessing
+from rushes.contract import Preprocessing, Turn, Value
 from rushes.models.pixels import MERGE, PAIR, visual_tokens
 
 USER, TURN, END = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"
 VISION_START, VIDEO_PAD, VISION_END = "<|vision_start|>", "<|video_pad|>", "<|vision_end|>"
 
 Positions = np.ndarray  # (3, L) float64: time, row, column
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A part of an answer that carries information, e.g. a label or a moment."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A question and its answer; of the answer only ``Value`` parts and the end are taught."""
-
-    question: str
-    answer: tuple[str | Value, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +124,7 @@ class Chat:
             ]
         return ids, np.concatenate(places, axis=1)
 
-    def encode(
-        self, grid: tuple[int, int, int], times_s: Sequence[float], turns: Sequence[Turn]
-    ) -> Encoded:
+    def encode(self, grid: tuple[int, int, int], times_s: Sequence[float], turns: Sequence[Turn]) -> Encoded:
         """A clip with its questions and answers; an answer may be cut short to be continued by the model."""
         ids, places = self.prompt(grid, times_s)
         after = float(np.floor(places.max())) + 1
@@ -154,7 +137,7 @@ class Chat:
             for part in turn.answer:
                 piece = self._piece(part.text if isinstance(part, Value) else part)
                 ids += piece
-                taught += [isinstance(part, Value) or part == END] * len(piece)
+                taught += [isinstance(part, Value)] * len(piece)
             length = len(ids) - start
             block += [number] * length
             positions.append(np.tile(after + np.arange(length), (3, 1)))

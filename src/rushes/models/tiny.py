@@ -17,7 +17,16 @@ from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLFo
 from rushes.contract import ANSWER_END, ANSWER_FIELDS, Preprocessing
 from rushes.models.chat import END, TURN, USER, VIDEO_PAD, VISION_END, VISION_START
 
-SPECIAL = ("<|endoftext|>", "<|im_start|>", END, VISION_START, VISION_END, "<|vision_pad|>", "<|image_pad|>", VIDEO_PAD)
+SPECIAL = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    END,
+    VISION_START,
+    VISION_END,
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    VIDEO_PAD,
+)
 
 
 def _vocabulary(contract: Preprocessing) -> Iterable[str]:
@@ -96,7 +105,9 @@ def _write_time_tokens(weight: torch.Tensor, ids: list[int], times_s: list[float
         weight[ids] = scale * torch.cat([phase.sin(), phase.cos()], dim=1)
 
 
-def build(contract: Preprocessing, seed: int) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
+def build(
+    contract: Preprocessing, seed: int
+) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
     """A tiny model with random weights (about 1.5 M parameters) and its tokenizer."""
     words = tokenizer(contract)
     with torch.random.fork_rng(devices=[]):
@@ -112,9 +123,7 @@ def build(contract: Preprocessing, seed: int) -> tuple[Qwen2_5_VLForConditionalG
     return model, words
 
 
-def save(
-    model: Qwen2_5_VLForConditionalGeneration, words: PreTrainedTokenizerFast, folder: Path
-) -> None:
+def save(model: Qwen2_5_VLForConditionalGeneration, words: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write an ordinary checkpoint folder: config, safetensors, tokenizer."""
     model.save_pretrained(folder)
     words.save_pretrained(folder)

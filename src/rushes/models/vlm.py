@@ -6,14 +6,13 @@ import difflib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal, TypedDict
 
 import numpy as np
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from transformers import (
     AutoTokenizer,
@@ -36,16 +35,6 @@ CONTRACT_FILE = "preprocessing.json"
 LORA_TARGETS = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
 
 Precision = Literal["float32", "bfloat16", "float16"]
-
-
-class Adapter(BaseModel):
-    """LoRA on the seven linear projections of every language layer."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    rank: Annotated[int, Field(ge=1, le=512)] = 16
-    alpha: Annotated[int, Field(ge=1)] = 32
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +60,7 @@ class Vlm:
         return Chat(self.tokenizer, self.contract, self.base.config.vision_config.tokens_per_second)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(TypedDict):
     """Clips with their questions, ready for the model. B clips, L tokens, N patches.
 
     Attributes:
@@ -91,9 +79,10 @@ class Batch:
     patches: Tensor
     grids: Tensor
 
-    def to(self, device: torch.device) -> Batch:
-        """The same batch on ``device``."""
-        return Batch(*(getattr(self, part.name).to(device, non_blocking=True) for part in fields(self)))
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The same batch on ``device``."""
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
 
 
 def collate(
@@ -133,11 +122,11 @@ def forward(vlm: Vlm, batch: Batch, keep: Tensor | int = 0, cache: object = None
     Returns:
         ``(n kept, vocabulary)`` for a mask, else ``(B, n, vocabulary)``; and the cache.
     """
-    features = vision.encode(vlm.base.model.visual, batch.patches, batch.grids)
+    features = vision.encode(vlm.base.model.visual, batch["patches"], batch["grids"])
     output = vlm.model(
-        input_ids=batch.ids,
-        position_ids=batch.positions,
-        attention_mask={"full_attention": batch.mask},
+        input_ids=batch["ids"],
+        position_ids=batch["positions"],
+        attention_mask={"full_attention": batch["mask"]},
         mm_encoder_outputs={"video": BaseModelOutputWithPooling(pooler_output=(features,))},
         logits_to_keep=keep,
         past_key_values=cache,
@@ -151,10 +140,12 @@ def loss(vlm: Vlm, batch: Batch) -> tuple[Tensor, Tensor]:
 
     Only positions before a taught token reach the vocabulary, which saves the head's memory.
     """
-    before = batch.taught.roll(-1, dims=1)
+    before = batch["taught"].roll(-1, dims=1)
     before[:, -1] = False
     logits, _ = forward(vlm, batch, keep=before)
-    return nn.functional.cross_entropy(logits.float(), batch.ids[batch.taught], reduction="sum"), before.sum()
+    return nn.functional.cross_entropy(
+        logits.float(), batch["ids"][batch["taught"]], reduction="sum"
+    ), before.sum()
 
 
 def check_name(name: str) -> None:
@@ -165,7 +156,9 @@ def check_name(name: str) -> None:
     """
     if name == TINY or Path(name).is_dir() or name in RELEASED:
         return
-    if re.search(r"qwen2\.?5-vl", name, re.IGNORECASE) and not re.search(r"(3|7|32|72)B", name, re.IGNORECASE):
+    if re.search(r"qwen2\.?5-vl", name, re.IGNORECASE) and not re.search(
+        r"(3|7|32|72)B", name, re.IGNORECASE
+    ):
         near = difflib.get_close_matches(name, RELEASED, n=1, cutoff=0.0)[0]
         raise ModelError(
             f"no checkpoint {name!r} was ever released; Qwen2.5-VL comes as 3B, 7B, 32B and 72B",
@@ -218,14 +211,12 @@ def load(
     return Vlm(model, words, contract)
 
 
-def adapt(vlm: Vlm, adapter: Adapter | None) -> Vlm:
-    """Freeze the model and add LoRA; without an adapter everything is trained."""
-    if adapter is None:
-        return vlm
+def adapt(vlm: Vlm, rank: int, alpha: int, dropout: float) -> Vlm:
+    """Freeze the model and add LoRA to the seven projections of every language layer."""
     config = LoraConfig(
-        r=adapter.rank,
-        lora_alpha=adapter.alpha,
-        lora_dropout=adapter.dropout,
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
         target_modules=LORA_TARGETS,
         task_type="CAUSAL_LM",
     )

@@ -1,0 +1,86 @@
+"""A sample of the operations task, between the bytes of a shard and the record that train and predict use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from rushes.errors import ShardError
+from rushes.media.image import decode_jpeg
+from rushes.records import Segment, Target
+
+Fields = Mapping[str, bytes | memoryview]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A clip as it lies in a shard; all times on the clip's clock.
+
+    Attributes:
+        key: unique in the dataset.
+        meta: where it comes from: recording, subject, group, kind, place in the recording.
+        frames: the chosen frames, JPEG.
+        times_s: true time of each frame.
+        asked_s: the moment asked about.
+        target: the right answer; None where the moment has none.
+        segments: every labelled segment that the clip touches, cut to it.
+        after: label of the operation that follows the last of them.
+    """
+
+    key: str
+    meta: Mapping[str, object]
+    frames: tuple[bytes | memoryview, ...]
+    times_s: tuple[float, ...]
+    asked_s: float
+    target: Target | None
+    segments: tuple[Segment, ...]
+    after: str | None
+
+    @classmethod
+    def of(cls, key: str, fields: Fields) -> Sample:
+        """Read a sample's members.
+
+        Raises:
+            ShardError: a member is missing or is not what it should be.
+        """
+        try:
+            meta = json.loads(bytes(fields["meta.json"]))
+            answer = json.loads(bytes(fields["target.json"]))
+            names = sorted(name for name in fields if name.startswith("frame_"))
+            times_s = tuple(float(time) for time in meta["frame_times_s"])
+            segments = tuple(Segment(*segment) for segment in answer["segments"])
+            target = None
+            if answer["operation"] is not None and answer["next"] is not None:
+                target = Target(*(answer[name] for name in ("operation", "start_s", "end_s", "next")))
+            if not names or len(names) != len(times_s):
+                raise ValueError(f"{len(names)} frames with {len(times_s)} times")
+            return cls(
+                key,
+                meta,
+                tuple(fields[name] for name in names),
+                times_s,
+                float(meta["asked_s"]),
+                target,
+                segments,
+                answer["after"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ShardError(
+                f"no sample of the operations task: {error!r}",
+                where=key,
+                cure="run `rushes verify`, or prepare the dataset again",
+            ) from error
+
+    def pixels(self, *chosen: int) -> np.ndarray:
+        """Decode frames, all of them or the ``chosen`` ones: ``(T, H, W, 3)`` uint8 RGB."""
+        numbers = chosen or range(len(self.frames))
+        return np.stack([decode_jpeg(self.frames[number], where=self.key) for number in numbers])
+
+    def answerable(self) -> list[tuple[Segment, str]]:
+        """Every segment of the clip whose successor is known, with that successor."""
+        nexts = [*(segment.label for segment in self.segments[1:]), self.after]
+        pairs = zip(self.segments, nexts, strict=True) if self.segments else ()
+        return [(segment, follower) for segment, follower in pairs if follower is not None]

@@ -1,0 +1,37 @@
+"""Random but consistent changes of a clip's pictures, so that a model does not learn one bench by heart."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def augment(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Change light, colour, place, zoom and side, the same for all frames of a clip.
+
+    Mirroring is a change of handedness: no operation of the task tells left from right.
+
+    Args:
+        frames: ``(T, H, W, 3)`` uint8 RGB.
+        rng: the only source of randomness.
+
+    Returns:
+        ``(T, H, W, 3)`` uint8 RGB.
+    """
+    _, height, width, _ = frames.shape
+    zoom, mirrored = rng.uniform(0.92, 1.12), rng.random() < 0.5
+    rows = _lookup(height, zoom, rng.uniform(-0.06, 0.06))
+    columns = _lookup(width, zoom, rng.uniform(-0.06, 0.06))
+    placed = frames[:, rows][:, :, columns[::-1] if mirrored else columns]
+    contrast, brightness = rng.uniform(0.75, 1.25), rng.uniform(-25.0, 25.0)
+    gain = (contrast * rng.uniform(0.85, 1.15, 3)).astype(np.float32)
+    light = placed.astype(np.float32) - 128.0
+    light *= gain
+    light += 128.0 + brightness
+    return np.clip(light, 0, 255, out=light).astype(np.uint8)
+
+
+def _lookup(length: int, zoom: float, shift: float) -> np.ndarray:
+    """Source index of each target index along one axis, edges repeated."""
+    middle = length / 2
+    wanted = (np.arange(length) - middle) / zoom + middle + shift * length
+    return np.clip(np.rint(wanted).astype(int), 0, length - 1)

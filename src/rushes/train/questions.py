@@ -1,0 +1,48 @@
+"""What is asked of a clip in training: any moment whose answer the annotation knows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rushes.contract import Preprocessing, Turn
+from rushes.prepare.sample import Sample
+from rushes.records import Target
+
+EDGES = 0.5
+"""Share of the questions about the first or last moment of a clip, which is what evaluation asks."""
+
+
+def clip_turns(sample: Sample, contract: Preprocessing, count: int, rng: np.random.Generator) -> list[Turn]:
+    """``count`` questions about random moments of a clip, with their answers.
+
+    The first is the clip's own question where it has an answer. The model never sees where a boundary is,
+    only the pictures, their times and the moment.
+    """
+    turns = [] if sample.target is None else [contract.turn(sample.asked_s, sample.target)]
+    answerable = sample.answerable()
+    last_s = contract.clip_s - contract.time_step_s
+    edges = [
+        (moment_s, segment, follower)
+        for moment_s in (0.0, last_s)
+        for segment, follower in answerable
+        if segment.contains(moment_s)
+    ]
+    while answerable and len(turns) < count:
+        if edges and rng.random() < EDGES:
+            moment_s, segment, follower = edges[rng.integers(len(edges))]
+        else:
+            segment, follower = answerable[rng.integers(len(answerable))]
+            moment_s = min(rng.uniform(segment.start_s, segment.end_s), last_s)
+        turns.append(contract.turn(moment_s, Target(segment.label, segment.start_s, segment.end_s, follower)))
+    return turns[:count]
+
+
+def caption_frame(sample: Sample, rng: np.random.Generator) -> tuple[int, str]:
+    """A random labelled frame of the clip, as its number and its operation."""
+    labelled = [
+        (number, segment.label)
+        for number, time_s in enumerate(sample.times_s)
+        for segment in sample.segments
+        if segment.contains(time_s)
+    ]
+    return labelled[rng.integers(len(labelled))]

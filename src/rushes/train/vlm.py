@@ -1,0 +1,152 @@
+"""Fine-tune a Qwen2.5-VL on clips, phase by phase.
+
+    rushes train recipes/operations-twin.yaml
+
+A model that starts from nothing learns to see only if it first learns single frames ("which operation is
+this?") and clips afterwards. A model that can see starts with clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor, nn
+
+from rushes import recipe
+from rushes.models import vlm as family
+from rushes.models.chat import Encoded
+from rushes.models.pixels import patchify
+from rushes.models.vlm import Batch, Vlm
+from rushes.prepare.sample import Sample
+from rushes.shards.read import ShardDataset
+from rushes.stages import canonical_json
+from rushes.train.augment import augment
+from rushes.train.events import Event, narrate
+from rushes.train.loop import FitResult, LoopSettings, StepOutput, fit
+from rushes.train.questions import caption_frame, clip_turns
+
+FORMAT = 1  # raised when the same recipe would train another model
+
+
+class Answering(nn.Module):
+    """The model as something that maps a batch to its loss, so that a wrapper sees one forward pass."""
+
+    def __init__(self, vlm: Vlm) -> None:
+        super().__init__()
+        self.model = vlm.model
+        self._describe = (vlm.tokenizer, vlm.contract)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Summed loss of the taught tokens, and their number."""
+        return family.loss(Vlm(self.model, *self._describe), batch)
+
+
+def step(model: nn.Module, batch: Batch) -> StepOutput:
+    """The loss of one batch, per taught token."""
+    inputs = {name: tensor for name, tensor in batch.items() if name != "keys"}
+    loss_sum, weight = model(inputs)
+    return StepOutput(loss_sum, weight, tokens=batch["ids"].numel())
+
+
+class Clips:
+    """The training clips, read from their shards; safe for several threads."""
+
+    def __init__(self, dataset: ShardDataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        return Sample.of(self.dataset.key(index), self.dataset.sample(index))
+
+
+@dataclass(frozen=True, slots=True)
+class Collator:
+    """Clips to a batch: decode, augment, patch, ask.
+
+    Attributes:
+        vlm: whose tokens and contract.
+        ask: whole clips, or one random frame of each.
+        questions: questions per clip.
+        augmented: whether pictures are changed at random.
+    """
+
+    vlm: Vlm
+    ask: str
+    questions: int
+    augmented: bool
+
+    def __call__(self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator]) -> dict:
+        """Join samples, each with its own randomness."""
+        made = [self._encode(sample, rng) for sample, rng in zip(samples, rngs, strict=True)]
+        clips, patches, grids = zip(*made, strict=True)
+        batch = family.collate(clips, patches, grids, self.vlm.tokenizer.pad_token_id)
+        return {**batch, "keys": [sample.key for sample in samples]}
+
+    def _encode(self, sample: Sample, rng: np.random.Generator) -> tuple[Encoded, np.ndarray, tuple]:
+        contract = self.vlm.contract
+        if self.ask == "captions":
+            number, label = caption_frame(sample, rng)
+            pixels, times_s = sample.pixels(number), (0.0, 0.0)
+            turns = [contract.caption_turn(label)]
+        else:
+            pixels, times_s = sample.pixels(), sample.times_s
+            turns = clip_turns(sample, contract, self.questions, rng)
+        patches, grid = patchify(augment(pixels, rng) if self.augmented else pixels)
+        return self.vlm.chat().encode(grid, times_s, turns), patches, grid
+
+
+def train(
+    vlm: Vlm,
+    clips: ShardDataset,
+    settings: recipe.Train,
+    folder: Path,
+    signature: str,
+    *,
+    on_event: Callable[[Event], None] = narrate,
+) -> list[FitResult]:
+    """Train ``vlm`` through all phases, resuming wherever an earlier call was interrupted.
+
+    Args:
+        vlm: comes back trained.
+        clips: the training split.
+        settings: phases and what they share.
+        folder: one subfolder for each phase; the trained model goes to ``model/``.
+        signature: of data and model.
+        on_event: is told everything that happens.
+
+    Returns:
+        What came of each phase.
+    """
+    answering, results = Answering(vlm), []
+    for number, phase in enumerate(settings.phases, start=1):
+        collator = Collator(vlm, phase.ask, phase.questions, settings.augment)
+        loop = LoopSettings(
+            steps=phase.steps,
+            batch_size=phase.batch_size,
+            learning_rate=phase.learning_rate,
+            accumulate=phase.accumulate,
+            warmup=round(settings.warmup * phase.steps),
+            weight_decay=settings.weight_decay,
+            clip_norm=settings.clip_norm,
+            seed=settings.seed,
+            checkpoint_every=settings.checkpoint_every,
+            keep=settings.keep,
+            log_every=settings.log_every,
+            threads=1,
+        )
+        # A phase starts from the weights of those before it, so they are part of what it is.
+        before = [earlier.model_dump(mode="json") for earlier in settings.phases[:number]]
+        of_phase = canonical_json({"signature": signature, "phases": before, "augment": settings.augment})
+        name = f"phase-{number}-{phase.ask}"
+        results.append(
+            fit(
+                answering, step, Clips(clips), collator, loop, folder / name, str(of_phase), on_event=on_event
+            )
+        )
+    family.save(vlm, folder / "model")
+    return results
