@@ -151,7 +151,7 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str, str]] = {
         "frames",
         lambda r: (shutil.rmtree(r / FRAMES), (r / FRAMES).mkdir()),
         f"{FRAMES}",
-        "without a single .jpg",
+        "without a frame",
     ),
 }
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from rushes.errors import SourceError
+from rushes.errors import MediaError, SourceError
+from rushes.media.folder import list_frames
+from rushes.media.limits import DEFAULT_LIMITS
 from rushes.records import Media, Recording, Segment
 from rushes.sources.openpack import scan
 from rushes.sources.openpack_footage import (
@@ -14,6 +16,7 @@ from rushes.sources.openpack_footage import (
     check_coverage,
     find_footage,
     fingerprint,
+    read_frame_times,
     read_video_start,
 )
 from rushes.sources.openpack_layout import frames_dir, operations_csv, video_file, video_sidecar
@@ -70,6 +73,37 @@ def test_a_garbled_sidecar_is_an_error(content: bytes, says: str, tmp_path: Path
 def test_a_missing_sidecar_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="without its sidecar"):
         read_video_start(tmp_path / "S0100.json")
+
+
+def test_times_are_those_of_the_media_floor(write_session: WriteSession) -> None:
+    folder = frames_dir(write_session(), "U0101", "S0100")
+    (folder / "20220329_142659_999.JPEG").write_bytes(b"")
+    (folder / "20220329_151259_001.jpg").write_bytes(b"")
+    (folder / ".20220329_142511_031.jpg").write_bytes(b"")
+    (folder / "notes.txt").write_text("hello")
+    times_ms = read_frame_times(folder)
+    assert times_ms == [file.unix_ms for file in list_frames(folder, DEFAULT_LIMITS)]
+    assert len(times_ms) == 152
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("IMG_0001.jpg", "found IMG_0001.jpg"),
+        ("20220329_142561_030.jpg", "found 20220329_142561_030.jpg"),
+        ("20220230_142511_030.jpg", "named YYYYmmdd_HHMMSS_mmm.jpg"),
+        ("20220329_142511_030.jpg", "two frames of one time, 20220329_142511_030.jpg"),
+    ],
+)
+def test_a_frame_without_a_time_of_its_own_is_an_error(
+    name: str, says: str, write_session: WriteSession
+) -> None:
+    folder = frames_dir(write_session(), "U0101", "S0100")
+    (folder / name).write_bytes(b"")
+    with pytest.raises((SourceError, MediaError), match=says) as caught:
+        read_frame_times(folder)
+    assert str(folder) in str(caught.value.where)
+    assert caught.value.cure
 
 
 # --- coverage ---------------------------------------------------------------------------------------------

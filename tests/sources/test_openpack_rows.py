@@ -94,9 +94,9 @@ TORN: dict[str, tuple[bytes, int | None, str]] = {
     "header alone": (HEADER.encode(), 1, "no rows below the header"),
     "no column": (HEADER.replace("end,", "").encode() + GOOD.encode(), 1, "columns missing"),
     "column twice": (
-        HEADER.replace("box", "id").encode() + GOOD.encode(),
+        (HEADER[:-1] + ",id\n" + GOOD).encode(),
         1,
-        "columns missing, or there twice",
+        "or there twice: id; found",
     ),
     "torn row": ((HEADER + GOOD + GOOD[:50]).encode(), 3, "cells under 9 columns"),
     "not UTF-8": ((HEADER + GOOD).encode() + b"op:2,\xff\xfe", 3, "not UTF-8: byte 0xff"),

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from rushes.errors import SourceError, StageError
-from rushes.media.folder import list_frames
-from rushes.media.limits import DEFAULT_LIMITS
+from rushes.media.folder import frame_unix_ms
 from rushes.records import Media, MediaKind, Recording
 from rushes.sources.openpack_layout import (
+    frame_name,
     frames_dir,
     operations_csv,
     parse_time,
@@ -29,6 +30,7 @@ FRAME_S = 1 / 15
 """Nominal time from frame to frame; the names show 66 and 67 ms."""
 
 _SAMPLE_BYTES = 2**16
+_PLAIN_NAME = re.compile(r"[0-9]{8}_[0-9]{4}[0-5][0-9]_[0-9]{3}\.jpg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +71,50 @@ def find_footage(root: Path, subject: str, session: str, kind: MediaKind) -> Foo
         )
     if kind == "video":
         return Footage(Media(kind, path), read_video_start(video_sidecar(root, subject, session)))
-    times_ms = [file.unix_ms for file in list_frames(path, DEFAULT_LIMITS)]
+    times_ms = read_frame_times(path)
     return Footage(
         Media(kind, path),
         origin_us=times_ms[0] * 1000,
         duration_s=(times_ms[-1] - times_ms[0]) / 1000 + FRAME_S,
         longest_hole_s=max((later - time for time, later in pairwise(times_ms)), default=0) / 1000,
     )
+
+
+def read_frame_times(folder: Path) -> list[int]:
+    """When the frames of a tree of JPEGs were taken, by their names.
+
+    The same times as `rushes.media.folder.list_frames` gives, at an eighth of its cost: frames of one minute
+    share the part of their names that takes long to read. A dataset has about 900,000 frames.
+
+    Returns:
+        Milliseconds since 1970 (UTC), strictly rising, at least one.
+
+    Raises:
+        SourceError: no frame, or two of one time.
+        MediaError: a name that is not a time.
+    """
+    minutes: dict[str, int] = {}
+    times_ms: list[int] = []
+    for name, _ in _frames(folder):
+        base = name.rpartition("/")[2]
+        if _PLAIN_NAME.fullmatch(base) is None:
+            times_ms.append(frame_unix_ms(folder / name))
+            continue
+        minute = base[:13]
+        if minute not in minutes:
+            minutes[minute] = frame_unix_ms(folder / name.replace(base, f"{minute}00_000.jpg"))
+        times_ms.append(minutes[minute] + int(base[13:15]) * 1000 + int(base[16:19]))
+    if not times_ms:
+        raise SourceError("a folder of frames without a frame", where=folder, cure="fetch the frames again")
+    times_ms.sort()
+    for time_ms, later_ms in pairwise(times_ms):
+        if time_ms == later_ms:
+            raise SourceError(
+                f"two frames of one time, {frame_name(time_ms).name}",
+                where=folder,
+                cure=f"keep the one at {frame_name(time_ms).as_posix()}",
+            )
+    return times_ms
 
 
 def read_video_start(sidecar: Path) -> int:
@@ -163,12 +202,22 @@ def _footage_digest(media: Media) -> str:
             head = file.read(_SAMPLE_BYTES)
             file.seek(max(0, size - _SAMPLE_BYTES))
             return _digest(f"{size}\n".encode() + head + file.read(_SAMPLE_BYTES))
-    frames = list_frames(media.path, DEFAULT_LIMITS)
-    listing = (
-        f"{file.path.relative_to(media.path).as_posix()} {file.path.stat().st_size}\n" for file in frames
-    )
+    listing = sorted(f"{name} {entry.stat().st_size}\n" for name, entry in _frames(media.path))
     return _digest("".join(listing).encode())
 
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _frames(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """JPEGs below ``folder`` that are not hidden, in no order, with their names relative to it."""
+    waiting = [("", str(folder))]
+    while waiting:
+        prefix, place = waiting.pop()
+        with os.scandir(place) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((f"{prefix}{entry.name}/", entry.path))
+                elif entry.name.lower().endswith((".jpg", ".jpeg")) and not entry.name.startswith("."):
+                    yield prefix + entry.name, entry
