@@ -1,0 +1,99 @@
+"""The frames that an open clip may still want, in bounded memory, each encoded at most once.
+
+A clip's frames are chosen when its end has passed, so until then all of them are held: as the decoder gave
+them while that is little memory (encoding few of them later is cheapest), else scaled to their final size (a
+1080p frame shrinks from 3.1 MB to 95 kB). Overlapping clips share the encoded bytes of a frame.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import numpy as np
+
+from rushes.media.image import Size
+from rushes.media.signals import Signal
+from rushes.media.video import CompactFrame, Frame
+
+RAW_BYTES = 160_000_000
+"""Decoded frames kept as they are: five seconds of 640x480 at 60 per second, or one second of 1080p."""
+
+
+class FrameRing:
+    """Held frames with their times and signals, numbered from the oldest.
+
+    Args:
+        size: (width, height) of the JPEGs.
+        quality: of the JPEGs.
+        raw_bytes: memory for frames as the decoder gave them.
+
+    Attributes:
+        encoded: number of JPEGs made so far.
+    """
+
+    def __init__(self, size: Size, quality: int, raw_bytes: int = RAW_BYTES) -> None:
+        self.encoded = 0
+        self._size, self._quality, self._raw_bytes = size, quality, raw_bytes
+        self._times: list[float] = []
+        self._signals: list[Signal] = []
+        self._pictures: list[Frame | CompactFrame | bytes] = []
+        self._first_raw = 0  # no picture before it is as the decoder gave it
+        self._held = 0  # bytes of those that are
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def append(self, frame: Frame, signal: Signal) -> None:
+        """Hold on to the next frame."""
+        self._times.append(frame.time_s)
+        self._signals.append(signal)
+        self._pictures.append(frame)
+        self._held += frame.nbytes
+        while self._held > self._raw_bytes:
+            picture = self._pictures[self._first_raw]
+            if isinstance(picture, Frame):
+                self._replace(self._first_raw, picture.compact(self._size))
+            self._first_raw += 1
+
+    def forget_before(self, time_s: float) -> None:
+        """Let go of frames that are older than ``time_s``."""
+        count = bisect_left(self._times, time_s)
+        if count:
+            self._held -= sum(
+                picture.nbytes for picture in self._pictures[:count] if isinstance(picture, Frame)
+            )
+            del self._times[:count], self._signals[:count], self._pictures[:count]
+            self._first_raw = max(0, self._first_raw - count)
+
+    def between(self, start_s: float, end_s: float) -> range:
+        """Numbers of the frames with times in ``[start_s, end_s)``."""
+        return range(bisect_left(self._times, start_s), bisect_left(self._times, end_s))
+
+    def signals(self, numbers: range) -> np.ndarray:
+        """float64 (n, 3): time on the recording's clock, entropy, motion."""
+        chosen = slice(numbers.start, numbers.stop)
+        table = np.empty((len(numbers), 3))
+        table[:, 0] = self._times[chosen]
+        table[:, 1:] = np.array(self._signals[chosen]).reshape(-1, 2)
+        return table
+
+    def jpegs(self, numbers: Sequence[int]) -> list[bytes]:
+        """Letterboxed JPEGs of the frames with these numbers."""
+        return [self._jpeg(number) for number in numbers]
+
+    def _jpeg(self, number: int) -> bytes:
+        picture = self._pictures[number]
+        if isinstance(picture, bytes):
+            return picture
+        compact = picture.compact(self._size) if isinstance(picture, Frame) else picture
+        data = compact.jpeg(self._quality)
+        self._replace(number, data)
+        self.encoded += 1
+        return data
+
+    def _replace(self, number: int, by: CompactFrame | bytes) -> None:
+        picture = self._pictures[number]
+        if isinstance(picture, Frame):
+            self._held -= picture.nbytes
+        self._pictures[number] = by

@@ -1,0 +1,252 @@
+"""From recordings to a finished dataset: plan units, run those that have no valid receipt, close the account.
+
+A dataset folder fills in this order, so that a kill at any moment loses at most the units in flight::
+
+    shards/<split>/<recording>-00000.tar, .parquet      whole or not there
+    units/<recording>.json                              receipt: now the unit exists
+    recordings.json                                     what is in the dataset, with its truth
+    manifest.json                                       last: the dataset is finished
+
+The same input gives the same bytes, whatever the number of workers, the order and the kills.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rushes.contract import Preprocessing
+from rushes.engine import Event, Failure, Unit, UnitResult, map_units
+from rushes.errors import ShardError, UnitError
+from rushes.prepare.clips import Cutting
+from rushes.prepare.unit import Job, prepare_unit, remove_shards
+from rushes.records import Recording
+from rushes.shards.index import ShardInfo
+from rushes.shards.manifest import Manifest, split_folder
+from rushes.stages import (
+    Account,
+    account,
+    quarantine,
+    read_receipt,
+    sha256_file,
+    signature_of_folder,
+    write_json,
+    write_receipt,
+)
+
+RECORDINGS = "recordings.json"
+VERSION = 1
+"""Of the stage's code; raised when the same input no longer gives the same dataset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A finished dataset in figures.
+
+    Attributes:
+        manifest: what there is.
+        account: planned = done + quarantined + skipped.
+        clips: number of samples by split, then by kind.
+        totals: ``seconds`` of footage, ``frames`` decoded, ``encoded`` JPEGs, ``thin`` clips left out,
+            ``bytes`` of shards.
+        reused: units that had a valid receipt before.
+    """
+
+    manifest: Manifest
+    account: Account
+    clips: Mapping[str, Mapping[str, int]]
+    totals: Mapping[str, float]
+    reused: int
+
+    def summary(self) -> dict[str, Any]:
+        """What belongs into DONE."""
+        return {
+            "checksum": self.manifest.checksum,
+            "samples": self.manifest.samples,
+            "clips": self.clips,
+            "reused": self.reused,
+            **self.totals,
+        }
+
+
+def prepare(
+    recordings: Sequence[Recording],
+    split_of: Mapping[str, str],
+    folder: Path,
+    contract: Preprocessing,
+    cutting: Cutting,
+    *,
+    faults: Mapping[str, Mapping[str, Any]],
+    window_splits: Sequence[str] = (),
+    shard_bytes: int = 200_000_000,
+    max_quarantine: float = 0.1,
+    timeout_s: float | None = None,
+    workers: int = 2,
+    on_event: Callable[[Event], None] | None = None,
+) -> Prepared:
+    """Fill the dataset ``folder``; call it inside of ``stages.working``, which holds the lock.
+
+    Called again after a kill or an error it resumes. Units in quarantine are tried again then: what made
+    them fail (memory, a time-out) may be over.
+
+    Args:
+        recordings: all that the source has.
+        split_of: recording key -> split; what stands on no side is skipped and counted.
+        folder: of the stage, ``prepare-<signature>``.
+        contract: how a clip becomes a question.
+        cutting: which clips are cut.
+        faults: unit -> reason, for sessions that could not become recordings (``Fault.reason()``).
+        window_splits: splits whose whole sessions are cut into windows.
+        shard_bytes: greatest size of a shard.
+        max_quarantine: greatest share of bad sessions.
+        timeout_s: longest time for one recording.
+        workers: processes; 0 works in this one.
+        on_event: told what the engine does.
+
+    Raises:
+        QuarantineError: too many sessions are bad; nothing is finished.
+        UnitError: units failed for another reason than their input: a full disk, a fault in the code.
+    """
+    jobs = {
+        recording.key: Job(
+            recording=recording,
+            split=split_of[recording.key],
+            contract=contract,
+            cutting=cutting,
+            with_windows=split_of[recording.key] in window_splits,
+            folder=folder,
+            shard_bytes=shard_bytes,
+        )
+        for recording in sorted(recordings, key=lambda recording: recording.key)
+        if recording.key in split_of
+    }
+    skipped = [recording.key for recording in recordings if recording.key not in split_of]
+    for unit, reason in faults.items():
+        quarantine(folder, unit, reason)
+    todo = [key for key, job in jobs.items() if not is_whole(folder, key, job.split)]
+    units = [Unit(key, jobs[key]) for key in _longest_first(todo, jobs)]
+    failures: list[UnitResult] = []
+    for result in map_units(prepare_unit, units, workers=workers, timeout_s=timeout_s, on_event=on_event):
+        if result.error is None:
+            write_receipt(folder, result.key, result.value)
+        elif _is_bad_input(result.error):
+            remove_shards(folder, jobs[result.key].split, result.key)
+            quarantine(folder, result.key, _reason(result))
+        else:
+            failures.append(result)
+    if failures:
+        raise _of_ours(failures)
+    planned = [*jobs, *skipped, *faults]
+    closed = account(folder, planned, skipped).close(max_quarantine)
+    receipts = {key: read_receipt(folder, key) for key in sorted(closed.done)}
+    write_json(folder / RECORDINGS, list(_truths(jobs, receipts)))
+    manifest = _manifest(folder, contract, sorted(set(split_of.values())), receipts)
+    manifest.save(folder)
+    return Prepared(
+        manifest=manifest,
+        account=closed,
+        clips=_clips_by_split(receipts),
+        totals=_totals(receipts),
+        reused=len(jobs) - len(todo),
+    )
+
+
+def is_whole(folder: Path, unit: str, split: str) -> bool:
+    """Whether a unit has a valid receipt and its shards are what the receipt says, byte for byte."""
+    receipt = read_receipt(folder, unit)
+    if receipt is None or receipt.get("split") != split:
+        return False
+    home = split_folder(folder, split)
+    try:
+        shards = [ShardInfo.from_json(entry, unit) for entry in receipt["shards"]]
+        return all(
+            (home / shard.name).stat().st_size == shard.bytes
+            and sha256_file(home / shard.index_name) == shard.index_sha256
+            and sha256_file(home / shard.name) == shard.sha256
+            for shard in shards
+        )
+    except (ShardError, OSError, KeyError, TypeError):
+        return False
+
+
+def _longest_first(keys: Sequence[str], jobs: Mapping[str, Job]) -> list[str]:
+    """So that no worker begins the longest session when the others are done."""
+
+    def labelled_s(key: str) -> float:
+        segments = jobs[key].recording.segments
+        return segments[-1].end_s if segments else 0.0
+
+    return sorted(keys, key=lambda key: (-labelled_s(key), key))
+
+
+def _is_bad_input(failure: Failure) -> bool:
+    """Whether a unit failed of what it reads; what else goes wrong must not empty a dataset in silence."""
+    if failure.kind == "input":
+        return failure.type in ("MediaError", "SourceError")
+    return failure.kind in ("crash", "timeout", "memory")
+
+
+def _reason(result: UnitResult) -> dict[str, Any]:
+    return {name: value for name, value in asdict(result.error).items() if name != "trace"} | {
+        "attempts": result.attempts
+    }
+
+
+def _of_ours(failures: Sequence[UnitResult]) -> UnitError:
+    first = failures[0].error
+    others = f" (and {len(failures) - 1} more units)" if len(failures) > 1 else ""
+    return UnitError(
+        f"a unit failed, and not because of its input{others}: {first.type}: {first.message}",
+        where=failures[0].key,
+        cure=first.cure
+        or f"run the stage again once this is repaired: it resumes\n{first.trace or ''}".rstrip(),
+    )
+
+
+def _truths(jobs: Mapping[str, Job], receipts: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The recordings of the dataset with their labels, for timelines and grammars."""
+    for key, receipt in receipts.items():
+        recording = jobs[key].recording
+        yield {
+            "key": key,
+            "split": receipt["split"],
+            "group": recording.group,
+            "subject": recording.subject,
+            "session": recording.session,
+            "duration_s": receipt["duration_s"],
+            "segments": [[s.start_s, s.end_s, s.label] for s in recording.segments],
+        }
+
+
+def _manifest(
+    folder: Path, contract: Preprocessing, splits: Sequence[str], receipts: Mapping[str, Mapping[str, Any]]
+) -> Manifest:
+    shards: dict[str, list[ShardInfo]] = {split: [] for split in splits}
+    for key, receipt in receipts.items():
+        shards[receipt["split"]] += [ShardInfo.from_json(entry, key) for entry in receipt["shards"]]
+    return Manifest(
+        signature=signature_of_folder(folder),
+        splits={split: tuple(sorted(found, key=lambda shard: shard.name)) for split, found in shards.items()},
+        labels=contract.labels,
+        preprocessing=contract.model_dump(mode="json"),
+    )
+
+
+def _clips_by_split(receipts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    clips: dict[str, Counter[str]] = {}
+    for receipt in receipts.values():
+        clips.setdefault(receipt["split"], Counter()).update(receipt["clips"])
+    return {split: dict(sorted(kinds.items())) for split, kinds in sorted(clips.items())}
+
+
+def _totals(receipts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    return {
+        "seconds": sum(receipt["duration_s"] for receipt in receipts.values()),
+        "frames": sum(receipt["frames"] for receipt in receipts.values()),
+        "encoded": sum(receipt["encoded"] for receipt in receipts.values()),
+        "thin": sum(receipt["thin"] for receipt in receipts.values()),
+        "bytes": sum(shard["bytes"] for receipt in receipts.values() for shard in receipt["shards"]),
+    }
