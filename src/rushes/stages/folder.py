@@ -97,6 +97,7 @@ class OpenStage:
             summary: what a reader wants to know of the result without opening it.
             counts: of whatever the stage counts, e.g. :attr:`Account.counts`.
         """
+        _sweep(self.folder)
         entries = read_quarantine(self.folder)
         if entries or (self.folder / "quarantine.jsonl").exists():
             lines = "".join(canonical_json(entry) + "\n" for entry in entries)
@@ -140,9 +141,14 @@ def working(spec: StageSpec, workspace: Path, *, reopen: bool = False) -> Iterat
         if read_done(folder) is not None and not reopen:
             raise StageError("the stage is done", where=folder, cure="use it as it is")
         (folder / "DONE").unlink(missing_ok=True)
-        for stale in folder.rglob(".*.tmp"):  # of a writer that was killed; it has no other owner now
-            stale.unlink(missing_ok=True)
+        _sweep(folder)
         yield OpenStage(spec, folder, time.monotonic())
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed writers left half written; under the lock, while no worker runs, nobody owns it."""
+    for stale in folder.rglob(".*.tmp"):
+        stale.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -124,8 +124,8 @@ class Account:
                 f"{len(self.quarantined)} of {tried} units are in quarantine, "
                 f"at most {max_quarantine:.1%} may be",
                 where=self.folder / "quarantine",
-                cure="read the reasons there; raise max_quarantine, or repair the inputs and take their files "
-                "out of that folder to have them tried again",
+                cure="read the reasons there; raise max_quarantine, or repair the inputs and take their "
+                "files out of that folder to have them tried again",
             )
         assert len(self.planned) == len(self.done) + len(self.quarantined) + len(self.skipped)
         return self

@@ -1,0 +1,102 @@
+"""What goes into the engine, what comes out, and what it tells on the way."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rushes.errors import RushesError
+
+FailureKind = Literal["input", "exception", "memory", "crash", "timeout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is done alone, in one piece.
+
+    Attributes:
+        key: names the unit in results and events.
+        payload: the one argument of the mapped function; picklable.
+    """
+
+    key: str
+    payload: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a unit has no value, as plain text that crosses process borders and goes into the quarantine.
+
+    Attributes:
+        kind: whose fault it is; see the table of :mod:`rushes.engine`.
+        type: name of the error's class.
+        message, where, cure: as in :class:`~rushes.errors.RushesError`.
+        trace: traceback of an error that nobody foresaw.
+    """
+
+    kind: FailureKind
+    type: str
+    message: str
+    where: str | None = None
+    cure: str | None = None
+    trace: str | None = None
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """Describe an error that was caught."""
+        if isinstance(error, RushesError):
+            return cls("input", type(error).__name__, error.message, error.where, error.cure)
+        name = type(error).__name__
+        if isinstance(error, MemoryError):
+            traceback.clear_frames(error.__traceback__)  # they hold what was too much; we need room to answer
+            return cls("memory", name, str(error) or "out of memory")
+        trace = "".join(traceback.format_exception(error))
+        return cls("exception", name, str(error) or name, trace=trace)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitResult:
+    """What became of a unit; ``error`` is None exactly when the function returned.
+
+    Attributes:
+        key: of the unit.
+        value: what the function returned, None beside an error.
+        error: why it did not.
+        seconds: wall-clock time of the last attempt.
+        attempts: how often it was tried, 1 or more.
+    """
+
+    key: str
+    value: Any | None
+    error: Failure | None
+    seconds: float
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitStarted:
+    """A worker (numbered from 0) took up a unit for the ``attempt``-th time, from 1."""
+
+    key: str
+    worker: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRetried:
+    """An attempt failed; the unit will be tried again."""
+
+    key: str
+    attempt: int
+    error: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class UnitDone:
+    """A unit has its result, a value or an error."""
+
+    result: UnitResult
+
+
+Event = UnitStarted | UnitRetried | UnitDone
