@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -124,26 +125,29 @@ def test_how_an_update_is_cut_makes_no_difference(tmp_path, batch_size, accumula
 
 
 def test_update_is_that_of_the_weighted_mean(tmp_path):
-    """One update against AdamW on the mean written out by hand."""
-    train(tmp_path, model := network(), batch_size=3, accumulate=2, steps=1, warmup=0, clip_norm=None)
-    seen, batches = [], network()
+    """One update, cut in two, against AdamW on the mean of all six samples, written out by hand."""
+    seen = []
 
     def recording(samples, generators):
         seen.append(collate(samples, generators))
         return seen[-1]
 
-    asked = settings(batch_size=6, accumulate=1, steps=1, warmup=0, clip_norm=None)
-    fit(batches, step, Points(), recording, asked, tmp_path / "seen", "abc", on_event=lambda event: None)
+    model, asked = network(), settings(batch_size=3, accumulate=2, steps=1, warmup=0, clip_norm=None)
+    fit(model, step, Points(), recording, asked, tmp_path, "abc", on_event=lambda event: None)
+
     by_hand = network()
     optimizer = torch.optim.AdamW(by_hand.parameters(), lr=0.01, weight_decay=0.0)
-    errors = (by_hand(seen[0]["x"])[:, 0] - seen[0]["y"]) ** 2
-    (errors * seen[0]["weight"]).sum().div(seen[0]["weight"].sum()).backward()
-    with torch.no_grad():  # decoupled decay of the matrices alone
+    x, y, weight = (torch.cat([batch[name] for batch in seen]) for name in ("x", "y", "weight"))
+    ((by_hand(x)[:, 0] - y).square() * weight).sum().div(weight.sum()).backward()
+    norm = torch.nn.utils.get_total_norm([parameter.grad for parameter in by_hand.parameters()])
+    with torch.no_grad():  # decoupled decay, of the matrices alone
         for parameter in by_hand.parameters():
             parameter.mul_(1 - 0.01 * 0.01 if parameter.ndim == 2 else 1)
     optimizer.step()
     for found, expected in zip(model.parameters(), by_hand.parameters(), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    # Adam does not see the scale of a gradient; its norm does.
+    assert read_events(tmp_path / "events.jsonl")[0]["grad_norm"] == pytest.approx(float(norm), rel=1e-5)
 
 
 def test_learning_rate_follows_the_schedule(tmp_path):
@@ -209,6 +213,13 @@ def test_finished_training_is_only_read(tmp_path):
     assert [event["kind"] for event in told] == ["done"]
     assert torch.equal(model[0].weight, weights(first)["0.weight"])
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_another_training_is_refused_by_the_result_alone(tmp_path):
+    train(tmp_path)
+    shutil.rmtree(tmp_path / "checkpoints")
+    with pytest.raises(StageError, match="signature"):
+        train(tmp_path, signature="xyz")
 
 
 def test_only_what_does_not_decide_may_change(tmp_path):

@@ -13,31 +13,28 @@ from safetensors.torch import load_file
 
 from rushes.train.events import read_events
 
-WORKER = Path(__file__).with_name("loop_worker.py")
+HERE = Path(__file__).parent
 
 
-def start(folder, environment, **settings):
-    usual = {
-        "steps": 8,
-        "learning_rate": 0.01,
-        "log_every": 1,
-        "checkpoint_every": 3,
-        "eval_every": 4,
-        "threads": 0,
-    }
-    options = json.dumps({"dropout": 0.0, "settings": usual | settings})
-    command = [sys.executable, "-W", "error", str(WORKER), str(folder), options]
-    return subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL)
-
-
-def train(folder, processes, **settings):
+def run(processes, worker, *arguments):
+    """Run a worker in so many processes and wait for them."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(processes)}
     ranks = [{**world, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
-    started = [start(folder, rank if processes > 1 else {}, **settings) for rank in ranks]
+    command = [sys.executable, "-W", "error", str(HERE / worker), *arguments]
+    started = [
+        subprocess.Popen(command, env=os.environ | (rank if processes > 1 else {}), stdout=subprocess.DEVNULL)
+        for rank in ranks
+    ]
     assert [process.wait(timeout=120) for process in started] == [0] * processes
+
+
+def train(folder, processes, **settings):
+    usual = {"steps": 8, "learning_rate": 0.01, "log_every": 1, "checkpoint_every": 3, "threads": 0}
+    options = json.dumps({"dropout": 0.0, "settings": usual | settings})
+    run(processes, "loop_worker.py", str(folder), options)
     return load_file(folder / "checkpoints/step-00000008/weights.safetensors")
 
 
@@ -75,3 +72,13 @@ def test_bf16_computes_coarsely_and_keeps_fine_weights(tmp_path, one):
     assert {tensor.dtype for tensor in weights.values()} == {torch.float32}
     assert losses(tmp_path) == pytest.approx(losses(one[0]), rel=0.02)
     assert losses(tmp_path) != pytest.approx(losses(one[0]), rel=1e-5)
+
+
+def test_sharded_state_is_saved_whole_and_restored(tmp_path):
+    run(2, "sharded_worker.py", str(tmp_path))
+    saved, expected, found = (
+        load_file(tmp_path / f"{name}.safetensors") for name in ("saved", "expected", "found")
+    )
+    assert saved["0.weight"].shape == saved["0.weight.exp_avg"].shape == (6, 4)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert not torch.equal(expected["0.weight"], saved["0.weight"])
