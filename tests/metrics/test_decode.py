@@ -108,10 +108,10 @@ def corrupted(rng, windows, noise):
     return [other if flip else window for other, flip, window in zip(others, wrong, windows, strict=True)]
 
 
-def edits(noise, step_s):
+def edits(noise, step_s, seed):
     """Edit of raw labels, of each majority vote, and of Viterbi, on unseen sessions."""
-    rng = np.random.default_rng(3)
-    train, validation, test = ([session(rng, step_s) for _ in range(n)] for n in (6, 1, 4))
+    rng = np.random.default_rng(seed)
+    train, validation, test = ([session(rng, step_s) for _ in range(n)] for n in (6, 1, 3))
     grammar = fit_grammar(train, LABELS)
     read = corrupted(rng, validation[0], noise)
     right = sum(a == b for a, b in zip(read, validation[0], strict=True))
@@ -125,16 +125,22 @@ def edits(noise, step_s):
     return edit_score(test, noisy, LABELS), voted, edit_score(test, decoded, LABELS)
 
 
-@pytest.mark.parametrize("step_s", [1.0, 2.0])
-def test_decoding_beats_every_majority_vote_by_ten_points_of_edit_at_twenty_percent_noise(step_s):
-    raw, voted, decoded = edits(0.2, step_s)
-    assert decoded >= max(voted.values()) + 10, (raw, voted, decoded)
+@pytest.mark.parametrize("seed", range(3))
+def test_decoding_beats_majority_votes_by_ten_points_of_edit_at_twenty_percent_noise(seed):
+    _, voted, decoded = edits(0.2, step_s=2.0, seed=seed)
+    assert decoded >= max(voted.values()) + 10, (voted, decoded)
+    # At 1 s the longest votes come within ten points of 100, where no decoder could be ten points better;
+    # they pay for it without noise, where they swallow short operations.
+    _, voted, decoded = edits(0.2, step_s=1.0, seed=seed)
+    assert decoded >= max(voted[3], voted[5]) + 10, (voted, decoded)
+    assert 100 - decoded <= 0.25 * (100 - max(voted.values())), (voted, decoded)
 
 
 @pytest.mark.parametrize("step_s", [1.0, 2.0])
 def test_decoding_loses_nothing_without_noise(step_s):
-    raw, voted, decoded = edits(0.0, step_s)
+    raw, voted, decoded = edits(0.0, step_s, seed=0)
     assert raw == decoded == 100.0, voted
+    assert voted[7] < 99
 
 
 # -- smoothing helpers ------------------------------------------------------------------------------

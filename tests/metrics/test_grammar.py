@@ -16,10 +16,10 @@ ORDER = [100, 200, 300, 400, 500, 600, 700, 1000, 800]
 
 
 def test_counts_stay_inside_sequences():
-    grammar = fit_grammar([["a", "b", "a"], ["b", "b"]], ["a", "b"], smoothing=0.5)
-    assert grammar.counts.tolist() == [[0, 1], [1, 1]]
+    grammar = fit_grammar([["a", "b", "a", "b"], ["b", "b"]], ["a", "b"], smoothing=0.5)
+    assert grammar.counts.tolist() == [[0, 2], [1, 1]]
     assert grammar.starts.tolist() == [1, 1]
-    np.testing.assert_allclose(grammar.transition, [[0.25, 0.75], [0.5, 0.5]])
+    np.testing.assert_allclose(grammar.transition, [[1 / 6, 5 / 6], [0.5, 0.5]])
     np.testing.assert_allclose(grammar.initial, [0.5, 0.5])
 
 
