@@ -43,7 +43,7 @@ _TAGGED_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)$", re.ASCII)
 _CONVERT = "ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4"
 
 SHORTFALL_S, SHORTFALL_FRAMES = 0.1, 3
-"""The longer of the two may be missing at the declared end, as muxers round; more is a file cut short."""
+"""The longer of the two may be missing at the declared start and end, as muxers round; more is a loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +143,14 @@ def _decode_video(path: Path, limits: Limits) -> Iterator[Frame]:
                     cure=_CONVERT,
                 )
             lasts = pts - previous_pts if previous_pts is not None else 0
-            previous_pts, end_pts = pts, pts + max(lasts, frame.duration or 0)
+            previous_pts, end_pts = pts, pts + (frame.duration or lasts)
             time_s = (pts - first_pts) * ticks / per_second  # integers until this one rounding
             if time_s > limits.max_duration_s:
                 limits.check(path, duration_s=time_s)
             yield DecodedFrame(frame, time_s, scaler, turns)
             count += 1
-        period_s = (end_pts - first_pts) * ticks / per_second / count
-        _require_whole(
-            path, _declared_end_s(container, stream), end_pts * ticks / per_second, period_s, count
-        )
+        decoded_s = (first_pts * ticks / per_second, end_pts * ticks / per_second)
+        _require_whole(path, (_start_s(stream), _declared_end_s(container, stream)), decoded_s, count)
 
 
 def _open(path: Path) -> InputContainer:
@@ -242,21 +240,39 @@ def _declared_end_s(container: InputContainer, stream: VideoStream) -> float | N
 
 def _declared_duration_s(container: InputContainer, stream: VideoStream) -> float | None:
     end_s = _declared_end_s(container, stream)
-    start_s = float((stream.start_time or 0) * stream.time_base)
+    start_s = _start_s(stream) or 0.0
     return end_s - start_s if end_s is not None and end_s > start_s else None
 
 
+def _start_s(stream: VideoStream) -> float | None:
+    return None if stream.start_time is None else float(stream.start_time * stream.time_base)
+
+
 def _require_whole(
-    path: Path, declared_end_s: float | None, end_s: float, period_s: float, count: int
+    path: Path, declared_s: tuple[float | None, float | None], decoded_s: tuple[float, float], count: int
 ) -> None:
-    """Refuse a stream that decoded to ``end_s`` (of the container's clock) but was declared to last longer."""
-    allowed_s = max(SHORTFALL_S, SHORTFALL_FRAMES * period_s)
-    if declared_end_s is not None and end_s < declared_end_s - allowed_s:
+    """Refuse a stream of which the beginning (its clock would be shifted) or the end was lost.
+
+    Args:
+        path: named in the error.
+        declared_s: start and end on the container's clock, None where not stated.
+        decoded_s: start of the first and end of the last frame on the same clock.
+        count: decoded frames.
+    """
+    allowed_s = max(SHORTFALL_S, SHORTFALL_FRAMES * (decoded_s[1] - decoded_s[0]) / count)
+    start_s, end_s = declared_s
+    if start_s is not None and decoded_s[0] > start_s + allowed_s:
         raise MediaError(
-            f"cut short: the file declares an end at {declared_end_s:.3f} s, decoded to {end_s:.3f} s "
+            f"the first {decoded_s[0] - start_s:.3f} s cannot be decoded, so its clock has no zero",
+            where=path,
+            cure=f"copy the file again; if it was cut before a key frame, convert it: {_CONVERT}",
+        )
+    if end_s is not None and decoded_s[1] < end_s - allowed_s:
+        raise MediaError(
+            f"cut short: the file declares an end at {end_s:.3f} s, decoded to {decoded_s[1]:.3f} s "
             f"({count} frames)",
             where=path,
-            cure="copy the file again, or cut the recording's labels and convert: " + _CONVERT,
+            cure=f"copy the file again; if this is all there is, convert it: {_CONVERT}",
         )
 
 
