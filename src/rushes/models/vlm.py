@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from rushes.contract import Preprocessing
 from rushes.errors import ModelError
 from rushes.models import tiny, vision
 from rushes.models.chat import Chat, Encoded, attention_mask
+from rushes.stages import sha256_file
 
 TINY = "tiny"
 RELEASED = tuple(f"Qwen/Qwen2.5-VL-{size}-Instruct" for size in ("3B", "7B", "32B", "72B"))
@@ -248,3 +250,11 @@ def restore(folder: Path, *, precision: Precision = "float32", nf4: bool = False
     base_name = json.loads(card.read_text())["base_model_name_or_path"]
     base = load(base_name, contract, precision=precision, nf4=nf4)
     return Vlm(PeftModel.from_pretrained(base.model, folder), base.tokenizer, contract)
+
+
+def weights_sha256(folder: Path) -> str:
+    """SHA-256 over the names and contents of the safetensors files of a checkpoint folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        digest.update(path.name.encode() + b"\0" + bytes.fromhex(sha256_file(path)))
+    return digest.hexdigest()

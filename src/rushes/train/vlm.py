@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -117,12 +118,12 @@ def train(
         settings: phases and what they share.
         folder: one subfolder for each phase; the trained model goes to ``model/``.
         signature: of data and model.
-        on_event: is told everything that happens.
+        on_event: is told everything that happens, with ``phase`` and the steps ``before`` it.
 
     Returns:
         What came of each phase.
     """
-    answering, results = Answering(vlm), []
+    answering, results, steps_before = Answering(vlm), [], 0
     for number, phase in enumerate(settings.phases, start=1):
         collator = Collator(vlm, phase.ask, phase.questions, settings.augment)
         loop = LoopSettings(
@@ -143,10 +144,14 @@ def train(
         before = [earlier.model_dump(mode="json") for earlier in settings.phases[:number]]
         of_phase = canonical_json({"signature": signature, "phases": before, "augment": settings.augment})
         name = f"phase-{number}-{phase.ask}"
+        tell = partial(_tell, on_event, {"phase": name, "before": steps_before})
         results.append(
-            fit(
-                answering, step, Clips(clips), collator, loop, folder / name, str(of_phase), on_event=on_event
-            )
+            fit(answering, step, Clips(clips), collator, loop, folder / name, of_phase, on_event=tell)
         )
+        steps_before += phase.steps
     family.save(vlm, folder / "model")
     return results
+
+
+def _tell(on_event: Callable[[Event], None], phase: Event, event: Event) -> None:
+    on_event({**event, **phase})

@@ -1,0 +1,203 @@
+"""The verbs.
+
+    rushes run recipes/operations-twin.yaml
+
+Every verb takes a recipe. Progress goes to standard error, results to standard output. A verb imports what
+it needs when it is asked for, so that ``rushes --help`` is instant.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rushes.errors import RushesError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="From raw recordings to a fine-tuned, honestly measured, served model.",
+)
+
+RecipePath = Annotated[
+    Path, typer.Argument(metavar="RECIPE", help="YAML file that says everything about the job.")
+]
+Workspace = Annotated[Path, typer.Option(help="Folder of all stages of all runs.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a key of the recipe; repeatable.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+WORKSPACE = Path("workspace")
+
+
+def _failing_well(verb: Callable) -> Callable:
+    """End with the error's text and exit code where a user can cure it, with a traceback where not."""
+
+    @wraps(verb)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            verb(*args, **kwargs)
+        except RushesError as error:
+            typer.echo(f"{type(error).__name__}: {error}", err=True)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted; the same command resumes", err=True)
+            raise typer.Exit(130) from None
+
+    return guarded
+
+
+def _open(recipe: Path, overrides: Sequence[str] | None, workspace: Path) -> Any:
+    from rushes.recipe import load_recipe
+    from rushes.runs.run import Run
+
+    return Run(load_recipe(recipe, overrides or ()), workspace)
+
+
+def _do(
+    recipe: Path, workspace: Path, overrides: Sequence[str] | None, as_json: bool, only: str | None
+) -> None:
+    """Do all stages of a recipe, or ``only`` one of them, and say what came of it."""
+    from rushes.progress import Progress
+    from rushes.runs.work import do
+
+    run = _open(recipe, overrides, workspace)
+    names = run.stages if only is None else (only,)
+    if only is not None and only not in run.stages:
+        raise RushesError(
+            f"this recipe has no stage {only}: its source has a root of its own", cure="leave source.root out"
+        )
+    with Progress(names) as progress:
+        outcomes = []
+        for name in names:
+            outcome = do(run, name, progress.tell)
+            progress.end(name, outcome.seconds, "finished" if outcome.state == "ran" else outcome.reason)
+            outcomes.append(outcome)
+    if as_json:
+        typer.echo(json.dumps(_result(run, recipe, outcomes), allow_nan=False))
+    else:
+        _print_result(run, outcomes)
+
+
+def _result(run: Any, recipe: Path, outcomes: Sequence[Any]) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    result: dict[str, Any] = {"recipe": str(recipe), "stages": [outcome.to_json() for outcome in outcomes]}
+    if run.status("evaluate").state == "done":
+        from rushes.evaluate.tables import headline
+
+        result |= headline(run.metrics())
+    if run.status("report").state == "done":
+        result["report"] = str(run.report)
+    return result
+
+
+def _print_result(run: Any, outcomes: Sequence[Any]) -> None:
+    from rich.console import Console
+
+    console = Console()
+    if outcomes[-1].name in ("evaluate", "report"):
+        from rushes.evaluate.tables import print_metrics
+
+        print_metrics(run.metrics(), console)
+    last = run.report if outcomes[-1].name == "report" else outcomes[-1].folder
+    console.print(f"{outcomes[-1].name}: {last}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+@_failing_well
+def run(
+    recipe: RecipePath, workspace: Workspace = WORKSPACE, overrides: Overrides = None, as_json: AsJson = False
+) -> None:
+    """Do all stages of a recipe; what is done already is skipped."""
+    _do(recipe, workspace, overrides, as_json, None)
+
+
+def _stage_verb(name: str, purpose: str) -> None:
+    @app.command(name, help=purpose)
+    @_failing_well
+    def stage(
+        recipe: RecipePath,
+        workspace: Workspace = WORKSPACE,
+        overrides: Overrides = None,
+        as_json: AsJson = False,
+    ) -> None:
+        _do(recipe, workspace, overrides, as_json, name)
+
+
+for _name, _purpose in {
+    "twin": "Draw the synthetic recordings of a recipe.",
+    "prepare": "Cut recordings into clips, choose frames, write shards.",
+    "train": "Train the model on the prepared clips.",
+    "predict": "Let the trained model answer about the test clips.",
+    "evaluate": "Measure the answers against truth and baselines.",
+    "report": "Write the HTML report.",
+}.items():
+    _stage_verb(_name, _purpose)
+
+
+@app.command()
+@_failing_well
+def plan(
+    recipe: RecipePath, workspace: Workspace = WORKSPACE, overrides: Overrides = None, as_json: AsJson = False
+) -> None:
+    """Say what would run, what is done already and why, with sizes and memory; do nothing."""
+    from rushes.runs.plan import plan_run
+
+    rows = plan_run(_open(recipe, overrides, workspace))
+    if as_json:
+        typer.echo(json.dumps({"recipe": str(recipe), "stages": [row.to_json() for row in rows]}))
+        return
+    for row in rows:
+        typer.echo(f"{row.name:9} {row.signature}  {row.state:8} {row.reason}")
+        for note in row.notes:
+            typer.echo(f"{'':9} {note}")
+
+
+@app.command()
+@_failing_well
+def audit(
+    recipe: RecipePath, workspace: Workspace = WORKSPACE, overrides: Overrides = None, as_json: AsJson = False
+) -> None:
+    """Look through the recordings: what is there, what is masked, what is wrong."""
+    from rushes.runs.plan import audit_run
+
+    report = audit_run(_open(recipe, overrides, workspace))
+    typer.echo(json.dumps(report.to_json()) if as_json else report.text())
+
+
+@app.command()
+@_failing_well
+def verify(
+    recipe: RecipePath,
+    workspace: Workspace = WORKSPACE,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    repair: Annotated[bool, typer.Option(help="Rebuild what is broken.")] = False,
+) -> None:
+    """Hash shards, dataset and run again and compare them with their receipts."""
+    from rushes.runs.verify import verify_run
+
+    checked = verify_run(_open(recipe, overrides, workspace), repair=repair)
+    if as_json:
+        typer.echo(json.dumps(checked.to_json()))
+    else:
+        typer.echo(checked.text())
+    if checked.faults and not checked.repaired:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of the ``rushes`` command."""
+    app(prog_name="rushes")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Runs: the chain of stages of a recipe."""

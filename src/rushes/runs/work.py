@@ -1,0 +1,189 @@
+"""What each stage does: folders of the stages before it in, its own folder filled.
+
+Imports stand inside of the functions, so that asking for one stage loads no other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from rushes.errors import StageError
+from rushes.runs.run import Outcome, Run, StageName, Tell
+from rushes.stages import OpenStage, status, working
+
+Work = Callable[[Run, OpenStage, Tell], tuple[Mapping[str, Any], Mapping[str, int]]]
+
+
+def _twin(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.engine import Unit, map_units
+    from rushes.stages import account, write_receipt
+    from rushes.twins.openpack_writer import write_unit
+    from rushes.twins.operations import TwinSettings, units
+
+    twin = run.recipe.twin
+    settings = TwinSettings(
+        subjects=twin.subjects,
+        sessions=twin.sessions,
+        boxes=twin.boxes,
+        difficulty=twin.difficulty,
+        media=(run.recipe.source.media,),
+        seed=twin.seed,
+    )
+    sessions = {unit.key: unit for unit in units(settings)}
+    todo = account(stage.folder, list(sessions)).pending
+    tell("twin", len(sessions) - len(todo), len(sessions), "drawing")
+    draw = partial(write_unit, stage.folder / "raw", settings=settings)
+    done = len(sessions) - len(todo)
+    for result in map_units(
+        draw, [Unit(key, sessions[key]) for key in todo], workers=run.recipe.prepare.workers
+    ):
+        if result.error is not None:
+            raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
+        write_receipt(stage.folder, result.key, asdict(result.value))
+        done += 1
+        tell("twin", done, len(sessions), result.key)
+    return {"sessions": len(sessions)}, account(stage.folder, list(sessions)).close(0.0).counts
+
+
+def _prepare(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.engine import UnitDone
+    from rushes.prepare.clips import Cutting
+    from rushes.prepare.stage import prepare
+    from rushes.sources.openpack import assign_splits
+
+    recipe, scan = run.recipe, run.scan
+    assigned = assign_splits(scan.recordings, recipe.source.split)
+    total, done = len(assigned.side_of), 0
+
+    def on_event(event: object) -> None:
+        nonlocal done
+        if isinstance(event, UnitDone):
+            done += 1
+            tell("prepare", done, total, event.result.key)
+
+    tell("prepare", 0, total, "decoding")
+    asked = recipe.prepare
+    prepared = prepare(
+        scan.recordings,
+        assigned.side_of,
+        stage.folder,
+        run.contract,
+        Cutting(
+            clip_s=run.contract.clip_s,
+            step_s=run.contract.time_step_s,
+            window_s=asked.boundary_window_s,
+            wide_pairs=frozenset(frozenset(pair) for pair in asked.wide_pairs),
+            wide_window_s=asked.wide_window_s,
+            stride_s=asked.window_stride_s,
+        ),
+        faults={fault.key: fault.reason() for fault in scan.faults},
+        window_splits=asked.window_splits,
+        shard_bytes=asked.shard_bytes,
+        max_quarantine=asked.max_quarantine,
+        timeout_s=asked.timeout_s,
+        workers=asked.workers,
+        on_event=on_event,
+    )
+    return prepared.summary(), prepared.account.counts
+
+
+def _train(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.models import vlm as family
+    from rushes.shards.read import ShardDataset
+    from rushes.train.vlm import train
+
+    recipe = run.recipe
+    clips = ShardDataset.open(run.folder("prepare"), "train")
+    settings = recipe.train
+    total = sum(phase.steps for phase in settings.phases)
+
+    def on_event(event: Mapping[str, Any]) -> None:
+        if event["kind"] == "train":
+            speed = f"loss {event['loss']:.3f}, {event['samples_per_s']:.0f} clips/s"
+            tell("train", event["before"] + event["step"], total, f"{event['phase']}: {speed}")
+
+    results = train(_base(run), clips, settings, stage.folder, stage.spec.signature, on_event=on_event)
+    last = results[-1]
+    summary = {
+        "steps": sum(result.steps for result in results),
+        "loss": last.last_loss,
+        "samples_per_s": last.samples_per_s,
+        "data_wait_share": last.data_wait_share,
+        "weights": family.weights_sha256(stage.folder / "model"),
+    }
+    return summary, {"clips": len(clips)}
+
+
+def _base(run: Run) -> Any:
+    """The model before training."""
+    from rushes.models import vlm as family
+
+    model = run.recipe.model
+    vlm = family.load(
+        model.name, run.contract, seed=run.recipe.train.seed, precision=model.precision, nf4=model.nf4
+    )
+    if model.adapter is None:
+        return vlm
+    return family.adapt(vlm, model.adapter.rank, model.adapter.alpha, model.adapter.dropout)
+
+
+def _predict(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.models import vlm as family
+    from rushes.predict.operations import Answerer
+    from rushes.predict.table import predict, write_predictions
+    from rushes.shards.read import ShardDataset
+
+    recipe, asked = run.recipe, run.recipe.evaluate
+    trained = family.restore(
+        run.folder("train") / "model", precision=recipe.model.precision, nf4=recipe.model.nf4
+    )
+    answerers = {"model": Answerer(trained, asked.batch_size)}
+    for variant in asked.compare:
+        shown = _base(run) if variant == "untrained" else trained
+        answerers[variant] = Answerer(shown, asked.batch_size)
+    clips = ShardDataset.open(run.folder("prepare"), asked.split)
+    table = predict(
+        answerers,
+        clips,
+        asked.split,
+        recipe.train.seed,
+        on_progress=lambda done, total: tell("predict", done, total, "answers"),
+    )
+    write_predictions(table, stage.folder)
+    return {"variants": list(answerers)}, {"answers": len(table)}
+
+
+WORK: dict[StageName, Work] = {
+    "twin": _twin,
+    "prepare": _prepare,
+    "train": _train,
+    "predict": _predict,
+}
+
+
+def do(run: Run, name: StageName, tell: Tell) -> Outcome:
+    """Do one stage whose inputs are done, or say that it is done already.
+
+    Raises:
+        StageError: a stage before it is not done.
+    """
+    began = time.monotonic()
+    spec, state = run.specs[name], run.status(name)
+    if state.state == "done":
+        tell(name, 1, 1, state.reason)
+        return Outcome(name, spec.signature, "done", state.folder, time.monotonic() - began, state.reason)
+    for needed in spec.inputs:
+        if status(run.specs[needed], run.workspace).state != "done":
+            raise StageError(
+                f"{name} needs {needed}, which is not done",
+                where=run.folder(needed),
+                cure=f"run `rushes {needed} RECIPE`, or `rushes run RECIPE` for all stages",
+            )
+    with working(spec, run.workspace) as stage:
+        summary, counts = WORK[name](run, stage, tell)
+        stage.finish(summary, counts)
+    return Outcome(name, spec.signature, "ran", stage.folder, time.monotonic() - began, state.reason)
