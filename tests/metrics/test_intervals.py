@@ -133,3 +133,8 @@ def test_many_clusters_are_drawn_in_blocks():
     rows = np.random.default_rng(9).random(30_000)
     estimate = bootstrap_mean(rows, np.arange(30_000), resamples=200)
     assert estimate.high - estimate.low == pytest.approx(2 * 1.96 * rows.std() / np.sqrt(30_000), rel=0.3)
+
+
+def test_as_many_resamples_as_asked_for():
+    estimate = bootstrap_mean(np.random.default_rng(10).random(20), np.arange(20), resamples=1)
+    assert estimate.low == estimate.high
