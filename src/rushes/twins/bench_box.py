@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 from rushes.twins.bench_look import Colour, Look
 from rushes.twins.bench_motion import Box
 from rushes.twins.bench_pen import Pen
-from rushes.twins.bench_props import INK, LABEL_YELLOW, TAPE, WHITE
-
-CUSHION: Colour = (216, 232, 238)
+from rushes.twins.bench_props import CUSHION, INK, LABEL_YELLOW, TAPE, WHITE
 
 HALF, INNER, HIGH, DEEP = 85.0, 68.0, 85.0, 50.0
 """Half the width of front and rear edge, height of the front, depth of the top as it is seen; at scale 1."""
@@ -31,10 +29,15 @@ def _flat(pen: Pen, look: Look, box: Box) -> None:
 def _on_side(pen: Pen, look: Look, box: Box) -> None:
     """Its opening to the right, so that the seam of its bottom lies on top; flaps stick out."""
     x, y = box.at
-    pen.block(x - 95, y - 78, x + 70, y, look.carton, 0.85)
-    pen.shape([(x - 95, y - 78), (x + 70, y - 78), (x + 50, y - 118), (x - 80, y - 118)], look.carton, 1.08)
-    pen.shape([(x + 70, y), (x + 135, y + 22), (x + 135, y - 60), (x + 70, y - 78)], look.carton, 1.2)
-    pen.shape([(x + 70, y - 78), (x + 120, y - 130), (x + 98, y - 150), (x + 50, y - 118)], look.carton, 0.7)
+    pen.shape([(x + 58, y - 78), (x + 112, y - 138), (x + 88, y - 156), (x + 40, y - 118)], look.carton, 0.7)
+    pen.block(x - 95, y - 78, x + 58, y, look.carton, 0.85)
+    pen.shape([(x - 95, y - 78), (x + 58, y - 78), (x + 40, y - 118), (x - 80, y - 118)], look.carton, 1.08)
+    pen.shape(
+        [(x + 58, y), (x + 58, y - 78), (x + 40, y - 118), (x + 84, y - 108), (x + 92, y - 8)],
+        look.carton,
+        0.38,
+    )
+    pen.shape([(x + 58, y), (x + 92, y - 8), (x + 145, y + 16), (x + 112, y + 30)], look.carton, 1.2)
     if box.tape > 0.0:
         pen.block(x - 88, y - 106, x - 88 + 150 * box.tape, y - 90, TAPE)
 

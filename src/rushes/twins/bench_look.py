@@ -96,9 +96,9 @@ def look_of(person: str, number: int, session: str, settings: TwinSettings) -> L
     vary = 2.0 * settings.difficulty
 
     def pick(choices: Sequence[Colour]) -> Colour:
-        choice = choices[int(rng.integers(len(choices)))] if settings.difficulty > 0.0 else choices[0]
-        jitter = rng.normal(0.0, 5.0 * vary, 3)
-        red, green, blue = np.clip(np.add(choice, jitter), 16, 244).astype(int).tolist()
+        usual, own = np.array(choices[0]), np.array(choices[int(rng.integers(len(choices)))])
+        mixed = usual + min(1.0, 1.2 * settings.difficulty) * (own - usual) + rng.normal(0.0, 4.0 * vary, 3)
+        red, green, blue = np.clip(mixed, 16, 244).astype(int).tolist()
         return red, green, blue
 
     def about(width: float, source: np.random.Generator = rng) -> float:

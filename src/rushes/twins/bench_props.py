@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rushes.twins.bench_look import Colour, Look, Point
-from rushes.twins.bench_motion import BACK_TABLE, FORM_TRAY, GOODS, PRINTER, RACK, SHEET, Tool
+from rushes.twins.bench_motion import BACK_TABLE, FORM_TRAY, GOODS, PRINTER, RACK, SHEET, SPARE, Tool
 from rushes.twins.bench_pen import Pen
 
 WHITE: Colour = (238, 238, 234)
@@ -12,6 +12,7 @@ STEEL: Colour = (62, 64, 70)
 TAPE: Colour = (226, 204, 130)
 SHEET_GREEN: Colour = (176, 232, 168)
 LABEL_YELLOW: Colour = (248, 222, 70)
+CUSHION: Colour = (206, 226, 238)
 BEAM_RED: Colour = (238, 48, 40)
 PEN_BLUE: Colour = (30, 60, 170)
 
@@ -32,9 +33,9 @@ def draw_goods(pen: Pen, look: Look, goods: int, *, tagged: bool) -> None:
             pen.block(middle - size, top + 10, middle + size, top + 10 + 1.7 * size, WHITE)
 
 
-def draw_sheet(pen: Pen, look: Look, share: float) -> None:
+def draw_sheet(pen: Pen, share: float, at: Point = SHEET) -> None:
     """The backing sheet, with the share of item labels that it has taken so far."""
-    x, y = SHEET
+    x, y = at
     pen.slab(x, (y - 58, 92), (y + 28, 112), SHEET_GREEN)
     for place in range(int(share * 4 + 0.5)):
         left = x - 78 + 42 * place
@@ -108,6 +109,13 @@ def _draw_dispenser(pen: Pen, look: Look, at: Point) -> None:
     pen.disc((x + 8 * k, y - 16 * k), 10 * k, INK)
 
 
+def _draw_cushion(pen: Pen, look: Look, at: Point) -> None:
+    """A bag of air that goes on top of the goods, last of all."""
+    (x, y), k = at, look.prop_scale
+    for place in (-1, 0, 1):
+        pen.disc((x + 48 * k * place, y - 14), 32 * k, CUSHION, 0.94 + 0.06 * place, flat=1.1)
+
+
 def _draw_scanner(pen: Pen, look: Look, at: Point) -> None:
     (x, y), k = at, look.prop_scale
     head = ((-44, -22), (24, -34), (28, -4), (-40, 6))
@@ -149,10 +157,12 @@ def draw_waiting(pen: Pen, look: Look, operation: str) -> None:
     match operation:
         case "Relocate Item Label":
             draw_goods(pen, look, 3, tagged=True)
+            draw_sheet(pen, 0.0, SPARE)
         case "Insert Items":
             draw_goods(pen, look, 3, tagged=False)
         case "Close Box":
             _draw_dispenser(pen, look, (215, 445))
+            _draw_cushion(pen, look, SPARE)
         case "Attach Box Label":
             pen.slab(330, (418, 38 * k), (418 + 46 * k, 50 * k), LABEL_YELLOW)
             pen.disc((330 - 34 * k, 424 + 18 * k), 21 * k, WHITE, flat=0.7)

@@ -76,7 +76,7 @@ class BenchScene:
         if moment.goods:
             draw_goods(pen, look, moment.goods, tagged=moment.tagged)
         if moment.sheet is not None:
-            draw_sheet(pen, look, moment.sheet)
+            draw_sheet(pen, moment.sheet)
         if moment.form is not None:
             draw_form(pen, look, FORM, moment.form)
         if moment.box is not None and not box_on_bench:

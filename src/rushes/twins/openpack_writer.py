@@ -6,9 +6,11 @@ file appears whole or not at all.
 
 from __future__ import annotations
 
-import io
+import os
+import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +23,7 @@ from rushes.sources import openpack_layout as layout
 from rushes.sources.openpack_layout import OperationRow
 from rushes.sources.openpack_seconds import seconds_of
 from rushes.sources.openpack_tables import load_persons, person_of
-from rushes.stages import atomic_file, write_atomic
+from rushes.stages import atomic_file
 from rushes.twins.bench_look import Look, look_of
 from rushes.twins.bench_motion import moment_of
 from rushes.twins.bench_scene import BenchScene
@@ -62,7 +64,7 @@ def write_unit(root: Path, unit: TwinUnit, settings: TwinSettings) -> Written:
         settings: of the whole twin.
     """
     steps = plan_session(unit, settings)
-    look = _look(unit, settings)
+    look = look_of_unit(unit, settings)
     start_us = start_of(unit, settings)
     user, session = unit.subject, unit.session
     paths, frames = [], 0
@@ -108,7 +110,8 @@ def operation_rows(unit: TwinUnit, steps: list[Step], start_us: int) -> list[Ope
     ]
 
 
-def _look(unit: TwinUnit, settings: TwinSettings) -> Look:
+def look_of_unit(unit: TwinUnit, settings: TwinSettings) -> Look:
+    """The look of a session; sessions of a person look alike under either of its ids."""
     person = person_of(unit.subject)
     number = list(dict.fromkeys(load_persons().values())).index(person)
     return look_of(person, number, unit.session, settings)
@@ -172,9 +175,36 @@ def _write_frames(
     times_ms = np.arange(int(steps[-1].end_s * FRAME_HZ)) * 1000 // FRAME_HZ
     sensor = _Sensor(look, settings.frame_size, seeded(settings.seed, "noise", key))
     images = draw_frames(steps, look, settings.frame_size, times_ms / 1000.0, settings.difficulty)
-    for time_ms, image in zip(times_ms.tolist(), images, strict=True):
-        noisy = np.asarray(image) + sensor.offsets()[:, :, np.newaxis]
-        data = io.BytesIO()
-        Image.fromarray(noisy).save(data, "JPEG", quality=JPEG_QUALITY)
-        write_atomic(folder / layout.frame_name(start_us // 1000 + time_ms), data.getvalue())
+    with _whole_folder(folder) as growing:
+        for time_ms, image in zip(times_ms.tolist(), images, strict=True):
+            path = growing / layout.frame_name(start_us // 1000 + time_ms)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            noisy = np.asarray(image) + sensor.offsets()[:, :, np.newaxis]
+            Image.fromarray(noisy).save(path, "JPEG", quality=JPEG_QUALITY)
     return len(times_ms)
+
+
+@contextmanager
+def _whole_folder(folder: Path) -> Iterator[Path]:
+    """A new folder that appears as ``folder`` when the block ends well, with all of its files on the disk.
+
+    Thousands of small files are synced together at the end: one by one would make the disk wait for each.
+    """
+    growing = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(growing, ignore_errors=True)
+    growing.mkdir(parents=True)
+    yield growing
+    for path in (*growing.rglob("*"), growing):
+        _sync(path)
+    if folder.exists():
+        shutil.rmtree(folder)
+    growing.rename(folder)
+    _sync(folder.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

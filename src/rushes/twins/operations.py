@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -69,6 +69,8 @@ class TwinSettings:
         faults = []
         if isinstance(self.subjects, int) and not 1 <= self.subjects <= len(SUBJECT_IDS):
             faults.append(f"subjects must be 1 to {len(SUBJECT_IDS)}, found {self.subjects}")
+        if not self.subject_ids or len(set(self.subject_ids)) < len(self.subject_ids):
+            faults.append(f"subjects must be some ids, each once, found {self.subjects}")
         if not 1 <= self.sessions <= 9:
             faults.append(f"sessions must be 1 to 9, found {self.sessions}")
         if self.boxes < 1:
@@ -137,20 +139,20 @@ class Node:
 
     operation: str
     box_state: BoxState
-    to: Mapping[str, float] = field(default_factory=dict)
+    to: Mapping[str, float]
 
 
 GRAMMAR: Mapping[str, Node] = {
     "pick": Node("Picking", "none", {"relocate": 0.6, "assemble": 0.4}),
-    "relocate": Node("Relocate Item Label", "none", {"assemble": 0.7, "pick": 0.3}),
+    "relocate": Node("Relocate Item Label", "none", {"assemble": 0.75, "pick": 0.25}),
     "assemble": Node("Assemble Box", "none", {"insert": 0.6, "relocate open": 0.4}),
-    "relocate open": Node("Relocate Item Label", "open", {"insert": 0.7, "pick open": 0.3}),
-    "pick open": Node("Picking", "open", {"insert": 0.6, "relocate open": 0.4}),
-    "insert": Node("Insert Items", "open", {"close": 0.68, "pick open": 0.32}),
+    "relocate open": Node("Relocate Item Label", "open", {"insert": 0.8, "pick open": 0.2}),
+    "pick open": Node("Picking", "open", {"insert": 0.65, "relocate open": 0.35}),
+    "insert": Node("Insert Items", "open", {"close": 0.75, "pick open": 0.25}),
     "close": Node("Close Box", "open", {"box label": 0.5, "scan": 0.38, "insert": 0.12}),
     "box label": Node("Attach Box Label", "closed", {"scan": 0.55, "ship": 0.45}),
     "scan": Node("Scan Label", "closed", {"ship": 0.5, "order": 0.5}),
-    "ship": Node("Attach Shipping Label", "closed", {"order last": 0.4, "put": 0.6}),
+    "ship": Node("Attach Shipping Label", "closed", {"order last": 0.45, "put": 0.55}),
     "order": Node("Fill out Order", "closed", {"ship last": 0.45, "put": 0.55}),
     "ship last": Node("Attach Shipping Label", "closed", {"put": 0.6, "pick": 0.4}),
     "order last": Node("Fill out Order", "closed", {"put": 0.55, "pick": 0.45}),
