@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from rushes.twins.bench_look import Colour, Look
+from rushes.twins.bench_look import Look
 from rushes.twins.bench_motion import Box
 from rushes.twins.bench_pen import Pen
 from rushes.twins.bench_props import CUSHION, INK, LABEL_YELLOW, TAPE, WHITE
