@@ -215,7 +215,7 @@ def test_hidden_files_are_no_sessions(write_session: WriteSession) -> None:
     root = write_session()
     annotation = operations_csv(root, "U0101", "S0100")
     shutil.copy(annotation, annotation.with_name("._S0100.csv"))
-    (root / ".cache" / "annotation" / "openpack-operations").mkdir(parents=True)
+    shutil.copytree(root / "U0101", root / ".cache")
     found = scan(root, OPENPACK, "video")
     assert (len(found.recordings), len(found.faults)) == (1, 0)
 
