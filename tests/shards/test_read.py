@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -76,6 +77,21 @@ def test_at_most_so_many_shards_are_mapped(dataset: Path) -> None:
 
 def mapped(folder: Path) -> int:
     return sum(str(folder) in line for line in Path("/proc/self/maps").read_text().splitlines())
+
+
+def test_memory_follows_the_open_shards_and_not_the_samples(tmp_path: Path, write_series: Callable) -> None:
+    samples = [(f"k{n:05d}", {"x.bin": b"12345", "y.bin": b""}) for n in range(12_000)]
+    shards = write_series(tmp_path, "U", samples, 400 * 1536 + 1024)
+    assert len(shards) == 30
+    stream = Stream(ShardDataset.of_shards([tmp_path / s.name for s in shards], max_open=2), window=2)
+    peaks = []
+    tracemalloc.start()
+    for number, _ in enumerate(stream):
+        if number in (1_000, 11_999):
+            peaks.append(tracemalloc.get_traced_memory()[1])
+    tracemalloc.stop()
+    assert peaks[1] < 1.25 * peaks[0]
+    assert peaks[1] < 200_000
 
 
 def test_threads_and_processes(dataset: Path, expected: list) -> None:

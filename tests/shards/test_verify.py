@@ -197,16 +197,23 @@ def test_a_field_twice_or_a_sample_in_two_places_is_refused(tmp_path: Path) -> N
     assert "together" in fault.reason
 
 
-def test_bytes_between_members_or_behind_the_end_are_found(tmp_path: Path) -> None:
+def test_bytes_between_members_or_at_the_end_are_found(tmp_path: Path) -> None:
     whole = member() + CONTENT + ustar.END
     cases = {
         "padding": (whole[:1023] + b"x" + whole[1024:], ROW),
-        "end of the archive": (whole + bytes(512), ROW),
-        "where": (bytes(512) + whole, ROW | {"offset": 1024}),
+        "end of the archive": (whole[:-1] + b"x", ROW),
+        "do not fill": (whole + bytes(512), ROW),
+        "members do not fill": (bytes(512) + whole, ROW | {"offset": 1024}),
     }
     for word, (tar, row) in cases.items():
         (fault,) = verify_shards(tmp_path, [forged(tmp_path, tar, [row])])
         assert word in fault.reason
+
+
+def test_a_key_that_climbs_is_found(tmp_path: Path) -> None:
+    tar = member(name="../a.x.bin") + CONTENT + ustar.END
+    (fault,) = verify_shards(tmp_path, [forged(tmp_path, tar, [ROW | {"key": "../a"}])])
+    assert "not a key" in fault.reason
 
 
 def test_an_index_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -100,23 +100,40 @@ class ShardInfo:
 class Index:
     """Where the members of one shard lie; n samples, m members.
 
+    Kept small, since it stays in memory for as long as its shard is open: members follow each other without a
+    gap, so beginnings of samples and lengths of members say it all.
+
     Attributes:
         keys: (n,) Arrow strings.
         rows: (n + 1,) sample ``i`` has the members ``rows[i]`` to ``rows[i + 1]``.
+        begins: (n,) offset in the tar of the header of the sample's first member.
         fields: names of the fields that occur, e.g. ``frame_00.jpg``.
         field: (m,) which of ``fields`` a member is.
-        offset: (m,) of the member's first byte in the tar.
-        length: (m,) in bytes.
-        crc32: (m,) of the member's bytes.
+        length: (m,) of the member's content in bytes.
+        crc32: (m,) of the member's content; None if not asked for.
     """
 
     keys: pa.Array
     rows: np.ndarray
+    begins: np.ndarray
     fields: tuple[str, ...]
     field: np.ndarray
-    offset: np.ndarray
     length: np.ndarray
-    crc32: np.ndarray
+    crc32: np.ndarray | None
+
+    def members(self, sample: int) -> Iterator[tuple[str, int, int]]:
+        """Field, offset and length of each member of ``sample``."""
+        rows = slice(int(self.rows[sample]), int(self.rows[sample + 1]))
+        offset = int(self.begins[sample])
+        for field, length in zip(self.field[rows].tolist(), self.length[rows].tolist(), strict=True):
+            offset += ustar.BLOCK
+            yield self.fields[field], offset, length
+            offset += ustar.padded(length)
+
+    def crc32s(self, sample: int) -> list[int]:
+        """CRC-32 of each member of ``sample``, in the order of :meth:`members`."""
+        assert self.crc32 is not None
+        return self.crc32[self.rows[sample] : self.rows[sample + 1]].tolist()
 
 
 def encode_index(columns: Mapping[str, Sequence], tar_bytes: int, tar_sha256: str, samples: int) -> bytes:
@@ -145,8 +162,13 @@ def read_info(tar: Path) -> ShardInfo:
     return ShardInfo(Path(tar).name, size, sha256, samples, hashlib.sha256(data).hexdigest())
 
 
-def read_index(folder: Path, shard: ShardInfo) -> Index:
-    """Read and check the index of ``shard`` in ``folder``; what it says lies inside of the tar.
+def read_index(folder: Path, shard: ShardInfo, *, crc32: bool = False) -> Index:
+    """Read and check the index of ``shard`` in ``folder``; what it says fills the tar exactly.
+
+    Args:
+        folder: where the shard lies.
+        shard: what is known of it.
+        crc32: also keep the CRC-32 of each member.
 
     Raises:
         ShardError: the index is missing, its hash is another, or it contradicts the shard.
@@ -159,54 +181,52 @@ def read_index(folder: Path, shard: ShardInfo) -> Index:
             where=path,
             cure=_CURE,
         )
-    return decode_index(data, shard, path)
+    table = _decode(data, shard, path)
+    key, field = (table.column(name).chunk(0).dictionary_encode() for name in ("key", "field"))
+    offset, length, crcs = (table.column(name).chunk(0).to_numpy() for name in ("offset", "length", "crc32"))
 
-
-def decode_index(data: bytes, shard: ShardInfo, where: object) -> Index:
-    """Decode the Parquet file ``data``; see :func:`read_index`."""
-    try:
-        _require_modest(pq.read_metadata(pa.BufferReader(data)), shard, where)
-        table = pq.read_table(pa.BufferReader(data), use_threads=False).combine_chunks()
-    except (pa.ArrowException, OSError) as error:
-        raise ShardError(f"not a readable index: {error}", where=where, cure=_CURE) from error
-    _require(table.schema.equals(SCHEMA), "the index has other columns", where)
-    _require(table.num_rows >= shard.samples, "the index has fewer members than samples", where)
-    columns = [table.column(name).chunk(0) for name in SCHEMA.names]
-    key, field = columns[0].dictionary_encode(), columns[1].dictionary_encode()
-    offset, length, crc32 = (column.to_numpy() for column in columns[2:])
-
-    codes = key.indices.to_numpy()
-    starts = np.flatnonzero(np.diff(codes, prepend=-1))
-    _require(len(starts) == len(key.dictionary), "the members of a sample do not stand together", where)
-    _require(len(starts) == shard.samples, f"the index has {len(starts)} samples, not {shard.samples}", where)
-    small = all(column.min() >= 0 and column.max() <= shard.bytes for column in (offset, length))
-    _require(
-        small and _apart(offset, length, shard.bytes), "members overlap or lie outside of the tar", where
-    )
+    samples, codes = key.indices.to_numpy(), field.indices.to_numpy()
+    starts = np.flatnonzero(np.diff(samples, prepend=-1))
+    _require(len(starts) == len(key.dictionary), "the members of a sample do not stand together", path)
+    _require(len(starts) == shard.samples, f"the index has {len(starts)} samples, not {shard.samples}", path)
     fields = tuple(field.dictionary.to_pylist())
-    _require(all(FIELD.fullmatch(name) for name in fields), f"not fields of samples: {fields[:5]}", where)
-    members = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(codes))) * len(fields)
-    members += field.indices.to_numpy()
-    _require(len(np.unique(members)) == len(members), "a sample has a field twice", where)
+    _require(all(FIELD.fullmatch(name) for name in fields), f"not fields of samples: {fields[:5]}", path)
+    pairs = samples.astype(np.int64) * len(fields) + codes
+    _require(len(np.unique(pairs)) == len(pairs), "a sample has a field twice", path)
+    _require(_fills(offset, length, shard.bytes), "the members do not fill the tar one after the other", path)
 
-    # The smallest types that hold the values: an index stays in memory for as long as its shard is open.
     place = np.min_scalar_type(shard.bytes)
     return Index(
         keys=key.dictionary,
         rows=np.append(starts, len(codes)).astype(np.uint32),
+        begins=(offset[starts] - ustar.BLOCK).astype(place),
         fields=fields,
-        field=field.indices.to_numpy().astype(np.min_scalar_type(len(fields))),
-        offset=offset.astype(place),
+        field=codes.astype(np.min_scalar_type(len(fields))),
         length=length.astype(place),
-        crc32=crc32.copy(),
+        crc32=crcs.copy() if crc32 else None,
     )
 
 
-def _apart(offset: np.ndarray, length: np.ndarray, tar_bytes: int) -> bool:
-    """Whether members stand one after the other, with room for headers and the end of the archive."""
-    ends = offset + length
-    limits = np.append(offset[1:] - ustar.BLOCK, tar_bytes - len(ustar.END))
-    return offset[0] >= ustar.BLOCK and bool((ends <= limits).all())
+def _decode(data: bytes, shard: ShardInfo, where: object) -> pa.Table:
+    """The table in the Parquet file ``data``, in one chunk, of the right columns and of a likely size."""
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data))
+        _require_modest(file.metadata, shard, where)
+        table = file.read(use_threads=False).combine_chunks()
+    except (pa.ArrowException, OSError) as error:
+        raise ShardError(f"not a readable index: {error}", where=where, cure=_CURE) from error
+    _require(table.schema.equals(SCHEMA), "the index has other columns", where)
+    _require(table.num_rows >= shard.samples, "the index has fewer members than samples", where)
+    return table
+
+
+def _fills(offset: np.ndarray, length: np.ndarray, tar_bytes: int) -> bool:
+    """Whether header, content and padding of all members, and the archive's end, make up the tar exactly."""
+    if length.min() < 0 or length.max() > tar_bytes:
+        return False
+    ends = np.cumsum(ustar.BLOCK + ustar.padded(length))
+    begins = np.append(0, ends[:-1])
+    return bool((offset == begins + ustar.BLOCK).all()) and int(ends[-1]) + len(ustar.END) == tar_bytes
 
 
 def _require_modest(metadata: pq.FileMetaData, shard: ShardInfo, where: object) -> None:

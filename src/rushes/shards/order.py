@@ -29,7 +29,7 @@ class SampleOrder:
     sizes: tuple[int, ...]
     seed: int = 0
     shuffle: bool = True
-    window: int = 64
+    window: int = 32
 
     def __len__(self) -> int:
         return sum(self.sizes)
@@ -84,6 +84,9 @@ def _mix(numbers: np.ndarray) -> np.ndarray:
     of Stafford's variant 13 that the reference implementation uses.
     """
     mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    mixed ^= mixed >> np.uint64(30)
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed

@@ -21,7 +21,7 @@ from rushes.shards.order import SampleOrder
 
 __all__ = ["SampleOrder", "ShardDataset", "Stream"]
 
-_RESIDENT_BYTES = 32 << 20  # pages of shards that stay mapped; the kernel keeps the rest cached all the same
+_RESIDENT_BYTES = 8 << 20  # pages of shards that stay mapped; the kernel keeps the rest cached all the same
 _FAULT_BYTES = 64 << 10  # that Linux maps around one touched page
 
 _CURE = "run `rushes verify --repair`, or prepare the dataset again"
@@ -45,7 +45,7 @@ class ShardDataset:
     """
 
     def __init__(
-        self, tars: Sequence[Path], infos: Sequence[ShardInfo], *, max_open: int = 64, check: bool = False
+        self, tars: Sequence[Path], infos: Sequence[ShardInfo], *, max_open: int = 32, check: bool = False
     ) -> None:
         if not infos:
             raise ShardError(
@@ -57,13 +57,14 @@ class ShardDataset:
         self.check = check
         self._ends = list(accumulate(info.samples for info in infos))
         self._open: OrderedDict[int, _OpenShard] = OrderedDict()
-        self._touched = 0
+        self._touched: set[int] = set()  # shards read since pages were given back
+        self._touched_bytes = 0
         self._lock = threading.Lock()
         for tar, info in zip(self.tars, self.infos, strict=True):
             _require_size(tar, info)
 
     @classmethod
-    def open(cls, folder: Path, split: str, *, max_open: int = 64, check: bool = False) -> Self:
+    def open(cls, folder: Path, split: str, *, max_open: int = 32, check: bool = False) -> Self:
         """Open ``split`` of the finished dataset in ``folder``.
 
         Raises:
@@ -79,7 +80,7 @@ class ShardDataset:
         return cls(tars, infos, max_open=max_open, check=check)
 
     @classmethod
-    def of_shards(cls, tars: Sequence[Path], *, max_open: int = 64, check: bool = False) -> Self:
+    def of_shards(cls, tars: Sequence[Path], *, max_open: int = 32, check: bool = False) -> Self:
         """Open a list of shards, each with its index beside it.
 
         Raises:
@@ -129,8 +130,8 @@ class ShardDataset:
         """
         number, row = self._place(i)
         shard = self._shard(number)
-        fields, touched = shard.sample(row)
-        self._forget(touched)
+        fields = shard.sample(row)
+        self._forget(number, sum(map(len, fields.values())) + _FAULT_BYTES)
         if self.check:
             shard.check(row, fields)
         return fields
@@ -145,24 +146,26 @@ class ShardDataset:
     def _shard(self, number: int) -> _OpenShard:
         with self._lock:
             if (shard := self._open.get(number)) is None:
-                shard = self._open[number] = _open_shard(self.tars[number], self.infos[number])
+                shard = self._open[number] = _open_shard(self.tars[number], self.infos[number], self.check)
                 if len(self._open) > self.max_open:
                     self._open.popitem(last=False)  # unmapped with the last view into it
             else:
                 self._open.move_to_end(number)
             return shard
 
-    def _forget(self, touched: int) -> None:
-        """Unmap pages after every 32 MiB, or a process would seem to hold the whole dataset in its memory.
+    def _forget(self, number: int, touched: int) -> None:
+        """Unmap pages after every 8 MiB, or a process would seem to hold the whole dataset in its memory.
 
         They stay in the page cache and come back at a touch, so views stay valid.
         """
         with self._lock:
-            self._touched += touched
-            if self._touched >= _RESIDENT_BYTES:
-                self._touched = 0
-                for shard in self._open.values():
-                    shard.forget()
+            self._touched.add(number)
+            self._touched_bytes += touched
+            if self._touched_bytes >= _RESIDENT_BYTES:
+                for read in self._touched & self._open.keys():
+                    self._open[read].forget()
+                self._touched.clear()
+                self._touched_bytes = 0
 
 
 def _reopen(tars: Sequence[Path], infos: Sequence[ShardInfo], max_open: int, check: bool) -> ShardDataset:
@@ -178,22 +181,14 @@ class _OpenShard:
     pages: mmap.mmap
     view: memoryview
 
-    def sample(self, row: int) -> tuple[dict[str, memoryview], int]:
-        """Contents of the shard's sample ``row``, and about how many bytes a reader of them maps."""
-        index, view = self.index, self.view
-        members = slice(int(index.rows[row]), int(index.rows[row + 1]))
-        codes, offsets = index.field[members].tolist(), index.offset[members].tolist()
-        lengths = index.length[members].tolist()
-        fields = {
-            index.fields[code]: view[offset : offset + length]
-            for code, offset, length in zip(codes, offsets, lengths, strict=True)
-        }
-        return fields, offsets[-1] + lengths[-1] - offsets[0] + _FAULT_BYTES
+    def sample(self, row: int) -> dict[str, memoryview]:
+        """Contents of the shard's sample ``row``."""
+        view = self.view
+        return {field: view[begin : begin + length] for field, begin, length in self.index.members(row)}
 
     def check(self, row: int, fields: Mapping[str, memoryview]) -> None:
         """Raise ShardError unless all members of sample ``row`` have the CRC-32 that was written."""
-        expected = self.index.crc32[self.index.rows[row] : self.index.rows[row + 1]].tolist()
-        for (field, content), crc32 in zip(fields.items(), expected, strict=True):
+        for (field, content), crc32 in zip(fields.items(), self.index.crc32s(row), strict=True):
             if zlib.crc32(content) != crc32:
                 key = self.index.keys[row].as_py()
                 raise ShardError(f"{key}.{field} is not what was written", where=self.path, cure=_CURE)
@@ -203,8 +198,8 @@ class _OpenShard:
         self.pages.madvise(mmap.MADV_DONTNEED)
 
 
-def _open_shard(tar: Path, info: ShardInfo) -> _OpenShard:
-    index = read_index(tar.parent, info)
+def _open_shard(tar: Path, info: ShardInfo, check: bool) -> _OpenShard:
+    index = read_index(tar.parent, info, crc32=check)
     with tar.open("rb") as file:
         pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     # A shard that was cut short would end the process with SIGBUS at the first touch behind its end.
@@ -254,7 +249,7 @@ class Stream:
         *,
         seed: int = 0,
         shuffle: bool = True,
-        window: int = 64,
+        window: int = 32,
         rank: int = 0,
         ranks: int = 1,
         worker: int = 0,

@@ -74,7 +74,7 @@ def _verify_shard(folder: Path, shard: ShardInfo) -> tuple[list[Fault], Index | 
     """Faults of one shard, and its index if that can be trusted."""
     tar, faults, index = folder / shard.name, [], None
     try:
-        index = read_index(folder, shard)
+        index = read_index(folder, shard, crc32=True)
     except ShardError as error:
         faults.append(Fault(folder / shard.index_name, error.message, shard.series))
     try:
@@ -89,7 +89,7 @@ def _verify_shard(folder: Path, shard: ShardInfo) -> tuple[list[Fault], Index | 
     if index is not None:
         wrong = list(_wrong_members(tar, index))
         if wrong:
-            reason = f"{len(wrong)} of {len(index.offset)} members do not hold; first {wrong[0]}"
+            reason = f"{len(wrong)} of {len(index.length)} members do not hold; first {wrong[0]}"
             faults.append(Fault(tar, reason, shard.series))
     return faults, index
 
@@ -97,18 +97,14 @@ def _verify_shard(folder: Path, shard: ShardInfo) -> tuple[list[Fault], Index | 
 def _wrong_members(tar: Path, index: Index) -> Iterator[str]:
     """Members whose header, content or padding is not what the index says, each with the reason."""
     with tar.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pages:
-        end = 0
         for sample, key in enumerate(index.keys.to_pylist()):
-            for row in range(int(index.rows[sample]), int(index.rows[sample + 1])):
-                name = f"{key}.{index.fields[index.field[row]]}"
-                begin, size = int(index.offset[row]), int(index.length[row])
-                reason = _member_fault(pages, name, begin, size, int(index.crc32[row]))
-                if KEY.fullmatch(key) is None or begin - ustar.BLOCK != end:
-                    reason = "is not where or what a shard's member can be"
+            for (field, begin, size), crc32 in zip(index.members(sample), index.crc32s(sample), strict=True):
+                reason = _member_fault(pages, f"{key}.{field}", begin, size, crc32)
+                if KEY.fullmatch(key) is None:
+                    reason = "its key is not a key"
                 if reason is not None:
-                    yield f"{name[: ustar.MAX_NAME]}: {reason}"
-                end = begin + ustar.padded(size)
-        if pages[end:] != ustar.END:
+                    yield f"{key[: ustar.MAX_NAME]}.{field}: {reason}"
+        if pages[-len(ustar.END) :] != ustar.END:
             yield "the end of the archive: it is not two empty blocks"
 
 
