@@ -27,10 +27,18 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """A time on the clip's clock as it is written in a question."""
+
+    text: str
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A question and its answer, or the beginning of one for the model to continue."""
 
-    question: str
+    question: tuple[str | Moment, ...]
     answer: tuple[str | Value, ...] = ()
 
 
@@ -59,7 +67,8 @@ class Preprocessing(BaseModel):
         labels: names of the operations, in the order of all tables; filled in from the label set.
         label_set: name of the label set, with its version.
         time_step_s: grid on which moments are asked and answered.
-        time_marks: whether the times of the frames are also written before them as text.
+        time_marks: whether the times of the frames are also written before them as text, and a moment in a
+            question stands at its time among the rotary positions of the frames.
         question: text with ``{moment}``.
         caption: the question about a single frame, for the curriculum of the tiny model.
     """
@@ -109,9 +118,11 @@ class Preprocessing(BaseModel):
         decimals = max(len(str(self.time_step_s).partition(".")[2]), 1)
         return f"{float(count * step):.{decimals}f}"
 
-    def ask(self, asked_s: float) -> str:
+    def ask(self, asked_s: float) -> tuple[str | Moment, ...]:
         """The question about the moment ``asked_s`` on the clip's clock."""
-        return self.question.replace("{moment}", self.moment(asked_s))
+        before, _, behind = self.question.partition("{moment}")
+        text = self.moment(asked_s)
+        return (before, Moment(text, float(text)), behind)
 
     def turn(self, asked_s: float, target: Target) -> Turn:
         """The question about a moment with its right answer, one JSON object."""
@@ -120,7 +131,7 @@ class Preprocessing(BaseModel):
 
     def caption_turn(self, operation: str) -> Turn:
         """The question about a single frame with its right answer."""
-        return Turn(self.caption, _answer(CAPTION_FIELDS, (operation,)))
+        return Turn((self.caption,), _answer(CAPTION_FIELDS, (operation,)))
 
 
 def _answer(fields: Sequence[tuple[str, str]], values: Sequence[str]) -> tuple[str | Value, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from rushes.contract import Preprocessing, Turn, Value
+from rushes.contract import Moment, Preprocessing, Turn, Value
 from rushes.models.pixels import MERGE, PAIR, visual_tokens
 
 USER, TURN, END = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"
@@ -127,12 +127,18 @@ class Chat:
     def encode(self, grid: tuple[int, int, int], times_s: Sequence[float], turns: Sequence[Turn]) -> Encoded:
         """A clip with its questions and answers; an answer may be cut short to be continued by the model."""
         ids, places = self.prompt(grid, times_s)
+        first = len(self._piece(USER)) + 1  # position of the clip's zero
         after = float(np.floor(places.max())) + 1
         taught, block = [False] * len(ids), [0] * len(ids)
         positions = [places]
         for number, turn in enumerate(turns, start=1):
-            start = len(ids)
-            ids += self._piece(turn.question) + self._piece(TURN)
+            start, anchored = len(ids), {}
+            for part in (*turn.question, TURN):
+                piece = self._piece(part.text if isinstance(part, Moment) else part)
+                if isinstance(part, Moment) and self.contract.time_marks:
+                    at = first + part.time_s * self.tokens_per_second
+                    anchored |= dict.fromkeys(range(len(ids) - start, len(ids) - start + len(piece)), at)
+                ids += piece
             taught += [False] * (len(ids) - start)
             for part in turn.answer:
                 piece = self._piece(part.text if isinstance(part, Value) else part)
@@ -140,7 +146,9 @@ class Chat:
                 taught += [isinstance(part, Value)] * len(piece)
             length = len(ids) - start
             block += [number] * length
-            positions.append(np.tile(after + np.arange(length), (3, 1)))
+            own = after + np.arange(length, dtype=np.float64)
+            own[list(anchored)] = list(anchored.values())
+            positions.append(np.tile(own, (3, 1)))
         return Encoded(
             np.array(ids, np.int64), np.concatenate(positions, axis=1), np.array(block), np.array(taught)
         )

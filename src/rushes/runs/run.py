@@ -91,6 +91,21 @@ class Run:
         return scan(root, load_label_set(source.labels), source.media)
 
     @cached_property
+    def cutting(self) -> Any:
+        """How clips are cut."""
+        from rushes.prepare.clips import Cutting
+
+        asked, contract = self.recipe.prepare, self.contract
+        return Cutting(
+            clip_s=contract.clip_s,
+            step_s=contract.time_step_s,
+            window_s=asked.boundary_window_s,
+            wide_pairs=frozenset(frozenset(pair) for pair in asked.wide_pairs),
+            wide_window_s=asked.wide_window_s,
+            stride_s=asked.window_stride_s,
+        )
+
+    @cached_property
     def specs(self) -> dict[StageName, StageSpec]:
         """What each stage depends on."""
         recipe = self.recipe

@@ -6,9 +6,10 @@ Imports stand inside of the functions, so that asking for one stage loads no oth
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from rushes.errors import StageError
@@ -51,13 +52,13 @@ def _twin(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
 
 def _prepare(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
     from rushes.engine import UnitDone
-    from rushes.prepare.clips import Cutting
     from rushes.prepare.stage import prepare
     from rushes.sources.openpack import assign_splits
 
     recipe, scan = run.recipe, run.scan
     assigned = assign_splits(scan.recordings, recipe.source.split)
     total, done = len(assigned.side_of), 0
+    concerned = set(chain.from_iterable(_sides(recipe.source.split).values()))
 
     def on_event(event: object) -> None:
         nonlocal done
@@ -72,15 +73,8 @@ def _prepare(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
         assigned.side_of,
         stage.folder,
         run.contract,
-        Cutting(
-            clip_s=run.contract.clip_s,
-            step_s=run.contract.time_step_s,
-            window_s=asked.boundary_window_s,
-            wide_pairs=frozenset(frozenset(pair) for pair in asked.wide_pairs),
-            wide_window_s=asked.wide_window_s,
-            stride_s=asked.window_stride_s,
-        ),
-        faults={fault.key: fault.reason() for fault in scan.faults},
+        run.cutting,
+        faults={fault.key: fault.reason() for fault in scan.faults if fault.subject in concerned},
         window_splits=asked.window_splits,
         shard_bytes=asked.shard_bytes,
         max_quarantine=asked.max_quarantine,
@@ -89,6 +83,12 @@ def _prepare(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
         on_event=on_event,
     )
     return prepared.summary(), prepared.account.counts
+
+
+def _sides(split: str | Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+    from rushes.sources.openpack import split_subjects
+
+    return split_subjects(split) if isinstance(split, str) else split
 
 
 def _train(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
