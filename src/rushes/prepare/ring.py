@@ -38,8 +38,9 @@ class FrameRing:
         self._times: list[float] = []
         self._signals: list[Signal] = []
         self._pictures: list[Frame | CompactFrame | bytes] = []
-        self._first_raw = 0  # no picture before it is as the decoder gave it
-        self._held = 0  # bytes of those that are
+        self._raw: list[int] = []  # bytes of each picture that is as the decoder gave it, 0 of the others
+        self._first_raw = 0  # all before it are 0
+        self._held = 0  # their sum
 
     def __len__(self) -> int:
         return len(self._times)
@@ -49,7 +50,8 @@ class FrameRing:
         self._times.append(frame.time_s)
         self._signals.append(signal)
         self._pictures.append(frame)
-        self._held += frame.nbytes
+        self._raw.append(frame.nbytes)
+        self._held += self._raw[-1]
         while self._held > self._raw_bytes:
             picture = self._pictures[self._first_raw]
             if isinstance(picture, Frame):
@@ -60,10 +62,8 @@ class FrameRing:
         """Let go of frames that are older than ``time_s``."""
         count = bisect_left(self._times, time_s)
         if count:
-            self._held -= sum(
-                picture.nbytes for picture in self._pictures[:count] if isinstance(picture, Frame)
-            )
-            del self._times[:count], self._signals[:count], self._pictures[:count]
+            self._held -= sum(self._raw[:count])
+            del self._times[:count], self._signals[:count], self._pictures[:count], self._raw[:count]
             self._first_raw = max(0, self._first_raw - count)
 
     def between(self, start_s: float, end_s: float) -> range:
@@ -93,7 +93,6 @@ class FrameRing:
         return data
 
     def _replace(self, number: int, by: CompactFrame | bytes) -> None:
-        picture = self._pictures[number]
-        if isinstance(picture, Frame):
-            self._held -= picture.nbytes
+        self._held -= self._raw[number]
+        self._raw[number] = 0
         self._pictures[number] = by

@@ -61,7 +61,8 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     Returns:
         The receipt: ``split``, ``shards`` (as in the manifest), ``samples``, ``clips`` (number by kind),
         ``thin`` (clips left out since the footage has a hole there), ``frames`` (decoded), ``encoded``
-        (JPEGs), ``duration_s``, ``source_size``. The same job gives the same receipt and the same files.
+        (JPEGs), ``duration_s`` (the clips are planned for it; decoding agreed), ``source_size``. The same job
+        gives the same receipt and the same files.
 
     Raises:
         MediaError, SourceError: a bad input, for quarantine; no file of the unit stands.
@@ -99,7 +100,7 @@ def prepare_unit(job: Job) -> dict[str, Any]:
         "thin": len(clips) - kinds.total(),
         "frames": footage.count,
         "encoded": ring.encoded,
-        "duration_s": footage.duration_s,
+        "duration_s": planned_s,
         "source_size": list(footage.size),
     }
 
