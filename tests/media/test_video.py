@@ -84,6 +84,18 @@ def test_variable_rate_and_a_start_that_is_not_zero(
     assert times(path) == pytest.approx([(stamp - 5000) / 1000 for stamp in stamps], abs=1e-9)
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_late_start_is_no_part_of_the_duration(
+    tmp_path: Path, write_video: Callable, picture: Callable, suffix: str
+) -> None:
+    stamps = list(range(5000, 6000, 40))
+    path = write_video(
+        tmp_path / f"a.{suffix}", map(picture, range(25)), pts=stamps, time_base=MILLI, options={"bf": "0"}
+    )
+    assert probe(video(path)).duration_s == pytest.approx(1.0, abs=0.05)
+    assert len(times(path)) == 25
+
+
 def test_times_are_the_nearest_float_of_the_exact_fraction(
     tmp_path: Path, write_video: Callable, picture: Callable
 ) -> None:
