@@ -1,0 +1,33 @@
+# Two commands: `make demo` and `make test`. Each makes .venv from the exact lock file if it is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: demo test check lock clean
+
+demo: $(STAMP)
+	$(BIN)/rushes run recipes/operations-twin.yaml
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(STAMP)
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/lint-imports
+
+# The lock names torch without a build: pip takes the one that fits the machine.
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rushes needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+lock: $(STAMP)
+	( echo "# Exact versions of everything, for make demo, make test and CI. Written by: make lock"; \
+	  $(BIN)/python -m pip freeze --exclude-editable --all | grep -v '^pip==' | sed 's/^\(torch==[0-9.]*\)+.*/\1/' ) > requirements.lock.new
+	mv requirements.lock.new requirements.lock
+
+clean:
+	rm -rf .venv build
