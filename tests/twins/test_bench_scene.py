@@ -100,6 +100,7 @@ def test_a_person_looks_the_same_each_day_and_different_from_others():
     other_day = look_of("U0103", 2, "S0200", SETTINGS)
     assert (one.shirt, one.bench, one.mirrored) == (other_day.shirt, other_day.bench, other_day.mirrored)
     assert one.shift != other_day.shift
+    assert [look_of(f"U01{n:02d}", n, "S0100", SETTINGS).mirrored for n in range(4)] == [False, True] * 2
     assert len({look_of(f"U01{n:02d}", n, "S0100", SETTINGS).bench for n in range(1, 9)}) == 8
 
 

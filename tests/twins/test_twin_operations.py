@@ -77,6 +77,12 @@ def test_there_is_rework_within_a_box(sessions):
         done = Counter((step.box, step.operation) for step in steps if step.operation == "Insert Items")
         again += sum(count > 1 for count in done.values())
     assert again > 20
+    edges = {(operation, following) for operation, _, following in successors(sessions)}
+    assert edges >= {
+        ("Insert Items", "Picking"),
+        ("Close Box", "Insert Items"),
+        ("Relocate Item Label", "Picking"),
+    }
 
 
 def test_steps_follow_each_other_without_holes_at_whole_milliseconds(sessions):

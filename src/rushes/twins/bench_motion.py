@@ -287,7 +287,7 @@ def _putting_away(desk: Moment, share: float, time_s: float, alike: float) -> Mo
 def _filling_out(desk: Moment, share: float, time_s: float, alike: float) -> Moment:
     """Bends over the order form and writes."""
     line = share * 4 % 1.0
-    right = (FORM[0] - 45 + 80 * line + 3 * sin(2 * pi * 4 * time_s), FORM[1] - 35 + 9 * int(share * 4))
+    right = (FORM[0] - 60 + 110 * line + 3 * sin(2 * pi * 4 * time_s), FORM[1] - 35 + 9 * int(share * 4))
     body = Body(x=395, y=214, bow=1.0, left=(FORM[0] - 90, FORM[1] - 15), right=right)
     return replace(desk, body=body, tool="pen", form=share)
 

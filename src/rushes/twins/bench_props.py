@@ -45,13 +45,13 @@ def draw_sheet(pen: Pen, share: float, at: Point = SHEET) -> None:
 def draw_form(pen: Pen, look: Look, at: Point, share: float) -> None:
     """The order form, the share ``share`` of its rows ticked."""
     x, y = at
-    pen.slab(x, (y - 62, 84), (y + 30, 100), look.form)
+    pen.slab(x, (y - 66, 98), (y + 30, 116), look.form)
     for row in range(4):
         height, ticked = y - 44 + 19 * row, share * 4 > row
         if ticked:
-            pen.limb([(x - 62, height), (x + 60, height)], 7, INK)
+            pen.limb([(x - 76, height), (x + 74, height)], 8, INK)
         else:
-            pen.limb([(x - 62, height), (x + 30, height)], 2, INK, 2.6)
+            pen.limb([(x - 76, height), (x + 40, height)], 2, INK, 2.6)
 
 
 def draw_printer(pen: Pen, look: Look, *, label: bool) -> None:
