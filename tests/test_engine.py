@@ -186,6 +186,23 @@ def test_workers_have_one_thread_each_and_our_standard_output_stays_ours(capfd):
     assert "noise" in output.err
 
 
+def test_workers_are_born_deaf_to_ctrl_c_and_we_are_not(tmp_path):
+    script = """
+        import signal
+        from functools import partial
+        from operator import call
+        from rushes.engine import Unit, map_units
+
+        if __name__ == "__main__":  # a fresh process: the first worker starts helpers of multiprocessing, too
+            ask = partial(signal.pthread_sigmask, signal.SIG_BLOCK, [])
+            for result in map_units(call, [Unit("a", ask), Unit("b", ask)], workers=2):
+                print(signal.SIGINT in result.value, signal.SIGINT in ask())
+    """
+    (tmp_path / "script.py").write_text(textwrap.dedent(script))
+    done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True False\n" * 2, "")
+
+
 def test_a_function_that_workers_cannot_import_is_said_so(tmp_path, monkeypatch):
     (tmp_path / "vanishing.py").write_text("def function(payload):\n    return payload\n")
     with monkeypatch.context() as patch:
@@ -218,8 +235,8 @@ def test_negative_numbers_are_refused(workers, retries):
 
 # --- the end of the parent -------------------------------------------------------------------------------
 
-SCRIPT = """
-    import sys, time, itertools
+SCRIPT = r"""
+    import itertools, os, sys, time
     from functools import partial
     from operator import call
     from pathlib import Path
@@ -230,7 +247,7 @@ SCRIPT = """
         with atomic_file(Path(path)) as file:
             file.write(b"half")
             file.flush()
-            print("writing", file=sys.stderr, flush=True)
+            os.write(2, b"writing\n")  # in one piece: two processes write there
             time.sleep(1000)
 
     if __name__ == "__main__":
@@ -263,6 +280,7 @@ def parent(tmp_path):
         children = psutil.Process(process.pid).children(recursive=True)
         while "spin" in kinds and not any(child.cpu_times().user > 0.5 for child in children):
             time.sleep(0.05)
+            assert process.poll() is None
             children = psutil.Process(process.pid).children(recursive=True)
         return process, children
 

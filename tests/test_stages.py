@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -251,6 +252,15 @@ def test_a_torn_or_foreign_done_is_not_done(tmp_path, content):
         assert not (stage.folder / "DONE").exists()
 
 
+def test_a_whole_done_of_another_signature_is_not_done(tmp_path):
+    with working(SPEC, tmp_path) as stage:
+        stage.finish({}, {})
+    copied = tmp_path / "prepare-0123456789ab"
+    shutil.copytree(stage.folder, copied)
+    assert read_done(stage.folder) is not None
+    assert read_done(copied) is None
+
+
 def test_half_written_files_of_a_killed_process_are_swept_and_nothing_else(tmp_path):
     with working(SPEC, tmp_path) as stage:
         write_atomic(stage.folder / "shards" / "a.tar", b"whole")
@@ -371,7 +381,7 @@ def test_a_unit_stands_in_quarantine_once_or_is_done(folder):
         ("u1", {"message": "second"})
     ]
     write_receipt(folder, "u1", {"samples": 1})
-    assert read_quarantine(folder) == []
+    assert os.listdir(folder / "quarantine") == []
     assert account(folder, ["u1"]).counts == {"planned": 1, "done": 1, "quarantined": 0, "skipped": 0}
     quarantine(folder, "u1", {"message": "third"})
     assert read_receipt(folder, "u1") is None

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
@@ -262,6 +263,8 @@ def _spawn(number: int, start: Start) -> _Worker:
         daemon=True,
     )
     # Ctrl-C goes to the whole process group. Born with it blocked, a worker never dies of it half imported.
+    # The tracker comes first, since starting it unblocks the signal again.
+    resource_tracker.ensure_running()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
