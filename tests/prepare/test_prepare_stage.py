@@ -1,4 +1,4 @@
-"""The stage: a closed account, one checksum whatever the workers, and a resume that takes nothing on trust."""
+"""The stage: a closed account, one checksum whatever the workers, a resume that takes nothing on trust."""
 
 from __future__ import annotations
 

@@ -1,0 +1,187 @@
+"""kill -9 at random moments, again and again, until the work is done all the same; then compare the bytes.
+
+    python benchmarks/crash.py [--quick] [--json] [--kills N] [--seed S]
+
+A prepare run with two workers is started, killed at a random moment (the supervisor, or one of its
+workers), looked at, and started again in the same folder; a run that comes through is compared with one
+that nobody disturbed, and the next begins in a fresh folder, until N kills have hit a running process.
+About 4 s a kill on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import footage
+from crash_prepare import RATE, SECONDS
+from report import Figure, at_least, at_most, emit
+
+from rushes.errors import RushesError
+from rushes.shards.index import read_info
+from rushes.shards.manifest import load_manifest
+from rushes.shards.read import ShardDataset
+from rushes.shards.verify import verify_dataset, verify_shards
+
+HERE = Path(__file__).parent
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened in all rounds together."""
+
+    kills: dict[str, int] = field(default_factory=lambda: {"supervisor": 0, "worker": 0})
+    finished: int = 0
+    torn: int = 0
+    lost_or_twice: int = 0
+    other_checksum: int = 0
+    faults: int = 0
+    left_over: int = 0
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of the workers below a supervisor; its resource tracker is none."""
+    try:
+        below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in below if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    except OSError:
+        return []
+
+
+def torn_files(folder: Path) -> Iterator[Path]:
+    """Files under their final names that are not whole, right after a kill."""
+    for path in folder.rglob("*.*"):
+        if path.name.startswith("."):
+            continue
+        try:
+            if path.suffix == ".json":
+                json.loads(path.read_bytes())
+            elif path.suffix == ".tar":
+                with tarfile.open(path, "r:") as tar:
+                    size = sum(512 + -(-member.size // 512) * 512 for member in tar.getmembers())
+                if size + 1024 != path.stat().st_size:
+                    yield path
+                if path.with_suffix(".parquet").exists() and verify_shards(path.parent, [read_info(path)]):
+                    yield path
+            elif path.suffix == ".parquet":
+                read_info(path.with_suffix(".tar"))
+        except (ValueError, OSError, tarfile.TarError, RushesError):
+            yield path
+
+
+def start(videos: Path, workspace: Path) -> subprocess.Popen:
+    """Begin or resume the stage."""
+    command = [sys.executable, str(HERE / "crash_prepare.py"), str(videos), str(workspace)]
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+def disturb(process: subprocess.Popen, after_s: float, rng: random.Random) -> str | None:
+    """Wait, then kill the supervisor or a worker; says whom, None where nobody was left to kill."""
+    try:
+        process.wait(after_s)
+    except subprocess.TimeoutExpired:
+        workers = children(process.pid)
+        victim = rng.choice(workers) if workers and rng.random() < 0.5 else process.pid
+        try:
+            os.kill(victim, signal.SIGKILL)
+        except ProcessLookupError:
+            return None
+        if victim == process.pid:
+            process.wait()
+            return "supervisor"
+        return "worker"
+    return None
+
+
+def compare(folder: Path, reference: Path, tally: Tally) -> None:
+    """Hold a finished dataset against the undisturbed one."""
+    found, expected = load_manifest(folder), load_manifest(reference)
+    tally.finished += 1
+    tally.other_checksum += found.checksum != expected.checksum
+    tally.faults += len(verify_dataset(folder))
+    tally.left_over += sum(1 for _ in folder.rglob(".*.tmp"))
+    for split in expected.splits:
+        keys, right = (sorted(ShardDataset.open(root, split).keys()) for root in (folder, reference))
+        tally.lost_or_twice += keys != right or len(set(keys)) != len(keys)
+
+
+def prepare_tally(kills: int, seed: int, folder: Path) -> Tally:
+    """Kill prepare runs until ``kills`` have hit."""
+    rng, tally = random.Random(seed), Tally()
+    videos = folder / "videos"
+    for number in range(6):
+        footage.make_noise(videos / f"U010{number + 1}_S0100.mp4", SECONDS * RATE, number, RATE)
+    started_s = time.monotonic()
+    finish(start(videos, folder / "reference"))
+    whole_s = time.monotonic() - started_s
+    (reference,) = (folder / "reference").glob("prepare-*")
+    workspace, stopped = folder / "workspace", False
+    while True:
+        process = start(videos, workspace)
+        whom = None
+        if sum(tally.kills.values()) < kills:
+            whom = disturb(process, rng.uniform(0.05, 1.1) * whole_s, rng)
+        else:
+            stopped = True
+        if whom is not None:
+            tally.kills[whom] += 1
+        if whom == "supervisor":
+            process.communicate()
+            tally.torn += sum(1 for _ in torn_files(workspace))
+            continue
+        finish(process)
+        (dataset,) = workspace.glob("prepare-*")
+        compare(dataset, reference, tally)
+        shutil.rmtree(workspace)
+        if stopped:
+            return tally
+
+
+def finish(process: subprocess.Popen) -> None:
+    """Wait for a run that must come through."""
+    _, complaint = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"a run failed that nobody stopped:\n{complaint.decode()}")
+
+
+def prepare_figures(kills: int, seed: int) -> list[Figure]:
+    with tempfile.TemporaryDirectory() as temporary:
+        tally = prepare_tally(kills, seed, Path(temporary))
+    whom = " and ".join(f"{count} of {name}s" for name, count in tally.kills.items())
+    return [
+        at_least(f"prepare: kill -9 ({whom}; {tally.finished} datasets)", sum(tally.kills.values()), kills),
+        at_most("prepare: torn files under final names", tally.torn, 0),
+        at_most("prepare: datasets with a sample lost or twice", tally.lost_or_twice, 0),
+        at_most("prepare: datasets with another checksum", tally.other_checksum, 0),
+        at_most("prepare: faults that verify finds", tally.faults, 0),
+        at_most("prepare: temporary files left over", tally.left_over, 0),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="10 kills")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--kills", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    kills = arguments.kills or (10 if arguments.quick else 100)
+    emit(prepare_figures(kills, arguments.seed), arguments.json)
+
+
+if __name__ == "__main__":
+    main()

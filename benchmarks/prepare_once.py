@@ -1,0 +1,36 @@
+"""One prepare run, to be measured from outside: VIDEO SECONDS SAMPLER boundary|windows WORKSPACE."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import footage
+
+from rushes.contract import Preprocessing
+from rushes.prepare.clips import Cutting
+from rushes.prepare.stage import prepare
+from rushes.sources.openpack import load_label_set
+from rushes.stages import StageSpec, working
+
+
+def main() -> None:
+    video, seconds, sampler, cut, workspace = sys.argv[1:]
+    contract = Preprocessing(sampler=sampler, labels=load_label_set("openpack").labels, label_set="openpack")
+    recording = footage.recording(Path(video), float(seconds))
+    with working(StageSpec("prepare", 1, {"arguments": sys.argv[2:5]}), Path(workspace)) as stage:
+        prepared = prepare(
+            [recording],
+            {recording.key: "test"},
+            stage.folder,
+            contract,
+            Cutting(),
+            faults={},
+            window_splits=("test",) if cut == "windows" else (),
+            workers=0,
+        )
+        stage.finish(prepared.summary(), prepared.account.counts)
+
+
+if __name__ == "__main__":
+    main()
