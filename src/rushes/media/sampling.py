@@ -142,7 +142,7 @@ def by_coverage(
     right = np.searchsorted(mass, shares).clip(1, count - 1)
     indices = np.where(shares - mass[right - 1] <= mass[right] - shares, right - 1, right)
     indices[0], indices[-1] = 0, count - 1
-    # Two shares can fall on one frame: the later one moves on, and at the end of the clip the earlier one back.
+    # Two shares can fall on one frame: the later moves on, or at the end of the clip the earlier one back.
     steps = np.arange(k)
     indices = np.maximum.accumulate(indices - steps) + steps
     return np.minimum(indices, count - k + steps)
