@@ -186,6 +186,14 @@ def test_an_index_that_points_elsewhere_is_refused(tmp_path: Path, rows: list[di
     assert fault.path == tmp_path / "U-00000.parquet"
 
 
+def test_a_negative_length_does_not_make_up_for_a_member_too_many(tmp_path: Path) -> None:
+    tar = (member() + CONTENT) * 2 + ustar.END
+    rows = [ROW, ROW | {"field": "y.bin", "offset": 1536, "length": -512}]
+    rows += [ROW | {"field": "z.bin", "offset": 1536}]
+    (fault,) = verify_shards(tmp_path, [forged(tmp_path, tar, rows)])
+    assert "do not fill" in fault.reason
+
+
 def test_a_field_twice_or_a_sample_in_two_places_is_refused(tmp_path: Path) -> None:
     tar = (member() + CONTENT) * 3 + ustar.END
     row = {place: ROW | {"offset": 512 + 1024 * place} for place in range(3)}
