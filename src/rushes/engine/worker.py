@@ -35,12 +35,13 @@ class _StopWorker(BaseException):
 def work(connection: Connection, start: Start, *, from_main_thread: bool) -> None:
     """Main of a worker: say ready, then answer each payload with (value, failure, seconds).
 
+    It is born with Ctrl-C (SIGINT) blocked: the parent decides when to stop, and says so with SIGTERM.
+
     Args:
         connection: its end of the pipe; closed by the parent when there is no more work.
         start: what to do.
         from_main_thread: whether the thread that started this process lives as long as the parent does.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _on_terminate)
     os.dup2(2, 1)  # what a library prints must not get into the parent's JSON
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
