@@ -1,6 +1,6 @@
 """kill -9 at random moments, again and again, until the work is done all the same; then compare the bytes.
 
-    python benchmarks/crash.py [--quick] [--json] [--kills N] [--seed S]
+    python benchmarks/crash.py [--quick] [--json] [--stage STAGE] [--kills N] [--seed S]
 
 A prepare run with two workers is started, killed at a random moment (the supervisor, or one of its
 workers), looked at, and started again in the same folder; a run that comes through is compared with one
@@ -172,15 +172,20 @@ def prepare_figures(kills: int, seed: int) -> list[Figure]:
     ]
 
 
+STAGES = {"prepare": prepare_figures}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="10 kills")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--stage", choices=STAGES, help="only this one")
     parser.add_argument("--kills", type=int)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     kills = arguments.kills or (10 if arguments.quick else 100)
-    emit(prepare_figures(kills, arguments.seed), arguments.json)
+    stages = [arguments.stage] if arguments.stage else list(STAGES)
+    emit([figure for stage in stages for figure in STAGES[stage](kills, arguments.seed)], arguments.json)
 
 
 if __name__ == "__main__":
