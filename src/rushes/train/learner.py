@@ -1,4 +1,4 @@
-"""What learns: a model and its AdamW under accelerate. One update, one validation, all of its state."""
+"""What learns: a model and its optimizer under accelerate. One update, one validation, all of its state."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from torch.distributed.tensor import DTensor
 
 from rushes.errors import TrainError
 from rushes.train.batches import Batch, MicroBatch
+from rushes.train.optimizer import make_optimizer, set_rate
 from rushes.train.settings import LoopSettings
 from rushes.train.state import (
     copied,
@@ -110,7 +111,9 @@ class Learner:
             raise TrainError(
                 "precision fp16 was asked for, no GPU was found", cure="set precision to no or bf16"
             )
-        optimizer = _adamw(model, settings)
+        optimizer = make_optimizer(
+            model, settings.learning_rate, settings.weight_decay, settings.betas, settings.muon
+        )
         self._settings = settings
         self._accelerator = Accelerator(mixed_precision=settings.precision, cpu=settings.device == "cpu")
         self.processes, self.process = self._accelerator.num_processes, self._accelerator.process_index
@@ -158,8 +161,7 @@ class Learner:
         overflow_is_normal = accelerator.scaler is not None and accelerator.scaler.get_scale() >= 1
         if not math.isfinite(norm) and not overflow_is_normal:
             raise _not_finite(f"norm of the gradient ({norm})", number, local.keys)
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
+        set_rate(self._optimizer, rate)
         self._optimizer.step()
         self._optimizer.zero_grad()
         tally = Tally(
@@ -274,22 +276,6 @@ class Update:
 
     tally: Tally
     grad_norm: float
-
-
-def _adamw(model: nn.Module, settings: LoopSettings) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019) that decays matrices and leaves biases and norms alone."""
-    learning = [p for p in model.parameters() if p.requires_grad]
-    if not learning:
-        raise TrainError(
-            "no parameter of the model asks for gradients", cure="unfreeze it, or add an adapter"
-        )
-    groups = [
-        {"params": [p for p in learning if p.ndim >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in learning if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=settings.learning_rate, betas=settings.betas
-    )
 
 
 def _not_finite(quantity: str, number: int, keys: list[str]) -> TrainError:

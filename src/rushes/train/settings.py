@@ -21,6 +21,7 @@ class LoopSettings:
         warmup: updates of the linear rise.
         weight_decay: AdamW's, on matrices; vectors (biases, norms) are not decayed.
         betas: AdamW's.
+        muon: learning rate of Muon on hidden matrices in units of ``learning_rate``; 0 leaves all to AdamW.
         clip_norm: largest norm of the whole gradient; None does not clip.
         precision: ``no`` is float32; ``fp16`` needs a GPU.
         seed: of the order, the augmentation and the dropout; not negative.
@@ -46,6 +47,7 @@ class LoopSettings:
     warmup: int = 0
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.999)
+    muon: float = 0.0
     clip_norm: float | None = 1.0
     precision: Literal["no", "bf16", "fp16"] = "no"
     seed: int = 0
@@ -66,7 +68,7 @@ class LoopSettings:
             ]
 
         faults = below(1, "steps", "batch_size", "accumulate", "checkpoint_every", "keep", "log_every")
-        faults += below(0, "seed", "warmup", "eval_every", "threads", "floor", "weight_decay")
+        faults += below(0, "seed", "warmup", "eval_every", "threads", "floor", "weight_decay", "muon")
         if self.learning_rate <= self.floor:
             faults.append(f"learning_rate: above floor ({self.floor}), found {self.learning_rate}")
         if self.warmup > self.steps:

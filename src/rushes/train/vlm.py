@@ -134,6 +134,7 @@ def train(
             warmup=round(settings.warmup * phase.steps),
             weight_decay=settings.weight_decay,
             clip_norm=settings.clip_norm,
+            muon=settings.muon,
             seed=settings.seed,
             checkpoint_every=settings.checkpoint_every,
             keep=settings.keep,

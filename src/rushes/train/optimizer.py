@@ -1,0 +1,91 @@
+"""AdamW for everything, or Muon for the hidden matrices and AdamW for the rest, as one optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import AdamW, Muon, Optimizer
+
+from rushes.errors import TrainError
+
+
+class Joined(Optimizer):
+    """Several of torch's optimizers over disjoint parameters, with one list of groups and one state.
+
+    Args:
+        members: the optimizers; each does its own step.
+    """
+
+    def __init__(self, *members: Optimizer) -> None:
+        self._members = members
+        super().__init__([group for member in members for group in member.param_groups], {})
+        self._share()
+
+    def _share(self) -> None:
+        """Let the members work on this optimizer's groups and state, not on copies of them."""
+        groups = iter(self.param_groups)
+        for member in self._members:
+            member.param_groups = [next(groups) for _ in member.param_groups]
+            member.state = self.state
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Load, and let the members see it."""
+        super().load_state_dict(state_dict)
+        self._share()
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:
+        """Let each member do its step."""
+        assert closure is None, "the loop computes gradients itself"
+        for member in self._members:
+            member.step()
+
+
+def make_optimizer(
+    model: nn.Module, learning_rate: float, weight_decay: float, betas: tuple[float, float], muon: float
+) -> Optimizer:
+    """The optimizer of a model.
+
+    AdamW (Loshchilov and Hutter 2019) decays matrices and leaves biases and norms alone. Muon (Jordan 2024)
+    makes each update of a matrix orthogonal; a model that starts from nothing learns to see in half the
+    updates. It is scaled to AdamW's step, and kept from embeddings, as its author advises.
+
+    Args:
+        model: its parameters that ask for gradients are optimized.
+        learning_rate: AdamW's.
+        weight_decay: of matrices.
+        betas: AdamW's.
+        muon: Muon's learning rate in units of AdamW's; 0 leaves all parameters to AdamW.
+
+    Raises:
+        TrainError: nothing asks for gradients.
+    """
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not learning:
+        raise TrainError(
+            "no parameter of the model asks for gradients", cure="unfreeze it, or add an adapter"
+        )
+    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    hidden = [p for p in learning if muon and p.ndim == 2 and id(p) not in embeddings]
+    taken = {id(p) for p in hidden}
+    rest = [p for p in learning if id(p) not in taken]
+    groups = [
+        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    adamw = AdamW([group for group in groups if group["params"]], lr=learning_rate, betas=betas)
+    if not hidden:
+        return adamw
+    orthogonal = Muon(hidden, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+    for group in orthogonal.param_groups:
+        group["rate"] = muon
+    return Joined(orthogonal, adamw)
+
+
+def set_rate(optimizer: Optimizer, learning_rate: float) -> None:
+    """Set the learning rate of all groups, each in its own units."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate * group.get("rate", 1.0)
