@@ -6,7 +6,9 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict
@@ -222,7 +224,16 @@ def adapt(vlm: Vlm, rank: int, alpha: int, dropout: float) -> Vlm:
         target_modules=LORA_TARGETS,
         task_type="CAUSAL_LM",
     )
-    return Vlm(get_peft_model(vlm.model, config), vlm.tokenizer, vlm.contract)
+    with _without_peft_warning():
+        return Vlm(get_peft_model(vlm.model, config), vlm.tokenizer, vlm.contract)
+
+
+@contextmanager
+def _without_peft_warning() -> Iterator[None]:
+    """PEFT 0.21 asks transformers 5.23 for an attribute under its old name; no user can cure that."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        yield
 
 
 def save(vlm: Vlm, folder: Path) -> None:
@@ -249,7 +260,8 @@ def restore(folder: Path, *, precision: Precision = "float32", nf4: bool = False
         return load(str(folder), contract, precision=precision, nf4=nf4)
     base_name = json.loads(card.read_text())["base_model_name_or_path"]
     base = load(base_name, contract, precision=precision, nf4=nf4)
-    return Vlm(PeftModel.from_pretrained(base.model, folder), base.tokenizer, contract)
+    with _without_peft_warning():
+        return Vlm(PeftModel.from_pretrained(base.model, folder), base.tokenizer, contract)
 
 
 def weights_sha256(folder: Path) -> str:

@@ -1,0 +1,80 @@
+"""A tiny model with its contract, and clips of noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from rushes.contract import Preprocessing, Turn
+from rushes.models import vlm as family
+from rushes.models.chat import Encoded
+from rushes.models.pixels import patchify
+from rushes.models.vlm import Batch, Vlm
+from rushes.records import Target
+
+torch.set_num_threads(1)
+
+LABELS = ("Pick", "Tape", "Press", "Label")
+
+MakeBatch = Callable[..., tuple[Batch, list[Encoded]]]
+
+
+@pytest.fixture(scope="session")
+def contract() -> Preprocessing:
+    return Preprocessing(frames=4, frame_size=(84, 56), labels=LABELS)
+
+
+@pytest.fixture(scope="session")
+def shared_vlm(contract: Preprocessing) -> Vlm:
+    """For tests that change nothing."""
+    vlm = family.load("tiny", contract, seed=3)
+    vlm.model.eval()
+    return vlm
+
+
+@pytest.fixture
+def vlm(contract: Preprocessing) -> Vlm:
+    """For tests that change it."""
+    return family.load("tiny", contract, seed=3)
+
+
+@pytest.fixture(scope="session")
+def noise() -> Callable[..., np.ndarray]:
+    """Frames of noise, ``(count, height, width, 3)``."""
+
+    def make(count: int, height: int, width: int, seed: int = 0) -> np.ndarray:
+        return np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), np.uint8)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def turns(contract: Preprocessing) -> list[Turn]:
+    """Three questions with answers."""
+    targets = (
+        Target("Pick", 0.0, 2.1, "Tape"),
+        Target("Tape", 2.1, 4.0, "Press"),
+        Target("Press", 4.0, 5.0, "Pick"),
+    )
+    return [contract.turn(asked_s, target) for asked_s, target in zip((0.0, 3.3, 4.9), targets, strict=True)]
+
+
+@pytest.fixture(scope="session")
+def make_batch(noise: Callable) -> MakeBatch:
+    """Clips of noise with the given turns each: a batch and its clips."""
+
+    def make(
+        vlm: Vlm, clips: list[list[Turn]], sizes: list[tuple[int, int]] | None = None
+    ) -> tuple[Batch, list[Encoded]]:
+        made = []
+        for number, turns in enumerate(clips):
+            height, width = (56, 84) if sizes is None else sizes[number]
+            patches, grid = patchify(noise(4, height, width, number))
+            made.append((vlm.chat().encode(grid, [0.0, 0.7, 2.9, 4.8], turns), patches, grid))
+        encoded, patches, grids = zip(*made, strict=True)
+        return family.collate(encoded, patches, grids, vlm.tokenizer.pad_token_id), list(encoded)
+
+    return make
