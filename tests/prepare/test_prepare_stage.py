@@ -137,3 +137,9 @@ def test_a_full_disk_is_no_bad_input(run, tmp_path, open_stage):
     assert read_quarantine(stage.folder) == []
     assert read_receipt(stage.folder, "U0101_S0100") is not None
     assert not (stage.folder / "manifest.json").exists()
+
+
+def test_a_shard_too_small_for_a_sample_is_no_bad_input(run, tmp_path):
+    with pytest.raises(UnitError, match="ShardError"):
+        run(shard_bytes=5_000)
+    assert list((tmp_path / "ws").rglob("quarantine/*")) == []

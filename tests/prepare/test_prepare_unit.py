@@ -147,13 +147,15 @@ def test_overlapping_clips_share_their_pictures(make_recording, make_job, read_n
 def test_little_memory_gives_the_same_bytes(make_recording, contract):
     frames = list(decode(make_recording().media))[:60]
     signals = Signals()
-    rings = [FrameRing((224, 224), 90, raw_bytes) for raw_bytes in (0, 4 * frames[0].nbytes, 10**9)]
+    bounds = (0, 4 * frames[0].nbytes, 10**9)
+    rings = [FrameRing((224, 224), 90, raw_bytes) for raw_bytes in bounds]
     for frame in frames:
         signal = signals.update(frame.luma((56, 42)))
         for ring in rings:
             ring.append(frame, signal)
             ring.forget_before(frame.time_s - 2.05)
             assert len(ring) <= 21
+    assert [ring.held for ring in rings] == [min(bound, 21 * frames[0].nbytes) for bound in bounds]
     chosen = [0, 3, 19, 20]
     assert rings[0].jpegs(chosen) == rings[1].jpegs(chosen) == rings[2].jpegs(chosen)
     assert rings[0].jpegs(chosen) == [frames[39 + index].jpeg((224, 224), 90) for index in chosen]

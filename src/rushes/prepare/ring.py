@@ -30,17 +30,17 @@ class FrameRing:
 
     Attributes:
         encoded: number of JPEGs made so far.
+        held: bytes of the frames that are held as the decoder gave them, at most ``raw_bytes``.
     """
 
     def __init__(self, size: Size, quality: int, raw_bytes: int = RAW_BYTES) -> None:
-        self.encoded = 0
+        self.encoded = self.held = 0
         self._size, self._quality, self._raw_bytes = size, quality, raw_bytes
         self._times: list[float] = []
         self._signals: list[Signal] = []
         self._pictures: list[Frame | CompactFrame | bytes] = []
         self._raw: list[int] = []  # bytes of each picture that is as the decoder gave it, 0 of the others
         self._first_raw = 0  # all before it are 0
-        self._held = 0  # their sum
 
     def __len__(self) -> int:
         return len(self._times)
@@ -51,8 +51,8 @@ class FrameRing:
         self._signals.append(signal)
         self._pictures.append(frame)
         self._raw.append(frame.nbytes)
-        self._held += self._raw[-1]
-        while self._held > self._raw_bytes:
+        self.held += self._raw[-1]
+        while self.held > self._raw_bytes:
             picture = self._pictures[self._first_raw]
             if isinstance(picture, Frame):
                 self._replace(self._first_raw, picture.compact(self._size))
@@ -62,7 +62,7 @@ class FrameRing:
         """Let go of frames that are older than ``time_s``."""
         count = bisect_left(self._times, time_s)
         if count:
-            self._held -= sum(self._raw[:count])
+            self.held -= sum(self._raw[:count])
             del self._times[:count], self._signals[:count], self._pictures[:count], self._raw[:count]
             self._first_raw = max(0, self._first_raw - count)
 
@@ -93,6 +93,6 @@ class FrameRing:
         return data
 
     def _replace(self, number: int, by: CompactFrame | bytes) -> None:
-        self._held -= self._raw[number]
+        self.held -= self._raw[number]
         self._raw[number] = 0
         self._pictures[number] = by
