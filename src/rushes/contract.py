@@ -50,7 +50,6 @@ ANSWER_FIELDS = (
     ("next", ', "next": "'),
 )
 ANSWER_END = '"}'
-CAPTION_FIELDS = ANSWER_FIELDS[:1]
 
 
 class Preprocessing(BaseModel):
@@ -127,13 +126,19 @@ class Preprocessing(BaseModel):
     def turn(self, asked_s: float, target: Target) -> Turn:
         """The question about a moment with its right answer, one JSON object."""
         values = (target.operation, self.moment(target.start_s), self.moment(target.end_s), target.next)
-        return Turn(self.ask(asked_s), _answer(ANSWER_FIELDS, values))
+        return Turn(self.ask(asked_s), (*_values(ANSWER_FIELDS, values), ANSWER_END))
+
+    def moment_turn(self, asked_s: float, operation: str) -> Turn:
+        """The question about a moment with the first part of its answer."""
+        return Turn(self.ask(asked_s), _values(ANSWER_FIELDS[:1], (operation,)))
 
     def caption_turn(self, operation: str) -> Turn:
         """The question about a single frame with its right answer."""
-        return Turn((self.caption,), _answer(CAPTION_FIELDS, (operation,)))
+        return Turn((self.caption,), (*_values(ANSWER_FIELDS[:1], (operation,)), ANSWER_END))
 
 
-def _answer(fields: Sequence[tuple[str, str]], values: Sequence[str]) -> tuple[str | Value, ...]:
-    parts = [part for (_, text), value in zip(fields, values, strict=True) for part in (text, Value(value))]
-    return (*parts, ANSWER_END)
+def _values(fields: Sequence[tuple[str, str]], values: Sequence[str]) -> tuple[str | Value, ...]:
+    """Values, each behind the text of its field."""
+    return tuple(
+        part for (_, text), value in zip(fields, values, strict=True) for part in (text, Value(value))
+    )

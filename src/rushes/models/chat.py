@@ -124,34 +124,50 @@ class Chat:
             ]
         return ids, np.concatenate(places, axis=1)
 
+    def turn(self, turn: Turn, after: float) -> tuple[list[int], np.ndarray, list[bool]]:
+        """Tokens of a question with its answer, which may be cut short to be continued by the model.
+
+        Args:
+            turn: what is asked and answered.
+            after: position of the first token behind the prompt.
+
+        Returns:
+            n token ids, ``(n,)`` float64 positions (the same on all three axes) and n times whether the
+            token is taught.
+        """
+        ids: list[int] = []
+        taught: list[bool] = []
+        anchored: dict[int, float] = {}
+        zero = len(self._piece(USER)) + 1  # position of the clip's first moment
+        for part in (*turn.question, TURN, *turn.answer):
+            piece = self._piece(part if isinstance(part, str) else part.text)
+            if isinstance(part, Moment) and self.contract.time_marks:
+                at = zero + part.time_s * self.tokens_per_second
+                anchored |= dict.fromkeys(range(len(ids), len(ids) + len(piece)), at)
+            ids += piece
+            taught += [isinstance(part, Value)] * len(piece)
+        positions = after + np.arange(len(ids), dtype=np.float64)
+        positions[list(anchored)] = list(anchored.values())
+        return ids, positions, taught
+
     def encode(self, grid: tuple[int, int, int], times_s: Sequence[float], turns: Sequence[Turn]) -> Encoded:
-        """A clip with its questions and answers; an answer may be cut short to be continued by the model."""
+        """A clip with its questions and answers."""
         ids, places = self.prompt(grid, times_s)
-        first = len(self._piece(USER)) + 1  # position of the clip's zero
-        after = float(np.floor(places.max())) + 1
-        taught, block = [False] * len(ids), [0] * len(ids)
-        positions = [places]
+        after = after_prompt(places)
+        taught, block, positions = [False] * len(ids), [0] * len(ids), [places]
         for number, turn in enumerate(turns, start=1):
-            start, anchored = len(ids), {}
-            for part in (*turn.question, TURN):
-                piece = self._piece(part.text if isinstance(part, Moment) else part)
-                if isinstance(part, Moment) and self.contract.time_marks:
-                    at = first + part.time_s * self.tokens_per_second
-                    anchored |= dict.fromkeys(range(len(ids) - start, len(ids) - start + len(piece)), at)
-                ids += piece
-            taught += [False] * (len(ids) - start)
-            for part in turn.answer:
-                piece = self._piece(part.text if isinstance(part, Value) else part)
-                ids += piece
-                taught += [isinstance(part, Value)] * len(piece)
-            length = len(ids) - start
-            block += [number] * length
-            own = after + np.arange(length, dtype=np.float64)
-            own[list(anchored)] = list(anchored.values())
-            positions.append(np.tile(own, (3, 1)))
+            own_ids, own_positions, own_taught = self.turn(turn, after)
+            ids, taught = ids + own_ids, taught + own_taught
+            block += [number] * len(own_ids)
+            positions.append(np.tile(own_positions, (3, 1)))
         return Encoded(
             np.array(ids, np.int64), np.concatenate(positions, axis=1), np.array(block), np.array(taught)
         )
+
+
+def after_prompt(places: Positions) -> float:
+    """Position of the first token behind a prompt: the next whole number above all of its own."""
+    return float(np.floor(places.max())) + 1
 
 
 def attention_mask(blocks: np.ndarray) -> np.ndarray:

@@ -40,8 +40,8 @@ MERGED = (FACTOR // PATCH) ** 2
 Bytes = dict[Literal["float32", "bfloat16", "float16"], int]
 WIDTH: Bytes = {"float32": 4, "bfloat16": 2, "float16": 2}
 
-# The released checkpoints' config.json: layers, hidden, MLP, heads, key-value heads, vocabulary, tied, and the
-# MLP of the vision tower.
+# The released checkpoints' config.json: layers, hidden, MLP, heads, key-value heads, vocabulary, tied, and
+# the MLP of the vision tower.
 RELEASED: Mapping[str, tuple[int, int, int, int, int, int, bool, int]] = {
     "3B": (36, 2048, 11008, 16, 2, 151_936, True, 3420),
     "7B": (28, 3584, 18944, 28, 4, 152_064, False, 3420),

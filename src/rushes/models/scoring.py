@@ -48,14 +48,33 @@ class Continuation:
         rows = torch.arange(len(lengths), device=ends.device)
         return cls(vlm, cache, places < ends[:, None], batch["positions"][:, rows, ends - 1], logits.float())
 
-    def read(self, rows: Sequence[Sequence[int]]) -> None:
-        """Append token ids to each of the B rows."""
+    def branch(self, count: int) -> Continuation:
+        """Copies of each row, one behind the other, to be continued in ``count`` ways."""
+        cache = copy.deepcopy(self.cache)
+        cache.batch_repeat_interleave(count)
+        valid, logits = (part.repeat_interleave(count, dim=0) for part in (self.valid, self.logits))
+        return Continuation(self.vlm, cache, valid, self.last.repeat_interleave(count, dim=1), logits)
+
+    def read(self, rows: Sequence[Sequence[int]], positions: Sequence[np.ndarray] | None = None) -> None:
+        """Append token ids to each of the B rows.
+
+        Args:
+            rows: token ids, of any number each.
+            positions: of each token, ``(n,)``; without them tokens follow one after the other.
+        """
         ids, valid = _padded(rows, self.last.device)
-        logits = _step(self.vlm, self.cache, self.valid, ids, self.last)
-        ends = valid.sum(dim=1)
+        if positions is None:
+            places = _following(self.last, ids.shape[1])
+        else:
+            filled = [np.pad(own, (0, ids.shape[1] - len(own))) for own in positions]
+            places = torch.tensor(np.stack(filled), dtype=self.last.dtype, device=ids.device).expand(
+                3, -1, -1
+            )
+        logits = _step(self.vlm, self.cache, self.valid, ids, places)
+        ends, number = valid.sum(dim=1) - 1, torch.arange(len(rows), device=ids.device)
         self.valid = torch.cat([self.valid, valid], dim=1)
-        self.last = self.last + ends
-        self.logits = logits[torch.arange(len(rows), device=ids.device), ends - 1]
+        self.last = places[:, number, ends]
+        self.logits = logits[number, ends]
 
     def score(self, choices: Sequence[Sequence[int]]) -> np.ndarray:
         """Probability of each choice as the next piece of text, among the choices.
@@ -75,23 +94,30 @@ class Continuation:
         """Log-probability of everything after the first token of each choice, ``(B, C)``."""
         rows, count = len(self.logits), len(choices)
         ids, valid = (part.repeat(rows, 1) for part in _padded(choices, self.last.device))  # (B*C, longest)
-        cache = copy.deepcopy(self.cache)
-        cache.batch_repeat_interleave(count)
-        seen, last = self.valid.repeat_interleave(count, dim=0), self.last.repeat_interleave(count, dim=1)
-        each = _step(self.vlm, cache, seen, ids[:, :-1], last).log_softmax(dim=-1)
+        ways = self.branch(count)
+        places = _following(ways.last, ids.shape[1] - 1)
+        each = _step(self.vlm, ways.cache, ways.valid, ids[:, :-1], places).log_softmax(dim=-1)
         each = each.gather(2, ids[:, 1:, None])[..., 0]
         return (each * valid[:, 1:]).sum(dim=1).reshape(rows, count)
 
 
-def _step(vlm: Vlm, cache: DynamicCache, valid: Tensor, ids: Tensor, last: Tensor) -> Tensor:
-    """Read ``ids`` (B, n) after the ``valid`` (B, S) places of ``cache``; logits (B, n, vocabulary)."""
+def _following(last: Tensor, count: int) -> Tensor:
+    """Positions ``(3, B, count)`` of tokens behind ``last`` (3, B)."""
+    return last[:, :, None] + torch.arange(1, count + 1, device=last.device)
+
+
+def _step(vlm: Vlm, cache: DynamicCache, valid: Tensor, ids: Tensor, places: Tensor) -> Tensor:
+    """Read ``ids`` (B, n) at ``places`` (3, B, n) after the ``valid`` (B, S) places of ``cache``.
+
+    Returns:
+        Logits ``(B, n, vocabulary)`` float32.
+    """
     count, length = ids.shape
     causal = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
     mask = torch.cat([valid[:, None].expand(-1, length, -1), causal.expand(count, -1, -1)], dim=2)
-    steps = torch.arange(1, length + 1, device=ids.device)
     return vlm.model(
         input_ids=ids,
-        position_ids=last[:, :, None] + steps,
+        position_ids=places,
         attention_mask={"full_attention": mask[:, None]},
         past_key_values=cache,
         use_cache=True,
@@ -106,19 +132,21 @@ def _padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor
     return ids, torch.arange(longest, device=device) < lengths[:, None]
 
 
-def median_choice(probabilities: np.ndarray, legal: np.ndarray) -> np.ndarray:
-    """Index of the median of ordered choices, which minimises the expected absolute error.
+def stretch(log_odds: np.ndarray, asked: int) -> tuple[int, int]:
+    """The stretch around ``asked`` that is most likely to carry one label throughout.
+
+    With independent evidence at each moment, the likelihood that exactly ``[first, last]`` carries the label
+    differs from stretch to stretch by the sum of its log-odds.
 
     Args:
-        probabilities: ``(B, C)`` over ordered values.
-        legal: ``(B, C)`` bool, at least one True a row; the others cannot be chosen.
+        log_odds: ``(M,)`` of the label against all others, in order of time.
+        asked: a moment inside of the stretch.
 
     Returns:
-        ``(B,)`` int64, always legal.
+        ``first <= asked <= last``; of equally likely ones the shortest.
 
-    >>> median_choice(np.array([[0.3, 0.1, 0.2, 0.4]]), np.array([[True, True, True, False]]))
-    array([0])
+    >>> stretch(np.array([-2.0, 1.0, 3.0, -1.0, 2.0, -3.0]), asked=2)
+    (1, 4)
     """
-    weights = np.where(legal, probabilities + 1e-12, 0.0)
-    reached = weights.cumsum(axis=1) >= 0.5 * weights.sum(axis=1, keepdims=True)
-    return (reached & legal).argmax(axis=1)
+    before, behind = log_odds[: asked + 1][::-1].cumsum(), log_odds[asked:].cumsum()
+    return asked - int(before.argmax()), asked + int(behind.argmax())

@@ -1,8 +1,11 @@
 """A trained model's answers about clips: the same code for evaluate, serve and arena.
 
-Label, start, end and next operation are answered one after the other, each by scoring what is legal there:
-labels of the label set, moments not after and after the asked one. Nothing has to be parsed and nothing can
-be illegal. Of a moment's distribution the median is taken, which minimises the expected error in seconds.
+The operation is scored at the asked moment and at every other one, among the labels of the label set. The
+segment is the stretch around the asked moment that most likely carries its label throughout; the next
+operation is scored behind that answer. Nothing has to be parsed and nothing can be illegal.
+
+Why the segment is not generated as two numbers: a model that knows what goes on at each moment knows the
+boundaries too, while numbers have to be learnt on top (docs/design/segments.md has the figures).
 """
 
 from __future__ import annotations
@@ -14,12 +17,15 @@ from typing import Literal
 import numpy as np
 import torch
 
-from rushes.contract import ANSWER_FIELDS, Preprocessing, Turn
-from rushes.models.chat import Encoded
+from rushes.contract import ANSWER_FIELDS, Turn
+from rushes.models.chat import after_prompt
 from rushes.models.pixels import patchify
-from rushes.models.scoring import Continuation, median_choice
+from rushes.models.scoring import Continuation, stretch
 from rushes.models.vlm import Vlm, collate, to_device
 from rushes.prepare.sample import Sample
+
+TRACK_STEP_S = 0.2  # between the moments at which the operation is scored
+CERTAIN = 6.0  # log-odds beyond which evidence no longer counts: about 1 in 400
 
 Variant = Literal["model", "untrained", "no_vision", "shuffled"]
 View = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -70,11 +76,9 @@ class Answerer:
         self.vlm = vlm
         self.batch_size = batch_size
         self._chat = vlm.chat()
-        contract: Preprocessing = vlm.contract
-        self._labels = [self._chat.tokens(label) for label in contract.labels]
-        self._moments = [self._chat.tokens(moment) for moment in contract.moments()]
-        self._moments_s = np.array([float(moment) for moment in contract.moments()])
-        self._fields = [self._chat.tokens(text) for _, text in ANSWER_FIELDS]
+        self._labels = [self._chat.tokens(label) for label in vlm.contract.labels]
+        clip_s = vlm.contract.clip_s
+        self._track_s = np.arange(TRACK_STEP_S / 2, clip_s, TRACK_STEP_S)  # (M,)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer any number of questions, ``batch_size`` at a time."""
@@ -82,38 +86,28 @@ class Answerer:
         batches = (questions[start : start + self.batch_size] for start in starts)
         return [answer for batch in batches for answer in self._answer(batch)]
 
-    def _encode(self, question: Question) -> tuple[Encoded, np.ndarray, tuple[int, int, int]]:
-        patches, grid = patchify(question.frames)
-        turn = Turn(self.vlm.contract.ask(question.asked_s), (ANSWER_FIELDS[0][1],))
-        return self._chat.encode(grid, question.times_s, [turn]), patches, grid
-
     @torch.inference_mode()
     def _answer(self, questions: Sequence[Question]) -> list[Answer]:
-        vlm, labels, moments_s = self.vlm, self.vlm.contract.labels, self._moments_s
-        clips, patches, grids = zip(*map(self._encode, questions), strict=True)
-        batch = to_device(collate(clips, patches, grids, vlm.tokenizer.pad_token_id), vlm.device)
-        state = Continuation.of(vlm, batch, [len(clip.ids) for clip in clips])
-
-        def commit(values: Sequence[Sequence[int]], chosen: np.ndarray, field: int) -> None:
-            """Read each row's chosen value and the text that leads to the next one."""
-            state.read([[*values[number], *self._fields[field]] for number in chosen])
-
-        operations = state.score(self._labels)
+        labels, clip_s = self.vlm.contract.labels, self.vlm.contract.clip_s
+        state, after = self._look(questions)
+        moments_s = [np.sort([*self._track_s, question.asked_s]) for question in questions]
+        asked = [
+            int(own_s.searchsorted(question.asked_s))
+            for own_s, question in zip(moments_s, questions, strict=True)
+        ]
+        tracks = self._track(state, after, moments_s)  # (B, M + 1, labels)
+        operations = np.stack([track[place] for track, place in zip(tracks, asked, strict=True)])
         operation = operations.argmax(axis=1)
-        commit(self._labels, operation, 1)
-        asked = np.array([[float(vlm.contract.moment(question.asked_s))] for question in questions])
-        # The last moment of the grid is no start and the first no end: an answer is never empty.
-        start = median_choice(state.score(self._moments), (moments_s <= asked) & (moments_s < moments_s[-1]))
-        commit(self._moments, start, 2)
-        after = np.maximum(asked, moments_s[start][:, None])
-        end = median_choice(state.score(self._moments), moments_s > np.minimum(after, moments_s[-2]))
-        commit(self._moments, end, 3)
-        nexts = state.score(self._labels)
+        segments = [
+            _segment(own_s, track[:, label], place, clip_s)
+            for own_s, track, label, place in zip(moments_s, tracks, operation, asked, strict=True)
+        ]
+        nexts = self._next(state, after, questions, operation, segments)
         return [
             Answer(
                 operation=labels[operation[row]],
-                start_s=float(moments_s[start[row]]),
-                end_s=float(moments_s[end[row]]),
+                start_s=segments[row][0],
+                end_s=segments[row][1],
                 next=labels[nexts[row].argmax()],
                 confidence=float(operations[row, operation[row]]),
                 probabilities=operations[row],
@@ -121,6 +115,65 @@ class Answerer:
             )
             for row in range(len(questions))
         ]
+
+    def _look(self, questions: Sequence[Question]) -> tuple[Continuation, list[float]]:
+        """Read the pictures of each question; also the position behind each prompt."""
+        patches, grids = zip(*(patchify(question.frames) for question in questions), strict=True)
+        clips = [
+            self._chat.encode(grid, question.times_s, [])
+            for grid, question in zip(grids, questions, strict=True)
+        ]
+        batch = to_device(collate(clips, patches, grids, self.vlm.tokenizer.pad_token_id), self.vlm.device)
+        state = Continuation.of(self.vlm, batch, [len(clip.ids) for clip in clips])
+        return state, [after_prompt(clip.positions) for clip in clips]
+
+    def _track(
+        self, state: Continuation, after: Sequence[float], moments_s: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """Probability of each label at each of M moments of each clip: ``(B, M, labels)``."""
+        count = len(moments_s[0])
+        asking = (ANSWER_FIELDS[0][1],)
+        turns = [
+            self._chat.turn(Turn(self.vlm.contract.ask(moment_s), asking), behind)
+            for own_s, behind in zip(moments_s, after, strict=True)
+            for moment_s in own_s
+        ]
+        ways = state.branch(count)
+        ways.read([ids for ids, _, _ in turns], [positions for _, positions, _ in turns])
+        return ways.score(self._labels).reshape(len(after), count, -1)
+
+    def _next(
+        self,
+        state: Continuation,
+        after: Sequence[float],
+        questions: Sequence[Question],
+        operation: np.ndarray,
+        segments: Sequence[tuple[float, float]],
+    ) -> np.ndarray:
+        """Probability of each label as the next operation, behind the rest of the answer: ``(B, labels)``."""
+        contract = self.vlm.contract
+        rows = []
+        for question, label, (start_s, end_s), behind in zip(
+            questions, operation, segments, after, strict=True
+        ):
+            known = (contract.labels[label], contract.moment(start_s), contract.moment(end_s))
+            texts = [text for _, text in ANSWER_FIELDS]
+            parts = [part for pair in zip(texts, known, strict=False) for part in pair]
+            turn = Turn(contract.ask(question.asked_s), (*parts, texts[-1]))
+            rows.append(self._chat.turn(turn, behind))
+        state.read([ids for ids, _, _ in rows], [positions for _, positions, _ in rows])
+        return state.score(self._labels)
+
+
+def _segment(
+    moments_s: np.ndarray, probability: np.ndarray, asked: int, clip_s: float
+) -> tuple[float, float]:
+    """The segment of a label, given its probability at moments in order; cut half-way between two moments."""
+    odds = np.log(probability + 1e-12) - np.log1p(1e-12 - probability)
+    first, last = stretch(np.clip(odds, -CERTAIN, CERTAIN), asked)
+    start_s = 0.0 if first == 0 else (moments_s[first - 1] + moments_s[first]) / 2
+    end_s = clip_s if last == len(moments_s) - 1 else (moments_s[last] + moments_s[last + 1]) / 2
+    return round(float(start_s), 6), round(float(end_s), 6)  # microseconds, without the dust of floats
 
 
 def question(sample: Sample, variant: Variant, seed: int) -> Question:

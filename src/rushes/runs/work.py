@@ -13,8 +13,8 @@ from itertools import chain
 from typing import Any
 
 from rushes.errors import StageError
-from rushes.runs.run import Outcome, Run, StageName, Tell
-from rushes.stages import OpenStage, status, working
+from rushes.runs.run import METRICS_FILE, Outcome, Run, StageName, Tell
+from rushes.stages import OpenStage, read_done, read_json, status, working, write_json
 
 Work = Callable[[Run, OpenStage, Tell], tuple[Mapping[str, Any], Mapping[str, int]]]
 
@@ -157,11 +157,42 @@ def _predict(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
     return {"variants": list(answerers)}, {"answers": len(table)}
 
 
+def _evaluate(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.evaluate.operations import evaluate
+    from rushes.predict.table import read_predictions, train_answers
+    from rushes.prepare.stage import RECORDINGS
+    from rushes.shards.manifest import load_manifest
+    from rushes.shards.read import ShardDataset
+
+    asked, prepared = run.recipe.evaluate, run.folder("prepare")
+    tell("evaluate", 0, 1, "resampling")
+    metrics = evaluate(
+        read_predictions(run.folder("predict")),
+        train_answers(ShardDataset.open(prepared, "train")),
+        read_json(prepared / RECORDINGS),
+        run.contract.labels,
+        run.contract.clip_s,
+        run.recipe.prepare.window_stride_s,
+        asked.contract_clips,
+        asked.resamples,
+        {
+            "signatures": {name: spec.signature for name, spec in run.specs.items()},
+            "dataset": load_manifest(prepared).checksum,
+            "weights": (read_done(run.folder("train")) or {})["summary"]["weights"],
+            "seed": run.recipe.train.seed,
+        },
+    )
+    write_json(stage.folder / METRICS_FILE, metrics)
+    tell("evaluate", 1, 1, "resampling")
+    return {"clips": metrics["all"]["n"]}, {"clips": metrics["all"]["n"]}
+
+
 WORK: dict[StageName, Work] = {
     "twin": _twin,
     "prepare": _prepare,
     "train": _train,
     "predict": _predict,
+    "evaluate": _evaluate,
 }
 
 

@@ -27,7 +27,7 @@ from rushes.stages import canonical_json
 from rushes.train.augment import augment
 from rushes.train.events import Event, narrate
 from rushes.train.loop import FitResult, LoopSettings, StepOutput, fit
-from rushes.train.questions import caption_frame, clip_turns
+from rushes.train.questions import caption_frame, clip_turns, moment_turns
 
 FORMAT = 1  # raised when the same recipe would train another model
 
@@ -72,13 +72,14 @@ class Collator:
     Attributes:
         vlm: whose tokens and contract.
         ask: whole clips, or one random frame of each.
-        questions: questions per clip.
+        questions, moments: whole and short questions per clip.
         augmented: whether pictures are changed at random.
     """
 
     vlm: Vlm
     ask: str
     questions: int
+    moments: int
     augmented: bool
 
     def __call__(self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator]) -> dict:
@@ -97,6 +98,7 @@ class Collator:
         else:
             pixels, times_s = sample.pixels(), sample.times_s
             turns = clip_turns(sample, contract, self.questions, rng)
+            turns += moment_turns(sample, contract, self.moments, rng)
         patches, grid = patchify(augment(pixels, rng) if self.augmented else pixels)
         return self.vlm.chat().encode(grid, times_s, turns), patches, grid
 
@@ -125,7 +127,7 @@ def train(
     """
     answering, results, steps_before = Answering(vlm), [], 0
     for number, phase in enumerate(settings.phases, start=1):
-        collator = Collator(vlm, phase.ask, phase.questions, settings.augment)
+        collator = Collator(vlm, phase.ask, phase.questions, phase.moments, settings.augment)
         loop = LoopSettings(
             steps=phase.steps,
             batch_size=phase.batch_size,
