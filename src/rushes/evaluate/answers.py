@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
+from rushes.evaluate.names import MODEL
 from rushes.metrics.temporal import Interval
 
-MODEL = "model"
 BOUNDARY_KINDS = ("before", "across", "after")
 COLUMNS = (
     *("key", "variant", "kind", "recording", "subject", "group"),

@@ -21,21 +21,6 @@ from rushes.metrics.temporal import Interval, pairwise_tiou
 GRID = 50  # steps of a clip's length on which the best constant is searched
 THRESHOLD = 0.5
 
-WHAT = {
-    "majority": "the most frequent operation and the most frequent next one of the training clips",
-    "whole_clip": "always the whole clip",
-    "constant_template": "mean start and mean end of the training clips",
-    "constant_asked": (
-        "the constant segment that reaches tIoU 0.5 on most training clips, one for questions about the "
-        "first half of a clip and one for those about the second"
-    ),
-    "grammar_prior": "most frequent successor of the operation that the model itself names",
-    "grammar_prior_true": "most frequent successor of the true operation: a ceiling of the order, no rival",
-    "untrained": "the model before training",
-    "no_vision": "the trained model with black frames",
-    "shuffled": "the trained model with the frames in random order",
-}
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainClips:

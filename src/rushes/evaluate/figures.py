@@ -14,7 +14,7 @@ from rushes.evaluate.answers import Clips, System
 from rushes.evaluate.clusters import Clusters
 from rushes.metrics.checks import encode
 from rushes.metrics.classify import class_scores
-from rushes.metrics.grammar import Grammar
+from rushes.metrics.grammar import Grammar, grammar_score
 from rushes.metrics.intervals import Estimate, bootstrap, bootstrap_mean, bootstrap_share
 from rushes.metrics.temporal import THRESHOLDS, boundary_errors, interior_edges, tiou
 
@@ -70,7 +70,7 @@ def figures(
     clusters: Clusters,
     clip_s: float,
     resamples: int,
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, float | None]]:
     """Every figure of one system on some clips, each with its interval.
 
     Args:
@@ -92,7 +92,17 @@ def figures(
             resamples=resamples,
         )
         found[name] = plain(estimate)
+    if "allowed" in scores:
+        found["transition_distance"] = _distance(clips, system, grammar, rows)
     return found
+
+
+def _distance(clips: Clips, system: System, grammar: Grammar, rows: Rows) -> dict[str, float | None]:
+    """Distance of transition matrices; resampling thins out their cells and so would only enlarge it."""
+    truth = [(clips.operation[row], clips.next[row]) for row in rows]
+    answers = [(system.operation[row], system.next[row]) for row in rows]
+    value = grammar_score(grammar, truth, answers).distance
+    return {"value": value, "low": None, "high": None, "n": len(rows)}
 
 
 def means(scores: Scores, rows: Rows, clusters: Clusters, resamples: int) -> dict[str, dict[str, float]]:
@@ -122,7 +132,7 @@ def _statistics(
     clips: Clips, system: System, grammar: Grammar, rows: Rows, clip_s: float
 ) -> dict[str, tuple[Statistic, Rows, tuple[float, float]]]:
     """Figures that are no means of rows: the statistic, the rows it can be formed on, its range."""
-    labels, k = grammar.labels, len(grammar.labels)
+    labels = grammar.labels
     found: dict[str, tuple[Statistic, Rows, tuple[float, float]]] = {}
     actual = encode(clips.operation.tolist(), labels, "the truth")
     if system.operation is not None:
@@ -134,16 +144,6 @@ def _statistics(
             return float(scores.f1[scores.support > 0].mean())
 
         found["macro_f1"] = (macro_f1, rows, (0.0, 1.0))
-    if system.operation is not None and system.next is not None:
-        true = actual * k + encode(clips.next.tolist(), labels, "the truth")
-        following = encode(system.next, labels, "the prediction", missing=True)
-        pair = np.where((answer >= 0) & (following >= 0), answer * k + following, -1)
-
-        def distance(chosen: Rows) -> float:
-            """Frobenius distance of predicted and true transition matrix (`metrics.grammar`)."""
-            return float(np.linalg.norm(_shares(pair[chosen], k) - _shares(true[chosen], k)))
-
-        found["transition_distance"] = (distance, rows, (0.0, float(np.sqrt(2 * k))))
     if system.segment is not None:
         errors, inside = edge_errors(clips, system, clip_s)
         with_boundary = rows[inside[rows].any(axis=1)]
@@ -173,9 +173,3 @@ def expected_error(
     place = np.maximum(np.searchsorted(np.linspace(0, 1, bins + 1), confidence, side="left"), 1) - 1
     gap = np.bincount(place, weights=correct.astype(float) - confidence, minlength=bins)
     return float(np.abs(gap).sum() / len(confidence))
-
-
-def _shares(pairs: NDArray[np.int64], k: int) -> NDArray[np.float64]:
-    """Row-normalised counts of coded pairs ``from * k + to``; negative codes do not count."""
-    counts = np.bincount(pairs[pairs >= 0], minlength=k * k).reshape(k, k)
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -10,8 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
-from rushes.evaluate.answers import MODEL, Clips, System, read_answers
-from rushes.evaluate.baselines import WHAT, TrainClips, baselines, order_of_work
+from rushes.evaluate.answers import Clips, System, read_answers
+from rushes.evaluate.baselines import TrainClips, baselines, order_of_work
 from rushes.evaluate.clusters import RULE, Clusters, clusters, ladder
 from rushes.evaluate.figures import (
     CALIBRATION_BINS,
@@ -23,6 +23,7 @@ from rushes.evaluate.figures import (
     means,
     plain,
 )
+from rushes.evaluate.names import COMPARED, HEADLINE, MODEL, SYSTEMS, TITLES
 from rushes.evaluate.timeline import timeline
 from rushes.metrics.calibration import calibration
 from rushes.metrics.classify import confused_pairs, confusion_matrix, precision_recall_f1
@@ -30,8 +31,6 @@ from rushes.metrics.grammar import Grammar
 from rushes.metrics.intervals import bootstrap, bootstrap_share, paired_difference
 
 METRIC_VERSION = 1
-HEADLINE = ("oca", "tiou_50", "aa_1")
-COMPARED = ("oca", "tiou_30", "tiou_50", "tiou_70", "tiou_mean", "aa_1")
 NO_ANSWER = "no answer"
 MINIMUM_SUPPORT = 10
 
@@ -95,7 +94,7 @@ def evaluate(
         "n": {"clips": len(clips), "train_clips": len(fitted.operation)},
         "intervals": {"rule": RULE, "resamples": resamples, "seed": SEED},
         "systems": {
-            name: {"role": system.role, "what": WHAT.get(name, "")} for name, system in systems.items()
+            name: {"role": system.role, "what": SYSTEMS.get(name, "")} for name, system in systems.items()
         },
         "all": whole,
         "contract": block(every[:contract_clips]) | {"keys": clips.key[:contract_clips].tolist()},
@@ -187,6 +186,7 @@ def _difference(estimate: Mapping[str, float], value: float, *, lower: bool = Fa
         "low": estimate["low"],
         "high": estimate["high"],
         "n": estimate["n"],
+        "lower_is_better": lower,
         "above": estimate["high"] < 0 if lower else estimate["low"] > 0,
     }
 
@@ -216,17 +216,6 @@ def _boundary_difference(
     return _difference(plain(estimate), float(np.median(theirs[chosen][inside[chosen]])), lower=True)
 
 
-NAMES = {
-    "oca": "OCA",
-    "tiou_30": "tIoU@0.3",
-    "tiou_50": "tIoU@0.5",
-    "tiou_70": "tIoU@0.7",
-    "tiou_mean": "mean tIoU",
-    "aa_1": "AA@1",
-    "boundary_error_s": "boundary error",
-}
-
-
 def remarks(model: Mapping[str, Mapping[str, float]], best: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """In words: each metric on which the model is not better than its best baseline beyond doubt."""
     said = []
@@ -237,7 +226,7 @@ def remarks(model: Mapping[str, Mapping[str, float]], best: Mapping[str, Mapping
         worse = ours > theirs if metric == "boundary_error_s" else ours < theirs
         standing = "is worse than" if worse else "cannot be told from" if ours != theirs else "equals"
         said.append(
-            f"{NAMES[metric]}: the model ({ours:.3f}) {standing} "
+            f"{TITLES[metric]}: the model ({ours:.3f}) {standing} "
             f"the baseline {rival['best']} ({theirs:.3f}); "
             f"difference {rival['difference']:+.3f} [{rival['low']:+.3f}, {rival['high']:+.3f}]"
         )

@@ -9,30 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from rushes.errors import MetricError
-from rushes.evaluate.answers import MODEL
+from rushes.evaluate.names import LOWER_IS_BETTER, MODEL, TITLES, in_order, shown
 
-TITLES = {
-    "oca": "OCA",
-    "tiou_30": "tIoU@0.3",
-    "tiou_50": "tIoU@0.5",
-    "tiou_70": "tIoU@0.7",
-    "tiou_mean": "mean tIoU",
-    "aa_1": "AA@1",
-    "macro_f1": "macro F1",
-    "boundary_error_s": "boundary error (s)",
-    "allowed": "allowed transitions",
-    "transition_distance": "transition distance",
-    "ece": "ECE",
-    "failure_rate": "unreadable",
-    "mof": "MoF",
-    "macro_f1_1hz": "macro F1 1 Hz",
-    "edit": "edit",
-    "f1_10": "F1@10",
-    "f1_25": "F1@25",
-    "f1_50": "F1@50",
-    "map": "mAP",
-    "map_50": "mAP@0.5",
-}
 CLIP_COLUMNS = ("oca", "tiou_50", "tiou_mean", "aa_1", "macro_f1", "boundary_error_s")
 TIMELINE_COLUMNS = (
     "mof",
@@ -45,7 +23,6 @@ TIMELINE_COLUMNS = (
     "macro_f1_1hz",
     "boundary_error_s",
 )
-LOWER_IS_BETTER = frozenset({"boundary_error_s", "transition_distance", "ece", "failure_rate"})
 
 Metrics = Mapping[str, Any]
 
@@ -86,7 +63,8 @@ def _clip_table(block: Mapping[str, Any], title: str) -> Table:
     table.add_column("system")
     for figure in CLIP_COLUMNS:
         table.add_column(TITLES[figure], justify="right")
-    for name, found in block["systems"].items():
+    for name in in_order(block["systems"]):
+        found = block["systems"][name]
         cells = [
             _cell(found.get(figure), interval=name == MODEL) + _mark(block, name, figure)
             for figure in CLIP_COLUMNS
@@ -102,7 +80,8 @@ def _timeline_table(timeline: Mapping[str, Any]) -> Table:
     table.add_column("labels")
     for figure in TIMELINE_COLUMNS:
         table.add_column(TITLES[figure], justify="right")
-    for name, found in timeline["systems"].items():
+    for name in in_order(timeline["systems"]):
+        found = timeline["systems"][name]
         table.add_row(name, *(_cell(found.get(figure)) for figure in TIMELINE_COLUMNS))
     return table
 
@@ -120,15 +99,6 @@ def _mark(block: Mapping[str, Any], name: str, figure: str) -> str:
     if name != MODEL or figure not in block["best"]:
         return ""
     return " ✓" if block["best"][figure]["above"] else " !"
-
-
-def shown(value: float) -> str:
-    """A figure with as many digits as a table needs.
-
-    >>> shown(0.8571), shown(56.0)
-    ('0.857', '56.0')
-    """
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
 def compare(runs: Mapping[str, Metrics]) -> dict[str, dict[str, Any]]:

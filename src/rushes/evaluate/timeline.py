@@ -7,7 +7,7 @@ as it stands.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
+from rushes.evaluate.clusters import ENOUGH, NEIGHBOURS
 from rushes.evaluate.figures import SEED, plain
+from rushes.metrics.checks import encode
+from rushes.metrics.classify import class_scores
 from rushes.metrics.decode import smooth
-from rushes.metrics.detection import Detection, TrueSegment, average_precision
+from rushes.metrics.detection import Detection, DetectionScores, TrueSegment, average_precision
 from rushes.metrics.grammar import fit_grammar
-from rushes.metrics.intervals import bootstrap, bootstrap_mean
+from rushes.metrics.intervals import bootstrap, bootstrap_share
 from rushes.metrics.segments import F1_THRESHOLDS, SegmentCounts, edit_scores, runs, segment_counts
-from rushes.metrics.timeline import NULL, labels_at, scores_1hz
+from rushes.metrics.timeline import NULL, labels_at, resample_1hz
 
 SegmentRow = tuple[float, float, str]
 
@@ -96,6 +99,7 @@ def timeline(
     }
     return {
         "stride_s": stride_s,
+        "clusters": "session" if len(sessions) >= ENOUGH else "block of operations",
         "ticks": sum(len(session.truth) for session in sessions),
         "systems": {
             name: session_figures(sessions, sequence, labels, clip_s, resamples)
@@ -195,48 +199,109 @@ def session_figures(
 ) -> dict[str, dict[str, float | None]]:
     """Figures of one labelling of all sessions.
 
-    ``mof`` (frame accuracy), ``macro_f1_1hz`` in [0, 1], ``edit`` and ``f1_10``, ``f1_25``, ``f1_50`` in
-    [0, 100], ``boundary_error_s``: their intervals resample sessions; one single session says nothing about
-    other sessions, so its interval is the whole range. ``map`` and ``map_50`` in [0, 1] carry none.
+    ``mof`` (frame accuracy) and ``macro_f1_1hz`` in [0, 1] and ``boundary_error_s``: their intervals resample
+    sessions where there are enough, else blocks of neighbouring operations. ``edit``, ``f1_10``, ``f1_25``
+    and ``f1_50`` in [0, 100] are figures of sessions: without enough of those they carry no interval.
+    ``map`` and ``map_50`` in [0, 1] never carry one.
     """
-    classes, n = [*labels, NULL], len(sessions)
     truths = [session.truth for session in sessions]
+    classes = [*labels, NULL]
     draws = {"seed": SEED, "resamples": resamples}
-    each = np.arange(n)
-    right = np.array([_hits(truth, answer) for truth, answer in zip(truths, answers, strict=True)])
-    found = {
-        "mof": bootstrap(
-            lambda rows: float(right[rows, 0].sum() / right[rows, 1].sum()), each, bounds=(0.0, 1.0), **draws
-        ),
-        "edit": bootstrap_mean(
-            edit_scores(truths, answers, classes, background=[NULL]), each, bounds=(0.0, 100.0), **draws
-        ),
-    }
+    found = _tick_figures(sessions, answers, labels, draws)
+    offs = [start_errors(session, answer, clip_s) for session, answer in zip(sessions, answers, strict=True)]
+    starts = [[segment[0] for segment in session.segments[1:]] for session in sessions]
+    if any(starts):
+        errors = np.concatenate(offs)
+        found["boundary_error_s"] = plain(
+            bootstrap(
+                lambda rows: float(np.median(errors[rows])),
+                _units(sessions, starts),
+                bounds=(0.0, clip_s),
+                **draws,
+            )
+        )
+    edits = edit_scores(truths, answers, classes, background=[NULL])
+    found["edit"] = _of_sessions(lambda rows: float(edits[rows].mean()), len(sessions), draws)
     for threshold in F1_THRESHOLDS:
         counts = segment_counts(truths, answers, classes, threshold, background=[NULL])
-        found[f"f1_{round(100 * threshold)}"] = bootstrap(
+        found[f"f1_{round(100 * threshold)}"] = _of_sessions(
             lambda rows, of=counts: sum((of[row] for row in rows), SegmentCounts(0, 0, 0)).f1,
-            each,
-            bounds=(0.0, 100.0),
-            **draws,
-        )
-    offs = [start_errors(session, answer, clip_s) for session, answer in zip(sessions, answers, strict=True)]
-    if any(len(off) for off in offs):
-        with_start = np.flatnonzero([len(off) for off in offs])
-        found["boundary_error_s"] = bootstrap(
-            lambda rows: float(np.median(np.concatenate([offs[with_start[row]] for row in rows]))),
-            with_start,
-            bounds=(0.0, clip_s),
-            **draws,
+            len(sessions),
+            draws,
         )
     detected = _average_precision(sessions, answers, labels)
-    one_hz = {
-        "macro_f1_1hz": _macro_f1_1hz(sessions, answers, labels),
-        "map": detected.average,
-        "map_50": detected.mean_ap[0.5],
+    for name, value in (("map", detected.average), ("map_50", detected.mean_ap[0.5])):
+        found[name] = {"value": value, "low": None, "high": None, "n": len(sessions)}
+    return found
+
+
+def _of_sessions(
+    statistic: Callable[[NDArray[np.int64]], float], n: int, draws: Mapping[str, int]
+) -> dict[str, float | None]:
+    """A figure of whole sessions; its interval needs enough of them."""
+    if n >= ENOUGH:
+        return plain(bootstrap(statistic, np.arange(n), **draws))
+    return {"value": statistic(np.arange(n)), "low": None, "high": None, "n": n}
+
+
+def _units(sessions: Sequence[Session], times_s: Sequence[Sequence[float]]) -> NDArray[np.int64]:
+    """What is resampled as one at each moment of each session: the session or a block of operations."""
+    found, offset = [], 0
+    for number, (session, moments) in enumerate(zip(sessions, times_s, strict=True)):
+        if len(sessions) >= ENOUGH:
+            found.append(np.full(len(moments), number))
+            continue
+        starts = [segment[0] for segment in session.segments]
+        operation = np.searchsorted(starts, moments, side="right")
+        found.append(offset + operation // NEIGHBOURS)
+        offset += len(starts) + 1
+    return np.concatenate(found)
+
+
+def _tick_figures(
+    sessions: Sequence[Session],
+    answers: Sequence[Sequence[str | None]],
+    labels: Sequence[str],
+    draws: Mapping[str, int],
+) -> dict[str, dict[str, float | None]]:
+    """Frame accuracy over labelled ticks, and OpenPack's macro F1 over labelled seconds."""
+    ticks, seconds = [], []
+    for session, answer in zip(sessions, answers, strict=True):
+        moments = session.first_s + (np.arange(len(answer)) + 0.5) * session.stride_s
+        ticks.append([row for row in zip(moments, session.truth, answer, strict=True) if row[1] != NULL])
+        seconds.append([row for row in _at_1hz(session, answer) if row[1] != NULL])
+    hits = np.array([truth == given for rows in ticks for _, truth, given in rows])
+    actual = encode([truth for rows in seconds for _, truth, _ in rows], labels, "the truth")
+    answer = encode([given for rows in seconds for *_, given in rows], labels, "the prediction", missing=True)
+    by_tick, by_second = (
+        _units(sessions, [[moment for moment, *_ in session] for session in rows])
+        for rows in (ticks, seconds)
+    )
+    return {
+        "mof": plain(bootstrap_share(hits, by_tick, **draws)),
+        "macro_f1_1hz": plain(
+            bootstrap(
+                lambda rows: class_scores(actual[rows], answer[rows], labels).macro.f1,
+                by_second,
+                bounds=(0.0, 1.0),
+                **draws,
+            )
+        ),
     }
-    bare = {name: {"value": value, "low": None, "high": None, "n": n} for name, value in one_hz.items()}
-    return {name: plain(estimate) for name, estimate in found.items()} | bare
+
+
+def _at_1hz(session: Session, answer: Sequence[str | None]) -> list[tuple[float, str, str | None]]:
+    """(time_s, truth, answer) of each second, the last of its ticks as in OpenPack's challenge.
+
+    Ticks longer than a second are repeated.
+    """
+    step_s = min(session.stride_s, 1.0)
+    count = max(round(len(answer) * session.stride_s / step_s), 1)
+    since = (np.arange(count) + 0.5) * step_s
+    place = np.minimum((since // session.stride_s).astype(int), len(answer) - 1)
+    clock, truth = resample_1hz(since, [session.truth[tick] for tick in place])
+    _, given = resample_1hz(since, [answer[tick] for tick in place])
+    return list(zip(session.first_s + clock, truth, given, strict=True))
 
 
 def start_errors(session: Session, answer: Sequence[str | None], clip_s: float) -> NDArray[np.float64]:
@@ -253,33 +318,9 @@ def start_errors(session: Session, answer: Sequence[str | None], clip_s: float) 
     return np.array(errors)
 
 
-def _hits(truth: Sequence[str], answer: Sequence[str | None]) -> tuple[int, int]:
-    """Ticks with the right label, and ticks with a label."""
-    scored = [(one, other) for one, other in zip(truth, answer, strict=True) if one != NULL]
-    return sum(one == other for one, other in scored), len(scored)
-
-
-def _macro_f1_1hz(
-    sessions: Sequence[Session], answers: Sequence[Sequence[str | None]], labels: Sequence[str]
-) -> float:
-    """OpenPack's macro F1 of all sessions on one clock, each session on its own stretch of it."""
-    times, truth, given, begin_s = [], [], [], 0.0
-    for session, answer in zip(sessions, answers, strict=True):
-        length_s = len(answer) * session.stride_s
-        step_s = min(session.stride_s, 1.0)
-        moments = (np.arange(max(round(length_s / step_s), 1)) + 0.5) * step_s
-        ticks = np.minimum((moments // session.stride_s).astype(int), len(answer) - 1)
-        times.append(begin_s + moments)
-        truth += [session.truth[tick] for tick in ticks]
-        given += [answer[tick] for tick in ticks]
-        begin_s += np.ceil(length_s) + 1.0
-    clock = np.concatenate(times)
-    return scores_1hz((clock, truth), (clock, given), labels).macro.f1
-
-
 def _average_precision(
     sessions: Sequence[Session], answers: Sequence[Sequence[str | None]], labels: Sequence[str]
-):
+) -> DetectionScores:
     """ActivityNet's AP of the runs; a run is as sure as its label is probable on average."""
     truth = [
         TrueSegment(session.key, label, start_s, end_s)

@@ -1,0 +1,76 @@
+"""HTML and SVG whose text cannot become markup: every string is escaped unless it was built here.
+
+>>> tag("p", "Tape < Pack & ", tag("b", "done"), class_="note")
+'<p class="note">Tape &lt; Pack &amp; <b>done</b></p>'
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from html import escape
+
+VOID = frozenset({"meta", "img", "br", "rect", "line", "circle", "path", "polyline", "polygon", "image"})
+
+
+class Markup(str):
+    """Text that is HTML or SVG already."""
+
+    __slots__ = ()
+
+
+def tag(name: str, /, *content: object, **attributes: object) -> Markup:
+    """One element.
+
+    Args:
+        name: of the element.
+        content: children; whatever is not `Markup` is escaped, None is left out.
+        attributes: values are escaped, None is left out. ``class_`` stands for ``class`` and ``stroke_width``
+            for ``stroke-width``; numbers are written with at most two decimals.
+    """
+    named = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(_text(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    inside = join(content)
+    if name in VOID and not inside:
+        return Markup(f"<{name}{named}/>")
+    return Markup(f"<{name}{named}>{inside}</{name}>")
+
+
+def join(content: Iterable[object]) -> Markup:
+    """Children one after the other, escaped unless they are `Markup`."""
+    return Markup(
+        "".join(
+            child if isinstance(child, Markup) else escape(str(child))
+            for child in content
+            if child is not None
+        )
+    )
+
+
+def jpeg_uri(data: bytes | memoryview) -> str:
+    """A JPEG as a ``data:`` address, so that the page needs no other file."""
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+
+
+def table(head: Iterable[object], rows: Iterable[Iterable[object]], *, class_: str | None = None) -> Markup:
+    """A table whose first column holds names; a row may be a ready `Markup`."""
+    cells = [row if isinstance(row, Markup) else table_row(row) for row in rows]
+    header = tag("thead", tag("tr", *(tag("th", cell) for cell in head)))
+    return tag("div", tag("table", header, tag("tbody", *cells), class_=class_), class_="scroll")
+
+
+def table_row(cells: Iterable[object], *, class_: str | None = None) -> Markup:
+    """A row; cells that are ``td`` or ``th`` already are taken as they are."""
+    return tag("tr", *(_table_cell(cell) for cell in cells), class_=class_)
+
+
+def _table_cell(cell: object) -> Markup:
+    ready = isinstance(cell, Markup) and cell.startswith(("<td", "<th"))
+    return cell if ready else tag("td", cell)
+
+
+def _text(value: object) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
