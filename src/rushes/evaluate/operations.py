@@ -12,23 +12,14 @@ from numpy.typing import NDArray
 from rushes.errors import MetricError
 from rushes.evaluate.answers import Clips, System, read_answers
 from rushes.evaluate.baselines import TrainClips, baselines, order_of_work
-from rushes.evaluate.clusters import RULE, Clusters, clusters, ladder
-from rushes.evaluate.figures import (
-    CALIBRATION_BINS,
-    SEED,
-    Scores,
-    clip_scores,
-    edge_errors,
-    figures,
-    means,
-    plain,
-)
-from rushes.evaluate.names import COMPARED, HEADLINE, MODEL, SYSTEMS, TITLES
+from rushes.evaluate.blocks import Evidence, block, short
+from rushes.evaluate.clusters import RULE
+from rushes.evaluate.figures import CALIBRATION_BINS, SEED, plain
+from rushes.evaluate.names import MODEL, SYSTEMS
 from rushes.evaluate.timeline import timeline
 from rushes.metrics.calibration import calibration
 from rushes.metrics.classify import confused_pairs, confusion_matrix, precision_recall_f1
-from rushes.metrics.grammar import Grammar
-from rushes.metrics.intervals import bootstrap, bootstrap_share, paired_difference
+from rushes.metrics.intervals import bootstrap_share, paired_difference
 
 METRIC_VERSION = 1
 NO_ANSWER = "no answer"
@@ -60,7 +51,11 @@ def evaluate(
         provenance: signatures, hashes and seeds that the figures belong to, copied as they are.
 
     Returns:
-        One JSON object, described in ``docs/design/evaluation.md``; a figure is ``{value, low, high, n}``.
+        One JSON object. ``all`` and ``contract`` (see `rushes.evaluate.blocks.block`) hold every figure of
+        every system and how the model stands to its best baselines, ``per_class`` and ``per_subject`` the
+        headline figures; beside them ``confusion``, ``confused_pairs``, ``calibration``, ``timeline`` (null
+        where no session was cut into windows) and ``provenance``. A figure is ``{value, low, high, n}``;
+        ``low`` and ``high`` are null where no interval can be given.
 
     Raises:
         MetricError: no clips, answers that do not pair up, labels that are not known.
@@ -75,17 +70,8 @@ def evaluate(
     ]
     grammar = order_of_work(sequences, labels)
     systems |= baselines(fitted, clips, systems[MODEL], grammar, clip_s)
-    scores = {name: clip_scores(clips, system, grammar) for name, system in systems.items()}
-    levels = ladder(clips)
+    evidence = Evidence.of(clips, systems, grammar, clip_s, resamples)
     every = np.arange(len(clips))
-
-    def block(rows: NDArray[np.int64]) -> dict[str, Any]:
-        return _block(clips, systems, scores, grammar, rows, clusters(levels, rows), clip_s, resamples)
-
-    def short(rows: NDArray[np.int64]) -> dict[str, Any]:
-        return _short(scores, rows, clusters(levels, rows), resamples)
-
-    whole = block(every)
     counts = np.array([fitted.operation.count(label) for label in labels]) + 1.0
     return {
         "metric_version": METRIC_VERSION,
@@ -94,13 +80,13 @@ def evaluate(
         "n": {"clips": len(clips), "train_clips": len(fitted.operation)},
         "intervals": {"rule": RULE, "resamples": resamples, "seed": SEED},
         "systems": {
-            name: {"role": system.role, "what": SYSTEMS.get(name, "")} for name, system in systems.items()
+            name: {"role": system.role, "what": SYSTEMS.get(name)} for name, system in systems.items()
         },
-        "all": whole,
-        "contract": block(every[:contract_clips]) | {"keys": clips.key[:contract_clips].tolist()},
-        "per_class": _per_class(clips, systems[MODEL], labels, short),
+        "all": block(evidence, every),
+        "contract": block(evidence, every[:contract_clips]) | {"keys": clips.key[:contract_clips].tolist()},
+        "per_class": _per_class(evidence, labels),
         "per_subject": {
-            subject: short(np.flatnonzero(clips.subject == subject))
+            subject: short(evidence, np.flatnonzero(clips.subject == subject))
             for subject in np.unique(clips.subject).tolist()
         },
         "confusion": {
@@ -110,7 +96,7 @@ def evaluate(
             ).tolist(),
         },
         "confused_pairs": _confused(clips, systems, recordings, labels, resamples),
-        "calibration": _calibration(systems[MODEL], scores[MODEL]["oca"]),
+        "calibration": _calibration(systems[MODEL], evidence.scores[MODEL]["oca"]),
         "timeline": timeline(
             predictions, recordings, labels, counts / counts.sum(), stride_s, clip_s, resamples
         ),
@@ -118,146 +104,16 @@ def evaluate(
     }
 
 
-def _block(
-    clips: Clips,
-    systems: Mapping[str, System],
-    scores: Mapping[str, Scores],
-    grammar: Grammar,
-    rows: NDArray[np.int64],
-    units: Clusters,
-    clip_s: float,
-    resamples: int,
-) -> dict[str, Any]:
-    """All figures of all systems on some clips, and how the model stands to its rivals."""
-    found = {
-        name: figures(clips, system, scores[name], grammar, rows, units, clip_s, resamples)
-        for name, system in systems.items()
-    }
-    rivals = {
-        metric: [
-            name for name, system in systems.items() if system.role == "baseline" and metric in found[name]
-        ]
-        for metric in (*COMPARED, "boundary_error_s")
-    }
-    versus: dict[str, dict[str, Any]] = {}
-    for metric in COMPARED:
-        versus[metric] = {
-            name: _difference(
-                plain(
-                    paired_difference(
-                        scores[MODEL][metric][rows],
-                        scores[name][metric][rows],
-                        units.ids,
-                        seed=SEED,
-                        bounds=(-1.0, 1.0),
-                        resamples=resamples,
-                    )
-                ),
-                found[name][metric]["value"],
-            )
-            for name in rivals[metric]
-        }
-    best = {
-        metric: {"best": name, **versus[metric][name]}
-        for metric in COMPARED
-        if (name := max(rivals[metric], key=lambda name: found[name][metric]["value"], default=None))
-    }
-    if rivals["boundary_error_s"]:
-        name = min(rivals["boundary_error_s"], key=lambda name: found[name]["boundary_error_s"]["value"])
-        best["boundary_error_s"] = {
-            "best": name,
-            **_boundary_difference(clips, systems[MODEL], systems[name], rows, units, clip_s, resamples),
-        }
-    return {
-        "n": len(rows),
-        "clusters": {"by": units.by, "count": units.count},
-        "systems": found,
-        "best": best,
-        "versus": {metric: versus[metric] for metric in HEADLINE},
-        "remarks": remarks(found[MODEL], best),
-    }
-
-
-def _difference(estimate: Mapping[str, float], value: float, *, lower: bool = False) -> dict[str, Any]:
-    """The model less a rival; ``above`` where the model is better by more than the interval."""
-    return {
-        "value": value,
-        "difference": estimate["value"],
-        "low": estimate["low"],
-        "high": estimate["high"],
-        "n": estimate["n"],
-        "lower_is_better": lower,
-        "above": estimate["high"] < 0 if lower else estimate["low"] > 0,
-    }
-
-
-def _boundary_difference(
-    clips: Clips,
-    model: System,
-    rival: System,
-    rows: NDArray[np.int64],
-    units: Clusters,
-    clip_s: float,
-    resamples: int,
-) -> dict[str, Any]:
-    """Difference of the median boundary errors of two systems on the same clips; below 0 is better."""
-    ours, inside = edge_errors(clips, model, clip_s)
-    theirs, _ = edge_errors(clips, rival, clip_s)
-    with_boundary = inside[rows].any(axis=1)
-    chosen = rows[with_boundary]
-
-    def difference(drawn: NDArray[np.int64]) -> float:
-        here = chosen[drawn]
-        return float(np.median(ours[here][inside[here]]) - np.median(theirs[here][inside[here]]))
-
-    estimate = bootstrap(
-        difference, units.ids[with_boundary], seed=SEED, bounds=(-clip_s, clip_s), resamples=resamples
-    )
-    return _difference(plain(estimate), float(np.median(theirs[chosen][inside[chosen]])), lower=True)
-
-
-def remarks(model: Mapping[str, Mapping[str, float]], best: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """In words: each metric on which the model is not better than its best baseline beyond doubt."""
-    said = []
-    for metric, rival in best.items():
-        if rival["above"]:
-            continue
-        ours, theirs = model[metric]["value"], rival["value"]
-        worse = ours > theirs if metric == "boundary_error_s" else ours < theirs
-        standing = "is worse than" if worse else "cannot be told from" if ours != theirs else "equals"
-        said.append(
-            f"{TITLES[metric]}: the model ({ours:.3f}) {standing} "
-            f"the baseline {rival['best']} ({theirs:.3f}); "
-            f"difference {rival['difference']:+.3f} [{rival['low']:+.3f}, {rival['high']:+.3f}]"
-        )
-    return said
-
-
-def _short(
-    scores: Mapping[str, Scores], rows: NDArray[np.int64], units: Clusters, resamples: int
-) -> dict[str, Any]:
-    """Headline figures of all systems on some clips."""
-    wanted = (*HEADLINE, "tiou_mean")
-    systems = {
-        name: means({metric: rated[metric] for metric in wanted if metric in rated}, rows, units, resamples)
-        for name, rated in scores.items()
-    }
-    return {
-        "n": len(rows),
-        "clusters": {"by": units.by, "count": units.count},
-        "systems": systems,
-    }
-
-
-def _per_class(clips: Clips, model: System, labels: Sequence[str], short: Any) -> dict[str, Any]:
+def _per_class(evidence: Evidence, labels: Sequence[str]) -> dict[str, Any]:
     """Headline figures of the clips of each class, with the class's precision and F1 over all clips."""
+    clips, model = evidence.clips, evidence.systems[MODEL]
     rated = precision_recall_f1(clips.operation.tolist(), model.operation, labels)
     found = {}
     for number, label in enumerate(labels):
         rows = np.flatnonzero(clips.operation == label)
         if len(rows):
             averages = {"precision": float(rated.precision[number]), "f1": float(rated.f1[number])}
-            found[label] = short(rows) | averages
+            found[label] = short(evidence, rows) | averages
     return found
 
 

@@ -22,6 +22,7 @@ from rushes.stages import write_atomic
 
 CARDS = 4
 PAIRS = 12
+STRIPS = 12
 Figure = Mapping[str, Any]
 
 
@@ -319,8 +320,10 @@ def _timelines(timeline: Mapping[str, Any] | None, colours: Mapping[str, str]) -
     )
     drawn = [
         tag("figure", tag("figcaption", tag("code", session["key"])), strips(session, colours))
-        for session in timeline["sessions"]
+        for session in timeline["sessions"][:STRIPS]
     ]
+    if len(timeline["sessions"]) > STRIPS:
+        drawn.append(tag("p", f"The first {STRIPS} sessions are drawn.", class_="note"))
     figures = _figures(timeline["systems"], TIMELINE_COLUMNS, {}, {})
     return join((tag("p", note, class_="note"), figures, legend(colours), *drawn))
 

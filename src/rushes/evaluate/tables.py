@@ -116,7 +116,8 @@ def compare(runs: Mapping[str, Metrics]) -> dict[str, dict[str, Any]]:
     if not runs:
         raise MetricError("there is no run to compare")
     sizes = {name: metrics["all"]["n"] for name, metrics in runs.items()}
-    if len(set(sizes.values())) != 1:
+    subsets = {tuple(metrics["contract"]["keys"]) for metrics in runs.values()}
+    if len(set(sizes.values())) != 1 or len(subsets) != 1:
         raise MetricError(
             f"runs were measured on different clips: {sizes}", cure="evaluate them on the same split and seed"
         )
