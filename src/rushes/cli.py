@@ -56,7 +56,7 @@ def _failing_well(verb: Callable) -> Callable:
 
 
 def _open(recipe: Path, overrides: Sequence[str] | None, workspace: Path) -> Any:
-    from rushes.recipe import load_recipe
+    from rushes.recipe_file import load_recipe
     from rushes.runs.run import Run
 
     return Run(load_recipe(recipe, overrides or ()), workspace)

@@ -1,41 +1,72 @@
 """The recipe: one YAML file that says everything about one job.
 
-Every section has a default for every field, so a recipe names only what differs. A wrong recipe is refused as
-a whole: all faults at once, each with its line.
+Every section has a default for every field, so a recipe names only what differs. `recipe_file` reads one and
+refuses a wrong one as a whole.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from rushes.contract import Preprocessing
-from rushes.errors import RecipeError
-
-MAX_RECIPE_BYTES = 1_000_000
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0.0)]
 MediaName = Literal["video", "frames"]
+LabelSetName = Literal["openpack", "classes10"]
+SplitName = Literal["earlier", "colour"]
+Side = Literal["train", "val", "test"]
+
+TINY = "tiny"
+RELEASED = tuple(f"Qwen/Qwen2.5-VL-{size}-Instruct" for size in ("3B", "7B", "32B", "72B"))
+
+
+def nearest_released(name: str) -> str | None:
+    """The released checkpoint that ``name`` may mean, if it names one that was never released; else None.
+
+    >>> nearest_released("Qwen/Qwen2.5-VL-2B")
+    'Qwen/Qwen2.5-VL-32B-Instruct'
+    """
+    asked = re.search(r"qwen2\.?5-vl", name, re.IGNORECASE) is not None and not Path(name).is_dir()
+    if not asked or re.search(r"(?<!\d)(3|7|32|72)B", name, re.IGNORECASE):
+        return None
+    return difflib.get_close_matches(name, RELEASED, n=1, cutoff=0.0)[0]
+
+
+def _form_of_split(value: Any) -> str:
+    return "<sides>" if isinstance(value, Mapping) else "<name>"
+
+
+NamedSplit = Annotated[SplitName, Tag("<name>")]
+SplitOfSubjects = Annotated[dict[Side, Annotated[tuple[str, ...], Field(min_length=1)]], Tag("<sides>")]
 
 
 class Section(BaseModel):
     """A part of the recipe: frozen, and without room for a misspelt key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Source(Section):
     """Where the recordings are.
 
     Attributes:
+        kind: layout of the recordings.
         root: folder of raw recordings; null takes the twin's.
         media: frame folders as the dataset has them, or one normalised video per session.
         labels: label set, ``openpack`` or ``classes10``.
@@ -45,15 +76,28 @@ class Source(Section):
     kind: Literal["openpack"] = "openpack"
     root: Path | None = None
     media: MediaName = "video"
-    labels: str = "openpack"
-    split: str | dict[Literal["train", "val", "test"], tuple[str, ...]] = "earlier"
+    labels: LabelSetName = "openpack"
+    split: Annotated[NamedSplit | SplitOfSubjects, Discriminator(_form_of_split)] = "earlier"
+
+    @field_validator("root")
+    @classmethod
+    def _home(cls, root: Path | None) -> Path | None:
+        return None if root is None else root.expanduser()
 
 
 class Twin(Section):
-    """The synthetic dataset: how much of it, how hard, in which form."""
+    """The synthetic dataset: how much of it, and how hard; its form is ``source.media``.
 
-    subjects: Count = 8
-    sessions: Count = 1
+    Attributes:
+        subjects: how many subject ids, in OpenPack's order: U0101, U0102, ...
+        sessions: sessions of each subject.
+        boxes: boxes packed in a session; a box takes about 45 s.
+        difficulty: 0 (trivial) to 1 (hard).
+        seed: of everything that is drawn.
+    """
+
+    subjects: Annotated[int, Field(ge=1, le=21)] = 8
+    sessions: Annotated[int, Field(ge=1, le=9)] = 1
     boxes: Count = 4
     difficulty: Share = 0.5
     seed: int = 0
@@ -86,7 +130,13 @@ class Prepare(Section):
 
 
 class Lora(Section):
-    """LoRA on the seven projections of the language model."""
+    """LoRA on the seven projections of the language model.
+
+    Attributes:
+        rank: of the two factors of an update.
+        alpha: the update counts ``alpha / rank`` times.
+        dropout: of its input.
+    """
 
     rank: Annotated[int, Field(ge=1, le=512)] = 16
     alpha: Count = 32
@@ -94,18 +144,35 @@ class Lora(Section):
 
 
 class Model(Section):
-    """Which weights to start from; ``tiny`` is built from nothing and trained as a whole."""
+    """Which weights to start from.
 
-    name: str = "tiny"
+    Attributes:
+        name: ``tiny``, which is built from nothing and trained as a whole; a checkpoint folder; or a name on
+            the hub.
+        adapter: train LoRA, and leave the weights as they are; null trains all weights.
+        precision: type of the weights.
+        nf4: 4-bit weights, for an adapter.
+    """
+
+    name: Annotated[str, Field(min_length=1)] = TINY
     adapter: Lora | None = None
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     nf4: bool = False
+
+    @field_validator("name")
+    @classmethod
+    def _released(cls, name: str) -> str:
+        if (near := nearest_released(name)) is not None:
+            raise ValueError(
+                f"no checkpoint {name!r} was ever released; write {near}, or a checkpoint folder"
+            )
+        return name
 
     @model_validator(mode="after")
     def _adapter_fits(self) -> Model:
         if self.nf4 and self.adapter is None:
             raise ValueError("4-bit weights cannot be trained: add model.adapter, or set nf4: false")
-        if self.name == "tiny" and self.adapter is not None:
+        if self.name == TINY and self.adapter is not None:
             raise ValueError("tiny starts from random weights and is trained whole: leave model.adapter out")
         return self
 
@@ -137,8 +204,15 @@ class Train(Section):
     Attributes:
         phases: at least one.
         warmup: share of a phase's steps in which the learning rate rises.
+        weight_decay: of matrices.
+        clip_norm: greatest norm of a gradient.
         muon: learning rate of Muon on hidden matrices in units of the phase's; 0 is AdamW alone, which is
             right for adapters; a model that starts from nothing learns twice as fast with 5.
+        augment: change pictures at random.
+        checkpoint_every, keep: optimizer steps between two checkpoints, and how many stay. Neither these nor
+            ``log_every`` are part of the signature.
+        log_every: optimizer steps between two reports of the loss.
+        seed: of weights, order and everything drawn.
     """
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = (Phase(),)
@@ -161,6 +235,7 @@ class Evaluate(Section):
         contract_clips: size of the contract subset, the first clips in alphabetical order.
         compare: what else answers the same questions, beside the trained model.
         resamples: bootstrap draws behind every interval.
+        batch_size: clips answered at a time.
     """
 
     split: Literal["val", "test"] = "test"
@@ -175,7 +250,19 @@ class Evaluate(Section):
 
 
 class Recipe(Section):
-    """A whole job."""
+    """A whole job.
+
+    Attributes:
+        task: what is learnt.
+        name: of the report.
+        source: where the recordings are.
+        twin: synthetic recordings, for as long as ``source.root`` is null.
+        preprocessing: how a clip becomes a question; trained, measured and served with the same one.
+        prepare: from recordings to shards.
+        model: which weights to start from.
+        train: how to train.
+        evaluate: what is measured, on what.
+    """
 
     task: Literal["operations"] = "operations"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "operations"
@@ -187,109 +274,11 @@ class Recipe(Section):
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
 
-
-def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read, override and check a recipe.
-
-    Args:
-        path: the YAML file.
-        overrides: ``section.key=value`` texts, values in YAML, applied in order.
-
-    Raises:
-        RecipeError: with every fault, its line, and the near name for a misspelt key.
-    """
-    text = _read(path)
-    try:
-        tree, root = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise RecipeError.of([f"not YAML: {error}"], path) from None
-    if not isinstance(tree, dict):
-        raise RecipeError.of([f"expected keys such as task and source, found {type(tree).__name__}"], path)
-    faults = _override(tree, overrides)
-    try:
-        recipe = Recipe.model_validate(tree)
-    except ValidationError as error:
-        faults += [_fault(detail, root, path.name) for detail in error.errors()]
-    if faults:
-        raise RecipeError.of(faults, path)
-    return recipe
-
-
-def _read(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_RECIPE_BYTES:
-            raise RecipeError.of([f"a recipe is at most {MAX_RECIPE_BYTES} bytes long"], path)
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError.of([f"cannot be read: {error}"], path) from None
-
-
-def _override(tree: dict[str, Any], overrides: Sequence[str]) -> list[str]:
-    """Write ``a.b=c`` texts into ``tree``; returns what was wrong with them."""
-    faults = []
-    for text in overrides:
-        place, equals, value = text.partition("=")
-        keys = place.split(".")
-        if not equals or not all(keys):
-            faults.append(f"--set {text}: write it as section.key=value")
-            continue
-        node: Any = tree
-        for key in keys[:-1]:
-            node = node[int(key)] if isinstance(node, list) and key.isdigit() else node.setdefault(key, {})
-            if not isinstance(node, dict | list):
-                break
-        try:
-            leaf: Any = int(keys[-1]) if isinstance(node, list) else keys[-1]
-            node[leaf] = yaml.safe_load(value)
-        except (TypeError, ValueError, IndexError, yaml.YAMLError) as error:
-            faults.append(f"--set {text}: {error}")
-    return faults
-
-
-def _fault(detail: ErrorDetails, root: yaml.Node, name: str) -> str:
-    """One pydantic error as ``file:line: place: what, and the near name``."""
-    place = [part for part in detail["loc"] if part != "[key]"]
-    line = _line(root, place)
-    message = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
-        message = "unknown key"
-        near = difflib.get_close_matches(str(place[-1]), _siblings(place[:-1]), n=1, cutoff=0.5)
-        message += (
-            f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(_siblings(place[:-1]))}"
-        )
-    elif "input" in detail and not isinstance(detail["input"], Mapping | list | tuple):
-        message += f", found {detail['input']!r}"
-    return f"{name}:{line}: {'.'.join(map(str, place))}: {message}"
-
-
-def _line(node: yaml.Node | None, place: Sequence[str | int]) -> int:
-    """Line (from 1) of the deepest key of ``place`` that the file holds."""
-    line = 1 if node is None else node.start_mark.line + 1
-    for part in place:
-        if isinstance(node, yaml.MappingNode):
-            found = next((pair for pair in node.value if pair[0].value == str(part)), None)
-            if found is None:
-                break
-            line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-    return line
-
-
-def _siblings(place: Sequence[str | int]) -> list[str]:
-    """Keys that the section at ``place`` knows."""
-    section: Any = Recipe
-    for part in place:
-        if isinstance(part, int):
-            continue
-        annotation = section.model_fields[part].annotation if part in section.model_fields else section
-        section = next((kind for kind in _models(annotation)), section)
-    return list(section.model_fields)
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """Pydantic models anywhere inside a type annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
+    @model_validator(mode="after")
+    def _split_has_what_is_used(self) -> Recipe:
+        if self.preprocessing.labels or self.preprocessing.label_set:
+            raise ValueError("preprocessing.labels and label_set follow from source.labels: leave them out")
+        split, asked = self.source.split, self.evaluate.split
+        if isinstance(split, dict) and (missing := [side for side in ("train", asked) if side not in split]):
+            raise ValueError(f"source.split names nobody for {' and '.join(missing)}")
+        return self

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,10 +27,9 @@ from rushes.contract import Preprocessing
 from rushes.errors import ModelError
 from rushes.models import tiny, vision
 from rushes.models.chat import Chat, Encoded, attention_mask
+from rushes.recipe import RELEASED, TINY, nearest_released
 from rushes.stages import sha256_file
 
-TINY = "tiny"
-RELEASED = tuple(f"Qwen/Qwen2.5-VL-{size}-Instruct" for size in ("3B", "7B", "32B", "72B"))
 CONTRACT_FILE = "preprocessing.json"
 
 # The vision tower's MLP has gate, up and down projections too; LoRA belongs on the language model alone.
@@ -158,12 +155,7 @@ def check_name(name: str) -> None:
     Raises:
         ModelError: e.g. for ``Qwen/Qwen2.5-VL-2B``, which earlier systems name and which does not exist.
     """
-    if name == TINY or Path(name).is_dir() or name in RELEASED:
-        return
-    if re.search(r"qwen2\.?5-vl", name, re.IGNORECASE) and not re.search(
-        r"(3|7|32|72)B", name, re.IGNORECASE
-    ):
-        near = difflib.get_close_matches(name, RELEASED, n=1, cutoff=0.0)[0]
+    if (near := nearest_released(name)) is not None:
         raise ModelError(
             f"no checkpoint {name!r} was ever released; Qwen2.5-VL comes as 3B, 7B, 32B and 72B",
             where="model.name",

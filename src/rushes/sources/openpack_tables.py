@@ -6,16 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import yaml
 
 from rushes.errors import SourceError
+from rushes.recipe import LabelSetName, Side, SplitName
 from rushes.records import Recording
-
-LabelSetName = Literal["openpack", "classes10"]
-SplitName = Literal["earlier", "colour"]
-Side = Literal["train", "val", "test"]
 
 LABEL_SETS: tuple[LabelSetName, ...] = get_args(LabelSetName)
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
