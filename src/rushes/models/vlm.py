@@ -14,8 +14,10 @@ from typing import Literal, TypedDict
 import numpy as np
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
+    AutoConfig,
     AutoTokenizer,
     BitsAndBytesConfig,
     PreTrainedTokenizerBase,
@@ -193,18 +195,32 @@ def load(
             bnb_4bit_compute_dtype=getattr(torch, precision),
             llm_int8_skip_modules=whole,
         )
-    try:
-        model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
-            name, dtype=getattr(torch, precision), quantization_config=quantisation, use_safetensors=True
+    cure = "name a folder written by save_pretrained, or one of " + ", ".join(RELEASED)
+    with _refused("cannot load a Qwen2.5-VL model", name, cure):
+        config = AutoConfig.from_pretrained(name)
+        if config.model_type != "qwen2_5_vl":
+            raise ValueError(f"it is a {config.model_type}")
+        model, found = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+            name,
+            config=config,
+            dtype=getattr(torch, precision),
+            quantization_config=quantisation,
+            use_safetensors=True,
+            output_loading_info=True,
         )
+        if absent := sorted(found["missing_keys"]):  # the library would draw them at random
+            raise ValueError(f"{len(absent)} tensors are missing, {absent[0]} among them")
         words = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"cannot load a Qwen2.5-VL model: {error}",
-            where=name,
-            cure="name a folder written by save_pretrained, or one of " + ", ".join(RELEASED),
-        ) from error
     return Vlm(model, words, contract)
+
+
+@contextmanager
+def _refused(message: str, where: object, cure: str) -> Iterator[None]:
+    """Whatever a library makes of an unreadable checkpoint becomes one kind of error."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, UserWarning) as error:
+        raise ModelError(f"{message}: {error}", where=where, cure=cure) from error
 
 
 def adapt(vlm: Vlm, rank: int, alpha: int, dropout: float) -> Vlm:
@@ -241,18 +257,18 @@ def restore(folder: Path, *, precision: Precision = "float32", nf4: bool = False
     Raises:
         ModelError: the folder is no trained model of rushes.
     """
-    try:
+    cure = "run `rushes train RECIPE`"
+    with _refused("no trained model", folder / CONTRACT_FILE, cure):
         contract = Preprocessing.model_validate_json((folder / CONTRACT_FILE).read_text())
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"no trained model: {error}", where=folder / CONTRACT_FILE, cure="run `rushes train RECIPE`"
-        ) from error
     card = folder / "adapter_config.json"
     if not card.is_file():
         return load(str(folder), contract, precision=precision, nf4=nf4)
-    base_name = json.loads(card.read_text())["base_model_name_or_path"]
+    with _refused("no adapter", card, cure):
+        base_name = json.loads(card.read_text())["base_model_name_or_path"]
     base = load(base_name, contract, precision=precision, nf4=nf4)
-    with _without_peft_warning():
+    with _refused("cannot load the adapter", folder, cure), _without_peft_warning():
+        # PEFT would go on with adapters that are not there.
+        warnings.filterwarnings("error", "Found missing adapter keys", UserWarning)
         return Vlm(PeftModel.from_pretrained(base.model, folder), base.tokenizer, contract)
 
 
