@@ -1,0 +1,93 @@
+from collections import Counter
+
+import pytest
+import torch
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from rushes.models import vision
+
+
+class AttentionCalls(TorchFunctionMode):
+    """Counts attention calls by the length of what is attended to."""
+
+    def __init__(self):
+        super().__init__()
+        self.lengths = Counter()
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is functional.scaled_dot_product_attention:
+            self.lengths[args[1].shape[-2]] += 1
+        return function(*args, **(kwargs or {}))
+
+
+def pictures(*grids):
+    grids = torch.tensor(grids)
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(int(grids.prod(1).sum()), 1176, generator=generator), grids
+
+
+GRIDS = {
+    "336x336": [(4, 24, 24)],
+    "one small window": [(1, 4, 6)],
+    "ragged windows": [(2, 10, 14)],
+    "one row of tokens": [(3, 2, 22)],
+    "several sizes": [(2, 24, 24), (1, 4, 6), (3, 10, 14)],
+}
+
+
+@pytest.mark.parametrize("grids", GRIDS.values(), ids=GRIDS)
+def test_tokens_are_the_librarys(shared_vlm, grids):
+    visual = shared_vlm.base.model.visual
+    patches, grids = pictures(*grids)
+    with torch.inference_mode():
+        ours, theirs = vision.encode(visual, patches, grids), visual(patches, grid_thw=grids).pooler_output
+    assert ours.shape == (len(patches) // 4, visual.config.out_hidden_size)
+    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
+
+
+def test_gradients_are_the_librarys(vlm):
+    visual = vlm.base.model.visual
+    patches, grids = pictures((2, 10, 14), (1, 4, 6))
+    gradients = []
+    for tokens in (vision.encode(visual, patches, grids), visual(patches, grid_thw=grids).pooler_output):
+        visual.zero_grad()
+        tokens.square().sum().backward()
+        gradients.append({name: weight.grad.clone() for name, weight in visual.named_parameters()})
+    ours, theirs = gradients
+    assert ours.keys() == theirs.keys()
+    for name in theirs:
+        scale = theirs[name].abs().max().item()
+        torch.testing.assert_close(ours[name], theirs[name], atol=1e-5 * max(scale, 1.0), rtol=0)
+
+
+def test_windows_of_one_length_are_one_call(shared_vlm):
+    visual = shared_vlm.base.model.visual
+    patches, grids = pictures((4, 24, 24), (4, 24, 24))
+    full = len(visual.fullatt_block_indexes)
+    windowed = len(visual.blocks) - full
+    with torch.inference_mode(), AttentionCalls() as ours:
+        vision.encode(visual, patches, grids)
+    assert ours.lengths == {64: windowed, 24 * 24: full}
+    with torch.inference_mode(), AttentionCalls() as theirs:
+        visual(patches, grid_thw=grids)
+    assert theirs.lengths == {64: windowed * 2 * 36, 24 * 24: full * 2 * 4}
+
+
+def test_every_other_length_is_one_more_call(shared_vlm):
+    visual = shared_vlm.base.model.visual
+    patches, grids = pictures((1, 10, 14))  # windows of 8x8, 8x6, 2x8 and 2x6 patches
+    with torch.inference_mode(), AttentionCalls() as calls:
+        vision.encode(visual, patches, grids)
+    windowed = len(visual.blocks) - len(visual.fullatt_block_indexes)
+    assert {length: calls.lengths[length] for length in (64, 48, 16, 12)} == dict.fromkeys(
+        (64, 48, 16, 12), windowed
+    )
+
+
+def test_layout_uses_every_patch_once(shared_vlm):
+    patches, grids = pictures((2, 10, 14), (3, 2, 22), (1, 4, 6))
+    plan = vision.layout(shared_vlm.base.model.visual, grids)
+    for rows in (plan.windows, plan.frames):
+        used = torch.cat([row.flatten() for row in rows])
+        assert used.sort().values.tolist() == list(range(len(patches)))
