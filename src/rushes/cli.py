@@ -23,6 +23,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     help="From raw recordings to a fine-tuned, honestly measured, served model.",
 )
 
@@ -79,7 +80,8 @@ def _do(
         outcomes = []
         for name in names:
             outcome = do(run, name, progress.tell)
-            progress.end(name, outcome.seconds, "finished" if outcome.state == "ran" else outcome.reason)
+            skipped = f"skipped: {outcome.reason}"
+            progress.end(name, outcome.seconds, "finished" if outcome.state == "ran" else skipped)
             outcomes.append(outcome)
     if as_json:
         typer.echo(json.dumps(_result(run, recipe, outcomes), allow_nan=False))
@@ -183,14 +185,17 @@ def verify(
     repair: Annotated[bool, typer.Option(help="Rebuild what is broken.")] = False,
 ) -> None:
     """Hash shards, dataset and run again and compare them with their receipts."""
+    from rushes.progress import Progress
     from rushes.runs.verify import verify_run
 
-    checked = verify_run(_open(recipe, overrides, workspace), repair=repair)
+    run = _open(recipe, overrides, workspace)
+    with Progress(run.stages) as progress:
+        checked = verify_run(run, repair=repair, tell=progress.tell)
     if as_json:
         typer.echo(json.dumps(checked.to_json()))
     else:
         typer.echo(checked.text())
-    if checked.faults and not checked.repaired:
+    if not checked.whole:
         raise typer.Exit(1)
 
 

@@ -14,7 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from rushes.errors import StageError
 from rushes.recipe import Recipe
+from rushes.runs.check import check_recipe
+from rushes.sources.openpack_tables import load_label_set
 from rushes.stages import StageSpec, Status, read_json, status
 
 StageName = Literal["twin", "prepare", "train", "predict", "evaluate", "report"]
@@ -53,9 +56,13 @@ class Run:
     Args:
         recipe: what is asked.
         workspace: folder of all stages of all runs.
+
+    Raises:
+        RecipeError: what the recipe asks cannot be, see `check_recipe`.
     """
 
     def __init__(self, recipe: Recipe, workspace: Path) -> None:
+        check_recipe(recipe)
         self.recipe = recipe
         self.workspace = workspace
 
@@ -75,8 +82,6 @@ class Run:
     @cached_property
     def contract(self) -> Any:
         """The preprocessing contract with the labels of the label set filled in."""
-        from rushes.sources.openpack import load_label_set
-
         labels = load_label_set(self.recipe.source.labels)
         resolved = {"labels": labels.labels, "label_set": f"{labels.name}-{labels.version}"}
         return self.recipe.preprocessing.model_copy(update=resolved)
@@ -84,9 +89,15 @@ class Run:
     @cached_property
     def scan(self) -> Any:
         """The recordings of one's own, read from their annotation."""
-        from rushes.sources.openpack import load_label_set, scan
+        from rushes.sources.openpack import scan
 
         source = self.recipe.source
+        if source.root is None and self.status("twin").state != "done":
+            raise StageError(
+                "there are no recordings yet: the twin is not drawn",
+                where=self.folder("twin"),
+                cure="run `rushes twin RECIPE`, or give source.root",
+            )
         root = source.root if source.root is not None else self.folder("twin") / "raw"
         return scan(root, load_label_set(source.labels), source.media)
 

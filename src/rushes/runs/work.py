@@ -6,15 +6,18 @@ Imports stand inside of the functions, so that asking for one stage loads no oth
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
-from rushes.errors import StageError
+from rushes.errors import SourceError, StageError
+from rushes.runs.check import sides
+from rushes.runs.proof import digest, proof
 from rushes.runs.run import METRICS_FILE, Outcome, Run, StageName, Tell
-from rushes.stages import OpenStage, read_done, read_json, status, working, write_json
+from rushes.stages import OpenStage, read_done, read_json, working, write_json
 
 Work = Callable[[Run, OpenStage, Tell], tuple[Mapping[str, Any], Mapping[str, int]]]
 
@@ -22,7 +25,6 @@ Work = Callable[[Run, OpenStage, Tell], tuple[Mapping[str, Any], Mapping[str, in
 def _twin(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
     from rushes.engine import Unit, map_units
     from rushes.stages import account, write_receipt
-    from rushes.twins.openpack_writer import write_unit
     from rushes.twins.operations import TwinSettings, units
 
     twin = run.recipe.twin
@@ -37,17 +39,25 @@ def _twin(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
     sessions = {unit.key: unit for unit in units(settings)}
     todo = account(stage.folder, list(sessions)).pending
     tell("twin", len(sessions) - len(todo), len(sessions), "drawing")
-    draw = partial(write_unit, stage.folder / "raw", settings=settings)
+    draw = partial(_draw, stage.folder / "raw", settings=settings)
     done = len(sessions) - len(todo)
     for result in map_units(
         draw, [Unit(key, sessions[key]) for key in todo], workers=run.recipe.prepare.workers
     ):
         if result.error is not None:
             raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
-        write_receipt(stage.folder, result.key, asdict(result.value))
+        write_receipt(stage.folder, result.key, result.value)
         done += 1
         tell("twin", done, len(sessions), result.key)
     return {"sessions": len(sessions)}, account(stage.folder, list(sessions)).close(0.0).counts
+
+
+def _draw(root: Path, unit: Any, settings: Any) -> dict[str, Any]:
+    """Draw one session; its receipt, with the hash of each file."""
+    from rushes.twins.openpack_writer import write_unit
+
+    written = write_unit(root, unit, settings)
+    return {**asdict(written), "files": {name: digest(root / name) for name in written.files}}
 
 
 def _prepare(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
@@ -58,7 +68,14 @@ def _prepare(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
     recipe, scan = run.recipe, run.scan
     assigned = assign_splits(scan.recordings, recipe.source.split)
     total, done = len(assigned.side_of), 0
-    concerned = set(chain.from_iterable(_sides(recipe.source.split).values()))
+    concerned = set(chain.from_iterable(sides(recipe).values()))
+    for side in ("train", recipe.evaluate.split):
+        if side not in assigned.side_of.values():
+            raise SourceError(
+                f"no recording on side {side} of the split; {len(assigned.skipped)} are on no side",
+                where=scan.root,
+                cure="list under source.split the subjects that are there; `rushes audit RECIPE` shows them",
+            )
 
     def on_event(event: object) -> None:
         nonlocal done
@@ -83,12 +100,6 @@ def _prepare(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
         on_event=on_event,
     )
     return prepared.summary(), prepared.account.counts
-
-
-def _sides(split: str | Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
-    from rushes.sources.openpack import split_subjects
-
-    return split_subjects(split) if isinstance(split, str) else split
 
 
 def _train(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
@@ -205,16 +216,25 @@ def do(run: Run, name: StageName, tell: Tell) -> Outcome:
     began = time.monotonic()
     spec, state = run.specs[name], run.status(name)
     if state.state == "done":
-        tell(name, 1, 1, state.reason)
         return Outcome(name, spec.signature, "done", state.folder, time.monotonic() - began, state.reason)
-    for needed in spec.inputs:
-        if status(run.specs[needed], run.workspace).state != "done":
+    require_inputs(run, name)
+    with working(spec, run.workspace) as stage:
+        perform(run, name, stage, tell)
+    return Outcome(name, spec.signature, "ran", stage.folder, time.monotonic() - began, state.reason)
+
+
+def require_inputs(run: Run, name: StageName) -> None:
+    """Raise a StageError unless all stages that this one reads are done."""
+    for needed in run.specs[name].inputs:
+        if run.status(needed).state != "done":
             raise StageError(
                 f"{name} needs {needed}, which is not done",
                 where=run.folder(needed),
                 cure=f"run `rushes {needed} RECIPE`, or `rushes run RECIPE` for all stages",
             )
-    with working(spec, run.workspace) as stage:
-        summary, counts = WORK[name](run, stage, tell)
-        stage.finish(summary, counts)
-    return Outcome(name, spec.signature, "ran", stage.folder, time.monotonic() - began, state.reason)
+
+
+def perform(run: Run, name: StageName, stage: OpenStage, tell: Tell) -> None:
+    """Do the work of an open stage and close it, with the proof of what it made and of what."""
+    summary, counts = WORK[name](run, stage, tell)
+    stage.finish({**summary, **proof(run, name)}, counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -58,13 +59,18 @@ def status(spec: StageSpec, workspace: Path) -> Status:
 
 
 def read_done(folder: Path) -> dict[str, Any] | None:
-    """The content of DONE; None where it is missing, torn or of another signature: then nothing is done."""
+    """The content of DONE; None where it is missing, changed or of another signature: nothing is done."""
     try:
         done = read_json(Path(folder) / "DONE")
+        whole = isinstance(done, dict) and done.pop("checksum", None) == _checksum(done)
     except StageError:
         return None
-    fits = isinstance(done, dict) and done.get("signature") == named_signature(folder)
+    fits = whole and done.get("signature") == named_signature(folder)
     return done if fits and {"seconds", "finished", "summary", "counts"} <= done.keys() else None
+
+
+def _checksum(done: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(done).encode()).hexdigest()
 
 
 def _siblings(spec: StageSpec, workspace: Path) -> list[Path]:
@@ -111,7 +117,7 @@ class OpenStage:
             "counts": counts,
             "provenance": provenance(),
         }
-        write_json(self.folder / "DONE", done)
+        write_json(self.folder / "DONE", done | {"checksum": _checksum(done)})
 
 
 @contextmanager

@@ -1,0 +1,261 @@
+"""Hash a run again, stage by stage, and rebuild what is broken.
+
+    rushes verify recipes/operations-twin.yaml --repair
+
+A broken unit loses its receipt and its shards, a broken file goes, and the stage's own work makes them again,
+from the stages before it; whatever is whole stays as it is. Stages are deterministic, so the same content
+comes out; should it not, the stages that were made from the old content are named as stale.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rushes.errors import StageError
+from rushes.runs.proof import content, wrong_digests, wrong_files
+from rushes.runs.run import Run, StageName, Tell
+from rushes.runs.work import perform, require_inputs
+from rushes.stages import (
+    read_done,
+    read_json,
+    read_quarantine,
+    read_receipt,
+    signature_of_folder,
+    working,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something in a stage's folder that does not hold.
+
+    Attributes:
+        stage: whose.
+        path: the file or folder.
+        reason: what was expected and what was found.
+        unit: the unit to make again; None where no single one is at fault.
+    """
+
+    stage: StageName
+    path: Path
+    reason: str
+    unit: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        return {"stage": self.stage, "path": str(self.path), "reason": self.reason, "unit": self.unit}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What came of a verification.
+
+    Attributes:
+        stages: that are finished and were looked at.
+        unfinished: stages of the run that are not.
+        faults: everything that did not hold.
+        rebuilt: stages that were repaired.
+        remaining: what does not hold now.
+        stale: finished stages that were made from other content than now stands before them.
+    """
+
+    stages: tuple[StageName, ...]
+    unfinished: tuple[StageName, ...]
+    faults: tuple[Fault, ...]
+    rebuilt: tuple[StageName, ...]
+    remaining: tuple[Fault, ...]
+    stale: tuple[StageName, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything that is finished holds now."""
+        return not self.remaining and not self.stale
+
+    @property
+    def repaired(self) -> bool:
+        """Whether something was broken and everything holds now."""
+        return bool(self.faults) and self.whole
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        return {
+            "stages": list(self.stages),
+            "unfinished": list(self.unfinished),
+            "faults": [fault.to_json() for fault in self.faults],
+            "rebuilt": list(self.rebuilt),
+            "remaining": [fault.to_json() for fault in self.remaining],
+            "stale": list(self.stale),
+            "whole": self.whole,
+        }
+
+    def text(self) -> str:
+        """For people."""
+        lines = [f"{fault.stage}: {fault.path}: {fault.reason}" for fault in self.faults]
+        lines += [f"{name}: not finished, not looked at" for name in self.unfinished]
+        lines += [f"{name}: rebuilt" for name in self.rebuilt]
+        lines += [
+            f"{fault.stage}: {fault.path}: still {fault.reason}" for fault in self.remaining if self.rebuilt
+        ]
+        lines += [
+            f"{name}: made from other content than now stands before it; move its folder away and run again"
+            for name in self.stale
+        ]
+        if self.remaining and not self.rebuilt:
+            lines += [f"{len(self.faults)} faults; --repair rebuilds what is broken"]
+        elif self.whole:
+            lines += [f"{', '.join(self.stages) or 'nothing'}: all files are as they were written"]
+        return "\n".join(lines)
+
+
+def verify_run(run: Run, *, repair: bool, tell: Tell = lambda name, done, total, note: None) -> Checked:
+    """Check every finished stage of a run, first to last, and repair it if that is asked.
+
+    A damaged training log cannot be written again without the training, so its phase is trained again.
+
+    Args:
+        run: the run.
+        repair: rebuild what is broken.
+        tell: told how far it is.
+
+    Raises:
+        StageError: a stage is broken, and one that it is made from is not there to rebuild it.
+    """
+    stages: list[StageName] = []
+    faults: list[Fault] = []
+    rebuilt: list[StageName] = []
+    remaining: list[Fault] = []
+    for name in run.stages:
+        if not (run.folder(name) / "DONE").exists():
+            continue
+        stages.append(name)
+        tell(name, 0, 1, "hashing")
+        found = _faults(run, name)
+        faults += found
+        if found and repair:
+            _repair(run, name, found, tell)
+            rebuilt.append(name)
+            found = _faults(run, name)
+        remaining += found
+        tell(name, 1, 1, "hashed")
+    return Checked(
+        stages=tuple(stages),
+        unfinished=tuple(name for name in run.stages if name not in stages),
+        faults=tuple(faults),
+        rebuilt=tuple(rebuilt),
+        remaining=tuple(remaining),
+        stale=tuple(name for name in stages if _is_stale(run, name)),
+    )
+
+
+def _is_stale(run: Run, name: StageName) -> bool:
+    done = read_done(run.folder(name)) or {}
+    read = done.get("summary", {}).get("inputs", {})
+    return any(content(run, needed) not in (None, read[needed]) for needed in read)
+
+
+# --- faults -----------------------------------------------------------------------------------------------
+
+
+def _faults(run: Run, name: StageName) -> list[Fault]:
+    """Everything that does not hold in a finished stage, one fault a file."""
+    folder = run.folder(name)
+    found: dict[Path, Fault] = {}
+    for path, reason, unit in (*_own_faults(folder), *_PROOFS.get(name, lambda folder: ())(folder)):
+        found.setdefault(path, Fault(name, path, reason, unit))
+    return list(found.values())
+
+
+Found = tuple[Path, str, str | None]
+
+
+def _own_faults(folder: Path) -> Iterator[Found]:
+    """What every stage has: recipe.json, DONE and the files that DONE records, the list of the quarantine."""
+    try:
+        signature_of_folder(folder)
+    except StageError as error:
+        yield folder / "recipe.json", error.message, None
+    done = read_done(folder)
+    if done is None or "files" not in done["summary"]:
+        yield folder / "DONE", "is torn, or was changed", None
+        return
+    for path, reason in wrong_files(folder, done["summary"]["files"]):
+        yield path, reason, path.stem if path.parent.name == "units" else None
+    listing = folder / "quarantine.jsonl"
+    if (entries := read_quarantine(folder)) or listing.exists():
+        try:
+            listed = [json.loads(line) for line in listing.read_bytes().splitlines()]
+        except (OSError, ValueError):
+            listed = None
+        if listed != entries:
+            yield listing, "is not the list of the reasons in quarantine/", None
+
+
+def _twin_faults(folder: Path) -> Iterator[Found]:
+    for receipt in sorted(folder.glob("units/*.json")):
+        unit = receipt.stem
+        files = (read_receipt(folder, unit) or {}).get("files")
+        if not isinstance(files, Mapping):
+            yield receipt, "is no receipt with hashes", unit
+            continue
+        for path, reason in wrong_digests(folder / "raw", files):
+            yield path, reason, unit
+
+
+def _prepare_faults(folder: Path) -> Iterator[Found]:
+    from rushes.shards.verify import verify_dataset
+
+    return ((fault.path, fault.reason, fault.unit) for fault in verify_dataset(folder))
+
+
+def _train_faults(folder: Path) -> Iterator[Found]:
+    """Checkpoints against their state.json, which DONE proves."""
+    for state in sorted(folder.glob("*/checkpoints/*/state.json")):
+        try:
+            files = read_json(state)["files"]
+        except (StageError, KeyError, TypeError):
+            continue  # DONE has its hash, so it is reported
+        for path, reason in wrong_digests(state.parent, files):
+            yield path, reason, None
+
+
+_PROOFS: Mapping[StageName, Callable[[Path], Iterator[Found]]] = {
+    "twin": _twin_faults,
+    "prepare": _prepare_faults,
+    "train": _train_faults,
+}
+
+
+# --- repair -----------------------------------------------------------------------------------------------
+
+
+def _repair(run: Run, name: StageName, faults: list[Fault], tell: Tell) -> None:
+    require_inputs(run, name)
+    folder = run.folder(name)
+    if any(fault.path == folder / "recipe.json" for fault in faults):
+        (folder / "recipe.json").unlink(missing_ok=True)  # the folder's name still says what stands there
+    with working(run.specs[name], run.workspace, reopen=True) as stage:
+        for fault in faults:
+            _remove(folder, fault)
+        perform(run, name, stage, tell)
+
+
+def _remove(folder: Path, fault: Fault) -> None:
+    """Take away what is broken, and what cannot be made again without it."""
+    if fault.unit is not None:
+        (folder / "units" / f"{fault.unit}.json").unlink(missing_ok=True)
+        for path in folder.glob("shards/*/*"):
+            if path.stem.rpartition("-")[0] == fault.unit:
+                path.unlink()
+        return
+    phase, *inner = fault.path.relative_to(folder).parts
+    if inner[:1] == ["checkpoints"]:
+        shutil.rmtree(folder / phase / "checkpoints" / inner[1], ignore_errors=True)
+    elif inner == ["events.jsonl"]:
+        shutil.rmtree(folder / phase)
+    elif fault.path.name not in ("DONE", "recipe.json"):
+        fault.path.unlink(missing_ok=True)
