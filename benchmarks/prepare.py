@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int)
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
     arguments = parser.parse_args()
-    seconds = (120, 30) if arguments.quick else (600, 120)
+    seconds = (240, 60) if arguments.quick else (600, 120)
     repeats = arguments.repeats or (1 if arguments.quick else 5)
     pythons = dict(entry.split("=", 1) for entry in arguments.peer)
     with tempfile.TemporaryDirectory() as temporary:
