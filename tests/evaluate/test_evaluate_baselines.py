@@ -7,8 +7,11 @@ import pyarrow as pa
 import pytest
 
 from rushes.errors import MetricError
-from rushes.evaluate.baselines import TrainClips, best_constant
+from rushes.evaluate.answers import read_answers
+from rushes.evaluate.baselines import TrainClips, baselines, best_constant, order_of_work
 from rushes.metrics.temporal import tiou
+
+LABELS = ("Pick", "Tape", "Press", "Label")
 
 
 def test_the_best_constant_is_the_best_of_all_on_the_grid():
@@ -26,6 +29,22 @@ def test_the_best_constant_is_the_best_of_all_on_the_grid():
 
 def test_without_such_training_clips_the_constant_is_the_whole_clip():
     assert best_constant(np.empty((0, 2)), 5.0) == (0.0, 5.0)
+
+
+def test_the_constant_depends_on_the_half_that_is_asked_about(world, right):
+    clips, systems = read_answers(world.table(model=right))
+    grammar = order_of_work([["Pick", "Tape", "Label"]], LABELS)
+    found = baselines(TrainClips.of(world.train), clips, systems["model"], grammar, 5.0)
+    spans = np.array(found["constant_asked"].segment)
+    early = clips.asked_s < 2.5
+    assert early.any()
+    assert not early.all()
+    assert (spans[early] == spans[early][0]).all()
+    assert (spans[~early] == spans[~early][0]).all()
+    assert spans[early][0, 0] == 0.0
+    assert spans[early][0, 1] < 4.5, "what is asked about at the beginning ends inside of the clip"
+    assert spans[~early][0, 0] > 0.5
+    assert spans[~early][0, 1] == 5.0
 
 
 def test_windows_and_clips_without_answer_teach_nothing(world):

@@ -14,6 +14,7 @@ from rushes.evaluate.figures import clip_scores, expected_error
 from rushes.evaluate.operations import operation_ids
 from rushes.metrics.calibration import calibration
 from rushes.metrics.grammar import grammar_score
+from rushes.metrics.intervals import wilson
 
 
 @pytest.fixture(scope="module")
@@ -122,11 +123,15 @@ def test_unreadable_answers_stay_in_every_denominator(world):
 
 
 def test_the_contract_subset_is_the_first_clips_by_key(world, right):
-    table = world.table(model=right)
+    expected = sorted(boundary_rows(world.table(model=right))["key"].to_pylist())[:7]
+    table = world.table(
+        model=lambda true, rng: true if true["key"] in expected else true | {"operation": None}
+    )
     metrics = world.evaluate(table, contract_clips=7)
-    expected = sorted(boundary_rows(table)["key"].to_pylist())[:7]
     assert metrics["contract"]["keys"] == expected
     assert metrics["contract"]["n"] == 7
+    assert value(metrics, "oca", part="contract") == 1.0
+    assert value(metrics, "oca") == pytest.approx(7 / metrics["n"]["clips"])
 
 
 def test_the_order_of_rows_changes_nothing(world, noisy):
@@ -177,6 +182,7 @@ def test_confused_pairs_are_ordered_and_resample_operations(world):
     assert pair["operations"] <= len(taped)
     assert pair["count"] > pair["operations"], "several clips ask about one operation"
     assert pair["less_untrained"]["value"] == 0.0
+    assert pair["rate"]["low"] == wilson(pair["operations"], pair["operations"]).low
 
 
 def test_clips_of_one_operation_share_a_number(world, right):
@@ -191,7 +197,10 @@ def test_clips_of_one_operation_share_a_number(world, right):
 
 
 def test_scores_of_clips_agree_with_the_metrics(world, noisy):
-    clips, systems = read_answers(world.table(model=noisy(0.5)))
+    def sometimes_mute(true, rng):
+        return noisy(0.5)(true, rng) | ({"operation": None} if rng.random() < 0.3 else {})
+
+    clips, systems = read_answers(world.table(model=sometimes_mute))
     sequences = [[segment[2] for segment in row["segments"]] for row in world.recordings]
     grammar = order_of_work(sequences, ("Pick", "Tape", "Press", "Label"))
     scores = clip_scores(clips, systems["model"], grammar)
