@@ -37,6 +37,7 @@ Overrides = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 WORKSPACE = Path("workspace")
+PIPED_WIDTH = 140  # of tables where there is no terminal whose width they could take
 
 
 def _failing_well(verb: Callable) -> Callable:
@@ -104,7 +105,7 @@ def _result(run: Any, recipe: Path, outcomes: Sequence[Any]) -> dict[str, Any]:
 def _print_result(run: Any, outcomes: Sequence[Any]) -> None:
     from rich.console import Console
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     if outcomes[-1].name in ("evaluate", "report"):
         from rushes.evaluate.tables import print_metrics
 

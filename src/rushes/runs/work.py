@@ -5,6 +5,7 @@ Imports stand inside of the functions, so that asking for one stage loads no oth
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from typing import Any
 from rushes.errors import SourceError, StageError
 from rushes.runs.check import sides
 from rushes.runs.proof import digest, proof
-from rushes.runs.run import METRICS_FILE, Outcome, Run, StageName, Tell
+from rushes.runs.run import METRICS_FILE, REPORT_FILE, Outcome, Run, StageName, Tell
 from rushes.stages import OpenStage, read_done, read_json, working, write_json
 
 Work = Callable[[Run, OpenStage, Tell], tuple[Mapping[str, Any], Mapping[str, int]]]
@@ -198,12 +199,44 @@ def _evaluate(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]
     return {"clips": metrics["all"]["n"]}, {"clips": metrics["all"]["n"]}
 
 
+def _report(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    import numpy as np
+
+    from rushes.evaluate.report import write_report
+    from rushes.predict.table import read_predictions
+    from rushes.prepare.sample import Sample
+    from rushes.shards.read import ShardDataset
+    from rushes.train.events import read_events
+
+    tell("report", 0, 1, "drawing")
+    clips = ShardDataset.open(run.folder("prepare"), run.recipe.evaluate.split)
+    number_of = {key: number for number, key in enumerate(clips.keys())}
+    write_report(
+        stage.folder / REPORT_FILE,
+        run.metrics(),
+        read_predictions(run.folder("predict")),
+        title=run.recipe.name,
+        losses={
+            path.parent.name: [
+                (event["step"], event["loss"]) for event in read_events(path) if event["kind"] == "train"
+            ]
+            for path in sorted(run.folder("train").glob("phase-*/events.jsonl"))
+        },
+        contract=run.contract.model_dump(mode="json"),
+        sample_of=lambda key: Sample.of(key, clips.sample(number_of[key])),
+        signals_of=lambda key: np.load(io.BytesIO(clips.sample(number_of[key])["signals.npy"])),
+    )
+    tell("report", 1, 1, "drawing")
+    return {"file": REPORT_FILE}, {"clips": len(clips)}
+
+
 WORK: dict[StageName, Work] = {
     "twin": _twin,
     "prepare": _prepare,
     "train": _train,
     "predict": _predict,
     "evaluate": _evaluate,
+    "report": _report,
 }
 
 
