@@ -22,20 +22,25 @@ def clip_turns(sample: Sample, contract: Preprocessing, count: int, rng: np.rand
     only the pictures, their times and the moment.
     """
     turns = [] if sample.target is None else [contract.turn(sample.asked_s, sample.target)]
-    answerable = sample.answerable()
+    # All as it is written, on the grid: a segment shorter than a step would begin where it ends.
+    written = [
+        (float(contract.moment(segment.start_s)), float(contract.moment(segment.end_s)), segment, follower)
+        for segment, follower in sample.answerable()
+    ]
+    answerable = [part for part in written if part[0] < part[1]]
     last_s = contract.clip_s - contract.time_step_s
     edges = [
-        (moment_s, segment, follower)
+        (moment_s, *part)
         for moment_s in (0.0, last_s)
-        for segment, follower in answerable
-        if segment.contains(moment_s)
+        for part in answerable
+        if part[0] <= moment_s < part[1]
     ]
     while answerable and len(turns) < count:
         if edges and rng.random() < EDGES:
-            moment_s, segment, follower = edges[rng.integers(len(edges))]
+            moment_s, _, _, segment, follower = edges[rng.integers(len(edges))]
         else:
-            segment, follower = answerable[rng.integers(len(answerable))]
-            moment_s = min(rng.uniform(segment.start_s, segment.end_s), last_s)
+            start_s, end_s, segment, follower = answerable[rng.integers(len(answerable))]
+            moment_s = min(rng.uniform(start_s, end_s), end_s - contract.time_step_s)
         turns.append(contract.turn(moment_s, Target(segment.label, segment.start_s, segment.end_s, follower)))
     return turns[:count]
 
@@ -62,12 +67,12 @@ def moment_turns(sample: Sample, contract: Preprocessing, count: int, rng: np.ra
     return turns
 
 
-def caption_frame(sample: Sample, rng: np.random.Generator) -> tuple[int, str]:
-    """A random labelled frame of the clip, as its number and its operation."""
+def caption_frame(sample: Sample, rng: np.random.Generator) -> tuple[int, str] | None:
+    """A random labelled frame of the clip, as its number and its operation; None if there is none."""
     labelled = [
         (number, segment.label)
         for number, time_s in enumerate(sample.times_s)
         for segment in sample.segments
         if segment.contains(time_s)
     ]
-    return labelled[rng.integers(len(labelled))]
+    return labelled[rng.integers(len(labelled))] if labelled else None

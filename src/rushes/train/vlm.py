@@ -92,9 +92,11 @@ class Collator:
     def _encode(self, sample: Sample, rng: np.random.Generator) -> tuple[Encoded, np.ndarray, tuple]:
         contract = self.vlm.contract
         if self.ask == "captions":
-            number, label = caption_frame(sample, rng)
+            captioned = caption_frame(sample, rng)
+            number, turns = 0, []  # a clip of a timeline may be without any label: it teaches nothing
+            if captioned is not None:
+                number, turns = captioned[0], [contract.caption_turn(captioned[1])]
             pixels, times_s = sample.pixels(number), (0.0, 0.0)
-            turns = [contract.caption_turn(label)]
         else:
             pixels, times_s = sample.pixels(), sample.times_s
             turns = clip_turns(sample, contract, self.questions, rng)
