@@ -1,0 +1,95 @@
+"""Small clips, really written into shards: a colour for each operation, so that a model can learn them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rushes.contract import Preprocessing
+from rushes.media.image import encode_jpeg
+from rushes.prepare.clips import Cutting, boundary_clips, windows
+from rushes.records import Clip, Media, Recording, Segment
+from rushes.shards.read import ShardDataset
+from rushes.shards.write import ShardWriter
+
+COLOURS = {"Pick": (200, 40, 40), "Tape": (40, 200, 40), "Press": (40, 40, 200), "Label": (200, 200, 40)}
+UNLABELLED = (128, 128, 128)
+
+MakeClips = Callable[..., ShardDataset]
+
+
+@pytest.fixture(scope="session")
+def clips_contract() -> Preprocessing:
+    return Preprocessing(frames=4, frame_size=(56, 56), labels=tuple(COLOURS))
+
+
+@pytest.fixture(scope="session")
+def work() -> Callable[[int, int], Recording]:
+    """A session of ``count`` operations of random lengths; after every fifth, nobody labelled two seconds."""
+
+    def make(seed: int, count: int) -> Recording:
+        rng = np.random.default_rng(seed)
+        segments, time_s = [], 1.0
+        for number in range(count):
+            length_s = float(rng.uniform(1.2, 7.0))
+            segments.append(Segment(time_s, time_s + length_s, list(COLOURS)[int(rng.integers(4))]))
+            time_s += length_s + (2.0 if number % 5 == 4 else 0.0)
+        key, subject = f"U{seed:04d}_S0100", f"U{seed:04d}"
+        media = Media("video", Path("none.mp4"))
+        return Recording(key, subject, subject, "S0100", media, tuple(segments), 0.0)
+
+    return make
+
+
+def _fields(recording: Recording, clip: Clip, contract: Preprocessing) -> dict[str, bytes]:
+    rng = np.random.default_rng([*clip.key.encode()])
+    times_s = np.sort(rng.uniform(0.0, contract.clip_s, contract.frames))
+    times_s[0] = 0.0
+    later = [segment.label for segment in recording.segments if segment.start_s >= clip.end_s - 1e-6]
+    target = clip.target
+    meta = {
+        "recording": recording.key,
+        "subject": recording.subject,
+        "session": recording.session,
+        "group": recording.group,
+        "kind": clip.kind,
+        "clip_start_s": clip.start_s,
+        "clip_end_s": clip.end_s,
+        "asked_s": clip.asked_s,
+        "frame_times_s": times_s.tolist(),
+    }
+    answer = {
+        **{name: target and getattr(target, name) for name in ("operation", "start_s", "end_s", "next")},
+        "segments": [[segment.start_s, segment.end_s, segment.label] for segment in clip.segments],
+        "after": later[0] if later else None,
+    }
+    fields = {"meta.json": json.dumps(meta).encode(), "target.json": json.dumps(answer).encode()}
+    width, height = contract.frame_size
+    for number, time_s in enumerate(times_s):
+        label = next((segment.label for segment in clip.segments if segment.contains(time_s)), None)
+        picture = rng.normal(COLOURS.get(label, UNLABELLED), 20.0, (height, width, 3))
+        fields[f"frame_{number:02d}.jpg"] = encode_jpeg(np.clip(picture, 0, 255).astype(np.uint8))
+    return fields
+
+
+@pytest.fixture(scope="session")
+def make_clips(work: Callable, clips_contract: Preprocessing) -> MakeClips:
+    """Cut one session of ``count`` operations, with its timeline if it is asked for, and open the shards."""
+
+    def make(folder: Path, seed: int = 1, count: int = 12, timeline: bool = False) -> ShardDataset:
+        recording = work(seed, count)
+        duration_s, cutting = recording.segments[-1].end_s + 6.0, Cutting(stride_s=2.5)
+        clips = [*boundary_clips(recording, duration_s, cutting)]
+        if timeline:
+            clips += windows(recording, duration_s, cutting)
+        with ShardWriter(folder, recording.key) as writer:
+            for clip in clips:
+                writer.write(clip.key, _fields(recording, clip, clips_contract))
+            infos = writer.close()
+        return ShardDataset([folder / info.name for info in infos], infos)
+
+    return make
