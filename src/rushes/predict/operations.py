@@ -90,12 +90,11 @@ class Answerer:
     def _answer(self, questions: Sequence[Question]) -> list[Answer]:
         labels, clip_s = self.vlm.contract.labels, self.vlm.contract.clip_s
         state, after = self._look(questions)
-        moments_s = [np.sort([*self._track_s, question.asked_s]) for question in questions]
-        asked = [
-            int(own_s.searchsorted(question.asked_s))
-            for own_s, question in zip(moments_s, questions, strict=True)
-        ]
-        tracks = self._track(state, after, moments_s)  # (B, M + 1, labels)
+        asked = [int(np.abs(self._track_s - question.asked_s).argmin()) for question in questions]
+        # The asked moment takes the place of the nearest one: next to it, it would count twice.
+        moments_s = np.tile(self._track_s, (len(questions), 1))
+        moments_s[np.arange(len(questions)), asked] = [question.asked_s for question in questions]
+        tracks = self._track(state, after, moments_s)  # (B, M, labels)
         operations = np.stack([track[place] for track, place in zip(tracks, asked, strict=True)])
         operation = operations.argmax(axis=1)
         segments = [
@@ -127,11 +126,9 @@ class Answerer:
         state = Continuation.of(self.vlm, batch, [len(clip.ids) for clip in clips])
         return state, [after_prompt(clip.positions) for clip in clips]
 
-    def _track(
-        self, state: Continuation, after: Sequence[float], moments_s: Sequence[np.ndarray]
-    ) -> np.ndarray:
-        """Probability of each label at each of M moments of each clip: ``(B, M, labels)``."""
-        count = len(moments_s[0])
+    def _track(self, state: Continuation, after: Sequence[float], moments_s: np.ndarray) -> np.ndarray:
+        """Probability of each label at each of the moments ``(B, M)``: ``(B, M, labels)``."""
+        count = moments_s.shape[1]
         asking = (ANSWER_FIELDS[0][1],)
         turns = [
             self._chat.turn(Turn(self.vlm.contract.ask(moment_s), asking), behind)
