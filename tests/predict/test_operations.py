@@ -1,0 +1,264 @@
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from rushes.errors import ShardError
+from rushes.models import vlm as family
+from rushes.models.vlm import Vlm
+from rushes.predict.operations import TRACK_STEP_S, Answerer, Question, question
+from rushes.predict.table import (
+    FILE,
+    SCHEMA,
+    labels_in_order,
+    predict,
+    read_predictions,
+    train_answers,
+    write_predictions,
+)
+from rushes.prepare.sample import Sample
+
+torch.set_num_threads(1)
+
+MOMENTS = (0.0, 0.04, 0.1, 0.3, 0.999, 2.5, 4.1, 4.85, 4.9, 4.999999)
+
+
+@pytest.fixture(scope="module")
+def clips(make_clips, tmp_path_factory):
+    return make_clips(tmp_path_factory.mktemp("shards"), count=6, timeline=True)
+
+
+@pytest.fixture(scope="module")
+def samples(clips):
+    return [Sample.of(clips.key(number), clips.sample(number)) for number in range(len(clips))]
+
+
+@pytest.fixture(scope="module")
+def vlm(clips_contract):
+    vlm = family.load("tiny", clips_contract, seed=2)
+    vlm.model.eval()
+    return vlm
+
+
+def wild(vlm: Vlm, seed: int) -> Vlm:
+    """Large random weights, so that answers are sure of something and different from each other."""
+    generator = torch.Generator().manual_seed(seed)
+    other = family.load("tiny", vlm.contract, seed=seed)
+    other.model.eval()
+    with torch.no_grad():
+        for weight in other.model.parameters():
+            if weight.ndim > 1:
+                weight.mul_(1.0 + 3.0 * torch.rand((), generator=generator))
+    return other
+
+
+def ask(frames, times_s, moments=MOMENTS):
+    return [Question(frames, times_s, moment_s) for moment_s in moments]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_answer_is_legal(vlm, samples, seed):
+    labels = vlm.contract.labels
+    model = vlm if seed == 0 else wild(vlm, seed)
+    sample = samples[seed]
+    for asked, answer in zip(
+        MOMENTS, Answerer(model).answer(ask(sample.pixels(), sample.times_s)), strict=True
+    ):
+        assert answer.operation in labels
+        assert answer.next in labels
+        assert 0.0 <= answer.start_s <= asked < answer.end_s <= vlm.contract.clip_s
+        for probabilities, label in (
+            (answer.probabilities, answer.operation),
+            (answer.next_probabilities, answer.next),
+        ):
+            assert probabilities.shape == (len(labels),)
+            assert probabilities.sum() == pytest.approx(1.0)
+            assert (probabilities >= 0).all()
+            assert label == labels[int(probabilities.argmax())]
+        assert answer.confidence == answer.probabilities.max()
+
+
+def as_numbers(answer):
+    return np.concatenate(
+        [[answer.start_s, answer.end_s, answer.confidence], answer.probabilities, answer.next_probabilities]
+    )
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_the_batch_size_changes_nothing(vlm, samples, batch_size):
+    model = wild(vlm, 11)
+    questions = [question(sample, "model", 0) for sample in samples[:7]]
+    # Clips of unlike length in one batch.
+    short = dataclasses.replace(questions[1], frames=questions[1].frames[:2], times_s=(0.1, 3.0))
+    questions[1:2] = [short]
+    expected = Answerer(model, batch_size=2).answer(questions)
+    for ours, theirs in zip(Answerer(model, batch_size).answer(questions), expected, strict=True):
+        assert (ours.operation, ours.next) == (theirs.operation, theirs.next)
+        np.testing.assert_allclose(as_numbers(ours), as_numbers(theirs), atol=1e-5)
+
+
+def test_no_questions_no_answers(vlm):
+    assert Answerer(vlm).answer([]) == []
+
+
+def test_confidence_is_what_the_model_says_of_a_whole_question(vlm, samples):
+    """The label scored behind a packed prompt is the label scored in a sequence of its own."""
+    from rushes.contract import ANSWER_FIELDS, Turn
+    from rushes.models.pixels import patchify
+
+    model, sample = wild(vlm, 4), samples[0]
+    asked = question(sample, "model", 0)
+    (answer,) = Answerer(model).answer([asked])
+    patches, grid = patchify(asked.frames)
+    turn = Turn(model.contract.ask(asked.asked_s), (ANSWER_FIELDS[0][1],))
+    encoded = model.chat().encode(grid, asked.times_s, [turn])
+    batch = family.collate([encoded], [patches], [grid], model.tokenizer.pad_token_id)
+    with torch.inference_mode():
+        logits = family.forward(model, batch)[0][0, -1]
+    ids = [model.chat().tokens(label)[0] for label in model.contract.labels]
+    expected = logits[ids].double().softmax(dim=0).numpy()
+    np.testing.assert_allclose(answer.probabilities, expected, atol=1e-5)
+
+
+def test_an_asked_moment_counts_once(vlm, samples):
+    """However near it is to one of the moments at which the operation is scored anyway."""
+    sample = samples[0]
+    track = np.arange(TRACK_STEP_S / 2, vlm.contract.clip_s, TRACK_STEP_S)
+    for moment_s in (*track, *(track + 1e-9), *(track - 1e-9)):
+        (answer,) = Answerer(vlm).answer(ask(sample.pixels(), sample.times_s, [float(moment_s)]))
+        assert answer.start_s <= moment_s < answer.end_s
+        assert answer.end_s - answer.start_s > TRACK_STEP_S / 4
+
+
+# Variants
+
+
+def test_what_each_variant_is_shown(samples):
+    sample = samples[0]
+    frames = sample.pixels()
+    shown = {
+        variant: question(sample, variant, 0) for variant in ("model", "untrained", "no_vision", "shuffled")
+    }
+    assert all(asked.asked_s == sample.asked_s for asked in shown.values())
+    assert all(asked.times_s == sample.times_s for asked in shown.values())
+    np.testing.assert_array_equal(shown["model"].frames, frames)
+    np.testing.assert_array_equal(shown["untrained"].frames, frames)
+    assert shown["no_vision"].frames.shape == frames.shape
+    assert not shown["no_vision"].frames.any()
+    order = [
+        next(number for number, frame in enumerate(frames) if np.array_equal(frame, seen))
+        for seen in shown["shuffled"].frames
+    ]
+    assert sorted(order) == list(range(len(frames)))
+
+
+def test_a_shuffle_is_the_same_every_time_and_another_for_other_clips(samples):
+    def orders(seed):
+        return [
+            tuple(
+                next(n for n, frame in enumerate(sample.pixels()) if np.array_equal(frame, seen))
+                for seen in question(sample, "shuffled", seed).frames
+            )
+            for sample in samples[:12]
+        ]
+
+    assert orders(0) == orders(0)
+    assert orders(0) != orders(1)
+    assert len(set(orders(0))) > 3
+
+
+# The table
+
+
+@pytest.fixture(scope="module")
+def table(vlm, clips):
+    told = []
+    made = predict(
+        {"model": Answerer(vlm), "no_vision": Answerer(vlm), "shuffled": Answerer(vlm)},
+        clips,
+        "test",
+        0,
+        on_progress=lambda done, total: told.append((done, total)),
+        chunk=4,
+    )
+    assert told[-1] == (len(made), len(made))
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    return made
+
+
+def test_the_table_has_its_schema_and_every_clip(table, clips, samples):
+    assert table.schema == SCHEMA
+    rows = table.to_pylist()
+    windows = {sample.key for sample in samples if sample.meta["kind"] == "window"}
+    everything = {sample.key for sample in samples}
+    assert windows
+    keys = {
+        variant: [row["key"] for row in rows if row["variant"] == variant]
+        for variant in ("model", "no_vision")
+    }
+    assert sorted(keys["model"]) == sorted(everything)
+    assert sorted(keys["no_vision"]) == sorted(everything - windows)
+    assert {row["split"] for row in rows} == {"test"}
+    assert {row["failure"] for row in rows} == {None}
+
+
+def test_truth_stands_beside_every_answer(table, samples):
+    of_key = {sample.key: sample for sample in samples}
+    for row in table.to_pylist():
+        sample = of_key[row["key"]]
+        target = sample.target
+        truth = [row[f"truth_{name}"] for name in ("operation", "start_s", "end_s", "next")]
+        assert truth == (
+            [None] * 4 if target is None else [target.operation, target.start_s, target.end_s, target.next]
+        )
+        assert row["asked_s"] == sample.asked_s
+        assert row["clip_end_s"] - row["clip_start_s"] == pytest.approx(5.0)
+        for name in ("recording", "subject", "group", "kind"):
+            assert row[name] == sample.meta[name]
+
+
+def test_without_vision_only_times_and_moments_can_matter(table, vlm, samples):
+    """The same clip in other colours gets the same answer."""
+    sample = samples[0]
+    blind = question(sample, "no_vision", 0)
+    row = next(r for r in table.to_pylist() if (r["key"], r["variant"]) == (sample.key, "no_vision"))
+    other = Question(np.zeros_like(blind.frames), sample.times_s, sample.asked_s)
+    (answer,) = Answerer(vlm).answer([other])
+    np.testing.assert_allclose(row["probabilities"], answer.probabilities, atol=1e-6)
+    seen = next(r for r in table.to_pylist() if (r["key"], r["variant"]) == (sample.key, "model"))
+    assert not np.allclose(seen["probabilities"], row["probabilities"], atol=1e-6)
+
+
+def test_written_predictions_come_back(table, tmp_path):
+    write_predictions(table, tmp_path)
+    assert read_predictions(tmp_path).equals(table)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+@pytest.mark.parametrize("damage", ["missing", "torn", "other"])
+def test_broken_predictions_are_refused(table, tmp_path, damage):
+    write_predictions(table, tmp_path)
+    path = tmp_path / FILE
+    if damage == "missing":
+        path.unlink()
+    elif damage == "torn":
+        path.write_bytes(path.read_bytes()[:-50])
+    else:
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.table({"key": ["a"]}), path)
+    with pytest.raises(ShardError) as caught:
+        read_predictions(tmp_path)
+    assert str(path) in str(caught.value)
+
+
+def test_what_baselines_are_fitted_on(clips, samples):
+    with_answer = [sample.key for sample in samples if sample.target is not None]
+    assert [sample.key for sample in train_answers(clips)] == with_answer
+    recordings = [
+        {"split": "train", "segments": [[0, 1, "A"], [1, 2, "B"]]},
+        {"split": "test", "segments": [[0, 1, "C"]]},
+    ]
+    assert labels_in_order(recordings, "train") == [["A", "B"]]
