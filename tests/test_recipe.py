@@ -217,7 +217,7 @@ def test_a_wrong_override_is_named_and_not_a_line_of_the_file(load: Load, overri
         ("name: 2022-13-45", "not YAML: month must be in 1..12"),
         ("twin: {seed: " + "9" * 5000 + "}", "not YAML: Exceeds the limit"),
         ("name: \x01", "not YAML"),
-        ("a: " + "[" * 5000 + "]" * 5000, "not a recipe: nested too deeply"),
+        ("a: " + "[" * 40_000, "job.yaml:1: nested more than 20 deep"),
     ],
 )  # fmt: skip
 def test_what_is_no_recipe_is_refused(load: Load, text: str, says: str):

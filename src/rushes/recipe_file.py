@@ -16,6 +16,7 @@ from rushes.recipe import Recipe
 
 MAX_RECIPE_BYTES = 100_000
 MAX_FAULTS = 50
+MAX_DEPTH = 20
 
 Keys = tuple[str, ...]
 
@@ -68,10 +69,7 @@ def _read(path: Path) -> str:
 def _parse(text: str, path: Path) -> tuple[dict[str, Any], yaml.Node]:
     """Plain values, and the nodes that know their lines."""
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):  # aliases of aliases grow without bound
-                fault = f"*{event.anchor}: write the value out, a recipe has no aliases"
-                raise RecipeError.of([f"{path.name}:{event.start_mark.line + 1}: {fault}"], path)
+        _refuse_traps(text, path)
         loader = yaml.SafeLoader(text)
         try:
             root = loader.get_single_node()
@@ -81,14 +79,27 @@ def _parse(text: str, path: Path) -> tuple[dict[str, Any], yaml.Node]:
     except yaml.MarkedYAMLError as error:
         line = "" if error.problem_mark is None else f"{path.name}:{error.problem_mark.line + 1}: "
         raise RecipeError.of([f"{line}not YAML: {error.problem or error.context}"], path) from None
-    except RecursionError:
-        raise RecipeError.of(["not a recipe: nested too deeply"], path) from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that cannot be
         raise RecipeError.of([f"not YAML: {str(error).splitlines()[0]}"], path) from None
     if not isinstance(tree, dict):
         found = "an empty file" if tree is None else type(tree).__name__
         raise RecipeError.of([f"expected keys such as task and source, found {found}"], path)
     return tree, root
+
+
+def _refuse_traps(text: str, path: Path) -> None:
+    """Refuse, before anything is built of it, what a small file can grow without bound with."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        fault = None
+        if isinstance(event, yaml.AliasEvent):
+            fault = f"*{event.anchor}: write the value out, a recipe has no aliases"
+        elif depth > MAX_DEPTH:
+            fault = f"nested more than {MAX_DEPTH} deep"
+        if fault is not None:
+            raise RecipeError.of([f"{path.name}:{event.start_mark.line + 1}: {fault}"], path)
 
 
 def _repeated(node: yaml.Node, place: str = "") -> Iterator[tuple[int, str]]:
@@ -120,7 +131,7 @@ def _override(tree: dict[str, Any], overrides: Sequence[str]) -> list[str]:
             continue
         try:
             _put(tree, keys, yaml.safe_load(value))
-        except (ValueError, yaml.YAMLError, RecursionError) as error:
+        except (ValueError, yaml.YAMLError) as error:
             problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else error
             faults.append(f"--set {text}: {problem}")
     return faults
@@ -167,12 +178,14 @@ def _is_echo(detail: ErrorDetails) -> bool:
 
 
 def _where(place: Sequence[str | int], root: yaml.Node, name: str, asked: Mapping[Keys, str]) -> str:
-    """The override that wrote ``place``, or its line in the file."""
+    """The override that wrote ``place``, or that began it where the file has none; else its line."""
     keys = tuple(map(str, place))
-    for length in range(len(keys), 0, -1):
-        if keys[:length] in asked:
-            return f"--set {asked[keys[:length]]}"
-    return f"{name}:{_line(root, place)}"
+    line, depth = _line(root, place)
+    for override in sorted(asked, key=len, reverse=True):
+        wrote, began = keys[: len(override)] == override, override[: len(keys)] == keys and depth < len(keys)
+        if wrote or began:
+            return f"--set {asked[override]}"
+    return f"{name}:{line}"
 
 
 def _what(detail: ErrorDetails, place: Sequence[str | int]) -> str:
@@ -195,9 +208,9 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _line(node: yaml.Node, place: Sequence[str | int]) -> int:
-    """Line (from 1) of the deepest key of ``place`` that the file holds."""
-    line = node.start_mark.line + 1
+def _line(node: yaml.Node, place: Sequence[str | int]) -> tuple[int, int]:
+    """Line (from 1) of the deepest key of ``place`` that the file holds, and how deep that is."""
+    line, depth = node.start_mark.line + 1, 0
     for part in place:
         if isinstance(node, yaml.MappingNode):
             found = next((pair for pair in node.value if pair[0].value == str(part)), None)
@@ -207,7 +220,10 @@ def _line(node: yaml.Node, place: Sequence[str | int]) -> int:
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
             line = node.start_mark.line + 1
-    return line
+        else:
+            break
+        depth += 1
+    return line, depth
 
 
 def _siblings(place: Sequence[str | int]) -> list[str]:

@@ -55,7 +55,7 @@ Validate = Callable[[nn.Module], Mapping[str, float]]
 """Figures of a model in evaluation mode, without gradients."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Tally:
     """Sums over a stretch of updates, of all processes; times are the main process's."""
 
@@ -82,10 +82,9 @@ class Tally:
         """Share of the time in updates that was spent waiting for data, 0 to 1."""
         return self.wait_s / max(self.step_s, 1e-9)
 
-    def add(self, other: Tally) -> None:
-        """Add another stretch to this one."""
-        for item in fields(self):
-            setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
+    def __add__(self, other: Tally) -> Tally:
+        """Both stretches together."""
+        return Tally(*(getattr(self, item.name) + getattr(other, item.name) for item in fields(self)))
 
 
 class Learner:

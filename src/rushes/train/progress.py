@@ -85,8 +85,8 @@ class Progress:
         self.step += 1
         self.last_loss = update.tally.loss
         self.grad_norm = update.grad_norm if math.isfinite(update.grad_norm) else None
-        self.total.add(update.tally)
-        self.since.add(update.tally)
+        self.total += update.tally
+        self.since += update.tally
 
     def event(self) -> dict[str, Any]:
         """What the log says: means over the updates since its last line, counts from the beginning."""

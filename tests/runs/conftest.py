@@ -1,0 +1,116 @@
+"""A tiny job, run once from the command line; tests that change things get a copy of its workspace."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from rushes.cli import app
+from rushes.recipe_file import load_recipe
+from rushes.runs.run import Run
+
+RECIPE = """\
+name: tiny
+source: {split: {train: [U0101], test: [U0102]}}
+twin: {subjects: 2, boxes: 1, difficulty: 0.0}
+preprocessing: {frames: 2, frame_size: [56, 56], signal_size: [40, 30], clip_s: 4.0}
+prepare: {window_stride_s: 8.0, workers: 0}
+train:
+  phases:
+    - {ask: captions, steps: 1, batch_size: 2, accumulate: 1}
+    - {ask: clips, steps: 2, batch_size: 2, accumulate: 1}
+  checkpoint_every: 1
+  log_every: 1
+evaluate: {resamples: 100, compare: [untrained]}
+"""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recipe and its workspace."""
+
+    recipe: Path
+    workspace: Path
+
+    def tell(self, verb: str, *options: str) -> Told:
+        """``rushes VERB RECIPE`` in this process."""
+        arguments = [verb, str(self.recipe), "--workspace", str(self.workspace), *options]
+        told = CliRunner().invoke(app, arguments, catch_exceptions=True)
+        if told.exception is not None and not isinstance(told.exception, SystemExit):
+            raise told.exception
+        return Told(told.exit_code, told.stdout, told.stderr)
+
+    def begin(self, verb: str, *options: str) -> subprocess.Popen:
+        """``rushes VERB RECIPE`` in a process of its own."""
+        arguments = [verb, str(self.recipe), "--workspace", str(self.workspace), *options]
+        return subprocess.Popen(
+            [sys.executable, "-m", "rushes.cli", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *overrides: str) -> Run:
+        return Run(load_recipe(self.recipe, overrides), self.workspace)
+
+    def one(self, stage: str, pattern: str) -> Path:
+        """The first of the stage's files that fit."""
+        return sorted(self.run().folder(stage).glob(pattern))[0]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A job that was run from nothing, and what it printed."""
+
+    job: Job
+    told: Told
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    folder = tmp_path_factory.mktemp("job")
+    (folder / "tiny.yaml").write_text(RECIPE)
+    job = Job(folder / "tiny.yaml", folder / "workspace")
+    process = job.begin("run", "--json")
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    return Finished(job, Told(process.returncode, out, err))
+
+
+CopyOf = Callable[..., Job]
+
+
+@pytest.fixture(scope="module")
+def copy_of(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> CopyOf:
+    """The finished job again, with some of its stages or all."""
+
+    def copy(*stages: str) -> Job:
+        run = finished.job.run()
+        folder = tmp_path_factory.mktemp("copy")
+        for name in stages or run.stages:
+            shutil.copytree(run.folder(name), folder / run.folder(name).name)
+        return Job(finished.job.recipe, folder)
+
+    return copy

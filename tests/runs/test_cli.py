@@ -1,0 +1,256 @@
+"""The command line on a tiny job: what is done, skipped, said and printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rushes.cli import app
+from rushes.runs.run import STAGES
+
+HEAVY = ("torch", "transformers", "peft", "sklearn", "matplotlib")
+
+
+def modules_of(*arguments: str) -> tuple[int, set[str]]:
+    """Exit code of a command in a fresh process, and all modules that it imported."""
+    code = (
+        "import sys\n"
+        "from rushes.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: code = end.code\n"
+        "print('\\n' + ' '.join(sys.modules), file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60
+    )
+    return told.returncode, set(told.stderr.splitlines()[-1].split())
+
+
+# --- run --------------------------------------------------------------------------------------------------
+
+
+def test_a_run_prints_one_json_object_and_nothing_else(finished):
+    result = finished.told.json
+    assert [stage["name"] for stage in result["stages"]] == list(STAGES)
+    assert {stage["state"] for stage in result["stages"]} == {"ran"}
+    assert all(
+        stage.keys() == {"name", "signature", "state", "folder", "seconds"} for stage in result["stages"]
+    )
+    assert all(re.fullmatch("[0-9a-f]{12}", stage["signature"]) for stage in result["stages"])
+    assert {"recipe", "stages", "metrics", "baselines", "report"} == result.keys()
+    assert {"oca", "tiou_50", "aa_1"} <= result["metrics"].keys()
+    assert {"oca", "tiou_50", "aa_1"} <= set().union(*result["baselines"].values())
+    assert Path(result["report"]).read_text().startswith("<!doctype html>")
+
+
+def test_progress_of_every_stage_goes_to_standard_error(finished):
+    for name in STAGES:
+        assert re.search(rf"^{name}: finished \(", finished.told.err, re.MULTILINE), finished.told.err
+
+
+def test_a_second_run_skips_every_stage_and_says_why(finished):
+    told = finished.job.tell("run", "--json")
+    assert told.code == 0
+    first = finished.told.json
+    assert {stage["state"] for stage in told.json["stages"]} == {"done"}
+    assert told.json | {"stages": first["stages"]} == first
+    for name in STAGES:
+        assert f"{name}: skipped: finished 20" in told.err
+
+
+def test_a_second_run_loads_nothing_heavy(finished):
+    job = finished.job
+    for json_or_not in (("--json",), ()):
+        code, modules = modules_of("run", str(job.recipe), "--workspace", str(job.workspace), *json_or_not)
+        assert code == 0
+        assert not modules & {*HEAVY, "av", "scipy"}
+
+
+def test_a_run_for_people_ends_with_figures_and_the_report(finished):
+    told = finished.job.tell("run")
+    assert "All clips" in told.out
+    assert "untrained" in told.out
+    assert str(finished.job.run().report) in told.out
+
+
+def test_help_is_instant():
+    code, modules = modules_of("--help")
+    assert code == 0
+    assert not modules & {*HEAVY, "numpy", "pydantic", "pyarrow", "av", "rich", "yaml"}
+
+
+# --- stages by themselves -----------------------------------------------------------------------------------
+
+
+def test_a_stage_by_itself_needs_those_before_it(copy_of):
+    job = copy_of("twin", "prepare")
+    told = job.tell("predict")
+    assert told.code == 1
+    assert told.err.splitlines()[-3:] == [
+        "StageError: predict needs train, which is not done",
+        f"  where: {job.run().folder('train')}",
+        "  cure:  run `rushes train RECIPE`, or `rushes run RECIPE` for all stages",
+    ]
+    assert told.out == ""
+    assert job.tell("prepare", "--json").json["stages"][0]["state"] == "done"
+
+
+def test_a_stage_by_itself_is_done_alone(copy_of):
+    job = copy_of("twin", "prepare", "train", "predict")
+    told = job.tell("evaluate", "--json")
+    assert told.code == 0
+    assert [(stage["name"], stage["state"]) for stage in told.json["stages"]] == [("evaluate", "ran")]
+    assert "oca" in told.json["metrics"]
+    assert "report" not in told.json
+
+
+def test_predictions_and_figures_come_out_the_same_again(copy_of, finished):
+    job = copy_of("twin", "prepare", "train")
+    for stage, file in (("predict", "predictions.parquet"), ("evaluate", "metrics.json")):
+        assert job.tell(stage).code == 0
+        assert job.one(stage, file).read_bytes() == finished.job.one(stage, file).read_bytes()
+
+
+def test_recordings_of_ones_own_have_no_twin_and_give_the_same_dataset(copy_of, finished, tmp_path):
+    raw = f"source.root={finished.job.run().folder('twin') / 'raw'}"
+    job = copy_of("twin")
+    told = job.tell("prepare", "--json", "--set", raw)
+    assert told.code == 0, told.err
+    ours, twins = job.run(raw), finished.job.run()
+    assert "twin" not in ours.stages
+    assert ours.specs["prepare"].signature != twins.specs["prepare"].signature
+
+    def checksum(run):
+        return json.loads((run.folder("prepare") / "manifest.json").read_text())["checksum"]
+
+    assert checksum(ours) == checksum(twins)
+    told = job.tell("twin", "--set", raw)
+    assert told.code == 1
+    assert "this recipe has no stage twin" in told.err
+    told = job.tell("prepare", "--set", raw, "--set", "source.split={train: [U0101], test: [U0107]}")
+    assert told.code == 1
+    assert "no recording on side test of the split" in told.err
+
+
+# --- plan and audit -----------------------------------------------------------------------------------------
+
+
+def states(told) -> dict[str, str]:
+    return {row["name"]: row["state"] for row in told.json["stages"]}
+
+
+def test_a_plan_says_what_would_run_and_why(finished, tmp_path):
+    job = finished.job
+    assert states(job.tell("plan", "--json")) == dict.fromkeys(STAGES, "done")
+    fresh = type(job)(job.recipe, tmp_path / "fresh")
+    told = fresh.tell("plan")
+    assert told.code == 0
+    assert all(
+        re.search(rf"^{name} +[0-9a-f]{{12}}  absent +no such stage yet", told.out, re.M) for name in STAGES
+    )
+    assert "of memory" in told.out
+    assert not fresh.workspace.exists()
+
+
+def test_recipes_share_the_stages_in_which_they_do_not_differ(finished):
+    told = finished.job.tell("plan", "--json", "--set", "train.seed=1", "--set", "prepare.workers=3")
+    assert told.code == 0
+    assert states(told) == dict.fromkeys(("twin", "prepare"), "done") | dict.fromkeys(STAGES[2:], "absent")
+    row = told.json["stages"][2]
+    assert re.search(r"differs from train-[0-9a-f]{12} in recipe.train.seed: 0 -> 1", row["reason"])
+
+
+def test_a_stage_that_was_begun_is_partial(copy_of):
+    job = copy_of("twin", "prepare")
+    (job.run().folder("prepare") / "DONE").unlink()
+    told = job.tell("plan", "--json")
+    row = told.json["stages"][1]
+    assert (row["state"], row["reason"]) == (
+        "partial",
+        "begun, not finished; 2 units have receipts: resumes there",
+    )
+    assert re.match(r"about \d+ clips from \d+ minutes, \d+ MB of shards", row["notes"][0])
+
+
+def test_an_audit_counts_sessions_labels_and_clips(finished, tmp_path):
+    told = finished.job.tell("audit", "--json")
+    assert told.code == 0
+    assert told.json["recordings"] == {"train": 1, "test": 1}
+    assert (told.json["faults"], told.json["absent"]) == ([], [])
+    text = finished.job.tell("audit").out
+    assert "    1 sessions for test" in text
+    assert "x Picking" in text
+    told = type(finished.job)(finished.job.recipe, tmp_path).tell("audit")
+    assert told.code == 1
+    assert "the twin is not drawn" in told.err
+
+
+# --- refusals -----------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_recipe_ends_with_2_before_anything_is_made(finished, tmp_path):
+    job = type(finished.job)(finished.job.recipe, tmp_path / "none")
+    told = job.tell("run", "--json", "--set", "trian.seed=1", "--set", "twin.boxes=0")
+    assert (told.code, told.out) == (2, "")
+    assert "the recipe has 2 faults:" in told.err
+    assert "--set trian.seed=1: trian: unknown key; did you mean train?" in told.err
+    assert not job.workspace.exists()
+    assert type(job)(tmp_path / "none.yaml", job.workspace).tell("plan").code == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("source.split=earlier", "twin.subjects: 2 would be U0101 to U0102, nobody of whom is on side test"),
+        ("source.split={train: [U0101], test: [U0999]}", "nobody is known behind subject id 'U0999'"),
+        ("source.split={train: [U0103], test: [U0210]}", "person U0103 stands on 2 sides of the split"),
+        (
+            "prepare.wide_pairs=[[Picking, Pickin]]",
+            "prepare.wide_pairs.0: no label 'Pickin'; known are Picking",
+        ),
+    ],
+)
+def test_what_can_only_fail_later_is_refused_at_once(finished, override, says):
+    told = finished.job.tell("plan", "--set", override)
+    assert told.code == 2
+    assert says in told.err
+
+
+def test_no_verb_prints_the_help():
+    told = CliRunner().invoke(app, [])
+    assert "run       Do all stages of a recipe" in told.output
+
+
+# --- interruption -------------------------------------------------------------------------------------------
+
+
+def test_an_interrupted_command_ends_with_130_and_resumes(copy_of):
+    job = copy_of("twin", "prepare")
+    steps = 80
+    longer = ["--set", f"train.phases.1.steps={steps}", "--set", "train.checkpoint_every=10"]
+    run = job.run(longer[1], longer[3])
+    process = job.begin("train", *longer)
+    checkpoints = run.folder("train") / "phase-2-clips" / "checkpoints"
+    end = time.monotonic() + 60
+    while not list(checkpoints.glob("step-*")) and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert err.splitlines()[-1] == "interrupted; the same command resumes"
+    assert run.status("train").state == "partial"
+    told = job.tell("train", "--json", *longer)
+    assert told.code == 0
+    assert told.json["stages"][0]["state"] == "ran"
+    events = [json.loads(line) for line in (checkpoints.parent / "events.jsonl").read_text().splitlines()]
+    assert [event["step"] for event in events if event["kind"] == "train"] == list(range(1, steps + 1))
