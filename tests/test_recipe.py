@@ -191,6 +191,7 @@ def test_overrides_reach_sections_lists_and_what_the_file_leaves_out(load: Load)
         ("train.seed=[1", "--set train.seed=[1: "),
         ("train.seed=2022-13-45", "--set train.seed=2022-13-45: "),
         ("train.sed=1", "--set train.sed=1: train.sed: unknown key; did you mean seed?"),
+        ("trian.seed=1", "--set trian.seed=1: trian: unknown key; did you mean train?"),
         ("train.phases.0.steps=none", "--set train.phases.0.steps=none: train.phases.0.steps: Input should"),
     ],
 )
