@@ -12,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -52,8 +53,9 @@ def followers(segments: Sequence[Segment]) -> tuple[str | None, ...]:
 def boundary_clips(recording: Recording, duration_s: float, cutting: Cutting) -> Iterator[Clip]:
     """Up to three clips for each boundary between two labelled operations.
 
-    A clip is left out where the operation is shorter than the margin, where its successor is unknown, or
-    where the clip would reach beyond the footage.
+    The asked moment is at least the margin away from both ends of its operation. A clip is left out where the
+    operation is too short for that, where its successor is unknown, or where the clip would reach beyond the
+    footage.
 
     Args:
         recording: its segments in order.
@@ -61,24 +63,29 @@ def boundary_clips(recording: Recording, duration_s: float, cutting: Cutting) ->
         cutting: lengths, margins and seed.
     """
     rng = np.random.default_rng([cutting.seed, zlib.crc32(recording.key.encode())])
-    last_s = cutting.clip_s - cutting.step_s
-    for earlier, later in zip(recording.segments, recording.segments[1:], strict=False):
+    segments, last_s = recording.segments, cutting.clip_s - cutting.step_s
+    for index, (earlier, later) in enumerate(pairwise(segments)):
         # All draws of a boundary are made whether used or not: leaving one clip out moves no other.
         shares, coin = rng.random(3), rng.random() < 0.5
         margin_s = cutting.margin_s(earlier.label, later.label)
+        # Farthest that a moment inside of each operation may be from the boundary.
+        ends = segments[max(index - 1, 0) : index + 1], segments[index + 1 : index + 3]
+        far_s = [cutting.margin_s(*(segment.label for segment in pair)) for pair in ends]
+        before_s, after_s = earlier.duration_s - far_s[0], later.duration_s - far_s[1]
         middle_s = cutting.clip_s * (0.35 + 0.3 * shares[1])
         sides: tuple[tuple[ClipKind, bool, float], ...] = (
-            ("before", True, _log_uniform(shares[0], margin_s, min(earlier.duration_s, cutting.clip_s))),
-            ("across", coin, min(middle_s, (earlier if coin else later).duration_s)),
-            ("after", False, _log_uniform(shares[2], margin_s, min(later.duration_s, cutting.clip_s))),
+            ("before", True, _log_uniform(shares[0], margin_s, min(before_s, last_s))),
+            ("across", coin, min(middle_s, before_s if coin else after_s)),
+            ("after", False, _log_uniform(shares[2], margin_s, min(after_s, last_s))),
         )
         for kind, is_earlier, distance_s in sides:
-            boundary_s = earlier.end_s if is_earlier else later.start_s
-            start_s = boundary_s - distance_s if is_earlier else boundary_s + distance_s - cutting.clip_s
+            asked_s = 0.0 if is_earlier else last_s
+            start_s = earlier.end_s - distance_s if is_earlier else later.start_s + distance_s - last_s
             if distance_s < margin_s or start_s < 0.0 or start_s + cutting.clip_s > duration_s:
                 continue
+            boundary_s = earlier.end_s if is_earlier else later.start_s
             name = f"{recording.key}_t{round(boundary_s * 1000):07d}_{kind}"
-            clip = _ask(recording, name, kind, start_s, 0.0 if is_earlier else last_s, cutting)
+            clip = _ask(recording, name, kind, start_s, asked_s, cutting)
             if clip.target is not None:
                 yield clip
 
@@ -107,13 +114,12 @@ def _ask(
     recording: Recording, name: str, kind: ClipKind, start_s: float, asked_s: float, cutting: Cutting
 ) -> Clip:
     """A clip with its question and, where the moment is labelled and its successor known, the answer."""
-    end_s = start_s + cutting.clip_s
     inside, target = [], None
     for segment, follower in zip(recording.segments, followers(recording.segments), strict=True):
-        low, high = max(segment.start_s, start_s) - start_s, min(segment.end_s, end_s) - start_s
+        low, high = max(segment.start_s - start_s, 0.0), min(segment.end_s - start_s, cutting.clip_s)
         if high <= low:
             continue
         inside.append(Segment(low, high, segment.label))
         if low <= asked_s < high and follower is not None:
             target = Target(segment.label, low, high, follower)
-    return Clip(name, kind, start_s, end_s, asked_s, target, tuple(inside))
+    return Clip(name, kind, start_s, start_s + cutting.clip_s, asked_s, target, tuple(inside))
