@@ -6,14 +6,11 @@ service read it from there: what the model saw in training is what it sees in se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from rushes.records import Target
+from pydantic import BaseModel, ConfigDict, Field
 
 SamplerName = Literal["uniform", "entropy", "motion", "coverage"]
 Side = Annotated[int, Field(ge=28, le=4096, multiple_of=28)]
@@ -21,35 +18,21 @@ Side = Annotated[int, Field(ge=28, le=4096, multiple_of=28)]
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A part of an answer that carries information: a label or a moment."""
+    """A part of an answer that carries information: a label."""
 
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A time on the clip's clock as it is written in a question."""
-
-    text: str
-    time_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A question and its answer, or the beginning of one for the model to continue."""
 
-    question: tuple[str | Moment, ...]
+    question: str
     answer: tuple[str | Value, ...] = ()
 
 
 #: Text before each value of an answer, and the text that closes it: together one JSON object.
-ANSWER_FIELDS = (
-    ("operation", '{"operation": "'),
-    ("start", '", "start": '),
-    ("end", ', "end": '),
-    ("next", ', "next": "'),
-)
-ANSWER_END = '"}'
+BEFORE_OPERATION, BEFORE_NEXT, ANSWER_END = '{"operation": "', '", "next": "', '"}'
 
 
 class Preprocessing(BaseModel):
@@ -65,11 +48,10 @@ class Preprocessing(BaseModel):
         jpeg_quality: quality of stored frames.
         labels: names of the operations, in the order of all tables; filled in from the label set.
         label_set: name of the label set, with its version.
-        time_step_s: grid on which moments are asked and answered.
-        time_marks: whether the times of the frames are also written before them as text, and a moment in a
-            question stands at its time among the rotary positions of the frames.
-        question: text with ``{moment}``.
-        caption: the question about a single frame, for the curriculum of the tiny model.
+        time_step_s: grid on which times are written.
+        time_marks: whether the times of the frames are also written before them as text; without, the clip is
+            one plain video, with its times in the rotary positions alone.
+        question: what is asked behind each pair of frames.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -88,14 +70,7 @@ class Preprocessing(BaseModel):
     label_set: str = ""
     time_step_s: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
     time_marks: bool = True
-    question: str = "At {moment} s: which operation is under way, from when to when, and what comes next?"
-    caption: str = "Which operation is this?"
-
-    @model_validator(mode="after")
-    def _question_names_the_moment(self) -> Preprocessing:
-        if self.question.count("{moment}") != 1:
-            raise ValueError("question must hold {moment} exactly once")
-        return self
+    question: Annotated[str, Field(min_length=1)] = "Which operation is this, and what comes next?"
 
     def moments(self) -> tuple[str, ...]:
         """Every legal moment of a clip as text, from its start to its end.
@@ -117,28 +92,9 @@ class Preprocessing(BaseModel):
         decimals = max(len(str(self.time_step_s).partition(".")[2]), 1)
         return f"{float(count * step):.{decimals}f}"
 
-    def ask(self, asked_s: float) -> tuple[str | Moment, ...]:
-        """The question about the moment ``asked_s`` on the clip's clock."""
-        before, _, behind = self.question.partition("{moment}")
-        text = self.moment(asked_s)
-        return (before, Moment(text, float(text)), behind)
-
-    def turn(self, asked_s: float, target: Target) -> Turn:
-        """The question about a moment with its right answer, one JSON object."""
-        values = (target.operation, self.moment(target.start_s), self.moment(target.end_s), target.next)
-        return Turn(self.ask(asked_s), (*_values(ANSWER_FIELDS, values), ANSWER_END))
-
-    def moment_turn(self, asked_s: float, operation: str) -> Turn:
-        """The question about a moment with the first part of its answer."""
-        return Turn(self.ask(asked_s), _values(ANSWER_FIELDS[:1], (operation,)))
-
-    def caption_turn(self, operation: str) -> Turn:
-        """The question about a single frame with its right answer."""
-        return Turn((self.caption,), (*_values(ANSWER_FIELDS[:1], (operation,)), ANSWER_END))
-
-
-def _values(fields: Sequence[tuple[str, str]], values: Sequence[str]) -> tuple[str | Value, ...]:
-    """Values, each behind the text of its field."""
-    return tuple(
-        part for (_, text), value in zip(fields, values, strict=True) for part in (text, Value(value))
-    )
+    def turn(self, operation: str, follower: str | None) -> Turn:
+        """The question with its right answer, one JSON object; cut short where the successor is unknown."""
+        answer: tuple[str | Value, ...] = (BEFORE_OPERATION, Value(operation))
+        if follower is not None:
+            answer += (BEFORE_NEXT, Value(follower), ANSWER_END)
+        return Turn(self.question, answer)

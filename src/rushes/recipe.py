@@ -183,16 +183,12 @@ class Phase(Section):
     Attributes:
         ask: single frames (``captions``) or whole clips (``clips``).
         steps: optimizer steps.
-        questions: whole questions per clip; they share the clip's pictures.
-        moments: further questions per clip that are answered by the operation alone.
         batch_size, accumulate: clips per forward pass and passes per optimizer step.
         learning_rate: peak of the cosine schedule.
     """
 
     ask: Literal["captions", "clips"] = "clips"
     steps: Count = 300
-    questions: Annotated[int, Field(ge=1, le=32)] = 1
-    moments: Annotated[int, Field(ge=0, le=64)] = 0
     batch_size: Count = 2
     accumulate: Count = 8
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 2e-4

@@ -1,8 +1,9 @@
 """A clip and its questions as tokens, rotary positions and an attention mask.
 
-Shapes: L tokens, P of them the shared prompt (instruction, times and pictures), Q questions behind it. All
-questions of a clip share one prompt: each attends to the prompt and to itself, so eight questions cost little
-more than one. Rotary positions are (time, row, column) triples; the time of a picture is its true time.
+Shapes: L tokens, P of them the prompt (instruction, times and pictures), Q questions behind it. A question is
+asked behind a pair of frames: it sees the prompt up to that pair, and itself. So all questions of a clip share
+one reading of its pictures, eight of them cost little more than one, and none knows what comes later than its
+moment. Rotary positions are (time, row, column) triples; the time of a picture is its true time.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from rushes.contract import Moment, Preprocessing, Turn, Value
+from rushes.contract import Preprocessing, Turn, Value
 from rushes.models.pixels import MERGE, PAIR, visual_tokens
 
 USER, TURN, END = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"
@@ -30,13 +31,36 @@ class Encoded:
         ids: ``(L,)`` int64 token ids.
         positions: ``(3, L)`` float64 rotary positions.
         block: ``(L,)`` int64, 0 for the prompt and 1..Q for the questions.
+        sees: ``(L,)`` int64, how many tokens of the prompt each token may look at.
         taught: ``(L,)`` bool, tokens that the loss counts.
     """
 
     ids: np.ndarray
     positions: Positions
     block: np.ndarray
+    sees: np.ndarray
     taught: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Everything that comes before the questions.
+
+    Attributes:
+        ids: P token ids.
+        positions: ``(3, P)`` float64.
+        ends: number of tokens up to the end of each pair of frames.
+        times_s: time of the last frame of each pair: the moment that a question behind it is about.
+    """
+
+    ids: list[int]
+    positions: Positions
+    ends: tuple[int, ...]
+    times_s: tuple[float, ...]
+
+    def after(self, pair: int) -> float:
+        """Position of the first token of a question behind a pair."""
+        return float(self.positions[:, : self.ends[pair]].max()) + 1
 
 
 def visual_positions(
@@ -89,104 +113,96 @@ class Chat:
             self._known[text] = self.tokens(text)
         return self._known[text]
 
-    def prompt(self, grid: tuple[int, int, int], times_s: Sequence[float]) -> tuple[list[int], Positions]:
-        """Tokens and positions of everything that comes before the question.
+    def prompt(self, grid: tuple[int, int, int], times_s: Sequence[float]) -> Prompt:
+        """Tokens and positions of everything that comes before the questions.
+
+        With time marks each pair of frames stands behind its own times in text, and all its positions move
+        with its time: what is learnt of one picture holds for every other. Without, the clip is one plain
+        video with the library's positions.
 
         Args:
             grid: (T, H/14, W/14) of the clip's frames.
             times_s: true time of each frame on the clip's clock, 2 T of them (the last may be missing).
-
-        Returns:
-            P token ids and ``(3, P)`` positions. With time marks each pair of frames stands behind its own
-            times in text, at the position of that time; without, the clip is one plain video.
         """
         pairs = [times_s[start : start + PAIR] for start in range(0, len(times_s), PAIR)]
         middles = [sum(pair) / len(pair) for pair in pairs]
-        head = self._piece(USER)
-        base = float(len(head))
-        ids, places = list(head), [np.tile(np.arange(base), (3, 1))]
-        visual = visual_positions(grid, middles, self.tokens_per_second, base + 1)
+        lasts = tuple(float(pair[-1]) for pair in pairs)
+        ids = list(self._piece(USER))
+        base, per_pair = float(len(ids)), visual_tokens((1, *grid[1:]))
+        places = [np.tile(np.arange(base), (3, 1))]
+        opening, closing = self._piece(VISION_START), self._piece(VISION_END)
         if not self.contract.time_marks:
-            body = self._piece(VISION_START) + self._pad * visual_tokens(grid) + self._piece(VISION_END)
-            last = np.full((3, 1), visual.max() + 1)
-            return ids + body, np.concatenate([*places, np.full((3, 1), base), visual, last], axis=1)
-        per_pair = visual_tokens((1, *grid[1:]))
-        for number, (pair, middle) in enumerate(zip(pairs, middles, strict=True)):
-            mark = [token for time in pair for token in self._piece(self.contract.moment(time))]
-            mark += self._piece(VISION_START)
-            close = self._piece(VISION_END)
-            ids += mark + self._pad * per_pair + close
-            at = base + 1 + middle * self.tokens_per_second
+            ids += opening + self._pad * visual_tokens(grid) + closing
+            visual = visual_positions(grid, middles, self.tokens_per_second, base + 1)
+            places += [np.full((3, 1), base), visual, np.full((3, 1), visual.max() + 1)]
+            first = int(base) + 1
+            ends = [first + number * per_pair for number in range(1, len(pairs))] + [len(ids)]
+            return Prompt(ids, np.concatenate(places, axis=1), tuple(ends), lasts)
+        ends = []
+        for pair, middle in zip(pairs, middles, strict=True):
+            mark = [token for time in pair for token in self._piece(self.contract.moment(time))] + opening
+            ids += mark + self._pad * per_pair + closing
+            ends.append(len(ids))
+            at = base + len(mark) + middle * self.tokens_per_second
+            visual = visual_positions((1, *grid[1:]), [0.0], self.tokens_per_second, at)
             places += [
-                np.full((3, len(mark)), at),
-                visual[:, number * per_pair : (number + 1) * per_pair],
-                np.full((3, len(close)), at),
+                np.tile(at - np.arange(len(mark), 0, -1), (3, 1)),
+                visual,
+                np.full((3, 1), visual.max() + 1),
             ]
-        return ids, np.concatenate(places, axis=1)
+        return Prompt(ids, np.concatenate(places, axis=1), tuple(ends), lasts)
 
-    def turn(self, turn: Turn, after: float) -> tuple[list[int], np.ndarray, list[bool]]:
-        """Tokens of a question with its answer, which may be cut short to be continued by the model.
-
-        Args:
-            turn: what is asked and answered.
-            after: position of the first token behind the prompt.
-
-        Returns:
-            n token ids, ``(n,)`` float64 positions (the same on all three axes) and n times whether the
-            token is taught.
-        """
+    def turn(self, turn: Turn) -> tuple[list[int], list[bool]]:
+        """Tokens of a question with its answer, and which of them are taught."""
         ids: list[int] = []
         taught: list[bool] = []
-        anchored: dict[int, float] = {}
-        zero = len(self._piece(USER)) + 1  # position of the clip's first moment
-        for part in (*turn.question, TURN, *turn.answer):
+        for part in (turn.question, TURN, *turn.answer):
             piece = self._piece(part if isinstance(part, str) else part.text)
-            if isinstance(part, Moment) and self.contract.time_marks:
-                at = zero + part.time_s * self.tokens_per_second
-                anchored |= dict.fromkeys(range(len(ids), len(ids) + len(piece)), at)
             ids += piece
             taught += [isinstance(part, Value)] * len(piece)
-        positions = after + np.arange(len(ids), dtype=np.float64)
-        positions[list(anchored)] = list(anchored.values())
-        return ids, positions, taught
+        return ids, taught
 
-    def encode(self, grid: tuple[int, int, int], times_s: Sequence[float], turns: Sequence[Turn]) -> Encoded:
-        """A clip with its questions and answers."""
-        ids, places = self.prompt(grid, times_s)
-        after = after_prompt(places)
-        taught, block, positions = [False] * len(ids), [0] * len(ids), [places]
-        for number, turn in enumerate(turns, start=1):
-            own_ids, own_positions, own_taught = self.turn(turn, after)
+    def encode(
+        self, grid: tuple[int, int, int], times_s: Sequence[float], turns: Sequence[tuple[int, Turn]]
+    ) -> Encoded:
+        """A clip with its questions and answers, each behind the pair of frames with its number."""
+        prompt = self.prompt(grid, times_s)
+        ids, positions = list(prompt.ids), [prompt.positions]
+        block, sees, taught = ([value] * len(ids) for value in (0, len(ids), False))
+        for number, (pair, turn) in enumerate(turns, start=1):
+            own_ids, own_taught = self.turn(turn)
             ids, taught = ids + own_ids, taught + own_taught
             block += [number] * len(own_ids)
-            positions.append(np.tile(own_positions, (3, 1)))
+            sees += [prompt.ends[pair]] * len(own_ids)
+            positions.append(np.tile(prompt.after(pair) + np.arange(len(own_ids)), (3, 1)))
         return Encoded(
-            np.array(ids, np.int64), np.concatenate(positions, axis=1), np.array(block), np.array(taught)
+            np.array(ids, np.int64),
+            np.concatenate(positions, axis=1),
+            np.array(block),
+            np.array(sees),
+            np.array(taught),
         )
 
 
-def after_prompt(places: Positions) -> float:
-    """Position of the first token behind a prompt: the next whole number above all of its own."""
-    return float(np.floor(places.max())) + 1
-
-
-def attention_mask(blocks: np.ndarray) -> np.ndarray:
-    """Who may look at whom: causal, and inside the shared prompt or one's own question.
+def attention_mask(blocks: np.ndarray, sees: np.ndarray) -> np.ndarray:
+    """Who may look at whom: causal; at the prompt as far as seen, and at one's own question.
 
     Args:
         blocks: ``(B, L)`` int, 0 prompt, 1..Q questions, -1 padding.
+        sees: ``(B, L)`` int, how many tokens of the prompt each token may look at.
 
     Returns:
-        ``(B, 1, L, L)`` bool, True where the row may look at the column. Padding looks at itself only, so
+        ``(B, 1, L, L)`` bool, True where the row may look at the column. Padding looks at padding only, so
         that no row is empty.
 
-    >>> attention_mask(np.array([[0, 1, 2]]))[0, 0].astype(int)
-    array([[1, 0, 0],
-           [1, 1, 0],
-           [1, 0, 1]])
+    >>> attention_mask(np.array([[0, 0, 1, 2]]), np.array([[2, 2, 1, 2]]))[0, 0].astype(int)
+    array([[1, 0, 0, 0],
+           [1, 1, 0, 0],
+           [1, 0, 1, 0],
+           [1, 1, 0, 1]])
     """
     length = blocks.shape[1]
     same = blocks[:, :, None] == blocks[:, None, :]
-    prompt = (blocks[:, None, :] == 0) & (blocks[:, :, None] >= 0)
+    seen = (blocks[:, None, :] == 0) & (np.arange(length) < sees[:, :, None])
     causal = np.tril(np.ones((length, length), bool))
-    return ((same | prompt) & causal)[:, None]
+    return ((same | seen) & causal)[:, None]

@@ -29,7 +29,6 @@ from typing import Any, Literal
 from rushes.contract import Preprocessing, Value
 from rushes.errors import ModelError
 from rushes.models.pixels import FACTOR, PAIR, PATCH
-from rushes.records import Target
 
 GIB = 2**30
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
@@ -183,7 +182,6 @@ def estimate_training(
     nf4: bool,
     *,
     precision: Literal["float32", "bfloat16", "float16"] | None = None,
-    questions: int = 1,
 ) -> MemoryEstimate:
     """What one training step holds at its peak.
 
@@ -194,7 +192,6 @@ def estimate_training(
         lora_rank: None trains all parameters.
         nf4: 4-bit language layers.
         precision: of frozen weights and activations; by default bfloat16 under LoRA, else float32.
-        questions: questions for each clip.
 
     Raises:
         ModelError: the folder holds no configuration of a Qwen2.5-VL, or the name says no size.
@@ -202,7 +199,7 @@ def estimate_training(
     precision = precision or ("float32" if lora_rank is None else "bfloat16")
     width = WIDTH[precision]
     sizes, count = _sizes(name, contract)
-    tokens, scored, patches = (batch_size * n for n in lengths(contract, count, questions))
+    tokens, scored, patches = (batch_size * n for n in lengths(contract, count))
     language, vision = sizes.language, sizes.vision
     passing = width * vision.trained_elements() * patches
     through = width * language.trained_elements() * tokens
@@ -237,13 +234,12 @@ def estimate_training(
     )
 
 
-def lengths(contract: Preprocessing, count: Callable[[str], int], questions: int) -> tuple[int, int, int]:
+def lengths(contract: Preprocessing, count: Callable[[str], int]) -> tuple[int, int, int]:
     """Tokens, scored tokens and patches of one clip, with the longest label in the answers.
 
     Args:
         contract: frames, their size, and the words of the question.
         count: tokens of a text.
-        questions: questions about the clip.
     """
     from rushes.models.chat import TURN, USER
 
@@ -253,11 +249,11 @@ def lengths(contract: Preprocessing, count: Callable[[str], int], questions: int
     marks = contract.frames * count(contract.moment(contract.clip_s)) if contract.time_marks else 0
     borders = 2 * (pairs if contract.time_marks else 1)
     label = max(contract.labels, key=count, default="")
-    turn = contract.turn(0.0, Target(label, 0.0, contract.clip_s, label))
+    turn = contract.turn(label, label)
     values = sum(count(part.text) for part in turn.answer if isinstance(part, Value))
-    texts = (part if isinstance(part, str) else part.text for part in (*turn.question, TURN, *turn.answer))
-    tokens = count(USER) + marks + borders + patches // MERGED + questions * sum(map(count, texts))
-    return tokens, questions * values, patches
+    texts = (part if isinstance(part, str) else part.text for part in (turn.question, TURN, *turn.answer))
+    tokens = count(USER) + marks + borders + patches // MERGED + pairs * sum(map(count, texts))
+    return tokens, pairs * values, patches
 
 
 def _sizes(name: str, contract: Preprocessing) -> tuple[Sizes, Callable[[str], int]]:

@@ -48,11 +48,20 @@ class Continuation:
         rows = torch.arange(len(lengths), device=ends.device)
         return cls(vlm, cache, places < ends[:, None], batch["positions"][:, rows, ends - 1], logits.float())
 
-    def branch(self, count: int) -> Continuation:
-        """Copies of each row, one behind the other, to be continued in ``count`` ways."""
+    def branch(self, count: int, sees: Sequence[int] | None = None) -> Continuation:
+        """Copies of each row, one behind the other, to be continued in ``count`` ways.
+
+        Args:
+            count: copies of each row.
+            sees: for each of the ``B * count`` copies, how many of its first places it may look at; all
+                without it.
+        """
         cache = copy.deepcopy(self.cache)
         cache.batch_repeat_interleave(count)
         valid, logits = (part.repeat_interleave(count, dim=0) for part in (self.valid, self.logits))
+        if sees is not None:
+            places = torch.arange(valid.shape[1], device=valid.device)
+            valid = valid & (places < torch.tensor(sees, device=valid.device)[:, None])
         return Continuation(self.vlm, cache, valid, self.last.repeat_interleave(count, dim=1), logits)
 
     def read(self, rows: Sequence[Sequence[int]], positions: Sequence[np.ndarray] | None = None) -> None:

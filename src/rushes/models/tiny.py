@@ -14,7 +14,7 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from rushes.contract import ANSWER_END, ANSWER_FIELDS, Preprocessing
+from rushes.contract import ANSWER_END, BEFORE_NEXT, BEFORE_OPERATION, Preprocessing
 from rushes.models.chat import END, TURN, USER, VIDEO_PAD, VISION_END, VISION_START
 
 SPECIAL = (
@@ -32,10 +32,8 @@ SPECIAL = (
 def _vocabulary(contract: Preprocessing) -> Iterable[str]:
     """Every whole piece of text that the contract can produce, then single characters for any other text."""
     yield from (USER, TURN)
-    yield from (contract.question.partition("{moment}")[::2])
-    yield contract.caption
-    yield from (text for _, text in ANSWER_FIELDS)
-    yield ANSWER_END
+    yield contract.question
+    yield from (BEFORE_OPERATION, BEFORE_NEXT, ANSWER_END)
     yield from contract.labels
     yield from contract.moments()
     yield from (chr(code) for code in (10, *range(32, 127)))

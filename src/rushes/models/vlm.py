@@ -105,7 +105,11 @@ def collate(
         positions=torch.from_numpy(
             padded([clip.positions for clip in clips], 0).transpose(1, 0, 2).astype(np.float32)
         ),
-        mask=torch.from_numpy(attention_mask(padded([clip.block for clip in clips], -1))),
+        mask=torch.from_numpy(
+            attention_mask(
+                padded([clip.block for clip in clips], -1), padded([clip.sees for clip in clips], 0)
+            )
+        ),
         taught=torch.from_numpy(padded([clip.taught for clip in clips], False)),
         patches=torch.from_numpy(np.concatenate(patches)),
         grids=torch.tensor(grids, dtype=torch.int64),

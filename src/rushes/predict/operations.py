@@ -1,11 +1,12 @@
 """A trained model's answers about clips: the same code for evaluate, serve and arena.
 
-The operation is scored at the asked moment and at every other one, among the labels of the label set. The
-segment is the stretch around the asked moment that most likely carries its label throughout; the next
-operation is scored behind that answer. Nothing has to be parsed and nothing can be illegal.
+Behind every pair of frames the model is asked which operation this is and what comes next; both are scored
+among the labels of the label set. The segment is the stretch around the asked moment that most likely carries
+its operation throughout; what follows is read off the pictures where they show it, and is the model's
+expectation where they do not. Nothing has to be parsed and nothing can be illegal.
 
 Why the segment is not generated as two numbers: a model that knows what goes on at each moment knows the
-boundaries too, while numbers have to be learnt on top (docs/design/segments.md has the figures).
+boundaries too, while numbers have to be learnt on top (docs/design/question.md has the figures).
 """
 
 from __future__ import annotations
@@ -17,14 +18,12 @@ from typing import Literal
 import numpy as np
 import torch
 
-from rushes.contract import ANSWER_FIELDS, Turn
-from rushes.models.chat import after_prompt
+from rushes.contract import BEFORE_NEXT, BEFORE_OPERATION, Turn
 from rushes.models.pixels import patchify
 from rushes.models.scoring import Continuation, stretch
 from rushes.models.vlm import Vlm, collate, to_device
 from rushes.prepare.sample import Sample
 
-TRACK_STEP_S = 0.2  # between the moments at which the operation is scored
 CERTAIN = 6.0  # log-odds beyond which evidence no longer counts: about 1 in 400
 
 Variant = Literal["model", "untrained", "no_vision", "shuffled"]
@@ -77,8 +76,8 @@ class Answerer:
         self.batch_size = batch_size
         self._chat = vlm.chat()
         self._labels = [self._chat.tokens(label) for label in vlm.contract.labels]
-        clip_s = vlm.contract.clip_s
-        self._track_s = np.arange(TRACK_STEP_S / 2, clip_s, TRACK_STEP_S)  # (M,)
+        self._asking, _ = self._chat.turn(Turn(vlm.contract.question, (BEFORE_OPERATION,)))
+        self._next = self._chat.tokens(BEFORE_NEXT)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer any number of questions, ``batch_size`` at a time."""
@@ -86,91 +85,86 @@ class Answerer:
         batches = (questions[start : start + self.batch_size] for start in starts)
         return [answer for batch in batches for answer in self._answer(batch)]
 
-    @torch.inference_mode()
     def _answer(self, questions: Sequence[Question]) -> list[Answer]:
-        labels, clip_s = self.vlm.contract.labels, self.vlm.contract.clip_s
-        state, after = self._look(questions)
-        asked = [int(np.abs(self._track_s - question.asked_s).argmin()) for question in questions]
-        # The asked moment takes the place of the nearest one: next to it, it would count twice.
-        moments_s = np.tile(self._track_s, (len(questions), 1))
-        moments_s[np.arange(len(questions)), asked] = [question.asked_s for question in questions]
-        tracks = self._track(state, after, moments_s)  # (B, M, labels)
-        operations = np.stack([track[place] for track, place in zip(tracks, asked, strict=True)])
-        operation = operations.argmax(axis=1)
-        segments = [
-            _segment(own_s, track[:, label], place, clip_s)
-            for own_s, track, label, place in zip(moments_s, tracks, operation, asked, strict=True)
-        ]
-        nexts = self._next(state, after, questions, operation, segments)
+        tracks = self._track(questions)
+        contract = self.vlm.contract
         return [
-            Answer(
-                operation=labels[operation[row]],
-                start_s=segments[row][0],
-                end_s=segments[row][1],
-                next=labels[nexts[row].argmax()],
-                confidence=float(operations[row, operation[row]]),
-                probabilities=operations[row],
-                next_probabilities=nexts[row],
-            )
-            for row in range(len(questions))
+            read_off(track, question.asked_s, contract.labels, contract.clip_s)
+            for track, question in zip(tracks, questions, strict=True)
         ]
 
-    def _look(self, questions: Sequence[Question]) -> tuple[Continuation, list[float]]:
-        """Read the pictures of each question; also the position behind each prompt."""
+    @torch.inference_mode()
+    def _track(self, questions: Sequence[Question]) -> list[Track]:
+        """What the model says behind every pair of frames of each question."""
         patches, grids = zip(*(patchify(question.frames) for question in questions), strict=True)
-        clips = [
-            self._chat.encode(grid, question.times_s, [])
-            for grid, question in zip(grids, questions, strict=True)
-        ]
+        asked = list(zip(grids, (question.times_s for question in questions), strict=True))
+        clips = [self._chat.encode(grid, times_s, []) for grid, times_s in asked]
+        prompts = [self._chat.prompt(grid, times_s) for grid, times_s in asked]
         batch = to_device(collate(clips, patches, grids, self.vlm.tokenizer.pad_token_id), self.vlm.device)
         state = Continuation.of(self.vlm, batch, [len(clip.ids) for clip in clips])
-        return state, [after_prompt(clip.positions) for clip in clips]
-
-    def _track(self, state: Continuation, after: Sequence[float], moments_s: np.ndarray) -> np.ndarray:
-        """Probability of each label at each of the moments ``(B, M)``: ``(B, M, labels)``."""
-        count = moments_s.shape[1]
-        asking = (ANSWER_FIELDS[0][1],)
-        turns = [
-            self._chat.turn(Turn(self.vlm.contract.ask(moment_s), asking), behind)
-            for own_s, behind in zip(moments_s, after, strict=True)
-            for moment_s in own_s
+        # Clips of a batch may have different numbers of pairs: the last is asked again to fill up.
+        count = max(len(prompt.ends) for prompt in prompts)
+        pairs = [(prompt, min(pair, len(prompt.ends) - 1)) for prompt in prompts for pair in range(count)]
+        ways = state.branch(count, [prompt.ends[pair] for prompt, pair in pairs])
+        after = [prompt.after(pair) + np.arange(len(self._asking)) for prompt, pair in pairs]
+        ways.read([self._asking] * len(pairs), after)
+        operations = ways.score(self._labels)
+        ways.read([[*self._labels[label], *self._next] for label in operations.argmax(axis=1)])
+        nexts = ways.score(self._labels)
+        return [
+            Track(
+                np.array(prompt.times_s),
+                operations[row * count : row * count + len(prompt.ends)],
+                nexts[row * count : row * count + len(prompt.ends)],
+            )
+            for row, prompt in enumerate(prompts)
         ]
-        ways = state.branch(count)
-        ways.read([ids for ids, _, _ in turns], [positions for _, positions, _ in turns])
-        return ways.score(self._labels).reshape(len(after), count, -1)
-
-    def _next(
-        self,
-        state: Continuation,
-        after: Sequence[float],
-        questions: Sequence[Question],
-        operation: np.ndarray,
-        segments: Sequence[tuple[float, float]],
-    ) -> np.ndarray:
-        """Probability of each label as the next operation, behind the rest of the answer: ``(B, labels)``."""
-        contract = self.vlm.contract
-        rows = []
-        for question, label, (start_s, end_s), behind in zip(
-            questions, operation, segments, after, strict=True
-        ):
-            known = (contract.labels[label], contract.moment(start_s), contract.moment(end_s))
-            texts = [text for _, text in ANSWER_FIELDS]
-            parts = [part for pair in zip(texts, known, strict=False) for part in pair]
-            turn = Turn(contract.ask(question.asked_s), (*parts, texts[-1]))
-            rows.append(self._chat.turn(turn, behind))
-        state.read([ids for ids, _, _ in rows], [positions for _, positions, _ in rows])
-        return state.score(self._labels)
 
 
-def _segment(
-    moments_s: np.ndarray, probability: np.ndarray, asked: int, clip_s: float
-) -> tuple[float, float]:
-    """The segment of a label, given its probability at moments in order; cut half-way between two moments."""
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What a model says at P moments of a clip.
+
+    Attributes:
+        times_s: ``(P,)`` moments on the clip's clock, rising.
+        operations, nexts: ``(P, labels)`` probabilities, rows sum to one.
+    """
+
+    times_s: np.ndarray
+    operations: np.ndarray
+    nexts: np.ndarray
+
+
+def read_off(track: Track, asked_s: float, labels: Sequence[str], clip_s: float) -> Answer:
+    """The answer about one moment of a clip.
+
+    >>> track = Track(np.array([1.0, 2.0, 3.0]), np.array([[.9, .1], [.8, .2], [.1, .9]]), np.full((3, 2), .5))
+    >>> answer = read_off(track, asked_s=1.2, labels=("Tape", "Label"), clip_s=4.0)
+    >>> answer.operation, answer.start_s, answer.end_s, answer.next
+    ('Tape', 0.0, 2.5, 'Label')
+    """
+    asked = int(np.abs(track.times_s - asked_s).argmin())
+    operation = int(track.operations[asked].argmax())
+    probability = track.operations[:, operation]
     odds = np.log(probability + 1e-12) - np.log1p(1e-12 - probability)
     first, last = stretch(np.clip(odds, -CERTAIN, CERTAIN), asked)
-    start_s = 0.0 if first == 0 else (moments_s[first - 1] + moments_s[first]) / 2
-    end_s = clip_s if last == len(moments_s) - 1 else (moments_s[last] + moments_s[last + 1]) / 2
-    return round(float(start_s), 6), round(float(end_s), 6)  # microseconds, without the dust of floats
+    cuts_s = [0.0, *(track.times_s[1:] + track.times_s[:-1]) / 2, clip_s]
+    # The segment holds the asked moment, also where that lies beyond the last or before the first cut.
+    start_s, end_s = min(cuts_s[first], asked_s), max(cuts_s[last + 1], np.nextafter(asked_s, np.inf))
+    nexts = track.nexts[last]
+    if last + 1 < len(track.times_s):
+        # Pictures show what follows; only the operation that ends cannot follow itself there.
+        nexts = np.where(np.arange(len(labels)) == operation, 0.0, track.operations[last + 1])
+        nexts = nexts / nexts.sum()
+    return Answer(
+        operation=labels[operation],
+        start_s=float(start_s),
+        end_s=float(end_s),
+        next=labels[int(nexts.argmax())],
+        confidence=float(track.operations[asked, operation]),
+        probabilities=track.operations[asked],
+        next_probabilities=nexts,
+    )
 
 
 def question(sample: Sample, variant: Variant, seed: int) -> Question:

@@ -1,78 +1,40 @@
-"""What is asked of a clip in training: any moment whose answer the annotation knows."""
+"""What is asked of a clip in training: behind every pair of frames, what goes on there and what follows."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from rushes.contract import Preprocessing, Turn
+from rushes.models.pixels import PAIR
 from rushes.prepare.sample import Sample
-from rushes.records import Target
-
-EDGES = 0.5
-"""Share of the questions about the first or last moment of a clip, which is what evaluation asks."""
-
-NEAR, NEAR_S = 0.5, 0.5
-"""Share of the short questions that are near a boundary, and how near: the standard deviation in seconds."""
 
 
-def clip_turns(sample: Sample, contract: Preprocessing, count: int, rng: np.random.Generator) -> list[Turn]:
-    """``count`` questions about random moments of a clip, with their answers.
-
-    The first is the clip's own question where it has an answer. The model never sees where a boundary is,
-    only the pictures, their times and the moment.
-    """
-    turns = [] if sample.target is None else [contract.turn(sample.asked_s, sample.target)]
-    # All as it is written, on the grid: a segment shorter than a step would begin where it ends.
-    written = [
-        (float(contract.moment(segment.start_s)), float(contract.moment(segment.end_s)), segment, follower)
-        for segment, follower in sample.answerable()
-    ]
-    answerable = [part for part in written if part[0] < part[1]]
-    last_s = contract.clip_s - contract.time_step_s
-    edges = [
-        (moment_s, *part)
-        for moment_s in (0.0, last_s)
-        for part in answerable
-        if part[0] <= moment_s < part[1]
-    ]
-    while answerable and len(turns) < count:
-        if edges and rng.random() < EDGES:
-            moment_s, _, _, segment, follower = edges[rng.integers(len(edges))]
-        else:
-            start_s, end_s, segment, follower = answerable[rng.integers(len(answerable))]
-            moment_s = min(rng.uniform(start_s, end_s), end_s - contract.time_step_s)
-        turns.append(contract.turn(moment_s, Target(segment.label, segment.start_s, segment.end_s, follower)))
-    return turns[:count]
+def frame_turn(sample: Sample, contract: Preprocessing, time_s: float) -> Turn | None:
+    """The question about one moment with its answer; None where the moment carries no label."""
+    followers = dict(sample.answerable())
+    label = next((segment for segment in sample.segments if segment.contains(time_s)), None)
+    return None if label is None else contract.turn(label.label, followers.get(label))
 
 
-def moment_turns(sample: Sample, contract: Preprocessing, count: int, rng: np.random.Generator) -> list[Turn]:
-    """Up to ``count`` short questions, answered by the operation alone; half of them are near boundaries.
-
-    Asked at every moment these answers give the segment (``predict/operations.py``), so what counts is how
-    sharply they change where the operation does.
-    """
-    boundaries_s = [segment.start_s for segment in sample.segments[1:]]
-    last_s = contract.clip_s - contract.time_step_s
-    turns = []
-    for _ in range(count):
-        near = boundaries_s and rng.random() < NEAR
-        middle_s = boundaries_s[rng.integers(len(boundaries_s))] if near else 0.0
-        moment_s = middle_s + rng.normal(0.0, NEAR_S) if near else rng.uniform(0.0, last_s)
-        moment_s = min(max(moment_s, 0.0), last_s)
-        # The moment is asked about as it is written, which may lie on the other side of a boundary.
-        moment_s = float(contract.moment(moment_s))
-        label = next((segment.label for segment in sample.segments if segment.contains(moment_s)), None)
-        if label is not None:
-            turns.append(contract.moment_turn(moment_s, label))
-    return turns
+def clip_turns(sample: Sample, contract: Preprocessing) -> list[tuple[int, Turn]]:
+    """A question behind every pair of frames whose last frame carries a label."""
+    lasts = [sample.times_s[start : start + PAIR][-1] for start in range(0, len(sample.times_s), PAIR)]
+    turns = [(pair, frame_turn(sample, contract, time_s)) for pair, time_s in enumerate(lasts)]
+    return [(pair, turn) for pair, turn in turns if turn is not None]
 
 
-def caption_frame(sample: Sample, rng: np.random.Generator) -> tuple[int, str] | None:
-    """A random labelled frame of the clip, as its number and its operation; None if there is none."""
-    labelled = [
-        (number, segment.label)
+def labelled_frames(sample: Sample) -> Sequence[int]:
+    """Numbers of the frames that carry a label."""
+    return [
+        number
         for number, time_s in enumerate(sample.times_s)
-        for segment in sample.segments
-        if segment.contains(time_s)
+        if any(segment.contains(time_s) for segment in sample.segments)
     ]
-    return labelled[rng.integers(len(labelled))] if labelled else None
+
+
+def random_frame(sample: Sample, rng: np.random.Generator) -> int | None:
+    """Number of a random labelled frame; None where there is none."""
+    frames = labelled_frames(sample)
+    return int(frames[rng.integers(len(frames))]) if frames else None

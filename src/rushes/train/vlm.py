@@ -2,8 +2,8 @@
 
     rushes train recipes/operations-twin.yaml
 
-A model that starts from nothing learns to see only if it first learns single frames ("which operation is
-this?") and clips afterwards. A model that can see starts with clips.
+The question is asked behind every pair of frames of a clip. A model that starts from nothing learns to see if
+it is first asked about single frames, and about clips afterwards; a model that can see starts with clips.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rushes.stages import canonical_json
 from rushes.train.augment import augment
 from rushes.train.events import Event, narrate
 from rushes.train.loop import FitResult, LoopSettings, StepOutput, fit
-from rushes.train.questions import caption_frame, clip_turns, moment_turns
+from rushes.train.questions import clip_turns, frame_turn, random_frame
 
 FORMAT = 1  # raised when the same recipe would train another model
 
@@ -72,14 +72,11 @@ class Collator:
     Attributes:
         vlm: whose tokens and contract.
         ask: whole clips, or one random frame of each.
-        questions, moments: whole and short questions per clip.
         augmented: whether pictures are changed at random.
     """
 
     vlm: Vlm
     ask: str
-    questions: int
-    moments: int
     augmented: bool
 
     def __call__(self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator]) -> dict:
@@ -92,15 +89,13 @@ class Collator:
     def _encode(self, sample: Sample, rng: np.random.Generator) -> tuple[Encoded, np.ndarray, tuple]:
         contract = self.vlm.contract
         if self.ask == "captions":
-            captioned = caption_frame(sample, rng)
-            number, turns = 0, []  # a clip of a timeline may be without any label: it teaches nothing
-            if captioned is not None:
-                number, turns = captioned[0], [contract.caption_turn(captioned[1])]
-            pixels, times_s = sample.pixels(number), (0.0, 0.0)
+            # A clip of a timeline may be without any label: it teaches nothing.
+            frame = random_frame(sample, rng)
+            number = 0 if frame is None else frame
+            turn = frame_turn(sample, contract, sample.times_s[number])
+            pixels, times_s, turns = sample.pixels(number), (0.0, 0.0), [] if turn is None else [(0, turn)]
         else:
-            pixels, times_s = sample.pixels(), sample.times_s
-            turns = clip_turns(sample, contract, self.questions, rng)
-            turns += moment_turns(sample, contract, self.moments, rng)
+            pixels, times_s, turns = sample.pixels(), sample.times_s, clip_turns(sample, contract)
         patches, grid = patchify(augment(pixels, rng) if self.augmented else pixels)
         return self.vlm.chat().encode(grid, times_s, turns), patches, grid
 
@@ -129,7 +124,7 @@ def train(
     """
     answering, results, steps_before = Answering(vlm), [], 0
     for number, phase in enumerate(settings.phases, start=1):
-        collator = Collator(vlm, phase.ask, phase.questions, phase.moments, settings.augment)
+        collator = Collator(vlm, phase.ask, settings.augment)
         loop = LoopSettings(
             steps=phase.steps,
             batch_size=phase.batch_size,
