@@ -1,9 +1,9 @@
 """A clip and its questions as tokens, rotary positions and an attention mask.
 
 Shapes: L tokens, P of them the prompt (instruction, times and pictures), Q questions behind it. A question is
-asked behind a pair of frames: it sees the prompt up to that pair, and itself. So all questions of a clip share
-one reading of its pictures, eight of them cost little more than one, and none knows what comes later than its
-moment. Rotary positions are (time, row, column) triples; the time of a picture is its true time.
+asked behind a pair of frames: it sees the prompt up to that pair, and itself. So all questions of a clip
+share one reading of its pictures, eight of them cost little more than one, and none knows what comes later
+than its moment. Rotary positions are (time, row, column) triples; the time of a picture is its true time.
 """
 
 from __future__ import annotations

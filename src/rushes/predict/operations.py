@@ -138,7 +138,8 @@ class Track:
 def read_off(track: Track, asked_s: float, labels: Sequence[str], clip_s: float) -> Answer:
     """The answer about one moment of a clip.
 
-    >>> track = Track(np.array([1.0, 2.0, 3.0]), np.array([[.9, .1], [.8, .2], [.1, .9]]), np.full((3, 2), .5))
+    >>> operations = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]])
+    >>> track = Track(np.array([1.0, 2.0, 3.0]), operations, np.full((3, 2), 0.5))
     >>> answer = read_off(track, asked_s=1.2, labels=("Tape", "Label"), clip_s=4.0)
     >>> answer.operation, answer.start_s, answer.end_s, answer.next
     ('Tape', 0.0, 2.5, 'Label')
