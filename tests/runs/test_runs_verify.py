@@ -10,6 +10,7 @@ from rushes.errors import StageError
 from rushes.runs.proof import proof
 from rushes.runs.verify import verify_run
 from rushes.stages import sha256_file, working, write_json
+from rushes.train.events import read_events
 
 KINDS = {
     "twin": (
@@ -122,6 +123,13 @@ def test_repair_closes_stages_whose_done_is_broken(job):
     assert told.code == 0, told.err
     assert told.json["rebuilt"] == list(KINDS)
     assert changed_content(job, before, *KINDS) == set()
+
+
+def test_a_broken_log_of_training_is_written_again_from_its_first_step(job):
+    path = job.one("train", "phase-2-*/events.jsonl")
+    flip(path)
+    assert verify_run(job.run(), repair=True).repaired
+    assert [event["step"] for event in read_events(path) if event["kind"] == "train"] == [1, 2]
 
 
 def test_a_missing_file_and_a_stranger_are_found(job):
