@@ -13,12 +13,12 @@ from rushes.models import vlm as family
 from rushes.models.chat import Encoded
 from rushes.models.pixels import patchify
 from rushes.models.vlm import Batch, Vlm
-from rushes.records import Target
 
 torch.set_num_threads(1)
 
 LABELS = ("Pick", "Tape", "Press", "Label")
 
+Asked = tuple[int, Turn]
 MakeBatch = Callable[..., tuple[Batch, list[Encoded]]]
 
 
@@ -52,14 +52,13 @@ def noise() -> Callable[..., np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def turns(contract: Preprocessing) -> list[Turn]:
-    """Three questions with answers."""
-    targets = (
-        Target("Pick", 0.0, 2.1, "Tape"),
-        Target("Tape", 2.1, 4.0, "Press"),
-        Target("Press", 4.0, 5.0, "Pick"),
-    )
-    return [contract.turn(asked_s, target) for asked_s, target in zip((0.0, 3.3, 4.9), targets, strict=True)]
+def turns(contract: Preprocessing) -> list[Asked]:
+    """Three questions with answers: one behind the first pair of frames, two behind the second."""
+    return [
+        (0, contract.turn("Pick", "Tape")),
+        (1, contract.turn("Tape", None)),
+        (1, contract.turn("Press", "Pick")),
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +66,7 @@ def make_batch(noise: Callable) -> MakeBatch:
     """Clips of noise with the given turns each: a batch and its clips."""
 
     def make(
-        vlm: Vlm, clips: list[list[Turn]], sizes: list[tuple[int, int]] | None = None
+        vlm: Vlm, clips: list[list[Asked]], sizes: list[tuple[int, int]] | None = None
     ) -> tuple[Batch, list[Encoded]]:
         made = []
         for number, turns in enumerate(clips):

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from rushes.contract import Moment
 from rushes.models import vlm as family
 from rushes.models.chat import USER, VIDEO_PAD, VISION_END, VISION_START, attention_mask, visual_positions
 from rushes.models.pixels import patchify
-from rushes.models.scoring import Continuation
 from rushes.models.vlm import Vlm
 
 BIG = (2, 8, 8)  # 4x4 tokens a picture
@@ -34,9 +32,10 @@ def pads(vlm, encoded):
 
 
 def test_even_frames_stand_where_the_library_puts_them(plain, turns):
-    """Pairs at 0, 0.5 s: the time fits into the side of a picture, so the text behind agrees too."""
-    encoded = plain.chat().encode(BIG, [0.0, 0.0, 0.5, 0.5], turns[:1])
-    np.testing.assert_array_equal(encoded.positions, library_positions(plain, encoded.ids, BIG, 0.5))
+    """Two positions apart: the time fits into the side of a picture, so the text behind agrees too."""
+    step_s = 2 / plain.chat().tokens_per_second
+    encoded = plain.chat().encode(BIG, [0.0, 0.0, step_s, step_s], turns[2:])
+    np.testing.assert_array_equal(encoded.positions, library_positions(plain, encoded.ids, BIG, step_s))
 
 
 @pytest.mark.parametrize("step_s", [0.25, 1.0, 1.5])
@@ -44,7 +43,7 @@ def test_even_frames_on_the_clips_clock(plain, turns, step_s):
     """A pair stands at its middle on the clip's clock, where the library starts at zero."""
     times = step_s * np.arange(8) / 2
     grid = (4, 8, 8)
-    encoded = plain.chat().encode(grid, times.tolist(), turns[:1])
+    encoded = plain.chat().encode(grid, times.tolist(), turns[2:])
     theirs = library_positions(plain, encoded.ids, grid, step_s)
     picture = pads(plain, encoded)
     np.testing.assert_array_equal(encoded.positions[1:, picture], theirs[1:, picture])
@@ -58,14 +57,32 @@ def test_even_frames_on_the_clips_clock(plain, turns, step_s):
 def test_uneven_frames_stand_at_their_true_times(shared_vlm, plain, turns, marked):
     vlm = shared_vlm if marked else plain
     times = [0.0, 0.3, 0.45, 3.05, 3.1, 4.9]
-    encoded = vlm.chat().encode((3, 4, 6), times, turns[:1])
-    time = encoded.positions[0, pads(vlm, encoded)].reshape(3, 6)
-    zero = len(vlm.chat().tokens(USER)) + 1
-    middles = np.array([0.15, 1.75, 4.0])
-    np.testing.assert_allclose(time, np.repeat(zero + 4.0 * middles[:, None], 6, axis=1))
-    text = ~pads(vlm, encoded) & (encoded.block > 0)
-    question = encoded.positions[0, text]
-    assert np.sort(question)[-5:].min() > time.max()
+    encoded = vlm.chat().encode((3, 4, 6), times, [(2, turns[0][1])])
+    time, row, column = encoded.positions[:, pads(vlm, encoded)].reshape(3, 3, 2, 3)
+    zero = len(vlm.chat().tokens(USER)) + (3 if marked else 1)  # behind two times and the opening
+    middles = vlm.chat().tokens_per_second * np.array([0.15, 1.75, 4.0])[:, None, None]
+    start = zero + (middles if marked else 0.0)
+    np.testing.assert_allclose(time, np.broadcast_to(zero + middles, (3, 2, 3)))
+    np.testing.assert_allclose(row, np.broadcast_to(start + np.arange(2)[:, None], (3, 2, 3)))
+    np.testing.assert_allclose(column, np.broadcast_to(start + np.arange(3), (3, 2, 3)))
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_question_stands_behind_all_that_it_sees(shared_vlm, plain, turns, marked):
+    vlm = shared_vlm if marked else plain
+    times = [0.0, 0.3, 0.45, 3.05, 3.1, 4.9]
+    prompt = vlm.chat().prompt((3, 4, 6), times)
+    assert prompt.times_s == (0.3, 3.05, 4.9)
+    encoded = vlm.chat().encode((3, 4, 6), times, [(pair, turns[0][1]) for pair in range(3)])
+    for pair in range(3):
+        own = encoded.block == pair + 1
+        seen = encoded.positions[:, : prompt.ends[pair]]
+        assert (encoded.sees[own] == prompt.ends[pair]).all()
+        assert (encoded.positions[:, own] == encoded.positions[0, own]).all()
+        assert encoded.positions[0, own].min() == seen.max() + 1
+        assert (np.diff(encoded.positions[0, own]) == 1).all()
+        pictures = (encoded.ids[: prompt.ends[pair]] == vlm.base.config.video_token_id).sum()
+        assert pictures == 6 * (pair + 1)
 
 
 def test_pictures_never_collide_in_time(plain):
@@ -77,60 +94,54 @@ def test_pictures_never_collide_in_time(plain):
 
 def test_marks_stand_before_their_pictures_at_their_time(shared_vlm):
     chat = shared_vlm.chat()
-    ids, places = chat.prompt((2, 4, 6), [0.0, 0.7, 2.9, 4.8])
+    prompt = chat.prompt((2, 4, 6), [0.0, 0.7, 2.9, 4.8])
     start, pad, end = (chat.tokens(text)[0] for text in (VISION_START, VIDEO_PAD, VISION_END))
     first = [chat.tokens(text)[0] for text in ("0.0", "0.7")]
     second = [chat.tokens(text)[0] for text in ("2.9", "4.8")]
-    want = [*chat.tokens(USER), *first, start, *[pad] * 6, end, *second, start, *[pad] * 6, end]
-    assert ids == want
-    assert places.shape == (3, len(ids))
-    head = len(chat.tokens(USER))
-    near = head + 1 + 4.0 * 0.35
-    np.testing.assert_allclose(places[:, head : head + 3], near)
-    np.testing.assert_allclose(places[:, head + 9], near)
-
-
-def test_a_moment_stands_among_the_frames(shared_vlm, plain, turns, contract):
-    for vlm, anchored in ((shared_vlm, True), (plain, False)):
-        chat = vlm.chat()
-        encoded = chat.encode((2, 4, 6), [0.0, 0.7, 2.9, 4.8], [turns[1]])
-        moment = next(part for part in turns[1].question if isinstance(part, Moment))
-        own = encoded.block == 1
-        place = int(np.flatnonzero(own & (encoded.ids == chat.tokens(moment.text)[0]))[0])
-        steps = np.diff(encoded.positions[0, own])
-        if anchored:
-            at = len(chat.tokens(USER)) + 1 + 4.0 * moment.time_s
-            np.testing.assert_allclose(encoded.positions[:, place], at)
-            others = np.delete(encoded.positions[0, own], place - int(own.argmax()))
-            assert (np.diff(others) > 0).all()
-            assert others.max() - others.min() == own.sum() - 1
-        else:
-            assert (steps == 1).all()
+    head = chat.tokens(USER)
+    assert prompt.ids == [*head, *first, start, *[pad] * 6, end, *second, start, *[pad] * 6, end]
+    assert prompt.ends == (len(head) + 10, len(head) + 20)
+    assert prompt.positions.shape == (3, len(prompt.ids))
+    pairs = prompt.positions[:, len(head) :].reshape(3, 2, 10)
+    np.testing.assert_allclose(
+        pairs[:, 0, :3] - len(head) - chat.tokens_per_second * 0.35, [[0.0, 1.0, 2.0]] * 3, atol=1e-9
+    )
+    # All positions of a pair move with its time: what is learnt of one picture holds for every other.
+    np.testing.assert_allclose(pairs[:, 1] - pairs[:, 0], chat.tokens_per_second * (3.85 - 0.35))
 
 
 def test_only_values_are_taught(shared_vlm, turns):
     encoded = shared_vlm.chat().encode((2, 4, 6), [0.0, 0.7, 2.9, 4.8], turns)
-    words = shared_vlm.tokenizer
-    taught = words.convert_ids_to_tokens(encoded.ids[encoded.taught].tolist())
-    assert " ".join(taught) == "Pick 0.0 2.1 Tape Tape 2.1 4.0 Press Press 4.0 5.0 Pick"
-
-
-def test_short_turns_teach_the_operation_alone(shared_vlm, contract):
-    turns = [contract.moment_turn(1.0, "Tape"), contract.caption_turn("Press")]
-    encoded = shared_vlm.chat().encode((2, 4, 6), [0.0, 0.7, 2.9, 4.8], turns)
     taught = shared_vlm.tokenizer.convert_ids_to_tokens(encoded.ids[encoded.taught].tolist())
-    assert taught == ["Tape", "Press"]
+    assert taught == ["Pick", "Tape", "Tape", "Press", "Pick"]
 
 
-def test_nobody_looks_at_padding_or_at_another_question():
+def test_nobody_looks_at_padding_or_at_another_question_or_ahead():
     rng = np.random.default_rng(0)
     for _ in range(20):
         sizes = rng.integers(1, 5, 4)
         row = np.repeat([0, 1, 2, -1], sizes)
-        mask = attention_mask(row[None])[0, 0]
+        sees = np.repeat([sizes[0], *rng.integers(1, sizes[0] + 1, 2), 0], sizes)
+        mask = attention_mask(row[None], sees[None])[0, 0]
+        assert mask.any(axis=1).all()
         for query, key in np.ndindex(mask.shape):
-            seen = key <= query and (row[key] == row[query] or (row[key] == 0 and row[query] > 0))
-            assert mask[query, key] == seen
+            seen = row[key] == row[query] or (row[key] == 0 and key < sees[query])
+            assert mask[query, key] == (key <= query and seen)
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_question_knows_nothing_of_later_frames(shared_vlm, plain, turns, noise, marked):
+    vlm = shared_vlm if marked else plain
+    frames, logits = noise(4, 56, 84), []
+    for seed in (0, 1):
+        changed = np.concatenate([frames[:2], noise(2, 56, 84, seed)])
+        patches, grid = patchify(changed)
+        encoded = vlm.chat().encode(grid, [0.0, 0.7, 2.9, 4.8], turns)
+        batch = family.collate([encoded], [patches], [grid], vlm.tokenizer.pad_token_id)
+        logits.append(logits_of(vlm, batch)[0])
+    differ = (logits[0] - logits[1]).abs().amax(dim=1).numpy() > 1e-6
+    assert not differ[encoded.block == 1].any()
+    assert differ[encoded.block == 2].all()
 
 
 def logits_of(vlm, batch):
@@ -166,12 +177,3 @@ def test_padding_changes_nothing(shared_vlm, turns, make_batch):
     assert len(set(lengths)) == 3
     single, _ = make_batch(shared_vlm, [turns], sizes[:1])
     torch.testing.assert_close(logits[0, : lengths[0]], logits_of(shared_vlm, single)[0], atol=1e-5, rtol=0)
-
-
-def test_chats_end_where_a_continuation_begins(shared_vlm, turns, noise):
-    patches, grid = patchify(noise(4, 56, 84))
-    encoded = shared_vlm.chat().encode(grid, [0.0, 0.7, 2.9, 4.8], turns[:1])
-    batch = family.collate([encoded], [patches], [grid], shared_vlm.tokenizer.pad_token_id)
-    with torch.inference_mode():
-        state = Continuation.of(shared_vlm, batch, [len(encoded.ids)])
-    np.testing.assert_allclose(state.last[:, 0], encoded.positions[:, -1])

@@ -2,24 +2,26 @@ import numpy as np
 import pytest
 import torch
 
-from rushes.contract import ANSWER_FIELDS, Turn
+from rushes.contract import BEFORE_NEXT, BEFORE_OPERATION, Turn
 from rushes.models import vlm as family
-from rushes.models.chat import after_prompt
 from rushes.models.pixels import patchify
 from rushes.models.scoring import Continuation, stretch
 
-OPEN, START, END, NEXT = (text for _, text in ANSWER_FIELDS)
+OPEN, NEXT = BEFORE_OPERATION, BEFORE_NEXT
 WORDS = ("Pick", "Tape", "Label", "Press")  # one token each
 SPELT = ("Pick", "Zip it", "Zap", "Z", "Tape off")  # partly or wholly spelt by characters
-ASKED = (0.0, 3.3, 4.9)
 
 
-def clip(vlm, noise, number, *answer):
-    """One of three clips of unlike length with the beginning of an answer."""
+def times(number):
+    return np.linspace(0.0, 4.5, 2 * number + 2).tolist()
+
+
+def clip(vlm, noise, number, *answer, pair=None):
+    """One of three clips of unlike length, an answer begun behind a pair, by default the last one."""
     patches, grid = patchify(noise(2 * number + 2, 56, 84, number))
-    times = np.linspace(0.0, 4.5, 2 * number + 2).tolist()
-    turn = Turn(vlm.contract.ask(ASKED[number]), answer)
-    return vlm.chat().encode(grid, times, [turn]), patches, grid
+    turn = Turn(vlm.contract.question, answer)
+    asked = number if pair is None else pair
+    return vlm.chat().encode(grid, times(number), [(asked, turn)]), patches, grid
 
 
 def reading(vlm, noise, numbers, *answer):
@@ -28,11 +30,11 @@ def reading(vlm, noise, numbers, *answer):
     return Continuation.of(vlm, batch, [len(made.ids) for made in clips])
 
 
-def by_force(vlm, noise, number, choices, *answer):
+def by_force(vlm, noise, number, choices, *answer, pair=None):
     """Probabilities from one full forward pass for each choice."""
     totals = []
     for choice in choices:
-        encoded, patches, grid = clip(vlm, noise, number, *answer, choice)
+        encoded, patches, grid = clip(vlm, noise, number, *answer, choice, pair=pair)
         batch = family.collate([encoded], [patches], [grid], vlm.tokenizer.pad_token_id)
         log = family.forward(vlm, batch)[0][0].double().log_softmax(dim=-1)
         size = len(vlm.chat().tokens(choice))
@@ -63,16 +65,16 @@ def test_scores_after_reading_are_those_of_full_passes(shared_vlm, noise):
     tokens = shared_vlm.chat().tokens
     state = reading(shared_vlm, noise, (0, 1, 2), OPEN)
     said = ("Pick", "Zip it", "Zap")
-    state.read([[*tokens(word), *tokens(START)] for word in said])
+    state.read([[*tokens(word), *tokens(NEXT)] for word in said])
     moments = ("0.0", "2.4", "9.99")
     scores = state.score([tokens(moment) for moment in moments])
     for row, word in enumerate(said):
-        expected = by_force(shared_vlm, noise, row, moments, OPEN, word, START)
+        expected = by_force(shared_vlm, noise, row, moments, OPEN, word, NEXT)
         np.testing.assert_allclose(scores[row], expected, rtol=1e-4, atol=1e-7)
-    state.read([[*tokens("2.4"), *tokens(END)]] * 3)
+    state.read([[*tokens("2.4"), *tokens(NEXT)]] * 3)
     scores = state.score([tokens(word) for word in SPELT])
     for row, word in enumerate(said):
-        expected = by_force(shared_vlm, noise, row, SPELT, OPEN, word, START, "2.4", END)
+        expected = by_force(shared_vlm, noise, row, SPELT, OPEN, word, NEXT, "2.4", NEXT)
         np.testing.assert_allclose(scores[row], expected, rtol=1e-4, atol=1e-7)
 
 
@@ -89,35 +91,27 @@ def test_the_order_of_choices_is_kept(shared_vlm, noise):
     np.testing.assert_allclose(state.score(pieces[::-1])[:, ::-1], state.score(pieces), atol=1e-7)
 
 
-def test_other_questions_behind_one_reading_are_as_if_asked_alone(shared_vlm, noise):
-    """The pictures are read once; then each row is asked about several moments, and about one more."""
-    chat, contract = shared_vlm.chat(), shared_vlm.contract
-    made = [clip(shared_vlm, noise, number)[1:] for number in (0, 1, 2)]
-    prompts = [
-        chat.encode(grid, np.linspace(0.0, 4.5, 2 * number + 2).tolist(), [])
-        for number, (_, grid) in enumerate(made)
-    ]
+def test_questions_behind_every_pair_are_as_if_asked_alone(shared_vlm, noise):
+    """The pictures are read once; the last pair of shorter clips is asked about again."""
+    chat = shared_vlm.chat()
+    made = [clip(shared_vlm, noise, number)[1:] for number in range(3)]
     patches, grids = zip(*made, strict=True)
-    batch = family.collate(prompts, patches, grids, shared_vlm.tokenizer.pad_token_id)
-    state = Continuation.of(shared_vlm, batch, [len(prompt.ids) for prompt in prompts])
-    after = [after_prompt(prompt.positions) for prompt in prompts]
-
-    def ask(asked_s, row, *answer):
-        ids, positions, _ = chat.turn(Turn(contract.ask(asked_s), answer), after[row])
-        return ids, positions
-
+    prompts = [chat.prompt(grid, times(number)) for number, grid in enumerate(grids)]
+    clips = [chat.encode(grid, times(number), []) for number, grid in enumerate(grids)]
+    batch = family.collate(clips, patches, grids, shared_vlm.tokenizer.pad_token_id)
+    state = Continuation.of(shared_vlm, batch, [len(encoded.ids) for encoded in clips])
+    asking, _ = chat.turn(Turn(shared_vlm.contract.question, (OPEN,)))
+    asked = [(row, min(pair, row)) for row in range(3) for pair in range(3)]
+    ways = state.branch(3, [prompts[row].ends[pair] for row, pair in asked])
+    ways.read([asking] * 9, [prompts[row].after(pair) + np.arange(len(asking)) for row, pair in asked])
     pieces = [chat.tokens(word) for word in SPELT]
-    moments = (ASKED[0], 1.7, ASKED[1], ASKED[2])
-    ways = state.branch(len(moments))
-    ways.read(*zip(*(ask(moment, row, OPEN) for row in range(3) for moment in moments), strict=True))
-    scores = ways.score(pieces).reshape(3, len(moments), -1)
-    for row in range(3):
-        expected = by_force(shared_vlm, noise, row, SPELT, OPEN)
-        np.testing.assert_allclose(scores[row, moments.index(ASKED[row])], expected, rtol=1e-4, atol=1e-7)
-    said = (("Zip it", START, "0.0"), ("Pick", START, "9.99"), ("Tape", START, "1.0"))
-    state.read(*zip(*(ask(ASKED[row], row, OPEN, *said[row], END) for row in range(3)), strict=True))
-    for row, scored in enumerate(state.score(pieces)):
-        expected = by_force(shared_vlm, noise, row, SPELT, OPEN, *said[row], END)
+    for (row, pair), scored in zip(asked, ways.score(pieces), strict=True):
+        expected = by_force(shared_vlm, noise, row, SPELT, OPEN, pair=pair)
+        np.testing.assert_allclose(scored, expected, rtol=1e-4, atol=1e-7)
+    said = [SPELT[(row + pair) % len(SPELT)] for row, pair in asked]
+    ways.read([[*chat.tokens(word), *chat.tokens(NEXT)] for word in said])
+    for (row, pair), word, scored in zip(asked, said, ways.score(pieces), strict=True):
+        expected = by_force(shared_vlm, noise, row, SPELT, OPEN, word, NEXT, pair=pair)
         np.testing.assert_allclose(scored, expected, rtol=1e-4, atol=1e-7)
 
 

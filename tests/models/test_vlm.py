@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
+from rushes.contract import Turn
 from rushes.errors import ModelError
 from rushes.models import vlm as family
 from rushes.models.memory import RELEASED
@@ -63,7 +64,7 @@ def test_loss_is_the_librarys(vlm, make_batch, turns):
     """Other path throughout: pixels through the library's tower, all positions through the head."""
     batch, _ = make_batch(vlm, [turns, turns[:1]], [(56, 84), (84, 56)])
     loss_sum, weight = family.loss(vlm, batch)
-    assert weight == batch["taught"].sum() == 16
+    assert weight == batch["taught"].sum() == 7
     theirs = library_loss(vlm, batch)
     assert (loss_sum / weight).item() == pytest.approx(theirs.item(), abs=1e-5)
     vlm.model.zero_grad()
@@ -89,9 +90,7 @@ def test_kept_positions_are_those_of_all_logits(shared_vlm, make_batch, turns):
 
 
 def test_a_batch_without_anything_taught_costs_nothing(shared_vlm, make_batch, contract):
-    from rushes.contract import Turn
-
-    batch, _ = make_batch(shared_vlm, [[Turn(contract.ask(1.0))]])
+    batch, _ = make_batch(shared_vlm, [[(1, Turn(contract.question))]])
     loss_sum, weight = family.loss(shared_vlm, batch)
     assert (loss_sum.item(), weight.item()) == (0.0, 0)
 
@@ -176,6 +175,12 @@ def test_a_pickle_is_not_read(base, contract):
     (base / "model.safetensors").unlink()
     torch.save(weights, base / "pytorch_model.bin")
     with pytest.raises(ModelError):
+        family.load(str(base), contract)
+
+
+def test_another_architecture_is_refused_before_it_is_built(base, contract):
+    break_architecture(base)
+    with pytest.raises(ModelError, match="it is a bert"):
         family.load(str(base), contract)
 
 

@@ -2,13 +2,16 @@ import dataclasses
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
+from rushes.contract import BEFORE_OPERATION, Turn
 from rushes.errors import ShardError
 from rushes.models import vlm as family
+from rushes.models.pixels import patchify
 from rushes.models.vlm import Vlm
-from rushes.predict.operations import TRACK_STEP_S, Answerer, Question, question
+from rushes.predict.operations import Answerer, Question, Track, question, read_off
 from rushes.predict.table import (
     FILE,
     SCHEMA,
@@ -103,33 +106,78 @@ def test_no_questions_no_answers(vlm):
     assert Answerer(vlm).answer([]) == []
 
 
-def test_confidence_is_what_the_model_says_of_a_whole_question(vlm, samples):
-    """The label scored behind a packed prompt is the label scored in a sequence of its own."""
-    from rushes.contract import ANSWER_FIELDS, Turn
-    from rushes.models.pixels import patchify
-
+def test_the_answer_is_what_the_model_says_of_a_whole_question(vlm, samples):
+    """Labels scored behind the shared pictures are those of a sequence of its own."""
     model, sample = wild(vlm, 4), samples[0]
-    asked = question(sample, "model", 0)
-    (answer,) = Answerer(model).answer([asked])
-    patches, grid = patchify(asked.frames)
-    turn = Turn(model.contract.ask(asked.asked_s), (ANSWER_FIELDS[0][1],))
-    encoded = model.chat().encode(grid, asked.times_s, [turn])
-    batch = family.collate([encoded], [patches], [grid], model.tokenizer.pad_token_id)
-    with torch.inference_mode():
-        logits = family.forward(model, batch)[0][0, -1]
-    ids = [model.chat().tokens(label)[0] for label in model.contract.labels]
-    expected = logits[ids].double().softmax(dim=0).numpy()
-    np.testing.assert_allclose(answer.probabilities, expected, atol=1e-5)
+    pictures = sample.pixels()
+    times_s = (0.2, 1.0, 3.0, 4.0)  # questions stand at 1.0 and 4.0 s
+    answers = Answerer(model).answer(
+        [Question(pictures, times_s, asked_s) for asked_s in (0.0, 2.4, 2.6, 4.9)]
+    )
+    patches, grid = patchify(pictures)
+    for pair, pair_answers in ((0, answers[:2]), (1, answers[2:])):
+        turn = Turn(model.contract.question, (BEFORE_OPERATION,))
+        encoded = model.chat().encode(grid, times_s, [(pair, turn)])
+        batch = family.collate([encoded], [patches], [grid], model.tokenizer.pad_token_id)
+        with torch.inference_mode():
+            logits = family.forward(model, batch)[0][0, -1]
+        ids = [model.chat().tokens(label)[0] for label in model.contract.labels]
+        expected = logits[ids].double().softmax(dim=0).numpy()
+        for answer in pair_answers:
+            np.testing.assert_allclose(answer.probabilities, expected, atol=1e-5)
 
 
-def test_an_asked_moment_counts_once(vlm, samples):
-    """However near it is to one of the moments at which the operation is scored anyway."""
-    sample = samples[0]
-    track = np.arange(TRACK_STEP_S / 2, vlm.contract.clip_s, TRACK_STEP_S)
-    for moment_s in (*track, *(track + 1e-9), *(track - 1e-9)):
-        (answer,) = Answerer(vlm).answer(ask(sample.pixels(), sample.times_s, [float(moment_s)]))
-        assert answer.start_s <= moment_s < answer.end_s
-        assert answer.end_s - answer.start_s > TRACK_STEP_S / 4
+# From what is said at some moments to an answer
+
+
+def random_track(rng):
+    count, labels = int(rng.integers(1, 9)), 4
+    times_s = np.sort(rng.choice(np.arange(0.05, 5.0, 0.05), count, replace=False))
+    sharp = float(rng.uniform(0.05, 3.0))
+    return Track(
+        times_s, rng.dirichlet(np.full(labels, sharp), count), rng.dirichlet(np.full(labels, sharp), count)
+    )
+
+
+def test_whatever_a_track_says_the_answer_is_legal():
+    rng = np.random.default_rng(0)
+    labels = ("Pick", "Tape", "Press", "Label")
+    for _ in range(3000):
+        track = random_track(rng)
+        near = [*track.times_s, *(track.times_s[1:] + track.times_s[:-1]) / 2]
+        asked_s = float(rng.choice([*MOMENTS, *near, rng.uniform(0.0, 4.9999)]))
+        answer = read_off(track, asked_s, labels, 5.0)
+        assert 0.0 <= answer.start_s <= asked_s < answer.end_s <= 5.0
+        nearest = np.abs(track.times_s - asked_s).argmin()
+        np.testing.assert_array_equal(answer.probabilities, track.operations[nearest])
+        assert answer.operation == labels[int(answer.probabilities.argmax())]
+        assert answer.confidence == answer.probabilities.max()
+        assert answer.next_probabilities.sum() == pytest.approx(1.0)
+        assert answer.next == labels[int(answer.next_probabilities.argmax())]
+
+
+def test_a_certain_track_is_read_off_exactly():
+    """Cuts are half-way between moments; what follows inside the clip is seen, behind it foretold."""
+    labels = ("Pick", "Tape", "Press")
+    times_s = np.array([0.5, 1.5, 2.5, 3.5, 4.5])
+    operations = np.eye(3)[[0, 1, 1, 2, 2]] * 0.97 + 0.01
+    nexts = np.tile([0.6, 0.3, 0.1], (5, 1))
+    expected = {
+        0.0: ("Pick", 0.0, 1.0, "Tape"),
+        1.2: ("Tape", 1.0, 3.0, "Press"),
+        2.9: ("Tape", 1.0, 3.0, "Press"),
+        4.9: ("Press", 3.0, 5.0, "Pick"),
+    }
+    for asked_s, answer in expected.items():
+        read = read_off(Track(times_s, operations, nexts), asked_s, labels, 5.0)
+        assert (read.operation, read.start_s, read.end_s, read.next) == answer
+
+
+def test_one_doubtful_moment_does_not_cut_a_segment():
+    operations = np.array([[0.95, 0.05], [0.4, 0.6], [0.95, 0.05], [0.02, 0.98]])
+    track = Track(np.array([0.5, 1.5, 2.5, 3.5]), operations, np.full((4, 2), 0.5))
+    answer = read_off(track, 0.4, ("Tape", "Press"), 4.0)
+    assert (answer.operation, answer.start_s, answer.end_s) == ("Tape", 0.0, 3.0)
 
 
 # Variants
@@ -246,8 +294,6 @@ def test_broken_predictions_are_refused(table, tmp_path, damage):
     elif damage == "torn":
         path.write_bytes(path.read_bytes()[:-50])
     else:
-        import pyarrow.parquet as pq
-
         pq.write_table(pa.table({"key": ["a"]}), path)
     with pytest.raises(ShardError) as caught:
         read_predictions(tmp_path)
