@@ -76,13 +76,15 @@ def make_optimizer(
         {"params": [p for p in rest if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
     ]
-    adamw = AdamW([group for group in groups if group["params"]], lr=learning_rate, betas=betas)
-    if not hidden:
-        return adamw
-    orthogonal = Muon(hidden, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
-    for group in orthogonal.param_groups:
-        group["rate"] = muon
-    return Joined(orthogonal, adamw)
+    members: list[Optimizer] = []
+    if hidden:
+        orthogonal = Muon(hidden, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+        for group in orthogonal.param_groups:
+            group["rate"] = muon
+        members.append(orthogonal)
+    if rest:  # an adapter may be matrices alone, and torch refuses an optimizer of nothing
+        members.append(AdamW([group for group in groups if group["params"]], lr=learning_rate, betas=betas))
+    return Joined(*members) if hidden else members[0]
 
 
 def set_rate(optimizer: Optimizer, learning_rate: float) -> None:
