@@ -106,10 +106,15 @@ def test_commands_in_documents_are_understood(document):
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("recipes/*.yaml")), ids=lambda path: path.name)
-def test_recipes_load_and_can_be_planned(path, tmp_path):
-    run = Run(load_recipe(path), tmp_path)
+def test_recipes_open_as_their_first_lines_say(path, tmp_path):
+    [line] = re.findall(r"^# +(rushes run .*)$", path.read_text(), re.MULTILINE)
+    _, verb, named, *options = shlex.split(line)
+    parsed = typer.main.get_command(app).commands[verb].make_context(verb, [named, *options]).params
+    assert ROOT / parsed["recipe"] == path
+    run = Run(load_recipe(path, parsed["overrides"] or ()), tmp_path)
     assert run.recipe.name == path.stem
-    assert all(run.status(name).state == "absent" for name in run.stages if run.recipe.source.root is None)
+    if run.recipe.source.root is None:
+        assert all(run.status(name).state == "absent" for name in run.stages)
 
 
 def test_docstrings_name_verbs_that_exist():

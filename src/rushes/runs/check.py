@@ -40,8 +40,8 @@ def _split_faults(recipe: Recipe) -> Iterator[str]:
         if not set(drawn) & set(split.get(side, ())):
             yield (
                 f"twin.subjects: {len(drawn)} would be {drawn[0]} to {drawn[-1]}, nobody of whom is on side "
-                f"{side} of the split ({', '.join(split.get(side, ()))}); draw more, or list them under "
-                "source.split"
+                f"{side} of the split ({', '.join(split.get(side, ()))}); draw more, list "
+                "these under source.split, or give source.root"
             )
 
 
