@@ -110,6 +110,22 @@ def test_marks_stand_before_their_pictures_at_their_time(shared_vlm):
     np.testing.assert_allclose(pairs[:, 1] - pairs[:, 0], chat.tokens_per_second * (3.85 - 0.35))
 
 
+def test_a_pair_and_its_question_look_the_same_wherever_they_stand(shared_vlm, turns):
+    """What is learnt of one picture alone holds in a clip: only the times in text differ."""
+    chat, turn = shared_vlm.chat(), turns[0][1]
+    alone = chat.encode((1, 4, 6), [0.0, 0.0], [(0, turn)])
+    times = [0.0, 0.05, 0.1, 0.15, 1.7, 2.9, 4.8]
+    head, per_pair = len(chat.tokens(USER)), 10
+    for pair in range(4):
+        clip = chat.encode((4, 4, 6), times, [(pair, turn)])
+        marks = len(times[2 * pair : 2 * pair + 2])
+        start = head + pair * per_pair
+        its = [*range(start, start + per_pair - 2 + marks), *np.flatnonzero(clip.block == 1)]
+        same = [place for place in range(head, len(alone.ids)) if place != head or marks == 2]
+        shift = clip.positions[:, its] - alone.positions[:, same]
+        np.testing.assert_allclose(shift, shift[0, 0])
+
+
 def test_only_values_are_taught(shared_vlm, turns):
     encoded = shared_vlm.chat().encode((2, 4, 6), [0.0, 0.7, 2.9, 4.8], turns)
     taught = shared_vlm.tokenizer.convert_ids_to_tokens(encoded.ids[encoded.taught].tolist())

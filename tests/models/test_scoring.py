@@ -115,6 +115,29 @@ def test_questions_behind_every_pair_are_as_if_asked_alone(shared_vlm, noise):
         np.testing.assert_allclose(scored, expected, rtol=1e-4, atol=1e-7)
 
 
+def test_a_branch_that_sees_less_is_a_shorter_clip(shared_vlm, noise):
+    """What a question behind a pair hears is what it would hear if the clip ended there."""
+    chat, turn = shared_vlm.chat(), Turn(shared_vlm.contract.question, (OPEN,))
+    patches, grid = patchify(noise(6, 56, 84))
+    times_s, per_pair = times(2), len(patches) // grid[0]
+    whole = chat.encode(grid, times_s, [])
+    batch = family.collate([whole], [patches], [grid], shared_vlm.tokenizer.pad_token_id)
+    prompt, (asking, _) = chat.prompt(grid, times_s), chat.turn(turn)
+    ways = Continuation.of(shared_vlm, batch, [len(whole.ids)]).branch(3, prompt.ends)
+    ways.read([asking] * 3, [prompt.after(pair) + np.arange(len(asking)) for pair in range(3)])
+    pieces = [chat.tokens(word) for word in SPELT]
+    scores = ways.score(pieces)
+    for pair in range(3):
+        cut = (pair + 1, *grid[1:])
+        short = chat.encode(cut, times_s[: 2 * pair + 2], [(pair, turn)])
+        batch = family.collate(
+            [short], [patches[: per_pair * (pair + 1)]], [cut], shared_vlm.tokenizer.pad_token_id
+        )
+        alone = Continuation.of(shared_vlm, batch, [len(short.ids)]).score(pieces)
+        np.testing.assert_allclose(scores[pair], alone[0], rtol=1e-4, atol=1e-7)
+    assert np.abs(np.diff(scores, axis=0)).max() > 1e-3  # the pairs are not all alike
+
+
 def test_a_branch_leaves_its_stem_alone(shared_vlm, noise):
     tokens = shared_vlm.chat().tokens
     state = reading(shared_vlm, noise, (0, 1), OPEN)

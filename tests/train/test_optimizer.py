@@ -78,11 +78,8 @@ def test_hidden_matrices_go_to_muon_and_all_else_to_adamw():
     model = Reader()
     optimizer = made(model)
     updates(model, optimizer, [0])
-    adam = {"step", "exp_avg", "exp_avg_sq"}
-    assert slots(model, optimizer) == {
-        **dict.fromkeys(MATRICES, {"momentum_buffer"}),
-        **dict.fromkeys(REST, adam),
-    }
+    muon, adamw = {"momentum_buffer"}, {"step", "exp_avg", "exp_avg_sq"}
+    assert slots(model, optimizer) == {name: muon if name in MATRICES else adamw for name in MATRICES | REST}
 
 
 def test_without_muon_adamw_has_everything():
