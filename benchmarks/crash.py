@@ -5,7 +5,8 @@
 A prepare run with two workers is started, killed at a random moment (the supervisor, or one of its
 workers), looked at, and started again in the same folder; a run that comes through is compared with one
 that nobody disturbed, and the next begins in a fresh folder, until N kills have hit a running process.
-About 4 s a kill on two cores.
+`rushes train` likewise, one process: see crash_train.py. About 4 s a kill of prepare on two cores, 10 s a
+kill of train, most of which is the start of torch.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from pathlib import Path
 
 import footage
 from crash_prepare import RATE, SECONDS
+from crash_train import train_figures
 from report import Figure, at_least, at_most, emit
 
 from rushes.errors import RushesError
@@ -172,20 +174,25 @@ def prepare_figures(kills: int, seed: int) -> list[Figure]:
     ]
 
 
-STAGES = {"prepare": prepare_figures}
+STAGES = {"prepare": prepare_figures, "train": train_figures}
+KILLS = {"prepare": 100, "train": 30}
+QUICK_KILLS = {"prepare": 10, "train": 5}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="10 kills")
+    parser.add_argument("--quick", action="store_true", help="10 kills of prepare and 5 of train")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--stage", choices=STAGES, help="only this one")
-    parser.add_argument("--kills", type=int)
+    parser.add_argument("--kills", type=int, help="of each stage; by default 100 of prepare and 30 of train")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    kills = arguments.kills or (10 if arguments.quick else 100)
+    kills = QUICK_KILLS if arguments.quick else KILLS
     stages = [arguments.stage] if arguments.stage else list(STAGES)
-    emit([figure for stage in stages for figure in STAGES[stage](kills, arguments.seed)], arguments.json)
+    figures = []
+    for stage in stages:
+        figures += STAGES[stage](arguments.kills or kills[stage], arguments.seed)
+    emit(figures, arguments.json)
 
 
 if __name__ == "__main__":
