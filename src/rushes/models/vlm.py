@@ -24,6 +24,7 @@ from transformers import (
     Qwen2_5_VLForConditionalGeneration,
 )
 from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.utils import logging as library_logging
 
 from rushes.contract import Preprocessing
 from rushes.errors import ModelError
@@ -31,6 +32,8 @@ from rushes.models import tiny, vision
 from rushes.models.chat import Chat, Encoded, attention_mask
 from rushes.recipe import RELEASED, TINY, nearest_released
 from rushes.stages import sha256_file
+
+library_logging.disable_progress_bar()  # progress is told by stages, one bar each
 
 CONTRACT_FILE = "preprocessing.json"
 

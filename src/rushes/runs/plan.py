@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rushes.runs.run import Run, StageName
 
-JPEG_BYTES_PER_PIXEL = 0.14  # of stored frames at quality 90, measured on the twin and on real footage
+if TYPE_CHECKING:
+    from rushes.prepare.audit import SessionAudit
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,9 @@ def _notes(run: Run, name: StageName) -> tuple[str, ...]:
     """Estimated sizes and memory of a stage that is still to do."""
     if name == "prepare" and _has_recordings(run):
         audit = audit_run(run)
-        width, height = run.contract.frame_size
         clips = sum(audit.clips.values())
-        size = clips * run.contract.frames * width * height * JPEG_BYTES_PER_PIXEL
-        return (f"about {clips} clips from {audit.seconds / 60:.0f} minutes, {size / 1e6:.0f} MB of shards",)
+        footage = f"{audit.seconds / 60:.0f} minutes of footage"
+        return (f"about {clips} clips from {footage}, {audit.bytes / 1e6:.0f} MB of shards",)
     if name == "train":
         from rushes.models.memory import estimate_training
 
@@ -74,9 +75,10 @@ class Audit:
 
     Attributes:
         recordings: sessions that hold, by split.
-        seconds: labelled time, from the first to the last operation of each.
+        seconds: length of their footage, as declared.
         operations: labelled operations by label.
-        clips: clips expected around boundaries, by split.
+        clips: clips expected, by split.
+        bytes: estimate of the shards.
         masked: operation -> (number, seconds) without a target in the label set.
         gaps: number and seconds of unlabelled stretches between operations.
         faults: sessions that do not hold.
@@ -89,6 +91,7 @@ class Audit:
     seconds: float
     operations: dict[str, int]
     clips: dict[str, int]
+    bytes: int
     masked: dict[str, tuple[int, float]]
     gaps: tuple[int, float]
     faults: tuple[dict[str, str], ...]
@@ -104,7 +107,9 @@ class Audit:
         """For people."""
         lines = [f"{count:5} sessions for {split}" for split, count in sorted(self.recordings.items())]
         lines += [f"{count:5} clips expected for {split}" for split, count in sorted(self.clips.items())]
-        lines += [f"{self.seconds / 60:7.1f} minutes from first to last label"]
+        lines += [
+            f"{self.seconds / 60:7.1f} minutes of footage, {self.bytes / 1e6:.0f} MB of shards expected"
+        ]
         lines += [f"{count:5} x {label}" for label, count in sorted(self.operations.items())]
         lines += [
             f"{n:5} x {label} ({seconds:.0f} s) have no target in this label set"
@@ -124,29 +129,38 @@ class Audit:
 
 
 def audit_run(run: Run) -> Audit:
-    """Read all annotation, count what it would give, and list what is wrong with it."""
-    from rushes.prepare.clips import boundary_clips
+    """Read all annotation and headers, count what they would give, and list what is wrong with them."""
+    from rushes.prepare.audit import audit_recordings
     from rushes.sources.openpack import assign_splits
 
     scan = run.scan
     assigned = assign_splits(scan.recordings, run.recipe.source.split)
     sides = {key: str(side) for key, side in assigned.side_of.items()}
+    windowed = run.recipe.prepare.window_splits
+    sessions = list(audit_recordings(scan.recordings, sides, run.contract, run.cutting, windowed))
+    used = [session for session in sessions if session.split is not None]
     clips: Counter[str] = Counter()
-    seconds = 0.0
-    for recording in scan.recordings:
-        if recording.key in sides and recording.segments:
-            end_s = recording.segments[-1].end_s
-            seconds += end_s - recording.segments[0].start_s
-            clips[sides[recording.key]] += sum(1 for _ in boundary_clips(recording, end_s, run.cutting))
+    operations: Counter[str] = Counter()
+    for session in used:
+        clips[session.split] += sum(session.clips.values())
+        operations.update(session.operations)
     return Audit(
-        recordings=dict(Counter(sides.values())),
-        seconds=seconds,
-        operations=dict(Counter(s.label for recording in scan.recordings for s in recording.segments)),
+        recordings=dict(Counter(session.split for session in used)),
+        seconds=sum(session.duration_s or 0.0 for session in used),
+        operations=dict(operations),
         clips=dict(clips),
+        bytes=sum(session.bytes for session in used),
         masked={label: (tally.n, tally.seconds) for label, tally in scan.masked.items()},
         gaps=(scan.gaps.n, scan.gaps.seconds),
-        faults=tuple(fault.reason() for fault in scan.faults),
+        faults=(*(fault.reason() for fault in scan.faults), *_faults(used)),
         notes=tuple(note.reason() for note in scan.notes),
         absent=assigned.absent,
         skipped=assigned.skipped,
     )
+
+
+def _faults(sessions: Sequence[SessionAudit]) -> Iterator[dict[str, str]]:
+    for session in sessions:
+        if session.fault is not None:
+            cure = "mend the session, or leave it to the quarantine"
+            yield {"message": session.fault, "where": session.key, "cure": cure}
