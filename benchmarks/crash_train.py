@@ -37,7 +37,9 @@ train:
   log_every: 1
 """
 DATA_STAGES = ("twin", "prepare")
-AT_START = 0.2  # of the kills hit anywhere from the first import on, the others a process that trains
+STEPS = 20 + 60  # of both phases, a line of events.jsonl each
+AT_START = 0.15  # of the kills hit a process that is still starting, the others one that trains or finishes
+MOST_STEPS, LATEST_S = 30, 0.2  # such a kill comes after so many steps and so many seconds at most
 
 
 @dataclass(slots=True)
@@ -79,18 +81,23 @@ def trained(workspace: Path) -> Path:
     return folder
 
 
-def event_files(workspace: Path) -> frozenset[int]:
-    """What tells an event file from an earlier one of its name: the time of its last line."""
-    return frozenset(path.stat().st_mtime_ns for path in workspace.glob("train-*/*/events.jsonl"))
+def events_of(workspace: Path) -> dict[int, int]:
+    """Lines of each event file, by the time of its last write, which tells it from an earlier one."""
+    files = workspace.glob("train-*/*/events.jsonl")
+    return {path.stat().st_mtime_ns: path.read_bytes().count(b"\n") for path in files}
 
 
-def training_seen(workspace: Path, process: subprocess.Popen, known: frozenset[int]) -> bool:
-    """Wait until the process opens an event file, which it writes anew; False if it ends before."""
-    while event_files(workspace) <= known:
-        if process.poll() is not None:
-            return False
-        time.sleep(0.005)
-    return True
+def trains_for(steps: int, workspace: Path, process: subprocess.Popen) -> bool:
+    """Wait until a process has begun to train and has done some steps or all; False if it ends before."""
+    before, aim = events_of(workspace).keys(), None
+    while process.poll() is None:
+        found = events_of(workspace)
+        if aim is None and found.keys() - before:  # a resumed training writes its event file anew
+            aim = min(sum(found.values()) + steps, STEPS)
+        if aim is not None and sum(found.values()) >= aim:
+            return True
+        time.sleep(0.003)
+    return False
 
 
 def disturb(process: subprocess.Popen, after_s: float) -> bool:
@@ -139,23 +146,25 @@ def train_tally(kills: int, seed: int, folder: Path) -> Tally:
     data = [path for stage in DATA_STAGES for path in reference.glob(f"{stage}-*")]
     began = time.monotonic()
     process = begin("train", reference)
-    training_seen(reference, process, frozenset())
+    trains_for(1, reference, process)
     start_s = time.monotonic() - began
     finish(process)
-    train_s = time.monotonic() - began - start_s
     weights, events = outcome(trained(reference))
+    if "model/model.safetensors" not in weights or sum(map(len, events.values())) != STEPS:
+        raise RuntimeError(f"there is nothing to compare with: {sorted(weights)}")
     while True:
         for path in data:
             if not (workspace / path.name).exists():
                 shutil.copytree(path, workspace / path.name)
-        known, resuming = event_files(workspace), any(workspace.glob(f"train-*/{CHECKPOINTS}"))
+        resuming = any(workspace.glob(f"train-*/{CHECKPOINTS}"))
         process = begin("train", workspace)
         if stopped := tally.kills >= kills:
             hit = False
         elif rng.random() < AT_START:
-            hit = disturb(process, rng.uniform(0.05, 1.1) * (start_s + train_s))
+            hit = disturb(process, rng.uniform(0.05, 1.0) * start_s)
         else:
-            hit = training_seen(workspace, process, known) and disturb(process, rng.uniform(0, 0.8) * train_s)
+            steps = rng.randint(0, MOST_STEPS)
+            hit = trains_for(steps, workspace, process) and disturb(process, rng.uniform(0, LATEST_S))
         if hit:
             tally.kills += 1
             tally.resumed += resuming

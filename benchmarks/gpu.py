@@ -8,8 +8,8 @@ shapes and not on the values of the weights, so nothing is downloaded: the confi
 but for the numbers of its special tokens; the tokenizer splits into words, digits and signs, about as the
 released one does. The figures are those of the loop's own result, over all updates, the first ones included.
 
-Needs CUDA and about 18 GiB (`rushes plan`); without, it says so. `--tiny` runs the same at toy size and 56x56, anywhere, to try the script. No
-bars: nothing is tuned yet.
+Needs CUDA and about 18 GiB of its memory; without, it says so. `--tiny` runs the same at toy size and 56x56,
+anywhere, to try the script. No bars: nothing is tuned yet.
 """
 
 from __future__ import annotations
