@@ -179,7 +179,7 @@ def test_a_stage_that_was_begun_is_partial(copy_of):
         "partial",
         "begun, not finished; 2 units have receipts: resumes there",
     )
-    assert re.match(r"about \d+ clips from \d+ minutes, \d+ MB of shards", row["notes"][0])
+    assert re.match(r"about \d+ clips from \d+ minutes of footage, \d+ MB of shards", row["notes"][0])
 
 
 def test_an_audit_counts_sessions_labels_and_clips(finished, tmp_path):
