@@ -15,10 +15,8 @@ from rushes.predict.operations import Answerer, Question, Track, question, read_
 from rushes.predict.table import (
     FILE,
     SCHEMA,
-    labels_in_order,
     predict,
     read_predictions,
-    train_answers,
     write_predictions,
 )
 from rushes.prepare.sample import Sample
@@ -306,8 +304,3 @@ def test_broken_predictions_are_refused(table, tmp_path, damage):
 def test_what_baselines_are_fitted_on(clips, samples):
     with_answer = [sample.key for sample in samples if sample.target is not None]
     assert [sample.key for sample in train_answers(clips)] == with_answer
-    recordings = [
-        {"split": "train", "segments": [[0, 1, "A"], [1, 2, "B"]]},
-        {"split": "test", "segments": [[0, 1, "C"]]},
-    ]
-    assert labels_in_order(recordings, "train") == [["A", "B"]]

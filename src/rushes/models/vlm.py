@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ from rushes.errors import ModelError
 from rushes.models import tiny, vision
 from rushes.models.chat import Chat, Encoded, attention_mask
 from rushes.recipe import RELEASED, TINY, nearest_released
-from rushes.stages import sha256_file
+from rushes.stages import sha256_file, write_atomic
 
 library_logging.disable_progress_bar()  # progress is told by stages, one bar each
 
@@ -252,10 +253,18 @@ def _without_peft_warning() -> Iterator[None]:
 
 
 def save(vlm: Vlm, folder: Path) -> None:
-    """Write weights (the adapter alone if there is one), tokenizer and preprocessing contract."""
-    vlm.model.save_pretrained(folder)
-    vlm.tokenizer.save_pretrained(folder)
-    (folder / CONTRACT_FILE).write_text(vlm.contract.model_dump_json(indent=2) + "\n")
+    """Write weights (the adapter alone if there is one), tokenizer and preprocessing contract.
+
+    The folder appears whole or not at all; one that stands there already is replaced.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    vlm.model.save_pretrained(partial)
+    vlm.tokenizer.save_pretrained(partial)
+    write_atomic(partial / CONTRACT_FILE, vlm.contract.model_dump_json(indent=2) + "\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
 
 
 def restore(folder: Path, *, precision: Precision = "float32", nf4: bool = False) -> Vlm:

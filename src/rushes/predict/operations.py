@@ -146,8 +146,9 @@ def read_off(track: Track, asked_s: float, labels: Sequence[str], clip_s: float)
     """
     asked = int(np.abs(track.times_s - asked_s).argmin())
     operation = int(track.operations[asked].argmax())
-    probability = track.operations[:, operation]
-    odds = np.log(probability + 1e-12) - np.log1p(1e-12 - probability)
+    # Against the strongest rival, not against all: a model that is unsure of a label may still prefer it.
+    rival = np.delete(track.operations, operation, axis=1).max(axis=1)
+    odds = np.log(track.operations[:, operation] + 1e-12) - np.log(rival + 1e-12)
     first, last = stretch(np.clip(odds, -CERTAIN, CERTAIN), asked)
     cuts_s = [0.0, *(track.times_s[1:] + track.times_s[:-1]) / 2, clip_s]
     # The segment holds the asked moment, also where that lies beyond the last or before the first cut.

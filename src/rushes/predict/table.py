@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -142,12 +142,3 @@ def train_answers(clips: ShardDataset) -> Iterator[Sample]:
         sample = Sample.of(clips.key(number), clips.sample(number))
         if sample.target is not None:
             yield sample
-
-
-def labels_in_order(recordings: Sequence[Mapping], split: str) -> list[list[str]]:
-    """Label sequence of each recording of a split, from ``recordings.json``."""
-    return [
-        [segment[2] for segment in recording["segments"]]
-        for recording in recordings
-        if recording["split"] == split
-    ]

@@ -61,7 +61,11 @@ def _notes(run: Run, name: StageName) -> tuple[str, ...]:
         model, phases = run.recipe.model, run.recipe.train.phases
         largest = max(phase.batch_size for phase in phases)
         lora = None if model.adapter is None else model.adapter.rank
-        return (estimate_training(model.name, run.contract, largest, lora, model.nf4).text(),)
+        return (
+            estimate_training(
+                model.name, run.contract, largest, lora, model.nf4, precision=model.precision
+            ).text(),
+        )
     return ()
 
 

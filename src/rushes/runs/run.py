@@ -144,7 +144,7 @@ class Run:
         how = recipe.train.model_dump(mode="json", exclude={"checkpoint_every", "keep", "log_every"})
         add("train", 1, {"model": recipe.model.model_dump(mode="json"), "train": how}, "prepare")
         asked = recipe.evaluate.model_dump(mode="json", include={"split", "compare"})
-        add("predict", 1, asked, "prepare", "train")
+        add("predict", 2, asked, "prepare", "train")
         measured = recipe.evaluate.model_dump(mode="json", include={"split", "contract_clips", "resamples"})
         add("evaluate", 1, measured, "prepare", "train", "predict")
         add("report", 1, {"name": recipe.name}, "prepare", "train", "predict", "evaluate")
