@@ -17,6 +17,7 @@ from rushes.predict.table import (
     SCHEMA,
     predict,
     read_predictions,
+    train_answers,
     write_predictions,
 )
 from rushes.prepare.sample import Sample
