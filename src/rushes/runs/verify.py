@@ -106,7 +106,8 @@ class Checked:
             for name in self.stale
         ]
         if self.remaining and not self.rebuilt:
-            lines += [f"{len(self.faults)} faults; --repair rebuilds what is broken"]
+            noun = "fault" if len(self.faults) == 1 else "faults"
+            lines += [f"{len(self.faults)} {noun}; --repair rebuilds what is broken"]
         elif self.whole:
             lines += [f"{', '.join(self.stages) or 'nothing'}: all files are as they were written"]
         return "\n".join(lines)
