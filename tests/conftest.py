@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,9 @@ COLOURS = {"Pick": (200, 40, 40), "Tape": (40, 200, 40), "Press": (40, 40, 200),
 UNLABELLED = (128, 128, 128)
 
 MakeClips = Callable[..., ShardDataset]
+
+# A shell that runs the tests in its background has them ignore Ctrl-C, and so would all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
