@@ -180,4 +180,4 @@ def test_faults_without_repair_end_with_1_and_say_what_to_do(job):
     path.write_bytes(whole)
     assert told.code == 1
     assert f"report: {path}: has sha256" in told.out
-    assert told.out.splitlines()[-1] == "1 faults; --repair rebuilds what is broken"
+    assert told.out.splitlines()[-1] == "1 fault; --repair rebuilds what is broken"
