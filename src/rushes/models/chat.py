@@ -62,6 +62,17 @@ class Prompt:
         """Position of the first token of a question behind a pair."""
         return float(self.positions[:, : self.ends[pair]].max()) + 1
 
+    def encoded(self) -> Encoded:
+        """The prompt alone, with no question behind it yet."""
+        count = len(self.ids)
+        return Encoded(
+            np.array(self.ids, np.int64),
+            self.positions,
+            np.zeros(count, np.int64),
+            np.full(count, count),
+            np.zeros(count, bool),
+        )
+
 
 def visual_positions(
     grid: tuple[int, int, int], times_s: Sequence[float], tokens_per_second: float, base: float

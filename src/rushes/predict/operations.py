@@ -97,9 +97,10 @@ class Answerer:
     def _track(self, questions: Sequence[Question]) -> list[Track]:
         """What the model says behind every pair of frames of each question."""
         patches, grids = zip(*(patchify(question.frames) for question in questions), strict=True)
-        asked = list(zip(grids, (question.times_s for question in questions), strict=True))
-        clips = [self._chat.encode(grid, times_s, []) for grid, times_s in asked]
-        prompts = [self._chat.prompt(grid, times_s) for grid, times_s in asked]
+        prompts = [
+            self._chat.prompt(grid, question.times_s) for grid, question in zip(grids, questions, strict=True)
+        ]
+        clips = [prompt.encoded() for prompt in prompts]
         batch = to_device(collate(clips, patches, grids, self.vlm.tokenizer.pad_token_id), self.vlm.device)
         state = Continuation.of(self.vlm, batch, [len(clip.ids) for clip in clips])
         # Clips of a batch may have different numbers of pairs: the last is asked again to fill up.

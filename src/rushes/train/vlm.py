@@ -9,7 +9,6 @@ it is first asked about single frames, and about clips afterwards; a model that 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -65,19 +64,20 @@ class Clips:
         return Sample.of(self.dataset.key(index), self.dataset.sample(index))
 
 
-@dataclass(frozen=True, slots=True)
 class Collator:
     """Clips to a batch: decode, augment, patch, ask.
 
-    Attributes:
+    Args:
         vlm: whose tokens and contract.
         ask: whole clips, or one random frame of each.
         augmented: whether pictures are changed at random.
     """
 
-    vlm: Vlm
-    ask: str
-    augmented: bool
+    def __init__(self, vlm: Vlm, ask: str, augmented: bool) -> None:
+        self.vlm = vlm
+        self.ask = ask
+        self.augmented = augmented
+        self._chat = vlm.chat()  # one for all samples: it remembers the tokens of every piece of text
 
     def __call__(self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator]) -> dict:
         """Join samples, each with its own randomness."""
@@ -97,7 +97,7 @@ class Collator:
         else:
             pixels, times_s, turns = sample.pixels(), sample.times_s, clip_turns(sample, contract)
         patches, grid = patchify(augment(pixels, rng) if self.augmented else pixels)
-        return self.vlm.chat().encode(grid, times_s, turns), patches, grid
+        return self._chat.encode(grid, times_s, turns), patches, grid
 
 
 def train(
