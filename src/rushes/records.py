@@ -101,6 +101,75 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One file inside of a zip archive, found once and read in place from then on.
+
+    Attributes:
+        archive: the zip file.
+        name: of the member in it.
+        offset: of the first byte of its data in the archive.
+        size: bytes of the data, as they lie in the archive.
+        crc32: checksum of the uncompressed data that the archive declares.
+    """
+
+    archive: Path
+    name: str
+    offset: int
+    size: int
+    crc32: int
+
+    def __str__(self) -> str:
+        return f"{self.archive}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFootage:
+    """What one camera of a rig recorded.
+
+    Attributes:
+        camera: its name, e.g. ``camera_front_wide_120fov``.
+        video: the video.
+        times: the table of its frames' timestamps.
+    """
+
+    camera: str
+    video: Member
+    times: Member
+
+
+@dataclass(frozen=True, slots=True)
+class RigRecording:
+    """One clip of a vehicle: synchronised cameras and the vehicle's own motion, each on its own clock rate.
+
+    All times are on the clip's clock, which may begin before zero.
+
+    Attributes:
+        key: unique in the dataset; the clip's id.
+        group: what a split must not cut through.
+        split: side on which the source's own index puts it.
+        chunk: number of the archive series it lies in.
+        cameras: the cameras that are there, by name; an absent camera is absent here.
+        egomotion: the table of poses; None where the sensor is absent.
+        tags: what else is known of it, such as country and hour.
+    """
+
+    key: str
+    group: str
+    split: str
+    chunk: int
+    cameras: tuple[CameraFootage, ...]
+    egomotion: Member | None
+    tags: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        _require(KEY.fullmatch(self.key) is not None, f"not a key: {self.key!r}", f"chunk {self.chunk}")
+
+    def camera(self, name: str) -> CameraFootage | None:
+        """The footage of a camera; None where it is absent."""
+        return next((footage for footage in self.cameras if footage.camera == name), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """The right answer for a clip: what is under way at the asked moment, from when to when, what follows.
 
