@@ -28,8 +28,8 @@ from report import Figure, at_least, at_most, emit
 from rushes.contract import Preprocessing
 from rushes.engine import Unit, UnitResult, map_units
 from rushes.media.image import decode_jpeg
-from rushes.prepare.clips import Cutting
-from rushes.prepare.unit import Job, prepare_unit
+from rushes.prepare.operations.clips import Cutting
+from rushes.prepare.operations.unit import Job, prepare_unit
 from rushes.shards.index import ShardInfo
 from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_shards

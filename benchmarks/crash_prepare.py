@@ -8,7 +8,7 @@ from pathlib import Path
 import footage
 
 from rushes.contract import Preprocessing
-from rushes.prepare.clips import Cutting
+from rushes.prepare.operations.clips import Cutting
 from rushes.prepare.stage import prepare
 from rushes.sources.openpack import load_label_set
 from rushes.stages import StageSpec, status, working

@@ -32,8 +32,8 @@ from typing import Any
 from report import Figure, at_least, at_most, emit, not_measured
 from rich.console import Console
 
-from rushes.evaluate.names import HEADLINE, MODEL, TITLES
-from rushes.evaluate.tables import CLIP_COLUMNS, comparison_table
+from rushes.evaluate.operations.names import HEADLINE, MODEL, TITLES
+from rushes.evaluate.operations.tables import CLIP_COLUMNS, comparison_table
 from rushes.runs.run import METRICS_FILE
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "operations-twin.yaml"

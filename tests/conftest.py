@@ -12,7 +12,7 @@ import pytest
 
 from rushes.contract import Preprocessing
 from rushes.media.image import encode_jpeg
-from rushes.prepare.clips import Cutting, boundary_clips, windows
+from rushes.prepare.operations.clips import Cutting, boundary_clips, windows
 from rushes.records import Clip, Media, Recording, Segment
 from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter

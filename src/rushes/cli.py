@@ -94,7 +94,7 @@ def _result(run: Any, recipe: Path, outcomes: Sequence[Any]) -> dict[str, Any]:
     """What ``--json`` prints."""
     result: dict[str, Any] = {"recipe": str(recipe), "stages": [outcome.to_json() for outcome in outcomes]}
     if run.status("evaluate").state == "done":
-        from rushes.evaluate.tables import headline
+        from rushes.evaluate.operations.tables import headline
 
         result |= headline(run.metrics())
     if run.status("report").state == "done":
@@ -107,7 +107,7 @@ def _print_result(run: Any, outcomes: Sequence[Any]) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     if outcomes[-1].name in ("evaluate", "report"):
-        from rushes.evaluate.tables import print_metrics
+        from rushes.evaluate.operations.tables import print_metrics
 
         print_metrics(run.metrics(), console)
     last = run.report if outcomes[-1].name == "report" else outcomes[-1].folder

@@ -13,8 +13,8 @@ import pytest
 
 from rushes.contract import Preprocessing
 from rushes.media.image import decode_jpeg
-from rushes.prepare.clips import Cutting
-from rushes.prepare.unit import Job
+from rushes.prepare.operations.clips import Cutting
+from rushes.prepare.operations.unit import Job
 from rushes.records import Media, Recording, Segment
 from rushes.stages import OpenStage, StageSpec, working
 

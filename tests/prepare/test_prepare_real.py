@@ -13,9 +13,9 @@ import pytest
 
 from rushes.media.image import decode_jpeg
 from rushes.media.video import decode
-from rushes.prepare.clips import Cutting, boundary_clips
+from rushes.prepare.operations.clips import Cutting, boundary_clips
+from rushes.prepare.operations.unit import prepare_unit
 from rushes.prepare.stage import prepare
-from rushes.prepare.unit import prepare_unit
 from rushes.records import Media, Recording, Segment
 from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_dataset

@@ -10,7 +10,7 @@ import pytest
 
 from rushes.engine import UnitStarted
 from rushes.errors import QuarantineError, UnitError
-from rushes.prepare.clips import Cutting
+from rushes.prepare.operations.clips import Cutting
 from rushes.prepare.stage import prepare
 from rushes.shards.manifest import load_manifest
 from rushes.shards.verify import verify_dataset

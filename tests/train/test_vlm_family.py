@@ -8,7 +8,7 @@ from rushes import recipe
 from rushes.contract import Turn, Value
 from rushes.errors import StageError
 from rushes.models import vlm as family
-from rushes.prepare.sample import Sample
+from rushes.prepare.operations.sample import Sample
 from rushes.train.augment import augment
 from rushes.train.questions import clip_turns, frame_turn, random_frame
 from rushes.train.vlm import Answering, Clips, Collator, step, train

@@ -21,8 +21,8 @@ from typing import Any
 from rushes.contract import Preprocessing
 from rushes.engine import Event, Failure, Unit, UnitResult, map_units
 from rushes.errors import ShardError, UnitError
-from rushes.prepare.clips import Cutting
-from rushes.prepare.unit import Job, prepare_unit, remove_shards
+from rushes.prepare.operations.clips import Cutting
+from rushes.prepare.operations.unit import Job, prepare_unit, remove_shards
 from rushes.records import Recording
 from rushes.shards.index import ShardInfo
 from rushes.shards.manifest import Manifest, split_folder

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rushes.runs.run import Run, StageName
 
 if TYPE_CHECKING:
-    from rushes.prepare.audit import SessionAudit
+    from rushes.prepare.operations.audit import SessionAudit
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Audit:
 
 def audit_run(run: Run) -> Audit:
     """Read all annotation and headers, count what they would give, and list what is wrong with them."""
-    from rushes.prepare.audit import audit_recordings
+    from rushes.prepare.operations.audit import audit_recordings
     from rushes.sources.openpack import assign_splits
 
     scan = run.scan

@@ -104,7 +104,7 @@ class Run:
     @cached_property
     def cutting(self) -> Any:
         """How clips are cut."""
-        from rushes.prepare.clips import Cutting
+        from rushes.prepare.operations.clips import Cutting
 
         asked, contract = self.recipe.prepare, self.contract
         return Cutting(

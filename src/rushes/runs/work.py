@@ -145,8 +145,8 @@ def _base(run: Run) -> Any:
 
 def _predict(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
     from rushes.models import vlm as family
-    from rushes.predict.operations import Answerer
-    from rushes.predict.table import predict, write_predictions
+    from rushes.predict.operations.answer import Answerer
+    from rushes.predict.operations.table import predict, write_predictions
     from rushes.shards.read import ShardDataset
 
     recipe, asked = run.recipe, run.recipe.evaluate
@@ -170,8 +170,8 @@ def _predict(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
 
 
 def _evaluate(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from rushes.evaluate.operations import evaluate
-    from rushes.predict.table import read_predictions, train_answers
+    from rushes.evaluate.operations.measure import evaluate
+    from rushes.predict.operations.table import read_predictions, train_answers
     from rushes.prepare.stage import RECORDINGS
     from rushes.shards.manifest import load_manifest
     from rushes.shards.read import ShardDataset
@@ -202,9 +202,9 @@ def _evaluate(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]
 def _report(run: Run, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
     import numpy as np
 
-    from rushes.evaluate.report import write_report
-    from rushes.predict.table import read_predictions
-    from rushes.prepare.sample import Sample
+    from rushes.evaluate.operations.report import write_report
+    from rushes.predict.operations.table import read_predictions
+    from rushes.prepare.operations.sample import Sample
     from rushes.shards.read import ShardDataset
     from rushes.train.events import read_events
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from rushes.contract import Preprocessing, Turn
 from rushes.models.pixels import PAIR
-from rushes.prepare.sample import Sample
+from rushes.prepare.operations.sample import Sample
 
 
 def frame_turn(sample: Sample, contract: Preprocessing, time_s: float) -> Turn | None:

@@ -20,7 +20,7 @@ from rushes.models import vlm as family
 from rushes.models.chat import Encoded
 from rushes.models.pixels import patchify
 from rushes.models.vlm import Batch, Vlm
-from rushes.prepare.sample import Sample
+from rushes.prepare.operations.sample import Sample
 from rushes.shards.read import ShardDataset
 from rushes.stages import canonical_json
 from rushes.train.augment import augment

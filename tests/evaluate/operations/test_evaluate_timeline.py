@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pytest
 
 from rushes.errors import MetricError
-from rushes.evaluate.timeline import read_sessions, session_figures
+from rushes.evaluate.operations.timeline import read_sessions, session_figures
 from rushes.metrics.timeline import scores_1hz
 
 LABELS = ("Pick", "Tape", "Press", "Label")

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.evaluate.answers import Clips, System
 from rushes.evaluate.markup import Markup, jpeg_uri, tag
+from rushes.evaluate.operations.answers import Clips, System
 from rushes.evaluate.plots import ACCENT, BAD, GRID, MUTED, Plane, drawing, ink_on, words
 from rushes.media.image import decode_jpeg_scaled, encode_jpeg, letterbox
 from rushes.metrics.temporal import tiou
-from rushes.prepare.sample import Sample
+from rushes.prepare.operations.sample import Sample
 
 WIDTH, THUMB = 1080, 126
 _CHART = 62

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
-from rushes.evaluate.names import MODEL
+from rushes.evaluate.operations.names import MODEL
 from rushes.metrics.temporal import Interval
 
 BOUNDARY_KINDS = ("before", "across", "after")

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from rushes.prepare.audit import audit_recordings
-from rushes.prepare.clips import Cutting
-from rushes.prepare.unit import prepare_unit
+from rushes.prepare.operations.audit import audit_recordings
+from rushes.prepare.operations.clips import Cutting
+from rushes.prepare.operations.unit import prepare_unit
 from rushes.records import Segment
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.evaluate.answers import Clips
+from rushes.evaluate.operations.answers import Clips
 
 ENOUGH = 5
 NEIGHBOURS = 2  # boundaries in a block: neighbours share the operation between them

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rushes.prepare.clips import Cutting, boundary_clips, followers, windows
+from rushes.prepare.operations.clips import Cutting, boundary_clips, followers, windows
 from rushes.records import Media, Recording, Segment
 
 WIDE = Cutting(wide_pairs=frozenset({frozenset({"Tape", "Press"})}))

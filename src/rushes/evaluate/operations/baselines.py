@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
-from rushes.evaluate.answers import Clips, System
+from rushes.evaluate.operations.answers import Clips, System
 from rushes.metrics.grammar import Grammar, fit_grammar, grammar_prior
 from rushes.metrics.temporal import Interval, pairwise_tiou
 
@@ -39,7 +39,7 @@ class TrainClips:
 
     @classmethod
     def of(cls, samples: Iterable[Any]) -> TrainClips:
-        """Take what is needed from `rushes.prepare.sample.Sample`; windows of timelines are left out.
+        """Take what is needed of samples (`prepare.operations.sample`); windows of timelines are left out.
 
         Raises:
             MetricError: no sample has an answer.

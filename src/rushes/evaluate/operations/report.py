@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from rushes.evaluate.answers import read_answers
-from rushes.evaluate.contact import best_and_worst, draw, read_card
 from rushes.evaluate.markup import Markup, join, table, table_row, tag
-from rushes.evaluate.names import HEADLINE, MEANINGS, MODEL, SYSTEMS, TITLES, in_order, shown
+from rushes.evaluate.operations.answers import read_answers
+from rushes.evaluate.operations.contact import best_and_worst, draw, read_card
+from rushes.evaluate.operations.names import HEADLINE, MEANINGS, MODEL, SYSTEMS, TITLES, in_order, shown
+from rushes.evaluate.operations.tables import CLIP_COLUMNS, TIMELINE_COLUMNS
 from rushes.evaluate.plots import heat, interval_bar, legend, loss_curve, palette, reliability, strips
 from rushes.evaluate.style import CSS
-from rushes.evaluate.tables import CLIP_COLUMNS, TIMELINE_COLUMNS
-from rushes.prepare.sample import Sample
+from rushes.prepare.operations.sample import Sample
 from rushes.stages import write_atomic
 
 CARDS = 4
@@ -41,7 +41,7 @@ def write_report(
 
     Args:
         path: where to.
-        metrics: what `rushes.evaluate.operations.evaluate` returned, also as it comes back from JSON.
+        metrics: what `rushes.evaluate.operations.measure.evaluate` returned, also as it comes back from JSON.
         predictions: what it was measured on.
         title: name of the run.
         losses: for each phase of training its (step, loss) points.

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from rushes.evaluate.operations import evaluate
+from rushes.evaluate.operations.measure import evaluate
 from rushes.media.image import encode_jpeg
-from rushes.prepare.clips import Cutting, boundary_clips, windows
-from rushes.prepare.sample import Sample
+from rushes.prepare.operations.clips import Cutting, boundary_clips, windows
+from rushes.prepare.operations.sample import Sample
 from rushes.records import Clip, Media, Recording, Segment
 
 LABELS = ("Pick", "Tape", "Press", "Label")

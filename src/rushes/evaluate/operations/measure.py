@@ -10,13 +10,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
-from rushes.evaluate.answers import Clips, System, read_answers
-from rushes.evaluate.baselines import TrainClips, baselines, order_of_work
-from rushes.evaluate.blocks import Evidence, block, short
-from rushes.evaluate.clusters import RULE
-from rushes.evaluate.figures import CALIBRATION_BINS, SEED, plain
-from rushes.evaluate.names import MODEL, SYSTEMS
-from rushes.evaluate.timeline import timeline
+from rushes.evaluate.operations.answers import Clips, System, read_answers
+from rushes.evaluate.operations.baselines import TrainClips, baselines, order_of_work
+from rushes.evaluate.operations.blocks import Evidence, block, short
+from rushes.evaluate.operations.clusters import RULE
+from rushes.evaluate.operations.figures import CALIBRATION_BINS, SEED, plain
+from rushes.evaluate.operations.names import MODEL, SYSTEMS
+from rushes.evaluate.operations.timeline import timeline
 from rushes.metrics.calibration import calibration
 from rushes.metrics.classify import confused_pairs, confusion_matrix, precision_recall_f1
 from rushes.metrics.intervals import bootstrap_share, paired_difference
@@ -40,7 +40,7 @@ def evaluate(
     """Measure the answers of a model and of all its baselines.
 
     Args:
-        predictions: of ``rushes.predict.table.SCHEMA``.
+        predictions: of ``rushes.predict.operations.table.SCHEMA``.
         train: samples of the training split; baselines are fitted on those with an answer.
         recordings: content of ``recordings.json``.
         labels: names of the operations, in the order of all tables.
@@ -51,11 +51,11 @@ def evaluate(
         provenance: signatures, hashes and seeds that the figures belong to, copied as they are.
 
     Returns:
-        One JSON object. ``all`` and ``contract`` (see `rushes.evaluate.blocks.block`) hold every figure of
-        every system and how the model stands to its best baselines, ``per_class`` and ``per_subject`` the
-        headline figures; beside them ``confusion``, ``confused_pairs``, ``calibration``, ``timeline`` (null
-        where no session was cut into windows) and ``provenance``. A figure is ``{value, low, high, n}``;
-        ``low`` and ``high`` are null where no interval can be given.
+        One JSON object. ``all`` and ``contract`` (see `blocks.block`) hold every figure of every system and how
+        the model stands to its best baselines, ``per_class`` and ``per_subject`` the headline figures; beside
+        them ``confusion``, ``confused_pairs``, ``calibration``, ``timeline`` (null where no session was cut
+        into windows) and ``provenance``. A figure is ``{value, low, high, n}``; ``low`` and ``high`` are null
+        where no interval can be given.
 
     Raises:
         MetricError: no clips, answers that do not pair up, labels that are not known.

@@ -21,7 +21,7 @@ from rushes.errors import MediaError
 from rushes.media.sampling import SAMPLERS, SamplerOptions
 from rushes.media.signals import Signals
 from rushes.media.video import Frame, decode, probe
-from rushes.prepare.clips import Cutting, boundary_clips, followers, windows
+from rushes.prepare.operations.clips import Cutting, boundary_clips, followers, windows
 from rushes.prepare.ring import FrameRing
 from rushes.records import Clip, Media, Recording
 from rushes.shards.manifest import split_folder

@@ -11,8 +11,8 @@ from rushes.errors import ShardError
 from rushes.models import vlm as family
 from rushes.models.pixels import patchify
 from rushes.models.vlm import Vlm
-from rushes.predict.operations import Answerer, Question, Track, question, read_off
-from rushes.predict.table import (
+from rushes.predict.operations.answer import Answerer, Question, Track, question, read_off
+from rushes.predict.operations.table import (
     FILE,
     SCHEMA,
     predict,
@@ -20,7 +20,7 @@ from rushes.predict.table import (
     train_answers,
     write_predictions,
 )
-from rushes.prepare.sample import Sample
+from rushes.prepare.operations.sample import Sample
 
 torch.set_num_threads(1)
 

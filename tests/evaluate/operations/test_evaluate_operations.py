@@ -8,10 +8,10 @@ import pyarrow.compute as pc
 import pytest
 
 from rushes.errors import MetricError
-from rushes.evaluate.answers import read_answers
-from rushes.evaluate.baselines import order_of_work
-from rushes.evaluate.figures import clip_scores, expected_error
-from rushes.evaluate.operations import operation_ids
+from rushes.evaluate.operations.answers import read_answers
+from rushes.evaluate.operations.baselines import order_of_work
+from rushes.evaluate.operations.figures import clip_scores, expected_error
+from rushes.evaluate.operations.measure import operation_ids
 from rushes.metrics.calibration import calibration
 from rushes.metrics.grammar import grammar_score
 from rushes.metrics.intervals import wilson

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rushes.errors import MetricError
-from rushes.evaluate.names import LOWER_IS_BETTER, MODEL, TITLES, in_order, shown
+from rushes.evaluate.operations.names import LOWER_IS_BETTER, MODEL, TITLES, in_order, shown
 
 CLIP_COLUMNS = ("oca", "tiou_50", "tiou_mean", "aa_1", "macro_f1", "boundary_error_s")
 TIMELINE_COLUMNS = (

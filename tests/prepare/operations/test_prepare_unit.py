@@ -15,9 +15,9 @@ from rushes.errors import MediaError, ShardError, SourceError
 from rushes.media.sampling import SAMPLERS, SamplerOptions
 from rushes.media.signals import Signals
 from rushes.media.video import decode
-from rushes.prepare.clips import Cutting, boundary_clips, windows
+from rushes.prepare.operations.clips import Cutting, boundary_clips, windows
+from rushes.prepare.operations.unit import prepare_unit
 from rushes.prepare.ring import FrameRing
-from rushes.prepare.unit import prepare_unit
 from rushes.records import Segment
 from rushes.shards.index import ShardInfo
 from rushes.shards.read import ShardDataset

@@ -22,7 +22,7 @@ from rushes.contract import BEFORE_NEXT, BEFORE_OPERATION, Turn
 from rushes.models.pixels import patchify
 from rushes.models.scoring import Continuation, stretch
 from rushes.models.vlm import Vlm, collate, to_device
-from rushes.prepare.sample import Sample
+from rushes.prepare.operations.sample import Sample
 
 CERTAIN = 6.0  # log-odds beyond which evidence no longer counts: about 1 in 400
 

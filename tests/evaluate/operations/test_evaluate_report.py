@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 
 from rushes.errors import MetricError
-from rushes.evaluate.answers import read_answers
-from rushes.evaluate.contact import best_and_worst, thumbnail
 from rushes.evaluate.markup import VOID, tag
+from rushes.evaluate.operations.answers import read_answers
+from rushes.evaluate.operations.contact import best_and_worst, thumbnail
+from rushes.evaluate.operations.report import write_report
 from rushes.evaluate.plots import loss_curve, palette, strips, ticks
-from rushes.evaluate.report import write_report
 from rushes.media.image import encode_jpeg
 
 EVIL = '<script>alert("$x$")</script>'

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from rushes.contract import Preprocessing
 from rushes.errors import RushesError
 from rushes.media.video import probe
-from rushes.prepare.clips import Cutting
-from rushes.prepare.unit import TOLERANCE_S, plan_clips
+from rushes.prepare.operations.clips import Cutting
+from rushes.prepare.operations.unit import TOLERANCE_S, plan_clips
 from rushes.records import Recording
 from rushes.sources.openpack import check_coverage
 

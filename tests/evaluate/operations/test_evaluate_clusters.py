@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rushes.evaluate.answers import read_answers
-from rushes.evaluate.clusters import clusters, ladder
+from rushes.evaluate.operations.answers import read_answers
+from rushes.evaluate.operations.clusters import clusters, ladder
 from rushes.metrics.intervals import bootstrap_share
 
 

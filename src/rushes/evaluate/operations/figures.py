@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.evaluate.answers import Clips, System
-from rushes.evaluate.clusters import Clusters
+from rushes.evaluate.operations.answers import Clips, System
+from rushes.evaluate.operations.clusters import Clusters
 from rushes.metrics.checks import encode
 from rushes.metrics.classify import class_scores
 from rushes.metrics.grammar import Grammar, grammar_score

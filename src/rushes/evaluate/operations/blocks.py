@@ -9,10 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.evaluate.answers import Clips, System
-from rushes.evaluate.clusters import Clusters, clusters, ladder
-from rushes.evaluate.figures import SEED, Rows, Scores, clip_scores, edge_errors, figures, means, plain
-from rushes.evaluate.names import COMPARED, HEADLINE, MODEL, TITLES
+from rushes.evaluate.operations.answers import Clips, System
+from rushes.evaluate.operations.clusters import Clusters, clusters, ladder
+from rushes.evaluate.operations.figures import (
+    SEED,
+    Rows,
+    Scores,
+    clip_scores,
+    edge_errors,
+    figures,
+    means,
+    plain,
+)
+from rushes.evaluate.operations.names import COMPARED, HEADLINE, MODEL, TITLES
 from rushes.metrics.grammar import Grammar
 from rushes.metrics.intervals import Estimate, bootstrap, paired_difference
 
@@ -28,7 +37,7 @@ class Evidence:
         systems: the model and all others, each with its answers about the n clips.
         scores: `clip_scores` of each system.
         grammar: over operations, fitted on the training sessions.
-        levels: what moves together, see `rushes.evaluate.clusters`.
+        levels: what moves together, see `rushes.evaluate.operations.clusters`.
         clip_s: length of a clip.
         resamples: bootstrap draws.
     """

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from rushes.errors import MetricError
-from rushes.evaluate.tables import compare, comparison_table, headline, print_metrics
+from rushes.evaluate.operations.tables import compare, comparison_table, headline, print_metrics
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from rushes.errors import MetricError
-from rushes.evaluate.answers import read_answers
-from rushes.evaluate.baselines import TrainClips, baselines, best_constant, order_of_work
+from rushes.evaluate.operations.answers import read_answers
+from rushes.evaluate.operations.baselines import TrainClips, baselines, best_constant, order_of_work
 from rushes.metrics.temporal import tiou
 
 LABELS = ("Pick", "Tape", "Press", "Label")

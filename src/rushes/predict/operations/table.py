@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rushes.errors import ShardError
-from rushes.predict.operations import Answer, Answerer, Variant, question
-from rushes.prepare.sample import Sample
+from rushes.predict.operations.answer import Answer, Answerer, Variant, question
+from rushes.prepare.operations.sample import Sample
 from rushes.shards.read import ShardDataset
 from rushes.stages import atomic_file
 

@@ -1,0 +1,1 @@
+"""The operations task on this floor."""
