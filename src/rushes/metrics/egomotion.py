@@ -35,9 +35,8 @@ def wrapped_deg(angle: ArrayLike) -> NDArray[np.float64]:
     [-170.0, 180.0, 180.0, -10.0]
     """
     wrapped = 180.0 - np.mod(180.0 - finite(angle, "angles"), 360.0)
-    return np.where(
-        wrapped == -180.0, 180.0, wrapped
-    )  # the modulus of a tiny negative number rounds up to 360
+    # The modulus of a tiny negative number rounds up to 360.
+    return np.where(wrapped == -180.0, 180.0, wrapped)
 
 
 def differences(predicted: ArrayLike, truth: ArrayLike, *, circular: bool = False) -> NDArray[np.float64]:
