@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import random
 import shutil
 import struct
 import subprocess
+import zipfile
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
@@ -15,7 +17,8 @@ import pytest
 from rushes.errors import MediaError
 from rushes.media.limits import Limits
 from rushes.media.video import decode, probe
-from rushes.records import Media
+from rushes.media.zipped import members
+from rushes.records import Media, Member
 
 MILLI = Fraction(1, 1000)
 
@@ -384,3 +387,97 @@ def test_real_recordings(samples: Path) -> None:
         for index, expected in zip(wanted, lumas_by_seek(path, wanted), strict=True):
             plane = frames[index].astype(int)
             assert np.abs(plane - expected).max() <= 1
+
+
+# --- videos that lie in archives ----------------------------------------------------------------------------
+
+
+def zipped_video(path: Path) -> Member:
+    """The video as the second member of an archive beside it."""
+    archive = path.with_suffix(".zip")
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("odd.txt", b"so that the video begins at no round place")
+        opened.writestr(path.name, path.read_bytes())
+    return members(archive)[1]
+
+
+def outcome(media: Media | Member) -> tuple[list[float], str | None]:
+    """Times of the frames that came, and the message of the error that ended them."""
+    found: list[float] = []
+    try:
+        found.extend(frame.time_s for frame in decode(media))
+    except MediaError as error:
+        return found, error.message
+    return found, None
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "options"),
+    [
+        ("mp4", "libx264", {"bf": "2", "g": "12"}),
+        ("mkv", "libx264", {"bf": "2"}),
+        ("avi", "mpeg4", {}),
+        ("webm", "libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}),
+    ],
+)
+def test_a_video_in_an_archive_is_the_video(
+    tmp_path: Path, write_video: Callable, picture: Callable, suffix: str, codec: str, options: dict
+) -> None:
+    path = write_video(tmp_path / f"a.{suffix}", map(picture, range(30)), codec=codec, options=options)
+    member = zipped_video(path)
+    assert probe(member) == probe(video(path))
+    pairs = zip(decode(video(path)), decode(member), strict=True)
+    assert all(a.time_s == b.time_s and a.jpeg((64, 48)) == b.jpeg((64, 48)) for a, b in pairs)
+
+
+def test_frames_outlive_the_archive(b_frame_video: Path, tmp_path: Path) -> None:
+    member = zipped_video(Path(shutil.copy(b_frame_video, tmp_path)))
+    frames = list(decode(member))
+    member.archive.unlink()
+    assert [f.jpeg((64, 48)) for f in frames] == [f.jpeg((64, 48)) for f in decode(video(b_frame_video))]
+
+
+def test_a_decode_that_is_left_early_lets_go_of_the_archive(b_frame_video: Path, tmp_path: Path) -> None:
+    member = zipped_video(Path(shutil.copy(b_frame_video, tmp_path)))
+    frames = decode(member)
+    kept = next(frames)
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        pytest.skip("no /proc to look into")
+    assert str(member.archive) in maps.read_text()
+    frames.close()
+    assert str(member.archive) not in maps.read_text()
+    assert kept.luma((128, 96)).any()
+
+
+def test_a_flipped_byte_in_an_archive_gives_no_frame(b_frame_video: Path, tmp_path: Path) -> None:
+    """One byte deep in the pictures, of which FFmpeg may say nothing: the checksum is asked first."""
+    member = zipped_video(Path(shutil.copy(b_frame_video, tmp_path)))
+    data = bytearray(member.archive.read_bytes())
+    data[member.offset + member.size // 2] ^= 0x10
+    member.archive.write_bytes(data)
+    for read in (lambda: next(decode(member)), lambda: probe(member)):
+        with pytest.raises(MediaError, match=f"declares CRC32 {member.crc32:08x}, its bytes have") as caught:
+            read()
+        assert caught.value.where == f"{tmp_path}/b.zip/b.mp4"
+
+
+def test_damage_in_an_archive_is_told_as_in_a_file(b_frame_video: Path, tmp_path: Path) -> None:
+    """What was damaged before it was archived passes its checksum; its outcome is that of the file."""
+    whole, dice = b_frame_video.read_bytes(), random.Random(3)
+    damaged = [b"", bytes(500), whole[:2000], whole[: len(whole) // 2]]
+    for trial in range(60):
+        mutant = bytearray(whole)
+        for _ in range(1 + trial % 4):
+            mutant[dice.randrange(len(whole)) if trial % 2 else dice.randrange(1, 64)] ^= 1 << dice.randrange(
+                8
+            )
+        damaged.append(bytes(mutant))
+    told = 0
+    for data in damaged:
+        path = tmp_path / "a.mp4"
+        path.write_bytes(data)
+        found = outcome(zipped_video(path))
+        assert found == outcome(video(path))
+        told += found[1] is not None
+    assert told > 20

@@ -1,9 +1,10 @@
-"""Read a recording once, linearly: a video file or a folder of frames, frame after frame with exact times.
+"""Read a recording once, linearly: a video or a folder of frames, frame after frame with exact times.
 
     for frame in decode(media):
         frame.time_s, frame.luma((160, 120)), frame.jpeg((336, 336), quality=90)
 
-A video is decoded by FFmpeg inside PyAV on one thread, in presentation order. Its clock is the container's:
+A video is a file, or a member of a zip archive, which is decoded where it lies after its checksum was found
+right. It is decoded by FFmpeg inside PyAV on one thread, in presentation order. Its clock is the container's:
 integer timestamps, made seconds by one division, zero at the first frame. Nothing that a header merely
 declares (a count of frames, a frame rate) is used to size or to time anything; a file that decodes shorter
 than it declares is an error, not a short recording.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -29,7 +31,8 @@ from rushes.errors import MediaError
 from rushes.media.folder import decode_folder, list_frames, read_frame
 from rushes.media.frame import CompactFrame, DecodedFrame, Frame, luma_size
 from rushes.media.limits import DEFAULT_LIMITS, Limits
-from rushes.records import Media
+from rushes.media.zipped import check_crc, mapped
+from rushes.records import Media, Member
 
 __all__ = ["CompactFrame", "Frame", "Limits", "MediaInfo", "decode", "luma_size", "probe"]
 
@@ -39,6 +42,7 @@ _OPTIONS = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
     "codec_whitelist": "h264,hevc,mpeg4,vp8,vp9,libdav1d,av1,mjpeg",
 }
+Source = Path | Member
 _TAGGED_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)$", re.ASCII)
 _CONVERT = "ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4"
 
@@ -70,25 +74,33 @@ class MediaInfo:
     origin_unix_s: float | None
 
 
-def decode(media: Media, limits: Limits = DEFAULT_LIMITS) -> Iterator[Frame]:
+def decode(media: Media | Member, limits: Limits = DEFAULT_LIMITS) -> Iterator[Frame]:
     """Frames in presentation order with strictly increasing times, the first at 0.
 
     One pass, no seek, memory of a few frames. Frames may be kept by the caller; see ``Frame.nbytes`` and
     ``Frame.compact``.
 
+    Args:
+        media: a folder of frames, a video file, or a video that lies in an archive.
+        limits: what it may cost at most.
+
     Raises:
         MediaError: not a readable recording, damaged, cut short, a clock that stands still or runs backwards,
             beyond ``limits``; during iteration, after as many good frames as there were.
     """
+    if isinstance(media, Member):
+        return _decode_video(media, limits)
     return decode_folder(media.path, limits) if media.kind == "frames" else _decode_video(media.path, limits)
 
 
-def probe(media: Media, limits: Limits = DEFAULT_LIMITS) -> MediaInfo:
+def probe(media: Media | Member, limits: Limits = DEFAULT_LIMITS) -> MediaInfo:
     """What the recording declares; of a video the first frame is decoded, of a folder the first header read.
 
     Raises:
         MediaError: as ``decode``, as far as it shows this early.
     """
+    if isinstance(media, Member):
+        return _probe_video(media, limits)
     return _probe_folder(media.path, limits) if media.kind == "frames" else _probe_video(media.path, limits)
 
 
@@ -104,11 +116,11 @@ def _probe_folder(root: Path, limits: Limits) -> MediaInfo:
     return MediaInfo(width, height, "jpeg", duration_s, len(files), rate, 0, files[0].unix_ms / 1000)
 
 
-def _probe_video(path: Path, limits: Limits) -> MediaInfo:
-    with _open(path) as container:
-        stream = _video_stream(container, path, limits)
-        frame = next(_raw_frames(container, stream, path, limits))
-        turns = _quarter_turns(frame, path)
+def _probe_video(source: Source, limits: Limits) -> MediaInfo:
+    with _open(source) as container:
+        stream = _video_stream(container, source, limits)
+        frame = next(_raw_frames(container, stream, source, limits))
+        turns = _quarter_turns(frame, source)
         width, height = (frame.width, frame.height)[:: 1 if turns % 2 == 0 else -1]
         return MediaInfo(
             width=width,
@@ -122,66 +134,100 @@ def _probe_video(path: Path, limits: Limits) -> MediaInfo:
         )
 
 
-def _decode_video(path: Path, limits: Limits) -> Iterator[Frame]:
-    with _open(path) as container:
-        stream = _video_stream(container, path, limits)
+def _decode_video(source: Source, limits: Limits) -> Iterator[Frame]:
+    with _open(source) as container:
+        stream = _video_stream(container, source, limits)
         ticks, per_second = stream.time_base.numerator, stream.time_base.denominator
         first_pts = previous_pts = None
         turns = count = end_pts = 0
         scaler = VideoReformatter()
-        for frame in _raw_frames(container, stream, path, limits):
+        for frame in _raw_frames(container, stream, source, limits):
             pts = frame.pts if frame.pts is not None else frame.dts
             if pts is None:
-                raise MediaError(f"frame {count} has no timestamp", where=path, cure=_CONVERT)
+                raise MediaError(f"frame {count} has no timestamp", where=source, cure=_CONVERT)
             if first_pts is None:
-                first_pts, turns = pts, _quarter_turns(frame, path)
+                first_pts, turns = pts, _quarter_turns(frame, source)
             elif pts <= previous_pts:
                 raise MediaError(
                     f"times must increase: frame {count} has timestamp {pts}, the one before it has "
                     f"{previous_pts} (units of {stream.time_base} s)",
-                    where=path,
+                    where=source,
                     cure=_CONVERT,
                 )
             lasts = pts - previous_pts if previous_pts is not None else 0
             previous_pts, end_pts = pts, pts + (frame.duration or lasts)
             time_s = (pts - first_pts) * ticks / per_second  # integers until this one rounding
             if time_s > limits.max_duration_s:
-                limits.check(path, duration_s=time_s)
+                limits.check(source, duration_s=time_s)
             yield DecodedFrame(frame, time_s, scaler, turns)
             count += 1
         decoded_s = (first_pts * ticks / per_second, end_pts * ticks / per_second)
-        _require_whole(path, (_start_s(stream), _declared_end_s(container, stream)), decoded_s, count)
+        _require_whole(source, (_start_s(stream), _declared_end_s(container, stream)), decoded_s, count)
 
 
-def _open(path: Path) -> InputContainer:
-    if not path.is_file():
-        raise MediaError("no such video file", where=path, cure="check the path")
-    if path.stat().st_size == 0:
-        raise MediaError("a video of 0 bytes", where=path, cure="copy the file again")
+@contextmanager
+def _open(source: Source) -> Iterator[InputContainer]:
+    if isinstance(source, Path):
+        if not source.is_file():
+            raise MediaError("no such video file", where=source, cure="check the path")
+        with _container(f"file:{source}", source.stat().st_size, source) as container:
+            yield container
+    else:
+        with mapped(source) as view:
+            check_crc(source, view)
+            with _container(_MemoryFile(view), source.size, source) as container:
+                yield container
+
+
+class _MemoryFile:
+    """What FFmpeg needs of a file, over bytes that lie in memory already."""
+
+    def __init__(self, view: memoryview) -> None:
+        self._view, self._position = view, 0
+
+    def read(self, size: int) -> bytes:
+        data = bytes(self._view[self._position : self._position + size])
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int) -> int:
+        position = offset + (0, self._position, len(self._view))[whence]
+        if position < 0:
+            raise ValueError(f"a seek to byte {position}")
+        self._position = position
+        return position
+
+    def tell(self) -> int:
+        return self._position
+
+
+def _container(file: str | _MemoryFile, size: int, where: Source) -> InputContainer:
+    if size == 0:
+        raise MediaError("a video of 0 bytes", where=where, cure="copy the file again")
     try:
-        return av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
+        return av.open(file, options=_OPTIONS, metadata_errors="replace")
     except (av.FFmpegError, ValueError, OverflowError) as error:
         raise MediaError(
             f"cannot open as mp4, mov, mkv, webm or avi: {_reason(error)}",
-            where=path,
+            where=where,
             cure=f"copy the file again if it is cut, convert it if it is of another kind: {_CONVERT}",
         ) from error
 
 
-def _video_stream(container: InputContainer, path: Path, limits: Limits) -> VideoStream:
+def _video_stream(container: InputContainer, where: Source, limits: Limits) -> VideoStream:
     """The first stream of moving pictures, set up for one thread and bounded frames."""
     pictures = av.stream.Disposition.attached_pic | av.stream.Disposition.still_image
     streams = [stream for stream in container.streams.video if not stream.disposition & pictures]
     if not streams:
-        raise MediaError("no video stream in the file", where=path, cure="check that it is footage")
+        raise MediaError("no video stream in the file", where=where, cure="check that it is footage")
     stream = streams[0]
     context = stream.codec_context
     name = None if context is None else context.codec.canonical_name
     if name not in CODECS or not stream.time_base:
         known = ", ".join(sorted(CODECS))
-        raise MediaError(f"a video codec among {known} is read, found {name}", where=path, cure=_CONVERT)
+        raise MediaError(f"a video codec among {known} is read, found {name}", where=where, cure=_CONVERT)
     limits.check(
-        path,
+        where,
         pixels=context.width * context.height,
         frames=stream.frames,
         duration_s=_declared_duration_s(container, stream),
@@ -192,7 +238,7 @@ def _video_stream(container: InputContainer, path: Path, limits: Limits) -> Vide
 
 
 def _raw_frames(
-    container: InputContainer, stream: VideoStream, path: Path, limits: Limits
+    container: InputContainer, stream: VideoStream, where: Source, limits: Limits
 ) -> Iterator[VideoFrame]:
     """Decoded frames, at least one, all of one size and format, none damaged, within ``limits``."""
     frames = container.decode(stream)
@@ -202,24 +248,24 @@ def _raw_frames(
         try:
             frame = next(frames, None)
         except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
-            raise _damaged(path, count, _reason(error)) from error
+            raise _damaged(where, count, _reason(error)) from error
         if frame is None:
             break
         if frame.is_corrupt:
-            raise _damaged(path, count, "the decoder marks the frame as corrupt")
+            raise _damaged(where, count, "the decoder marks the frame as corrupt")
         found = (frame.width, frame.height, frame.format.name)
         if found != shape:
             if shape is not None:
-                raise MediaError(f"frame {count} changes from {shape} to {found}", where=path, cure=_CONVERT)
+                raise MediaError(f"frame {count} changes from {shape} to {found}", where=where, cure=_CONVERT)
             shape = found
-            limits.check(path, pixels=frame.width * frame.height)
+            limits.check(where, pixels=frame.width * frame.height)
             frame_bytes = sum(plane.buffer_size for plane in frame.planes)
         count += 1
         if count > limits.max_frames or count * frame_bytes > limits.max_decoded_bytes:
-            limits.check(path, frames=count, decoded_bytes=count * frame_bytes)
+            limits.check(where, frames=count, decoded_bytes=count * frame_bytes)
         yield frame
     if count == 0:
-        raise _damaged(path, 0, "no frame came out of it")
+        raise _damaged(where, 0, "no frame came out of it")
 
 
 def _declared_end_s(container: InputContainer, stream: VideoStream) -> float | None:
@@ -249,12 +295,15 @@ def _start_s(stream: VideoStream) -> float | None:
 
 
 def _require_whole(
-    path: Path, declared_s: tuple[float | None, float | None], decoded_s: tuple[float, float], count: int
+    where: Source,
+    declared_s: tuple[float | None, float | None],
+    decoded_s: tuple[float, float],
+    count: int,
 ) -> None:
     """Refuse a stream of which the beginning (its clock would be shifted) or the end was lost.
 
     Args:
-        path: named in the error.
+        where: named in the error.
         declared_s: start and end on the container's clock, None where not stated.
         decoded_s: start of the first and end of the last frame on the same clock.
         count: decoded frames.
@@ -264,29 +313,29 @@ def _require_whole(
     if start_s is not None and decoded_s[0] > start_s + allowed_s:
         raise MediaError(
             f"the first {decoded_s[0] - start_s:.3f} s cannot be decoded, so its clock has no zero",
-            where=path,
+            where=where,
             cure=f"copy the file again; if it was cut before a key frame, convert it: {_CONVERT}",
         )
     if end_s is not None and decoded_s[1] < end_s - allowed_s:
         raise MediaError(
             f"cut short: the file declares an end at {end_s:.3f} s, decoded to {decoded_s[1]:.3f} s "
             f"({count} frames)",
-            where=path,
+            where=where,
             cure=f"copy the file again; if this is all there is, convert it: {_CONVERT}",
         )
 
 
-def _quarter_turns(frame: VideoFrame, path: Path) -> int:
+def _quarter_turns(frame: VideoFrame, where: Source) -> int:
     turns, rest = divmod(frame.rotation, 90)
     if rest:
-        raise MediaError(f"rotation by {frame.rotation} degrees is not supported", where=path, cure=_CONVERT)
+        raise MediaError(f"rotation by {frame.rotation} degrees is not supported", where=where, cure=_CONVERT)
     return turns % 4
 
 
-def _damaged(path: Path, count: int, reason: str) -> MediaError:
+def _damaged(where: Source, count: int, reason: str) -> MediaError:
     return MediaError(
         f"the video breaks off after {count} whole frames: {reason}",
-        where=path,
+        where=where,
         cure="copy the file again; leave the recording out if it is damaged at its source",
     )
 
