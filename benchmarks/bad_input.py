@@ -25,7 +25,7 @@ import footage
 import numpy as np
 from report import Figure, at_least, at_most, emit
 
-from rushes.contract import Preprocessing
+from rushes.contract import ClipContract
 from rushes.engine import Unit, UnitResult, map_units
 from rushes.media.image import decode_jpeg
 from rushes.prepare.operations.clips import Cutting
@@ -216,7 +216,7 @@ def odd(folder: Path) -> Iterator[Case]:
 
 
 def job_of(case: Case, number: int, folder: Path) -> Job:
-    contract = Preprocessing(frame_size=(112, 112), signal_size=(48, 36), label_set="openpack")
+    contract = ClipContract(frame_size=(112, 112), signal_size=(48, 36), label_set="openpack")
     recording = footage.recording(case.path, SECONDS, f"U{number:04d}_S0100")
     return Job(recording, "test", contract, Cutting(), True, folder / f"{number:04d}", 50_000_000)
 

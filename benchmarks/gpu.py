@@ -27,17 +27,20 @@ from report import Figure, emit
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast, Qwen2_5_VLConfig
 
-from rushes.contract import Preprocessing
+from rushes.contract import ClipContract
 from rushes.media.image import encode_jpeg
 from rushes.models import vlm as family
 from rushes.models.chat import END, TURN, USER, VIDEO_PAD, VISION_END, VISION_START
 from rushes.models.tiny import SPECIAL
 from rushes.models.vlm import Vlm
+from rushes.prepare.operations.sample import Sample
 from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter
 from rushes.sources.openpack_tables import load_label_set
+from rushes.train.batches import ShardSamples
 from rushes.train.loop import FitResult, LoopSettings, fit
-from rushes.train.vlm import Answering, Clips, Collator, step
+from rushes.train.operations import Collator
+from rushes.train.vlm import Answering, step
 
 CLIPS = 64
 BATCH, ACCUMULATE, RANK, ALPHA, DROPOUT = 2, 8, 16, 32, 0.05
@@ -91,7 +94,7 @@ VISION_TINY = VISION_3B | {
 # --- what is trained -------------------------------------------------------------------------------------
 
 
-def word_tokenizer(contract: Preprocessing) -> PreTrainedTokenizerFast:
+def word_tokenizer(contract: ClipContract) -> PreTrainedTokenizerFast:
     """A tokenizer of words, digits and signs over all text that the contract can produce."""
     split = pre_tokenizers.Split(Regex(r"\d|\s?[^\W\d_]+|\s?[^\w\s]+|_|\s"), "isolated")
     turns = (contract.turn(label, label) for label in contract.labels)
@@ -108,7 +111,7 @@ def word_tokenizer(contract: Preprocessing) -> PreTrainedTokenizerFast:
     )
 
 
-def random_model(contract: Preprocessing, text: Mapping[str, Any], vision: Mapping[str, Any]) -> Vlm:
+def random_model(contract: ClipContract, text: Mapping[str, Any], vision: Mapping[str, Any]) -> Vlm:
     """A Qwen2.5-VL of this shape with random weights and LoRA, in bfloat16 on the GPU where there is one."""
     words = word_tokenizer(contract)
     token = words.convert_tokens_to_ids
@@ -132,7 +135,7 @@ def random_model(contract: Preprocessing, text: Mapping[str, Any], vision: Mappi
 # --- what it is trained on -------------------------------------------------------------------------------
 
 
-def noise_clips(contract: Preprocessing) -> Iterator[tuple[str, dict[str, bytes]]]:
+def noise_clips(contract: ClipContract) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Clips with one boundary in the middle, their frames evenly spaced."""
     rng = np.random.default_rng(0)
     width, height = contract.frame_size
@@ -153,7 +156,7 @@ def noise_clips(contract: Preprocessing) -> Iterator[tuple[str, dict[str, bytes]
         yield f"U0101_S0100_t{number:07d}_window", fields
 
 
-def write_clips(folder: Path, contract: Preprocessing) -> ShardDataset:
+def write_clips(folder: Path, contract: ClipContract) -> ShardDataset:
     """The clips in shards."""
     with ShardWriter(folder, "U0101_S0100") as writer:
         for key, fields in noise_clips(contract):
@@ -177,7 +180,8 @@ def train(vlm: Vlm, clips: ShardDataset, steps: int, batch: tuple[int, int], fol
         log_every=1,
     )
     collator = Collator(vlm, "clips", augmented=True)
-    return fit(Answering(vlm), step, Clips(clips), collator, settings, folder, "gpu benchmark")
+    samples = ShardSamples(clips, Sample.of)
+    return fit(Answering(vlm), step, samples, collator, settings, folder, "gpu benchmark")
 
 
 def figures(result: FitResult, vlm: Vlm, name: str) -> list[Figure]:
@@ -209,7 +213,7 @@ def main() -> None:
     size, shape = (
         ((56, 56), (TEXT_TINY, VISION_TINY)) if arguments.tiny else ((336, 336), (TEXT_3B, VISION_3B))
     )
-    contract = Preprocessing(labels=labels.labels, label_set=labels.name, frames=8, frame_size=size)
+    contract = ClipContract(labels=labels.labels, label_set=labels.name, frames=8, frame_size=size)
     vlm = random_model(contract, *shape)
     where = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     with tempfile.TemporaryDirectory() as temporary:

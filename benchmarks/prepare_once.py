@@ -7,8 +7,9 @@ from pathlib import Path
 
 import footage
 
-from rushes.contract import Preprocessing
+from rushes.contract import ClipContract
 from rushes.prepare.operations.clips import Cutting
+from rushes.prepare.operations.unit import jobs_of, prepare_unit
 from rushes.prepare.stage import prepare
 from rushes.sources.openpack import load_label_set
 from rushes.stages import StageSpec, working
@@ -16,19 +17,14 @@ from rushes.stages import StageSpec, working
 
 def main() -> None:
     video, seconds, sampler, cut, workspace = sys.argv[1:]
-    contract = Preprocessing(sampler=sampler, labels=load_label_set("openpack").labels, label_set="openpack")
+    contract = ClipContract(sampler=sampler, labels=load_label_set("openpack").labels, label_set="openpack")
     recording = footage.recording(Path(video), float(seconds))
     with working(StageSpec("prepare", 1, {"arguments": sys.argv[2:5]}), Path(workspace)) as stage:
-        prepared = prepare(
-            [recording],
-            {recording.key: "test"},
-            stage.folder,
-            contract,
-            Cutting(),
-            faults={},
-            window_splits=("test",) if cut == "windows" else (),
-            workers=0,
+        windowed = ("test",) if cut == "windows" else ()
+        jobs = jobs_of(
+            [recording], {recording.key: "test"}, stage.folder, contract, Cutting(), window_splits=windowed
         )
+        prepared = prepare(jobs, prepare_unit, stage.folder, contract, splits=("test",), faults={}, workers=0)
         stage.finish(prepared.summary(), prepared.account.counts)
 
 

@@ -10,8 +10,11 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
+from rushes.contract.driving import CameraSetup, Scale
 from rushes.errors import RecipeError
-from rushes.recipe import LabelSetName, Recipe, Side, SplitName
+from rushes.recipe import RECIPES, OperationsRecipe, Recipe
+from rushes.recipe.operations import LabelSetName, SplitName
+from rushes.recipe.sections import Side
 from rushes.recipe_file import MAX_FAULTS, MAX_RECIPE_BYTES, load_recipe
 from rushes.sources.openpack_tables import LABEL_SETS, SIDES, SPLITS, load_label_set, split_subjects
 
@@ -35,9 +38,10 @@ def faults(load: Load, text: str, *overrides: str) -> list[str]:
     return [line.removeprefix("  - ") for line in caught.value.message.splitlines()[1:]]
 
 
-def sections(model: type[BaseModel] = Recipe) -> list[type[BaseModel]]:
-    found = [model]
-    pending = [field.annotation for field in model.model_fields.values()]
+def sections(*models: type[BaseModel]) -> list[type[BaseModel]]:
+    """The models and everything inside of them."""
+    found = list(models)
+    pending = [field.annotation for model in models for field in model.model_fields.values()]
     while pending:
         kind = pending.pop()
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -46,29 +50,34 @@ def sections(model: type[BaseModel] = Recipe) -> list[type[BaseModel]]:
     return found
 
 
+SECTIONS = tuple(dict.fromkeys(sections(*RECIPES.values())))
+
+
 # --- what holds -------------------------------------------------------------------------------------------
 
 
 def test_a_recipe_names_only_what_differs(load: Load):
     recipe = load("name: mine\ntrain: {phases: [{steps: 7}], seed: 3}\n")
     assert (recipe.name, recipe.train.seed, recipe.train.phases[0].steps) == ("mine", 3, 7)
-    assert recipe.train.warmup == Recipe().train.warmup
-    assert recipe.twin == Recipe().twin
+    assert recipe.train.warmup == OperationsRecipe().train.warmup
+    assert recipe.twin == OperationsRecipe().twin
 
 
 def test_a_byte_order_mark_and_a_home_folder_are_understood(load: Load):
     assert load("\ufeffname: mine\nsource: {root: ~/openpack}\n").source.root == Path.home() / "openpack"
 
 
-@pytest.mark.parametrize("section", sections(), ids=lambda section: section.__name__)
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
 def test_sections_are_small_and_say_what_each_key_means(section: type[BaseModel]):
     assert len(section.model_fields) <= 25
-    documented = section.__doc__.partition("Attributes:")[2]
+    parents = [parent.__doc__ or "" for parent in section.__mro__ if parent is not BaseModel]
+    documented = "\n".join(text.partition("Attributes:")[2] for text in parents)
     names = {
         name.strip() for line in documented.splitlines() for name in line.partition(":")[0].strip().split(",")
     }
     assert set(section.model_fields) <= names
-    assert all(not field.is_required() for field in section.model_fields.values())
+    if section not in (Scale, CameraSetup):  # these are values: whole or not at all
+        assert all(not field.is_required() for field in section.model_fields.values())
 
 
 def test_names_in_the_schema_are_those_of_the_tables():
@@ -260,7 +269,7 @@ def test_a_file_that_cannot_be_read_is_said_so(tmp_path: Path):
 
 def test_no_number_of_a_recipe_can_be_infinite(load: Load):
     """Every number is bounded or finite: JSON, of which signatures are made, has no form for the others."""
-    for section in sections():
+    for section in SECTIONS:
         for name, field in section.model_fields.items():
             if field.annotation is float:
                 with pytest.raises(ValueError, match=name):

@@ -59,9 +59,9 @@ def _failing_well(verb: Callable) -> Callable:
 
 def _open(recipe: Path, overrides: Sequence[str] | None, workspace: Path) -> Any:
     from rushes.recipe_file import load_recipe
-    from rushes.runs.run import Run
+    from rushes.runs.tasks import open_run
 
-    return Run(load_recipe(recipe, overrides or ()), workspace)
+    return open_run(load_recipe(recipe, overrides or ()), workspace)
 
 
 def _do(
@@ -94,9 +94,7 @@ def _result(run: Any, recipe: Path, outcomes: Sequence[Any]) -> dict[str, Any]:
     """What ``--json`` prints."""
     result: dict[str, Any] = {"recipe": str(recipe), "stages": [outcome.to_json() for outcome in outcomes]}
     if run.status("evaluate").state == "done":
-        from rushes.evaluate.operations.tables import headline
-
-        result |= headline(run.metrics())
+        result |= run.headline()
     if run.status("report").state == "done":
         result["report"] = str(run.report)
     return result
@@ -107,9 +105,7 @@ def _print_result(run: Any, outcomes: Sequence[Any]) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     if outcomes[-1].name in ("evaluate", "report"):
-        from rushes.evaluate.operations.tables import print_metrics
-
-        print_metrics(run.metrics(), console)
+        run.print_metrics(console)
     last = run.report if outcomes[-1].name == "report" else outcomes[-1].folder
     console.print(f"{outcomes[-1].name}: {last}", soft_wrap=True, highlight=False)
 
@@ -170,9 +166,7 @@ def audit(
     recipe: RecipePath, workspace: Workspace = WORKSPACE, overrides: Overrides = None, as_json: AsJson = False
 ) -> None:
     """Look through the recordings: what is there, what is masked, what is wrong."""
-    from rushes.runs.plan import audit_run
-
-    report = audit_run(_open(recipe, overrides, workspace))
+    report = _open(recipe, overrides, workspace).audit()
     typer.echo(json.dumps(report.to_json()) if as_json else report.text())
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rushes.errors import RecipeError
-from rushes.recipe import Recipe
+from rushes.recipe import RECIPES, Recipe
 
 MAX_RECIPE_BYTES = 100_000
 MAX_FAULTS = 50
@@ -38,11 +38,18 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     faults = [f"{path.name}:{line}: {fault}" for line, fault in _repeated(root)]
     faults += _override(tree, overrides)
     asked = {tuple(text.partition("=")[0].split(".")): text for text in overrides}
+    task = tree.get("task", "operations")
+    if not isinstance(task, str) or task not in RECIPES:
+        near = difflib.get_close_matches(str(task), RECIPES, n=1, cutoff=0.5)
+        known = f"did you mean {near[0]}?" if near else f"known are {', '.join(RECIPES)}"
+        where = _where(["task"], root, path.name, asked)
+        raise RecipeError.of([*faults, f"{where}: task: no task {_short(task)}; {known}"], path)
+    schema = RECIPES[task]
     try:
-        recipe = Recipe.model_validate(tree)
+        recipe = schema.model_validate(tree)
     except ValidationError as error:
         details = (detail for detail in error.errors(include_url=False) if not _is_echo(detail))
-        faults += [_fault(detail, root, path.name, asked) for detail in details]
+        faults += [_fault(detail, schema, root, path.name, asked) for detail in details]
     if faults:
         if len(faults) > MAX_FAULTS:
             faults = [*faults[:MAX_FAULTS], f"and {len(faults) - MAX_FAULTS} more"]
@@ -163,13 +170,14 @@ def _put(tree: dict[str, Any], keys: Sequence[str], value: Any) -> None:
 # --- faults -----------------------------------------------------------------------------------------------
 
 
-def _fault(detail: ErrorDetails, root: yaml.Node, name: str, asked: Mapping[Keys, str]) -> str:
+def _fault(
+    detail: ErrorDetails, schema: type[Recipe], root: yaml.Node, name: str, asked: Mapping[Keys, str]
+) -> str:
     """One pydantic error as ``file:line: place: what, and the near name``."""
-    # Pydantic adds "[key]" for a key, and recipe.py marks the branches of a union with "<...>".
+    # Pydantic adds "[key]" for a key, and recipe/ marks the branches of a union with "<...>".
     place = [part for part in detail["loc"] if not str(part).startswith(("[", "<"))]
-    return (
-        f"{_where(place, root, name, asked)}: {'.'.join(map(str, place)) or 'recipe'}: {_what(detail, place)}"
-    )
+    where, what = _where(place, root, name, asked), _what(detail, schema, place)
+    return f"{where}: {'.'.join(map(str, place)) or 'recipe'}: {what}"
 
 
 def _is_echo(detail: ErrorDetails) -> bool:
@@ -188,14 +196,14 @@ def _where(place: Sequence[str | int], root: yaml.Node, name: str, asked: Mappin
     return f"{name}:{line}"
 
 
-def _what(detail: ErrorDetails, place: Sequence[str | int]) -> str:
+def _what(detail: ErrorDetails, schema: type[Recipe], place: Sequence[str | int]) -> str:
     kind, found = detail["type"], detail.get("input")
     if kind in ("extra_forbidden", "invalid_key"):
-        known = _siblings(place[:-1])
+        known = _siblings(schema, place[:-1])
         near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
         return "unknown key; " + (f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}")
     if kind in ("model_type", "model_attributes_type"):
-        known = ", ".join(_siblings(place)[:4])
+        known = ", ".join(_siblings(schema, place)[:4])
         return f"expected keys such as {known}, found {'nothing' if found is None else _short(found)}"
     message = detail["msg"].removeprefix("Value error, ")
     return message if kind == "value_error" else f"{message}, found {_short(found)}"
@@ -226,9 +234,9 @@ def _line(node: yaml.Node, place: Sequence[str | int]) -> tuple[int, int]:
     return line, depth
 
 
-def _siblings(place: Sequence[str | int]) -> list[str]:
+def _siblings(schema: type[Recipe], place: Sequence[str | int]) -> list[str]:
     """Keys that the section at ``place`` knows."""
-    section: Any = Recipe
+    section: Any = schema
     for part in place:
         if isinstance(part, str) and part in section.model_fields:
             section = next(iter(_models(section.model_fields[part].annotation)), section)

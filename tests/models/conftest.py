@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from rushes.contract import Preprocessing, Turn
+from rushes.contract import ClipContract, Turn
 from rushes.models import vlm as family
 from rushes.models.chat import Encoded
-from rushes.models.pixels import patchify
+from rushes.models.pixels import Pictures
 from rushes.models.vlm import Batch, Vlm
 
 torch.set_num_threads(1)
@@ -23,12 +23,12 @@ MakeBatch = Callable[..., tuple[Batch, list[Encoded]]]
 
 
 @pytest.fixture(scope="session")
-def contract() -> Preprocessing:
-    return Preprocessing(frames=4, frame_size=(84, 56), labels=LABELS)
+def contract() -> ClipContract:
+    return ClipContract(frames=4, frame_size=(84, 56), labels=LABELS)
 
 
 @pytest.fixture(scope="session")
-def shared_vlm(contract: Preprocessing) -> Vlm:
+def shared_vlm(contract: ClipContract) -> Vlm:
     """For tests that change nothing."""
     vlm = family.load("tiny", contract, seed=3)
     vlm.model.eval()
@@ -36,7 +36,7 @@ def shared_vlm(contract: Preprocessing) -> Vlm:
 
 
 @pytest.fixture
-def vlm(contract: Preprocessing) -> Vlm:
+def vlm(contract: ClipContract) -> Vlm:
     """For tests that change it."""
     return family.load("tiny", contract, seed=3)
 
@@ -52,7 +52,7 @@ def noise() -> Callable[..., np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def turns(contract: Preprocessing) -> list[Asked]:
+def turns(contract: ClipContract) -> list[Asked]:
     """Three questions with answers: one behind the first pair of frames, two behind the second."""
     return [
         (0, contract.turn("Pick", "Tape")),
@@ -71,9 +71,9 @@ def make_batch(noise: Callable) -> MakeBatch:
         made = []
         for number, turns in enumerate(clips):
             height, width = (56, 84) if sizes is None else sizes[number]
-            patches, grid = patchify(noise(4, height, width, number))
-            made.append((vlm.chat().encode(grid, [0.0, 0.7, 2.9, 4.8], turns), patches, grid))
-        encoded, patches, grids = zip(*made, strict=True)
-        return family.collate(encoded, patches, grids, vlm.tokenizer.pad_token_id), list(encoded)
+            shown = Pictures.of([noise(4, height, width, number)])
+            made.append((vlm.chat().encode(shown.view, [0.0, 0.7, 2.9, 4.8], turns), shown))
+        encoded, pictures = zip(*made, strict=True)
+        return family.collate(encoded, pictures, vlm.tokenizer.pad_token_id), list(encoded)
 
     return make

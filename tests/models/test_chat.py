@@ -6,7 +6,7 @@ import torch
 
 from rushes.models import vlm as family
 from rushes.models.chat import USER, VIDEO_PAD, VISION_END, VISION_START, attention_mask, visual_positions
-from rushes.models.pixels import patchify
+from rushes.models.pixels import Pictures
 from rushes.models.vlm import Vlm
 
 BIG = (2, 8, 8)  # 4x4 tokens a picture
@@ -151,9 +151,9 @@ def test_a_question_knows_nothing_of_later_frames(shared_vlm, plain, turns, nois
     frames, logits = noise(4, 56, 84), []
     for seed in (0, 1):
         changed = np.concatenate([frames[:2], noise(2, 56, 84, seed)])
-        patches, grid = patchify(changed)
-        encoded = vlm.chat().encode(grid, [0.0, 0.7, 2.9, 4.8], turns)
-        batch = family.collate([encoded], [patches], [grid], vlm.tokenizer.pad_token_id)
+        shown = Pictures.of([changed])
+        encoded = vlm.chat().encode(shown.view, [0.0, 0.7, 2.9, 4.8], turns)
+        batch = family.collate([encoded], [shown], vlm.tokenizer.pad_token_id)
         logits.append(logits_of(vlm, batch)[0])
     differ = (logits[0] - logits[1]).abs().amax(dim=1).numpy() > 1e-6
     assert not differ[encoded.block == 1].any()

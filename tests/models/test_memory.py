@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from rushes.contract import Preprocessing
+from rushes.contract import ClipContract
 from rushes.errors import ModelError
 from rushes.models import vlm as family
 from rushes.models.memory import GIB, NF4_BYTES, RELEASED, Sizes, Tower, estimate_training, lengths
@@ -15,8 +15,8 @@ THREE = "Qwen/Qwen2.5-VL-3B-Instruct"
 
 
 @pytest.fixture(scope="module")
-def words() -> Preprocessing:
-    return Preprocessing(labels=("Picking", "Relocate Item Label", "Assemble Box"))
+def words() -> ClipContract:
+    return ClipContract(labels=("Picking", "Relocate Item Label", "Assemble Box"))
 
 
 def items(*arguments, **changes):

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from rushes.contract import BEFORE_NEXT, BEFORE_OPERATION, Turn
+from rushes.contract import Turn
 from rushes.models import vlm as family
-from rushes.models.pixels import patchify
+from rushes.models.pixels import Pictures, patchify
 from rushes.models.scoring import Continuation, stretch
 
-OPEN, NEXT = BEFORE_OPERATION, BEFORE_NEXT
+OPEN, NEXT = '{"operation": "', '", "next": "'
 WORDS = ("Pick", "Tape", "Label", "Press")  # one token each
 SPELT = ("Pick", "Zip it", "Zap", "Z", "Tape off")  # partly or wholly spelt by characters
 
@@ -18,15 +18,15 @@ def times(number):
 
 def clip(vlm, noise, number, *answer, pair=None):
     """One of three clips of unlike length, an answer begun behind a pair, by default the last one."""
-    patches, grid = patchify(noise(2 * number + 2, 56, 84, number))
+    shown = Pictures.of([noise(2 * number + 2, 56, 84, number)])
     turn = Turn(vlm.contract.question, answer)
     asked = number if pair is None else pair
-    return vlm.chat().encode(grid, times(number), [(asked, turn)]), patches, grid
+    return vlm.chat().encode(shown.view, times(number), [(asked, turn)]), shown
 
 
 def reading(vlm, noise, numbers, *answer):
-    clips, patches, grids = zip(*(clip(vlm, noise, number, *answer) for number in numbers), strict=True)
-    batch = family.collate(clips, patches, grids, vlm.tokenizer.pad_token_id)
+    clips, pictures = zip(*(clip(vlm, noise, number, *answer) for number in numbers), strict=True)
+    batch = family.collate(clips, pictures, vlm.tokenizer.pad_token_id)
     return Continuation.of(vlm, batch, [len(made.ids) for made in clips])
 
 
@@ -34,8 +34,8 @@ def by_force(vlm, noise, number, choices, *answer, pair=None):
     """Probabilities from one full forward pass for each choice."""
     totals = []
     for choice in choices:
-        encoded, patches, grid = clip(vlm, noise, number, *answer, choice, pair=pair)
-        batch = family.collate([encoded], [patches], [grid], vlm.tokenizer.pad_token_id)
+        encoded, shown = clip(vlm, noise, number, *answer, choice, pair=pair)
+        batch = family.collate([encoded], [shown], vlm.tokenizer.pad_token_id)
         log = family.forward(vlm, batch)[0][0].double().log_softmax(dim=-1)
         size = len(vlm.chat().tokens(choice))
         totals.append(sum(log[place - 1, encoded.ids[place]] for place in range(len(log) - size, len(log))))
@@ -94,11 +94,11 @@ def test_the_order_of_choices_is_kept(shared_vlm, noise):
 def test_questions_behind_every_pair_are_as_if_asked_alone(shared_vlm, noise):
     """The pictures are read once; the last pair of shorter clips is asked about again."""
     chat = shared_vlm.chat()
-    made = [clip(shared_vlm, noise, number)[1:] for number in range(3)]
-    patches, grids = zip(*made, strict=True)
+    pictures = [clip(shared_vlm, noise, number)[1] for number in range(3)]
+    grids = [shown.view for shown in pictures]
     prompts = [chat.prompt(grid, times(number)) for number, grid in enumerate(grids)]
     clips = [chat.encode(grid, times(number), []) for number, grid in enumerate(grids)]
-    batch = family.collate(clips, patches, grids, shared_vlm.tokenizer.pad_token_id)
+    batch = family.collate(clips, pictures, shared_vlm.tokenizer.pad_token_id)
     state = Continuation.of(shared_vlm, batch, [len(encoded.ids) for encoded in clips])
     asking, _ = chat.turn(Turn(shared_vlm.contract.question, (OPEN,)))
     asked = [(row, min(pair, row)) for row in range(3) for pair in range(3)]
@@ -121,7 +121,7 @@ def test_a_branch_that_sees_less_is_a_shorter_clip(shared_vlm, noise):
     patches, grid = patchify(noise(6, 56, 84))
     times_s, per_pair = times(2), len(patches) // grid[0]
     whole = chat.encode(grid, times_s, [])
-    batch = family.collate([whole], [patches], [grid], shared_vlm.tokenizer.pad_token_id)
+    batch = family.collate([whole], [Pictures(patches, (grid,), grid)], shared_vlm.tokenizer.pad_token_id)
     prompt, (asking, _) = chat.prompt(grid, times_s), chat.turn(turn)
     ways = Continuation.of(shared_vlm, batch, [len(whole.ids)]).branch(3, prompt.ends)
     ways.read([asking] * 3, [prompt.after(pair) + np.arange(len(asking)) for pair in range(3)])
@@ -131,7 +131,9 @@ def test_a_branch_that_sees_less_is_a_shorter_clip(shared_vlm, noise):
         cut = (pair + 1, *grid[1:])
         short = chat.encode(cut, times_s[: 2 * pair + 2], [(pair, turn)])
         batch = family.collate(
-            [short], [patches[: per_pair * (pair + 1)]], [cut], shared_vlm.tokenizer.pad_token_id
+            [short],
+            [Pictures(patches[: per_pair * (pair + 1)], (cut,), cut)],
+            shared_vlm.tokenizer.pad_token_id,
         )
         alone = Continuation.of(shared_vlm, batch, [len(short.ids)]).score(pieces)
         np.testing.assert_allclose(scores[pair], alone[0], rtol=1e-4, atol=1e-7)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
 
-from rushes.contract import ANSWER_END, BEFORE_NEXT, BEFORE_OPERATION, Preprocessing
+from rushes.contract import ClipContract
 from rushes.models import tiny
 from rushes.models import vlm as family
 from rushes.models.chat import TURN, USER
@@ -13,8 +13,8 @@ from rushes.models.chat import TURN, USER
 
 def test_every_piece_of_the_contract_is_one_token(contract):
     words = tiny.tokenizer(contract)
-    pieces = [*contract.labels, *contract.moments(), contract.question]
-    pieces += [BEFORE_OPERATION, BEFORE_NEXT, ANSWER_END]
+    pieces = [piece for piece in dict.fromkeys(contract.texts()) if piece]
+    assert {*contract.labels, *contract.moments(), contract.question} < set(pieces)
     for piece in pieces:
         assert len(words.encode(piece)) == 1, piece
         assert words.decode(words.encode(piece)) == piece
@@ -82,7 +82,7 @@ def test_a_saved_model_is_an_ordinary_checkpoint(contract, vlm, tmp_path, make_b
 
 
 def test_labels_may_hold_each_other():
-    contract = Preprocessing(labels=("Label", "Attach Label", "Attach", "Box", "Attach Box Label"))
+    contract = ClipContract(labels=("Label", "Attach Label", "Attach", "Box", "Attach Box Label"))
     words = tiny.tokenizer(contract)
     assert all(len(words.encode(label)) == 1 for label in contract.labels)
 

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from rushes.contract import Preprocessing
+from rushes.contract import ClipContract
 from rushes.media.image import decode_jpeg
 from rushes.prepare.operations.clips import Cutting
 from rushes.prepare.operations.unit import Job
@@ -87,15 +87,15 @@ def read_number() -> ReadNumber:
 
 
 @pytest.fixture
-def contract() -> Preprocessing:
-    return Preprocessing(
+def contract() -> ClipContract:
+    return ClipContract(
         labels=LABELS, label_set="test", frame_size=(224, 224), signal_size=(56, 42), frames=6
     )
 
 
 @pytest.fixture
-def make_job(contract: Preprocessing, tmp_path: Path) -> Callable[..., Job]:
-    def make(recording: Recording, contract: Preprocessing = contract, **changed: object) -> Job:
+def make_job(contract: ClipContract, tmp_path: Path) -> Callable[..., Job]:
+    def make(recording: Recording, contract: ClipContract = contract, **changed: object) -> Job:
         usual = {"split": "test", "cutting": Cutting(), "with_windows": True, "folder": tmp_path / "dataset"}
         return Job(recording, contract=contract, **{**usual, "shard_bytes": 50_000_000, **changed})
 

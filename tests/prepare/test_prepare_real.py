@@ -14,7 +14,7 @@ import pytest
 from rushes.media.image import decode_jpeg
 from rushes.media.video import decode
 from rushes.prepare.operations.clips import Cutting, boundary_clips
-from rushes.prepare.operations.unit import prepare_unit
+from rushes.prepare.operations.unit import jobs_of, prepare_unit
 from rushes.prepare.stage import prepare
 from rushes.records import Media, Recording, Segment
 from rushes.shards.read import ShardDataset
@@ -106,16 +106,16 @@ def test_joined_sign_clips_with_exact_truth(tmp_path, open_stage, contract):
     media = Media("video", tmp_path / "signs.mp4")
     recording = Recording("signs_S0001", "signer", "signs", "S0001", media, segments, 0.0)
     with open_stage(tmp_path / "ws") as stage:
-        prepared = prepare(
+        windowed = ("test",)
+        jobs = jobs_of(
             [recording],
             {recording.key: "test"},
             stage.folder,
             contract,
             Cutting(clip_s=3.0),
-            faults={},
-            window_splits=("test",),
-            workers=0,
+            window_splits=windowed,
         )
+        prepared = prepare(jobs, prepare_unit, stage.folder, contract, splits=("test",), faults={}, workers=0)
     assert verify_dataset(stage.folder) == []
     assert prepared.totals["frames"] == len(planes) == sum(1 for _ in decode(media))
     assert prepared.clips["test"]["window"] == int(len(planes) / 30)

@@ -11,6 +11,7 @@ import pytest
 from rushes.engine import UnitStarted
 from rushes.errors import QuarantineError, UnitError
 from rushes.prepare.operations.clips import Cutting
+from rushes.prepare.operations.unit import jobs_of, prepare_unit
 from rushes.prepare.stage import prepare
 from rushes.shards.manifest import load_manifest
 from rushes.shards.verify import verify_dataset
@@ -29,7 +30,13 @@ def recordings(make_recording):
 def run(open_stage, contract, recordings, tmp_path):
     """Run the stage; gives its folder, what it came to, and the units that were worked on."""
 
-    def run_(workspace: Path = tmp_path / "ws", recordings=recordings, split_of=SPLIT_OF, **options):
+    def run_(
+        workspace: Path = tmp_path / "ws",
+        recordings=recordings,
+        split_of=SPLIT_OF,
+        shard_bytes=200_000_000,
+        **options,
+    ):
         worked = []
 
         def listen(event):
@@ -37,9 +44,24 @@ def run(open_stage, contract, recordings, tmp_path):
                 worked.append(event.key)
 
         with open_stage(workspace) as stage:
-            options = {"faults": {}, "workers": 0, "window_splits": ("test",), **options}
+            jobs = jobs_of(
+                recordings,
+                split_of,
+                stage.folder,
+                contract,
+                Cutting(),
+                window_splits=("test",),
+                shard_bytes=shard_bytes,
+            )
             prepared = prepare(
-                recordings, split_of, stage.folder, contract, Cutting(), on_event=listen, **options
+                jobs,
+                prepare_unit,
+                stage.folder,
+                contract,
+                splits=split_of.values(),
+                skipped=[recording.key for recording in recordings if recording.key not in split_of],
+                on_event=listen,
+                **{"faults": {}, "workers": 0, **options},
             )
         return stage.folder, prepared, worked
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from rushes.cli import app
 from rushes.recipe_file import load_recipe
 from rushes.runs.run import Run
+from rushes.runs.tasks import open_run
 
 RECIPE = """\
 name: tiny
@@ -73,7 +74,7 @@ class Job:
         )
 
     def run(self, *overrides: str) -> Run:
-        return Run(load_recipe(self.recipe, overrides), self.workspace)
+        return open_run(load_recipe(self.recipe, overrides), self.workspace)
 
     def one(self, stage: str, pattern: str) -> Path:
         """The first of the stage's files that fit."""

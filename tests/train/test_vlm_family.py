@@ -1,17 +1,19 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from rushes import recipe
 from rushes.contract import Turn, Value
 from rushes.errors import StageError
 from rushes.models import vlm as family
 from rushes.prepare.operations.sample import Sample
+from rushes.recipe.operations import ClipPhase, TrainOnClips
 from rushes.train.augment import augment
-from rushes.train.questions import clip_turns, frame_turn, random_frame
-from rushes.train.vlm import Answering, Clips, Collator, step, train
+from rushes.train.batches import ShardSamples
+from rushes.train.operations import Collator, clip_turns, frame_turn, random_frame
+from rushes.train.vlm import Answering, step, train
 
 torch.set_num_threads(1)
 
@@ -23,7 +25,7 @@ def clips(make_clips, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def samples(clips):
-    source = Clips(clips)
+    source = ShardSamples(clips, Sample.of)
     return [source[number] for number in range(len(source))]
 
 
@@ -123,7 +125,7 @@ def test_augmentation_keeps_sight_of_the_picture():
 
 
 def made(vlm, samples, ask, seed=0, augmented=False):
-    collator = Collator(vlm, ask, augmented)
+    collator = Collator(vlm, ask, augmented=augmented)
     return collator(samples, [generator(seed, number) for number in range(len(samples))])
 
 
@@ -165,10 +167,10 @@ def test_a_step_is_the_mean_over_taught_tokens(vlm, samples):
 
 def settings(**changes):
     phases = (
-        recipe.Phase(ask="captions", steps=4, batch_size=4, accumulate=1, learning_rate=1e-3),
-        recipe.Phase(ask="clips", steps=6, batch_size=2, accumulate=2, learning_rate=1e-3),
+        ClipPhase(ask="captions", steps=4, batch_size=4, accumulate=1, learning_rate=1e-3),
+        ClipPhase(ask="clips", steps=6, batch_size=2, accumulate=2, learning_rate=1e-3),
     )
-    return recipe.Train(phases=phases, checkpoint_every=2, log_every=1, **changes)
+    return TrainOnClips(phases=phases, checkpoint_every=2, log_every=1, **changes)
 
 
 class Interrupted(Exception):
@@ -183,9 +185,14 @@ def stop_at(phase, step):
     return on_event
 
 
+def fit(vlm, clips, asked, folder, signature, **options):
+    collator_of = partial(Collator, vlm, augmented=asked.augment)
+    return train(vlm, ShardSamples(clips, Sample.of), collator_of, asked, folder, signature, **options)
+
+
 def trained(clips, contract, folder, asked=None, on_event=lambda event: None):
     vlm = family.load("tiny", contract, seed=1)
-    results = train(vlm, clips, asked or settings(), folder, "abc", on_event=on_event)
+    results = fit(vlm, clips, asked or settings(), folder, "abc", on_event=on_event)
     return vlm.model.state_dict(), results
 
 
@@ -251,11 +258,11 @@ def test_what_was_trained_otherwise_is_not_resumed(clips, clips_contract, whole,
         (tmp_path / "phase-1-clips").symlink_to(whole[0] / "phase-1-captions")
     folder = tmp_path if change == "ask" else whole[0]
     with pytest.raises(StageError):
-        train(family.load("tiny", clips_contract, seed=1), clips, asked, folder, signature)
+        fit(family.load("tiny", clips_contract, seed=1), clips, asked, folder, signature)
 
 
 def test_samples_can_be_read_by_their_number(clips):
-    source = Clips(clips)
+    source = ShardSamples(clips, Sample.of)
     assert len(source) == len(clips)
     assert isinstance(source[3], Sample)
     assert source[3].key == clips.key(3)

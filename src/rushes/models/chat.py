@@ -14,13 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from rushes.contract import Preprocessing, Turn, Value
+from rushes.contract import Contract, Turn, Value
 from rushes.models.pixels import MERGE, PAIR, visual_tokens
 
 USER, TURN, END = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"
 VISION_START, VIDEO_PAD, VISION_END = "<|vision_start|>", "<|video_pad|>", "<|vision_end|>"
 
 Positions = np.ndarray  # (3, L) float64: time, row, column
+Grid = tuple[int, int, int]  # T, H/14, W/14
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Prompt:
 
 
 def visual_positions(
-    grid: tuple[int, int, int], times_s: Sequence[float], tokens_per_second: float, base: float
+    grid: Grid, times_s: Sequence[float], tokens_per_second: float, base: float
 ) -> Positions:
     """Rotary positions of the visual tokens of one picture sequence, time from the clock.
 
@@ -103,11 +104,19 @@ def visual_positions(
     return base + np.stack([np.broadcast_to(axis, volume).ravel() for axis in axes])
 
 
+def _middles(pairs: Sequence[Sequence[float]]) -> list[float]:
+    return [sum(pair) / len(pair) for pair in pairs]
+
+
+def _lasts(pairs: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    return tuple(float(pair[-1]) for pair in pairs)
+
+
 class Chat:
     """Turns clips and questions into tokens for one tokenizer and one preprocessing contract."""
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, contract: Preprocessing, tokens_per_second: float
+        self, tokenizer: PreTrainedTokenizerBase, contract: Contract, tokens_per_second: float
     ) -> None:
         self.tokenizer = tokenizer
         self.contract = contract
@@ -124,44 +133,52 @@ class Chat:
             self._known[text] = self.tokens(text)
         return self._known[text]
 
-    def prompt(self, grid: tuple[int, int, int], times_s: Sequence[float]) -> Prompt:
+    def prompt(self, grid: Grid, times_s: Sequence[float]) -> Prompt:
         """Tokens and positions of everything that comes before the questions.
 
-        With time marks each pair of frames stands behind its own times in text, and all its positions move
-        with its time: what is learnt of one picture holds for every other. Without, the clip is one plain
-        video with the library's positions.
+        With time marks the pictures of each pair of frames stand behind its own times in text, each behind
+        the name of its view where there are several, and all positions move with the time: what is learnt of
+        one picture holds for every other. Without, the frames are one plain video with the library's
+        positions.
 
         Args:
-            grid: (T, H/14, W/14) of the clip's frames.
-            times_s: true time of each frame on the clip's clock, 2 T of them (the last may be missing).
+            grid: (T, H/14, W/14) of the frames of one view; all views have the same.
+            times_s: true time of each frame, 2 T of them (the last may be missing).
         """
         pairs = [times_s[start : start + PAIR] for start in range(0, len(times_s), PAIR)]
-        middles = [sum(pair) / len(pair) for pair in pairs]
-        lasts = tuple(float(pair[-1]) for pair in pairs)
-        ids = list(self._piece(USER))
-        base, per_pair = float(len(ids)), visual_tokens((1, *grid[1:]))
-        places = [np.tile(np.arange(base), (3, 1))]
-        opening, closing = self._piece(VISION_START), self._piece(VISION_END)
-        if not self.contract.time_marks:
-            ids += opening + self._pad * visual_tokens(grid) + closing
-            visual = visual_positions(grid, middles, self.tokens_per_second, base + 1)
-            places += [np.full((3, 1), base), visual, np.full((3, 1), visual.max() + 1)]
-            first = int(base) + 1
-            ends = [first + number * per_pair for number in range(1, len(pairs))] + [len(ids)]
-            return Prompt(ids, np.concatenate(places, axis=1), tuple(ends), lasts)
-        ends = []
-        for pair, middle in zip(pairs, middles, strict=True):
-            mark = [token for time in pair for token in self._piece(self.contract.moment(time))] + opening
-            ids += mark + self._pad * per_pair + closing
+        return self._marked(grid, pairs) if self.contract.time_marks else self._plain(grid, pairs)
+
+    def _plain(self, grid: Grid, pairs: Sequence[Sequence[float]]) -> Prompt:
+        """One video, its times in the rotary positions alone."""
+        start, opening, closing = (self._piece(text) for text in (USER, VISION_START, VISION_END))
+        base = float(len(start))
+        ids = start + opening + self._pad * visual_tokens(grid) + closing
+        visual = visual_positions(grid, _middles(pairs), self.tokens_per_second, base + 1)
+        places = [np.tile(np.arange(base), (3, 1)), np.full((3, 1), base), visual]
+        places.append(np.full((3, 1), visual.max() + 1))
+        first, per_pair = int(base) + 1, visual_tokens((1, *grid[1:]))
+        ends = [first + number * per_pair for number in range(1, len(pairs))] + [len(ids)]
+        return Prompt(ids, np.concatenate(places, axis=1), tuple(ends), _lasts(pairs))
+
+    def _marked(self, grid: Grid, pairs: Sequence[Sequence[float]]) -> Prompt:
+        """A short video of each pair and view, behind its times and its name."""
+        ids, opening, closing = (self._piece(text) for text in (USER, VISION_START, VISION_END))
+        base, picture = float(len(ids)), (1, *grid[1:])
+        places, ends = [np.tile(np.arange(base), (3, 1))], []
+        for pair, middle in zip(pairs, _middles(pairs), strict=True):
+            at = base + middle * self.tokens_per_second
+            text = [token for time in pair for token in self._piece(self.contract.moment(time))]
+            for view in self.contract.views:
+                text = text + (self._piece(view) if view else []) + opening
+                ids = ids + text + self._pad * visual_tokens(picture) + closing
+                at += len(text)
+                visual = visual_positions(picture, [0.0], self.tokens_per_second, at)
+                places += [np.tile(at - np.arange(len(text), 0, -1), (3, 1)), visual]
+                at = visual.max() + 1
+                places.append(np.full((3, 1), at))
+                at, text = at + 1, []
             ends.append(len(ids))
-            at = base + len(mark) + middle * self.tokens_per_second
-            visual = visual_positions((1, *grid[1:]), [0.0], self.tokens_per_second, at)
-            places += [
-                np.tile(at - np.arange(len(mark), 0, -1), (3, 1)),
-                visual,
-                np.full((3, 1), visual.max() + 1),
-            ]
-        return Prompt(ids, np.concatenate(places, axis=1), tuple(ends), lasts)
+        return Prompt(ids, np.concatenate(places, axis=1), tuple(ends), _lasts(pairs))
 
     def turn(self, turn: Turn) -> tuple[list[int], list[bool]]:
         """Tokens of a question with its answer, and which of them are taught."""
@@ -173,9 +190,7 @@ class Chat:
             taught += [isinstance(part, Value)] * len(piece)
         return ids, taught
 
-    def encode(
-        self, grid: tuple[int, int, int], times_s: Sequence[float], turns: Sequence[tuple[int, Turn]]
-    ) -> Encoded:
+    def encode(self, grid: Grid, times_s: Sequence[float], turns: Sequence[tuple[int, Turn]]) -> Encoded:
         """A clip with its questions and answers, each behind the pair of frames with its number."""
         prompt = self.prompt(grid, times_s)
         ids, positions = list(prompt.ids), [prompt.positions]

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rushes.contract import Preprocessing, Value
+from rushes.contract import Contract, Value
 from rushes.errors import ModelError
 from rushes.models.pixels import FACTOR, PAIR, PATCH
 
@@ -176,7 +176,7 @@ class MemoryEstimate:
 
 def estimate_training(
     name: str,
-    contract: Preprocessing,
+    contract: Contract,
     batch_size: int,
     lora_rank: int | None,
     nf4: bool,
@@ -234,8 +234,8 @@ def estimate_training(
     )
 
 
-def lengths(contract: Preprocessing, count: Callable[[str], int]) -> tuple[int, int, int]:
-    """Tokens, scored tokens and patches of one clip, with the longest label in the answers.
+def lengths(contract: Contract, count: Callable[[str], int]) -> tuple[int, int, int]:
+    """Tokens, scored tokens and patches of one clip, with the longest values in the answers.
 
     Args:
         contract: frames, their size, and the words of the question.
@@ -243,20 +243,20 @@ def lengths(contract: Preprocessing, count: Callable[[str], int]) -> tuple[int, 
     """
     from rushes.models.chat import TURN, USER
 
-    columns, rows = contract.frame_size
-    pairs = math.ceil(contract.frames / PAIR)
-    patches = pairs * (rows // PATCH) * (columns // PATCH)
-    marks = contract.frames * count(contract.moment(contract.clip_s)) if contract.time_marks else 0
-    borders = 2 * (pairs if contract.time_marks else 1)
-    label = max(contract.labels, key=count, default="")
-    turn = contract.turn(label, label)
+    columns, rows = contract.picture_size
+    pairs, views = math.ceil(contract.frames / PAIR), len(contract.views)
+    patches = pairs * views * (rows // PATCH) * (columns // PATCH)
+    marks = contract.frames * count(contract.moment(contract.span_s)) if contract.time_marks else 0
+    marks += pairs * sum(map(count, contract.views))
+    borders = 2 * (pairs * views if contract.time_marks else 1)
+    turn = contract.turn(*(max(slot.choices, key=count, default="") for slot in contract.slots()))
     values = sum(count(part.text) for part in turn.answer if isinstance(part, Value))
     texts = (part if isinstance(part, str) else part.text for part in (turn.question, TURN, *turn.answer))
     tokens = count(USER) + marks + borders + patches // MERGED + pairs * sum(map(count, texts))
     return tokens, pairs * values, patches
 
 
-def _sizes(name: str, contract: Preprocessing) -> tuple[Sizes, Callable[[str], int]]:
+def _sizes(name: str, contract: Contract) -> tuple[Sizes, Callable[[str], int]]:
     """The sizes of a model, and how many tokens its tokenizer makes of a text, or about how many."""
     if name == "tiny":
         from rushes.models import tiny

@@ -7,6 +7,8 @@ The library's own video processor needs torchvision; this one needs nothing. Lay
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -99,6 +101,42 @@ def patchify(frames: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
     ordered = blocks.transpose(0, 2, 5, 3, 6, 8, 1, 4, 7)
     grid = (count // PAIR, height // PATCH, width // PATCH)
     return np.ascontiguousarray(ordered).reshape(math.prod(grid), -1), grid
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What one clip shows, as patches.
+
+    Attributes:
+        patches: ``(N, 1176)`` float32, in the order in which their tokens stand in the prompt.
+        grids: of each video among them, (T, H/14, W/14).
+        view: grid of all frames of one view.
+    """
+
+    patches: np.ndarray
+    grids: tuple[tuple[int, int, int], ...]
+    view: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, views: Sequence[np.ndarray]) -> Pictures:
+        """Patch the frames of each view, ``(T, H, W, 3)`` uint8 each, all of one shape.
+
+        One view is one video. Several are one short video for each pair of frames and view, since all views
+        of a moment stand together in the prompt.
+
+        >>> pictures = Pictures.of([np.zeros((4, 28, 56, 3), np.uint8)] * 3)
+        >>> pictures.patches.shape, pictures.grids[:2], len(pictures.grids), pictures.view
+        ((48, 1176), ((1, 2, 4), (1, 2, 4)), 6, (2, 2, 4))
+        """
+        patched, grids = zip(*map(patchify, views), strict=True)
+        view = grids[0]
+        if any(grid != view for grid in grids):
+            raise ModelError(f"views of one clip must be of one size, found grids {sorted(set(grids))}")
+        if len(views) == 1:
+            return cls(patched[0], grids, view)
+        by_pair = [patches.reshape(view[0], -1, patches.shape[-1]) for patches in patched]
+        joined = np.stack(by_pair, axis=1).reshape(-1, patched[0].shape[-1])
+        return cls(joined, ((1, *view[1:]),) * (view[0] * len(views)), view)
 
 
 def visual_tokens(grid: tuple[int, int, int]) -> int:

@@ -14,7 +14,7 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from rushes.contract import ANSWER_END, BEFORE_NEXT, BEFORE_OPERATION, Preprocessing
+from rushes.contract import Contract
 from rushes.models.chat import END, TURN, USER, VIDEO_PAD, VISION_END, VISION_START
 
 SPECIAL = (
@@ -29,17 +29,14 @@ SPECIAL = (
 )
 
 
-def _vocabulary(contract: Preprocessing) -> Iterable[str]:
+def _vocabulary(contract: Contract) -> Iterable[str]:
     """Every whole piece of text that the contract can produce, then single characters for any other text."""
     yield from (USER, TURN)
-    yield contract.question
-    yield from (BEFORE_OPERATION, BEFORE_NEXT, ANSWER_END)
-    yield from contract.labels
-    yield from contract.moments()
+    yield from contract.texts()
     yield from (chr(code) for code in (10, *range(32, 127)))
 
 
-def tokenizer(contract: Preprocessing) -> PreTrainedTokenizerFast:
+def tokenizer(contract: Contract) -> PreTrainedTokenizerFast:
     """A tokenizer that knows each piece of the contract's questions and answers as one token.
 
     Other text falls back to characters; a character outside of ASCII becomes the unknown token.
@@ -89,14 +86,14 @@ def _config(words: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
     )
 
 
-def _write_time_tokens(weight: torch.Tensor, ids: list[int], times_s: list[float], longest_s: float) -> None:
-    """Start the tokens of moments as smooth functions of time, so that near moments are near vectors.
+def _write_numbers(weight: torch.Tensor, ids: list[int], values: list[float]) -> None:
+    """Start the tokens of numbers as smooth functions of their value, so that near ones are near vectors.
 
     A large model has learnt this from text; a tiny one cannot in five minutes.
     """
     width = weight.shape[1]
-    periods = torch.logspace(math.log10(0.4), math.log10(4 * longest_s), width // 2)
-    phase = torch.tensor(times_s)[:, None] * (2 * math.pi / periods)
+    periods = torch.logspace(math.log10(0.4), math.log10(4 * max(map(abs, values))), width // 2)
+    phase = torch.tensor(values)[:, None] * (2 * math.pi / periods)
     scale = float(weight.detach().std()) * math.sqrt(2.0)
     with torch.no_grad():
         weight[ids] = scale * torch.cat([phase.sin(), phase.cos()], dim=1)
@@ -116,7 +113,7 @@ def _spread(model: Qwen2_5_VLForConditionalGeneration) -> None:
 
 
 def build(
-    contract: Preprocessing, seed: int
+    contract: Contract, seed: int
 ) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
     """A tiny model with random weights (1.3 M parameters) and its tokenizer."""
     words = tokenizer(contract)
@@ -124,12 +121,11 @@ def build(
         torch.manual_seed(seed)
         model = Qwen2_5_VLForConditionalGeneration(_config(words))
         _spread(model)
-        moments = contract.moments()
-        _write_time_tokens(
+        numbers = list(dict.fromkeys(contract.numbers()))
+        _write_numbers(
             model.get_input_embeddings().weight,
-            [words.convert_tokens_to_ids(text) for text in moments],
-            [float(text) for text in moments],
-            contract.clip_s,
+            [words.convert_tokens_to_ids(text) for text in numbers],
+            [float(text) for text in numbers],
         )
     return model, words
 

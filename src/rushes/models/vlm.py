@@ -27,11 +27,12 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils import logging as library_logging
 
-from rushes.contract import Preprocessing
+from rushes.contract import Contract, read_contract
 from rushes.errors import ModelError
 from rushes.models import tiny, vision
 from rushes.models.chat import Chat, Encoded, attention_mask
-from rushes.recipe import RELEASED, TINY, nearest_released
+from rushes.models.pixels import Pictures
+from rushes.recipe.sections import RELEASED, TINY, nearest_released
 from rushes.stages import sha256_file, write_atomic
 
 library_logging.disable_progress_bar()  # progress is told by stages, one bar each
@@ -50,7 +51,7 @@ class Vlm:
 
     model: nn.Module
     tokenizer: PreTrainedTokenizerBase
-    contract: Preprocessing
+    contract: Contract
 
     @property
     def base(self) -> Qwen2_5_VLForConditionalGeneration:
@@ -76,7 +77,7 @@ class Batch(TypedDict):
         mask: ``(B, 1, L, L)`` bool, see ``chat.attention_mask``.
         taught: ``(B, L)`` bool, tokens that the loss counts.
         patches: ``(N, 1176)`` float32.
-        grids: ``(B, 3)`` int64.
+        grids: ``(G, 3)`` int64, of all videos of all clips.
     """
 
     ids: Tensor
@@ -92,10 +93,8 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
 
 
-def collate(
-    clips: Sequence[Encoded], patches: Sequence[np.ndarray], grids: Sequence[tuple], pad_id: int
-) -> Batch:
-    """Join encoded clips of any length into one batch, padded on the right."""
+def collate(clips: Sequence[Encoded], pictures: Sequence[Pictures], pad_id: int) -> Batch:
+    """Join encoded clips of any length, with pictures of any size, into one batch, padded on the right."""
     length = max(len(clip.ids) for clip in clips)
 
     def padded(rows: Sequence[np.ndarray], value: float) -> np.ndarray:
@@ -115,8 +114,8 @@ def collate(
             )
         ),
         taught=torch.from_numpy(padded([clip.taught for clip in clips], False)),
-        patches=torch.from_numpy(np.concatenate(patches)),
-        grids=torch.tensor(grids, dtype=torch.int64),
+        patches=torch.from_numpy(np.concatenate([shown.patches for shown in pictures])),
+        grids=torch.tensor([grid for shown in pictures for grid in shown.grids], dtype=torch.int64),
     )
 
 
@@ -174,7 +173,7 @@ def check_name(name: str) -> None:
 
 
 def load(
-    name: str, contract: Preprocessing, *, seed: int = 0, precision: Precision = "float32", nf4: bool = False
+    name: str, contract: Contract, *, seed: int = 0, precision: Precision = "float32", nf4: bool = False
 ) -> Vlm:
     """Build ``tiny``, or load a checkpoint folder or hub name of the Qwen2.5-VL family.
 
@@ -275,7 +274,7 @@ def restore(folder: Path, *, precision: Precision = "float32", nf4: bool = False
     """
     cure = "run `rushes train RECIPE`"
     with _refused("no trained model", folder / CONTRACT_FILE, cure):
-        contract = Preprocessing.model_validate_json((folder / CONTRACT_FILE).read_text())
+        contract = read_contract((folder / CONTRACT_FILE).read_text())
     card = folder / "adapter_config.json"
     if not card.is_file():
         return load(str(folder), contract, precision=precision, nf4=nf4)

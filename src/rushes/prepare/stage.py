@@ -13,17 +13,14 @@ The same input gives the same bytes, whatever the number of workers, the order a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from rushes.contract import Preprocessing
+from rushes.contract import Contract
 from rushes.engine import Event, Failure, Unit, UnitResult, map_units
 from rushes.errors import ShardError, UnitError
-from rushes.prepare.operations.clips import Cutting
-from rushes.prepare.operations.unit import Job, prepare_unit, remove_shards
-from rushes.records import Recording
 from rushes.shards.index import ShardInfo
 from rushes.shards.manifest import Manifest, split_folder
 from rushes.stages import (
@@ -50,8 +47,8 @@ class Prepared:
         manifest: what there is.
         account: planned = done + quarantined + skipped.
         clips: number of samples by split, then by kind.
-        totals: ``seconds`` of footage, ``frames`` decoded, ``encoded`` JPEGs, ``thin`` clips left out,
-            ``bytes`` of shards.
+        totals: ``seconds`` of footage, ``bytes`` of shards, and every count of the receipts, e.g. ``frames``
+            decoded and ``encoded`` JPEGs.
         reused: units that had a valid receipt before.
     """
 
@@ -72,16 +69,28 @@ class Prepared:
         }
 
 
+class Job(Protocol):
+    """What it takes to prepare one recording; a small value that can be sent to another process."""
+
+    split: str
+
+    @property
+    def length_s(self) -> float:
+        """About how long the recording is: the longest come first."""
+
+    def truth(self) -> dict[str, Any]:
+        """What is known of the recording, for ``recordings.json``."""
+
+
 def prepare(
-    recordings: Sequence[Recording],
-    split_of: Mapping[str, str],
+    jobs: Mapping[str, Job],
+    unit: Callable[[Any], dict[str, Any]],
     folder: Path,
-    contract: Preprocessing,
-    cutting: Cutting,
+    contract: Contract,
     *,
+    splits: Iterable[str],
+    skipped: Sequence[str] = (),
     faults: Mapping[str, Mapping[str, Any]],
-    window_splits: Sequence[str] = (),
-    shard_bytes: int = 200_000_000,
     max_quarantine: float = 0.1,
     timeout_s: float | None = None,
     workers: int = 2,
@@ -93,43 +102,29 @@ def prepare(
     them fail (memory, a time-out) may be over.
 
     Args:
-        recordings: all that the source has.
-        split_of: recording key -> split; what stands on no side is skipped and counted.
+        jobs: recording key -> what it takes.
+        unit: prepares one recording; returns its receipt: ``split``, ``shards``, ``samples``, ``clips`` (by
+            kind), ``duration_s``, and further counts.
         folder: of the stage, ``prepare-<signature>``.
-        contract: how a clip becomes a question.
-        cutting: which clips are cut.
-        faults: unit -> reason, for sessions that could not become recordings (``Fault.reason()``).
-        window_splits: splits whose whole sessions are cut into windows.
-        shard_bytes: greatest size of a shard.
-        max_quarantine: greatest share of bad sessions.
+        contract: how a sample becomes a question.
+        splits: all sides, also those without a recording.
+        skipped: recordings that stand on no side; counted.
+        faults: unit -> reason, for what could not become a recording (``Fault.reason()``).
+        max_quarantine: greatest share of bad recordings.
         timeout_s: longest time for one recording.
         workers: processes; 0 works in this one.
         on_event: told what the engine does.
 
     Raises:
-        QuarantineError: too many sessions are bad; nothing is finished.
+        QuarantineError: too many recordings are bad; nothing is finished.
         UnitError: units failed for another reason than their input: a full disk, a fault in the code.
     """
-    jobs = {
-        recording.key: Job(
-            recording=recording,
-            split=split_of[recording.key],
-            contract=contract,
-            cutting=cutting,
-            with_windows=split_of[recording.key] in window_splits,
-            folder=folder,
-            shard_bytes=shard_bytes,
-        )
-        for recording in sorted(recordings, key=lambda recording: recording.key)
-        if recording.key in split_of
-    }
-    skipped = [recording.key for recording in recordings if recording.key not in split_of]
-    for unit, reason in faults.items():
-        quarantine(folder, unit, reason)
-    todo = [key for key, job in jobs.items() if not is_whole(folder, key, job.split)]
-    units = [Unit(key, jobs[key]) for key in _longest_first(todo, jobs)]
+    for key, reason in faults.items():
+        quarantine(folder, key, reason)
+    todo = [key for key, job in sorted(jobs.items()) if not is_whole(folder, key, job.split)]
+    units = [Unit(key, jobs[key]) for key in sorted(todo, key=lambda key: (-jobs[key].length_s, key))]
     failures: list[UnitResult] = []
-    for result in map_units(prepare_unit, units, workers=workers, timeout_s=timeout_s, on_event=on_event):
+    for result in map_units(unit, units, workers=workers, timeout_s=timeout_s, on_event=on_event):
         if result.error is None:
             write_receipt(folder, result.key, result.value)
         elif _is_bad_input(result.error):
@@ -142,8 +137,8 @@ def prepare(
     planned = [*jobs, *skipped, *faults]
     closed = account(folder, planned, skipped).close(max_quarantine)
     receipts = {key: read_receipt(folder, key) for key in sorted(closed.done)}
-    write_json(folder / RECORDINGS, list(_truths(jobs, receipts)))
-    manifest = _manifest(folder, contract, sorted(set(split_of.values())), receipts)
+    write_json(folder / RECORDINGS, [_truth(jobs[key], key, receipt) for key, receipt in receipts.items()])
+    manifest = _manifest(folder, contract, sorted(set(splits)), receipts)
     manifest.save(folder)
     return Prepared(
         manifest=manifest,
@@ -152,6 +147,13 @@ def prepare(
         totals=_totals(receipts),
         reused=len(jobs) - len(todo),
     )
+
+
+def remove_shards(folder: Path, split: str, unit: str) -> None:
+    """Take away the shards of a unit, whether of a finished run or of one that was killed."""
+    for suffix in ("tar", "parquet"):
+        for path in split_folder(folder, split).glob(f"{unit}-[0-9]*.{suffix}"):
+            path.unlink(missing_ok=True)
 
 
 def is_whole(folder: Path, unit: str, split: str) -> bool:
@@ -170,16 +172,6 @@ def is_whole(folder: Path, unit: str, split: str) -> bool:
         )
     except (ShardError, OSError, KeyError, TypeError):
         return False
-
-
-def _longest_first(keys: Sequence[str], jobs: Mapping[str, Job]) -> list[str]:
-    """So that no worker begins the longest session when the others are done."""
-
-    def labelled_s(key: str) -> float:
-        segments = jobs[key].recording.segments
-        return segments[-1].end_s if segments else 0.0
-
-    return sorted(keys, key=lambda key: (-labelled_s(key), key))
 
 
 def _is_bad_input(failure: Failure) -> bool:
@@ -206,23 +198,13 @@ def _of_ours(failures: Sequence[UnitResult]) -> UnitError:
     )
 
 
-def _truths(jobs: Mapping[str, Job], receipts: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The recordings of the dataset with their labels, for timelines and grammars."""
-    for key, receipt in receipts.items():
-        recording = jobs[key].recording
-        yield {
-            "key": key,
-            "split": receipt["split"],
-            "group": recording.group,
-            "subject": recording.subject,
-            "session": recording.session,
-            "duration_s": receipt["duration_s"],
-            "segments": [[s.start_s, s.end_s, s.label] for s in recording.segments],
-        }
+def _truth(job: Job, key: str, receipt: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a recording, for timelines, grammars and baselines."""
+    return {"key": key, "split": receipt["split"], "duration_s": receipt["duration_s"], **job.truth()}
 
 
 def _manifest(
-    folder: Path, contract: Preprocessing, splits: Sequence[str], receipts: Mapping[str, Mapping[str, Any]]
+    folder: Path, contract: Contract, splits: Sequence[str], receipts: Mapping[str, Mapping[str, Any]]
 ) -> Manifest:
     shards: dict[str, list[ShardInfo]] = {split: [] for split in splits}
     for key, receipt in receipts.items():
@@ -230,7 +212,7 @@ def _manifest(
     return Manifest(
         signature=signature_of_folder(folder),
         splits={split: tuple(sorted(found, key=lambda shard: shard.name)) for split, found in shards.items()},
-        labels=contract.labels,
+        labels=getattr(contract, "labels", ()),
         preprocessing=contract.model_dump(mode="json"),
     )
 
@@ -243,10 +225,11 @@ def _clips_by_split(receipts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict
 
 
 def _totals(receipts: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    return {
-        "seconds": sum(receipt["duration_s"] for receipt in receipts.values()),
-        "frames": sum(receipt["frames"] for receipt in receipts.values()),
-        "encoded": sum(receipt["encoded"] for receipt in receipts.values()),
-        "thin": sum(receipt["thin"] for receipt in receipts.values()),
-        "bytes": sum(shard["bytes"] for receipt in receipts.values() for shard in receipt["shards"]),
-    }
+    """Sums of all counts of the receipts, and the bytes of the shards."""
+    totals: Counter[str] = Counter()
+    for receipt in receipts.values():
+        counts = {name: value for name, value in receipt.items() if isinstance(value, int | float)}
+        totals.update({"seconds": counts.pop("duration_s"), **counts})
+        totals.update(bytes=sum(shard["bytes"] for shard in receipt["shards"]))
+    totals.pop("samples", None)
+    return dict(totals)

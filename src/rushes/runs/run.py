@@ -8,17 +8,17 @@ its signature; what only says how to work (workers, logging, paths) is not.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args
 
+from rushes.contract import Contract
 from rushes.errors import StageError
 from rushes.recipe import Recipe
-from rushes.runs.check import check_recipe
-from rushes.sources.openpack_tables import load_label_set
-from rushes.stages import StageSpec, Status, read_json, status
+from rushes.stages import OpenStage, StageSpec, Status, read_json, status
 
 StageName = Literal["twin", "prepare", "train", "predict", "evaluate", "report"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
@@ -50,26 +50,105 @@ class Outcome:
         }
 
 
-class Run:
-    """A recipe in a workspace.
+class Audit(Protocol):
+    """What the recordings of a recipe are, for a look before an hour of work."""
+
+    def text(self) -> str:
+        """For people."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+
+    def summary(self) -> str:
+        """One line for a plan."""
+
+
+Recipes = TypeVar("Recipes", bound=Recipe)
+Work = Callable[["Run", OpenStage, Tell], tuple[Mapping[str, Any], Mapping[str, int]]]
+"""Fills the folder of a stage; returns a summary and counts for its DONE."""
+
+
+class Run(ABC, Generic[Recipes]):
+    """A recipe in a workspace. Each task has its own, with what only it knows.
 
     Args:
         recipe: what is asked.
         workspace: folder of all stages of all runs.
 
     Raises:
-        RecipeError: what the recipe asks cannot be, see `check_recipe`.
+        RecipeError: what the recipe asks cannot be.
     """
 
-    def __init__(self, recipe: Recipe, workspace: Path) -> None:
-        check_recipe(recipe)
+    predict_version: ClassVar[int] = 1
+
+    def __init__(self, recipe: Recipes, workspace: Path) -> None:
         self.recipe = recipe
         self.workspace = workspace
+        self.check()
+
+    @abstractmethod
+    def check(self) -> None:
+        """Refuse what can only fail later, after hours.
+
+        Raises:
+            RecipeError: with all faults.
+        """
+
+    @property
+    @abstractmethod
+    def contract(self) -> Contract:
+        """The preprocessing contract, complete."""
+
+    @abstractmethod
+    def twin_part(self) -> Mapping[str, Any]:
+        """What the twin depends on."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Hash of recordings of one's own."""
+
+    @abstractmethod
+    def audit(self) -> Audit:
+        """Look through the recordings; nothing is decoded."""
+
+    @abstractmethod
+    def headline(self) -> dict[str, Any]:
+        """``metrics`` and ``baselines`` of the finished evaluation, as ``--json`` prints them."""
+
+    @abstractmethod
+    def print_metrics(self, console: Any) -> None:
+        """Tables of the finished evaluation."""
+
+    @property
+    @abstractmethod
+    def work(self) -> Mapping[StageName, Work]:
+        """What each stage does."""
 
     @property
     def stages(self) -> tuple[StageName, ...]:
         """The stages of this recipe in order; recordings of one's own need no twin."""
         return STAGES if self.recipe.source.root is None else STAGES[1:]
+
+    @property
+    def has_recordings(self) -> bool:
+        """Whether there is anything to look through."""
+        return self.recipe.source.root is not None or self.status("twin").state == "done"
+
+    def raw(self) -> Path:
+        """Folder of the recordings.
+
+        Raises:
+            StageError: the twin is to be drawn first.
+        """
+        if self.recipe.source.root is not None:
+            return self.recipe.source.root
+        if self.status("twin").state != "done":
+            raise StageError(
+                "there are no recordings yet: the twin is not drawn",
+                where=self.folder("twin"),
+                cure="run `rushes twin RECIPE`, or give source.root",
+            )
+        return self.folder("twin") / "raw"
 
     def folder(self, name: StageName) -> Path:
         """Where a stage of this run lives."""
@@ -80,47 +159,9 @@ class Run:
         return status(self.specs[name], self.workspace)
 
     @cached_property
-    def contract(self) -> Any:
-        """The preprocessing contract with the labels of the label set filled in."""
-        labels = load_label_set(self.recipe.source.labels)
-        resolved = {"labels": labels.labels, "label_set": f"{labels.name}-{labels.version}"}
-        return self.recipe.preprocessing.model_copy(update=resolved)
-
-    @cached_property
-    def scan(self) -> Any:
-        """The recordings of one's own, read from their annotation."""
-        from rushes.sources.openpack import scan
-
-        source = self.recipe.source
-        if source.root is None and self.status("twin").state != "done":
-            raise StageError(
-                "there are no recordings yet: the twin is not drawn",
-                where=self.folder("twin"),
-                cure="run `rushes twin RECIPE`, or give source.root",
-            )
-        root = source.root if source.root is not None else self.folder("twin") / "raw"
-        return scan(root, load_label_set(source.labels), source.media)
-
-    @cached_property
-    def cutting(self) -> Any:
-        """How clips are cut."""
-        from rushes.prepare.operations.clips import Cutting
-
-        asked, contract = self.recipe.prepare, self.contract
-        return Cutting(
-            clip_s=contract.clip_s,
-            step_s=contract.time_step_s,
-            window_s=asked.boundary_window_s,
-            wide_pairs=frozenset(frozenset(pair) for pair in asked.wide_pairs),
-            wide_window_s=asked.wide_window_s,
-            stride_s=asked.window_stride_s,
-        )
-
-    @cached_property
     def specs(self) -> dict[StageName, StageSpec]:
         """What each stage depends on."""
         recipe = self.recipe
-        source = recipe.source.model_dump(mode="json", exclude={"root"})
         specs: dict[StageName, StageSpec] = {}
 
         def add(
@@ -131,21 +172,21 @@ class Run:
 
         fingerprint = None
         if recipe.source.root is None:
-            twin = recipe.twin.model_dump(mode="json")
-            add("twin", 1, {"task": recipe.task, "twin": twin, "media": recipe.source.media})
+            add("twin", 1, {"task": recipe.task, **self.twin_part()})
         else:
-            from rushes.sources.openpack import fingerprint as content
-
-            fingerprint = content(self.scan.root, self.scan.recordings)
+            fingerprint = self.fingerprint()
         of_units = recipe.prepare.model_dump(mode="json", exclude={"workers", "timeout_s", "max_quarantine"})
-        contract = self.contract.model_dump(mode="json")
-        prepare = {"source": source, "preprocessing": contract, "prepare": of_units}
+        prepare = {
+            "source": recipe.source.model_dump(mode="json", exclude={"root"}),
+            "preprocessing": self.contract.model_dump(mode="json"),
+            "prepare": of_units,
+        }
         add("prepare", 1, prepare, "twin", raw=fingerprint)
         how = recipe.train.model_dump(mode="json", exclude={"checkpoint_every", "keep", "log_every"})
         add("train", 1, {"model": recipe.model.model_dump(mode="json"), "train": how}, "prepare")
         asked = recipe.evaluate.model_dump(mode="json", include={"split", "compare"})
-        add("predict", 2, asked, "prepare", "train")
-        measured = recipe.evaluate.model_dump(mode="json", include={"split", "contract_clips", "resamples"})
+        add("predict", self.predict_version, asked, "prepare", "train")
+        measured = recipe.evaluate.model_dump(mode="json", exclude={"compare", "batch_size"})
         add("evaluate", 1, measured, "prepare", "train", "predict")
         add("report", 1, {"name": recipe.name}, "prepare", "train", "predict", "evaluate")
         return specs

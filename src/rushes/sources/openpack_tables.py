@@ -11,7 +11,8 @@ from typing import Any, get_args
 import yaml
 
 from rushes.errors import SourceError
-from rushes.recipe import LabelSetName, Side, SplitName
+from rushes.recipe.operations import LabelSetName, SplitName
+from rushes.recipe.sections import Side
 from rushes.records import Recording
 
 LABEL_SETS: tuple[LabelSetName, ...] = get_args(LabelSetName)

@@ -17,6 +17,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from rushes.shards.read import ShardDataset
+
 Batch = Mapping[str, Any]
 """What a collator makes and a step reads: tensors by name; ``keys``, if there, is a list of the samples'."""
 
@@ -32,6 +34,27 @@ class Samples(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int, /) -> Any: ...
+
+
+class ShardSamples:
+    """The samples of a split, read from their shards; safe for several threads.
+
+    Args:
+        dataset: the split.
+        sample_of: key and members of a sample -> what the collator takes.
+    """
+
+    def __init__(
+        self, dataset: ShardDataset, sample_of: Callable[[str, Mapping[str, memoryview]], Any]
+    ) -> None:
+        self.dataset = dataset
+        self._sample_of = sample_of
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        return self._sample_of(self.dataset.key(index), self.dataset.sample(index))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,32 +1,25 @@
-"""Fine-tune a Qwen2.5-VL on clips, phase by phase.
+"""Fine-tune a Qwen2.5-VL, phase by phase, whatever it is asked.
 
     rushes train recipes/operations-twin.yaml
 
-The question is asked behind every pair of frames of a clip. A model that starts from nothing learns to see if
-it is first asked about single frames, and about clips afterwards; a model that can see starts with clips.
+A task gives its samples, and for each phase the collator that turns them into pictures and questions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor, nn
 
-from rushes import recipe
 from rushes.models import vlm as family
-from rushes.models.chat import Encoded
-from rushes.models.pixels import patchify
 from rushes.models.vlm import Batch, Vlm
-from rushes.prepare.operations.sample import Sample
-from rushes.shards.read import ShardDataset
+from rushes.recipe.sections import Train as TrainSettings
 from rushes.stages import canonical_json
-from rushes.train.augment import augment
+from rushes.train.batches import Collate, Samples
 from rushes.train.events import Event, narrate
 from rushes.train.loop import FitResult, LoopSettings, StepOutput, fit
-from rushes.train.questions import clip_turns, frame_turn, random_frame
 
 FORMAT = 1  # raised when the same recipe would train another model
 
@@ -51,59 +44,11 @@ def step(model: nn.Module, batch: Batch) -> StepOutput:
     return StepOutput(loss_sum, weight, tokens=batch["ids"].numel())
 
 
-class Clips:
-    """The training clips, read from their shards; safe for several threads."""
-
-    def __init__(self, dataset: ShardDataset) -> None:
-        self.dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> Sample:
-        return Sample.of(self.dataset.key(index), self.dataset.sample(index))
-
-
-class Collator:
-    """Clips to a batch: decode, augment, patch, ask.
-
-    Args:
-        vlm: whose tokens and contract.
-        ask: whole clips, or one random frame of each.
-        augmented: whether pictures are changed at random.
-    """
-
-    def __init__(self, vlm: Vlm, ask: str, augmented: bool) -> None:
-        self.vlm = vlm
-        self.ask = ask
-        self.augmented = augmented
-        self._chat = vlm.chat()  # one for all samples: it remembers the tokens of every piece of text
-
-    def __call__(self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator]) -> dict:
-        """Join samples, each with its own randomness."""
-        made = [self._encode(sample, rng) for sample, rng in zip(samples, rngs, strict=True)]
-        clips, patches, grids = zip(*made, strict=True)
-        batch = family.collate(clips, patches, grids, self.vlm.tokenizer.pad_token_id)
-        return {**batch, "keys": [sample.key for sample in samples]}
-
-    def _encode(self, sample: Sample, rng: np.random.Generator) -> tuple[Encoded, np.ndarray, tuple]:
-        contract = self.vlm.contract
-        if self.ask == "captions":
-            # A clip of a timeline may be without any label: it teaches nothing.
-            frame = random_frame(sample, rng)
-            number = 0 if frame is None else frame
-            turn = frame_turn(sample, contract, sample.times_s[number])
-            pixels, times_s, turns = sample.pixels(number), (0.0, 0.0), [] if turn is None else [(0, turn)]
-        else:
-            pixels, times_s, turns = sample.pixels(), sample.times_s, clip_turns(sample, contract)
-        patches, grid = patchify(augment(pixels, rng) if self.augmented else pixels)
-        return self._chat.encode(grid, times_s, turns), patches, grid
-
-
 def train(
     vlm: Vlm,
-    clips: ShardDataset,
-    settings: recipe.Train,
+    samples: Samples,
+    collator_of: Callable[[str], Collate],
+    settings: TrainSettings,
     folder: Path,
     signature: str,
     *,
@@ -113,7 +58,8 @@ def train(
 
     Args:
         vlm: comes back trained.
-        clips: the training split.
+        samples: of the training split.
+        collator_of: what joins samples to batches in a phase that asks for it by this name.
         settings: phases and what they share.
         folder: one subfolder for each phase; the trained model goes to ``model/``.
         signature: of data and model.
@@ -124,7 +70,6 @@ def train(
     """
     answering, results, steps_before = Answering(vlm), [], 0
     for number, phase in enumerate(settings.phases, start=1):
-        collator = Collator(vlm, phase.ask, settings.augment)
         loop = LoopSettings(
             steps=phase.steps,
             batch_size=phase.batch_size,
@@ -146,7 +91,16 @@ def train(
         name = f"phase-{number}-{phase.ask}"
         tell = partial(_tell, on_event, {"phase": name, "before": steps_before})
         results.append(
-            fit(answering, step, Clips(clips), collator, loop, folder / name, of_phase, on_event=tell)
+            fit(
+                answering,
+                step,
+                samples,
+                collator_of(phase.ask),
+                loop,
+                folder / name,
+                of_phase,
+                on_event=tell,
+            )
         )
         steps_before += phase.steps
     family.save(vlm, folder / "model")

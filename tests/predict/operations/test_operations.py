@@ -6,10 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from rushes.contract import BEFORE_OPERATION, Turn
+from rushes.contract import Turn
 from rushes.errors import ShardError
 from rushes.models import vlm as family
-from rushes.models.pixels import patchify
+from rushes.models.pixels import Pictures
 from rushes.models.vlm import Vlm
 from rushes.predict.operations.answer import Answerer, Question, Track, question, read_off
 from rushes.predict.operations.table import (
@@ -113,11 +113,11 @@ def test_the_answer_is_what_the_model_says_of_a_whole_question(vlm, samples):
     answers = Answerer(model).answer(
         [Question(pictures, times_s, asked_s) for asked_s in (0.0, 2.4, 2.6, 4.9)]
     )
-    patches, grid = patchify(pictures)
+    shown = Pictures.of([pictures])
     for pair, pair_answers in ((0, answers[:2]), (1, answers[2:])):
-        turn = Turn(model.contract.question, (BEFORE_OPERATION,))
-        encoded = model.chat().encode(grid, times_s, [(pair, turn)])
-        batch = family.collate([encoded], [patches], [grid], model.tokenizer.pad_token_id)
+        turn = Turn(model.contract.question, (model.contract.slots()[0].before,))
+        encoded = model.chat().encode(shown.view, times_s, [(pair, turn)])
+        batch = family.collate([encoded], [shown], model.tokenizer.pad_token_id)
         with torch.inference_mode():
             logits = family.forward(model, batch)[0][0, -1]
         ids = [model.chat().tokens(label)[0] for label in model.contract.labels]

@@ -51,11 +51,11 @@ def evaluate(
         provenance: signatures, hashes and seeds that the figures belong to, copied as they are.
 
     Returns:
-        One JSON object. ``all`` and ``contract`` (see `blocks.block`) hold every figure of every system and how
-        the model stands to its best baselines, ``per_class`` and ``per_subject`` the headline figures; beside
-        them ``confusion``, ``confused_pairs``, ``calibration``, ``timeline`` (null where no session was cut
-        into windows) and ``provenance``. A figure is ``{value, low, high, n}``; ``low`` and ``high`` are null
-        where no interval can be given.
+        One JSON object. ``all`` and ``contract`` (see `blocks.block`) hold every figure of every system and
+        how the model stands to its best baselines, ``per_class`` and ``per_subject`` the headline figures.
+        Beside them stand ``confusion``, ``confused_pairs``, ``calibration``, ``timeline`` (null where no
+        session was cut into windows) and ``provenance``. A figure is ``{value, low, high, n}``; ``low`` and
+        ``high`` are null where no interval can be given.
 
     Raises:
         MetricError: no clips, answers that do not pair up, labels that are not known.

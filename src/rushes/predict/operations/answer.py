@@ -18,8 +18,8 @@ from typing import Literal
 import numpy as np
 import torch
 
-from rushes.contract import BEFORE_NEXT, BEFORE_OPERATION, Turn
-from rushes.models.pixels import patchify
+from rushes.contract import Turn
+from rushes.models.pixels import Pictures
 from rushes.models.scoring import Continuation, stretch
 from rushes.models.vlm import Vlm, collate, to_device
 from rushes.prepare.operations.sample import Sample
@@ -76,8 +76,9 @@ class Answerer:
         self.batch_size = batch_size
         self._chat = vlm.chat()
         self._labels = [self._chat.tokens(label) for label in vlm.contract.labels]
-        self._asking, _ = self._chat.turn(Turn(vlm.contract.question, (BEFORE_OPERATION,)))
-        self._next = self._chat.tokens(BEFORE_NEXT)
+        operation, follower = vlm.contract.slots()
+        self._asking, _ = self._chat.turn(Turn(vlm.contract.question, (operation.before,)))
+        self._next = self._chat.tokens(follower.before)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer any number of questions, ``batch_size`` at a time."""
@@ -96,12 +97,13 @@ class Answerer:
     @torch.inference_mode()
     def _track(self, questions: Sequence[Question]) -> list[Track]:
         """What the model says behind every pair of frames of each question."""
-        patches, grids = zip(*(patchify(question.frames) for question in questions), strict=True)
+        pictures = [Pictures.of([question.frames]) for question in questions]
         prompts = [
-            self._chat.prompt(grid, question.times_s) for grid, question in zip(grids, questions, strict=True)
+            self._chat.prompt(shown.view, question.times_s)
+            for shown, question in zip(pictures, questions, strict=True)
         ]
         clips = [prompt.encoded() for prompt in prompts]
-        batch = to_device(collate(clips, patches, grids, self.vlm.tokenizer.pad_token_id), self.vlm.device)
+        batch = to_device(collate(clips, pictures, self.vlm.tokenizer.pad_token_id), self.vlm.device)
         state = Continuation.of(self.vlm, batch, [len(clip.ids) for clip in clips])
         # Clips of a batch may have different numbers of pairs: the last is asked again to fill up.
         count = max(len(prompt.ends) for prompt in prompts)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rushes.contract import Preprocessing
+from rushes.contract import ClipContract
 from rushes.errors import RushesError
 from rushes.media.video import probe
 from rushes.prepare.operations.clips import Cutting
@@ -54,7 +54,7 @@ class SessionAudit:
 def audit_recordings(
     recordings: Iterable[Recording],
     split_of: Mapping[str, str],
-    contract: Preprocessing,
+    contract: ClipContract,
     cutting: Cutting,
     window_splits: Sequence[str] = (),
 ) -> Iterator[SessionAudit]:

@@ -9,20 +9,21 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rushes.contract import Preprocessing
+from rushes.contract import ClipContract
 from rushes.errors import MediaError
 from rushes.media.sampling import SAMPLERS, SamplerOptions
 from rushes.media.signals import Signals
 from rushes.media.video import Frame, decode, probe
 from rushes.prepare.operations.clips import Cutting, boundary_clips, followers, windows
 from rushes.prepare.ring import FrameRing
+from rushes.prepare.stage import remove_shards
 from rushes.records import Clip, Media, Recording
 from rushes.shards.manifest import split_folder
 from rushes.shards.write import Content, ShardWriter
@@ -48,11 +49,63 @@ class Job:
 
     recording: Recording
     split: str
-    contract: Preprocessing
+    contract: ClipContract
     cutting: Cutting
     with_windows: bool
     folder: Path
     shard_bytes: int
+
+    @property
+    def length_s(self) -> float:
+        """End of the last label."""
+        segments = self.recording.segments
+        return segments[-1].end_s if segments else 0.0
+
+    def truth(self) -> dict[str, Any]:
+        """Whose session it is, and its labels."""
+        recording = self.recording
+        return {
+            "group": recording.group,
+            "subject": recording.subject,
+            "session": recording.session,
+            "segments": [[segment.start_s, segment.end_s, segment.label] for segment in recording.segments],
+        }
+
+
+def jobs_of(
+    recordings: Iterable[Recording],
+    split_of: Mapping[str, str],
+    folder: Path,
+    contract: ClipContract,
+    cutting: Cutting,
+    *,
+    window_splits: Sequence[str] = (),
+    shard_bytes: int = 200_000_000,
+) -> dict[str, Job]:
+    """The jobs of all recordings that stand on a side.
+
+    Args:
+        recordings: all that the source has.
+        split_of: recording key -> split.
+        folder: of the dataset.
+        contract: how a clip becomes a question.
+        cutting: which clips are cut.
+        window_splits: splits whose whole sessions are cut into windows.
+        shard_bytes: greatest size of a shard.
+    """
+    return {
+        recording.key: Job(
+            recording=recording,
+            split=split_of[recording.key],
+            contract=contract,
+            cutting=cutting,
+            with_windows=split_of[recording.key] in window_splits,
+            folder=folder,
+            shard_bytes=shard_bytes,
+        )
+        for recording in recordings
+        if recording.key in split_of
+    }
 
 
 def prepare_unit(job: Job) -> dict[str, Any]:
@@ -105,13 +158,6 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     }
 
 
-def remove_shards(folder: Path, split: str, unit: str) -> None:
-    """Take away the shards of a unit, whether of a finished run or of one that was killed."""
-    for suffix in ("tar", "parquet"):
-        for path in split_folder(folder, split).glob(f"{unit}-[0-9]*.{suffix}"):
-            path.unlink(missing_ok=True)
-
-
 def footage_duration(media: Media) -> float:
     """Length of the footage as declared, or counted by decoding it where nothing is declared.
 
@@ -138,7 +184,7 @@ def plan_clips(recording: Recording, duration_s: float, cutting: Cutting, with_w
     return sorted(clips, key=lambda clip: (clip.start_s, clip.key))
 
 
-def choose_frames(table: np.ndarray, contract: Preprocessing) -> list[int]:
+def choose_frames(table: np.ndarray, contract: ClipContract) -> list[int]:
     """Numbers of the frames of one clip that the model sees; the label is not looked at.
 
     Args:
@@ -172,7 +218,7 @@ class _Footage:
 
 
 def _closed_clips(
-    frames: Iterator[Frame], clips: list[Clip], ring: FrameRing, contract: Preprocessing
+    frames: Iterator[Frame], clips: list[Clip], ring: FrameRing, contract: ClipContract
 ) -> Iterator[Clip]:
     """Each clip as soon as its end has passed, its frames in ``ring``."""
     waiting = deque(clips)
@@ -227,7 +273,7 @@ def _fields(
     after: str | None,
     table: np.ndarray,
     chosen: list[int],
-    contract: Preprocessing,
+    contract: ClipContract,
     source_size: tuple[int, int],
 ) -> dict[str, Content]:
     """Everything of a sample but its pictures; all times on the clip's clock unless said otherwise."""

@@ -1,36 +1,19 @@
-"""The recipe: one YAML file that says everything about one job.
-
-Every section has a default for every field, so a recipe names only what differs. `recipe_file` reads one and
-refuses a wrong one as a whole.
-"""
+"""The sections that recipes of all tasks share."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    field_validator,
-    model_validator,
-)
-
-from rushes.contract import Preprocessing
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0.0)]
-MediaName = Literal["video", "frames"]
-LabelSetName = Literal["openpack", "classes10"]
-SplitName = Literal["earlier", "colour"]
 Side = Literal["train", "val", "test"]
+Comparison = Literal["untrained", "no_vision", "shuffled"]
 
 TINY = "tiny"
 RELEASED = tuple(f"Qwen/Qwen2.5-VL-{size}-Instruct" for size in ("3B", "7B", "32B", "72B"))
@@ -48,81 +31,22 @@ def nearest_released(name: str) -> str | None:
     return difflib.get_close_matches(name, RELEASED, n=1, cutoff=0.0)[0]
 
 
-def _form_of_split(value: Any) -> str:
-    return "<sides>" if isinstance(value, Mapping) else "<name>"
-
-
-NamedSplit = Annotated[SplitName, Tag("<name>")]
-SplitOfSubjects = Annotated[dict[Side, Annotated[tuple[str, ...], Field(min_length=1)]], Tag("<sides>")]
-
-
 class Section(BaseModel):
     """A part of the recipe: frozen, and without room for a misspelt key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Source(Section):
-    """Where the recordings are.
-
-    Attributes:
-        kind: layout of the recordings.
-        root: folder of raw recordings; null takes the twin's.
-        media: frame folders as the dataset has them, or one normalised video per session.
-        labels: label set, ``openpack`` or ``classes10``.
-        split: a named split, or lists of subject ids under train, val and test.
-    """
-
-    kind: Literal["openpack"] = "openpack"
-    root: Path | None = None
-    media: MediaName = "video"
-    labels: LabelSetName = "openpack"
-    split: Annotated[NamedSplit | SplitOfSubjects, Discriminator(_form_of_split)] = "earlier"
-
-    @field_validator("root")
-    @classmethod
-    def _home(cls, root: Path | None) -> Path | None:
-        return None if root is None else root.expanduser()
-
-
-class Twin(Section):
-    """The synthetic dataset: how much of it, and how hard; its form is ``source.media``.
-
-    Attributes:
-        subjects: how many subject ids, in OpenPack's order: U0101, U0102, ...
-        sessions: sessions of each subject.
-        boxes: boxes packed in a session; a box takes about 45 s.
-        difficulty: 0 (trivial) to 1 (hard).
-        seed: of everything that is drawn.
-    """
-
-    subjects: Annotated[int, Field(ge=1, le=21)] = 8
-    sessions: Annotated[int, Field(ge=1, le=9)] = 1
-    boxes: Count = 4
-    difficulty: Share = 0.5
-    seed: int = 0
-
-
 class Prepare(Section):
     """From recordings to shards.
 
     Attributes:
-        boundary_window_s: no clip asks about a moment nearer than this to a boundary.
-        wide_pairs: pairs of operations whose boundary is drawn less sharply by annotators.
-        wide_window_s: the same distance for those pairs.
-        window_stride_s: step of the sliding windows of a timeline.
-        window_splits: splits whose whole sessions are cut into windows.
         shard_bytes: greatest size of a shard.
-        max_quarantine: greatest share of bad sessions.
+        max_quarantine: greatest share of bad recordings.
         timeout_s: longest time for one recording.
-        workers: processes; 0 works in this one. Not part of the signature.
+        workers: processes; 0 works in this one. None of the last three is part of the signature.
     """
 
-    boundary_window_s: Annotated[float, Field(ge=0.0, le=5.0)] = 0.5
-    wide_pairs: tuple[tuple[str, str], ...] = ()
-    wide_window_s: Annotated[float, Field(ge=0.0, le=5.0)] = 1.0
-    window_stride_s: Seconds = 1.0
-    window_splits: tuple[Literal["train", "val", "test"], ...] = ("val", "test")
     shard_bytes: Annotated[int, Field(ge=1_000_000, le=200_000_000)] = 200_000_000
     max_quarantine: Share = 0.1
     timeout_s: Seconds = 3600.0
@@ -181,13 +105,13 @@ class Phase(Section):
     """One phase of training.
 
     Attributes:
-        ask: single frames (``captions``) or whole clips (``clips``).
+        ask: what is asked; each task has its own choices.
         steps: optimizer steps.
-        batch_size, accumulate: clips per forward pass and passes per optimizer step.
+        batch_size, accumulate: samples per forward pass and passes per optimizer step.
         learning_rate: peak of the cosine schedule.
     """
 
-    ask: Literal["captions", "clips"] = "clips"
+    ask: str
     steps: Count = 300
     batch_size: Count = 2
     accumulate: Count = 8
@@ -211,7 +135,7 @@ class Train(Section):
         seed: of weights, order and everything drawn.
     """
 
-    phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = (Phase(),)
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
     warmup: Share = 0.05
     weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.01
     clip_norm: Seconds = 1.0
@@ -228,15 +152,13 @@ class Evaluate(Section):
 
     Attributes:
         split: the split that is reported.
-        contract_clips: size of the contract subset, the first clips in alphabetical order.
         compare: what else answers the same questions, beside the trained model.
         resamples: bootstrap draws behind every interval.
-        batch_size: clips answered at a time.
+        batch_size: samples answered at a time.
     """
 
     split: Literal["val", "test"] = "test"
-    contract_clips: Count = 30
-    compare: tuple[Literal["untrained", "no_vision", "shuffled"], ...] = (
+    compare: tuple[Comparison, ...] = (
         "untrained",
         "no_vision",
         "shuffled",
@@ -246,35 +168,20 @@ class Evaluate(Section):
 
 
 class Recipe(Section):
-    """A whole job.
+    """A whole job; each task has its own, with what only it needs.
 
     Attributes:
         task: what is learnt.
         name: of the report.
-        source: where the recordings are.
-        twin: synthetic recordings, for as long as ``source.root`` is null.
-        preprocessing: how a clip becomes a question; trained, measured and served with the same one.
         prepare: from recordings to shards.
         model: which weights to start from.
         train: how to train.
         evaluate: what is measured, on what.
     """
 
-    task: Literal["operations"] = "operations"
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "operations"
-    source: Source = Source()
-    twin: Twin = Twin()
-    preprocessing: Preprocessing = Preprocessing()
-    prepare: Prepare = Prepare()
+    task: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    prepare: Prepare
     model: Model = Model()
-    train: Train = Train()
+    train: Train
     evaluate: Evaluate = Evaluate()
-
-    @model_validator(mode="after")
-    def _split_has_what_is_used(self) -> Recipe:
-        if self.preprocessing.labels or self.preprocessing.label_set:
-            raise ValueError("preprocessing.labels and label_set follow from source.labels: leave them out")
-        split, asked = self.source.split, self.evaluate.split
-        if isinstance(split, dict) and (missing := [side for side in ("train", asked) if side not in split]):
-            raise ValueError(f"source.split names nobody for {' and '.join(missing)}")
-        return self

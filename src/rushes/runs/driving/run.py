@@ -1,0 +1,84 @@
+"""A run of the driving task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from rushes.contract import RigContract
+from rushes.errors import RecipeError
+from rushes.recipe import DrivingRecipe
+from rushes.runs.run import Audit, Run, StageName, Work
+
+
+class DrivingRun(Run[DrivingRecipe]):
+    """Synchronised cameras of a vehicle, from chunk archives to a measured model."""
+
+    def check(self) -> None:
+        """A window must be longer than one pair of frames is apart, and the twin must draw what is measured.
+
+        Raises:
+            RecipeError: with all faults.
+        """
+        recipe, faults = self.recipe, []
+        if recipe.source.root is None and isinstance(recipe.source.split, dict):
+            faults.append("source.split: the twin has its own sides; write index, or give source.root")
+        if recipe.source.root is None and self.contract.span_s >= recipe.twin.clip_s:
+            faults.append(
+                f"twin.clip_s: a window spans {self.contract.span_s:g} s, clips of {recipe.twin.clip_s:g} s "
+                "have no room for it; draw longer ones"
+            )
+        if faults:
+            raise RecipeError.of(faults, recipe.name)
+
+    @property
+    def contract(self) -> RigContract:
+        """The preprocessing contract."""
+        return self.recipe.preprocessing
+
+    @cached_property
+    def scan(self) -> Any:
+        """The recordings, read from indexes and the directories of archives."""
+        from rushes.sources.physical_ai_av import scan
+
+        source = self.recipe.source
+        return scan(self.raw(), self.contract.setup.cameras, chunks=source.chunks, egomotion=source.egomotion)
+
+    def twin_part(self) -> Mapping[str, Any]:
+        """The twin has the cameras of the setup."""
+        return {
+            "twin": self.recipe.twin.model_dump(mode="json"),
+            "cameras": sorted(self.contract.setup.cameras),
+        }
+
+    def fingerprint(self) -> str:
+        """Of the archives' members."""
+        from rushes.sources.physical_ai_av import fingerprint
+
+        return fingerprint(self.scan.recordings)
+
+    def audit(self) -> Audit:
+        """What each chunk has of each camera."""
+        from rushes.sources.physical_ai_av import audit
+
+        return audit(self.raw(), self.contract.setup.cameras)
+
+    def headline(self) -> dict[str, Any]:
+        """Errors of speed, distance and turn, and those of the baselines."""
+        from rushes.evaluate.driving.tables import headline
+
+        return headline(self.metrics())
+
+    def print_metrics(self, console: Any) -> None:
+        """The model among its baselines."""
+        from rushes.evaluate.driving.tables import print_metrics
+
+        print_metrics(self.metrics(), console)
+
+    @property
+    def work(self) -> Mapping[StageName, Work]:
+        """See `rushes.runs.driving.work`."""
+        from rushes.runs.driving.work import WORK
+
+        return WORK

@@ -1,0 +1,1 @@
+"""The operations task as a run."""

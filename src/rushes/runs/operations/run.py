@@ -1,0 +1,94 @@
+"""A run of the operations task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar
+
+from rushes.contract import ClipContract
+from rushes.recipe import OperationsRecipe
+from rushes.runs.operations.check import check_recipe
+from rushes.runs.run import Audit, Run, StageName, Work
+from rushes.sources.openpack_tables import load_label_set
+
+
+class OperationsRun(Run[OperationsRecipe]):
+    """Footage of people at work, from sessions to a measured model."""
+
+    predict_version: ClassVar[int] = 2
+
+    def check(self) -> None:
+        """See `check_recipe`."""
+        check_recipe(self.recipe)
+
+    @cached_property
+    def contract(self) -> ClipContract:
+        """The preprocessing contract with the labels of the label set filled in."""
+        labels = load_label_set(self.recipe.source.labels)
+        resolved = {"labels": labels.labels, "label_set": f"{labels.name}-{labels.version}"}
+        return self.recipe.preprocessing.model_copy(update=resolved)
+
+    @cached_property
+    def scan(self) -> Any:
+        """The recordings, read from their annotation."""
+        from rushes.sources.openpack import scan
+
+        source = self.recipe.source
+        return scan(self.raw(), load_label_set(source.labels), source.media)
+
+    @cached_property
+    def cutting(self) -> Any:
+        """How clips are cut."""
+        from rushes.prepare.operations.clips import Cutting
+
+        asked, contract = self.recipe.prepare, self.contract
+        return Cutting(
+            clip_s=contract.clip_s,
+            step_s=contract.time_step_s,
+            window_s=asked.boundary_window_s,
+            wide_pairs=frozenset(frozenset(pair) for pair in asked.wide_pairs),
+            wide_window_s=asked.wide_window_s,
+            stride_s=asked.window_stride_s,
+        )
+
+    def twin_part(self) -> Mapping[str, Any]:
+        """The twin is drawn in one form of footage."""
+        return {"twin": self.recipe.twin.model_dump(mode="json"), "media": self.recipe.source.media}
+
+    def fingerprint(self) -> str:
+        """Of annotation and footage."""
+        from rushes.sources.openpack import fingerprint
+
+        return fingerprint(self.scan.root, self.scan.recordings)
+
+    def audit(self) -> Audit:
+        """Read all annotation and headers, and count what they would give."""
+        from rushes.runs.operations.audit import audit_sessions
+
+        return audit_sessions(
+            self.scan,
+            self.recipe.source.split,
+            self.contract,
+            self.cutting,
+            self.recipe.prepare.window_splits,
+        )
+
+    def headline(self) -> dict[str, Any]:
+        """OCA, tIoU@0.5 and AA@1, and those of the baselines."""
+        from rushes.evaluate.operations.tables import headline
+
+        return headline(self.metrics())
+
+    def print_metrics(self, console: Any) -> None:
+        """The model among its baselines, on clips and on whole sessions."""
+        from rushes.evaluate.operations.tables import print_metrics
+
+        print_metrics(self.metrics(), console)
+
+    @property
+    def work(self) -> Mapping[StageName, Work]:
+        """See `rushes.runs.operations.work`."""
+        from rushes.runs.operations.work import WORK
+
+        return WORK

@@ -1,0 +1,200 @@
+"""What each stage of an operations run does.
+
+Imports stand inside of the functions, so that asking for one stage loads no other.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from rushes.errors import SourceError, StageError
+from rushes.runs.operations.check import sides
+from rushes.runs.operations.run import OperationsRun
+from rushes.runs.proof import digest
+from rushes.runs.run import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
+from rushes.runs.vlm import base_model, losses, provenance, train_model, trained_model
+from rushes.stages import OpenStage, read_json, write_json
+
+
+def _twin(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.engine import Unit, map_units
+    from rushes.stages import account, write_receipt
+    from rushes.twins.operations import TwinSettings, units
+
+    twin = run.recipe.twin
+    settings = TwinSettings(
+        subjects=twin.subjects,
+        sessions=twin.sessions,
+        boxes=twin.boxes,
+        difficulty=twin.difficulty,
+        media=(run.recipe.source.media,),
+        seed=twin.seed,
+    )
+    sessions = {unit.key: unit for unit in units(settings)}
+    todo = account(stage.folder, list(sessions)).pending
+    tell("twin", len(sessions) - len(todo), len(sessions), "drawing")
+    draw = partial(_draw, stage.folder / "raw", settings=settings)
+    done = len(sessions) - len(todo)
+    for result in map_units(
+        draw, [Unit(key, sessions[key]) for key in todo], workers=run.recipe.prepare.workers
+    ):
+        if result.error is not None:
+            raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
+        write_receipt(stage.folder, result.key, result.value)
+        done += 1
+        tell("twin", done, len(sessions), result.key)
+    return {"sessions": len(sessions)}, account(stage.folder, list(sessions)).close(0.0).counts
+
+
+def _draw(root: Path, unit: Any, settings: Any) -> dict[str, Any]:
+    """Draw one session; its receipt, with the hash of each file."""
+    from rushes.twins.openpack_writer import write_unit
+
+    written = write_unit(root, unit, settings)
+    return {**asdict(written), "files": {name: digest(root / name) for name in written.files}}
+
+
+def _prepare(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.engine import UnitDone
+    from rushes.prepare.operations.unit import jobs_of, prepare_unit
+    from rushes.prepare.stage import prepare
+    from rushes.sources.openpack import assign_splits
+
+    recipe, scan = run.recipe, run.scan
+    assigned = assign_splits(scan.recordings, recipe.source.split)
+    total, done = len(assigned.side_of), 0
+    concerned = set(chain.from_iterable(sides(recipe).values()))
+    for side in ("train", recipe.evaluate.split):
+        if side not in assigned.side_of.values():
+            raise SourceError(
+                f"no recording on side {side} of the split; {len(assigned.skipped)} are on no side",
+                where=scan.root,
+                cure="list under source.split the subjects that are there; `rushes audit RECIPE` shows them",
+            )
+
+    def on_event(event: object) -> None:
+        nonlocal done
+        if isinstance(event, UnitDone):
+            done += 1
+            tell("prepare", done, total, event.result.key)
+
+    tell("prepare", 0, total, "decoding")
+    asked = recipe.prepare
+    jobs = jobs_of(
+        scan.recordings,
+        assigned.side_of,
+        stage.folder,
+        run.contract,
+        run.cutting,
+        window_splits=asked.window_splits,
+        shard_bytes=asked.shard_bytes,
+    )
+    prepared = prepare(
+        jobs,
+        prepare_unit,
+        stage.folder,
+        run.contract,
+        splits=assigned.side_of.values(),
+        skipped=assigned.skipped,
+        faults={fault.key: fault.reason() for fault in scan.faults if fault.subject in concerned},
+        max_quarantine=asked.max_quarantine,
+        timeout_s=asked.timeout_s,
+        workers=asked.workers,
+        on_event=on_event,
+    )
+    return prepared.summary(), prepared.account.counts
+
+
+def _train(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.prepare.operations.sample import Sample
+    from rushes.train.operations import Collator
+
+    return train_model(run, stage, tell, Sample.of, Collator)
+
+
+def _predict(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.predict.operations.answer import Answerer
+    from rushes.predict.operations.table import predict, write_predictions
+    from rushes.shards.read import ShardDataset
+
+    recipe, asked = run.recipe, run.recipe.evaluate
+    trained = trained_model(run)
+    answerers = {"model": Answerer(trained, asked.batch_size)}
+    for variant in asked.compare:
+        shown = base_model(run) if variant == "untrained" else trained
+        answerers[variant] = Answerer(shown, asked.batch_size)
+    clips = ShardDataset.open(run.folder("prepare"), asked.split)
+    table = predict(
+        answerers,
+        clips,
+        asked.split,
+        recipe.train.seed,
+        on_progress=lambda done, total: tell("predict", done, total, "answers"),
+    )
+    write_predictions(table, stage.folder)
+    return {"variants": list(answerers)}, {"answers": len(table)}
+
+
+def _evaluate(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.evaluate.operations.measure import evaluate
+    from rushes.predict.operations.table import read_predictions, train_answers
+    from rushes.prepare.stage import RECORDINGS
+    from rushes.shards.read import ShardDataset
+
+    asked, prepared = run.recipe.evaluate, run.folder("prepare")
+    tell("evaluate", 0, 1, "resampling")
+    metrics = evaluate(
+        read_predictions(run.folder("predict")),
+        train_answers(ShardDataset.open(prepared, "train")),
+        read_json(prepared / RECORDINGS),
+        run.contract.labels,
+        run.contract.clip_s,
+        run.recipe.prepare.window_stride_s,
+        asked.contract_clips,
+        asked.resamples,
+        provenance(run),
+    )
+    write_json(stage.folder / METRICS_FILE, metrics)
+    tell("evaluate", 1, 1, "resampling")
+    return {"clips": metrics["all"]["n"]}, {"clips": metrics["all"]["n"]}
+
+
+def _report(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    import numpy as np
+
+    from rushes.evaluate.operations.report import write_report
+    from rushes.predict.operations.table import read_predictions
+    from rushes.prepare.operations.sample import Sample
+    from rushes.shards.read import ShardDataset
+
+    tell("report", 0, 1, "drawing")
+    clips = ShardDataset.open(run.folder("prepare"), run.recipe.evaluate.split)
+    number_of = {key: number for number, key in enumerate(clips.keys())}
+    write_report(
+        stage.folder / REPORT_FILE,
+        run.metrics(),
+        read_predictions(run.folder("predict")),
+        title=run.recipe.name,
+        losses=losses(run),
+        contract=run.contract.model_dump(mode="json"),
+        sample_of=lambda key: Sample.of(key, clips.sample(number_of[key])),
+        signals_of=lambda key: np.load(io.BytesIO(clips.sample(number_of[key])["signals.npy"])),
+    )
+    tell("report", 1, 1, "drawing")
+    return {"file": REPORT_FILE}, {"clips": len(clips)}
+
+
+WORK: Mapping[StageName, Work] = {
+    "twin": _twin,
+    "prepare": _prepare,
+    "train": _train,
+    "predict": _predict,
+    "evaluate": _evaluate,
+    "report": _report,
+}

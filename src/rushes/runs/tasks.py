@@ -1,0 +1,21 @@
+"""One run for each task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rushes.recipe import Recipe, TaskName
+from rushes.runs.driving.run import DrivingRun
+from rushes.runs.operations.run import OperationsRun
+from rushes.runs.run import Run
+
+RUNS: dict[TaskName, type[Run]] = {"operations": OperationsRun, "driving": DrivingRun}
+
+
+def open_run(recipe: Recipe, workspace: Path) -> Run:
+    """A recipe in a workspace.
+
+    Raises:
+        RecipeError: what the recipe asks cannot be.
+    """
+    return RUNS[recipe.task](recipe, workspace)

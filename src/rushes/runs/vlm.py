@@ -1,0 +1,104 @@
+"""What the tasks that fine-tune a vision language model share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from rushes.runs.run import Run, Tell
+from rushes.stages import OpenStage, read_done
+
+
+def base_model(run: Run) -> Any:
+    """The model before training."""
+    from rushes.models import vlm as family
+
+    model = run.recipe.model
+    vlm = family.load(
+        model.name, run.contract, seed=run.recipe.train.seed, precision=model.precision, nf4=model.nf4
+    )
+    if model.adapter is None:
+        return vlm
+    return family.adapt(vlm, model.adapter.rank, model.adapter.alpha, model.adapter.dropout)
+
+
+def trained_model(run: Run) -> Any:
+    """The model after training."""
+    from rushes.models import vlm as family
+
+    model = run.recipe.model
+    return family.restore(run.folder("train") / "model", precision=model.precision, nf4=model.nf4)
+
+
+def train_model(
+    run: Run,
+    stage: OpenStage,
+    tell: Tell,
+    sample_of: Callable[[str, Mapping[str, Any]], Any],
+    collator: Callable[..., Any],
+) -> tuple[Mapping, Mapping]:
+    """Train on the prepared samples.
+
+    Args:
+        run, stage, tell: what every stage gets.
+        sample_of: key and members of a sample -> what the collator takes.
+        collator: made of the model, what a phase asks, and whether pictures are changed at random.
+    """
+    from rushes.models import vlm as family
+    from rushes.shards.read import ShardDataset
+    from rushes.train.batches import ShardSamples
+    from rushes.train.vlm import train
+
+    settings = run.recipe.train
+    samples = ShardSamples(ShardDataset.open(run.folder("prepare"), "train"), sample_of)
+    total = sum(phase.steps for phase in settings.phases)
+
+    def on_event(event: Mapping[str, Any]) -> None:
+        if event["kind"] == "train":
+            speed = f"loss {event['loss']:.3f}, {event['samples_per_s']:.0f} samples/s"
+            tell("train", event["before"] + event["step"], total, f"{event['phase']}: {speed}")
+
+    vlm = base_model(run)
+    results = train(
+        vlm,
+        samples,
+        partial(collator, vlm, augmented=settings.augment),
+        settings,
+        stage.folder,
+        stage.spec.signature,
+        on_event=on_event,
+    )
+    last = results[-1]
+    summary = {
+        "steps": sum(result.steps for result in results),
+        "loss": last.last_loss,
+        "samples_per_s": last.samples_per_s,
+        "data_wait_share": last.data_wait_share,
+        "weights": family.weights_sha256(stage.folder / "model"),
+    }
+    return summary, {"samples": len(samples)}
+
+
+def provenance(run: Run) -> dict[str, Any]:
+    """What the figures of a run belong to."""
+    from rushes.shards.manifest import load_manifest
+
+    return {
+        "signatures": {name: spec.signature for name, spec in run.specs.items()},
+        "dataset": load_manifest(run.folder("prepare")).checksum,
+        "weights": (read_done(run.folder("train")) or {})["summary"]["weights"],
+        "seed": run.recipe.train.seed,
+    }
+
+
+def losses(run: Run) -> dict[str, list[tuple[int, float]]]:
+    """The (step, loss) points of each phase of training."""
+    from rushes.train.events import read_events
+
+    return {
+        path.parent.name: [
+            (event["step"], event["loss"]) for event in read_events(path) if event["kind"] == "train"
+        ]
+        for path in sorted(run.folder("train").glob("phase-*/events.jsonl"))
+    }
