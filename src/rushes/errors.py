@@ -7,6 +7,7 @@ RushesError                 anything that a user can cause and cure; exit code 1
 ├── ShardError              a shard, index, manifest or receipt that does not hold
 ├── StageError              a stage that is locked, stale or of another signature
 │   └── QuarantineError     more bad inputs than the recipe allows
+├── StorageError            remote storage that cannot be reached, read, written or trusted
 ├── UnitError               a unit that crashed, ran out of time or of memory
 ├── ModelError              a checkpoint that is missing, unreadable or does not fit
 ├── TrainError              training that cannot go on: a loss that is not finite, say
@@ -85,6 +86,10 @@ class StageError(RushesError):
 
 class QuarantineError(StageError):
     """More inputs were quarantined than the recipe allows."""
+
+
+class StorageError(RushesError):
+    """Remote storage that cannot be reached, read, written or trusted; names the URL, never credentials."""
 
 
 class UnitError(RushesError):

@@ -8,11 +8,11 @@ import threading
 import zlib
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from rushes.errors import ShardError
 from rushes.shards.index import Index, ShardInfo, read_index, read_info
@@ -23,6 +23,9 @@ __all__ = ["SampleOrder", "ShardDataset", "Stream"]
 
 _RESIDENT_BYTES = 8 << 20  # pages of shards that stay mapped; the kernel keeps the rest cached all the same
 _FAULT_BYTES = 64 << 10  # that Linux maps around one touched page
+
+Opener = Callable[[Path, str], IO[bytes]]
+"""Opens a file of a dataset, given its path and SHA-256, wherever it has to be brought from."""
 
 _CURE = "run `rushes verify --repair`, or prepare the dataset again"
 
@@ -39,13 +42,21 @@ class ShardDataset:
         infos: what is known of each.
         max_open: shards that stay mapped.
         check: compare the CRC-32 of each member whenever it is read.
+        opener: opens shards and indexes that need not be here yet, e.g. ``storage.Mirror.open``; must be
+            fit to travel to another process. Without it they are files like any others.
 
     Raises:
         ShardError: no shards, a shard is missing, or it has another size than it was written with.
     """
 
     def __init__(
-        self, tars: Sequence[Path], infos: Sequence[ShardInfo], *, max_open: int = 32, check: bool = False
+        self,
+        tars: Sequence[Path],
+        infos: Sequence[ShardInfo],
+        *,
+        max_open: int = 32,
+        check: bool = False,
+        opener: Opener | None = None,
     ) -> None:
         if not infos:
             raise ShardError(
@@ -55,16 +66,26 @@ class ShardDataset:
         self.infos = tuple(infos)
         self.max_open = max_open
         self.check = check
+        self.opener = opener
         self._ends = list(accumulate(info.samples for info in infos))
         self._open: OrderedDict[int, _OpenShard] = OrderedDict()
         self._touched: set[int] = set()  # shards read since pages were given back
         self._touched_bytes = 0
         self._lock = threading.Lock()
-        for tar, info in zip(self.tars, self.infos, strict=True):
-            _require_size(tar, info)
+        if opener is None:
+            for tar, info in zip(self.tars, self.infos, strict=True):
+                _require_size(tar, info)
 
     @classmethod
-    def open(cls, folder: Path, split: str, *, max_open: int = 32, check: bool = False) -> Self:
+    def open(
+        cls,
+        folder: Path,
+        split: str,
+        *,
+        max_open: int = 32,
+        check: bool = False,
+        opener: Opener | None = None,
+    ) -> Self:
         """Open ``split`` of the finished dataset in ``folder``.
 
         Raises:
@@ -77,7 +98,7 @@ class ShardDataset:
             )
         infos = manifest.splits[split]
         tars = [split_folder(folder, split) / info.name for info in infos]
-        return cls(tars, infos, max_open=max_open, check=check)
+        return cls(tars, infos, max_open=max_open, check=check, opener=opener)
 
     @classmethod
     def of_shards(cls, tars: Sequence[Path], *, max_open: int = 32, check: bool = False) -> Self:
@@ -93,7 +114,7 @@ class ShardDataset:
 
     def __reduce__(self) -> tuple:
         """Travel to another process without maps and locks."""
-        return _reopen, (self.tars, self.infos, self.max_open, self.check)
+        return _reopen, (self.tars, self.infos, self.max_open, self.check, self.opener)
 
     @property
     def checksum(self) -> str:
@@ -146,7 +167,8 @@ class ShardDataset:
     def _shard(self, number: int) -> _OpenShard:
         with self._lock:
             if (shard := self._open.get(number)) is None:
-                shard = self._open[number] = _open_shard(self.tars[number], self.infos[number], self.check)
+                shard = _open_shard(self.tars[number], self.infos[number], self.check, self.opener)
+                self._open[number] = shard
                 if len(self._open) > self.max_open:
                     self._open.popitem(last=False)  # unmapped with the last view into it
             else:
@@ -168,8 +190,10 @@ class ShardDataset:
                 self._touched_bytes = 0
 
 
-def _reopen(tars: Sequence[Path], infos: Sequence[ShardInfo], max_open: int, check: bool) -> ShardDataset:
-    return ShardDataset(tars, infos, max_open=max_open, check=check)
+def _reopen(
+    tars: Sequence[Path], infos: Sequence[ShardInfo], max_open: int, check: bool, opener: Opener | None
+) -> ShardDataset:
+    return ShardDataset(tars, infos, max_open=max_open, check=check, opener=opener)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +222,11 @@ class _OpenShard:
         self.pages.madvise(mmap.MADV_DONTNEED)
 
 
-def _open_shard(tar: Path, info: ShardInfo, check: bool) -> _OpenShard:
+def _open_shard(tar: Path, info: ShardInfo, check: bool, opener: Opener | None) -> _OpenShard:
+    if opener is not None:
+        opener(tar.with_name(info.index_name), info.index_sha256).close()
     index = read_index(tar.parent, info, crc32=check)
-    with tar.open("rb") as file:
+    with tar.open("rb") if opener is None else opener(tar, info.sha256) as file:
         pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     # A shard that was cut short would end the process with SIGBUS at the first touch behind its end.
     if len(pages) != info.bytes:

@@ -20,7 +20,17 @@ Typical use::
 """
 
 from rushes.stages.files import atomic_file, canonical_json, read_json, sha256_file, write_atomic, write_json
-from rushes.stages.folder import OpenStage, Status, lock_owner, provenance, read_done, status, working
+from rushes.stages.folder import (
+    OpenStage,
+    Status,
+    check_done,
+    lock_owner,
+    provenance,
+    read_done,
+    status,
+    status_of,
+    working,
+)
 from rushes.stages.spec import StageSpec, differences, signature, signature_of_folder, spec_of_folder
 from rushes.stages.units import (
     Account,
@@ -39,6 +49,7 @@ __all__ = [
     "account",
     "atomic_file",
     "canonical_json",
+    "check_done",
     "differences",
     "lock_owner",
     "provenance",
@@ -52,6 +63,7 @@ __all__ = [
     "signature_of_folder",
     "spec_of_folder",
     "status",
+    "status_of",
     "working",
     "write_atomic",
     "write_json",

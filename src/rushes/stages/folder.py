@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rushes.errors import StageError
-from rushes.stages.files import canonical_json, read_json, write_atomic, write_json
+from rushes.stages.files import canonical_json, write_atomic, write_json
 from rushes.stages.spec import (
     FOLDER_NAME,
     StageSpec,
@@ -45,7 +45,7 @@ def status(spec: StageSpec, workspace: Path) -> Status:
     if folder.is_dir():
         done = read_done(folder)
         if done is not None:
-            return Status("done", f"finished {done['finished']} in {done['seconds']:.1f} s", folder)
+            return status_of(done, folder)
         if (owner := lock_owner(folder)) is not None:
             return Status("partial", f"{owner} works there now", folder)
         units = sum(1 for _ in folder.glob("units/*.json"))
@@ -58,12 +58,25 @@ def status(spec: StageSpec, workspace: Path) -> Status:
     return Status("absent", f"differs from {nearest.name} in " + "; ".join(fields), folder)
 
 
+def status_of(done: Mapping[str, Any], folder: Path) -> Status:
+    """The status of a stage whose ``DONE`` holds."""
+    return Status("done", f"finished {done['finished']} in {done['seconds']:.1f} s", folder)
+
+
 def read_done(folder: Path) -> dict[str, Any] | None:
     """The content of DONE; None where it is missing, changed or of another signature: nothing is done."""
     try:
-        done = read_json(Path(folder) / "DONE")
+        return check_done((Path(folder) / "DONE").read_bytes(), folder)
+    except OSError:
+        return None
+
+
+def check_done(content: bytes, folder: Path) -> dict[str, Any] | None:
+    """What a DONE of these bytes says of the stage ``folder``; None where it does not hold."""
+    try:
+        done = json.loads(content)
         whole = isinstance(done, dict) and done.pop("checksum", None) == _checksum(done)
-    except StageError:
+    except (ValueError, StageError):
         return None
     fits = whole and done.get("signature") == named_signature(folder)
     return done if fits and {"seconds", "finished", "summary", "counts"} <= done.keys() else None

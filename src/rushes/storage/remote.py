@@ -1,0 +1,354 @@
+"""One folder of any file system that fsspec knows, written so that nothing torn ever stands under a name.
+
+A file goes up under a hidden temporary name, is compared in size, and is then moved to its own name by the
+server. A file comes down under a hidden temporary name, is compared in SHA-256, flushed, and renamed. What a
+killed process leaves behind is a hidden ``.*.tmp`` object, which the next opening of the stage sweeps away.
+
+Credentials and endpoint are what the file system's own client reads from its surroundings (for ``s3://``:
+``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_PROFILE``, ``AWS_ENDPOINT_URL``, or a role); they are
+never part of a URL, a message or a file of ours.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import fsspec
+from fsspec.asyn import AsyncFileSystem
+
+from rushes.errors import StorageError
+from rushes.stages import sha256_file
+
+T = TypeVar("T")
+
+MAX_BYTES_READ = 64 << 20
+"""Of one small file that is read into memory: receipts, DONE."""
+
+_WAITS_S = (0.2, 1.0, 4.0)  # between tries of our own; the client below us has its own short ones
+_AT_ONCE = 16  # transfers of many small files
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^*?\[\]#%\s]+")
+_USER = re.compile(r"(?<=://)[^/@\s]*@")
+_PASSWORD = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*@")
+_SEGMENT = re.compile(r"[^/\\*?\[\]\x00-\x1f\x7f]{1,255}")
+_NO_CREDENTIALS = frozenset(
+    {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"}
+)
+_FINAL = (PermissionError, FileExistsError, IsADirectoryError, NotADirectoryError, ImportError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A folder somewhere else; small, hashable, and fit to travel to another process or machine.
+
+    Attributes:
+        url: as ``s3://bucket/prefix``, without a slash at the end.
+
+    Raises:
+        StorageError: not a URL, a URL that holds a password, or of a file system that is not installed.
+    """
+
+    url: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", self.url.rstrip("/"))
+        if _PASSWORD.search(self.url):
+            raise StorageError(
+                "a URL with a password in it, which would end up in logs",
+                where=_without_credentials(self.url),
+                cure="take it out, and give credentials in the way of the file system's own client",
+            )
+        if _URL.fullmatch(self.url) is None:
+            raise StorageError(
+                f"not the URL of a folder: {self.url!r}", cure="write <protocol>://<place>/<prefix>"
+            )
+
+    def child(self, name: str) -> Remote:
+        """The folder ``name`` in this one."""
+        return Remote(f"{self.url}/{checked(name)}")
+
+    def put(self, local: Path, name: str) -> None:
+        """Send the file ``local``; ``name`` is the old file or the whole new one at any moment.
+
+        Raises:
+            StorageError: it could not be sent, or did not arrive in full; ``name`` is as before.
+        """
+        with self._arriving(name, local.stat().st_size) as temporary:
+            self._do("send", name, lambda files: files.put_file(str(local), temporary))
+
+    def put_bytes(self, data: bytes, name: str) -> None:
+        """As :meth:`put`, for what is small and in memory."""
+        with self._arriving(name, len(data)) as temporary:
+            self._do("send", name, lambda files: files.pipe_file(temporary, data))
+
+    def create(self, data: bytes, name: str) -> bool:
+        """Write a small file unless there is one; False if there is.
+
+        Exclusive where the file system has a conditional create (S3, local disks, memory); elsewhere two
+        callers at the same instant may both be told True.
+        """
+        self._make_folder(name)
+        try:
+            self._do("create", name, lambda files: _create(files, self._path(name), data))
+        except FileExistsError:
+            return False
+        return True
+
+    def get(self, name: str, local: Path, sha256: str | None = None) -> None:
+        """Bring the file to ``local``, whole or not at all; several processes that ask share one transfer.
+
+        Args:
+            name: of the file.
+            local: where it is to stand; replaced if it stands there.
+            sha256: hex digest that it must have.
+
+        Raises:
+            StorageError: there is no such file, it could not be brought, or it is not what was written.
+        """
+        local.parent.mkdir(parents=True, exist_ok=True)
+        with _turn(local) as temporary:
+            self._fetch(name, temporary, sha256)
+            os.replace(temporary, local)
+
+    def get_new(self, name: str, local: Path, sha256: str | None = None) -> None:
+        """As :meth:`get`, but what stands at ``local`` stays, also if another process just brought it."""
+        local.parent.mkdir(parents=True, exist_ok=True)
+        with _turn(local) as temporary:
+            if not local.exists():
+                self._fetch(name, temporary, sha256)
+                os.replace(temporary, local)
+
+    def get_many(self, names: Iterable[str], folder: Path) -> None:
+        """Bring many files into ``folder``, several at once."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for _ in pool.map(lambda name: self.get(name, folder / checked(name)), names):
+                pass
+
+    def read_bytes(self, name: str) -> bytes | None:
+        """Content of a small file; None if there is none.
+
+        Raises:
+            StorageError: it cannot be read, or is larger than 64 MiB.
+        """
+
+        def read(files: Any) -> bytes:
+            if (size := files.info(self._path(name))["size"]) > MAX_BYTES_READ:
+                raise StorageError(f"{size} bytes, too many for a small file", where=f"{self.url}/{name}")
+            return files.cat_file(self._path(name))
+
+        return self._do("read", name, read, missing=None)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        return self._do("look for", name, lambda files: bool(files.info(self._path(name))), missing=False)
+
+    def list(self, *, hidden: bool = False) -> dict[str, int]:
+        """Names, relative to this folder, and sizes in bytes of all files below it.
+
+        Args:
+            hidden: the temporary files of writers instead.
+
+        Raises:
+            StorageError: it cannot be read, or holds a name that could lead out of a folder.
+        """
+        found = self._do("list", "", lambda files: files.find(self._path(), detail=True), missing={})
+        start = len(self._path()) + 1
+        sizes = {path[start:]: info["size"] for path, info in found.items() if not path.endswith("/")}
+        wanted = {name: size for name, size in sizes.items() if name and _is_temporary(name) == hidden}
+        return {checked(name): wanted[name] for name in sorted(wanted)}
+
+    def folders(self) -> tuple[str, ...]:
+        """Names of the folders directly in this one, sorted."""
+        found = self._do("list", "", lambda files: files.ls(self._path(), detail=True), missing=[])
+        names = (info["name"].rstrip("/").rpartition("/")[2] for info in found if info["type"] == "directory")
+        return tuple(sorted(names))
+
+    def remove(self, *names: str) -> None:
+        """Delete files, in this order; one that is not there is no error."""
+        for name in names:
+            self._do("delete", name, lambda files, name=name: files.rm_file(self._path(name)), missing=None)
+
+    def sweep(self) -> None:
+        """Delete what killed writers left half sent; only while nobody writes here."""
+        self.remove(*self.list(hidden=True))
+
+    @contextmanager
+    def _arriving(self, name: str, size: int) -> Iterator[str]:
+        """Path of a temporary object, which becomes ``name`` if the block ends well and it has ``size``."""
+        self._make_folder(checked(name))
+        folder, slash, last = name.rpartition("/")
+        hidden = f"{folder}{slash}.{last[:100]}.{secrets.token_hex(6)}.tmp"
+        try:
+            yield self._path(hidden)
+            arrived = self._do("send", name, lambda files: files.info(self._path(hidden))["size"])
+            if arrived != size:
+                raise StorageError(
+                    f"{arrived} of {size} bytes arrived", where=f"{self.url}/{name}", cure="run it again"
+                )
+            self._do("name", name, lambda files: _move(files, self._path(hidden), self._path(name)))
+        except BaseException:
+            with suppress(StorageError):  # one try: the place may be gone, and sweep() comes by later
+                self._do("delete", hidden, lambda files: files.rm_file(self._path(hidden)), None, waits_s=())
+            raise
+
+    def _fetch(self, name: str, temporary: Path, sha256: str | None) -> None:
+        self._do("bring", name, lambda files: files.get_file(self._path(name), str(temporary)))
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        if sha256 is not None and (found := sha256_file(temporary)) != sha256:
+            raise StorageError(
+                f"a file has sha256 {found[:12]}..., {sha256[:12]}... was written",
+                where=f"{self.url}/{name}",
+                cure="run `rushes verify --repair`, or make its stage again",
+            )
+
+    def _make_folder(self, name: str) -> None:
+        """Object stores have no folders; asked for one, some would make a bucket."""
+
+        def make(files: Any) -> None:
+            if not isinstance(files, AsyncFileSystem):
+                files.makedirs(self._path(name).rpartition("/")[0], exist_ok=True)
+
+        self._do("make the folder of", name, make)
+
+    def _path(self, name: str = "") -> str:
+        path = fsspec.core.strip_protocol(self.url)
+        return f"{path}/{checked(name)}" if name else path
+
+    def _do(
+        self,
+        verb: str,
+        name: str,
+        action: Callable[[Any], T],
+        missing: Any = StorageError,
+        waits_s: Sequence[float] = _WAITS_S,
+    ) -> T | Any:
+        """Try ``action`` on the file system a few times; ``missing`` is the answer where nothing is there."""
+        where = f"{self.url}/{name}".rstrip("/")
+        for wait_s in (*waits_s, None):
+            try:
+                files, _ = fsspec.core.url_to_fs(self.url)
+                files.invalidate_cache()  # others write here as well
+                return action(files)
+            except FileNotFoundError as error:
+                if missing is not StorageError:
+                    return missing
+                raise _explained(verb, where, error) from None
+            except (FileExistsError, StorageError):
+                raise
+            except Exception as error:  # a client may raise whatever its libraries do
+                if wait_s is None or not _may_pass(error):
+                    raise _explained(verb, where, error) from None
+                time.sleep(wait_s)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+
+def checked(name: str) -> str:
+    """``name`` if it is a relative path that stays in its folder, on every file system alike.
+
+    >>> checked("units/U0101_S0100.json")
+    'units/U0101_S0100.json'
+
+    Raises:
+        StorageError: it is not.
+    """
+    segments = name.split("/")
+    if any(_SEGMENT.fullmatch(part) is None or part in (".", "..") for part in segments):
+        raise StorageError(
+            f"not the name of a file in a workspace: {name[:200]!r}",
+            cure="see who else writes there; a workspace has its own prefix",
+        )
+    return name
+
+
+def _is_temporary(name: str) -> bool:
+    last = name.rpartition("/")[2]
+    return last.startswith(".") and last.endswith(".tmp")
+
+
+def _create(files: Any, path: str, data: bytes) -> None:
+    if isinstance(files, AsyncFileSystem):
+        files.pipe_file(path, data, mode="create")
+    else:
+        with files.open(path, "xb") as file:
+            file.write(data)
+
+
+def _move(files: Any, source: str, target: str) -> None:
+    """Rename on the server. Object stores copy, which is atomic there; others have a rename of their own."""
+    if isinstance(files, AsyncFileSystem):
+        files.cp_file(source, target)
+        with suppress(FileNotFoundError):
+            files.rm_file(source)
+    else:
+        files.mv(source, target)
+
+
+@contextmanager
+def _turn(local: Path) -> Iterator[Path]:
+    """A temporary file beside ``local`` that one process at a time may fill; it is its own lock."""
+    temporary = local.with_name(f".{local.name[:100]}.get.tmp")
+    while True:
+        with temporary.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # Whoever held it before may have renamed or removed the file that we have waited for.
+            if _stands(file, temporary):
+                try:
+                    yield temporary
+                finally:
+                    if _stands(file, temporary):
+                        temporary.unlink()
+                return
+
+
+def _stands(file: IO[bytes], path: Path) -> bool:
+    """Whether the open ``file`` is what ``path`` names."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether trying again may help: a time-out, a broken connection, a busy server."""
+    if isinstance(error, _FINAL) or type(error).__name__ in _NO_CREDENTIALS or _of_the_disk(error):
+        return False
+    ours = type(error).__module__.split(".")[0] in ("builtins", "rushes")
+    return not ours or isinstance(error, OSError)
+
+
+def _of_the_disk(error: Exception) -> bool:
+    """Whether it is the local disk that refuses."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def _explained(verb: str, where: str, error: Exception) -> StorageError:
+    reason = _without_credentials(f"{type(error).__name__}: {error}")[:500]
+    if isinstance(error, ImportError):
+        cure = "install the client of this file system; for s3://: pip install 'rushes[s3]'"
+    elif _of_the_disk(error):
+        cure = "make room on the local disk, or bound the cache, then run again: it resumes"
+    elif isinstance(error, FileNotFoundError):
+        cure = "see that the bucket and the folder are there, and that the URL is right"
+    elif isinstance(error, PermissionError) or type(error).__name__ in _NO_CREDENTIALS:
+        cure = (
+            "give the client credentials that may read, write, copy, list and delete there "
+            "(for s3://: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role)"
+        )
+    else:
+        cure = "see to the network and the endpoint (for s3://: AWS_ENDPOINT_URL), then run again: it resumes"
+    return StorageError(f"cannot {verb} a remote file: {reason}", where=where, cure=cure)
+
+
+def _without_credentials(text: str) -> str:
+    return _USER.sub("", text)

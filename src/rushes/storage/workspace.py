@@ -1,0 +1,176 @@
+"""A workspace, wherever it is: ``open_workspace("runs")`` or ``open_workspace("s3://bucket/prefix")``.
+
+A local one is a folder, and its methods are those of ``rushes.stages``. A remote one is a folder as well, the
+cache, and its methods bring and send what has to be: code that works on ``workspace.root`` between two of
+these calls need not know which it is. fsspec is imported for a remote one only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from rushes.stages import OpenStage, StageSpec, Status, check_done, status, status_of, working, write_atomic
+from rushes.stages.spec import FOLDER_NAME
+from rushes.storage.home import Home, LocalHome
+
+if TYPE_CHECKING:
+    from rushes.storage.mirror import Mirror
+
+
+class Workspace(Protocol):
+    """The folder of all stages of all runs."""
+
+    @property
+    def root(self) -> Path:
+        """The local folder: the workspace itself, or its cache."""
+        ...
+
+    def home(self, spec: StageSpec) -> Home:
+        """Where the files of a stage stand."""
+        ...
+
+    def status(self, spec: StageSpec) -> Status:
+        """How far a stage has come, see ``stages.status``."""
+        ...
+
+    def bring(self, spec: StageSpec) -> Path:
+        """The local folder of a finished stage, with all in it that later stages read but shards."""
+        ...
+
+    def working(self, spec: StageSpec, *, reopen: bool = False) -> AbstractContextManager[OpenStage]:
+        """Open a stage to work on it, see ``stages.working``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalWorkspace:
+    """A workspace on a disk of this machine, or on one that all machines share."""
+
+    root: Path
+
+    def home(self, spec: StageSpec) -> LocalHome:
+        """The stage's folder."""
+        return LocalHome(spec.folder(self.root))
+
+    def status(self, spec: StageSpec) -> Status:
+        """How far a stage has come."""
+        return status(spec, self.root)
+
+    def bring(self, spec: StageSpec) -> Path:
+        """The stage's folder; everything is in it."""
+        return spec.folder(self.root)
+
+    def working(self, spec: StageSpec, *, reopen: bool = False) -> AbstractContextManager[OpenStage]:
+        """Open a stage to work on it."""
+        return working(spec, self.root, reopen=reopen)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteWorkspace:
+    """A workspace whose truth is remote.
+
+    Attributes:
+        url: of it.
+        root: the cache, of this workspace alone.
+        cache_bytes: bound for the shards in the cache; None is none.
+    """
+
+    url: str
+    root: Path
+    cache_bytes: int | None = None
+
+    def home(self, spec: StageSpec) -> Mirror:
+        """The stage's folder, here and there."""
+        from rushes.storage.mirror import Mirror
+        from rushes.storage.remote import Remote
+
+        folder = spec.folder(self.root)
+        return Mirror(Remote(self.url).child(folder.name), folder, self.cache_bytes)
+
+    def status(self, spec: StageSpec) -> Status:
+        """How far a stage has come there; brings ``recipe.json`` and ``DONE`` of it and of its siblings.
+
+        Raises:
+            StorageError: the remote cannot be read.
+        """
+        from rushes.storage.lock import owner
+        from rushes.storage.remote import Remote
+
+        remote, folder = Remote(self.url), spec.folder(self.root)
+        names = remote.folders()
+        for name in (name for name in names if FOLDER_NAME.fullmatch(name)):
+            recipe = f"{name}/recipe.json"
+            wanted = name.startswith(f"{spec.name}-") and not (self.root / recipe).exists()
+            if wanted and (content := remote.read_bytes(recipe)) is not None:
+                write_atomic(self.root / recipe, content)
+        if folder.name not in names:
+            found = status(spec, self.root)
+            reason = found.reason if found.state == "absent" else "no such stage there yet"
+            return Status("absent", reason, folder)
+        stage = remote.child(folder.name)
+        if (done := check_done(stage.read_bytes("DONE") or b"", folder)) is not None:
+            return status_of(done, folder)
+        if (worker := owner(stage)) is not None:
+            return Status("partial", f"{worker} works there now", folder)
+        units = sum(name.startswith("units/") for name in stage.list())
+        receipts = f"; {units} units have receipts" if units else ""
+        return Status("partial", f"begun, not finished{receipts}: resumes there", folder)
+
+    def bring(self, spec: StageSpec) -> Path:
+        """The cache's folder of a finished stage, with all in it that later stages read but shards.
+
+        Raises:
+            StorageError: the remote cannot be read, or a file is not what was written.
+        """
+        mirror = self.home(spec)
+        mirror.pull()
+        return mirror.folder
+
+    @contextmanager
+    def working(self, spec: StageSpec, *, reopen: bool = False) -> Iterator[OpenStage]:
+        """Open a stage: take its lock, bring what resuming wants; at the end send what was made, DONE last.
+
+        Raises:
+            StageError: somebody else works there; the lock was lost meanwhile; else as ``stages.working``.
+            StorageError: the remote cannot be read or written; what stands there stays.
+        """
+        from rushes.storage.lock import held
+
+        mirror = self.home(spec)
+        with held(mirror.remote) as lease:
+            mirror.remote.sweep()
+            mirror.pull(everything=reopen)
+            with working(spec, self.root, reopen=reopen) as stage:
+                mirror.remote.remove("DONE")
+                mirror.publish([stage.folder / "recipe.json"])
+                yield stage
+                if (stage.folder / "DONE").exists():
+                    lease.require()
+                    mirror.finish()
+
+
+def open_workspace(text: str | Path, cache: Path | None = None, cache_bytes: int | None = None) -> Workspace:
+    """The workspace that ``text`` names.
+
+    Args:
+        text: a folder, or a URL that fsspec knows, as ``s3://bucket/prefix``.
+        cache: folder of caches of remote workspaces, one in it for each URL; without it
+            ``~/.cache/rushes``. Not looked at for a folder.
+        cache_bytes: bound for the shards in the cache; None is none.
+
+    Raises:
+        StorageError: a URL that is none, or holds a password.
+    """
+    if "://" not in str(text):
+        return LocalWorkspace(Path(text))
+    from rushes.storage.remote import Remote
+
+    url = Remote(str(text)).url
+    caches = Path.home() / ".cache" / "rushes" if cache is None else Path(cache)
+    name = hashlib.sha256(url.encode()).hexdigest()[:12]
+    return RemoteWorkspace(url, (caches / name).absolute(), cache_bytes)
