@@ -67,6 +67,10 @@ class Contract(BaseModel, ABC):
         """The question with its answer, one JSON object; cut short where a value is unknown."""
         return fill(self.question, self.slots(), values, self.answer_end)
 
+    def asking(self) -> Turn:
+        """The question with its answer up to the first value."""
+        return Turn(self.question, (self.slots()[0].before,))
+
     def texts(self) -> Iterator[str]:
         """Every whole piece of text that a question and its answer can hold."""
         slots = self.slots()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from importlib.resources import files
 from typing import Annotated, Any, ClassVar, Literal
@@ -23,6 +24,8 @@ PACES = ("standing", "crawling", "driving at town speed", "driving fast")
 TRENDS = ("slowing down", "keeping its speed", "speeding up")
 TURNS = ("turning left", "going straight", "turning right")
 ABOUT = "about"
+PACE_MPS = (0.5, 3.0, 14.0)  # between one pace and the next
+TREND_MPS, TURN_DEG = 0.5, 5.0  # less than that is keeping its speed, going straight
 
 
 class CameraSetup(BaseModel):
@@ -206,6 +209,23 @@ class RigContract(Contract):
             slots.append(Slot(name, f'{before}"{name}": ', self.scale(name).texts()))
             before = ", "
         return tuple(slots)
+
+    def values(self, target: Mapping[str, float]) -> tuple[str, ...]:
+        """The right value of each slot.
+
+        Args:
+            target: the four quantities and ``start_speed_mps``, in m/s, m and degrees.
+        """
+        mean, final, yaw = (target[name] for name in ("mean_speed_mps", "final_speed_mps", "yaw_deg"))
+        gain = final - target["start_speed_mps"]
+        words = (
+            PACES[bisect_right(PACE_MPS, mean)],
+            TRENDS[bisect_right((-TREND_MPS, TREND_MPS), gain)],
+            TURNS[bisect_right((-TURN_DEG, TURN_DEG), -yaw)],
+            self.mean_speed_mps.text(mean),
+        )
+        count = {"none": 0, "words": 3, "numbers": 4}[self.reasoning]
+        return (*words[:count], *(self.scale(name).text(target[name]) for name in QUANTITIES))
 
     def numbers(self) -> Iterator[str]:
         """Times, and the values of all scales."""

@@ -19,7 +19,14 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from rushes.errors import MediaError
-from rushes.media.image import Size, decode_jpeg_luma, decode_jpeg_scaled, encode_yuv420, letterbox
+from rushes.media.image import (
+    Letterbox,
+    Size,
+    decode_jpeg_luma,
+    decode_jpeg_scaled,
+    encode_yuv420,
+    letterbox,
+)
 
 LUMA_LONG_SIDE = 160
 
@@ -111,14 +118,23 @@ class CompactFrame:
         self.nbytes = _held_bytes(picture)
         self._picture, self._turns = picture, turns
 
-    def jpeg(self, quality: int = 90) -> bytes:
-        """Encode; what ``Frame.jpeg(size, quality)`` gives, byte for byte."""
+    @property
+    def box(self) -> Letterbox:
+        """Where the picture stands inside of ``size``."""
+        return letterbox((self.width, self.height), self.size)
+
+    def planes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Y (h, w), U and V (h/2, w/2), upright, full-range BT.601, with (w, h) = ``box.content``."""
         width, height = self._picture.width, self._picture.height
         sizes = ((width, height), (width // 2, height // 2), (width // 2, height // 2))
         luma, blue, red = (
             np.rot90(_plane(self._picture, index, size), self._turns) for index, size in enumerate(sizes)
         )
-        return encode_yuv420((luma, blue, red), letterbox((self.width, self.height), self.size), quality)
+        return luma, blue, red
+
+    def jpeg(self, quality: int = 90) -> bytes:
+        """Encode; what ``Frame.jpeg(size, quality)`` gives, byte for byte."""
+        return encode_yuv420(self.planes(), self.box, quality)
 
 
 class DecodedFrame(Frame):

@@ -21,10 +21,22 @@ def augment(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     zoom, mirrored = rng.uniform(0.92, 1.12), rng.random() < 0.5
     rows = _lookup(height, zoom, rng.uniform(-0.06, 0.06))
     columns = _lookup(width, zoom, rng.uniform(-0.06, 0.06))
-    placed = frames[:, rows][:, :, columns[::-1] if mirrored else columns]
+    return relight(frames[:, rows][:, :, columns[::-1] if mirrored else columns], rng)
+
+
+def relight(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Change light and colour alone, the same for all frames: where geometry is what is learnt.
+
+    Args:
+        frames: ``(T, H, W, 3)`` uint8 RGB.
+        rng: the only source of randomness.
+
+    Returns:
+        ``(T, H, W, 3)`` uint8 RGB.
+    """
     contrast, brightness = rng.uniform(0.75, 1.25), rng.uniform(-25.0, 25.0)
     gain = (contrast * rng.uniform(0.85, 1.15, 3)).astype(np.float32)
-    light = placed.astype(np.float32) - 128.0
+    light = frames.astype(np.float32) - 128.0
     light *= gain
     light += 128.0 + brightness
     return np.clip(light, 0, 255, out=light).astype(np.uint8)

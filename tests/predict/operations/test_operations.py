@@ -12,14 +12,8 @@ from rushes.models import vlm as family
 from rushes.models.pixels import Pictures
 from rushes.models.vlm import Vlm
 from rushes.predict.operations.answer import Answerer, Question, Track, question, read_off
-from rushes.predict.operations.table import (
-    FILE,
-    SCHEMA,
-    predict,
-    read_predictions,
-    train_answers,
-    write_predictions,
-)
+from rushes.predict.operations.table import SCHEMA, predict, train_answers
+from rushes.predict.table import FILE, read_predictions, write_predictions
 from rushes.prepare.operations.sample import Sample
 
 torch.set_num_threads(1)
@@ -283,7 +277,7 @@ def test_without_vision_only_times_and_moments_can_matter(table, vlm, samples):
 
 def test_written_predictions_come_back(table, tmp_path):
     write_predictions(table, tmp_path)
-    assert read_predictions(tmp_path).equals(table)
+    assert read_predictions(tmp_path, SCHEMA).equals(table)
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
@@ -298,7 +292,7 @@ def test_broken_predictions_are_refused(table, tmp_path, damage):
     else:
         pq.write_table(pa.table({"key": ["a"]}), path)
     with pytest.raises(ShardError) as caught:
-        read_predictions(tmp_path)
+        read_predictions(tmp_path, SCHEMA)
     assert str(path) in str(caught.value)
 
 

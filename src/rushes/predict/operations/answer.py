@@ -11,31 +11,19 @@ boundaries too, while numbers have to be learnt on top (docs/design/question.md 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 
-from rushes.contract import Turn
 from rushes.models.pixels import Pictures
 from rushes.models.scoring import Continuation, stretch
 from rushes.models.vlm import Vlm, collate, to_device
+from rushes.predict.variants import VIEWS, Variant
 from rushes.prepare.operations.sample import Sample
 
 CERTAIN = 6.0  # log-odds beyond which evidence no longer counts: about 1 in 400
-
-Variant = Literal["model", "untrained", "no_vision", "shuffled"]
-View = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-
-#: What a variant is shown instead of the clip's frames ``(T, H, W, 3)``.
-VIEWS: dict[Variant, View] = {
-    "model": lambda frames, rng: frames,
-    "untrained": lambda frames, rng: frames,
-    "no_vision": lambda frames, rng: np.zeros_like(frames),
-    "shuffled": lambda frames, rng: frames[rng.permutation(len(frames))],
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +64,8 @@ class Answerer:
         self.batch_size = batch_size
         self._chat = vlm.chat()
         self._labels = [self._chat.tokens(label) for label in vlm.contract.labels]
-        operation, follower = vlm.contract.slots()
-        self._asking, _ = self._chat.turn(Turn(vlm.contract.question, (operation.before,)))
-        self._next = self._chat.tokens(follower.before)
+        self._asking, _ = self._chat.turn(vlm.contract.asking())
+        self._next = self._chat.tokens(vlm.contract.slots()[1].before)
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer any number of questions, ``batch_size`` at a time."""

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from rushes.errors import ShardError
-from rushes.predict.operations.answer import Answer, Answerer, Variant, question
+from rushes.predict.operations.answer import Answer, Answerer, question
+from rushes.predict.variants import Variant
 from rushes.prepare.operations.sample import Sample
 from rushes.shards.read import ShardDataset
-from rushes.stages import atomic_file
-
-FILE = "predictions.parquet"
 
 SCHEMA = pa.schema(
     [
@@ -112,28 +107,6 @@ def _row(sample: Sample, variant: Variant, split: str, answer: Answer) -> dict[s
         "next_probabilities": answer.next_probabilities.tolist(),
         "failure": None,
     }
-
-
-def write_predictions(table: pa.Table, folder: Path) -> None:
-    """Write ``predictions.parquet`` whole or not at all."""
-    with atomic_file(folder / FILE) as file:
-        pq.write_table(table, file)
-
-
-def read_predictions(folder: Path) -> pa.Table:
-    """Read what :func:`write_predictions` wrote.
-
-    Raises:
-        ShardError: the file is missing, torn or of another form.
-    """
-    path = folder / FILE
-    try:
-        table = pq.read_table(path, memory_map=True)
-        return table.select(SCHEMA.names).cast(SCHEMA)
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise ShardError(
-            f"no predictions: {error}", where=path, cure="run `rushes predict RECIPE`"
-        ) from error
 
 
 def train_answers(clips: ShardDataset) -> Iterator[Sample]:

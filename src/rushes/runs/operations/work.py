@@ -120,7 +120,8 @@ def _train(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, M
 
 def _predict(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
     from rushes.predict.operations.answer import Answerer
-    from rushes.predict.operations.table import predict, write_predictions
+    from rushes.predict.operations.table import predict
+    from rushes.predict.table import write_predictions
     from rushes.shards.read import ShardDataset
 
     recipe, asked = run.recipe, run.recipe.evaluate
@@ -143,14 +144,15 @@ def _predict(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping,
 
 def _evaluate(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
     from rushes.evaluate.operations.measure import evaluate
-    from rushes.predict.operations.table import read_predictions, train_answers
+    from rushes.predict.operations.table import SCHEMA, train_answers
+    from rushes.predict.table import read_predictions
     from rushes.prepare.stage import RECORDINGS
     from rushes.shards.read import ShardDataset
 
     asked, prepared = run.recipe.evaluate, run.folder("prepare")
     tell("evaluate", 0, 1, "resampling")
     metrics = evaluate(
-        read_predictions(run.folder("predict")),
+        read_predictions(run.folder("predict"), SCHEMA),
         train_answers(ShardDataset.open(prepared, "train")),
         read_json(prepared / RECORDINGS),
         run.contract.labels,
@@ -169,7 +171,8 @@ def _report(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, 
     import numpy as np
 
     from rushes.evaluate.operations.report import write_report
-    from rushes.predict.operations.table import read_predictions
+    from rushes.predict.operations.table import SCHEMA
+    from rushes.predict.table import read_predictions
     from rushes.prepare.operations.sample import Sample
     from rushes.shards.read import ShardDataset
 
@@ -179,7 +182,7 @@ def _report(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, 
     write_report(
         stage.folder / REPORT_FILE,
         run.metrics(),
-        read_predictions(run.folder("predict")),
+        read_predictions(run.folder("predict"), SCHEMA),
         title=run.recipe.name,
         losses=losses(run),
         contract=run.contract.model_dump(mode="json"),

@@ -1,0 +1,1 @@
+"""The driving task on this floor."""
