@@ -11,6 +11,7 @@ from rushes.contract import RigContract
 from rushes.recipe.sections import Count, Phase, Prepare, Recipe, Section, Share, Side, Train
 
 AskOfWindows = Literal["pairs", "windows"]
+PictureSide = Annotated[int, Field(ge=32, le=4096, multiple_of=2)]
 
 
 class RigSource(Section):
@@ -52,7 +53,7 @@ class RoadTwin(Section):
     val: Count = 6
     test: Count = 12
     clip_s: Annotated[float, Field(ge=2.0, le=60.0)] = 8.0
-    picture: tuple[Annotated[int, Field(ge=64, le=3840)], Annotated[int, Field(ge=36, le=2160)]] = (256, 144)
+    picture: tuple[PictureSide, PictureSide] = (256, 144)
     difficulty: Share = 0.5
     missing: Share = 0.05
     seed: int = 0

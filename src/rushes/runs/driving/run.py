@@ -43,26 +43,51 @@ class DrivingRun(Run[DrivingRecipe]):
         from rushes.sources.physical_ai_av import scan
 
         source = self.recipe.source
-        return scan(self.raw(), self.contract.setup.cameras, chunks=source.chunks, egomotion=source.egomotion)
+        offline = source.egomotion == "offline"
+        return scan(self.raw(), self.contract.setup.cameras, chunks=source.chunks, offline=offline)
+
+    @property
+    def twin_settings(self) -> Any:
+        """The twin has the cameras of the setup."""
+        from rushes.twins.driving import DrivingSettings
+
+        twin = self.recipe.twin
+        return DrivingSettings(
+            train=twin.train,
+            val=twin.val,
+            test=twin.test,
+            clip_s=twin.clip_s,
+            cameras=tuple(sorted(self.contract.setup.cameras)),
+            size=twin.picture,
+            difficulty=twin.difficulty,
+            missing_share=twin.missing,
+            seed=twin.seed,
+        )
 
     def twin_part(self) -> Mapping[str, Any]:
-        """The twin has the cameras of the setup."""
-        return {
-            "twin": self.recipe.twin.model_dump(mode="json"),
-            "cameras": sorted(self.contract.setup.cameras),
-        }
+        """What is drawn, by which cameras."""
+        cameras = sorted(self.contract.setup.cameras)
+        return {"twin": self.recipe.twin.model_dump(mode="json"), "cameras": cameras}
 
     def fingerprint(self) -> str:
         """Of the archives' members."""
         from rushes.sources.physical_ai_av import fingerprint
 
-        return fingerprint(self.scan.recordings)
+        return fingerprint(self.scan.root, self.scan.recordings)
 
     def audit(self) -> Audit:
         """What each chunk has of each camera."""
         from rushes.sources.physical_ai_av import audit
 
-        return audit(self.raw(), self.contract.setup.cameras)
+        source, contract = self.recipe.source, self.contract
+        return audit(
+            self.raw(),
+            contract.setup.cameras,
+            chunks=source.chunks,
+            offline=source.egomotion == "offline",
+            window_s=contract.span_s,
+            stride_s=self.recipe.prepare.stride / contract.rate_hz,
+        )
 
     def headline(self) -> dict[str, Any]:
         """Errors of speed, distance and turn, and those of the baselines."""

@@ -6,11 +6,108 @@ Imports stand inside of the functions, so that asking for one stage loads no oth
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 
+from rushes.errors import SourceError, StageError
 from rushes.runs.driving.run import DrivingRun
-from rushes.runs.run import METRICS_FILE, REPORT_FILE, Tell
+from rushes.runs.proof import digest
+from rushes.runs.run import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
 from rushes.runs.vlm import base_model, losses, provenance, train_model, trained_model
 from rushes.stages import OpenStage, write_json
+
+ARCHIVES = "archives"
+"""The unit of the twin that holds all clips, once each is drawn."""
+
+
+def _twin(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.engine import Unit, map_units
+    from rushes.stages import account, read_receipt, write_receipt
+    from rushes.twins.driving import units
+    from rushes.twins.physical_ai_av_writer import assemble, remove_parts, write_unit
+
+    settings, raw = run.twin_settings, stage.folder / "raw"
+    clips = {unit.key: unit for unit in units(settings)}
+    planned = [*clips, ARCHIVES]
+    if read_receipt(stage.folder, ARCHIVES) is None:
+        todo = [key for key in clips if not _is_drawn(stage.folder, raw, key)]
+        done = len(clips) - len(todo)
+        tell("twin", done, len(planned), "drawing")
+        draw = partial(write_unit, raw, settings=settings)
+        for result in map_units(
+            draw, [Unit(key, clips[key]) for key in todo], workers=run.recipe.prepare.workers
+        ):
+            if result.error is not None:
+                raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
+            # The archives will hold what the parts hold, so their hashes are the proof.
+            write_receipt(stage.folder, result.key, {"parts": list(result.value.files), "files": {}})
+            done += 1
+            tell("twin", done, len(planned), result.key)
+        files = assemble(raw, settings).files
+        write_receipt(stage.folder, ARCHIVES, {"files": {name: digest(raw / name) for name in files}})
+    remove_parts(raw)
+    tell("twin", len(planned), len(planned), "packed")
+    return {"clips": len(clips)}, account(stage.folder, planned).close(0.0).counts
+
+
+def _is_drawn(folder: Path, raw: Path, key: str) -> bool:
+    """Whether the part of a clip stands, as its receipt says."""
+    from rushes.stages import read_receipt
+
+    receipt = read_receipt(folder, key)
+    return receipt is not None and all((raw / name).is_file() for name in receipt["parts"])
+
+
+def _prepare(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.engine import UnitDone
+    from rushes.prepare.driving.unit import jobs_of, prepare_unit
+    from rushes.prepare.stage import prepare
+    from rushes.sources.physical_ai_av import assign_splits
+
+    recipe, scan = run.recipe, run.scan
+    side_of = assign_splits(scan.recordings, recipe.source.split)
+    for side in ("train", recipe.evaluate.split):
+        if side not in side_of.values():
+            raise SourceError(
+                f"no clip on side {side} of the split has {', '.join(run.contract.setup.cameras)} and its "
+                f"motion; {len(scan.skipped)} clips lack something",
+                where=scan.root,
+                cure="choose another setup or other chunks; `rushes audit RECIPE` shows what is there",
+            )
+    done = 0
+
+    def on_event(event: object) -> None:
+        nonlocal done
+        if isinstance(event, UnitDone):
+            done += 1
+            tell("prepare", done, len(side_of), event.result.key)
+
+    tell("prepare", 0, len(side_of), "decoding")
+    asked = recipe.prepare
+    prepared = prepare(
+        jobs_of(
+            scan.recordings,
+            side_of,
+            stage.folder,
+            run.contract,
+            stride=asked.stride,
+            shard_bytes=asked.shard_bytes,
+        ),
+        prepare_unit,
+        stage.folder,
+        run.contract,
+        splits=side_of.values(),
+        skipped=[
+            *(fault.key for fault in scan.skipped),
+            *(recording.key for recording in scan.recordings if recording.key not in side_of),
+        ],
+        faults={fault.key: fault.reason() for fault in scan.faults},
+        max_quarantine=asked.max_quarantine,
+        timeout_s=asked.timeout_s,
+        workers=asked.workers,
+        on_event=on_event,
+    )
+    return prepared.summary(), prepared.account.counts
 
 
 def _train(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
@@ -53,6 +150,7 @@ def _evaluate(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, M
     metrics = evaluate(
         read_predictions(run.folder("predict"), SCHEMA),
         train_targets(ShardDataset.open(run.folder("prepare"), "train")),
+        span_s=run.contract.span_s,
         resamples=run.recipe.evaluate.resamples,
         provenance=provenance(run),
     )
@@ -82,3 +180,13 @@ def _report(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Map
     )
     tell("report", 1, 1, "drawing")
     return {"file": REPORT_FILE}, {"windows": len(windows)}
+
+
+WORK: Mapping[StageName, Work] = {
+    "twin": _twin,
+    "prepare": _prepare,
+    "train": _train,
+    "predict": _predict,
+    "evaluate": _evaluate,
+    "report": _report,
+}
