@@ -25,9 +25,10 @@ from rushes.storage.cache import mark_as_copy, trim
 from rushes.storage.remote import Remote, checked
 
 SHARDS = "shards/*"
+RAW = "raw/*"
 UNITS = ("units/*", "quarantine/*")
 CHECKPOINT = "*checkpoints/step-*/*"
-SENT_ONCE = (SHARDS, *UNITS, CHECKPOINT, "raw/*")
+SENT_ONCE = (SHARDS, *UNITS, CHECKPOINT, RAW)
 NOT_OURS = ("lock", "*.tmp", "*.partial/*", "*.deleted/*")
 _STATE = "state.json"
 
@@ -141,22 +142,24 @@ class Mirror:
         self._drop_strangers(there)
         for name in names:
             sha256, local = proven.get(name), self.folder / name
-            if not local.is_file() or (sha256_file(local) != sha256 if sha256 else _grew(local, there[name])):
+            if sha256 is None:
+                here = _is_any(name, SENT_ONCE) and _is_here(local, there[name])
+            else:
+                here = local.is_file() and sha256_file(local) == sha256
+            if not here:
                 self.remote.get(name, local, sha256)
         write_atomic(self.folder / "DONE", done)
 
     def _pull_begun(self, there: Mapping[str, int]) -> None:
         (self.folder / "DONE").unlink(missing_ok=True)
         self._drop_strangers(there)
-        small = [name for name in there if name == "recipe.json" or _is_any(name, UNITS)]
-        others = [
+        wanted = [
             name
             for name, size in there.items()
-            if name not in small
-            and not _is_any(name, (SHARDS, CHECKPOINT, *NOT_OURS))
-            and _grew(self.folder / name, size)
+            if not _is_any(name, (SHARDS, CHECKPOINT, *NOT_OURS))
+            and not (fnmatch(name, RAW) and _is_here(self.folder / name, size))
         ]
-        self.remote.get_many([*small, *others], self.folder)
+        self.remote.get_many(wanted, self.folder)
         for folder in sorted(name.rpartition("/")[0] for name in there if _is_state(name)):
             self._pull_checkpoint(folder, there)
 
@@ -166,7 +169,11 @@ class Mirror:
         if not (local / _STATE).is_file() or (local / _STATE).read_bytes() != state:
             shutil.rmtree(local, ignore_errors=True)
         for name, size in there.items():
-            if name.rpartition("/")[0] == folder and not _is_state(name) and _grew(self.folder / name, size):
+            if (
+                name.rpartition("/")[0] == folder
+                and not _is_state(name)
+                and not _is_here(self.folder / name, size)
+            ):
                 self.remote.get(name, self.folder / name)
         write_atomic(local / _STATE, state)
 
@@ -228,9 +235,9 @@ def _proven(done: bytes) -> dict[str, str]:
         return {}
 
 
-def _grew(local: Path, size: int) -> bool:
-    """Whether a file that is only ever made or appended to is another here than there."""
-    return not local.is_file() or local.stat().st_size != size
+def _is_here(local: Path, size: int) -> bool:
+    """Whether a file that is made once and never changed is here."""
+    return local.is_file() and local.stat().st_size == size
 
 
 def _is_state(name: str) -> bool:
