@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,8 @@ import pytest
 from rushes.evaluate.driving.measure import evaluate
 from rushes.media.image import encode_jpeg
 from rushes.metrics.egomotion import TARGETS
+from rushes.predict.driving.table import SCHEMA
+from rushes.prepare.driving.sample import Sample
 
 SPAN_S, STEP_S, RATE_HZ = 1.5, 0.8, 10
 CAMERAS = ("front_wide", "front_tele", "rear_left", "rear_right")
@@ -79,15 +81,6 @@ def noisy_answer(row: Row, rng: np.random.Generator, *, noise: float, failing: f
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What a report asks of a sample."""
-
-    frames: tuple[bytes, ...]
-    times_s: tuple[float, ...]
-    meta: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class World:
     """Windows of eight clips to answer about, and the targets of others to learn from."""
 
@@ -102,42 +95,38 @@ class World:
             for name, answers in systems.items()
             for row in self.rows
         ]
-        numbers = [key for row in rows for key, value in row.items() if isinstance(value, float)]
-        kinds = {name: pa.float64() for name in numbers}
-        names = list(rows[0])
-        return pa.table(
-            {name: pa.array([row[name] for row in rows], type=kinds.get(name)) for name in names}
-        )
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
 
     def evaluate(self, table: pa.Table, **changes: Any) -> dict[str, Any]:
         """Measure ``table``."""
         asked = {"span_s": SPAN_S, "resamples": 100, "provenance": {"weights": "w"}} | changes
         return evaluate(table, self.train, **asked)
 
-    def sample(self, key: str, *, views: int = 1) -> Picture:
-        """Pictures of a window, 16 moments of ``views`` cameras each."""
+    def sample(self, key: str, *, layout: str = "tiled") -> Sample:
+        """A window's sample with grey noise for pictures."""
         rng = np.random.default_rng([*key.encode()])
-        times = tuple(frame / RATE_HZ for frame in range(16))
-        picture = encode_jpeg(rng.integers(60, 200, (28, 56, 3), dtype=np.uint8), 60)
+        times = [frame / RATE_HZ for frame in range(16)]
         cameras = {
             name: {
-                "times_s": list(times),
-                "dt_s": rng.uniform(-0.016, 0.016, 16).tolist(),
+                "dt_s": [0.0] * 16 if place == 0 else rng.uniform(-0.016, 0.016, 16).tolist(),
                 "place": [place // 2, place % 2],
             }
             for place, name in enumerate(CAMERAS)
         }
-        cameras["front_wide"]["dt_s"] = [0.0] * 16
-        return Picture((picture,) * 16 * views, times, {"cameras": cameras})
+        meta = {"layout": layout, "order": CAMERAS, "frame_times_s": times, "cameras": cameras}
+        truth = dict.fromkeys((*TARGETS, "forward_m", "left_m", "path_m"), times)
+        views = [f".{name}" for name in CAMERAS] if layout == "separate" else [""]
+        picture = encode_jpeg(rng.integers(60, 200, (28, 56, 3), dtype=np.uint8), 60)
+        fields = {f"frame_{place:02d}{view}.jpg": picture for place in range(16) for view in views}
+        texts = {"meta.json": json.dumps(meta).encode(), "target.json": json.dumps(truth).encode()}
+        return Sample.of(key, fields | texts)
 
 
 def world_of(clips: int, seed: int = 0) -> World:
     rng = np.random.default_rng(seed)
     rows = [row for clip in range(clips) for row in windows(f"clip{clip:02d}", rng)]
     train = [row for clip in range(20) for row in windows(f"train{clip:02d}", rng)]
-    return World(
-        tuple(rows), tuple({name: row[f"truth_{name}"] for name in TARGETS} for row in train)
-    )
+    return World(tuple(rows), tuple({name: row[f"truth_{name}"] for name in TARGETS} for row in train))
 
 
 @pytest.fixture(scope="session")

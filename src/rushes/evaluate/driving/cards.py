@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,26 +17,13 @@ from rushes.evaluate.markup import Markup, jpeg_uri, tag
 from rushes.evaluate.plots import ACCENT, BAD, GRID, MUTED, Plane, drawing, words
 from rushes.media.image import jpeg_size
 from rushes.metrics.egomotion import CIRCULAR, TARGETS, wrapped_deg
+from rushes.prepare.driving.sample import Sample
 
 WIDTH, MOMENTS, GAP = 1080, 3, 12
 ALIGNED = 200  # windows that the table of alignment rests on
 
 
-class Shown(Protocol):
-    """What a report asks of a sample.
-
-    Attributes:
-        frames: JPEGs, moment by moment; of one moment the canvas of all cameras, or each camera's picture.
-        times_s: the moments, seconds since the window's beginning.
-        meta: the sample's ``meta.json``; of it ``cameras`` is read, and need not be there.
-    """
-
-    frames: Sequence[bytes | memoryview]
-    times_s: Sequence[float]
-    meta: Mapping[str, Any]
-
-
-SampleOf = Callable[[str], Shown]
+SampleOf = Callable[[str], Sample]
 
 
 def scores(windows: Windows, errors: Errors, constant: Mapping[str, float]) -> NDArray[np.float64]:
@@ -73,7 +60,7 @@ def _distinct(windows: Windows, rows: Iterable[int], count: int, taken: Sequence
     return list(chosen.values())
 
 
-def draw(row: Mapping[str, Any], sample: Shown, ranges: Mapping[str, tuple[float, float]]) -> Markup:
+def draw(row: Mapping[str, Any], sample: Sample, ranges: Mapping[str, tuple[float, float]]) -> Markup:
     """One window: some of its moments as the model was shown them, truth against answer below.
 
     Args:
@@ -96,7 +83,7 @@ def draw(row: Mapping[str, Any], sample: Shown, ranges: Mapping[str, tuple[float
 
 
 def _caption(row: Mapping[str, Any]) -> list[Markup]:
-    said = [tag("code", row["key"]), tag("span", f"from {row['window_start_s']:.1f} s of its clip")]
+    said = [tag("code", row["key"]), tag("span", f"from {row['window_start_s']:.2f} s of its clip")]
     tags = json.loads(row["tags"] or "{}")
     if tags:
         said.append(tag("span", ", ".join(f"{name} {value}" for name, value in sorted(tags.items()))))
@@ -107,35 +94,32 @@ def _caption(row: Mapping[str, Any]) -> list[Markup]:
     return said
 
 
-def _moments(sample: Shown, key: str) -> tuple[list[Markup], float]:
+def _moments(sample: Sample, key: str) -> tuple[list[Markup], float]:
     """Some moments side by side, and the height that they take."""
     times = sample.times_s
-    views = max(len(sample.frames) // len(times), 1)
     moments = np.unique(np.linspace(0, len(times) - 1, min(MOMENTS, len(times))).round().astype(int))
     width = (WIDTH - GAP * (len(moments) - 1)) / len(moments)
-    places = _places(sample.meta, views)
-    columns = max(column for _, column in places) + 1
+    places = _places(sample)
+    tile = width / (max(column for _, column in places) + 1)
     drawn, lowest = [], 0.0
     for number, moment in enumerate(moments.tolist()):
-        pictures = [bytes(data) for data in sample.frames[moment * views : (moment + 1) * views]]
-        across, down = jpeg_size(pictures[0], key)
-        tile = width / columns
         left = number * (width + GAP)
-        for data, (row, column) in zip(pictures, places, strict=True):
-            size = {"width": tile, "height": tile * down / across}
-            place = {"x": left + column * tile, "y": 18 + row * tile * down / across}
-            drawn.append(tag("image", href=jpeg_uri(data), **place, **size))
-            lowest = max(lowest, place["y"] + size["height"])
+        for view, (row, column) in zip(sample.views, places, strict=True):
+            data = bytes(view[moment])
+            across, down = jpeg_size(data, key)
+            height = tile * down / across
+            place = {"x": left + column * tile, "y": 18 + row * height, "width": tile, "height": height}
+            drawn.append(tag("image", href=jpeg_uri(data), **place))
+            lowest = max(lowest, place["y"] + height)
         drawn.append(words(left, 11, f"{times[moment]:.1f} s", colour=MUTED, size=11))
     return drawn, lowest
 
 
-def _places(meta: Mapping[str, Any], views: int) -> list[tuple[int, int]]:
-    """(row, column) of each view of a moment: as the sample says, else side by side."""
-    if views == 1:
+def _places(sample: Sample) -> list[tuple[int, int]]:
+    """(row, column) of each view; the one view of a tiled sample has its cameras in place already."""
+    if len(sample.views) == 1:
         return [(0, 0)]
-    known = [tuple(camera["place"]) for camera in meta.get("cameras", {}).values() if "place" in camera]
-    return known if len(known) == views else [(0, number) for number in range(views)]
+    return [tuple(sample.meta["cameras"][camera]["place"]) for camera in sample.meta["order"]]
 
 
 def _line(
@@ -197,6 +181,6 @@ def alignment(keys: Sequence[str], sample_of: SampleOf) -> dict[str, NDArray[np.
     chosen = np.unique(np.linspace(0, len(keys) - 1, min(len(keys), ALIGNED)).astype(int))
     found: dict[str, list[float]] = {}
     for row in chosen:
-        for name, camera in sample_of(keys[row]).meta.get("cameras", {}).items():
+        for name, camera in sample_of(keys[row]).meta["cameras"].items():
             found.setdefault(name, []).extend(camera["dt_s"])
     return {name: np.array(offsets) for name, offsets in found.items()}

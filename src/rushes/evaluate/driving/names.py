@@ -27,11 +27,6 @@ class Quantity:
     title: str
     symbol: str
 
-    @property
-    def heading(self) -> str:
-        """The title with the unit."""
-        return f"{self.title} ({self.symbol})"
-
     def figure(self, statistic: str) -> str:
         """Name of a figure of this quantity; ``statistic`` is one of `STATISTICS`."""
         return f"{self.stem}_{statistic}_{self.unit}"

@@ -94,8 +94,13 @@ def _role(metrics: Metrics, name: str) -> str:
     return MODEL if name == MODEL else metrics["baselines"][name]["role"]
 
 
-def _cell(figure: Figure | None, *, best: bool = False, flag: Figure | None = None) -> Markup:
-    """A figure with its interval below; ``flag`` colours the model's figure by how it stands."""
+def _cell(
+    figure: Figure | None, *, best: bool = False, flag: Figure | None = None, below: str | None = None
+) -> Markup:
+    """A figure with its interval, and what else is to be said, below it.
+
+    ``flag`` colours the model's figure by how it stands.
+    """
     if figure is None:
         return tag("td", tag("span", "·", class_="none"))
     look = "best" if best else None
@@ -104,7 +109,8 @@ def _cell(figure: Figure | None, *, best: bool = False, flag: Figure | None = No
     interval = None
     if figure["low"] is not None:
         interval = tag("small", f"{shown(figure['low'])} – {shown(figure['high'])}", class_="ci")
-    return tag("td", tag("span", shown(figure["value"]), class_=look), interval)
+    more = None if below is None else tag("small", below, class_="ci")
+    return tag("td", tag("span", shown(figure["value"]), class_=look), interval, more)
 
 
 def _paired(metrics: Metrics) -> Markup:
@@ -161,15 +167,16 @@ def _parts_table(metrics: Metrics, parts: Mapping[str, Any], what: str) -> Marku
         for figure in COMPARED:
             ours, rival = part["systems"][MODEL][figure], best_rival(metrics, part["systems"], figure)
             if rival is None:
-                cells += [_cell(ours), _cell(None)]
+                cells.append(_cell(ours))
                 continue
             theirs = part["systems"][rival][figure]["value"]
             flag = {"difference": ours["value"] - theirs, "above": ours["value"] < theirs}
-            cells.append(_cell(ours, flag=flag))
-            cells.append(tag("td", shown(theirs), tag("small", rival, class_="ci")))
+            cells.append(_cell(ours, flag=flag, below=f"{rival} {shown(theirs)}"))
         rows.append([value, part["n"], *cells])
-    heads = [head for figure in COMPARED for head in (QUANTITY_OF[figure].heading, "best baseline")]
-    return tag("div", tag("h3", f"Mean absolute errors by {what}"), table([what, "windows", *heads], rows))
+    heads = [TITLES[figure] for figure in COMPARED]
+    return tag(
+        "div", tag("h3", f"By {what}, with the best baseline there"), table([what, "windows", *heads], rows)
+    )
 
 
 def framed(heading: str, *content: object) -> Markup:
@@ -204,13 +211,12 @@ def failed_answers(metrics: Metrics) -> Markup:
         found = failures["systems"][name]
         cells = [found["failed"], _cell(found["parse_rate"])]
         for figure in COMPARED:
-            cells.append(_cell(metrics["all"]["systems"][name][figure]))
-            cells.append(_cell(found["answered"].get(figure)))
+            cells += [_cell(metrics["all"]["systems"][name][figure]), _cell(found["answered"].get(figure))]
         rows.append(table_row([_name(metrics, name), *cells], class_=_role(metrics, name)))
-    heads = [head for figure in COMPARED for head in (QUANTITY_OF[figure].heading, "answered")]
+    heads = [head for quantity in QUANTITIES for head in (quantity.title, "answered")]
     note = (
         f"A failed answer never leaves the denominator: it is charged the error of {failures['charged']}. "
-        "Mean absolute errors so, and beside them over the answers alone."
+        "Mean absolute errors so, and beside each the one over the answers alone."
     )
     reasons = [
         tag("li", tag("b", name), f": {count} × {reason}")
@@ -223,8 +229,6 @@ def failed_answers(metrics: Metrics) -> Markup:
 
 def aligned(offsets: Mapping[str, NDArray[np.float64]]) -> Markup:
     """How far each camera's frames are off the reference camera's moments, given in seconds."""
-    if not offsets:
-        return remark("The samples do not say how far their cameras' frames are off.")
     rows = []
     for name, seconds in offsets.items():
         size = 1000 * np.abs(seconds)
@@ -239,8 +243,8 @@ def aligned(offsets: Mapping[str, NDArray[np.float64]]) -> Markup:
             ]
         )
     note = (
-        "Milliseconds between the moment of a window, which is a frame of the reference camera, and the "
-        "nearest frame of each camera, which was taken."
+        "Milliseconds between the moment of a window, which is that of a frame of the reference camera, "
+        "and the frame of each camera that stands for it."
     )
     heads = ("camera", "frames", "median |dt| (ms)", "95 % |dt| (ms)", "largest |dt| (ms)", "mean dt (ms)")
     return join((remark(note), table(heads, rows)))

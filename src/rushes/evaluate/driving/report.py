@@ -70,7 +70,7 @@ def write_report(
         title: name of the run.
         losses: for each phase of training its (step, loss) points.
         contract: the preprocessing contract as plain values.
-        sample_of: a window's pictures by its key.
+        sample_of: a window's sample by its key.
 
     Raises:
         MetricError: predictions without windows.
@@ -243,7 +243,8 @@ def _cards(
     ranges = {name: _axis(windows.truth[name], model.answers[name]) for name in TARGETS}
     note = (
         "The pictures as the model was shown them, its first, a middle and its last moment; below them "
-        "the truth (black) and the answer (blue) with the model's own 90 % interval. At most one window of a clip."
+        "the truth (black) and the answer (blue) with the model's own 90 % interval. At most one "
+        "window of a clip."
     )
     parts: list[Markup] = [remark(note)]
     for heading, keys in (("Worst answers", worst), ("Best answers", best), ("No readable answer", unread)):
