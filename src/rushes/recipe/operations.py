@@ -86,6 +86,8 @@ class PrepareClips(Prepare):
         wide_window_s: the same distance for those pairs.
         window_stride_s: step of the sliding windows of a timeline.
         window_splits: splits whose whole sessions are cut into windows.
+        boundary_boost: how much more frames near the true boundary count for the entropy and motion samplers,
+            in training clips alone, since service knows no boundary: 0.5 is the earlier systems' factor 1.5.
     """
 
     boundary_window_s: Annotated[float, Field(ge=0.0, le=5.0)] = 0.5
@@ -93,6 +95,7 @@ class PrepareClips(Prepare):
     wide_window_s: Annotated[float, Field(ge=0.0, le=5.0)] = 1.0
     window_stride_s: Seconds = 1.0
     window_splits: tuple[Literal["train", "val", "test"], ...] = ("val", "test")
+    boundary_boost: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
 
 
 class ClipPhase(Phase):
@@ -152,6 +155,11 @@ class OperationsRecipe(Recipe):
     def _split_has_what_is_used(self) -> OperationsRecipe:
         if self.preprocessing.labels or self.preprocessing.label_set:
             raise ValueError("preprocessing.labels and label_set follow from source.labels: leave them out")
+        if self.prepare.boundary_boost and self.preprocessing.sampler not in ("entropy", "motion"):
+            raise ValueError(
+                f"prepare.boundary_boost: the sampler {self.preprocessing.sampler} knows no boundary; take "
+                "entropy or motion, or leave it out"
+            )
         split, asked = self.source.split, self.evaluate.split
         if isinstance(split, dict) and (missing := [side for side in ("train", asked) if side not in split]):
             raise ValueError(f"source.split names nobody for {' and '.join(missing)}")

@@ -16,7 +16,7 @@ from rushes.media.sampling import SAMPLERS, SamplerOptions
 from rushes.media.signals import Signals
 from rushes.media.video import decode
 from rushes.prepare.operations.clips import Cutting, boundary_clips, windows
-from rushes.prepare.operations.unit import prepare_unit
+from rushes.prepare.operations.unit import jobs_of, prepare_unit
 from rushes.prepare.ring import FrameRing
 from rushes.records import Segment
 from rushes.shards.index import ShardInfo
@@ -118,6 +118,31 @@ def test_sampler_never_sees_the_labels(make_recording, make_job, tmp_path):
         )
     assert found[0] == found[1]
     assert len(found[0]) == 30
+
+
+@pytest.mark.parametrize("sampler", ["entropy", "motion"])
+def test_a_boost_draws_frames_to_the_boundary(make_recording, make_job, contract, tmp_path, sampler):
+    """More of the chosen frames lie near the boundary of a clip that has one."""
+    near = []
+    for boost in (0.0, 10.0):
+        asked = contract.model_copy(update={"sampler": sampler, "min_gap_s": 0.05})
+        job = make_job(make_recording(), asked, folder=tmp_path / f"{boost}", boost=boost)
+        count = 0
+        for fields in samples_of(job, prepare_unit(job)).values():
+            meta, answer = (json.loads(fields[name]) for name in ("meta.json", "target.json"))
+            edges = [edge for segment in answer["segments"] for edge in segment[:2] if 0.0 < edge < 5.0]
+            middle = min(edges, key=lambda edge: abs(edge - 2.5), default=None)
+            if middle is not None:
+                count += sum(abs(time_s - middle) <= 0.25 for time_s in meta["frame_times_s"])
+        near.append(count)
+    assert near[1] > 1.2 * near[0]
+
+
+def test_a_boost_is_for_training_alone(make_recording, contract, tmp_path):
+    recordings = [make_recording(key) for key in ("U0101_S0100", "U0108_S0100")]
+    sides = {"U0101_S0100": "train", "U0108_S0100": "test"}
+    jobs = jobs_of(recordings, sides, tmp_path, contract, Cutting(), boost=0.5)
+    assert {key: job.boost for key, job in jobs.items()} == {"U0101_S0100": 0.5, "U0108_S0100": 0.0}
 
 
 def test_same_job_gives_same_bytes_and_takes_the_place_of_a_killed_one(make_recording, make_job):

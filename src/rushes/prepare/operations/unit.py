@@ -45,6 +45,7 @@ class Job:
         with_windows: whether the whole session is cut into windows as well.
         folder: of the dataset; the shards go to ``shards/<split>`` in it.
         shard_bytes: greatest size of a shard.
+        boost: how much more frames near a boundary count; 0 wherever a model is measured.
     """
 
     recording: Recording
@@ -54,6 +55,7 @@ class Job:
     with_windows: bool
     folder: Path
     shard_bytes: int
+    boost: float = 0.0
 
     @property
     def length_s(self) -> float:
@@ -81,6 +83,7 @@ def jobs_of(
     *,
     window_splits: Sequence[str] = (),
     shard_bytes: int = 200_000_000,
+    boost: float = 0.0,
 ) -> dict[str, Job]:
     """The jobs of all recordings that stand on a side.
 
@@ -92,6 +95,7 @@ def jobs_of(
         cutting: which clips are cut.
         window_splits: splits whose whole sessions are cut into windows.
         shard_bytes: greatest size of a shard.
+        boost: how much more frames near a boundary count, in the training split alone.
     """
     return {
         recording.key: Job(
@@ -102,6 +106,7 @@ def jobs_of(
             with_windows=split_of[recording.key] in window_splits,
             folder=folder,
             shard_bytes=shard_bytes,
+            boost=boost if split_of[recording.key] == "train" else 0.0,
         )
         for recording in recordings
         if recording.key in split_of
@@ -137,7 +142,7 @@ def prepare_unit(job: Job) -> dict[str, Any]:
                 continue
             table = ring.signals(numbers)
             table[:, 0] -= clip.start_s
-            chosen = choose_frames(table, job.contract)
+            chosen = choose_frames(table, job.contract, boundary_in(clip), job.boost)
             fields = _fields(recording, clip, after(clip), table, chosen, job.contract, footage.size)
             for place, data in enumerate(ring.jpegs([numbers[index] for index in chosen])):
                 fields[f"frame_{place:02d}.jpg"] = data
@@ -184,14 +189,31 @@ def plan_clips(recording: Recording, duration_s: float, cutting: Cutting, with_w
     return sorted(clips, key=lambda clip: (clip.start_s, clip.key))
 
 
-def choose_frames(table: np.ndarray, contract: ClipContract) -> list[int]:
-    """Numbers of the frames of one clip that the model sees; the label is not looked at.
+def boundary_in(clip: Clip) -> float | None:
+    """The boundary nearest to the clip's middle, on its clock; None where there is none."""
+    length_s = clip.end_s - clip.start_s
+    edges_s = [edge for segment in clip.segments for edge in (segment.start_s, segment.end_s)]
+    inside_s = [edge for edge in edges_s if 0.0 < edge < length_s]
+    return min(inside_s, key=lambda edge: abs(edge - length_s / 2), default=None)
+
+
+def choose_frames(
+    table: np.ndarray, contract: ClipContract, boundary_s: float | None = None, boost: float = 0.0
+) -> list[int]:
+    """Numbers of the frames of one clip that the model sees; without ``boost`` no label is looked at.
 
     Args:
         table: float64 (n, 3), time on the clip's clock, entropy, motion.
         contract: names the sampler.
+        boundary_s: a known boundary on the clip's clock.
+        boost: how much more frames near it count.
     """
-    options = SamplerOptions(min_gap_s=contract.min_gap_s)
+    options = SamplerOptions(
+        min_gap_s=contract.min_gap_s,
+        boundary_s=boundary_s if boost else None,
+        entropy_boost=1.0 + boost,
+        motion_weight=boost,
+    )
     sampler = SAMPLERS[contract.sampler]
     return sampler(table[:, 0], table[:, 1], table[:, 2], contract.frames, options).tolist()
 

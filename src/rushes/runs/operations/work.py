@@ -94,6 +94,7 @@ def _prepare(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping,
         run.cutting,
         window_splits=asked.window_splits,
         shard_bytes=asked.shard_bytes,
+        boost=asked.boundary_boost,
     )
     prepared = prepare(
         jobs,
