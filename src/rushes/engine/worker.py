@@ -19,6 +19,9 @@ from typing import Any
 
 from rushes.engine.results import Failure
 
+MAX_RESULT_BYTES = 1_000_000
+"""Of a pickled result. It travels between machines and is held in one process: data belongs into files."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -67,6 +70,9 @@ def _answer(
     try:
         value = function(payload)
         message = ForkingPickler.dumps((None if silent else value, None, time.perf_counter() - started_s))
+        if len(message) > MAX_RESULT_BYTES:
+            error = _too_much(len(message))
+            message = ForkingPickler.dumps((None, error, time.perf_counter() - started_s))
     except _StopWorker:
         raise
     except BaseException as caught:  # also SystemExit: a library that leaves costs its unit only
@@ -74,6 +80,15 @@ def _answer(
         message = ForkingPickler.dumps((None, error, time.perf_counter() - started_s))
     connection.send_bytes(message)
     return value
+
+
+def _too_much(size: int) -> Failure:
+    return Failure(
+        "exception",
+        "UnitError",
+        f"the unit returned {size:,} bytes, more than {MAX_RESULT_BYTES:,}",
+        cure="write what is large into a file and return its name",
+    )
 
 
 def _on_terminate(number: int, frame: object) -> None:

@@ -1,0 +1,57 @@
+"""What the supervisor needs of workers, wherever they run: near as processes, far as actors of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class WorkerLost(Exception):
+    """A worker is gone and what it was doing with it; ``how`` completes the sentence "the worker ..."."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+        super().__init__(how)
+
+
+class Worker(Protocol):
+    """One process that answers one payload after the other.
+
+    Its first message says that it is ready; then comes one for each payload. All are pickles of
+    (value, failure, seconds), see :mod:`rushes.engine.worker`.
+    """
+
+    def send(self, payload: bytes) -> None:
+        """Give it something to do; whether that arrives is seen in :meth:`receive`."""
+
+    def receive(self) -> bytes | None:
+        """Its next message, None where none is there yet.
+
+        Raises:
+            WorkerLost: there will be none.
+        """
+
+    def alive(self) -> bool:
+        """Whether an idle worker would still answer."""
+
+    def end(self) -> None:
+        """Kill it, whatever it does; it can be called again."""
+
+
+class Crew(Protocol):
+    """A kind of workers.
+
+    Attributes:
+        cure: what to do when none of them can start.
+    """
+
+    cure: str
+
+    def start(self, number: int) -> Worker:
+        """Begin a new worker for a place, numbered from 0; does not wait until it is ready."""
+
+    def wait(self, workers: Sequence[Worker], patience_s: float | None) -> None:
+        """Return when any of ``workers`` may have a message or is lost, or after ``patience_s`` seconds."""
+
+    def stop(self, busy: Sequence[Worker], idle: Sequence[Worker]) -> None:
+        """End all workers, as gently as a short time allows."""

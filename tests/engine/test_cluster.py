@@ -1,0 +1,249 @@
+"""The same engine on a Ray cluster of several nodes, all of them on this machine; deaths are real."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.util
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from functools import partial
+from operator import call
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rushes.engine import Engine, Unit, UnitDone, UnitResult, UnitRetried, UnitStarted, map_units
+from rushes.engine.cluster import connected, import_ray
+from rushes.errors import UnitError
+from rushes.stages import read_json
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra: rushes[cluster]"),
+]
+
+STORE_BYTES = 80 << 20
+QUICK_DEATHS = {  # as seen by the head; by default a node must be silent for a quarter of a minute
+    "health_check_initial_delay_ms": 1000,
+    "health_check_period_ms": 500,
+    "health_check_timeout_ms": 3000,
+    "health_check_failure_threshold": 3,
+}
+UNITS = """
+    import os, signal, time
+    from pathlib import Path
+
+    def whom(path):
+        "Say who works here, and wait until that is no longer asked."
+        named = Path(f"{path}-{os.getpid()}")
+        named.touch()
+        while Path(path).exists():
+            time.sleep(0.02)
+        return os.getpid()
+
+    def kill_once(path, signals, which):
+        if not Path(path).exists():
+            Path(path).touch()
+            os.kill(os.getppid() if which == "parent" else os.getpid(), signals)
+            time.sleep(100)
+        return "done"
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A head without CPUs and two nodes of one CPU each; we are connected to it."""
+    import_ray()
+    from ray.cluster_utils import Cluster
+
+    home = tmp_path_factory.mktemp("units")
+    (home / "cluster_units.py").write_text(textwrap.dedent(UNITS))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(home)
+        head = {"num_cpus": 0, "object_store_memory": STORE_BYTES, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=head | {"_system_config": QUICK_DEATHS})
+        for _ in range(2):
+            cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+        with connected(cluster.address, 2):
+            yield cluster
+        cluster.shutdown()
+
+
+@pytest.fixture
+def engine(cluster) -> Engine:
+    return Engine("ray", cluster.address)
+
+
+@pytest.fixture
+def units_module(cluster):
+    return importlib.import_module("cluster_units")
+
+
+def run(calls: dict[str, partial], **options) -> dict[str, UnitResult]:
+    """Map and key the results, each of which must come once."""
+    results = list(map_units(call, [Unit(key, payload) for key, payload in calls.items()], **options))
+    assert sorted(result.key for result in results) == sorted(calls)
+    return {result.key: result for result in results}
+
+
+def good(number: int) -> dict[str, partial]:
+    return {f"good_{index}": partial(divmod, index, 3) for index in range(number)}
+
+
+def check_good(results: dict[str, UnitResult]) -> None:
+    for key, result in results.items():
+        if key.startswith("good_"):
+            assert (result.value, result.error) == (divmod(int(key[5:]), 3), None)
+            assert result.attempts == 1
+
+
+def wait_for(condition, limit_s: float = 60.0):
+    """The first true answer of ``condition``."""
+    until_s = time.monotonic() + limit_s
+    while not (answer := condition()):
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+    return answer
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Ended, or a zombie that nobody collects in a container without an init."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_everything_that_can_happen_costs_one_unit_and_reads_as_on_one_machine(engine, tmp_path):
+    (tmp_path / "torn.json").write_text('{"a": ')
+    bad = {
+        "input": partial(read_json, tmp_path / "torn.json"),
+        "exception": partial(int, "twelve"),
+        "unpicklable": partial(threading.Lock),
+        "leaves": partial(sys.exit, 3),
+        "too_much": partial(bytes, 2_000_000),
+        "hog": partial(bytearray, 4 << 30),
+        "segfault": partial(ctypes.string_at, 0),
+        "abort": partial(os.abort),
+        "exit": partial(os._exit, 7),
+    }
+    calls = good(9) | bad | {"threads": partial(os.getenv, "OMP_NUM_THREADS"), "folder": partial(os.getcwd)}
+    far = run(calls, workers=2, engine=engine, memory_bytes=1 << 30)
+    near = run(bad, workers=2, memory_bytes=1 << 30)
+    check_good(far)
+    assert (far["threads"].value, far["folder"].value) == ("1", os.getcwd())
+    for key in bad:
+        seen, expected = far[key], near[key]
+        assert (seen.value, seen.attempts) == (None, expected.attempts)
+        described = [(error.kind, error.type, error.message) for error in (seen.error, expected.error)]
+        assert described[0] == described[1]
+    assert "SIGABRT" in far["abort"].error.message
+    assert "2,000,0" in far["too_much"].error.message
+
+
+def test_a_time_out_kills_what_holds_the_interpreter(engine):
+    hang = partial(sum, itertools.count())
+    events = []
+    results = run({"hang": hang} | good(3), workers=2, timeout_s=1.5, engine=engine, on_event=events.append)
+    check_good(results)
+    assert (results["hang"].error.kind, results["hang"].attempts) == ("timeout", 2)
+    first, second = (e.worker for e in events if isinstance(e, UnitStarted) and e.key == "hang")
+    assert first != second  # elsewhere
+
+
+@pytest.mark.parametrize("which", ["worker", "parent"])
+def test_a_killed_worker_or_its_remote_control_costs_one_attempt(
+    engine, units_module, tmp_path, which, capfd
+):
+    payload = partial(units_module.kill_once, tmp_path / "been", signal.SIGKILL, which)
+    events = []
+    results = run({"u": payload}, workers=1, engine=engine, on_event=events.append)
+    assert (results["u"].value, results["u"].error, results["u"].attempts) == ("done", None, 2)
+    assert [type(event) for event in events] == [UnitStarted, UnitRetried, UnitStarted, UnitDone]
+    assert events[1].error.kind == "crash"
+    assert ("SIGKILL" if which == "worker" else "its worker process has died") in events[1].error.message
+    assert capfd.readouterr().out == ""
+
+
+def test_the_death_of_a_node_costs_one_attempt_of_what_was_on_it(
+    cluster, engine, units_module, tmp_path, capfd
+):
+    cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+    asked = tmp_path / "asked"
+    asked.touch()
+    payloads = {name: partial(units_module.whom, asked) for name in ("a", "b", "c")} | good(3)
+    events = []
+    results = map_units(
+        call,
+        [Unit(key, payload) for key, payload in payloads.items()],
+        workers=3,
+        engine=engine,
+        on_event=events.append,
+    )
+
+    def pids() -> list[int]:
+        return [int(path.name.split("-")[1]) for path in tmp_path.glob("asked-*")]
+
+    def disturb() -> None:
+        try:
+            wait_for(lambda: len(pids()) == 3)
+            lost = psutil.Process(pids()[0])
+            raylet = lost.parent().parent()
+            assert raylet.name() == "raylet"
+            raylet.kill()
+            wait_for(lambda: is_gone(lost))
+            wait_for(lambda: any(isinstance(event, UnitRetried) for event in events))
+        finally:
+            asked.unlink()
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    found = {result.key: result for result in results}
+    thread.join()
+    check_good(found)
+    assert all(result.error is None for result in found.values())
+    assert sorted(result.attempts for key, result in found.items() if not key.startswith("good")) == [1, 1, 2]
+    (retried,) = [event for event in events if isinstance(event, UnitRetried)]
+    assert (retried.error.kind, retried.error.type) == ("crash", "UnitError")
+    assert "its node has died" in retried.error.message
+    assert capfd.readouterr().out == ""
+
+
+def test_units_are_taken_lazily_and_closing_ends_the_workers(engine, units_module, tmp_path):
+    asked = tmp_path / "asked"
+    taken = []
+
+    def units():
+        for index in itertools.count():
+            taken.append(index)
+            yield Unit(str(index), partial(abs, -index) if index < 5 else partial(units_module.whom, asked))
+
+    asked.touch()
+    results = map_units(call, units(), workers=2, engine=engine)
+    assert {next(results).value for _ in range(5)} == {0, 1, 2, 3, 4}
+    assert len(taken) <= 5 + 2 * 2
+    pids = wait_for(lambda: [int(path.name.split("-")[1]) for path in tmp_path.glob("asked-*")])
+    processes = [psutil.Process(pid) for pid in pids]
+    results.close()
+    wait_for(lambda: all(is_gone(process) for process in processes))
+
+
+def test_more_workers_than_the_cluster_has_room_for_is_no_error(engine):
+    check_good(run(good(6), workers=7, engine=engine))
+
+
+def test_a_function_that_nodes_cannot_import_is_said_so(engine, tmp_path, monkeypatch):
+    (tmp_path / "vanishing_far.py").write_text("def function(payload):\n    return payload\n")
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        function = importlib.import_module("vanishing_far").function
+    with pytest.raises(UnitError, match="cannot import its function: ModuleNotFoundError"):
+        list(map_units(function, [Unit("u", 1)], workers=1, engine=engine))
