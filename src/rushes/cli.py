@@ -34,6 +34,13 @@ Workspace = Annotated[Path, typer.Option(help="Folder of all stages of all runs.
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a key of the recipe; repeatable.")
 ]
+EngineKind = Annotated[
+    str, typer.Option("--engine", metavar="KIND", help="Where units of work run: local, or ray.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Of a running Ray cluster; without, one is started here."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 WORKSPACE = Path("workspace")
@@ -57,21 +64,25 @@ def _failing_well(verb: Callable) -> Callable:
     return guarded
 
 
-def _open(recipe: Path, overrides: Sequence[str] | None, workspace: Path) -> Any:
+def _open(
+    recipe: Path,
+    overrides: Sequence[str] | None,
+    workspace: Path,
+    engine: str = "local",
+    address: str | None = None,
+) -> Any:
+    from rushes.engine import Engine
     from rushes.recipe_file import load_recipe
     from rushes.runs.tasks import open_run
 
-    return open_run(load_recipe(recipe, overrides or ()), workspace)
+    return open_run(load_recipe(recipe, overrides or ()), workspace, Engine(engine, address))
 
 
-def _do(
-    recipe: Path, workspace: Path, overrides: Sequence[str] | None, as_json: bool, only: str | None
-) -> None:
+def _do(recipe: Path, run: Any, as_json: bool, only: str | None) -> None:
     """Do all stages of a recipe, or ``only`` one of them, and say what came of it."""
     from rushes.progress import Progress
     from rushes.runs.work import do
 
-    run = _open(recipe, overrides, workspace)
     names = run.stages if only is None else (only,)
     if only is not None and only not in run.stages:
         raise RushesError(
@@ -113,10 +124,15 @@ def _print_result(run: Any, outcomes: Sequence[Any]) -> None:
 @app.command()
 @_failing_well
 def run(
-    recipe: RecipePath, workspace: Workspace = WORKSPACE, overrides: Overrides = None, as_json: AsJson = False
+    recipe: RecipePath,
+    workspace: Workspace = WORKSPACE,
+    overrides: Overrides = None,
+    engine: EngineKind = "local",
+    address: Address = None,
+    as_json: AsJson = False,
 ) -> None:
     """Do all stages of a recipe; what is done already is skipped."""
-    _do(recipe, workspace, overrides, as_json, None)
+    _do(recipe, _open(recipe, overrides, workspace, engine, address), as_json, None)
 
 
 def _stage_verb(name: str, purpose: str) -> None:
@@ -126,9 +142,11 @@ def _stage_verb(name: str, purpose: str) -> None:
         recipe: RecipePath,
         workspace: Workspace = WORKSPACE,
         overrides: Overrides = None,
+        engine: EngineKind = "local",
+        address: Address = None,
         as_json: AsJson = False,
     ) -> None:
-        _do(recipe, workspace, overrides, as_json, name)
+        _do(recipe, _open(recipe, overrides, workspace, engine, address), as_json, name)
 
 
 for _name, _purpose in {

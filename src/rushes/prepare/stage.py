@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rushes.contract import Contract
-from rushes.engine import Event, Failure, Unit, UnitResult, map_units
+from rushes.engine import LOCAL, Engine, Event, Failure, Unit, UnitResult, map_units
 from rushes.errors import ShardError, UnitError
 from rushes.shards.index import ShardInfo
 from rushes.shards.manifest import Manifest, split_folder
@@ -94,6 +94,7 @@ def prepare(
     max_quarantine: float = 0.1,
     timeout_s: float | None = None,
     workers: int = 2,
+    engine: Engine = LOCAL,
     on_event: Callable[[Event], None] | None = None,
 ) -> Prepared:
     """Fill the dataset ``folder``; call it inside of ``stages.working``, which holds the lock.
@@ -113,6 +114,7 @@ def prepare(
         max_quarantine: greatest share of bad recordings.
         timeout_s: longest time for one recording.
         workers: processes; 0 works in this one.
+        engine: where they run.
         on_event: told what the engine does.
 
     Raises:
@@ -124,7 +126,8 @@ def prepare(
     todo = [key for key, job in sorted(jobs.items()) if not is_whole(folder, key, job.split)]
     units = [Unit(key, jobs[key]) for key in sorted(todo, key=lambda key: (-jobs[key].length_s, key))]
     failures: list[UnitResult] = []
-    for result in map_units(unit, units, workers=workers, timeout_s=timeout_s, on_event=on_event):
+    results = map_units(unit, units, workers=workers, engine=engine, timeout_s=timeout_s, on_event=on_event)
+    for result in results:
         if result.error is None:
             write_receipt(folder, result.key, result.value)
         elif _is_bad_input(result.error):

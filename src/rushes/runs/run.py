@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args
 
 from rushes.contract import Contract
+from rushes.engine import LOCAL, Engine
 from rushes.errors import StageError
 from rushes.recipe import Recipe
 from rushes.stages import OpenStage, StageSpec, Status, read_json, status
@@ -74,6 +75,7 @@ class Run(ABC, Generic[Recipes]):
     Args:
         recipe: what is asked.
         workspace: folder of all stages of all runs.
+        engine: where units of work run; not part of any signature.
 
     Raises:
         RecipeError: what the recipe asks cannot be.
@@ -81,9 +83,10 @@ class Run(ABC, Generic[Recipes]):
 
     predict_version: ClassVar[int] = 1
 
-    def __init__(self, recipe: Recipes, workspace: Path) -> None:
+    def __init__(self, recipe: Recipes, workspace: Path, engine: Engine = LOCAL) -> None:
         self.recipe = recipe
         self.workspace = workspace
+        self.engine = engine
         self.check()
 
     @abstractmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rushes.engine import LOCAL, Engine
 from rushes.recipe import Recipe, TaskName
 from rushes.runs.driving.run import DrivingRun
 from rushes.runs.operations.run import OperationsRun
@@ -12,10 +13,10 @@ from rushes.runs.run import Run
 RUNS: dict[TaskName, type[Run]] = {"operations": OperationsRun, "driving": DrivingRun}
 
 
-def open_run(recipe: Recipe, workspace: Path) -> Run:
-    """A recipe in a workspace.
+def open_run(recipe: Recipe, workspace: Path, engine: Engine = LOCAL) -> Run:
+    """A recipe in a workspace, its units worked on by ``engine``.
 
     Raises:
         RecipeError: what the recipe asks cannot be.
     """
-    return RUNS[recipe.task](recipe, workspace)
+    return RUNS[recipe.task](recipe, workspace, engine)

@@ -79,6 +79,9 @@ class Sample:
     def target(self, moment: int = -1, since: int = 0) -> dict[str, float]:
         """The four quantities behind a moment, and ``start_speed_mps``, about the time since another one.
 
+        Distances are chords in the world's x and y. From a later moment than the first they are worked out
+        from ``forward_m`` and ``left_m``, which is the same on level ground and 1.5 % more on a slope of 10°.
+
         Args:
             moment: the last moment; the window's end by default.
             since: the first moment; the window's start by default.
@@ -90,7 +93,7 @@ class Sample:
         return {
             "mean_speed_mps": float(truth["final_speed_mps"][stretch].mean()),
             "final_speed_mps": float(truth["final_speed_mps"][last]),
-            "displacement_m": float(np.hypot(*moved)),
+            "displacement_m": float(truth["displacement_m"][last] if since == 0 else np.hypot(*moved)),
             "yaw_deg": float(180.0 - (180.0 - turned) % 360.0),
             "start_speed_mps": float(truth["final_speed_mps"][since]),
         }

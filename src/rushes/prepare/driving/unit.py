@@ -93,9 +93,9 @@ def prepare_unit(job: Job) -> dict[str, Any]:
 
     Returns:
         The receipt: ``split``, ``shards`` (as in the manifest), ``samples``, ``clips`` (``window``: number),
-        ``refused_frames`` and ``refused_poses`` (windows left out since a camera or the poses do not cover
-        them), ``frames`` (decoded, of all cameras), ``encoded`` (JPEGs), ``duration_s``. The same job gives
-        the same receipt and the same files.
+        ``refused_frames``, ``refused_poses`` and ``refused_labels`` (windows left out, see `plan_windows`),
+        ``frames`` (decoded, of all cameras), ``encoded`` (JPEGs), ``duration_s``. The same job gives the same
+        receipt and the same files.
 
     Raises:
         MediaError, SourceError: a bad input, for quarantine; no file of the unit stands.
@@ -111,7 +111,8 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     if not windows:
         raise SourceError(
             f"no window of {contract.frames} moments at {contract.rate_hz:g} Hz is covered by all cameras "
-            f"and poses: {refused['frames']} lack a picture, {refused['poses']} a pose",
+            f"and poses: {refused['frames']} lack a picture, {refused['poses']} a pose, {refused['labels']} "
+            "have poses that contradict themselves",
             where=recording.key,
             cure="look at the clip's timestamp tables; shorter windows need less",
         )
@@ -134,8 +135,7 @@ def prepare_unit(job: Job) -> dict[str, Any]:
         "shards": [shard.to_json() for shard in shards],
         "samples": len(windows),
         "clips": {"window": len(windows)},
-        "refused_frames": refused["frames"],
-        "refused_poses": refused["poses"],
+        **{f"refused_{reason}": refused[reason] for reason in ("frames", "poses", "labels")},
         "frames": sum(map(len, times_of.values())),
         "encoded": rig.encoded,
         "duration_s": float(reference[-1] - reference[0]),

@@ -17,6 +17,9 @@ import numpy as np
 from rushes.errors import SourceError
 from rushes.sources.trajectory import Motion, Trajectory, motion
 
+MAX_CLIP_S = 3600.0
+"""A table of timestamps that spans more is damaged: real clips last 20 s."""
+
 
 @dataclass(frozen=True, slots=True)
 class Framing:
@@ -91,8 +94,16 @@ def align(times_of: Mapping[str, np.ndarray], framing: Framing) -> Moments:
     Args:
         times_of: camera -> (n,) times of its frames, clip's clock, strictly rising.
         framing: reference camera and rate.
+
+    Raises:
+        SourceError: the reference spans more than `MAX_CLIP_S`.
     """
     reference = times_of[framing.reference]
+    if reference[-1] - reference[0] > MAX_CLIP_S:
+        raise SourceError(
+            f"{framing.reference} spans {reference[-1] - reference[0]:.0f} s, a clip at most {MAX_CLIP_S:g} s",
+            cure="look at the clip's timestamp table: one wrong time is enough",
+        )
     count = int((reference[-1] - reference[0]) * framing.rate_hz + 1e-6) + 1
     wanted_s = reference[0] + np.arange(count) / framing.rate_hz
     chosen = nearest(reference, wanted_s)
@@ -113,7 +124,11 @@ def align(times_of: Mapping[str, np.ndarray], framing: Framing) -> Moments:
 def plan_windows(
     moments: Moments, trajectory: Trajectory, framing: Framing
 ) -> tuple[list[Window], Counter[str]]:
-    """All windows in order of time, and how many are left out for which reason: ``frames`` or ``poses``."""
+    """All windows in order of time, and how many are left out for which reason.
+
+    The reasons: ``frames`` (a camera lacks a picture), ``poses`` (there are none at these times), ``labels``
+    (there are, but they contradict themselves, see `rushes.sources.trajectory.motion`).
+    """
     windows: list[Window] = []
     refused: Counter[str] = Counter()
     for start in range(0, len(moments.times_s) - framing.frames + 1, framing.stride):
@@ -122,8 +137,11 @@ def plan_windows(
             refused["frames"] += 1
             continue
         times_s = moments.times_s[chosen.start : chosen.stop]
+        reason = "poses"
         try:
-            windows.append(Window(chosen, times_s, motion(trajectory.at(times_s))))
+            poses = trajectory.at(times_s)
+            reason = "labels"
+            windows.append(Window(chosen, times_s, motion(poses)))
         except SourceError:
-            refused["poses"] += 1
+            refused[reason] += 1
     return windows, refused

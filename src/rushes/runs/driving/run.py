@@ -11,6 +11,9 @@ from rushes.errors import RecipeError
 from rushes.recipe import DrivingRecipe
 from rushes.runs.run import Audit, Run, StageName, Work
 
+CLIP_S = 20.0
+"""Length of a clip of the real dataset, for estimates."""
+
 
 class DrivingRun(Run[DrivingRecipe]):
     """Synchronised cameras of a vehicle, from chunk archives to a measured model."""
@@ -85,6 +88,7 @@ class DrivingRun(Run[DrivingRecipe]):
             contract.setup.cameras,
             chunks=source.chunks,
             offline=source.egomotion == "offline",
+            clip_s=self.recipe.twin.clip_s if source.root is None else CLIP_S,
             window_s=contract.span_s,
             stride_s=self.recipe.prepare.stride / contract.rate_hz,
         )

@@ -34,9 +34,13 @@ def _twin(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mappi
         done = len(clips) - len(todo)
         tell("twin", done, len(planned), "drawing")
         draw = partial(write_unit, raw, settings=settings)
-        for result in map_units(
-            draw, [Unit(key, clips[key]) for key in todo], workers=run.recipe.prepare.workers
-        ):
+        results = map_units(
+            draw,
+            [Unit(key, clips[key]) for key in todo],
+            workers=run.recipe.prepare.workers,
+            engine=run.engine,
+        )
+        for result in results:
             if result.error is not None:
                 raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
             # The archives will hold what the parts hold, so their hashes are the proof.
@@ -105,6 +109,7 @@ def _prepare(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
         max_quarantine=asked.max_quarantine,
         timeout_s=asked.timeout_s,
         workers=asked.workers,
+        engine=run.engine,
         on_event=on_event,
     )
     return prepared.summary(), prepared.account.counts

@@ -41,9 +41,13 @@ def _twin(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
     tell("twin", len(sessions) - len(todo), len(sessions), "drawing")
     draw = partial(_draw, stage.folder / "raw", settings=settings)
     done = len(sessions) - len(todo)
-    for result in map_units(
-        draw, [Unit(key, sessions[key]) for key in todo], workers=run.recipe.prepare.workers
-    ):
+    results = map_units(
+        draw,
+        [Unit(key, sessions[key]) for key in todo],
+        workers=run.recipe.prepare.workers,
+        engine=run.engine,
+    )
+    for result in results:
         if result.error is not None:
             raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
         write_receipt(stage.folder, result.key, result.value)
@@ -107,6 +111,7 @@ def _prepare(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping,
         max_quarantine=asked.max_quarantine,
         timeout_s=asked.timeout_s,
         workers=asked.workers,
+        engine=run.engine,
         on_event=on_event,
     )
     return prepared.summary(), prepared.account.counts
