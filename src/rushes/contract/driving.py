@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from fractions import Fraction
 from importlib.resources import files
 from typing import Annotated, Any, ClassVar, Literal
@@ -24,6 +25,7 @@ PACES = ("standing", "crawling", "driving at town speed", "driving fast")
 TRENDS = ("slowing down", "keeping its speed", "speeding up")
 TURNS = ("turning left", "going straight", "turning right")
 ABOUT = "about"
+MAX_DECIMALS = 6  # of a value on a scale
 PACE_MPS = (0.5, 3.0, 14.0)  # between one pace and the next
 TREND_MPS, TURN_DEG = 0.5, 5.0  # less than that is keeping its speed, going straight
 
@@ -73,6 +75,15 @@ def camera_setups() -> dict[str, CameraSetup]:
     return {name: CameraSetup(name=name, **setup) for name, setup in yaml.safe_load(text).items()}
 
 
+def _decimals(number: float) -> int:
+    """Decimals that it takes to write a number.
+
+    >>> _decimals(1.0), _decimals(0.5), _decimals(0.00025)
+    (0, 1, 5)
+    """
+    return max(0, -int(Decimal(str(number)).normalize().as_tuple().exponent))
+
+
 class Scale(BaseModel):
     """The values that a quantity is answered with.
 
@@ -89,8 +100,11 @@ class Scale(BaseModel):
 
     @model_validator(mode="after")
     def _holds(self) -> Scale:
-        if not self.low < self.high or len(self.values) > 1000:
+        # Counted in floats first: a step of 1e-9 must not be spelt out to be refused.
+        if not 1 <= (self.high - self.low) / self.step < 1000:
             raise ValueError(f"{self.low} to {self.high} by {self.step} is no scale of 2 to 1000 values")
+        if _decimals(self.step) > MAX_DECIMALS or _decimals(self.low) > MAX_DECIMALS:
+            raise ValueError(f"{self.low} by {self.step} needs more than {MAX_DECIMALS} decimals")
         return self
 
     @property
@@ -110,7 +124,7 @@ class Scale(BaseModel):
         low, step = Fraction(str(self.low)), Fraction(str(self.step))
         last = len(self.values) - 1
         nearest = low + min(max(round((Fraction(value) - low) / step), 0), last) * step
-        decimals = len(f"{self.step:g}".partition(".")[2])
+        decimals = max(_decimals(self.low), _decimals(self.step))
         return f"{float(nearest):.{decimals}f}"
 
     def texts(self) -> tuple[str, ...]:

@@ -108,6 +108,14 @@ class Audit:
         }
         return {**asdict(self), "root": str(self.root), "cameras": list(self.cameras), "total": sums}
 
+    def summary(self) -> str:
+        """What to expect, in one line."""
+        total = self.to_json()["total"]
+        return (
+            f"about {total['samples']} windows from {total['usable']} of {total['clips']} valid clips, "
+            f"{total['bytes'] / 1e6:.0f} MB to read"
+        )
+
     def text(self) -> str:
         """A table: a line for each chunk and feature, and the sum."""
         head = ("chunk", "feature", "complete", "torn", "missing", "orphaned", "samples", "GB", "")
