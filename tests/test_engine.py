@@ -61,11 +61,12 @@ def test_failures_of_every_kind_cost_one_unit_each_and_crashes_are_tried_again(t
         "input": partial(read_json, tmp_path / "torn.json"),
         "exception": partial(int, "twelve"),
         "unpicklable": partial(threading.Lock),
+        "too_much": partial(bytes, 2_000_000),
         "leaves": partial(sys.exit, 3),
         "segfault": SEGFAULT,
         "exit": partial(os._exit, 7),
     }
-    shuffled = dict(itertools.chain.from_iterable(zip(good(6).items(), bad.items(), strict=True)))
+    shuffled = dict(itertools.chain.from_iterable(zip(good(7).items(), bad.items(), strict=True)))
     results = run(shuffled, workers=2)
     check_good(results)
     errors = {key: results[key].error for key in bad}
@@ -73,6 +74,7 @@ def test_failures_of_every_kind_cost_one_unit_each_and_crashes_are_tried_again(t
         "input": "input",
         "exception": "exception",
         "unpicklable": "exception",
+        "too_much": "exception",
         "leaves": "exception",
         "segfault": "crash",
         "exit": "crash",
@@ -81,6 +83,7 @@ def test_failures_of_every_kind_cost_one_unit_each_and_crashes_are_tried_again(t
         "input": 1,
         "exception": 1,
         "unpicklable": 1,
+        "too_much": 1,
         "leaves": 1,
         "segfault": 2,
         "exit": 2,
@@ -91,6 +94,8 @@ def test_failures_of_every_kind_cost_one_unit_each_and_crashes_are_tried_again(t
     assert torn.cure is not None
     assert errors["exception"].type == "ValueError"
     assert "Traceback" in errors["exception"].trace
+    assert errors["too_much"].type == "UnitError"
+    assert "more than 1,000,000" in errors["too_much"].message
     assert "SIGSEGV" in errors["segfault"].message
     assert "exit code 7" in errors["exit"].message
 
@@ -135,6 +140,27 @@ def test_a_crash_that_does_not_come_again_is_no_failure(tmp_path, monkeypatch):
     assert events[1].error.kind == "crash"
     assert "SIGABRT" in events[1].error.message
     assert events[3].result == result
+
+
+def test_a_unit_is_tried_again_by_another_worker():
+    events = []
+    calls = {"segfault": SEGFAULT} | {f"pause_{number}": partial(time.sleep, 0.3) for number in range(4)}
+    results = run(calls, workers=2, on_event=events.append)
+    first, second = (e.worker for e in events if isinstance(e, UnitStarted) and e.key == "segfault")
+    assert first != second
+    assert results["segfault"].attempts == 2
+
+
+def test_a_worker_that_dies_idle_costs_nothing():
+    def units():
+        yield Unit("a", partial(divmod, 7, 3))
+        (worker,) = multiprocessing.active_children()
+        worker.kill()
+        worker.join()
+        yield Unit("b", partial(divmod, 8, 3))
+
+    results = list(map_units(call, units(), workers=1, retries=0))
+    assert [(r.value, r.error, r.attempts) for r in results] == [((2, 1), None, 1), ((2, 2), None, 1)]
 
 
 def test_in_process_failures_are_the_same(tmp_path):

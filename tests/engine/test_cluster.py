@@ -15,7 +15,6 @@ import threading
 import time
 from functools import partial
 from operator import call
-from pathlib import Path
 
 import psutil
 import pytest
@@ -40,6 +39,7 @@ QUICK_DEATHS = {  # as seen by the head; by default a node must be silent for a 
 UNITS = """
     import os, signal, time
     from pathlib import Path
+    from rushes.stages import atomic_file
 
     def whom(path):
         "Say who works here, and wait until that is no longer asked."
@@ -55,6 +55,12 @@ UNITS = """
             os.kill(os.getppid() if which == "parent" else os.getpid(), signals)
             time.sleep(100)
         return "done"
+
+    def half_written(path):
+        with atomic_file(Path(path)) as file:
+            file.write(b"half")
+            file.flush()
+            time.sleep(1000)
 """
 
 
@@ -122,6 +128,13 @@ def is_gone(process: psutil.Process) -> bool:
         return True
 
 
+def is_agent(process: psutil.Process) -> bool:
+    try:
+        return process.cmdline()[0] in ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+    except (psutil.Error, IndexError):
+        return False
+
+
 def test_everything_that_can_happen_costs_one_unit_and_reads_as_on_one_machine(engine, tmp_path):
     (tmp_path / "torn.json").write_text('{"a": ')
     bad = {
@@ -136,13 +149,13 @@ def test_everything_that_can_happen_costs_one_unit_and_reads_as_on_one_machine(e
         "exit": partial(os._exit, 7),
     }
     calls = good(9) | bad | {"threads": partial(os.getenv, "OMP_NUM_THREADS"), "folder": partial(os.getcwd)}
-    far = run(calls, workers=2, engine=engine, memory_bytes=1 << 30)
-    near = run(bad, workers=2, memory_bytes=1 << 30)
+    far = run(calls, workers=2, engine=engine, memory_bytes=1 << 30, retries=0)
+    near = run(bad, workers=2, memory_bytes=1 << 30, retries=0)
     check_good(far)
     assert (far["threads"].value, far["folder"].value) == ("1", os.getcwd())
     for key in bad:
         seen, expected = far[key], near[key]
-        assert (seen.value, seen.attempts) == (None, expected.attempts)
+        assert (seen.value, seen.attempts) == (None, 1)
         described = [(error.kind, error.type, error.message) for error in (seen.error, expected.error)]
         assert described[0] == described[1]
     assert "SIGABRT" in far["abort"].error.message
@@ -159,17 +172,21 @@ def test_a_time_out_kills_what_holds_the_interpreter(engine):
     assert first != second  # elsewhere
 
 
-@pytest.mark.parametrize("which", ["worker", "parent"])
-def test_a_killed_worker_or_its_remote_control_costs_one_attempt(
-    engine, units_module, tmp_path, which, capfd
-):
-    payload = partial(units_module.kill_once, tmp_path / "been", signal.SIGKILL, which)
+def test_a_killed_worker_or_its_remote_control_costs_one_attempt(engine, units_module, tmp_path, capfd):
+    payloads = {
+        which: partial(units_module.kill_once, tmp_path / which, signal.SIGKILL, which)
+        for which in ("worker", "parent")
+    }
     events = []
-    results = run({"u": payload}, workers=1, engine=engine, on_event=events.append)
-    assert (results["u"].value, results["u"].error, results["u"].attempts) == ("done", None, 2)
-    assert [type(event) for event in events] == [UnitStarted, UnitRetried, UnitStarted, UnitDone]
-    assert events[1].error.kind == "crash"
-    assert ("SIGKILL" if which == "worker" else "its worker process has died") in events[1].error.message
+    results = run(payloads, workers=2, engine=engine, on_event=events.append)
+    for which, says in {"worker": "died of SIGKILL", "parent": "its worker process has died"}.items():
+        result = results[which]
+        assert (result.value, result.error, result.attempts) == ("done", None, 2)
+        kinds = [type(e) for e in events if which == (e.result.key if isinstance(e, UnitDone) else e.key)]
+        assert kinds == [UnitStarted, UnitRetried, UnitStarted, UnitDone]
+        (retried,) = (e for e in events if isinstance(e, UnitRetried) and e.key == which)
+        assert retried.error.kind == "crash"
+        assert says in retried.error.message
     assert capfd.readouterr().out == ""
 
 
@@ -236,6 +253,19 @@ def test_units_are_taken_lazily_and_closing_ends_the_workers(engine, units_modul
     wait_for(lambda: all(is_gone(process) for process in processes))
 
 
+def test_a_worker_that_dies_idle_costs_nothing(engine, units_module, tmp_path):
+    def units():
+        yield Unit("a", partial(units_module.whom, tmp_path / "never_asked"))
+        (named,) = tmp_path.iterdir()
+        worker = psutil.Process(int(named.name.split("-")[1]))
+        worker.kill()
+        wait_for(lambda: is_gone(worker))
+        yield Unit("b", partial(divmod, 7, 3))
+
+    _, after = map_units(call, units(), workers=1, engine=engine, retries=0)
+    assert (after.value, after.error, after.attempts) == ((2, 1), None, 1)
+
+
 def test_more_workers_than_the_cluster_has_room_for_is_no_error(engine):
     check_good(run(good(6), workers=7, engine=engine))
 
@@ -247,3 +277,119 @@ def test_a_function_that_nodes_cannot_import_is_said_so(engine, tmp_path, monkey
         function = importlib.import_module("vanishing_far").function
     with pytest.raises(UnitError, match="cannot import its function: ModuleNotFoundError"):
         list(map_units(function, [Unit("u", 1)], workers=1, engine=engine))
+
+
+# --- clusters that are not there -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("127.0.0.1:1", "no Ray cluster answers"),
+        ("ray://127.0.0.1:10001", "not the address of a cluster"),
+        ("somewhere", "not the address of a cluster"),
+    ],
+)
+def test_a_cluster_that_is_not_there_is_said_so_at_once(address, says):
+    with pytest.raises(UnitError, match=says) as caught:
+        list(map_units(abs, [Unit("u", 1)], workers=1, engine=Engine("ray", address)))
+    assert caught.value.cure is not None
+
+
+def test_a_cluster_of_another_version_is_said_so(cluster, tmp_path):
+    """The head tells its version in a table that all who join read; for a while it says another one."""
+    script = """
+        import sys
+        from rushes.engine import Engine, Unit, map_units
+        from rushes.errors import UnitError
+
+        if __name__ == "__main__":
+            try:
+                list(map_units(abs, [Unit("u", -1)], workers=1, engine=Engine("ray", sys.argv[1])))
+            except UnitError as error:
+                print(error)
+    """
+    from ray._private import ray_constants
+    from ray.experimental import internal_kv
+
+    table = {"key": b"CLUSTER_METADATA", "namespace": ray_constants.KV_NAMESPACE_CLUSTER}
+    truth = internal_kv._internal_kv_get(**table)
+    told = truth.replace(f'"{import_ray().__version__}"'.encode(), b'"1.2.3"')
+    assert told != truth
+    (tmp_path / "script.py").write_text(textwrap.dedent(script))
+    internal_kv._internal_kv_put(table["key"], told, overwrite=True, namespace=table["namespace"])
+    try:
+        done = subprocess.run(
+            [sys.executable, tmp_path / "script.py", cluster.address], capture_output=True, text=True
+        )
+    finally:
+        internal_kv._internal_kv_put(table["key"], truth, overwrite=True, namespace=table["namespace"])
+    assert "cannot join the Ray cluster: Version mismatch" in done.stdout
+    assert "1.2.3" in done.stdout
+    assert "cure:" in done.stdout
+
+
+def test_ray_is_asked_for_only_where_it_is_used(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "ray", None)  # what Python keeps for a module that must not be imported
+        check_good(run(good(2), workers=1))
+        with pytest.raises(UnitError, match="ray is not installed") as caught:
+            list(map_units(abs, [Unit("u", 1)], workers=1, engine=Engine("ray")))
+    assert "rushes[cluster]" in caught.value.cure
+
+
+def test_an_engine_that_cannot_be_is_refused():
+    with pytest.raises(UnitError, match="no engine 'slurm'") as caught:
+        Engine("slurm")
+    assert "local, ray" in caught.value.cure
+    with pytest.raises(UnitError, match="no address"):
+        Engine("local", "127.0.0.1:6379")
+
+
+# --- the end of the driver, which has a cluster of its own -------------------------------------------------
+
+SCRIPT = r"""
+    import sys
+    from functools import partial
+    from operator import call
+    from rushes.engine import Engine, Unit, map_units
+
+    if __name__ == "__main__":
+        from cluster_units import half_written
+
+        units = [Unit("good", partial(abs, -3)), Unit("half", partial(half_written, sys.argv[1]))]
+        try:
+            for result in map_units(call, units, workers=1, engine=Engine("ray")):
+                print(result.key, result.value, flush=True)
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+            sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_outlives_the_driver_and_nothing_half_done_has_its_final_name(tmp_path, how):
+    (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT))
+    (tmp_path / "cluster_units.py").write_text(textwrap.dedent(UNITS))
+    out = tmp_path / "out"
+    command = [sys.executable, tmp_path / "script.py", out / "file.bin"]
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        wait_for(lambda: out.exists() and list(out.iterdir()))
+        below = psutil.Process(driver.pid).children(recursive=True)
+        assert any("raylet" in process.name() for process in below)
+        if how == signal.SIGINT:
+            os.killpg(driver.pid, how)
+        else:
+            driver.kill()
+        output, _ = driver.communicate(timeout=30)
+    finally:
+        driver.kill()
+        driver.communicate()
+    assert output == "good 3\n" + ("interrupted\n" if how == signal.SIGINT else "")
+    assert driver.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    if how == signal.SIGKILL:  # two helpers of Ray's daemon that work on nothing wait a minute for it
+        below = [process for process in below if not is_agent(process)]
+    assert len(below) >= 4
+    wait_for(lambda: all(is_gone(process) for process in below))
+    assert not (out / "file.bin").exists()

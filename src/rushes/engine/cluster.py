@@ -47,11 +47,12 @@ def connected(address: str | None, workers: int) -> Iterator[ModuleType]:
         UnitError: Ray is not installed, or the cluster is not there or of another version.
     """
     ray = import_ray()
+    if address is not None:
+        _require_reachable(address)
     if ray.is_initialized():
         yield ray
         return
     if address is not None:
-        _require_reachable(address)
         options: dict[str, Any] = {"address": address}
     else:
         options = {

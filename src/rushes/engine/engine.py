@@ -93,7 +93,7 @@ def map_units(
         on_event: called in this process with every event; keep it short.
 
     Raises:
-        UnitError: workers cannot start, e.g. since ``function`` cannot be imported there, or no cluster answers.
+        UnitError: no cluster answers, or workers cannot start, e.g. since they cannot import ``function``.
         ValueError: ``workers`` or ``retries`` is negative.
 
     A payload or function that cannot be pickled is the caller's mistake and raises what pickle raises.

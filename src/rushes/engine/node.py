@@ -68,7 +68,7 @@ class RemoteControl:
 def _leave_with_node(node: int) -> None:
     """End this process after the one that started it, the daemon of the node.
 
-    Ray leaves an actor alone that is busy when the daemon dies, while the cluster has the work done elsewhere.
+    Ray lets a busy actor live on after it, while the work of the lost node is given to others.
     """
     while os.getppid() == node:
         time.sleep(NODE_LOOK_S)
