@@ -232,11 +232,19 @@ def test_few_clips_are_cut_into_blocks_and_those_into_windows(world, table):
     assert clusters(levels, one[:3]).by == "window"
     for ids in levels.values():
         assert len(ids) == len(windows)
-    first = [
-        levels["block of windows"][np.flatnonzero(windows.recording == name)[0]]
-        for name in np.unique(windows.recording)
-    ]
-    assert len(set(first)) == len(first)
+    for block in np.unique(levels["block of windows"]):
+        assert len(np.unique(windows.recording[levels["block of windows"] == block])) == 1
+
+
+def test_numbers_beside_a_failure_count_for_nothing(world):
+    def unsure(row, rng):
+        spans = {f"{name}_{end}": row[f"truth_{name}"] for name in TARGETS for end in ("low", "high")}
+        return truthful(row, rng) | spans | {"failure": "two answers"}
+
+    found = world.evaluate(world.table(model=unsure))
+    assert found["all"]["systems"]["model"]["parse_rate"]["value"] == 0
+    assert found["failures"]["systems"]["model"]["answered"] == {}
+    assert found["calibration"] is None
 
 
 def test_one_single_window_has_figures_without_intervals(world, noisy):

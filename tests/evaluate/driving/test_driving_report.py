@@ -12,6 +12,7 @@ from rushes.evaluate.driving.answers import read_answers
 from rushes.evaluate.driving.cards import alignment, best_and_worst, scores
 from rushes.evaluate.driving.figures import Errors
 from rushes.evaluate.driving.names import DISPLACEMENT
+from rushes.evaluate.driving.panels import marks
 from rushes.evaluate.driving.plots import Mark, error_bar, scatter
 from rushes.evaluate.driving.report import CARDS, write_report
 from rushes.metrics.egomotion import TARGETS
@@ -221,6 +222,14 @@ def test_marks_keep_their_order_of_value_along_the_line():
     assert place["told"] < place["mean"] < place["zero"]
     assert "best baseline: mean 2.00" in drawn
     assert "privileged: told 0.500" in drawn
+
+
+def test_the_best_mark_is_the_best_of_those_that_compete(world, table):
+    metrics = world.evaluate(table)
+    found = marks(metrics, metrics["all"]["systems"], "speed_mae_mps")
+    assert [mark.name for mark in found if mark.best] == ["no_vision"]
+    assert {mark.name for mark in found if mark.privileged} == {"previous_truth", "constant_velocity"}
+    assert len(found) == len(metrics["baselines"])
 
 
 def test_a_scatter_of_many_windows_stays_small_and_shows_failures():
