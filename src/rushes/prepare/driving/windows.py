@@ -99,12 +99,13 @@ def align(times_of: Mapping[str, np.ndarray], framing: Framing) -> Moments:
         SourceError: the reference spans more than `MAX_CLIP_S`.
     """
     reference = times_of[framing.reference]
-    if reference[-1] - reference[0] > MAX_CLIP_S:
+    span_s = float(reference[-1] - reference[0])
+    if span_s > MAX_CLIP_S:
         raise SourceError(
-            f"{framing.reference} spans {reference[-1] - reference[0]:.0f} s, a clip at most {MAX_CLIP_S:g} s",
+            f"{framing.reference} spans {span_s:.0f} s, a clip at most {MAX_CLIP_S:g} s",
             cure="look at the clip's timestamp table: one wrong time is enough",
         )
-    count = int((reference[-1] - reference[0]) * framing.rate_hz + 1e-6) + 1
+    count = int(span_s * framing.rate_hz + 1e-6) + 1
     wanted_s = reference[0] + np.arange(count) / framing.rate_hz
     chosen = nearest(reference, wanted_s)
     times_s = reference[chosen]
