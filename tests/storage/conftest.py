@@ -51,6 +51,17 @@ def s3(s3_endpoint: str) -> Remote:
 
 
 @pytest.fixture
+def faulty() -> Remote:
+    """An empty folder of a file system whose faults go by the names of files, see ``faulty_files.py``."""
+    place = Path(__file__).with_name("faulty_files.py")
+    spec = importlib.util.spec_from_file_location("faulty_files", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    fsspec.register_implementation("faulty", module.FaultyFiles, clobber=True)
+    return Remote(f"faulty://rushes-tests/n{next(_numbers)}")
+
+
+@pytest.fixture
 def folder_by_url(tmp_path: Path) -> Remote:
     """An empty folder of this machine, through fsspec."""
     return Remote(f"file://{tmp_path}/there")

@@ -178,6 +178,9 @@ def test_quarantine_is_there_as_well(mirror, tmp_path):
     other.pull()
     assert [entry["unit"] for entry in read_quarantine(other.folder)] == [UNITS[0]]
     assert account(other.folder, UNITS).done == {UNITS[1]}
+    assert [name for name in mirror.standing() if name.startswith("quarantine/")] == [
+        f"quarantine/{UNITS[0]}.json"
+    ]
     mirror.discard([split_folder(mirror.folder, "train") / f"{UNITS[0]}-00000.tar"])
     assert f"shards/train/{UNITS[0]}-00000.tar" not in mirror.standing()
 
@@ -275,6 +278,48 @@ def test_a_checkpoint_of_another_machine_replaces_ours_whole(mirror, tmp_path):
     ours = mirror.folder / "phase-1" / "checkpoints" / "step-00000010"
     assert (ours / "weights.safetensors").read_bytes() == b"theirs 1"
     assert json.loads((ours / "state.json").read_text())["by"] == "them"
+
+
+def test_a_checkpoint_that_cannot_be_sent_has_no_state(faulty, tmp_path):
+    mirror = Mirror(faulty.child(NAME), tmp_path / NAME)
+    checkpoint(mirror, 10)
+    folder = mirror.folder / "phase-1" / "checkpoints" / "step-00000020"
+    folder.mkdir()
+    write_json(folder / "state.json", {"step": 20})
+    (folder / "weights-refused.safetensors").write_bytes(b"weights")
+    with pytest.raises(StorageError, match="refused"):
+        mirror.checkpoint(folder)
+    assert {name for name in mirror.standing() if name.endswith("state.json")} == {
+        "phase-1/checkpoints/step-00000010/state.json"
+    }
+
+
+def test_a_checkpoint_of_the_same_step_is_replaced_whole_or_gone(faulty, tmp_path):
+    mirror = Mirror(faulty.child(NAME), tmp_path / NAME)
+    folder = checkpoint(mirror, 10)
+    (folder / "weights.safetensors").write_bytes(b"others!")
+    (folder / "x-refused.safetensors").write_bytes(b"")
+    with pytest.raises(StorageError, match="refused"):
+        mirror.checkpoint(folder)
+    assert "phase-1/checkpoints/step-00000010/state.json" not in mirror.standing()
+
+
+def test_a_stage_that_cannot_be_sent_is_not_done(faulty, tmp_path):
+    mirror = Mirror(faulty.child(NAME), tmp_path / NAME)
+    for name in ("DONE", "metrics.json", "model/refused.json"):
+        write_json(mirror.folder / name, {})
+    with pytest.raises(StorageError, match="refused"):
+        mirror.finish()
+    assert "DONE" not in mirror.standing()
+
+
+def test_units_that_nobody_sent_are_sent_at_the_end(mirror, tmp_path):
+    """A stage whose workers write into this folder only."""
+    write_json(mirror.folder / "units" / "a.json", {})
+    write_json(mirror.folder / "raw" / "a" / "frame.json", {})
+    write_json(mirror.folder / "DONE", {})
+    mirror.finish()
+    assert sorted(mirror.standing()) == ["DONE", "raw/a/frame.json", "units/a.json"]
 
 
 def test_a_local_dataset_is_read_as_ever(tmp_path):

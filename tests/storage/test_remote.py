@@ -56,14 +56,18 @@ def test_folders_and_removal(remote):
     assert remote.child("prepare-0").list() == {"recipe.json": 1}
 
 
-def test_changes_of_another_client_are_seen(remote):
+def test_it_travels(remote):
+    remote.put_bytes(b"1", "a")
+    assert pickle.loads(pickle.dumps(remote)).list() == {"a": 1}
+
+
+def test_changes_of_another_client_are_seen(s3):
     """Listings that a client remembers would hide what another machine wrote."""
-    other = pickle.loads(pickle.dumps(remote))
-    assert remote.list() == {}
-    other.put_bytes(b"1", "units/a.json")
-    assert remote.list() == {"units/a.json": 1}
-    other.remove("units/a.json")
-    assert not remote.exists("units/a.json")
+    s3.put_bytes(b"1", "prepare-0/recipe.json")
+    assert s3.folders() == ("prepare-0",)
+    write = "import fsspec, sys; fsspec.filesystem('s3').pipe_file(sys.argv[1], b'1')"
+    subprocess.run([sys.executable, "-c", write, f"{s3.url}/train-0/recipe.json"], check=True)
+    assert s3.folders() == ("prepare-0", "train-0")
 
 
 def test_another_content_is_refused(remote, tmp_path):
@@ -107,6 +111,49 @@ def test_those_who_ask_together_share_one_transfer(remote, tmp_path):
         thread.join()
     assert errors == []
     assert [path.name for path in target.parent.iterdir()] == ["a"]
+
+
+def test_they_may_be_evicted_all_the_while(folder_by_url, tmp_path):
+    content = os.urandom(200_000)
+    sha256 = hashlib.sha256(content).hexdigest()
+    folder_by_url.put_bytes(content, "a")
+    target, errors = tmp_path / "in" / "a", []
+
+    def bring_and_evict():
+        try:
+            for _ in range(40):
+                folder_by_url.get_new("a", target, sha256)
+                target.unlink(missing_ok=True)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=bring_and_evict) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_what_does_not_arrive_in_full_gets_no_name(faulty, write_file):
+    with pytest.raises(StorageError, match="2 of 5 bytes arrived"):
+        faulty.put(write_file("a", b"short"), "short")
+    with pytest.raises(StorageError, match="1 of 3 bytes arrived"):
+        faulty.put_bytes(b"abc", "units/short.json")
+    assert (faulty.list(), faulty.list(hidden=True)) == ({}, {})
+
+
+def test_a_refusal_is_final_and_says_what_is_needed(faulty):
+    with pytest.raises(StorageError, match=r"PermissionError: .* is refused") as caught:
+        faulty.put_bytes(b"abc", "refused")
+    assert "credentials that may read, write" in caught.value.cure
+
+
+def test_a_password_in_an_error_of_others_is_not_repeated(faulty):
+    with pytest.raises(StorageError, match="http://host-a/ does not want you") as caught:
+        faulty.put_bytes(b"abc", "leaky")
+    assert "anna" not in f"{caught.value} {caught.value!r}"
+    assert caught.value.__suppress_context__
 
 
 def test_get_new_leaves_what_stands(remote, tmp_path):
@@ -260,6 +307,9 @@ def test_killed_while_it_sends_to_s3(s3, s3_endpoint, write_file, cut_after, pas
 def test_connections_that_break_are_tried_again(s3, s3_endpoint, write_file, breaking):
     path = write_file("a.tar", b"rushes" * 1000)
     # The client below tries five times of its own before it gives up.
-    with breaking(s3_endpoint, times=7) as endpoint, start_sending(s3, path, AWS_ENDPOINT_URL=endpoint) as it:
+    with (
+        breaking(s3_endpoint, times=24) as endpoint,
+        start_sending(s3, path, AWS_ENDPOINT_URL=endpoint) as it,
+    ):
         assert it.wait(120) == 0
     assert s3.list() == {"shards/train/a.tar": 6000}

@@ -97,6 +97,22 @@ def test_one_at_a_time(workspace, tmp_path):
                 do(machine)
 
 
+def test_what_is_being_made_is_not_brought(shared, tmp_path):
+    workspace = open_workspace(shared.url, tmp_path / "cache")
+    with workspace.working(SPEC) as stage:
+        write_json(stage.folder / "metrics.json", {"n": 1})
+        with pytest.raises(StageError, match="not done"):
+            workspace.bring(SPEC)
+        assert (stage.folder / "metrics.json").exists()
+
+
+def test_what_a_killed_writer_left_is_swept(shared, tmp_path):
+    there = shared.child(SPEC.folder(tmp_path).name)
+    there.put_bytes(b"half", ".metrics.json.0123456789ab.tmp")
+    do(open_workspace(shared.url, tmp_path / "cache"))
+    assert (sorted(there.list()), there.list(hidden=True)) == (["DONE", "metrics.json", "recipe.json"], {})
+
+
 def test_nothing_is_committed_by_one_who_lost_the_lock(shared, tmp_path):
     workspace = open_workspace(shared.url, tmp_path / "cache")
     there = shared.child(SPEC.folder(tmp_path).name)

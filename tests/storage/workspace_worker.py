@@ -14,8 +14,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from rushes.engine import Unit, map_units
 from rushes.shards.index import ShardInfo
 from rushes.shards.manifest import Manifest, split_folder
@@ -23,7 +21,6 @@ from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter
 from rushes.stages import StageSpec, account, read_receipt, sha256_file, write_json
 from rushes.storage import Home, open_workspace
-from rushes.train.checkpoint import keep_newest, newest_checkpoint, write_checkpoint
 
 UNITS = tuple(f"U{number:04d}_S0100" for number in range(6))
 STEPS, EVERY = 16, 4
@@ -67,6 +64,10 @@ def prepare(workspace, machine):
 
 
 def train(workspace):
+    import torch  # here, for the workers of prepare import this file as well
+
+    from rushes.train.checkpoint import keep_newest, newest_checkpoint, write_checkpoint
+
     folder, home = workspace.bring(PREPARE), workspace.home(TRAIN)
     clips = ShardDataset.open(folder, "train", opener=workspace.home(PREPARE).open)
     with workspace.working(TRAIN) as stage:
@@ -98,5 +99,4 @@ def main(url: str, cache: Path, machine: Path) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -81,6 +81,7 @@ class Mirror:
         there = self.remote.list()
         self._send(there)
         prefix = self._name(folder)
+        self.remote.remove(f"{prefix}/{_STATE}")  # one of this step, by another training: no mixture of both
         files = sorted(path for path in folder.iterdir() if path.name != _STATE)
         for path in (*files, folder / _STATE):
             self.remote.put(path, f"{prefix}/{path.name}")

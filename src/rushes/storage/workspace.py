@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from rushes.errors import StageError
 from rushes.stages import OpenStage, StageSpec, Status, check_done, status, status_of, working, write_atomic
 from rushes.stages.spec import FOLDER_NAME
 from rushes.storage.home import Home, LocalHome
@@ -125,9 +126,12 @@ class RemoteWorkspace:
         """The cache's folder of a finished stage, with all in it that later stages read but shards.
 
         Raises:
+            StageError: the stage is not done.
             StorageError: the remote cannot be read, or a file is not what was written.
         """
         mirror = self.home(spec)
+        if not mirror.remote.exists("DONE"):  # pulled, it would lose what is being made in it
+            raise StageError("the stage is not done", where=mirror.remote.url, cure="run it first")
         mirror.pull()
         return mirror.folder
 
