@@ -22,7 +22,8 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,12 +40,14 @@ from rushes.shards.verify import verify_dataset, verify_shards
 
 HERE = Path(__file__).parent
 
+Victims = Callable[[int], dict[str, list[int]]]
+
 
 @dataclass(slots=True)
 class Tally:
     """What happened in all rounds together."""
 
-    kills: dict[str, int] = field(default_factory=lambda: {"supervisor": 0, "worker": 0})
+    kills: Counter[str] = field(default_factory=Counter)
     finished: int = 0
     torn: int = 0
     lost_or_twice: int = 0
@@ -83,29 +86,33 @@ def torn_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def start(videos: Path, workspace: Path) -> subprocess.Popen:
+def start(videos: Path, workspace: Path, options: Sequence[str] = ()) -> subprocess.Popen:
     """Begin or resume the stage."""
-    command = [sys.executable, str(HERE / "crash_prepare.py"), str(videos), str(workspace)]
+    command = [sys.executable, str(HERE / "crash_prepare.py"), str(videos), str(workspace), *options]
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
     )
 
 
-def disturb(process: subprocess.Popen, after_s: float, rng: random.Random) -> str | None:
-    """Wait, then kill the supervisor or a worker; says whom, None where nobody was left to kill."""
+def victims(pid: int) -> dict[str, list[int]]:
+    """Whom one can kill, by kind."""
+    return {"supervisor": [pid], "worker": children(pid)}
+
+
+def disturb(process: subprocess.Popen, after_s: float, rng: random.Random, find: Victims) -> str | None:
+    """Wait, then kill somebody; says what kind, None where nobody was left to kill."""
     try:
         process.wait(after_s)
     except subprocess.TimeoutExpired:
-        workers = children(process.pid)
-        victim = rng.choice(workers) if workers and rng.random() < 0.5 else process.pid
+        found = {kind: pids for kind, pids in find(process.pid).items() if pids}
+        whom = rng.choice(list(found))
         try:
-            os.kill(victim, signal.SIGKILL)
+            os.kill(rng.choice(found[whom]), signal.SIGKILL)
         except ProcessLookupError:
             return None
-        if victim == process.pid:
+        if whom == "supervisor":
             process.wait()
-            return "supervisor"
-        return "worker"
+        return whom
     return None
 
 
@@ -121,26 +128,45 @@ def compare(folder: Path, reference: Path, tally: Tally) -> None:
         tally.lost_or_twice += keys != right or len(set(keys)) != len(keys)
 
 
-def prepare_tally(kills: int, seed: int, folder: Path) -> Tally:
-    """Kill prepare runs until ``kills`` have hit."""
+def prepare_tally(
+    kills: int,
+    seed: int,
+    folder: Path,
+    *,
+    options: Sequence[str] = (),
+    find: Victims = victims,
+    repair: Callable[[str], None] = lambda whom: None,
+) -> Tally:
+    """Kill prepare runs until ``kills`` have hit.
+
+    Args:
+        kills: how many.
+        seed: of the moments and the victims.
+        folder: for footage and datasets.
+        options: of the runs that are disturbed, not of the one that they are compared with.
+        find: whom one can kill.
+        repair: called after each kill with the kind of what was killed.
+    """
     rng, tally = random.Random(seed), Tally()
     videos = folder / "videos"
     for number in range(6):
         footage.make_noise(videos / f"U010{number + 1}_S0100.mp4", SECONDS * RATE, number, RATE)
-    started_s = time.monotonic()
     finish(start(videos, folder / "reference"))
+    started_s = time.monotonic()
+    finish(start(videos, folder / "whole", options))
     whole_s = time.monotonic() - started_s
     (reference,) = (folder / "reference").glob("prepare-*")
     workspace, stopped = folder / "workspace", False
     while True:
-        process = start(videos, workspace)
+        process = start(videos, workspace, options)
         whom = None
         if sum(tally.kills.values()) < kills:
-            whom = disturb(process, rng.uniform(0.05, 1.1) * whole_s, rng)
+            whom = disturb(process, rng.uniform(0.05, 1.1) * whole_s, rng, find)
         else:
             stopped = True
         if whom is not None:
             tally.kills[whom] += 1
+            repair(whom)
         if whom == "supervisor":
             process.communicate()
             tally.torn += sum(1 for _ in torn_files(workspace))
@@ -162,15 +188,19 @@ def finish(process: subprocess.Popen) -> None:
 
 def prepare_figures(kills: int, seed: int) -> list[Figure]:
     with tempfile.TemporaryDirectory() as temporary:
-        tally = prepare_tally(kills, seed, Path(temporary))
-    whom = " and ".join(f"{count} of {name}s" for name, count in tally.kills.items())
+        return tally_figures("prepare", prepare_tally(kills, seed, Path(temporary)), kills)
+
+
+def tally_figures(what: str, tally: Tally, kills: int) -> list[Figure]:
+    """What a tally of ``kills`` must show."""
+    whom = " and ".join(f"{count} of {name}s" for name, count in sorted(tally.kills.items()))
     return [
-        at_least(f"prepare: kill -9 ({whom}; {tally.finished} datasets)", sum(tally.kills.values()), kills),
-        at_most("prepare: torn files under final names", tally.torn, 0),
-        at_most("prepare: datasets with a sample lost or twice", tally.lost_or_twice, 0),
-        at_most("prepare: datasets with another checksum", tally.other_checksum, 0),
-        at_most("prepare: faults that verify finds", tally.faults, 0),
-        at_most("prepare: temporary files left over", tally.left_over, 0),
+        at_least(f"{what}: kill -9 ({whom}; {tally.finished} datasets)", tally.kills.total(), kills),
+        at_most(f"{what}: torn files under final names", tally.torn, 0),
+        at_most(f"{what}: datasets with a sample lost or twice", tally.lost_or_twice, 0),
+        at_most(f"{what}: datasets with another checksum", tally.other_checksum, 0),
+        at_most(f"{what}: faults that verify finds", tally.faults, 0),
+        at_most(f"{what}: temporary files left over", tally.left_over, 0),
     ]
 
 

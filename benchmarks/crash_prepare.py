@@ -1,13 +1,19 @@
-"""A prepare run over all videos of a folder, to be killed from outside: VIDEOS WORKSPACE."""
+"""A prepare run over all videos of a folder, to be measured or killed from outside.
+
+It prints how long it took until the first unit began, and from then on, as JSON.
+"""
 
 from __future__ import annotations
 
-import sys
+import argparse
+import json
+import time
 from pathlib import Path
 
 import footage
 
 from rushes.contract import ClipContract
+from rushes.engine import Engine, Event, UnitStarted
 from rushes.prepare.operations.clips import Cutting
 from rushes.prepare.operations.unit import jobs_of, prepare_unit
 from rushes.prepare.stage import prepare
@@ -18,14 +24,30 @@ SECONDS, RATE = 20, 25
 
 
 def main() -> None:
-    videos, workspace = map(Path, sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("videos", type=Path)
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="length of each video")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--engine", default="local")
+    parser.add_argument("--address")
+    arguments = parser.parse_args()
     contract = ClipContract(labels=load_label_set("openpack").labels, label_set="openpack")
-    recordings = [footage.recording(path, SECONDS, path.stem) for path in sorted(videos.glob("*.mp4"))]
+    recordings = [
+        footage.recording(path, arguments.seconds, path.stem)
+        for path in sorted(arguments.videos.glob("*.mp4"))
+    ]
     sides = ("train", "test")
     spec = StageSpec("prepare", 1, {})
-    if status(spec, workspace).state == "done":  # killed between DONE and its last breath
+    if status(spec, arguments.workspace).state == "done":  # killed between DONE and its last breath
         return
-    with working(spec, workspace) as stage:
+    begun: list[float] = []
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, UnitStarted):
+            begun.append(time.perf_counter())
+
+    with working(spec, arguments.workspace) as stage:
         jobs = jobs_of(
             recordings,
             {recording.key: sides[number % 2] for number, recording in enumerate(recordings)},
@@ -35,6 +57,7 @@ def main() -> None:
             window_splits=("test",),
             shard_bytes=1_000_000,
         )
+        called_s = time.perf_counter()
         prepared = prepare(
             jobs,
             prepare_unit,
@@ -43,9 +66,14 @@ def main() -> None:
             splits=sides,
             faults={},
             max_quarantine=0.0,
-            workers=2,
+            workers=arguments.workers,
+            engine=Engine(arguments.engine, arguments.address),
+            on_event=on_event,
         )
+        ended_s = time.perf_counter()
         stage.finish(prepared.summary(), prepared.account.counts)
+    first_s = begun[0] if begun else ended_s
+    print(json.dumps({"start_s": first_s - called_s, "work_s": ended_s - first_s}))
 
 
 if __name__ == "__main__":
