@@ -16,8 +16,9 @@ from rushes.media.image import Size
 from rushes.media.signals import Signal
 from rushes.media.video import CompactFrame, Frame
 
-RAW_BYTES = 160_000_000
-"""Decoded frames kept as they are: five seconds of 640x480 at 60 per second, or one second of 1080p."""
+RAW_BYTES = 480_000_000
+"""Decoded frames kept as they are: five seconds of 1080p at 30 per second, so that only the chosen frames of a
+clip are scaled. With 160 MB prepare takes 290 MB less, and 11 % more processor time at 1080p."""
 
 
 class FrameRing:
@@ -37,7 +38,8 @@ class FrameRing:
         self.encoded = self.held = 0
         self._size, self._quality, self._raw_bytes = size, quality, raw_bytes
         self._times: list[float] = []
-        self._signals: list[Signal] = []
+        self._entropy: list[float] = []
+        self._motion: list[float] = []
         self._pictures: list[Frame | CompactFrame | bytes] = []
         self._raw: list[int] = []  # bytes of each picture that is as the decoder gave it, 0 of the others
         self._first_raw = 0  # all before it are 0
@@ -48,7 +50,8 @@ class FrameRing:
     def append(self, frame: Frame, signal: Signal) -> None:
         """Hold on to the next frame."""
         self._times.append(frame.time_s)
-        self._signals.append(signal)
+        self._entropy.append(signal.entropy)
+        self._motion.append(signal.motion)
         self._pictures.append(frame)
         self._raw.append(frame.nbytes)
         self.held += self._raw[-1]
@@ -63,7 +66,8 @@ class FrameRing:
         count = bisect_left(self._times, time_s)
         if count:
             self.held -= sum(self._raw[:count])
-            del self._times[:count], self._signals[:count], self._pictures[:count], self._raw[:count]
+            for column in (self._times, self._entropy, self._motion, self._pictures, self._raw):
+                del column[:count]
             self._first_raw = max(0, self._first_raw - count)
 
     def between(self, start_s: float, end_s: float) -> range:
@@ -73,10 +77,8 @@ class FrameRing:
     def signals(self, numbers: range) -> np.ndarray:
         """float64 (n, 3): time on the recording's clock, entropy, motion."""
         chosen = slice(numbers.start, numbers.stop)
-        table = np.empty((len(numbers), 3))
-        table[:, 0] = self._times[chosen]
-        table[:, 1:] = np.array(self._signals[chosen]).reshape(-1, 2)
-        return table
+        columns = (self._times[chosen], self._entropy[chosen], self._motion[chosen])
+        return np.stack([np.array(column, np.float64) for column in columns], axis=1)
 
     def jpegs(self, numbers: Sequence[int]) -> list[bytes]:
         """Letterboxed JPEGs of the frames with these numbers."""

@@ -19,7 +19,7 @@ import numpy as np
 from rushes.contract import ClipContract
 from rushes.errors import MediaError
 from rushes.media.sampling import SAMPLERS, SamplerOptions
-from rushes.media.signals import Signals
+from rushes.media.signals import with_signals
 from rushes.media.video import Frame, decode, probe
 from rushes.prepare.operations.clips import Cutting, boundary_clips, followers, windows
 from rushes.prepare.ring import FrameRing
@@ -244,11 +244,9 @@ def _closed_clips(
 ) -> Iterator[Clip]:
     """Each clip as soon as its end has passed, its frames in ``ring``."""
     waiting = deque(clips)
-    signals = Signals()
-    for frame in frames:
+    for frame, signal in with_signals(frames, contract.signal_size):
         while waiting and waiting[0].end_s <= frame.time_s:
             yield waiting.popleft()
-        signal = signals.update(frame.luma(contract.signal_size))
         if waiting:
             ring.forget_before(waiting[0].start_s)
             if frame.time_s >= waiting[0].start_s:
