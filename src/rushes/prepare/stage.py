@@ -155,7 +155,8 @@ def prepare(
 def remove_shards(folder: Path, split: str, unit: str) -> None:
     """Take away the shards of a unit, whether of a finished run or of one that was killed."""
     for suffix in ("tar", "parquet"):
-        for path in split_folder(folder, split).glob(f"{unit}-[0-9]*.{suffix}"):
+        # Five digits and no more: those of a unit whose name begins with this one's are not its own.
+        for path in split_folder(folder, split).glob(f"{unit}-{'[0-9]' * 5}.{suffix}"):
             path.unlink(missing_ok=True)
 
 

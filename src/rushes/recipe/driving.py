@@ -41,7 +41,8 @@ class RoadTwin(Section):
     """The synthetic dataset: how much of it, and how hard. It has the cameras of the setup.
 
     Attributes:
-        train, val, test: clips of each side.
+        train, val, test: clips of each side; of the training clips one has no poses, and the index calls
+            another one invalid.
         clip_s: length of a clip; real ones last 20 s.
         picture: (width, height) in pixels of a camera's video.
         difficulty: 0 (trivial) to 1 (hard).
@@ -49,7 +50,7 @@ class RoadTwin(Section):
         seed: of everything that is drawn.
     """
 
-    train: Count = 48
+    train: Annotated[int, Field(ge=3)] = 48
     val: Count = 6
     test: Count = 12
     clip_s: Annotated[float, Field(ge=2.0, le=60.0)] = 8.0
@@ -64,7 +65,7 @@ class PrepareWindows(Prepare):
 
     Attributes:
         stride: moments from the start of one window to the start of the next.
-        max_quarantine: greatest share of bad clips; a clip that lacks a camera is one.
+        max_quarantine: greatest share of bad clips; one that lacks a camera of the setup is skipped, not bad.
     """
 
     stride: Count = 8

@@ -47,7 +47,7 @@ class Sample:
             meta = json.loads(bytes(fields["meta.json"]))
             target = json.loads(bytes(fields["target.json"]))
             times_s = tuple(float(time) for time in meta["frame_times_s"])
-            suffixes = [f".{camera}" for camera in meta["order"]] if meta["layout"] == "separate" else [""]
+            suffixes = [f"_{camera}" for camera in meta["order"]] if meta["layout"] == "separate" else [""]
             views = tuple(
                 tuple(fields[f"frame_{place:02d}{suffix}.jpg"] for place in range(len(times_s)))
                 for suffix in suffixes

@@ -232,7 +232,7 @@ class _Rig:
         contract = self._contract
         if contract.layout == "separate":
             self.encoded += len(tiles)
-            return {f".{camera}": tile.jpeg(contract.jpeg_quality) for camera, tile in tiles.items()}
+            return {f"_{camera}": tile.jpeg(contract.jpeg_quality) for camera, tile in tiles.items()}
         self.encoded += 1
         placed = {contract.setup.place(camera): tile for camera, tile in tiles.items()}
         return {"": encode_tiles(placed, contract.setup.grid, contract.tile_size, contract.jpeg_quality)}

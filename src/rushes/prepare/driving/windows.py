@@ -103,6 +103,7 @@ def align(times_of: Mapping[str, np.ndarray], framing: Framing) -> Moments:
     if span_s > MAX_CLIP_S:
         raise SourceError(
             f"{framing.reference} spans {span_s:.0f} s, a clip at most {MAX_CLIP_S:g} s",
+            where="its table of timestamps",
             cure="look at the clip's timestamp table: one wrong time is enough",
         )
     count = int(span_s * framing.rate_hz + 1e-6) + 1

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from rushes.contract import RigContract
+from rushes.contract.driving import camera_setups
 from rushes.errors import RecipeError
 from rushes.recipe import DrivingRecipe
 from rushes.runs.run import Audit, Run, StageName, Work
@@ -31,6 +32,12 @@ class DrivingRun(Run[DrivingRecipe]):
             faults.append(
                 f"twin.clip_s: a window spans {self.contract.span_s:g} s, clips of {recipe.twin.clip_s:g} s "
                 "have no room for it; draw longer ones"
+            )
+        known = camera_setups()["surround"].cameras
+        if recipe.source.root is None and (strange := set(self.contract.setup.cameras) - set(known)):
+            faults.append(
+                f"preprocessing.setup: the twin has no camera {', '.join(sorted(strange))}; "
+                f"it has {', '.join(known)}"
             )
         if faults:
             raise RecipeError.of(faults, recipe.name)

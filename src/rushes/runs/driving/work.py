@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from rushes.errors import SourceError, StageError
@@ -29,24 +30,26 @@ def _twin(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mappi
     settings, raw = run.twin_settings, stage.folder / "raw"
     clips = {unit.key: unit for unit in units(settings)}
     planned = [*clips, ARCHIVES]
-    if read_receipt(stage.folder, ARCHIVES) is None:
-        todo = [key for key in clips if not _is_drawn(stage.folder, raw, key)]
-        done = len(clips) - len(todo)
-        tell("twin", done, len(planned), "drawing")
-        draw = partial(write_unit, raw, settings=settings)
-        results = map_units(
-            draw,
-            [Unit(key, clips[key]) for key in todo],
-            workers=run.recipe.prepare.workers,
-            engine=run.engine,
-        )
-        for result in results:
-            if result.error is not None:
-                raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
-            # The archives will hold what the parts hold, so their hashes are the proof.
-            write_receipt(stage.folder, result.key, {"parts": list(result.value.files), "files": {}})
-            done += 1
-            tell("twin", done, len(planned), result.key)
+    packed = read_receipt(stage.folder, ARCHIVES) is not None
+    # Of a packed twin only what has lost its receipt is drawn again: the receipt comes of it.
+    todo = [key for key in clips if not _is_drawn(stage.folder, None if packed else raw, key)]
+    done = len(clips) - len(todo)
+    tell("twin", done, len(planned), "drawing")
+    draw = partial(write_unit, raw, settings=settings)
+    results = map_units(
+        draw,
+        [Unit(key, clips[key]) for key in todo],
+        workers=run.recipe.prepare.workers,
+        engine=run.engine,
+    )
+    for result in results:
+        if result.error is not None:
+            raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
+        # The archives will hold what the parts hold, so their hashes are the proof.
+        write_receipt(stage.folder, result.key, {"parts": list(result.value.files), "files": {}})
+        done += 1
+        tell("twin", done, len(planned), result.key)
+    if not packed:
         files = assemble(raw, settings).files
         write_receipt(stage.folder, ARCHIVES, {"files": {name: digest(raw / name) for name in files}})
     remove_parts(raw)
@@ -54,12 +57,14 @@ def _twin(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mappi
     return {"clips": len(clips)}, account(stage.folder, planned).close(0.0).counts
 
 
-def _is_drawn(folder: Path, raw: Path, key: str) -> bool:
-    """Whether the part of a clip stands, as its receipt says."""
+def _is_drawn(folder: Path, raw: Path | None, key: str) -> bool:
+    """Whether a clip has its receipt, and its part stands below ``raw``, where parts are still needed."""
     from rushes.stages import read_receipt
 
     receipt = read_receipt(folder, key)
-    return receipt is not None and all((raw / name).is_file() for name in receipt["parts"])
+    if receipt is None or raw is None:
+        return receipt is not None
+    return all((raw / name).is_file() for name in receipt["parts"])
 
 
 def _prepare(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
@@ -69,7 +74,10 @@ def _prepare(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
     from rushes.sources.physical_ai_av import assign_splits
 
     recipe, scan = run.recipe, run.scan
-    side_of = assign_splits(scan.recordings, recipe.source.split)
+    split = recipe.source.split
+    side_of = assign_splits(scan.recordings, split)
+    listed = None if isinstance(split, str) else set(chain.from_iterable(split.values()))
+    faults = {fault.key: fault.reason() for fault in scan.faults if listed is None or fault.key in listed}
     for side in ("train", recipe.evaluate.split):
         if side not in side_of.values():
             raise SourceError(
@@ -102,10 +110,10 @@ def _prepare(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
         run.contract,
         splits=side_of.values(),
         skipped=[
-            *(fault.key for fault in scan.skipped),
+            *(fault.key for fault in (*scan.skipped, *scan.faults) if fault.key not in faults),
             *(recording.key for recording in scan.recordings if recording.key not in side_of),
         ],
-        faults={fault.key: fault.reason() for fault in scan.faults},
+        faults=faults,
         max_quarantine=asked.max_quarantine,
         timeout_s=asked.timeout_s,
         workers=asked.workers,
