@@ -1,34 +1,45 @@
-"""Small clips, really written into shards: a colour for each operation, so that a model can learn them."""
+"""Small datasets, really written into shards, and a drawn drive.
+
+A clip of work has a colour for each operation, so that a model can learn them; drives come from the twin.
+"""
 
 from __future__ import annotations
 
 import json
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rushes.contract import Preprocessing
+from rushes.contract import ClipContract, RigContract
 from rushes.media.image import encode_jpeg
+from rushes.prepare.driving.unit import jobs_of, prepare_unit
 from rushes.prepare.operations.clips import Cutting, boundary_clips, windows
 from rushes.records import Clip, Media, Recording, Segment
 from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter
+from rushes.sources.physical_ai_av import scan
+from rushes.twins.driving import DrivingSettings, units
+from rushes.twins.physical_ai_av_writer import assemble, remove_parts, write_unit
 
 COLOURS = {"Pick": (200, 40, 40), "Tape": (40, 200, 40), "Press": (40, 40, 200), "Label": (200, 200, 40)}
 UNLABELLED = (128, 128, 128)
 
+CRUCIFORM = RigContract().setup
+
 MakeClips = Callable[..., ShardDataset]
+MakeDrives = Callable[..., ShardDataset]
 
 # A shell that runs the tests in its background has them ignore Ctrl-C, and so would all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
-def clips_contract() -> Preprocessing:
-    return Preprocessing(frames=4, frame_size=(56, 56), labels=tuple(COLOURS))
+def clips_contract() -> ClipContract:
+    return ClipContract(frames=4, frame_size=(56, 56), labels=tuple(COLOURS))
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +60,7 @@ def work() -> Callable[[int, int], Recording]:
     return make
 
 
-def _fields(recording: Recording, clip: Clip, contract: Preprocessing) -> dict[str, bytes]:
+def _fields(recording: Recording, clip: Clip, contract: ClipContract) -> dict[str, bytes]:
     rng = np.random.default_rng([*clip.key.encode()])
     times_s = np.sort(rng.uniform(0.0, contract.clip_s, contract.frames))
     times_s[0] = 0.0
@@ -81,7 +92,7 @@ def _fields(recording: Recording, clip: Clip, contract: Preprocessing) -> dict[s
 
 
 @pytest.fixture(scope="session")
-def make_clips(work: Callable, clips_contract: Preprocessing) -> MakeClips:
+def make_clips(work: Callable, clips_contract: ClipContract) -> MakeClips:
     """Cut one session of ``count`` operations, with its timeline if it is asked for, and open the shards."""
 
     def make(folder: Path, seed: int = 1, count: int = 12, timeline: bool = False) -> ShardDataset:
@@ -95,5 +106,55 @@ def make_clips(work: Callable, clips_contract: Preprocessing) -> MakeClips:
                 writer.write(clip.key, _fields(recording, clip, clips_contract))
             infos = writer.close()
         return ShardDataset([folder / info.name for info in infos], infos)
+
+    return make
+
+
+@dataclass(frozen=True)
+class RoadTwin:
+    """Six drives of 2.6 s in two chunks: one without poses, one not valid, one without a camera."""
+
+    root: Path
+    settings: DrivingSettings
+
+
+@pytest.fixture(scope="session")
+def road_twin(tmp_path_factory: pytest.TempPathFactory) -> RoadTwin:
+    root = tmp_path_factory.mktemp("road")
+    settings = DrivingSettings(
+        train=4,
+        val=1,
+        test=1,
+        clip_s=2.6,
+        cameras=tuple(sorted(CRUCIFORM.cameras)),
+        size=(64, 36),
+        fps=12,
+        missing_share=0.17,
+        chunk_clips=4,
+        seed=7,
+    )
+    for unit in units(settings):
+        write_unit(root, unit, settings)
+    assemble(root, settings)
+    remove_parts(root)
+    return RoadTwin(root, settings)
+
+
+@pytest.fixture(scope="session")
+def drives_contract() -> RigContract:
+    """Eight moments in 0.7 s, in tiles of 56x56 of which the pictures fill 56x32."""
+    return RigContract(frames=8, tile_size=(56, 56), signal_size=(32, 18))
+
+
+@pytest.fixture(scope="session")
+def make_drives(road_twin: RoadTwin, drives_contract: RigContract) -> MakeDrives:
+    """Prepare the first drive of the twin, and open its shards."""
+
+    def make(folder: Path, contract: RigContract = drives_contract) -> ShardDataset:
+        recording = scan(road_twin.root, contract.setup.cameras).recordings[0]
+        jobs = jobs_of([recording], {recording.key: "train"}, folder, contract, stride=4)
+        receipt = prepare_unit(jobs[recording.key])
+        home = folder / "shards" / "train"
+        return ShardDataset.of_shards([home / shard["name"] for shard in receipt["shards"]])
 
     return make
