@@ -187,6 +187,20 @@ def test_units_are_taken_lazily():
     assert multiprocessing.active_children() == []
 
 
+def test_crashes_do_not_make_it_take_more_units():
+    taken = []
+
+    def units():
+        for index in itertools.count():
+            taken.append(index)
+            yield Unit(str(index), partial(os._exit, 7))
+
+    results = map_units(call, units(), workers=1, retries=1)
+    assert [next(results).attempts for _ in range(3)] == [2, 2, 2]
+    assert len(taken) <= 3 + 1
+    results.close()
+
+
 def test_workers_end_with_the_units():
     run(good(3), workers=2)
     assert multiprocessing.active_children() == []
