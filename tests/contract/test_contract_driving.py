@@ -96,10 +96,10 @@ def test_sizes_and_views_follow_from_setup_and_layout():
 @pytest.mark.parametrize(("low", "high", "step"), [(0, 40, 0.5), (-60, 60, 1), (0.25, 8, 0.25), (-2, 1, 0.3)])
 def test_every_value_of_a_scale_is_written_as_itself_and_as_no_other(low, high, step):
     scale = Scale(low=low, high=high, step=step)
-    assert [float(text) for text in scale.texts()] == list(scale.values)
-    assert len(set(scale.texts())) == len(scale.values)
-    assert all(scale.text(value) == text for value, text in zip(scale.values, scale.texts(), strict=True))
-    assert "-0" not in {text.rstrip("0").rstrip(".") for text in scale.texts()}
+    assert [float(text) for text in scale.texts] == list(scale.values)
+    assert len(set(scale.texts)) == len(scale.values)
+    assert all(scale.text(value) == text for value, text in zip(scale.values, scale.texts, strict=True))
+    assert "-0" not in {text.rstrip("0").rstrip(".") for text in scale.texts}
 
 
 def test_the_nearest_value_is_taken_and_the_ends_are_not_crossed():

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from importlib.resources import files
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -107,7 +108,8 @@ class Scale(BaseModel):
             raise ValueError(f"{self.low} by {self.step} needs more than {MAX_DECIMALS} decimals")
         return self
 
-    @property
+    # Kept, since every sample of training asks: counting in fractions takes a thousand times a look-up.
+    @cached_property
     def values(self) -> tuple[float, ...]:
         """All values, rising."""
         low, high, step = (Fraction(str(value)) for value in (self.low, self.high, self.step))
@@ -121,15 +123,14 @@ class Scale(BaseModel):
         >>> Scale(low=-90, high=90, step=1).text(-3.2)
         '-3'
         """
-        low, step = Fraction(str(self.low)), Fraction(str(self.step))
-        last = len(self.values) - 1
-        nearest = low + min(max(round((Fraction(value) - low) / step), 0), last) * step
-        decimals = max(_decimals(self.low), _decimals(self.step))
-        return f"{float(nearest):.{decimals}f}"
+        nearest = round((value - self.low) / self.step)
+        return self.texts[min(max(nearest, 0), len(self.texts) - 1)]
 
+    @cached_property
     def texts(self) -> tuple[str, ...]:
         """All values as they are written."""
-        return tuple(self.text(value) for value in self.values)
+        decimals = max(_decimals(self.low), _decimals(self.step))
+        return tuple(f"{value:.{decimals}f}" for value in self.values)
 
 
 class RigContract(Contract):
@@ -211,7 +212,7 @@ class RigContract(Contract):
         """The reasoning, if there is one, and the four quantities."""
         words = Slot("pace", '{"reasoning": "The vehicle is ', PACES), Slot("trend", ", ", TRENDS)
         words += (Slot("turn", ", ", TURNS),)
-        speeds = self.mean_speed_mps.texts()
+        speeds = self.mean_speed_mps.texts
         opening = {
             "none": ((), "{"),
             "words": (words, '.", '),
@@ -220,7 +221,7 @@ class RigContract(Contract):
         reasoning, before = opening[self.reasoning]
         slots = list(reasoning)
         for name in QUANTITIES:
-            slots.append(Slot(name, f'{before}"{name}": ', self.scale(name).texts()))
+            slots.append(Slot(name, f'{before}"{name}": ', self.scale(name).texts))
             before = ", "
         return tuple(slots)
 
@@ -245,4 +246,4 @@ class RigContract(Contract):
         """Times, and the values of all scales."""
         yield from super().numbers()
         for name in QUANTITIES:
-            yield from self.scale(name).texts()
+            yield from self.scale(name).texts
