@@ -1,0 +1,213 @@
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from rushes.contract import RigContract, Value
+from rushes.models import vlm as family
+from rushes.models.pixels import Pictures
+from rushes.prepare.driving.sample import Sample
+from rushes.recipe.driving import TrainOnWindows, WindowPhase
+from rushes.train.augment import relight
+from rushes.train.batches import ShardSamples
+from rushes.train.driving import Collator
+from rushes.train.vlm import Answering, step, train
+
+torch.set_num_threads(1)
+
+LAYOUTS = ("tiled", "separate")
+
+
+@pytest.fixture(scope="module")
+def drives(make_drives, drives_contract, tmp_path_factory):
+    """The same windows in both layouts: contract, samples and shards."""
+    made = {}
+    for layout in LAYOUTS:
+        changes = {"layout": layout, "reasoning": "words" if layout == "separate" else "none"}
+        contract = RigContract(**{**drives_contract.model_dump(), **changes})
+        shards = make_drives(tmp_path_factory.mktemp(layout), contract)
+        samples = ShardSamples(shards, Sample.of)
+        made[layout] = (contract, [samples[number] for number in range(len(samples))], shards)
+    return made
+
+
+@pytest.fixture(scope="module")
+def vlms(drives):
+    return {layout: family.load("tiny", drives[layout][0], seed=1) for layout in LAYOUTS}
+
+
+def generator(*seed):
+    return np.random.default_rng([*seed])
+
+
+def made(vlm, samples, ask, seed=0, augmented=False):
+    collator = Collator(vlm, ask, augmented=augmented)
+    return collator(samples, [generator(seed, number) for number in range(len(samples))])
+
+
+def taught_texts(vlm, batch, row=0):
+    """The values that one row of a batch is taught."""
+    return [vlm.tokenizer.decode([token]) for token in batch["ids"][row][batch["taught"][row]].tolist()]
+
+
+def values_of(contract, target):
+    return [part.text for part in contract.turn(*contract.values(target)).answer if isinstance(part, Value)]
+
+
+# What is asked
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_windows_are_asked_behind_every_pair(drives, vlms, layout):
+    contract, samples, _ = drives[layout]
+    for sample in samples:
+        batch = made(vlms[layout], [sample], "windows")
+        expected = [values_of(contract, sample.target(moment)) for moment in (1, 3, 5, 7)]
+        assert taught_texts(vlms[layout], batch) == [text for values in expected for text in values]
+        question = vlms[layout].chat().tokens(contract.question)[0]
+        assert (batch["ids"][0] == question).sum() == 4
+    assert len({tuple(values_of(contract, sample.target())) for sample in samples}) > 1
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_pairs_are_two_neighbours_with_their_own_truth_and_clock(drives, vlms, layout):
+    contract, samples, _ = drives[layout]
+    sample, vlm, starts = samples[1], vlms[layout], set()
+    for seed in range(40):
+        batch = made(vlm, [sample], "pairs", seed)
+        first = next(
+            start
+            for start in range(7)
+            if np.array_equal(Pictures.of(sample.pixels(start, start + 1)).patches, batch["patches"].numpy())
+        )
+        starts.add(first)
+        target = sample.target(first + 1, since=first)
+        assert taught_texts(vlm, batch) == values_of(contract, target)
+        assert target["start_speed_mps"] == sample.truth["final_speed_mps"][first]
+        step_s = sample.times_s[first + 1] - sample.times_s[first]
+        marks = [vlm.chat().tokens(contract.moment(time))[0] for time in (0.0, step_s)]
+        assert batch["ids"][0, 1:3].tolist() == marks
+    assert starts == set(range(7))
+
+
+def test_truth_of_a_pair_is_not_that_of_the_window(drives):
+    sample = drives["tiled"][1][1]
+    assert sample.target(5, since=4)["displacement_m"] < 0.3 * sample.target(5)["displacement_m"]
+
+
+# Light
+
+
+def test_relighting_keeps_geometry_and_time(drives):
+    """One change for all frames and views, of levels alone: where a pixel was brighter it still is."""
+    views = drives["separate"][1][0].pixels()
+    frames = np.concatenate(views)
+    before = frames.copy()
+    for seed in range(5):
+        changed = relight(frames, generator(seed))
+        np.testing.assert_array_equal(frames, before)
+        assert (changed.shape, changed.dtype) == (frames.shape, np.uint8)
+        assert not np.array_equal(changed, frames)
+        for channel in range(3):
+            levels, place = np.unique(frames[..., channel], return_index=True)
+            table = changed[..., channel].ravel()[place]
+            assert (np.diff(table.astype(int)) >= 0).all()
+            lookup = np.zeros(256, np.uint8)
+            lookup[levels] = table
+            np.testing.assert_array_equal(lookup[frames[..., channel]], changed[..., channel])
+        np.testing.assert_array_equal(relight(frames, generator(seed)), changed)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("ask", ["pairs", "windows"])
+def test_augmentation_changes_light_alone(drives, vlms, layout, ask):
+    _, samples, _ = drives[layout]
+    plain, lit = (made(vlms[layout], samples[:2], ask, augmented=augmented) for augmented in (False, True))
+    for name in ("ids", "positions", "mask", "taught", "grids"):
+        assert torch.equal(plain[name], lit[name])
+    assert not torch.equal(plain["patches"], lit["patches"])
+    assert torch.equal(made(vlms[layout], samples[:2], ask, augmented=True)["patches"], lit["patches"])
+
+
+# Batches
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("ask", ["pairs", "windows"])
+def test_a_sample_is_the_same_in_any_batch(drives, vlms, layout, ask):
+    _, samples, _ = drives[layout]
+    vlm = vlms[layout]
+    together = made(vlm, samples[:3], ask, augmented=True)
+    collator = Collator(vlm, ask, augmented=True)
+    patches = together["patches"].chunk(3)
+    for number, sample in enumerate(samples[:3]):
+        alone = collator([sample], [generator(0, number)])
+        length = alone["ids"].shape[1]
+        for name in ("ids", "taught"):
+            assert torch.equal(together[name][number, :length], alone[name][0])
+        assert torch.equal(together["positions"][:, number, :length], alone["positions"][:, 0])
+        assert torch.equal(patches[number], alone["patches"])
+    assert together["keys"] == [sample.key for sample in samples[:3]]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_one_batch_of_four_is_four_batches_of_one(drives, layout):
+    """Loss and gradients: the mean is over taught tokens, however the samples come."""
+    contract, samples, _ = drives[layout]
+    gradients, losses = [], []
+    for size in (4, 1):
+        vlm = family.load("tiny", contract, seed=1)
+        total = weight = 0.0
+        for start in range(0, 4, size):
+            chosen = range(start, start + size)
+            batch = Collator(vlm, "windows", augmented=True)(
+                [samples[number] for number in chosen], [generator(5, number) for number in chosen]
+            )
+            output = step(Answering(vlm), batch)
+            output.loss_sum.backward()
+            total, weight = total + output.loss_sum.item(), weight + float(output.weight)
+        losses.append((pytest.approx(total / weight, rel=1e-5), weight))
+        gradients.append({name: p.grad / weight for name, p in vlm.model.named_parameters()})
+    assert (losses[0][0].expected, losses[0][1]) == losses[1]
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradient, gradients[1][name], atol=1e-5, rtol=1e-3, msg=name)
+
+
+# Training
+
+
+def fit(contract, shards, folder, on_event=lambda event: None):
+    phases = (
+        WindowPhase(ask="pairs", steps=2, batch_size=4, accumulate=1, learning_rate=1e-3),
+        WindowPhase(ask="windows", steps=3, batch_size=2, accumulate=1, learning_rate=1e-3),
+    )
+    asked = TrainOnWindows(phases=phases, checkpoint_every=1, log_every=1)
+    vlm = family.load("tiny", contract, seed=1)
+    samples = ShardSamples(shards, Sample.of)
+    train(vlm, samples, partial(Collator, vlm, augmented=True), asked, folder, "abc", on_event=on_event)
+    return vlm.model.state_dict()
+
+
+class Interrupted(Exception):
+    """Stands for whatever ends a process."""
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(drives, tmp_path):
+    contract, _, shards = drives["separate"]
+    events = []
+    whole = fit(contract, shards, tmp_path / "whole", events.append)
+
+    def stop(event):
+        if event["kind"] == "train" and (event["phase"], event["step"]) == ("phase-2-windows", 2):
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        fit(contract, shards, tmp_path / "again", stop)
+    again = fit(contract, shards, tmp_path / "again")
+    assert all(torch.equal(again[name], whole[name]) for name in whole)
+    assert [event["phase"] for event in events if event["kind"] == "train"] == [
+        *["phase-1-pairs"] * 2,
+        *["phase-2-windows"] * 3,
+    ]
+    assert family.restore(tmp_path / "whole" / "model").contract == contract
