@@ -18,20 +18,12 @@ from typing import Literal, get_args
 import numpy as np
 
 from rushes.errors import SourceError
+from rushes.sources.physical_ai_av_layout import CAMERAS
 from rushes.twins.road_motion import RoadMotion, draw_motion
 
 Split = Literal["train", "val", "test"]
 SceneKind = Literal["town", "suburb", "country"]
 
-CAMERAS = (
-    "camera_front_wide_120fov",
-    "camera_front_tele_30fov",
-    "camera_cross_left_120fov",
-    "camera_cross_right_120fov",
-    "camera_rear_left_70fov",
-    "camera_rear_right_70fov",
-    "camera_rear_tele_30fov",
-)
 REFERENCE = CAMERAS[0]
 """The camera that no clip lacks."""
 

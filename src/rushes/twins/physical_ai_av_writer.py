@@ -11,8 +11,7 @@ import csv
 import io
 import json
 import shutil
-import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,13 +20,12 @@ from typing import Any
 import av
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from av.video.reformatter import VideoReformatter
 
 from rushes.errors import SourceError
+from rushes.sources.physical_ai_av_layout import CAMERAS
 from rushes.stages import atomic_file, write_atomic
 from rushes.twins.driving import (
-    CAMERAS,
     DrivingSettings,
     DrivingUnit,
     egomotion_timestamps,
@@ -36,6 +34,7 @@ from rushes.twins.driving import (
     truth,
     units,
 )
+from rushes.twins.road_files import pack, write_table
 from rushes.twins.road_motion import RoadMotion
 from rushes.twins.road_rig import VEHICLE, Camera, camera_of
 from rushes.twins.road_scene import RoadScene, draw_light, draw_scene
@@ -43,9 +42,6 @@ from rushes.twins.road_view import RoadView
 
 PARTS = "parts"
 CRF = 23
-LONG_AGO = (1980, 1, 1, 0, 0, 0)
-"""Time of every member of an archive: the earliest that a zip can hold."""
-
 CAMERA_FILES: Mapping[str, str] = {
     "video": "mp4",
     "frame_timestamps": "timestamps.parquet",
@@ -172,16 +168,6 @@ def egomotion_rows(motion: RoadMotion, timestamps: np.ndarray) -> dict[str, np.n
     }
 
 
-def write_table(path: Path, columns: Mapping[str, Any], index: Sequence[str] = ()) -> None:
-    """Write a parquet file whose first columns ``index`` are the index of the frame that pandas reads."""
-    table = pa.table(dict(columns))
-    if index:
-        table = table.replace_schema_metadata({"pandas": _pandas_note(table.schema, index)})
-    sink = io.BytesIO()
-    pq.write_table(table, sink)
-    write_atomic(path, sink.getvalue())
-
-
 def _write_video(
     path: Path,
     scene: RoadScene,
@@ -193,7 +179,7 @@ def _write_video(
     """Draw each frame at its true time and encode H.264 at an even rate, as the dataset's videos are."""
     rng = seeded(settings.seed, "sensor", unit.key, camera.name)
     light = draw_light(rng, unit.hour, settings.difficulty)
-    noise = _noise_tile(rng, settings.size, 1.0 + 5.0 * settings.difficulty)
+    noise = _noise_tile(rng, settings.size, 1.0 + 8.0 * settings.difficulty)
     view, poses = RoadView(scene, camera), scene.motion.at(timestamps / 1e6)
     (width, height), fps = settings.size, settings.fps
     reformatter = VideoReformatter()
@@ -224,7 +210,7 @@ def _write_video(
 def _noise_tile(rng: np.random.Generator, size: tuple[int, int], deviation: float) -> np.ndarray:
     """Noise of the sensor: offsets modulo 256, laid elsewhere on every frame."""
     tile = rng.normal(0.0, deviation, (size[1] + 64, size[0] + 64))
-    return np.clip(np.rint(tile), -15, 15).astype(np.int8).view(np.uint8)
+    return np.clip(np.rint(tile), -20, 20).astype(np.int8).view(np.uint8)
 
 
 def _no_boxes() -> dict[str, np.ndarray]:
@@ -255,9 +241,10 @@ def _write_chunk(
             if camera in unit.cameras
             for suffix in CAMERA_FILES.values()
         ]
-        files += _pack(root / "camera" / camera / f"{camera}.chunk_{chunk:04d}.zip", members)
+        files.append(pack(root / "camera" / camera / f"{camera}.chunk_{chunk:04d}.zip", members))
     poses = [_part(root, unit, "egomotion.parquet") for unit in clips if unit.egomotion]
-    files += _pack(root / "labels/egomotion" / f"egomotion.chunk_{chunk:04d}.zip", poses)
+    files.append(pack(root / "labels/egomotion" / f"egomotion.chunk_{chunk:04d}.zip", poses))
+    files = [path for path in files if path is not None]
     cameras = [camera_in(settings, unit, name) for unit in clips for name in unit.cameras]
     keys = {
         "clip_id": [unit.clip_id for unit in clips for _ in unit.cameras],
@@ -279,19 +266,6 @@ def _write_chunk(
         write_table(path, columns, index)
         files.append(path)
     return files
-
-
-def _pack(path: Path, members: Iterable[Path]) -> list[Path]:
-    """Write a flat archive of ``members``, stored; the list of it, or of nothing where there are none."""
-    members = list(members)
-    if not members:
-        return []
-    with atomic_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for member in members:
-            info = zipfile.ZipInfo(member.name, LONG_AGO)
-            info.external_attr, info.create_system = 0o644 << 16, 3
-            archive.writestr(info, member.read_bytes())
-    return [path]
 
 
 def _intrinsics(cameras: Sequence[Camera]) -> dict[str, Any]:
@@ -368,19 +342,3 @@ def _features_csv() -> str:
     writer.writerow(("feature", "directory", "chunk_path", "clip_files_in_zip"))
     writer.writerows(sorted(rows))
     return sink.getvalue()
-
-
-def _pandas_note(schema: pa.Schema, index: Sequence[str]) -> str:
-    """The note by which pandas knows a file's index columns, in its own format."""
-    columns = [
-        {
-            "name": field.name,
-            "field_name": field.name,
-            "pandas_type": "unicode" if pa.types.is_string(field.type) else str(field.type),
-            "numpy_type": "object" if pa.types.is_string(field.type) else str(field.type),
-            "metadata": None,
-        }
-        for field in schema
-    ]
-    note = {"index_columns": list(index), "column_indexes": [], "columns": columns, "pandas_version": "2.0"}
-    return json.dumps(note)

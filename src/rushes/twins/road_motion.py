@@ -3,7 +3,7 @@
 Two curves make a drive. The speed over time is a monotone cubic through drawn knots, so it never leaves the
 range of its knots and its integral, the way driven, is exact. The curvature over the way is piecewise linear
 (straights, clothoids, arcs), so the heading is exact too; the position is its integral, kept as a cubic
-Hermite curve with a knot each quarter of a metre (off by less than a micrometre).
+Hermite curve with a knot each quarter of a metre.
 
 The road bends where the speed allows: sharp turns only where the vehicle is slow anyway. Everything else in
 a scene is drawn independently of the speed.
@@ -22,9 +22,12 @@ KNOT_M = 0.25
 ROAD_BEHIND_M, ROAD_AHEAD_M = 150.0, 250.0
 """How far the road goes on behind the first and beyond the last place of the vehicle."""
 
-TOP_MPS = 20.0
-TURN_MPS = 8.0
-"""Below this speed a road may turn at a corner."""
+TOP_MPS, SLOW_MPS = 20.0, 7.5
+
+TURN_RADII_M = (9.0, 12.0, 16.0, 21.0)
+BEND_RADII_M = (40.0, 70.0, 100.0, 140.0)
+LEVEL_SHARE = 0.75
+"""Share of a bend's curvature that is left when it rises and falls over a quarter of its length each."""
 
 LATERAL_MPS2 = 3.0
 """Acceleration to the side that no bend exceeds."""
@@ -144,13 +147,15 @@ def _speed(rng: np.random.Generator, start_s: float, end_s: float, wildness: flo
     while times[-1] < end_s:
         now = speeds[-1]
         hold_s = rng.uniform(0.8, 2.2) if rng.random() < 0.35 - 0.15 * wildness else 0.0
-        if now == 0.0:
-            hold_s = rng.uniform(0.8, 2.5)
+        if now == 0.0 or (now < SLOW_MPS and rng.random() < 0.5):
+            hold_s = rng.uniform(0.8, 3.5)
         if hold_s:
             times.append(times[-1] + hold_s)
             speeds.append(now)
         wanted = _wanted(rng)
         within_s = rng.uniform(1.5, 4.5 - 1.5 * wildness)
+        if wanted == 0.0:
+            within_s = max(within_s, 1.5 * now / brake)
         reached = float(np.clip(wanted, now - brake * within_s / 1.5, now + gain * within_s / 1.5))
         times.append(times[-1] + within_s)
         speeds.append(reached if reached > 0.4 else 0.0)
@@ -162,35 +167,48 @@ def _wanted(rng: np.random.Generator) -> float:
     kind = rng.random()
     if kind < 0.12:
         return 0.0
-    return float(rng.uniform(1.0, 8.0) if kind < 0.37 else rng.uniform(8.0, TOP_MPS))
+    return float(rng.uniform(1.0, SLOW_MPS) if kind < 0.4 else rng.uniform(SLOW_MPS, TOP_MPS))
 
 
 def _curvature(
     rng: np.random.Generator, first: float, last: float, ways: np.ndarray, speeds: np.ndarray
 ) -> tuple[PPoly, tuple[Bend, ...]]:
-    """Straights and bends from ``first`` to ``last``; bends ramp up and down in a quarter of their length."""
+    """Straights and bends from ``first`` to ``last``; bends begin and end as clothoids."""
     knots, values, turns = [first], [0.0], []
     place = first + rng.uniform(5.0, 30.0)
     while place < last - 80.0:
-        near = speeds[(ways > place - 5.0) & (ways < place + 30.0)]
-        if near.size and near.max() < TURN_MPS and rng.random() < 0.8:
-            angle, radius = np.radians(rng.uniform(60.0, 100.0)), max(9.0, near.max() ** 2 / LATERAL_MPS2)
-            length = angle * radius / 0.75
-            turns.append((place, place + length))
-        else:
-            near = speeds[(ways > place - 5.0) & (ways < place + 100.0)]
-            fastest = float(near.max()) if near.size else TOP_MPS
-            angle = np.radians(rng.uniform(5.0, 40.0))
-            length = angle * max(rng.uniform(50.0, 150.0), fastest**2 / LATERAL_MPS2) / 0.75
-        top = float(rng.choice([-1.0, 1.0])) * angle / (0.75 * length)
-        for share, value in ((0.0, 0.0), (0.25, top), (0.75, top), (1.0, 0.0)):
+        kind, angle = rng.random(), np.radians(rng.uniform(60.0, 100.0))
+        radius = _radius(ways, speeds, place, angle, TURN_RADII_M) if kind < 0.4 else None
+        if radius is not None:
+            turns.append((place, place + angle * radius / LEVEL_SHARE))
+        elif kind > 0.8:
+            angle = np.radians(rng.uniform(5.0, 35.0))
+            radius = _radius(ways, speeds, place, angle, BEND_RADII_M[rng.integers(3) :])
+        if radius is None:
+            place += rng.uniform(3.0, 8.0)
+            continue
+        length = angle * radius / LEVEL_SHARE
+        top = float(rng.choice([-1.0, 1.0])) / radius
+        ramp = 1.0 - LEVEL_SHARE
+        for share, value in ((0.0, 0.0), (ramp, top), (1.0 - ramp, top), (1.0, 0.0)):
             knots.append(place + share * length)
             values.append(value)
-        place += length + rng.uniform(6.0, 35.0)
+        place += length + rng.uniform(6.0, 20.0)
     knots.append(max(last, knots[-1] + 1.0))
     values.append(0.0)
     x, y = np.array(knots), np.array(values)
     return PPoly(np.stack([np.diff(y) / np.diff(x), y[:-1]]), x), tuple(turns)
+
+
+def _radius(
+    ways: np.ndarray, speeds: np.ndarray, place: float, angle: float, radii: tuple[float, ...]
+) -> float | None:
+    """The least of ``radii`` with which the road can bend at ``place``, as fast as the vehicle is there."""
+    for radius in radii:
+        here = speeds[(ways > place - 1.0) & (ways < place + angle * radius / LEVEL_SHARE + 1.0)]
+        if not here.size or here.max() ** 2 <= LATERAL_MPS2 * radius:
+            return radius
+    return None
 
 
 def _path(heading: PPoly, first: float, last: float, origin: np.ndarray) -> CubicHermiteSpline:

@@ -17,7 +17,7 @@ SKIES: tuple[tuple[Colour, Colour], ...] = (
 )
 """Colours of the haze above the horizon and of the hills: clear, overcast, evening."""
 
-DARKEST, BRIGHTEST = 32, 219
+DARKEST, BRIGHTEST = 36, 215
 """Luma of a picture stays within these, so that the sensor's noise cannot wrap around."""
 
 
@@ -82,7 +82,7 @@ def draw_scene(
     """
     first, last = motion.way(np.array(times_s)).tolist()
     haze, hills = SKIES[rng.integers(len(SKIES))]
-    contrast = 26.0 - 14.0 * difficulty
+    contrast = 28.0 - 20.0 * difficulty
     return RoadScene(
         motion=motion,
         ground=draw_ground(rng, motion, (first, last), scene, contrast, 0.125 if width_px <= 320 else 0.0625),
