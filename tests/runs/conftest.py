@@ -101,6 +101,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 
 CopyOf = Callable[..., Job]
+OpenJob = Callable[[str, Path], Job]
+
+
+@pytest.fixture(scope="session")
+def open_job() -> OpenJob:
+    """A job of a recipe's text, with nothing done yet."""
+
+    def open_(text: str, folder: Path) -> Job:
+        (folder / "tiny.yaml").write_text(text)
+        return Job(folder / "tiny.yaml", folder / "workspace")
+
+    return open_
 
 
 @pytest.fixture(scope="module")
