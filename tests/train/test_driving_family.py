@@ -74,13 +74,10 @@ def test_windows_are_asked_behind_every_pair(drives, vlms, layout):
 def test_pairs_are_two_neighbours_with_their_own_truth_and_clock(drives, vlms, layout):
     contract, samples, _ = drives[layout]
     sample, vlm, starts = samples[1], vlms[layout], set()
+    shown = [Pictures.of(sample.pixels(start, start + 1)).patches for start in range(7)]
     for seed in range(40):
         batch = made(vlm, [sample], "pairs", seed)
-        first = next(
-            start
-            for start in range(7)
-            if np.array_equal(Pictures.of(sample.pixels(start, start + 1)).patches, batch["patches"].numpy())
-        )
+        first = next(start for start in range(7) if np.array_equal(shown[start], batch["patches"].numpy()))
         starts.add(first)
         target = sample.target(first + 1, since=first)
         assert taught_texts(vlm, batch) == values_of(contract, target)
