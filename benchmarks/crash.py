@@ -147,7 +147,6 @@ def prepare_tally(
         find: whom one can kill.
         repair: called after each kill with the kind of what was killed.
     """
-    rng, tally = random.Random(seed), Tally()
     videos = folder / "videos"
     for number in range(6):
         footage.make_noise(videos / f"U010{number + 1}_S0100.mp4", SECONDS * RATE, number, RATE)
@@ -156,9 +155,38 @@ def prepare_tally(
     finish(start(videos, folder / "whole", options))
     whole_s = time.monotonic() - started_s
     (reference,) = (folder / "reference").glob("prepare-*")
-    workspace, stopped = folder / "workspace", False
+
+    def begin(workspace: Path) -> subprocess.Popen:
+        return start(videos, workspace, options)
+
+    return kill_until(kills, begin, reference, whole_s, folder / "workspace", seed, find, repair)
+
+
+def kill_until(
+    kills: int,
+    begin: Callable[[Path], subprocess.Popen],
+    reference: Path,
+    whole_s: float,
+    workspace: Path,
+    seed: int,
+    find: Victims = victims,
+    repair: Callable[[str], None] = lambda whom: None,
+) -> Tally:
+    """Kill runs that ``begin`` starts until ``kills`` have hit; each that comes through is compared.
+
+    Args:
+        kills: how many.
+        begin: starts, or resumes, a run in a workspace.
+        reference: the dataset of a run that nobody disturbed.
+        whole_s: about how long such a run takes.
+        workspace: of the disturbed runs.
+        seed: of the moments and the victims.
+        find: whom one can kill.
+        repair: called after each kill with the kind of what was killed.
+    """
+    rng, tally, stopped = random.Random(seed), Tally(), False
     while True:
-        process = start(videos, workspace, options)
+        process = begin(workspace)
         whom = None
         if sum(tally.kills.values()) < kills:
             whom = disturb(process, rng.uniform(0.05, 1.1) * whole_s, rng, find)

@@ -1,0 +1,94 @@
+"""What one window costs: ours, in a whole prepare run, against the per-sample ways of others."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from report import Figure, at_least, not_measured
+
+from rushes.contract import RigContract
+from rushes.media.image import letterbox
+from rushes.shards.read import ShardDataset
+from rushes.sources.physical_ai_av import read_camera_times, scan
+
+HERE = Path(__file__).parent
+WAYS = {
+    "opencv": ("opencv", 10.0, "extract, OpenCV, seek for each frame"),
+    "decord": ("decord", 1.0, "decord for each window"),
+    "torchcodec": ("torchcodec", 1.0, "torchcodec for each window"),
+    "torchcodec-once": ("torchcodec", 1.0, "torchcodec, all windows of a camera at once"),
+    "physical_ai_av": ("physical_ai_av", 1.0, "the dataset's own kit for each window"),
+}
+"""Way -> package, by what factor we must be ahead, and what it does."""
+
+
+def peer_plan(root: Path, dataset: Path, contract: RigContract, source: tuple[int, int]) -> dict[str, Any]:
+    """The frames of the first clip's windows, found again by their times, and where they go."""
+    cameras = contract.setup.cameras
+    recording = scan(root, cameras, limit=1).recordings[0]
+    times_of = {one.camera: read_camera_times(one.times) for one in recording.cameras}
+    samples = ShardDataset.open(dataset, recording.split)
+    metas = [json.loads(bytes(samples.sample(n)["meta.json"])) for n in range(len(samples))]
+    windows = [
+        {
+            camera: [
+                int(np.abs(times_of[camera] - meta["window_start_s"] - time_s).argmin())
+                for time_s in meta["cameras"][camera]["times_s"]
+            ]
+            for camera in cameras
+        }
+        for meta in metas
+        if meta["recording"] == recording.key
+    ]
+    box, (width, height) = letterbox(source, contract.tile_size), contract.tile_size
+    return {
+        "videos": {one.camera: [str(one.video.archive), one.video.name] for one in recording.cameras},
+        "windows": windows,
+        "content": box.content,
+        "canvas": contract.picture_size,
+        "places": {
+            camera: [
+                contract.setup.place(camera)[1] * width + box.left,
+                contract.setup.place(camera)[0] * height + box.top,
+            ]
+            for camera in cameras
+        },
+    }
+
+
+def peer_figures(
+    plan: dict[str, Any], ours_s: float, pythons: Mapping[str, str], windows: int, folder: Path
+) -> list[Figure]:
+    """CPU for one window, theirs over ours.
+
+    Args:
+        plan: of all windows of a clip; the way that takes them together gets all of it.
+        ours_s: CPU seconds of one window in a whole prepare run.
+        pythons: package -> an interpreter that has it.
+        windows: so many are taken of the plan, spread over it.
+        folder: for plans.
+    """
+    chosen = np.linspace(0, len(plan["windows"]) - 1, windows).astype(int)
+    few = plan | {"windows": [plan["windows"][n] for n in chosen]}
+    figures = [Figure("prepare, CPU ms for one window, 4 cameras", round(1e3 * ours_s, 1))]
+    for way, (package, bar, words) in WAYS.items():
+        figure = f"CPU for one window over prepare's, 4 cameras: {words}"
+        if package not in pythons:
+            figures.append(not_measured(figure, f">= {bar:g}", f"give --peer {package}=PYTHON"))
+            continue
+        asked = plan if way == "torchcodec-once" else few
+        path = folder / f"{way}.json"
+        path.write_text(json.dumps(asked))
+        command = [pythons[package], str(HERE / "driving_peer.py"), way, str(path)]
+        answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        told = json.loads(answer.splitlines()[-1])
+        moments = sum(len(next(iter(window.values()))) for window in asked["windows"])
+        if told["pictures"] != moments:
+            raise RuntimeError(f"{way} gave {told['pictures']} pictures of {moments}")
+        figures.append(at_least(figure, round(told["cpu_s"] / len(asked["windows"]) / ours_s, 2), bar))
+    return figures
