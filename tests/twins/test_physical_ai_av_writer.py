@@ -19,8 +19,10 @@ from scipy.spatial.transform import Rotation
 from rushes.errors import SourceError
 from rushes.sources.physical_ai_av import scan
 from rushes.sources.trajectory import Trajectory
-from rushes.twins.driving import CAMERAS, REFERENCE, DrivingSettings, frame_timestamps, truth, units
-from rushes.twins.physical_ai_av_writer import assemble, remove_parts, write_unit
+from rushes.twins.driving import CAMERAS, REFERENCE, DrivingSettings, frame_timestamps, seeded, truth, units
+from rushes.twins.physical_ai_av_writer import assemble, camera_in, remove_parts, write_unit
+from rushes.twins.road_scene import draw_scene
+from rushes.twins.road_view import RoadView
 
 PAIR = (REFERENCE, "camera_rear_left_70fov")
 SETTINGS = DrivingSettings(
@@ -161,6 +163,29 @@ def test_the_receipt_counts_what_is_there(tmp_path: Path) -> None:
         path for path in tmp_path.rglob("*") if path.is_file()
     }
     assert written.duration_s == pytest.approx(19 / 30, abs=0.01)
+
+
+@pytest.mark.parametrize("name", PAIR)
+def test_each_frame_is_drawn_at_the_time_of_its_row(name: str, tmp_path: Path) -> None:
+    """A frame looks like the scene at its own timestamp, less so a quarter of a period earlier or later."""
+    settings, key = _fast_clip(name)
+    (unit,) = units(settings)
+    write_unit(tmp_path, unit, settings)
+    times_s = frame_timestamps(settings, key, name) / 1e6
+    motion, camera = truth(settings, key), camera_in(settings, unit, name)
+    scene = draw_scene(
+        seeded(settings.seed, "scene", key), motion, (times_s[0], times_s[-1]), unit.scene, 0.2, 256
+    )
+    with av.open(str(tmp_path / f"parts/{key}/{key}.{name}.mp4")) as video:
+        frames = [np.asarray(frame.to_image().convert("L"), float) for frame in video.decode(video=0)]
+    view, scores = RoadView(scene, camera), {}
+    for shift in (-0.5, -0.25, 0.0, 0.25, 0.5):
+        poses = motion.at(times_s + shift / settings.fps)
+        drawn = [np.asarray(view.draw(poses, number).convert("L"), float) for number in (5, 15, 25)]
+        seen = [frames[number] for number in (5, 15, 25)]
+        scores[shift] = np.corrcoef(np.ravel(drawn), np.ravel(seen))[0, 1]
+    assert max(scores, key=scores.get) == 0.0
+    assert scores[-0.5] < scores[-0.25] < scores[0.0] > scores[0.25] > scores[0.5]
 
 
 @pytest.mark.parametrize("name", PAIR)

@@ -153,19 +153,34 @@ def test_an_oncoming_car_comes(drive: RoadMotion) -> None:
     assert 0 < seen[0] < seen[1] < seen[2]
 
 
-@pytest.mark.parametrize("kind", ["town", "suburb", "country"])
-def test_nothing_stands_on_the_way(kind: str) -> None:
-    for seed in range(3):
-        drive = draw_motion(np.random.default_rng(seed), -2.0, 8.0, 0.5)
-        span = tuple(drive.way(np.array([0.0, 6.0])).tolist())
-        props = draw_props(np.random.default_rng(seed), drive, span, kind, 1.0)
-        path = drive.path(np.arange(span[0], span[1], 0.5))
+@pytest.fixture(scope="module")
+def corners() -> list[RoadMotion]:
+    """Drives around two corners or more, where what stands beside one road may stand on another."""
+    drives = (draw_motion(np.random.default_rng(seed), -8.0, 20.0, 0.5) for seed in range(60))
+    return [drive for drive in drives if sum(0.0 < start < 100.0 for start, _ in drive.turns) > 1][:6]
+
+
+@pytest.mark.parametrize("kind", ["town", "suburb"])
+def test_nothing_stands_on_the_way(kind: str, corners: list[RoadMotion]) -> None:
+    assert len(corners) > 2
+    for seed, drive in enumerate(corners):
+        props = draw_props(np.random.default_rng(seed), drive, (0.0, 100.0), kind, 1.0)
+        path = np.concatenate([drive.path(np.arange(-40.0, 160.0, 0.5)), *_straight_on(drive)])
         gaps = np.hypot(*(props.centres[:, np.newaxis] - path).transpose(2, 0, 1)).min(1)
-        assert len(gaps) > 5
+        assert len(gaps) > 15
         assert (gaps > 2.0).all()
+        round_ = np.unique(props.things[(props.normals == 0.0).all(1)])
+        assert (gaps[round_] > 4.4).all()  # off the asphalt, and off the parked cars
         walls = props.corners[props.sizes_m > 7.0][:, :4, :2]
-        if len(walls):
-            assert np.hypot(*(walls[:, :, np.newaxis] - path).transpose(3, 0, 1, 2)).min() > 4.0
+        assert np.hypot(*(walls[:, :, np.newaxis] - path).transpose(3, 0, 1, 2)).min() > 4.0
+
+
+def _straight_on(drive: RoadMotion) -> list[np.ndarray]:
+    """The right lane of the side road that goes on where the road turns."""
+    reach_m = np.arange(0.0, 50.0, 0.5)[:, np.newaxis]
+    yaws = [float(drive.heading(start)) for start, _ in drive.turns]
+    ahead = [np.array([np.cos(yaw), np.sin(yaw)]) for yaw in yaws]
+    return [drive.path(start) + reach_m * way for (start, _), way in zip(drive.turns, ahead, strict=True)]
 
 
 def test_hard_scenes_have_more_in_them(drive: RoadMotion) -> None:
