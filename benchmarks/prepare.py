@@ -140,8 +140,12 @@ def peer_figures(
             figures.append(not_measured(figure, f">= {bar:g}", f"give --peer {peer}=PYTHON"))
             continue
         command = [pythons[peer], str(HERE / "prepare_peer.py"), peer, str(path)]
-        answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        each = json.loads(answer.splitlines()[-1])["cpu_s"] / len(plan["clips"])
+        answer = subprocess.run(command, capture_output=True, text=True)
+        if answer.returncode:
+            why = answer.stderr.strip().splitlines()[-1:] or [f"exit code {answer.returncode}"]
+            figures.append(not_measured(figure, f">= {bar:g}", f"{peer} failed: {why[0]}"))
+            continue
+        each = json.loads(answer.stdout.splitlines()[-1])["cpu_s"] / len(plan["clips"])
         figures.append(at_least(figure, round(each / (spent / len(dataset)), 2), bar))
     return figures
 

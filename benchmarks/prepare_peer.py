@@ -32,6 +32,8 @@ def opencv(video, clips, content):
 
 
 def decord(video, clips, content):
+    # By default it now and then gives up far from the end: "Unable to handle EOF".
+    os.environ["DECORD_EOF_RETRY_MAX"] = "1000000"
     import decord
     import simplejpeg
 
