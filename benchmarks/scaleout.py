@@ -40,10 +40,11 @@ ENGINES = ("local", "ray")
 WORKERS = (1, 2)
 NOTHINGS = 200
 STORE_BYTES = 80 << 20
-QUICK_DEATHS = {  # how soon the head gives a node up; by default after a quarter of a minute of silence
-    "health_check_initial_delay_ms": 1000,
+NODE_STARTS = 3  # attempts; Ray gives a node half a minute, too little on a busy machine
+QUICK_DEATHS = {  # a node that refuses is given up at once, a slow one late; by default both take a while
+    "health_check_initial_delay_ms": 3000,
     "health_check_period_ms": 500,
-    "health_check_timeout_ms": 3000,
+    "health_check_timeout_ms": 10000,
     "health_check_failure_threshold": 3,
 }
 
@@ -107,10 +108,21 @@ def cluster_of_nodes() -> Iterator[Any]:
     cluster = Cluster(initialize_head=True, head_node_args=head | {"_system_config": QUICK_DEATHS})
     try:
         for _ in WORKERS:
-            cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+            add_node(cluster)
         yield cluster
     finally:
         cluster.shutdown()
+
+
+def add_node(cluster: Any) -> None:
+    """Start a node of one CPU."""
+    for attempt in range(1, NODE_STARTS + 1):
+        try:
+            cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+            return
+        except Exception:  # Ray raises no narrower one
+            if attempt == NODE_STARTS:
+                raise
 
 
 def victims_on_nodes(driver: int) -> dict[str, list[int]]:
@@ -132,22 +144,26 @@ def victims_on_nodes(driver: int) -> dict[str, list[int]]:
 
 
 def kill_figures(kills: int, seed: int, folder: Path) -> list[Figure]:
-    figures = tally_figures("local", prepare_tally(kills, seed, folder / "local"), kills)
+    local = tally_figures("local", prepare_tally(kills, seed, folder / "local"), kills)
+    return [*local, *ray_kill_figures(kills, seed + 1, folder / "ray")]
+
+
+def ray_kill_figures(kills: int, seed: int, folder: Path) -> list[Figure]:
     with cluster_of_nodes() as cluster:
 
         def repair(whom: str) -> None:
             if whom == "node":
-                cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+                add_node(cluster)
 
         tally = prepare_tally(
             kills,
-            seed + 1,
-            folder / "ray",
+            seed,
+            folder,
             options=("--engine", "ray", "--address", cluster.address),
             find=victims_on_nodes,
             repair=repair,
         )
-        return figures + tally_figures("ray", tally, kills)
+        return tally_figures("ray", tally, kills)
 
 
 def nothing_figures() -> list[Figure]:
