@@ -51,6 +51,8 @@ def opencv(plan):
 
 
 def decord(plan):
+    # By default it now and then gives up far from the end: "Unable to handle EOF".
+    os.environ["DECORD_EOF_RETRY_MAX"] = "1000000"
     import decord
 
     yield

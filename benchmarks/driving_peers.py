@@ -85,8 +85,12 @@ def peer_figures(
         path = folder / f"{way}.json"
         path.write_text(json.dumps(asked))
         command = [pythons[package], str(HERE / "driving_peer.py"), way, str(path)]
-        answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-        told = json.loads(answer.splitlines()[-1])
+        answer = subprocess.run(command, capture_output=True, text=True)
+        if answer.returncode:
+            why = answer.stderr.strip().splitlines()[-1:] or [f"exit code {answer.returncode}"]
+            figures.append(not_measured(figure, f">= {bar:g}", f"{way} failed: {why[0]}"))
+            continue
+        told = json.loads(answer.stdout.splitlines()[-1])
         moments = sum(len(next(iter(window.values()))) for window in asked["windows"])
         if told["pictures"] != moments:
             raise RuntimeError(f"{way} gave {told['pictures']} pictures of {moments}")
