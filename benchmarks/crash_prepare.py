@@ -19,6 +19,7 @@ from rushes.prepare.operations.unit import jobs_of, prepare_unit
 from rushes.prepare.stage import prepare
 from rushes.sources.openpack import load_label_set
 from rushes.stages import StageSpec, status, working
+from rushes.storage import LocalHome
 
 SECONDS, RATE = 20, 25
 
@@ -61,7 +62,7 @@ def main() -> None:
         prepared = prepare(
             jobs,
             prepare_unit,
-            stage.folder,
+            LocalHome(stage.folder),
             contract,
             splits=sides,
             faults={},

@@ -13,6 +13,7 @@ from rushes.prepare.operations.unit import jobs_of, prepare_unit
 from rushes.prepare.stage import prepare
 from rushes.sources.openpack import load_label_set
 from rushes.stages import StageSpec, working
+from rushes.storage import LocalHome
 
 
 def main() -> None:
@@ -24,7 +25,9 @@ def main() -> None:
         jobs = jobs_of(
             [recording], {recording.key: "test"}, stage.folder, contract, Cutting(), window_splits=windowed
         )
-        prepared = prepare(jobs, prepare_unit, stage.folder, contract, splits=("test",), faults={}, workers=0)
+        prepared = prepare(
+            jobs, prepare_unit, LocalHome(stage.folder), contract, splits=("test",), faults={}, workers=0
+        )
         stage.finish(prepared.summary(), prepared.account.counts)
 
 

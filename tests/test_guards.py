@@ -17,6 +17,7 @@ from rushes.cli import app
 from rushes.recipe import Recipe
 from rushes.recipe_file import load_recipe
 from rushes.runs.tasks import open_run
+from rushes.storage import open_workspace
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src" / "rushes").rglob("*.py"))
@@ -111,7 +112,7 @@ def test_recipes_open_as_their_first_lines_say(path, tmp_path):
     _, verb, named, *options = shlex.split(line)
     parsed = typer.main.get_command(app).commands[verb].make_context(verb, [named, *options]).params
     assert ROOT / parsed["recipe"] == path
-    run = open_run(load_recipe(path, parsed["overrides"] or ()), tmp_path)
+    run = open_run(load_recipe(path, parsed["overrides"] or ()), open_workspace(tmp_path))
     assert run.recipe.name == path.stem
     if run.recipe.source.root is None:
         assert all(run.status(name).state == "absent" for name in run.stages)

@@ -30,7 +30,10 @@ app = typer.Typer(
 RecipePath = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="YAML file that says everything about the job.")
 ]
-Workspace = Annotated[Path, typer.Option(help="Folder of all stages of all runs.")]
+Workspace = Annotated[str, typer.Option(help="Folder of all stages of all runs, or s3://bucket/prefix.")]
+Cache = Annotated[
+    Path | None, typer.Option(help="Folder of copies of a remote workspace; ~/.cache/rushes without it.")
+]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a key of the recipe; repeatable.")
 ]
@@ -43,7 +46,7 @@ Address = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
-WORKSPACE = Path("workspace")
+WORKSPACE = "workspace"
 PIPED_WIDTH = 140  # of tables where there is no terminal whose width they could take
 
 
@@ -67,15 +70,18 @@ def _failing_well(verb: Callable) -> Callable:
 def _open(
     recipe: Path,
     overrides: Sequence[str] | None,
-    workspace: Path,
+    workspace: str,
+    cache: Path | None,
     engine: str = "local",
     address: str | None = None,
 ) -> Any:
     from rushes.engine import Engine
     from rushes.recipe_file import load_recipe
     from rushes.runs.tasks import open_run
+    from rushes.storage import open_workspace
 
-    return open_run(load_recipe(recipe, overrides or ()), workspace, Engine(engine, address))
+    where = open_workspace(workspace, cache)
+    return open_run(load_recipe(recipe, overrides or ()), where, Engine(engine, address))
 
 
 def _do(recipe: Path, run: Any, as_json: bool, only: str | None) -> None:
@@ -126,13 +132,14 @@ def _print_result(run: Any, outcomes: Sequence[Any]) -> None:
 def run(
     recipe: RecipePath,
     workspace: Workspace = WORKSPACE,
+    cache: Cache = None,
     overrides: Overrides = None,
     engine: EngineKind = "local",
     address: Address = None,
     as_json: AsJson = False,
 ) -> None:
     """Do all stages of a recipe; what is done already is skipped."""
-    _do(recipe, _open(recipe, overrides, workspace, engine, address), as_json, None)
+    _do(recipe, _open(recipe, overrides, workspace, cache, engine, address), as_json, None)
 
 
 def _stage_verb(name: str, purpose: str) -> None:
@@ -141,12 +148,13 @@ def _stage_verb(name: str, purpose: str) -> None:
     def stage(
         recipe: RecipePath,
         workspace: Workspace = WORKSPACE,
+        cache: Cache = None,
         overrides: Overrides = None,
         engine: EngineKind = "local",
         address: Address = None,
         as_json: AsJson = False,
     ) -> None:
-        _do(recipe, _open(recipe, overrides, workspace, engine, address), as_json, name)
+        _do(recipe, _open(recipe, overrides, workspace, cache, engine, address), as_json, name)
 
 
 for _name, _purpose in {
@@ -163,12 +171,16 @@ for _name, _purpose in {
 @app.command()
 @_failing_well
 def plan(
-    recipe: RecipePath, workspace: Workspace = WORKSPACE, overrides: Overrides = None, as_json: AsJson = False
+    recipe: RecipePath,
+    workspace: Workspace = WORKSPACE,
+    cache: Cache = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say what would run, what is done already and why, with sizes and memory; do nothing."""
     from rushes.runs.plan import plan_run
 
-    rows = plan_run(_open(recipe, overrides, workspace))
+    rows = plan_run(_open(recipe, overrides, workspace, cache))
     if as_json:
         typer.echo(json.dumps({"recipe": str(recipe), "stages": [row.to_json() for row in rows]}))
         return
@@ -181,10 +193,14 @@ def plan(
 @app.command()
 @_failing_well
 def audit(
-    recipe: RecipePath, workspace: Workspace = WORKSPACE, overrides: Overrides = None, as_json: AsJson = False
+    recipe: RecipePath,
+    workspace: Workspace = WORKSPACE,
+    cache: Cache = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
 ) -> None:
     """Look through the recordings: what is there, what is masked, what is wrong."""
-    report = _open(recipe, overrides, workspace).audit()
+    report = _open(recipe, overrides, workspace, cache).audit()
     typer.echo(json.dumps(report.to_json()) if as_json else report.text())
 
 
@@ -193,6 +209,7 @@ def audit(
 def verify(
     recipe: RecipePath,
     workspace: Workspace = WORKSPACE,
+    cache: Cache = None,
     overrides: Overrides = None,
     as_json: AsJson = False,
     repair: Annotated[bool, typer.Option(help="Rebuild what is broken.")] = False,
@@ -201,7 +218,7 @@ def verify(
     from rushes.progress import Progress
     from rushes.runs.verify import verify_run
 
-    run = _open(recipe, overrides, workspace)
+    run = _open(recipe, overrides, workspace, cache)
     with Progress(run.stages) as progress:
         checked = verify_run(run, repair=repair, tell=progress.tell)
     if as_json:

@@ -20,6 +20,7 @@ from rushes.records import Media, Recording, Segment
 from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_dataset
 from rushes.sources.openpack import LabelSet, load_label_set, read_operations
+from rushes.storage import LocalHome
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 SAMPLE = DATA / "openpack-sample" / "U0209"
@@ -115,7 +116,9 @@ def test_joined_sign_clips_with_exact_truth(tmp_path, open_stage, contract):
             Cutting(clip_s=3.0),
             window_splits=windowed,
         )
-        prepared = prepare(jobs, prepare_unit, stage.folder, contract, splits=("test",), faults={}, workers=0)
+        prepared = prepare(
+            jobs, prepare_unit, LocalHome(stage.folder), contract, splits=("test",), faults={}, workers=0
+        )
     assert verify_dataset(stage.folder) == []
     assert prepared.totals["frames"] == len(planes) == sum(1 for _ in decode(media))
     assert prepared.clips["test"]["window"] == int(len(planes) / 30)

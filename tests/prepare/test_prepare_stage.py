@@ -16,6 +16,7 @@ from rushes.prepare.stage import prepare
 from rushes.shards.manifest import load_manifest
 from rushes.shards.verify import verify_dataset
 from rushes.stages import read_quarantine, read_receipt
+from rushes.storage import LocalHome
 
 SPLIT_OF = {"U0101_S0100": "train", "U0102_S0100": "train", "U0108_S0100": "test"}
 FAULT = {"type": "SourceError", "message": "bad", "where": "a.csv:3", "cure": "repair it"}
@@ -56,7 +57,7 @@ def run(open_stage, contract, recordings, tmp_path):
             prepared = prepare(
                 jobs,
                 prepare_unit,
-                stage.folder,
+                LocalHome(stage.folder),
                 contract,
                 splits=split_of.values(),
                 skipped=[recording.key for recording in recordings if recording.key not in split_of],

@@ -18,6 +18,7 @@ from rushes.cli import app
 from rushes.recipe_file import load_recipe
 from rushes.runs.run import Run
 from rushes.runs.tasks import open_run
+from rushes.storage import open_workspace
 
 RECIPE = """\
 name: tiny
@@ -74,7 +75,7 @@ class Job:
         )
 
     def run(self, *overrides: str) -> Run:
-        return open_run(load_recipe(self.recipe, overrides), self.workspace)
+        return open_run(load_recipe(self.recipe, overrides), open_workspace(self.workspace))
 
     def one(self, stage: str, pattern: str) -> Path:
         """The first of the stage's files that fit."""

@@ -1,4 +1,5 @@
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_windows_are_asked_behind_every_pair(drives, vlms, layout):
     contract, samples, _ = drives[layout]
     for sample in samples:
         batch = made(vlms[layout], [sample], "windows")
-        expected = [values_of(contract, sample.target(moment)) for moment in (1, 3, 5, 7)]
+        expected = [values_of(contract, sample.target(range(end))) for end in (2, 4, 6, 8)]
         assert taught_texts(vlms[layout], batch) == [text for values in expected for text in values]
         question = vlms[layout].chat().tokens(contract.question)[0]
         assert (batch["ids"][0] == question).sum() == 4
@@ -79,7 +80,7 @@ def test_pairs_are_two_neighbours_with_their_own_truth_and_clock(drives, vlms, l
         batch = made(vlm, [sample], "pairs", seed)
         first = next(start for start in range(7) if np.array_equal(shown[start], batch["patches"].numpy()))
         starts.add(first)
-        target = sample.target(first + 1, since=first)
+        target = sample.target((first, first + 1))
         assert taught_texts(vlm, batch) == values_of(contract, target)
         assert target["start_speed_mps"] == sample.truth["final_speed_mps"][first]
         step_s = sample.times_s[first + 1] - sample.times_s[first]
@@ -90,7 +91,42 @@ def test_pairs_are_two_neighbours_with_their_own_truth_and_clock(drives, vlms, l
 
 def test_truth_of_a_pair_is_not_that_of_the_window(drives):
     sample = drives["tiled"][1][1]
-    assert sample.target(5, since=4)["displacement_m"] < 0.3 * sample.target(5)["displacement_m"]
+    whole, pair = sample.target(range(6)), sample.target((4, 5))
+    assert pair["displacement_m"] < 0.3 * whole["displacement_m"]
+
+
+# Tempo
+
+
+def test_a_faster_tempo_is_a_faster_vehicle_over_the_same_way(drives):
+    sample = drives["tiled"][1][1]
+    every, second = sample.target(range(7)), sample.target((0, 2, 4, 6), tempo=2)
+    assert second["displacement_m"] == every["displacement_m"]
+    assert second["yaw_deg"] == every["yaw_deg"]
+    assert second["final_speed_mps"] == 2 * every["final_speed_mps"]
+    assert second["mean_speed_mps"] == 2 * sample.truth["final_speed_mps"][[0, 2, 4, 6]].mean()
+    still = sample.target((3, 3), tempo=0)
+    assert set(still.values()) == {0.0}
+
+
+@pytest.mark.parametrize("ask", ["pairs", "windows"])
+def test_training_shows_every_tempo_with_its_own_truth(drives, vlms, ask):
+    """Whatever is shown, the answers are those of a vehicle that moves as the pictures do at their times."""
+    contract, samples, _ = drives["tiled"]
+    vlm, sample, tempos = vlms["tiled"], samples[1], set()
+    collator = Collator(vlm, ask, augmented=True)
+    for seed in range(60):
+        moments, tempo = collator._played(sample, generator(seed))
+        tempos.add(tempo)
+        assert len(moments) % 2 == 0
+        assert all(later - earlier == tempo for earlier, later in pairwise(moments))
+        assert moments[-1] < len(sample.times_s)
+        target = sample.target(moments, tempo)
+        times_s = np.array(sample.times_s)[moments]
+        span_s = (times_s[-1] - times_s[0]) / max(tempo, 1)
+        assert target["displacement_m"] == pytest.approx(target["mean_speed_mps"] * span_s, rel=0.15, abs=0.1)
+        assert target["final_speed_mps"] <= contract.final_speed_mps.high
+    assert tempos >= {0, 1, 2}
 
 
 # Light
@@ -117,14 +153,26 @@ def test_relighting_keeps_geometry_and_time(drives):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("ask", ["pairs", "windows"])
-def test_augmentation_changes_light_alone(drives, vlms, layout, ask):
-    _, samples, _ = drives[layout]
-    plain, lit = (made(vlms[layout], samples[:2], ask, augmented=augmented) for augmented in (False, True))
-    for name in ("ids", "positions", "mask", "taught", "grids"):
-        assert torch.equal(plain[name], lit[name])
-    assert not torch.equal(plain["patches"], lit["patches"])
-    assert torch.equal(made(vlms[layout], samples[:2], ask, augmented=True)["patches"], lit["patches"])
+def test_all_cameras_of_a_window_stand_in_the_same_new_light(drives, vlms, layout):
+    """Where the tempo stays, pixels keep their places, and each level becomes one other in every picture."""
+    sample, vlm = drives[layout][1][1], vlms[layout]
+    plain = Collator(vlm, "windows", augmented=False)([sample], [generator(0)])
+    collator = Collator(vlm, "windows", augmented=True)
+    batches = [collator([sample], [generator(seed)]) for seed in range(12)]
+    lit = [batch for batch in batches if torch.equal(batch["ids"], plain["ids"])]
+    assert len(lit) > 2
+    for batch in lit:
+        assert all(torch.equal(batch[name], plain[name]) for name in ("positions", "mask", "taught", "grids"))
+        assert not torch.equal(batch["patches"], plain["patches"])
+        before, after = (one["patches"].numpy().reshape(-1, 3, 2 * 14 * 14) for one in (plain, batch))
+        for channel in range(3):
+            levels, places = np.unique(before[:, channel], return_index=True)
+            table = after[:, channel].ravel()[places]
+            assert (np.diff(table) >= 0).all()
+            expected = table[np.searchsorted(levels, before[:, channel])]
+            np.testing.assert_array_equal(after[:, channel], expected)
+    again = [collator([sample], [generator(seed)]) for seed in range(12)]
+    assert all(torch.equal(one["patches"], two["patches"]) for one, two in zip(batches, again, strict=True))
 
 
 # Batches
@@ -137,14 +185,16 @@ def test_a_sample_is_the_same_in_any_batch(drives, vlms, layout, ask):
     vlm = vlms[layout]
     together = made(vlm, samples[:3], ask, augmented=True)
     collator = Collator(vlm, ask, augmented=True)
-    patches = together["patches"].chunk(3)
+    rest = together["patches"]
     for number, sample in enumerate(samples[:3]):
         alone = collator([sample], [generator(0, number)])
         length = alone["ids"].shape[1]
         for name in ("ids", "taught"):
             assert torch.equal(together[name][number, :length], alone[name][0])
         assert torch.equal(together["positions"][:, number, :length], alone["positions"][:, 0])
-        assert torch.equal(patches[number], alone["patches"])
+        own, rest = rest[: len(alone["patches"])], rest[len(alone["patches"]) :]
+        assert torch.equal(own, alone["patches"])
+    assert len(rest) == 0
     assert together["keys"] == [sample.key for sample in samples[:3]]
 
 

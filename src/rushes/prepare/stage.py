@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,13 +27,11 @@ from rushes.shards.manifest import Manifest, split_folder
 from rushes.stages import (
     Account,
     account,
-    quarantine,
     read_receipt,
-    sha256_file,
     signature_of_folder,
     write_json,
-    write_receipt,
 )
+from rushes.storage import Home
 
 RECORDINGS = "recordings.json"
 VERSION = 1
@@ -85,7 +84,7 @@ class Job(Protocol):
 def prepare(
     jobs: Mapping[str, Job],
     unit: Callable[[Any], dict[str, Any]],
-    folder: Path,
+    home: Home,
     contract: Contract,
     *,
     splits: Iterable[str],
@@ -97,7 +96,7 @@ def prepare(
     engine: Engine = LOCAL,
     on_event: Callable[[Event], None] | None = None,
 ) -> Prepared:
-    """Fill the dataset ``folder``; call it inside of ``stages.working``, which holds the lock.
+    """Fill the dataset's folder; call it inside of ``working``, which holds the lock.
 
     Called again after a kill or an error it resumes. Units in quarantine are tried again then: what made
     them fail (memory, a time-out) may be over.
@@ -106,7 +105,7 @@ def prepare(
         jobs: recording key -> what it takes.
         unit: prepares one recording; returns its receipt: ``split``, ``shards``, ``samples``, ``clips`` (by
             kind), ``duration_s``, and further counts.
-        folder: of the stage, ``prepare-<signature>``.
+        home: of the stage; workers on other machines need no disk in common if it is remote.
         contract: how a sample becomes a question.
         splits: all sides, also those without a recording.
         skipped: recordings that stand on no side; counted.
@@ -121,18 +120,20 @@ def prepare(
         QuarantineError: too many recordings are bad; nothing is finished.
         UnitError: units failed for another reason than their input: a full disk, a fault in the code.
     """
+    folder, standing = home.folder, home.standing()
     for key, reason in faults.items():
-        quarantine(folder, key, reason)
-    todo = [key for key, job in sorted(jobs.items()) if not is_whole(folder, key, job.split)]
+        home.quarantine(key, reason)
+    todo = [key for key, job in sorted(jobs.items()) if not is_whole(home, standing, key, job.split)]
     units = [Unit(key, jobs[key]) for key in sorted(todo, key=lambda key: (-jobs[key].length_s, key))]
     failures: list[UnitResult] = []
-    results = map_units(unit, units, workers=workers, engine=engine, timeout_s=timeout_s, on_event=on_event)
+    make = partial(_make, unit, home)
+    results = map_units(make, units, workers=workers, engine=engine, timeout_s=timeout_s, on_event=on_event)
     for result in results:
         if result.error is None:
-            write_receipt(folder, result.key, result.value)
+            home.write_receipt(result.key, result.value)
         elif _is_bad_input(result.error):
             remove_shards(folder, jobs[result.key].split, result.key)
-            quarantine(folder, result.key, _reason(result))
+            home.quarantine(result.key, _reason(result))
         else:
             failures.append(result)
     if failures:
@@ -152,6 +153,15 @@ def prepare(
     )
 
 
+def _make(unit: Callable[[Job], dict[str, Any]], home: Home, job: Job) -> dict[str, Any]:
+    """Prepare a recording, and publish its shards before anybody can write its receipt."""
+    receipt = unit(job)
+    place = split_folder(home.folder, receipt["split"])
+    shards = [ShardInfo.from_json(entry, "") for entry in receipt["shards"]]
+    home.publish(place / name for shard in shards for name in (shard.name, shard.index_name))
+    return receipt
+
+
 def remove_shards(folder: Path, split: str, unit: str) -> None:
     """Take away the shards of a unit, whether of a finished run or of one that was killed."""
     for suffix in ("tar", "parquet"):
@@ -160,22 +170,30 @@ def remove_shards(folder: Path, split: str, unit: str) -> None:
             path.unlink(missing_ok=True)
 
 
-def is_whole(folder: Path, unit: str, split: str) -> bool:
-    """Whether a unit has a valid receipt and its shards are what the receipt says, byte for byte."""
-    receipt = read_receipt(folder, unit)
+def is_whole(home: Home, standing: Mapping[str, int], unit: str, split: str) -> bool:
+    """Whether a unit has a valid receipt and its shards are what the receipt says, byte for byte.
+
+    Args:
+        home: of the stage.
+        standing: sizes of its files, ``home.standing()``.
+        unit: its key.
+        split: the side on which it should stand.
+    """
+    receipt = read_receipt(home.folder, unit)
     if receipt is None or receipt.get("split") != split:
         return False
-    home = split_folder(folder, split)
+    place = split_folder(home.folder, split)
     try:
         shards = [ShardInfo.from_json(entry, unit) for entry in receipt["shards"]]
-        return all(
-            (home / shard.name).stat().st_size == shard.bytes
-            and sha256_file(home / shard.index_name) == shard.index_sha256
-            and sha256_file(home / shard.name) == shard.sha256
-            for shard in shards
-        )
-    except (ShardError, OSError, KeyError, TypeError):
+    except (ShardError, KeyError, TypeError):
         return False
+    return all(
+        standing.get(f"shards/{split}/{shard.name}") == shard.bytes
+        and f"shards/{split}/{shard.index_name}" in standing
+        and home.fits(place / shard.index_name, shard.index_sha256)
+        and home.fits(place / shard.name, shard.sha256)
+        for shard in shards
+    )
 
 
 def _is_bad_input(failure: Failure) -> bool:

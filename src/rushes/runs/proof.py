@@ -53,11 +53,16 @@ def _matches(path: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatch(path, pattern) for pattern in patterns)
 
 
+def files_of(path: Path) -> list[Path]:
+    """All files of a folder, or the one file that it is."""
+    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+
+
 def digest(path: Path) -> dict[str, Any]:
     """Bytes and SHA-256 of a file; of a folder, over the names and SHA-256 of all files in it."""
     if path.is_file():
         return {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+    files = files_of(path)
     lines = (f"{file.relative_to(path).as_posix()} {sha256_file(file)}\n" for file in files)
     whole = hashlib.sha256("".join(lines).encode()).hexdigest()
     return {"bytes": sum(file.stat().st_size for file in files), "sha256": whole}

@@ -13,13 +13,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args
 
 from rushes.contract import Contract
 from rushes.engine import LOCAL, Engine
 from rushes.errors import StageError
 from rushes.recipe import Recipe
-from rushes.stages import OpenStage, StageSpec, Status, read_json, status
+from rushes.stages import OpenStage, StageSpec, Status, read_json
+from rushes.storage import Home, Workspace
+
+if TYPE_CHECKING:
+    from rushes.shards.read import ShardDataset
 
 StageName = Literal["twin", "prepare", "train", "predict", "evaluate", "report"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
@@ -83,7 +87,7 @@ class Run(ABC, Generic[Recipes]):
 
     predict_version: ClassVar[int] = 1
 
-    def __init__(self, recipe: Recipes, workspace: Path, engine: Engine = LOCAL) -> None:
+    def __init__(self, recipe: Recipes, workspace: Workspace, engine: Engine = LOCAL) -> None:
         self.recipe = recipe
         self.workspace = workspace
         self.engine = engine
@@ -151,15 +155,31 @@ class Run(ABC, Generic[Recipes]):
                 where=self.folder("twin"),
                 cure="run `rushes twin RECIPE`, or give source.root",
             )
-        return self.folder("twin") / "raw"
+        return self.bring("twin") / "raw"
 
     def folder(self, name: StageName) -> Path:
         """Where a stage of this run lives."""
-        return self.specs[name].folder(self.workspace)
+        return self.specs[name].folder(self.workspace.root)
+
+    def home(self, name: StageName) -> Home:
+        """Where the files of a stage stand, here or remote."""
+        return self.workspace.home(self.specs[name])
+
+    def bring(self, name: StageName) -> Path:
+        """Folder of a finished stage, with all that is read of it but shards."""
+        return self.workspace.bring(self.specs[name])
+
+    def samples(self, split: str) -> ShardDataset:
+        """The prepared samples of a split."""
+        from rushes.shards.read import ShardDataset
+
+        return ShardDataset.open(
+            self.folder("prepare"), split, opener=self.workspace.opener(self.specs["prepare"])
+        )
 
     def status(self, name: StageName) -> Status:
         """How far a stage has come."""
-        return status(self.specs[name], self.workspace)
+        return self.workspace.status(self.specs[name])
 
     @cached_property
     def specs(self) -> dict[StageName, StageSpec]:
@@ -197,8 +217,8 @@ class Run(ABC, Generic[Recipes]):
     @property
     def report(self) -> Path:
         """The HTML report."""
-        return self.folder("report") / REPORT_FILE
+        return self.bring("report") / REPORT_FILE
 
     def metrics(self) -> dict[str, Any]:
         """The figures of the finished evaluation."""
-        return read_json(self.folder("evaluate") / METRICS_FILE)
+        return read_json(self.bring("evaluate") / METRICS_FILE)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rushes.engine import LOCAL, Engine
 from rushes.recipe import Recipe, TaskName
 from rushes.runs.driving.run import DrivingRun
 from rushes.runs.operations.run import OperationsRun
 from rushes.runs.run import Run
+from rushes.storage import Workspace
 
 RUNS: dict[TaskName, type[Run]] = {"operations": OperationsRun, "driving": DrivingRun}
 
 
-def open_run(recipe: Recipe, workspace: Path, engine: Engine = LOCAL) -> Run:
+def open_run(recipe: Recipe, workspace: Workspace, engine: Engine = LOCAL) -> Run:
     """A recipe in a workspace, its units worked on by ``engine``.
 
     Raises:

@@ -26,7 +26,6 @@ from rushes.stages import (
     read_quarantine,
     read_receipt,
     signature_of_folder,
-    working,
 )
 
 
@@ -131,10 +130,11 @@ def verify_run(run: Run, *, repair: bool, tell: Tell = lambda name, done, total,
     rebuilt: list[StageName] = []
     remaining: list[Fault] = []
     for name in run.stages:
-        if not (run.folder(name) / "DONE").exists():
+        if run.status(name).state != "done" and not (run.folder(name) / "DONE").exists():
             continue
         stages.append(name)
         tell(name, 0, 1, "hashing")
+        run.workspace.bring_all(run.specs[name])
         found = _faults(run, name)
         faults += found
         if found and repair:
@@ -239,7 +239,7 @@ def _repair(run: Run, name: StageName, faults: list[Fault], tell: Tell) -> None:
     folder = run.folder(name)
     if any(fault.path == folder / "recipe.json" for fault in faults):
         (folder / "recipe.json").unlink(missing_ok=True)  # the folder's name still says what stands there
-    with working(run.specs[name], run.workspace, reopen=True) as stage:
+    with run.workspace.working(run.specs[name], reopen=True) as stage:
         for fault in faults:
             _remove(folder, fault)
         perform(run, name, stage, tell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rushes.runs.run import Run, Tell
@@ -46,16 +47,19 @@ def train_model(
         collator: made of the model, what a phase asks, and whether pictures are changed at random.
     """
     from rushes.models import vlm as family
-    from rushes.shards.read import ShardDataset
     from rushes.train.batches import ShardSamples
     from rushes.train.vlm import train
 
     settings = run.recipe.train
-    samples = ShardSamples(ShardDataset.open(run.folder("prepare"), "train"), sample_of)
+    samples = ShardSamples(run.samples("train"), sample_of)
     total = sum(phase.steps for phase in settings.phases)
 
+    home = run.home("train")
+
     def on_event(event: Mapping[str, Any]) -> None:
-        if event["kind"] == "train":
+        if event["kind"] == "checkpoint":
+            home.checkpoint(Path(event["checkpoint"]))
+        elif event["kind"] == "train":
             speed = f"loss {event['loss']:.3f}, {event['samples_per_s']:.0f} samples/s"
             tell("train", event["before"] + event["step"], total, f"{event['phase']}: {speed}")
 

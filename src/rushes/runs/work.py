@@ -7,7 +7,7 @@ import time
 from rushes.errors import StageError
 from rushes.runs.proof import proof
 from rushes.runs.run import Outcome, Run, StageName, Tell
-from rushes.stages import OpenStage, working
+from rushes.stages import OpenStage
 
 
 def do(run: Run, name: StageName, tell: Tell) -> Outcome:
@@ -21,7 +21,7 @@ def do(run: Run, name: StageName, tell: Tell) -> Outcome:
     if state.state == "done":
         return Outcome(name, spec.signature, "done", state.folder, time.monotonic() - began, state.reason)
     require_inputs(run, name)
-    with working(spec, run.workspace) as stage:
+    with run.workspace.working(spec) as stage:
         perform(run, name, stage, tell)
     return Outcome(name, spec.signature, "ran", stage.folder, time.monotonic() - began, state.reason)
 
@@ -35,6 +35,7 @@ def require_inputs(run: Run, name: StageName) -> None:
                 where=run.folder(needed),
                 cure=f"run `rushes {needed} RECIPE`, or `rushes run RECIPE` for all stages",
             )
+        run.bring(needed)
 
 
 def perform(run: Run, name: StageName, stage: OpenStage, tell: Tell) -> None:

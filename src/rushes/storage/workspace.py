@@ -8,11 +8,11 @@ these calls need not know which it is. fsspec is imported for a remote one only.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from rushes.errors import StageError
 from rushes.stages import OpenStage, StageSpec, Status, check_done, status, status_of, working, write_atomic
@@ -21,6 +21,10 @@ from rushes.storage.home import Home, LocalHome
 
 if TYPE_CHECKING:
     from rushes.storage.mirror import Mirror
+
+
+Opener = Callable[[Path, str], IO[bytes]]
+"""Path and SHA-256 of a finished file -> the file, opened."""
 
 
 class Workspace(Protocol):
@@ -41,6 +45,14 @@ class Workspace(Protocol):
 
     def bring(self, spec: StageSpec) -> Path:
         """The local folder of a finished stage, with all in it that later stages read but shards."""
+        ...
+
+    def bring_all(self, spec: StageSpec) -> Path:
+        """As ``bring``, with shards, receipts and checkpoints: for verifying a finished stage."""
+        ...
+
+    def opener(self, spec: StageSpec) -> Opener | None:
+        """What opens shards of a stage that need not be here yet; None where all of them are."""
         ...
 
     def working(self, spec: StageSpec, *, reopen: bool = False) -> AbstractContextManager[OpenStage]:
@@ -65,6 +77,13 @@ class LocalWorkspace:
     def bring(self, spec: StageSpec) -> Path:
         """The stage's folder; everything is in it."""
         return spec.folder(self.root)
+
+    def bring_all(self, spec: StageSpec) -> Path:
+        """The stage's folder; everything is in it."""
+        return spec.folder(self.root)
+
+    def opener(self, spec: StageSpec) -> None:
+        """Everything is here."""
 
     def working(self, spec: StageSpec, *, reopen: bool = False) -> AbstractContextManager[OpenStage]:
         """Open a stage to work on it."""
@@ -129,11 +148,22 @@ class RemoteWorkspace:
             StageError: the stage is not done.
             StorageError: the remote cannot be read, or a file is not what was written.
         """
+        return self._pulled(spec, everything=False)
+
+    def bring_all(self, spec: StageSpec) -> Path:
+        """As ``bring``, with shards, receipts and checkpoints."""
+        return self._pulled(spec, everything=True)
+
+    def _pulled(self, spec: StageSpec, *, everything: bool) -> Path:
         mirror = self.home(spec)
         if not mirror.remote.exists("DONE"):  # pulled, it would lose what is being made in it
             raise StageError("the stage is not done", where=mirror.remote.url, cure="run it first")
-        mirror.pull()
+        mirror.pull(everything=everything)
         return mirror.folder
+
+    def opener(self, spec: StageSpec) -> Opener:
+        """Brings a shard when it is first touched."""
+        return self.home(spec).open
 
     @contextmanager
     def working(self, spec: StageSpec, *, reopen: bool = False) -> Iterator[OpenStage]:

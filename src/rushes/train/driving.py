@@ -19,14 +19,21 @@ from rushes.prepare.driving.sample import Sample
 from rushes.recipe.driving import AskOfWindows
 from rushes.train.augment import relight
 
+TEMPOS = (0, 1, 2, 3)
+"""A scene shown twice as fast is that of a vehicle twice as fast, and one picture again and again that of one
+that stands: so a model cannot learn by heart how fast the vehicle was in which street."""
+
+REPLAYED = 0.5
+"""Share of whole windows that are shown at another tempo, which makes them shorter."""
+
 
 class Collator:
-    """Windows to a batch: decode, change the light, patch, ask.
+    """Windows to a batch: decode, change tempo and light, patch, ask.
 
     Args:
         vlm: whose tokens and contract.
-        ask: whole windows, or one random pair of neighbouring frames of each.
-        augmented: whether the light is changed at random.
+        ask: whole windows, or one random pair of frames of each.
+        augmented: whether tempo and light are changed at random.
     """
 
     def __init__(self, vlm: Vlm, ask: AskOfWindows, *, augmented: bool) -> None:
@@ -43,21 +50,35 @@ class Collator:
         return {**batch, "keys": [sample.key for sample in samples]}
 
     def _encode(self, sample: Sample, rng: np.random.Generator) -> tuple[Encoded, Pictures]:
-        first, count = 0, len(sample.times_s)
-        if self.ask == "pairs":
-            first, count = int(rng.integers(count - 1)), PAIR
-        moments = range(first, first + count)
+        moments, tempo = self._played(sample, rng)
         views = sample.pixels(*moments)
         if self.augmented:
             views = np.split(relight(np.concatenate(views), rng), len(views))
         shown = Pictures.of(views)
-        times_s = [sample.times_s[moment] - sample.times_s[first] for moment in moments]
-        return self._chat.encode(shown.view, times_s, self._turns(sample, moments)), shown
+        times_s = [
+            (sample.times_s[moment] - sample.times_s[moments[0]]) / tempo if tempo else sample.times_s[place]
+            for place, moment in enumerate(moments)
+        ]
+        return self._chat.encode(shown.view, times_s, self._turns(sample, moments, tempo)), shown
 
-    def _turns(self, sample: Sample, moments: range) -> list[tuple[int, Turn]]:
+    def _played(self, sample: Sample, rng: np.random.Generator) -> tuple[list[int], int]:
+        """Which moments are shown, and how many times faster than they were taken."""
+        count = len(sample.times_s)
+        tempo, length = 1, PAIR if self.ask == "pairs" else count
+        if self.augmented and (self.ask == "pairs" or rng.random() < REPLAYED):
+            fastest = float(sample.truth["final_speed_mps"].max())
+            highest = self.vlm.contract.final_speed_mps.high
+            tempo = int(rng.choice([tempo for tempo in TEMPOS if tempo * fastest <= highest]))
+            fitting = (count - 1) // max(tempo, 1) + 1
+            length = min(length, fitting - fitting % PAIR)
+        first = int(rng.integers(count - tempo * (length - 1)))
+        return [first + tempo * number for number in range(length)], tempo
+
+    def _turns(self, sample: Sample, moments: Sequence[int], tempo: int) -> list[tuple[int, Turn]]:
         """A question behind every pair, about the time since the first moment."""
         contract = self.vlm.contract
+        ends = range(PAIR, len(moments) + 1, PAIR)
         return [
-            (pair, contract.turn(*contract.values(sample.target(moment, since=moments[0]))))
-            for pair, moment in enumerate(moments[PAIR - 1 :: PAIR])
+            (pair, contract.turn(*contract.values(sample.target(moments[:end], tempo))))
+            for pair, end in enumerate(ends)
         ]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from rushes.sources import openpack_layout as layout
@@ -151,6 +152,7 @@ def _write_video(path: Path, key: str, steps: list[Step], look: Look, settings: 
     (width, height), fps = settings.video_size, settings.video_fps
     times_s = np.arange(int(steps[-1].end_s * fps)) / fps
     sensor = _Sensor(look, settings.video_size, seeded(settings.seed, "noise", key))
+    reformatter = VideoReformatter()  # one, with one thread: a frame's own would start a pool for each frame
     options = {"preset": "ultrafast", "crf": "27", "g": str(GOP_FRAMES), "threads": "1"}
     with atomic_file(path) as file, av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=fps, options=options)
@@ -158,7 +160,8 @@ def _write_video(path: Path, key: str, steps: list[Step], look: Look, settings: 
         for number, image in enumerate(
             draw_frames(steps, look, settings.video_size, times_s, settings.difficulty)
         ):
-            frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24").reformat(format="yuv420p")
+            drawn = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+            frame = reformatter.reformat(drawn, format="yuv420p", threads=1)
             luma = frame.planes[0]
             rows = np.frombuffer(luma, np.uint8).reshape(-1, luma.line_size)[:height, :width]
             rows += sensor.offsets()

@@ -15,6 +15,7 @@ from rushes.shards.manifest import load_manifest
 from rushes.shards.verify import verify_dataset
 from rushes.sources.physical_ai_av import assign_splits, scan
 from rushes.stages import read_quarantine
+from rushes.storage import LocalHome
 
 FRONT, LEFT = "camera_front_wide_120fov", "camera_rear_left_70fov"
 
@@ -36,7 +37,7 @@ def run(open_stage, road_twin, drives_contract, tmp_path):
             prepared = prepare(
                 jobs_of(found.recordings, side_of, stage.folder, drives_contract, stride=4),
                 prepare_unit,
-                stage.folder,
+                LocalHome(stage.folder),
                 drives_contract,
                 splits=side_of.values(),
                 skipped=[fault.key for fault in found.skipped],

@@ -216,7 +216,7 @@ def test_a_sample_gives_the_target_of_any_stretch(prepared, road_twin):
             poses = motion.at(times_s)
             speeds = np.linalg.norm(poses.velocities[:, :2], axis=1)
             turned = 2 * np.degrees(np.arctan2(poses.rotations[:, 2], poses.rotations[:, 3]))
-            found = sample.target(moment, since)
+            found = sample.target(range(since, moment + 1))
             chord_m = np.linalg.norm(poses.positions[-1, :2] - poses.positions[0, :2])
             assert found["displacement_m"] == pytest.approx(chord_m, abs=2e-3)
             assert found["mean_speed_mps"] == pytest.approx(speeds.mean(), abs=1e-3)

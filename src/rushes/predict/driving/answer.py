@@ -1,9 +1,9 @@
 """A trained model's answers about windows of a drive: the same code for evaluate, serve and arena.
 
 Behind the last pair of frames the model is asked how the vehicle has moved. Each value of the answer is
-scored among all that its scale has, so every number comes with a distribution: the answer is its median, which
-is best for absolute errors, with the interval that holds 90 %. Nothing has to be parsed and nothing can be
-illegal.
+scored among all that its scale has, so every number comes with a distribution: the answer is its median,
+which is best for absolute errors, with the interval that holds 90 %. Nothing has to be parsed and nothing can
+be illegal.
 """
 
 from __future__ import annotations

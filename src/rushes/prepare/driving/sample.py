@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,24 +76,23 @@ class Sample:
             for frames in self.views
         ]
 
-    def target(self, moment: int = -1, since: int = 0) -> dict[str, float]:
-        """The four quantities behind a moment, and ``start_speed_mps``, about the time since another one.
-
-        Distances are chords in the world's x and y. From a later moment than the first they are worked out
-        from ``forward_m`` and ``left_m``, which is the same on level ground and 1.5 % more on a slope of 10°.
+    def target(self, moments: Sequence[int] | None = None, tempo: float = 1.0) -> dict[str, float]:
+        """The four quantities over some moments, and ``start_speed_mps``.
 
         Args:
-            moment: the last moment; the window's end by default.
-            since: the first moment; the window's start by default.
+            moments: numbers of moments in order; the whole window without it.
+            tempo: how many times faster the moments are shown than they were taken: that many times faster
+                the vehicle goes.
         """
-        last = moment % len(self.times_s)
-        truth, stretch = self.truth, slice(since, last + 1)
-        moved = [truth[name][last] - truth[name][since] for name in ("forward_m", "left_m")]
-        turned = truth["yaw_deg"][last] - truth["yaw_deg"][since]
+        chosen = list(moments) if moments is not None else list(range(len(self.times_s)))
+        first, last = chosen[0], chosen[-1]
+        truth, speeds = self.truth, self.truth["final_speed_mps"][chosen] * tempo
+        moved = [truth[name][last] - truth[name][first] for name in ("forward_m", "left_m")]
+        turned = truth["yaw_deg"][last] - truth["yaw_deg"][first]
         return {
-            "mean_speed_mps": float(truth["final_speed_mps"][stretch].mean()),
-            "final_speed_mps": float(truth["final_speed_mps"][last]),
-            "displacement_m": float(truth["displacement_m"][last] if since == 0 else np.hypot(*moved)),
+            "mean_speed_mps": float(speeds.mean()),
+            "final_speed_mps": float(speeds[-1]),
+            "displacement_m": float(truth["displacement_m"][last] if first == 0 else np.hypot(*moved)),
             "yaw_deg": float(180.0 - (180.0 - turned) % 360.0),
-            "start_speed_mps": float(truth["final_speed_mps"][since]),
+            "start_speed_mps": float(speeds[0]),
         }

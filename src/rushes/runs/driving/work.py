@@ -51,7 +51,9 @@ def _twin(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mappi
         tell("twin", done, len(planned), result.key)
     if not packed:
         files = assemble(raw, settings).files
-        write_receipt(stage.folder, ARCHIVES, {"files": {name: digest(raw / name) for name in files}})
+        home = run.home("twin")
+        home.publish(raw / name for name in files)
+        home.write_receipt(ARCHIVES, {"files": {name: digest(raw / name) for name in files}})
     remove_parts(raw)
     tell("twin", len(planned), len(planned), "packed")
     return {"clips": len(clips)}, account(stage.folder, planned).close(0.0).counts
@@ -106,7 +108,7 @@ def _prepare(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
             shard_bytes=asked.shard_bytes,
         ),
         prepare_unit,
-        stage.folder,
+        run.home("prepare"),
         run.contract,
         splits=side_of.values(),
         skipped=[
@@ -134,7 +136,6 @@ def _predict(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
     from rushes.predict.driving.answer import Answerer
     from rushes.predict.driving.table import predict
     from rushes.predict.table import write_predictions
-    from rushes.shards.read import ShardDataset
 
     asked = run.recipe.evaluate
     trained = trained_model(run)
@@ -144,7 +145,7 @@ def _predict(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
         answerers[variant] = Answerer(shown, asked.batch_size)
     table = predict(
         answerers,
-        ShardDataset.open(run.folder("prepare"), asked.split),
+        run.samples(asked.split),
         asked.split,
         run.recipe.train.seed,
         on_progress=lambda done, total: tell("predict", done, total, "answers"),
@@ -157,12 +158,11 @@ def _evaluate(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, M
     from rushes.evaluate.driving.measure import evaluate
     from rushes.predict.driving.table import SCHEMA, train_targets
     from rushes.predict.table import read_predictions
-    from rushes.shards.read import ShardDataset
 
     tell("evaluate", 0, 1, "resampling")
     metrics = evaluate(
         read_predictions(run.folder("predict"), SCHEMA),
-        train_targets(ShardDataset.open(run.folder("prepare"), "train")),
+        train_targets(run.samples("train")),
         span_s=run.contract.span_s,
         resamples=run.recipe.evaluate.resamples,
         provenance=provenance(run),
@@ -177,10 +177,9 @@ def _report(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Map
     from rushes.predict.driving.table import SCHEMA
     from rushes.predict.table import read_predictions
     from rushes.prepare.driving.sample import Sample
-    from rushes.shards.read import ShardDataset
 
     tell("report", 0, 1, "drawing")
-    windows = ShardDataset.open(run.folder("prepare"), run.recipe.evaluate.split)
+    windows = run.samples(run.recipe.evaluate.split)
     number_of = {key: number for number, key in enumerate(windows.keys())}
     write_report(
         stage.folder / REPORT_FILE,

@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from rushes.errors import SourceError, StageError
 from rushes.runs.operations.check import sides
 from rushes.runs.operations.run import OperationsRun
-from rushes.runs.proof import digest
+from rushes.runs.proof import digest, files_of
 from rushes.runs.run import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
 from rushes.runs.vlm import base_model, losses, provenance, train_model, trained_model
 from rushes.stages import OpenStage, read_json, write_json
+from rushes.storage import Home
 
 
 def _twin(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
     from rushes.engine import Unit, map_units
-    from rushes.stages import account, write_receipt
+    from rushes.stages import account
     from rushes.twins.operations import TwinSettings, units
 
     twin = run.recipe.twin
@@ -39,7 +39,8 @@ def _twin(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
     sessions = {unit.key: unit for unit in units(settings)}
     todo = account(stage.folder, list(sessions)).pending
     tell("twin", len(sessions) - len(todo), len(sessions), "drawing")
-    draw = partial(_draw, stage.folder / "raw", settings=settings)
+    home = run.home("twin")
+    draw = partial(_draw, home, settings=settings)
     done = len(sessions) - len(todo)
     results = map_units(
         draw,
@@ -50,17 +51,19 @@ def _twin(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
     for result in results:
         if result.error is not None:
             raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
-        write_receipt(stage.folder, result.key, result.value)
+        home.write_receipt(result.key, result.value)
         done += 1
         tell("twin", done, len(sessions), result.key)
     return {"sessions": len(sessions)}, account(stage.folder, list(sessions)).close(0.0).counts
 
 
-def _draw(root: Path, unit: Any, settings: Any) -> dict[str, Any]:
-    """Draw one session; its receipt, with the hash of each file."""
+def _draw(home: Home, unit: Any, settings: Any) -> dict[str, Any]:
+    """Draw one session and publish its files; its receipt, with the hash of each."""
     from rushes.twins.openpack_writer import write_unit
 
+    root = home.folder / "raw"
     written = write_unit(root, unit, settings)
+    home.publish(file for name in written.files for file in files_of(root / name))
     return {**asdict(written), "files": {name: digest(root / name) for name in written.files}}
 
 
@@ -103,7 +106,7 @@ def _prepare(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping,
     prepared = prepare(
         jobs,
         prepare_unit,
-        stage.folder,
+        run.home("prepare"),
         run.contract,
         splits=assigned.side_of.values(),
         skipped=assigned.skipped,
@@ -128,7 +131,6 @@ def _predict(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping,
     from rushes.predict.operations.answer import Answerer
     from rushes.predict.operations.table import predict
     from rushes.predict.table import write_predictions
-    from rushes.shards.read import ShardDataset
 
     recipe, asked = run.recipe, run.recipe.evaluate
     trained = trained_model(run)
@@ -136,7 +138,7 @@ def _predict(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping,
     for variant in asked.compare:
         shown = base_model(run) if variant == "untrained" else trained
         answerers[variant] = Answerer(shown, asked.batch_size)
-    clips = ShardDataset.open(run.folder("prepare"), asked.split)
+    clips = run.samples(asked.split)
     table = predict(
         answerers,
         clips,
@@ -153,13 +155,12 @@ def _evaluate(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping
     from rushes.predict.operations.table import SCHEMA, train_answers
     from rushes.predict.table import read_predictions
     from rushes.prepare.stage import RECORDINGS
-    from rushes.shards.read import ShardDataset
 
     asked, prepared = run.recipe.evaluate, run.folder("prepare")
     tell("evaluate", 0, 1, "resampling")
     metrics = evaluate(
         read_predictions(run.folder("predict"), SCHEMA),
-        train_answers(ShardDataset.open(prepared, "train")),
+        train_answers(run.samples("train")),
         read_json(prepared / RECORDINGS),
         run.contract.labels,
         run.contract.clip_s,
@@ -180,10 +181,9 @@ def _report(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, 
     from rushes.predict.operations.table import SCHEMA
     from rushes.predict.table import read_predictions
     from rushes.prepare.operations.sample import Sample
-    from rushes.shards.read import ShardDataset
 
     tell("report", 0, 1, "drawing")
-    clips = ShardDataset.open(run.folder("prepare"), run.recipe.evaluate.split)
+    clips = run.samples(run.recipe.evaluate.split)
     number_of = {key: number for number, key in enumerate(clips.keys())}
     write_report(
         stage.folder / REPORT_FILE,
