@@ -105,6 +105,10 @@ def map_units(
         raise ValueError(f"workers and retries must not be negative, found {workers} and {retries}")
     tell = on_event if on_event is not None else _ignore
     if workers == 0:
+        if engine.kind != LOCAL.kind:
+            raise UnitError(
+                "0 workers work in this process, not on a cluster", cure="set prepare.workers to 1 or more"
+            )
         return _map_here(function, units, tell)
     start = Start(ForkingPickler.dumps(function).tobytes(), memory_bytes)
     return _map_with_crew(engine, start, iter(units), workers, timeout_s, retries, tell)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,8 +35,6 @@ from rushes.stages import (
 from rushes.storage import Home
 
 RECORDINGS = "recordings.json"
-VERSION = 1
-"""Of the stage's code; raised when the same input no longer gives the same dataset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ def prepare(
         if result.error is None:
             home.write_receipt(result.key, result.value)
         elif _is_bad_input(result.error):
-            remove_shards(folder, jobs[result.key].split, result.key)
+            home.discard(_shards_of(home, jobs[result.key].split, result.key))
             home.quarantine(result.key, _reason(result))
         else:
             failures.append(result)
@@ -168,6 +167,16 @@ def remove_shards(folder: Path, split: str, unit: str) -> None:
         # Five digits and no more: those of a unit whose name begins with this one's are not its own.
         for path in split_folder(folder, split).glob(f"{unit}-{'[0-9]' * 5}.{suffix}"):
             path.unlink(missing_ok=True)
+
+
+def _shards_of(home: Home, split: str, unit: str) -> list[Path]:
+    """Shards of a unit, wherever they stand: a worker may have published them before it failed."""
+    pattern = f"shards/{split}/{unit}-{'[0-9]' * 5}"
+    return [
+        home.folder / name
+        for name in home.standing()
+        if any(fnmatch(name, f"{pattern}.{suffix}") for suffix in ("tar", "parquet"))
+    ]
 
 
 def is_whole(home: Home, standing: Mapping[str, int], unit: str, split: str) -> bool:

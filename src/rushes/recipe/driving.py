@@ -5,10 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from rushes.contract import RigContract
-from rushes.recipe.sections import Count, Phase, Prepare, Recipe, Section, Share, Side, Train
+from rushes.recipe.sections import (
+    NAMED,
+    Count,
+    Phase,
+    Prepare,
+    Recipe,
+    Section,
+    Share,
+    SplitBySides,
+    Train,
+    form_of_split,
+)
 
 AskOfWindows = Literal["pairs", "windows"]
 PictureSide = Annotated[int, Field(ge=32, le=4096, multiple_of=2)]
@@ -29,7 +40,9 @@ class RigSource(Section):
     root: Path | None = None
     chunks: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
     egomotion: Literal["recorded", "offline"] = "recorded"
-    split: Literal["index"] | dict[Side, Annotated[tuple[str, ...], Field(min_length=1)]] = "index"
+    split: Annotated[Annotated[Literal["index"], Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)] = (
+        "index"
+    )
 
     @field_validator("root")
     @classmethod

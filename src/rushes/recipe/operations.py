@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from rushes.contract import ClipContract
 from rushes.recipe.sections import (
+    NAMED,
     Count,
     Evaluate,
     Phase,
@@ -18,22 +18,15 @@ from rushes.recipe.sections import (
     Seconds,
     Section,
     Share,
-    Side,
+    SplitBySides,
     Train,
+    form_of_split,
 )
 
 MediaName = Literal["video", "frames"]
 LabelSetName = Literal["openpack", "classes10"]
 SplitName = Literal["earlier", "colour"]
 AskOfClips = Literal["captions", "clips"]
-
-
-def _form_of_split(value: Any) -> str:
-    return "<sides>" if isinstance(value, Mapping) else "<name>"
-
-
-NamedSplit = Annotated[SplitName, Tag("<name>")]
-SplitOfSubjects = Annotated[dict[Side, Annotated[tuple[str, ...], Field(min_length=1)]], Tag("<sides>")]
 
 
 class Source(Section):
@@ -51,7 +44,9 @@ class Source(Section):
     root: Path | None = None
     media: MediaName = "video"
     labels: LabelSetName = "openpack"
-    split: Annotated[NamedSplit | SplitOfSubjects, Discriminator(_form_of_split)] = "earlier"
+    split: Annotated[Annotated[SplitName, Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)] = (
+        "earlier"
+    )
 
     @field_validator("root")
     @classmethod

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Tag, field_validator, model_validator
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
@@ -29,6 +30,17 @@ def nearest_released(name: str) -> str | None:
     if not asked or re.search(r"(?<!\d)(3|7|32|72)B", name, re.IGNORECASE):
         return None
     return difflib.get_close_matches(name, RELEASED, n=1, cutoff=0.0)[0]
+
+
+NAMED, BY_SIDES = "<name>", "<sides>"
+"""Forms of a split; ``<...>`` keeps them out of the places that faults name."""
+
+SplitBySides = Annotated[dict[Side, Annotated[tuple[str, ...], Field(min_length=1)]], Tag(BY_SIDES)]
+
+
+def form_of_split(value: Any) -> str:
+    """Whether a split is named or spelt out."""
+    return BY_SIDES if isinstance(value, Mapping) else NAMED
 
 
 class Section(BaseModel):

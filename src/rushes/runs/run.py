@@ -85,6 +85,8 @@ class Run(ABC, Generic[Recipes]):
         RecipeError: what the recipe asks cannot be.
     """
 
+    #: Raised when the same input no longer gives the same dataset, or the same answers.
+    prepare_version: ClassVar[int] = 1
     predict_version: ClassVar[int] = 1
 
     def __init__(self, recipe: Recipes, workspace: Workspace, engine: Engine = LOCAL) -> None:
@@ -204,7 +206,7 @@ class Run(ABC, Generic[Recipes]):
             "preprocessing": self.contract.model_dump(mode="json"),
             "prepare": of_units,
         }
-        add("prepare", 1, prepare, "twin", raw=fingerprint)
+        add("prepare", self.prepare_version, prepare, "twin", raw=fingerprint)
         how = recipe.train.model_dump(mode="json", exclude={"checkpoint_every", "keep", "log_every"})
         add("train", 1, {"model": recipe.model.model_dump(mode="json"), "train": how}, "prepare")
         asked = recipe.evaluate.model_dump(mode="json", include={"split", "compare"})

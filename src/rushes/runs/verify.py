@@ -27,6 +27,7 @@ from rushes.stages import (
     read_receipt,
     signature_of_folder,
 )
+from rushes.storage import Home
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,17 +242,16 @@ def _repair(run: Run, name: StageName, faults: list[Fault], tell: Tell) -> None:
         (folder / "recipe.json").unlink(missing_ok=True)  # the folder's name still says what stands there
     with run.workspace.working(run.specs[name], reopen=True) as stage:
         for fault in faults:
-            _remove(folder, fault)
+            _remove(run.home(name), fault)
         perform(run, name, stage, tell)
 
 
-def _remove(folder: Path, fault: Fault) -> None:
+def _remove(home: Home, fault: Fault) -> None:
     """Take away what is broken, and what cannot be made again without it."""
+    folder = home.folder
     if fault.unit is not None:
-        (folder / "units" / f"{fault.unit}.json").unlink(missing_ok=True)
-        for path in folder.glob("shards/*/*"):
-            if path.stem.rpartition("-")[0] == fault.unit:
-                path.unlink()
+        shards = [path for path in folder.glob("shards/*/*") if path.stem.rpartition("-")[0] == fault.unit]
+        home.discard([folder / "units" / f"{fault.unit}.json", *shards])
         return
     phase, *inner = fault.path.relative_to(folder).parts
     if inner[:1] == ["checkpoints"]:
@@ -259,4 +259,4 @@ def _remove(folder: Path, fault: Fault) -> None:
     elif inner == ["events.jsonl"]:
         shutil.rmtree(folder / phase)
     elif fault.path.name not in ("DONE", "recipe.json"):
-        fault.path.unlink(missing_ok=True)
+        home.discard([fault.path])

@@ -96,6 +96,10 @@ def provenance(run: Run) -> dict[str, Any]:
     }
 
 
+def _number_of_phase(events: Path) -> int:
+    return int(events.parent.name.split("-")[1])
+
+
 def losses(run: Run) -> dict[str, list[tuple[int, float]]]:
     """The (step, loss) points of each phase of training."""
     from rushes.train.events import read_events
@@ -104,5 +108,5 @@ def losses(run: Run) -> dict[str, list[tuple[int, float]]]:
         path.parent.name: [
             (event["step"], event["loss"]) for event in read_events(path) if event["kind"] == "train"
         ]
-        for path in sorted(run.folder("train").glob("phase-*/events.jsonl"))
+        for path in sorted(run.folder("train").glob("phase-*/events.jsonl"), key=_number_of_phase)
     }

@@ -117,7 +117,11 @@ class Account:
                 cure="run the stage again: it resumes with them",
             )
         if strangers := sorted((self.done | self.quarantined) - set(self.planned)):
-            raise StageError(f"units that nobody planned: {', '.join(strangers[:5])}", where=self.folder)
+            raise StageError(
+                f"units that nobody planned: {', '.join(strangers[:5])}",
+                where=self.folder,
+                cure="take their files out of units/ and quarantine/ of this folder, and run again",
+            )
         tried = len(self.planned) - len(self.skipped)
         if len(self.quarantined) > max_quarantine * tried:
             raise QuarantineError(

@@ -66,13 +66,18 @@ class Collator:
         count = len(sample.times_s)
         tempo, length = 1, PAIR if self.ask == "pairs" else count
         if self.augmented and (self.ask == "pairs" or rng.random() < REPLAYED):
-            fastest = float(sample.truth["final_speed_mps"].max())
-            highest = self.vlm.contract.final_speed_mps.high
-            tempo = int(rng.choice([tempo for tempo in TEMPOS if tempo * fastest <= highest]))
+            tempo = int(rng.choice(self._tempos(sample)))
             fitting = (count - 1) // max(tempo, 1) + 1
             length = min(length, fitting - fitting % PAIR)
         first = int(rng.integers(count - tempo * (length - 1)))
         return [first + tempo * number for number in range(length)], tempo
+
+    def _tempos(self, sample: Sample) -> list[int]:
+        """Tempos at which a pair fits into the window and the speed into its scale; 0 and 1 always."""
+        fastest = float(sample.truth["final_speed_mps"].max())
+        highest = self.vlm.contract.final_speed_mps.high
+        fits = [tempo for tempo in TEMPOS if tempo < len(sample.times_s) and tempo * fastest <= highest]
+        return sorted({0, 1, *fits})
 
     def _turns(self, sample: Sample, moments: Sequence[int], tempo: int) -> list[tuple[int, Turn]]:
         """A question behind every pair, about the time since the first moment."""

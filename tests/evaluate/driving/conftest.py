@@ -115,7 +115,7 @@ class World:
         }
         meta = {"layout": layout, "order": CAMERAS, "frame_times_s": times, "cameras": cameras}
         truth = dict.fromkeys((*TARGETS, "forward_m", "left_m", "path_m"), times)
-        views = [f".{name}" for name in CAMERAS] if layout == "separate" else [""]
+        views = [f"_{name}" for name in CAMERAS] if layout == "separate" else [""]
         picture = encode_jpeg(rng.integers(60, 200, (28, 56, 3), dtype=np.uint8), 60)
         fields = {f"frame_{place:02d}{view}.jpg": picture for place in range(16) for view in views}
         texts = {"meta.json": json.dumps(meta).encode(), "target.json": json.dumps(truth).encode()}

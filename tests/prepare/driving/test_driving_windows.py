@@ -39,7 +39,7 @@ def brute_align(times_of, framing):
         wanted = reference[0] + number * step
         own = min(range(len(reference)), key=lambda n: (abs(reference[n] - wanted), n))
         half = {name: np.median(np.diff(times)) / 2 + 1e-9 for name, times in times_of.items()}
-        whole = abs(reference[own] - wanted) <= half[framing.reference] and own != used
+        whole = abs(reference[own] - wanted) <= 1.5 * half[framing.reference] and own != used
         used, found = own, {framing.reference: (own, 0.0)}
         for name, times in times_of.items():
             if name != framing.reference:

@@ -114,7 +114,8 @@ def prepare_unit(job: Job) -> dict[str, Any]:
             f"and poses: {refused['frames']} lack a picture, {refused['poses']} a pose, {refused['labels']} "
             "have poses that contradict themselves",
             where=recording.key,
-            cure="look at the clip's timestamp tables; shorter windows need less",
+            cure="take a preprocessing.rate_hz that the cameras reach, or shorter windows, or look at the "
+            "clip's timestamp tables",
         )
     rig = _Rig(videos, times_of, moments, contract)
     waiting = windows[::-1]

@@ -111,7 +111,8 @@ def align(times_of: Mapping[str, np.ndarray], framing: Framing) -> Moments:
     chosen = nearest(reference, wanted_s)
     times_s = reference[chosen]
     # A hole in the reference itself shows as a frame that is far from its moment, or that serves twice.
-    whole = np.abs(times_s - wanted_s) <= half_period_s(reference) + 1e-9
+    # Moments fall anywhere between frames, and frames jitter: only far beyond half a period is a hole.
+    whole = np.abs(times_s - wanted_s) <= 1.5 * half_period_s(reference) + 1e-9
     whole &= np.diff(chosen, prepend=-1) > 0
     numbers, offsets_s = {framing.reference: chosen}, {framing.reference: np.zeros(count)}
     for camera, own_s in times_of.items():

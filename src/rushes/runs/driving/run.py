@@ -20,7 +20,7 @@ class DrivingRun(Run[DrivingRecipe]):
     """Synchronised cameras of a vehicle, from chunk archives to a measured model."""
 
     def check(self) -> None:
-        """A window must be longer than one pair of frames is apart, and the twin must draw what is measured.
+        """The twin's clips must be longer than a window, and it must have the sides and cameras asked for.
 
         Raises:
             RecipeError: with all faults.

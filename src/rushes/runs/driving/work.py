@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from rushes.errors import SourceError, StageError
 from rushes.runs.driving.run import DrivingRun
-from rushes.runs.proof import digest
+from rushes.runs.proof import digest, files_of
 from rushes.runs.run import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
 from rushes.runs.vlm import base_model, losses, provenance, train_model, trained_model
 from rushes.stages import OpenStage, write_json
+from rushes.storage import Home
 
 ARCHIVES = "archives"
 """The unit of the twin that holds all clips, once each is drawn."""
@@ -23,11 +25,11 @@ ARCHIVES = "archives"
 
 def _twin(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
     from rushes.engine import Unit, map_units
-    from rushes.stages import account, read_receipt, write_receipt
+    from rushes.stages import account, read_receipt
     from rushes.twins.driving import units
-    from rushes.twins.physical_ai_av_writer import assemble, remove_parts, write_unit
+    from rushes.twins.physical_ai_av_writer import PARTS, assemble, remove_parts
 
-    settings, raw = run.twin_settings, stage.folder / "raw"
+    settings, raw, home = run.twin_settings, stage.folder / "raw", run.home("twin")
     clips = {unit.key: unit for unit in units(settings)}
     planned = [*clips, ARCHIVES]
     packed = read_receipt(stage.folder, ARCHIVES) is not None
@@ -35,7 +37,7 @@ def _twin(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mappi
     todo = [key for key in clips if not _is_drawn(stage.folder, None if packed else raw, key)]
     done = len(clips) - len(todo)
     tell("twin", done, len(planned), "drawing")
-    draw = partial(write_unit, raw, settings=settings)
+    draw = partial(_draw, home, settings=settings)
     results = map_units(
         draw,
         [Unit(key, clips[key]) for key in todo],
@@ -46,17 +48,27 @@ def _twin(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mappi
         if result.error is not None:
             raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
         # The archives will hold what the parts hold, so their hashes are the proof.
-        write_receipt(stage.folder, result.key, {"parts": list(result.value.files), "files": {}})
+        home.write_receipt(result.key, {"parts": list(result.value.files), "files": {}})
         done += 1
         tell("twin", done, len(planned), result.key)
     if not packed:
         files = assemble(raw, settings).files
-        home = run.home("twin")
         home.publish(raw / name for name in files)
         home.write_receipt(ARCHIVES, {"files": {name: digest(raw / name) for name in files}})
+    home.discard(files_of(raw / PARTS))
     remove_parts(raw)
     tell("twin", len(planned), len(planned), "packed")
     return {"clips": len(clips)}, account(stage.folder, planned).close(0.0).counts
+
+
+def _draw(home: Home, unit: Any, settings: Any) -> Any:
+    """Draw one clip and publish its part, so that another machine can go on with it."""
+    from rushes.twins.physical_ai_av_writer import write_unit
+
+    raw = home.folder / "raw"
+    written = write_unit(raw, unit, settings)
+    home.publish(raw / name for name in written.files)
+    return written
 
 
 def _is_drawn(folder: Path, raw: Path | None, key: str) -> bool:
@@ -84,7 +96,7 @@ def _prepare(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
         if side not in side_of.values():
             raise SourceError(
                 f"no clip on side {side} of the split has {', '.join(run.contract.setup.cameras)} and its "
-                f"motion; {len(scan.skipped)} clips lack something",
+                f"motion; {len(scan.skipped)} clips are skipped",
                 where=scan.root,
                 cure="choose another setup or other chunks; `rushes audit RECIPE` shows what is there",
             )
