@@ -33,7 +33,7 @@ class Contract(BaseModel, ABC):
     frames: Annotated[int, Field(ge=2, le=64, multiple_of=2)]
     jpeg_quality: Annotated[int, Field(ge=30, le=100)] = 90
     signal_size: tuple[SignalSide, SignalSide] = (160, 120)
-    time_step_s: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    time_step_s: Annotated[float, Field(ge=0.001, le=1.0)] = 0.1
     time_marks: bool = True
     question: Annotated[str, Field(min_length=1)]
 
