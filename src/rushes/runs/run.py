@@ -129,11 +129,6 @@ class Run(ABC, Generic[Recipes]):
         """Tables of the finished evaluation."""
 
     @property
-    @abstractmethod
-    def work(self) -> Mapping[StageName, Work]:
-        """What each stage does."""
-
-    @property
     def stages(self) -> tuple[StageName, ...]:
         """The stages of this recipe in order; recordings of one's own need no twin."""
         return STAGES if self.recipe.source.root is None else STAGES[1:]

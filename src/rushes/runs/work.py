@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from rushes.errors import StageError
+from rushes.recipe import TaskName
+from rushes.runs.driving.work import WORK as OF_DRIVING
+from rushes.runs.operations.work import WORK as OF_OPERATIONS
 from rushes.runs.proof import proof
-from rushes.runs.run import Outcome, Run, StageName, Tell
+from rushes.runs.run import Outcome, Run, StageName, Tell, Work
 from rushes.stages import OpenStage
+
+WORK: Mapping[TaskName, Mapping[StageName, Work]] = {"operations": OF_OPERATIONS, "driving": OF_DRIVING}
 
 
 def do(run: Run, name: StageName, tell: Tell) -> Outcome:
@@ -40,5 +46,5 @@ def require_inputs(run: Run, name: StageName) -> None:
 
 def perform(run: Run, name: StageName, stage: OpenStage, tell: Tell) -> None:
     """Do the work of an open stage and close it, with the proof of what it made and of what."""
-    summary, counts = run.work[name](run, stage, tell)
+    summary, counts = WORK[run.recipe.task][name](run, stage, tell)
     stage.finish({**summary, **proof(run, name)}, counts)

@@ -10,7 +10,7 @@ from rushes.contract import RigContract
 from rushes.contract.driving import camera_setups
 from rushes.errors import RecipeError
 from rushes.recipe import DrivingRecipe
-from rushes.runs.run import Audit, Run, StageName, Work
+from rushes.runs.run import Audit, Run
 
 CLIP_S = 20.0
 """Length of a clip of the real dataset, for estimates."""
@@ -111,10 +111,3 @@ class DrivingRun(Run[DrivingRecipe]):
         from rushes.evaluate.driving.tables import print_metrics
 
         print_metrics(self.metrics(), console)
-
-    @property
-    def work(self) -> Mapping[StageName, Work]:
-        """See `rushes.runs.driving.work`."""
-        from rushes.runs.driving.work import WORK
-
-        return WORK

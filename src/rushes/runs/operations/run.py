@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from rushes.contract import ClipContract
 from rushes.recipe import OperationsRecipe
 from rushes.runs.operations.check import check_recipe
-from rushes.runs.run import Audit, Run, StageName, Work
+from rushes.runs.run import Audit, Run
 from rushes.sources.openpack_tables import load_label_set
 
 
@@ -85,10 +85,3 @@ class OperationsRun(Run[OperationsRecipe]):
         from rushes.evaluate.operations.tables import print_metrics
 
         print_metrics(self.metrics(), console)
-
-    @property
-    def work(self) -> Mapping[StageName, Work]:
-        """See `rushes.runs.operations.work`."""
-        from rushes.runs.operations.work import WORK
-
-        return WORK
