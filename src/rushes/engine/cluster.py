@@ -7,8 +7,10 @@ never restarted by Ray and no call is repeated by it: one supervisor decides abo
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,6 +64,7 @@ def connected(address: str | None, workers: int) -> Iterator[ModuleType]:
             "include_dashboard": False,
             "object_store_memory": OBJECT_STORE_BYTES,
         }
+    on_terminate = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**options, log_to_driver=False, logging_level="ERROR")
     except (RuntimeError, ConnectionError, ValueError) as error:
@@ -70,6 +73,9 @@ def connected(address: str | None, workers: int) -> Iterator[ModuleType]:
             where=address or "local",
             cure="run on a node of the cluster, with the Ray and Python that the cluster has",
         ) from error
+    # Ray takes SIGTERM for itself, where it can, and then aborts with the work half torn down.
+    if on_terminate is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_terminate)
     try:
         yield ray
     finally:
