@@ -84,6 +84,39 @@ def train_model(
     return summary, {"samples": len(samples)}
 
 
+def let_answer(
+    run: Run,
+    stage: OpenStage,
+    tell: Tell,
+    answerer: Callable[[Any, int], Any],
+    predict: Callable[..., Any],
+) -> tuple[Mapping, Mapping]:
+    """Let the trained model, and what it is compared with, answer about the samples that are reported.
+
+    Args:
+        run, stage, tell: what every stage gets.
+        answerer: made of a model and the number of samples that are answered at a time.
+        predict: asks answerers by variant; gives the table of their answers.
+    """
+    from rushes.predict.table import write_predictions
+
+    asked = run.recipe.evaluate
+    trained = trained_model(run)
+    answerers = {"model": answerer(trained, asked.batch_size)}
+    for variant in asked.compare:
+        shown = base_model(run) if variant == "untrained" else trained
+        answerers[variant] = answerer(shown, asked.batch_size)
+    table = predict(
+        answerers,
+        run.samples(asked.split),
+        asked.split,
+        run.recipe.train.seed,
+        on_progress=lambda done, total: tell("predict", done, total, "answers"),
+    )
+    write_predictions(table, stage.folder)
+    return {"variants": list(answerers)}, {"answers": len(table)}
+
+
 def provenance(run: Run) -> dict[str, Any]:
     """What the figures of a run belong to."""
     from rushes.shards.manifest import load_manifest

@@ -9,9 +9,10 @@ import pytest
 
 from rushes.contract.driving import QUANTITIES as CONTRACT_QUANTITIES
 from rushes.errors import MetricError
+from rushes.evaluate.clusters import clusters
 from rushes.evaluate.driving.answers import read_answers
 from rushes.evaluate.driving.baselines import baselines, constants, target_arrays
-from rushes.evaluate.driving.clusters import clusters, ladder
+from rushes.evaluate.driving.clusters import ladder
 from rushes.evaluate.driving.names import COMPARED, QUANTITIES
 from rushes.metrics.egomotion import TARGETS, motion_errors
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from rushes.evaluate.clusters import clusters
 from rushes.evaluate.operations.answers import read_answers
-from rushes.evaluate.operations.clusters import clusters, ladder
+from rushes.evaluate.operations.clusters import ladder
 from rushes.metrics.intervals import bootstrap_share
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rushes.evaluate.clusters import Clusters, clusters
 from rushes.evaluate.driving.answers import System, Windows
-from rushes.evaluate.driving.clusters import Clusters, clusters, ladder
-from rushes.evaluate.driving.figures import SEED, Errors, Figure, Rows, figures, lone, maes, plain
+from rushes.evaluate.driving.clusters import ladder
+from rushes.evaluate.driving.figures import Errors, Figure, Rows, figures, lone, maes
 from rushes.evaluate.driving.names import COMPARED, MODEL, QUANTITY_OF, TITLES, shown
+from rushes.evaluate.figures import SEED, plain
 from rushes.metrics.intervals import paired_difference
 
 

@@ -6,14 +6,12 @@ drive may stand in one group. The widest unit of which there are enough is resam
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from rushes.evaluate.clusters import ENOUGH, codes
 from rushes.evaluate.driving.answers import Windows
 
-ENOUGH = 5
 NEIGHBOURS = 4  # windows in a block: 1.5 s every 0.8 s, so the first and the last share nothing
 RULE = (
     f"95 % bootstrap intervals resample the widest of these units of which the rows hold at least {ENOUGH}: "
@@ -23,42 +21,16 @@ RULE = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Clusters:
-    """The unit that is resampled, and the number of each row's unit, (n,)."""
-
-    by: str
-    ids: NDArray[np.int64]
-
-    @property
-    def count(self) -> int:
-        """How many units there are."""
-        return len(np.unique(self.ids))
-
-
 def ladder(windows: Windows) -> dict[str, NDArray[np.int64]]:
     """The unit of each window, (n,), at every level from the widest to the narrowest."""
-    clip = _codes(windows.recording)
+    clip = codes(windows.recording)
     rows = np.arange(len(windows))
     first = np.flatnonzero(windows.before() < 0)  # row at which each clip begins
     within = rows - first[np.searchsorted(first, rows, side="right") - 1]
     opens = within % NEIGHBOURS == 0
     return {
-        "group": _codes(windows.group),
+        "group": codes(windows.group),
         "clip": clip,
         "block of windows": np.cumsum(opens) - 1,
         "window": rows,
     }
-
-
-def clusters(levels: dict[str, NDArray[np.int64]], rows: NDArray[np.int64]) -> Clusters:
-    """The units of the given rows: of the widest level that holds enough, else of the narrowest."""
-    for by, ids in levels.items():
-        found = Clusters(by, ids[rows])
-        if found.count >= ENOUGH:
-            break
-    return found
-
-
-def _codes(names: NDArray) -> NDArray[np.int64]:
-    return np.unique(names, return_inverse=True)[1].astype(np.int64)

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rushes.evaluate.clusters import Clusters
 from rushes.evaluate.driving.answers import System, Windows
-from rushes.evaluate.driving.clusters import Clusters
 from rushes.evaluate.driving.names import QUANTITIES, Quantity
+from rushes.evaluate.figures import SEED, plain
 from rushes.metrics.egomotion import CIRCULAR, TARGETS, answered, differences, filled
-from rushes.metrics.intervals import Estimate, bootstrap, bootstrap_mean, bootstrap_share
-
-SEED = 0
+from rushes.metrics.intervals import bootstrap, bootstrap_mean, bootstrap_share
 
 Rows = NDArray[np.int64]
 Figure = dict[str, float | None]
@@ -117,15 +116,6 @@ def _median(values: NDArray[np.float64], units: Clusters, resamples: int) -> Fig
         lambda drawn: float(np.median(values[drawn])), units.ids, seed=SEED, resamples=resamples
     )
     return plain(estimate)
-
-
-def plain(estimate: Estimate) -> Figure:
-    """An estimate as it stands in JSON.
-
-    >>> plain(Estimate(0.5, 0.25, 0.75, 8))
-    {'value': 0.5, 'low': 0.25, 'high': 0.75, 'n': 8}
-    """
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
 
 
 def lone(value: float) -> Figure:

@@ -10,12 +10,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from rushes.evaluate.clusters import clusters
 from rushes.evaluate.driving.answers import System, Windows, read_answers
 from rushes.evaluate.driving.baselines import baselines, constants, target_arrays
 from rushes.evaluate.driving.blocks import Evidence, block, short, versus
-from rushes.evaluate.driving.clusters import RULE, clusters
-from rushes.evaluate.driving.figures import SEED, over_answers, plain
+from rushes.evaluate.driving.clusters import RULE
+from rushes.evaluate.driving.figures import over_answers
 from rushes.evaluate.driving.names import MODEL, QUANTITIES, SYSTEMS, values_in_order
+from rushes.evaluate.figures import SEED, plain
 from rushes.metrics.egomotion import (
     CIRCULAR,
     FAST_MPS,

@@ -39,8 +39,8 @@ from rushes.evaluate.driving.panels import (
 from rushes.evaluate.driving.plots import Track, clip_over_time, error_bar, scatter
 from rushes.evaluate.driving.tables import failure_remarks
 from rushes.evaluate.markup import Markup, join, tag
+from rushes.evaluate.page import facts, page
 from rushes.evaluate.plots import loss_curve
-from rushes.evaluate.style import CSS
 from rushes.metrics.egomotion import TARGETS
 from rushes.stages import write_atomic
 
@@ -89,8 +89,8 @@ def write_report(
         "Loss": _loss(losses),
         "Windows": _cards(metrics, windows, model, predictions, sample_of),
         "Camera alignment": aligned(alignment(windows.key.tolist(), sample_of)),
-        "Preprocessing contract": _facts(contract),
-        "Provenance": _facts(
+        "Preprocessing contract": facts(contract),
+        "Provenance": facts(
             {
                 "metric_version": metrics["metric_version"],
                 **metrics["intervals"],
@@ -100,22 +100,6 @@ def write_report(
         ),
     }
     write_atomic(path, page(title, {name: part for name, part in sections.items() if part}))
-
-
-def page(title: str, sections: Mapping[str, Markup]) -> str:
-    """The whole page as text."""
-    anchors = {name: name.lower().replace(" ", "-") for name in sections}
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", title),
-        tag("style", Markup(CSS)),
-    )
-    links = (tag("a", name, href=f"#{anchors[name]}") for name in sections)
-    body = (tag("section", tag("h2", name), content, id=anchors[name]) for name, content in sections.items())
-    content = tag("body", tag("nav", tag("b", title), *links), tag("main", *body))
-    return "<!doctype html>\n" + tag("html", head, content, lang="en") + "\n"
 
 
 def _result(metrics: Metrics) -> Markup:
@@ -258,20 +242,3 @@ def _axis(truth: Any, answers: Sequence[float | None]) -> tuple[float, float]:
     """Whole numbers between which all truths and answers lie."""
     values = [*truth, *(value for value in answers if value is not None), 0.0]
     return float(np.floor(min(values))), float(np.ceil(max([*values, min(values) + 1.0])))
-
-
-def _facts(values: Mapping[str, Any]) -> Markup:
-    """Names and values, nested ones with a dot."""
-    return tag("dl", *(part for name, value in _flat(values) for part in (tag("dt", name), tag("dd", value))))
-
-
-def _flat(values: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
-    found = []
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found += _flat(value, f"{above}{name}.")
-        elif isinstance(value, list | tuple):
-            found.append((f"{above}{name}", ", ".join(map(str, value))))
-        else:
-            found.append((f"{above}{name}", str(value)))
-    return found

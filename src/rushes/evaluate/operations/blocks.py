@@ -9,18 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rushes.evaluate.clusters import Clusters, clusters
+from rushes.evaluate.figures import SEED, plain
 from rushes.evaluate.operations.answers import Clips, System
-from rushes.evaluate.operations.clusters import Clusters, clusters, ladder
-from rushes.evaluate.operations.figures import (
-    SEED,
-    Rows,
-    Scores,
-    clip_scores,
-    edge_errors,
-    figures,
-    means,
-    plain,
-)
+from rushes.evaluate.operations.clusters import ladder
+from rushes.evaluate.operations.figures import Rows, Scores, clip_scores, edge_errors, figures, means
 from rushes.evaluate.operations.names import COMPARED, HEADLINE, MODEL, TITLES
 from rushes.metrics.grammar import Grammar
 from rushes.metrics.intervals import Estimate, bootstrap, paired_difference

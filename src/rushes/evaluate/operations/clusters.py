@@ -8,14 +8,12 @@ certainty.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from rushes.evaluate.clusters import ENOUGH, codes
 from rushes.evaluate.operations.answers import Clips
 
-ENOUGH = 5
 NEIGHBOURS = 2  # boundaries in a block: neighbours share the operation between them
 RULE = (
     f"95 % bootstrap intervals resample the widest of these units of which the rows hold at least {ENOUGH}: "
@@ -24,43 +22,17 @@ RULE = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Clusters:
-    """The unit that is resampled, and the number of each row's unit, (n,)."""
-
-    by: str
-    ids: NDArray[np.int64]
-
-    @property
-    def count(self) -> int:
-        """How many units there are."""
-        return len(np.unique(self.ids))
-
-
 def ladder(clips: Clips) -> dict[str, NDArray[np.int64]]:
     """The unit of each clip, (n,), at every level from the widest to the narrowest."""
-    boundaries = np.unique(np.stack([_codes(clips.recording), clips.boundary_ms], axis=1), axis=0)
+    boundaries = np.unique(np.stack([codes(clips.recording), clips.boundary_ms], axis=1), axis=0)
     place = {(int(session), int(ms)): number for number, (session, ms) in enumerate(boundaries)}
-    sessions = _codes(clips.recording)
+    sessions = codes(clips.recording)
     boundary = np.array([place[int(s), int(ms)] for s, ms in zip(sessions, clips.boundary_ms, strict=True)])
     first = np.searchsorted(boundaries[:, 0], boundaries[:, 0])  # first boundary of each boundary's session
     block = first + (np.arange(len(boundaries)) - first) // NEIGHBOURS
     return {
-        "person": _codes(clips.group),
+        "person": codes(clips.group),
         "session": sessions,
         "block of boundaries": block[boundary],
         "boundary": boundary,
     }
-
-
-def clusters(levels: dict[str, NDArray[np.int64]], rows: NDArray[np.int64]) -> Clusters:
-    """The units of the given rows: of the widest level that holds enough, else of the narrowest."""
-    for by, ids in levels.items():
-        found = Clusters(by, ids[rows])
-        if found.count >= ENOUGH:
-            break
-    return found
-
-
-def _codes(names: NDArray) -> NDArray[np.int64]:
-    return np.unique(names, return_inverse=True)[1].astype(np.int64)

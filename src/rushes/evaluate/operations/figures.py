@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from rushes.evaluate.clusters import Clusters
+from rushes.evaluate.figures import SEED, plain
 from rushes.evaluate.operations.answers import Clips, System
-from rushes.evaluate.operations.clusters import Clusters
 from rushes.metrics.checks import encode
 from rushes.metrics.classify import class_scores
 from rushes.metrics.grammar import Grammar, grammar_score
-from rushes.metrics.intervals import Estimate, bootstrap, bootstrap_mean, bootstrap_share
+from rushes.metrics.intervals import bootstrap, bootstrap_mean, bootstrap_share
 from rushes.metrics.temporal import THRESHOLDS, boundary_errors, interior_edges, tiou
 
-SEED = 0
 CALIBRATION_BINS = 10
 
 Scores = Mapping[str, NDArray]
@@ -117,15 +117,6 @@ def means(scores: Scores, rows: Rows, clusters: Clusters, resamples: int) -> dic
             )
         found[name] = plain(estimate)
     return found
-
-
-def plain(estimate: Estimate) -> dict[str, float]:
-    """An estimate as it stands in JSON.
-
-    >>> plain(Estimate(0.5, 0.25, 0.75, 8))
-    {'value': 0.5, 'low': 0.25, 'high': 0.75, 'n': 8}
-    """
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
 
 
 def _statistics(

@@ -10,11 +10,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
+from rushes.evaluate.figures import SEED, plain
 from rushes.evaluate.operations.answers import Clips, System, read_answers
 from rushes.evaluate.operations.baselines import TrainClips, baselines, order_of_work
 from rushes.evaluate.operations.blocks import Evidence, block, short
 from rushes.evaluate.operations.clusters import RULE
-from rushes.evaluate.operations.figures import CALIBRATION_BINS, SEED, plain
+from rushes.evaluate.operations.figures import CALIBRATION_BINS
 from rushes.evaluate.operations.names import MODEL, SYSTEMS
 from rushes.evaluate.operations.timeline import timeline
 from rushes.metrics.calibration import calibration

@@ -15,8 +15,8 @@ from rushes.evaluate.operations.answers import read_answers
 from rushes.evaluate.operations.contact import best_and_worst, draw, read_card
 from rushes.evaluate.operations.names import HEADLINE, MEANINGS, MODEL, SYSTEMS, TITLES, in_order, shown
 from rushes.evaluate.operations.tables import CLIP_COLUMNS, TIMELINE_COLUMNS
+from rushes.evaluate.page import facts, page
 from rushes.evaluate.plots import heat, interval_bar, legend, loss_curve, palette, reliability, strips
-from rushes.evaluate.style import CSS
 from rushes.prepare.operations.sample import Sample
 from rushes.stages import write_atomic
 
@@ -54,20 +54,18 @@ def write_report(
         ShardError, MediaError: a clip that cannot be read.
     """
     cards = _contact_sheets(metrics, predictions, sample_of, signals_of)
-    write_atomic(path, page(metrics, title=title, losses=losses, contract=contract, cards=cards))
+    write_atomic(path, page(title, _sections(metrics, losses, contract, cards)))
 
 
-def page(
+def _sections(
     metrics: Mapping[str, Any],
-    *,
-    title: str,
     losses: Mapping[str, Sequence[tuple[int, float]]],
     contract: Mapping[str, Any],
     cards: Markup,
-) -> str:
-    """The whole page as text."""
+) -> dict[str, Markup]:
+    """The report's sections in order."""
     colours = palette(metrics["labels"])
-    sections = {
+    return {
         "Result": _result(metrics),
         "All clips": _systems(metrics["all"], metrics["systems"]),
         "Contract subset": _systems(metrics["contract"], metrics["systems"]),
@@ -77,23 +75,11 @@ def page(
         "Confidence and loss": _curves(metrics["calibration"], losses),
         "Timelines": _timelines(metrics["timeline"], colours),
         "Clips": join((legend(colours), cards)),
-        "Preprocessing contract": _facts(contract),
-        "Provenance": _facts(
+        "Preprocessing contract": facts(contract),
+        "Provenance": facts(
             {"metric_version": metrics["metric_version"], **metrics["intervals"], **metrics["provenance"]}
         ),
     }
-    anchors = {name: name.lower().replace(" ", "-") for name in sections}
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", title),
-        tag("style", Markup(CSS)),
-    )
-    links = (tag("a", name, href=f"#{anchors[name]}") for name in sections)
-    body = (tag("section", tag("h2", name), content, id=anchors[name]) for name, content in sections.items())
-    content = tag("body", tag("nav", tag("b", title), *links), tag("main", *body))
-    return "<!doctype html>\n" + tag("html", head, content, lang="en") + "\n"
 
 
 def _result(metrics: Mapping[str, Any]) -> Markup:
@@ -350,21 +336,3 @@ def _contact_sheets(
         cards = (draw(read_card(rows[key], sample_of, signals_of), colours) for key in keys)
         parts += [tag("h3", heading), *cards]
     return join(parts)
-
-
-def _facts(values: Mapping[str, Any]) -> Markup:
-    """Names and values, nested ones with a dot."""
-    pairs = [tag("dt", name) + tag("dd", value) for name, value in _flat(values)]
-    return tag("dl", *map(Markup, pairs))
-
-
-def _flat(values: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
-    found = []
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found += _flat(value, f"{above}{name}.")
-        elif isinstance(value, list | tuple):
-            found.append((f"{above}{name}", ", ".join(map(str, value))))
-        else:
-            found.append((f"{above}{name}", str(value)))
-    return found

@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
-from rushes.evaluate.operations.clusters import ENOUGH, NEIGHBOURS
-from rushes.evaluate.operations.figures import SEED, plain
+from rushes.evaluate.clusters import ENOUGH
+from rushes.evaluate.figures import SEED, plain
+from rushes.evaluate.operations.clusters import NEIGHBOURS
 from rushes.metrics.checks import encode
 from rushes.metrics.classify import class_scores
 from rushes.metrics.decode import smooth

@@ -15,7 +15,7 @@ from rushes.errors import SourceError, StageError
 from rushes.runs.driving.run import DrivingRun
 from rushes.runs.proof import digest, files_of
 from rushes.runs.run import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
-from rushes.runs.vlm import base_model, losses, provenance, train_model, trained_model
+from rushes.runs.vlm import let_answer, losses, provenance, train_model
 from rushes.stages import OpenStage, write_json
 from rushes.storage import Home
 
@@ -147,23 +147,8 @@ def _train(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapp
 def _predict(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
     from rushes.predict.driving.answer import Answerer
     from rushes.predict.driving.table import predict
-    from rushes.predict.table import write_predictions
 
-    asked = run.recipe.evaluate
-    trained = trained_model(run)
-    answerers = {"model": Answerer(trained, asked.batch_size)}
-    for variant in asked.compare:
-        shown = base_model(run) if variant == "untrained" else trained
-        answerers[variant] = Answerer(shown, asked.batch_size)
-    table = predict(
-        answerers,
-        run.samples(asked.split),
-        asked.split,
-        run.recipe.train.seed,
-        on_progress=lambda done, total: tell("predict", done, total, "answers"),
-    )
-    write_predictions(table, stage.folder)
-    return {"variants": list(answerers)}, {"answers": len(table)}
+    return let_answer(run, stage, tell, Answerer, predict)
 
 
 def _evaluate(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:

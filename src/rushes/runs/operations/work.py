@@ -17,7 +17,7 @@ from rushes.runs.operations.check import sides
 from rushes.runs.operations.run import OperationsRun
 from rushes.runs.proof import digest, files_of
 from rushes.runs.run import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
-from rushes.runs.vlm import base_model, losses, provenance, train_model, trained_model
+from rushes.runs.vlm import let_answer, losses, provenance, train_model
 from rushes.stages import OpenStage, read_json, write_json
 from rushes.storage import Home
 
@@ -130,24 +130,8 @@ def _train(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, M
 def _predict(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
     from rushes.predict.operations.answer import Answerer
     from rushes.predict.operations.table import predict
-    from rushes.predict.table import write_predictions
 
-    recipe, asked = run.recipe, run.recipe.evaluate
-    trained = trained_model(run)
-    answerers = {"model": Answerer(trained, asked.batch_size)}
-    for variant in asked.compare:
-        shown = base_model(run) if variant == "untrained" else trained
-        answerers[variant] = Answerer(shown, asked.batch_size)
-    clips = run.samples(asked.split)
-    table = predict(
-        answerers,
-        clips,
-        asked.split,
-        recipe.train.seed,
-        on_progress=lambda done, total: tell("predict", done, total, "answers"),
-    )
-    write_predictions(table, stage.folder)
-    return {"variants": list(answerers)}, {"answers": len(table)}
+    return let_answer(run, stage, tell, Answerer, predict)
 
 
 def _evaluate(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
