@@ -222,3 +222,26 @@ class Clip:
             f"the asked moment {self.asked_s} s lies outside of the clip of {self.end_s - self.start_s} s",
             self.key,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SoundRecording:
+    """One sound with one class.
+
+    Attributes:
+        key: unique in the dataset.
+        group: what a split must not cut through: the wearer, the speaker, the take.
+        split: side on which the source puts it; None where the recipe decides.
+        label: its class.
+        path: the sound file.
+    """
+
+    key: str
+    group: str
+    split: str | None
+    label: str
+    path: Path
+
+    def __post_init__(self) -> None:
+        _require(KEY.fullmatch(self.key) is not None, f"not a key: {self.key!r}", self.path)
+        _require(self.label != "", "a sound without a class", self.path)

@@ -15,7 +15,13 @@ Side = Annotated[int, Field(ge=28, le=4096, multiple_of=28)]
 SignalSide = Annotated[int, Field(ge=16, le=1024)]
 
 
-class Contract(BaseModel, ABC):
+class Contract(BaseModel):
+    """How a recording becomes what a model sees; frozen, and stored beside the weights."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FrameContract(Contract, ABC):
     """How a stretch of a recording becomes a question about pictures.
 
     Attributes:
@@ -27,8 +33,6 @@ class Contract(BaseModel, ABC):
             one plain video, with its times in the rotary positions alone.
         question: what is asked behind each pair of frames.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     frames: Annotated[int, Field(ge=2, le=64, multiple_of=2)]
     jpeg_quality: Annotated[int, Field(ge=30, le=100)] = 90

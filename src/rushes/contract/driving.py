@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rushes.contract.answers import Slot
-from rushes.contract.base import Contract, Side, SignalSide
+from rushes.contract.base import FrameContract, Side, SignalSide
 
 Layout = Literal["tiled", "separate"]
 Reasoning = Literal["none", "words", "numbers"]
@@ -133,7 +133,7 @@ class Scale(BaseModel):
         return tuple(f"{value:.{decimals}f}" for value in self.values)
 
 
-class RigContract(Contract):
+class RigContract(FrameContract):
     """How a window of a drive becomes a question about the vehicle's motion since its beginning.
 
     Attributes:

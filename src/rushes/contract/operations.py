@@ -7,14 +7,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from rushes.contract.answers import Slot
-from rushes.contract.base import Contract, Side
+from rushes.contract.base import FrameContract, Side
 
 SamplerName = Literal["uniform", "entropy", "motion", "coverage"]
 
 OPERATION, NEXT = "operation", "next"
 
 
-class ClipContract(Contract):
+class ClipContract(FrameContract):
     """How a clip becomes a question about the operation under way and the one that follows.
 
     Attributes:

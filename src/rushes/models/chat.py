@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from rushes.contract import Contract, Turn, Value
+from rushes.contract import FrameContract, Turn, Value
 from rushes.models.pixels import MERGE, PAIR, visual_tokens
 
 USER, TURN, END = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"
@@ -116,7 +116,7 @@ class Chat:
     """Turns clips and questions into tokens for one tokenizer and one preprocessing contract."""
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, contract: Contract, tokens_per_second: float
+        self, tokenizer: PreTrainedTokenizerBase, contract: FrameContract, tokens_per_second: float
     ) -> None:
         self.tokenizer = tokenizer
         self.contract = contract

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rushes.contract import Contract, Value
+from rushes.contract import FrameContract, Value
 from rushes.errors import ModelError
 from rushes.models.pixels import FACTOR, PAIR, PATCH
 
@@ -176,7 +176,7 @@ class MemoryEstimate:
 
 def estimate_training(
     name: str,
-    contract: Contract,
+    contract: FrameContract,
     batch_size: int,
     lora_rank: int | None,
     nf4: bool,
@@ -234,7 +234,7 @@ def estimate_training(
     )
 
 
-def lengths(contract: Contract, count: Callable[[str], int]) -> tuple[int, int, int]:
+def lengths(contract: FrameContract, count: Callable[[str], int]) -> tuple[int, int, int]:
     """Tokens, scored tokens and patches of one clip, with the longest values in the answers.
 
     Args:
@@ -256,7 +256,7 @@ def lengths(contract: Contract, count: Callable[[str], int]) -> tuple[int, int, 
     return tokens, pairs * values, patches
 
 
-def _sizes(name: str, contract: Contract) -> tuple[Sizes, Callable[[str], int]]:
+def _sizes(name: str, contract: FrameContract) -> tuple[Sizes, Callable[[str], int]]:
     """The sizes of a model, and how many tokens its tokenizer makes of a text, or about how many."""
     if name == "tiny":
         from rushes.models import tiny

@@ -14,7 +14,7 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from rushes.contract import Contract
+from rushes.contract import FrameContract
 from rushes.models.chat import END, TURN, USER, VIDEO_PAD, VISION_END, VISION_START
 
 SPECIAL = (
@@ -29,14 +29,14 @@ SPECIAL = (
 )
 
 
-def _vocabulary(contract: Contract) -> Iterable[str]:
+def _vocabulary(contract: FrameContract) -> Iterable[str]:
     """Every whole piece of text that the contract can produce, then single characters for any other text."""
     yield from (USER, TURN)
     yield from contract.texts()
     yield from (chr(code) for code in (10, *range(32, 127)))
 
 
-def tokenizer(contract: Contract) -> PreTrainedTokenizerFast:
+def tokenizer(contract: FrameContract) -> PreTrainedTokenizerFast:
     """A tokenizer that knows each piece of the contract's questions and answers as one token.
 
     Other text falls back to characters; a character outside of ASCII becomes the unknown token.
@@ -113,7 +113,7 @@ def _spread(model: Qwen2_5_VLForConditionalGeneration) -> None:
 
 
 def build(
-    contract: Contract, seed: int
+    contract: FrameContract, seed: int
 ) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
     """A tiny model with random weights (1.3 M parameters) and its tokenizer."""
     words = tokenizer(contract)

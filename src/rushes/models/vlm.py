@@ -27,7 +27,7 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils import logging as library_logging
 
-from rushes.contract import Contract, read_contract
+from rushes.contract import FrameContract, read_contract
 from rushes.errors import ModelError
 from rushes.models import tiny, vision
 from rushes.models.chat import Chat, Encoded, attention_mask
@@ -51,7 +51,7 @@ class Vlm:
 
     model: nn.Module
     tokenizer: PreTrainedTokenizerBase
-    contract: Contract
+    contract: FrameContract
 
     @property
     def base(self) -> Qwen2_5_VLForConditionalGeneration:
@@ -173,7 +173,7 @@ def check_name(name: str) -> None:
 
 
 def load(
-    name: str, contract: Contract, *, seed: int = 0, precision: Precision = "float32", nf4: bool = False
+    name: str, contract: FrameContract, *, seed: int = 0, precision: Precision = "float32", nf4: bool = False
 ) -> Vlm:
     """Build ``tiny``, or load a checkpoint folder or hub name of the Qwen2.5-VL family.
 

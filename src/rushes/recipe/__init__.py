@@ -8,10 +8,15 @@ from typing import Literal
 
 from rushes.recipe.driving import DrivingRecipe
 from rushes.recipe.operations import OperationsRecipe
-from rushes.recipe.sections import Recipe
+from rushes.recipe.sections import Recipe, VlmRecipe
+from rushes.recipe.sounds import SoundsRecipe
 
-TaskName = Literal["operations", "driving"]
+TaskName = Literal["operations", "driving", "sounds"]
 
-RECIPES: dict[TaskName, type[Recipe]] = {"operations": OperationsRecipe, "driving": DrivingRecipe}
+RECIPES: dict[TaskName, type[Recipe]] = {
+    "operations": OperationsRecipe,
+    "driving": DrivingRecipe,
+    "sounds": SoundsRecipe,
+}
 
-__all__ = ["RECIPES", "DrivingRecipe", "OperationsRecipe", "Recipe", "TaskName"]
+__all__ = ["RECIPES", "DrivingRecipe", "OperationsRecipe", "Recipe", "SoundsRecipe", "TaskName", "VlmRecipe"]

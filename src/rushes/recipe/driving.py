@@ -13,11 +13,11 @@ from rushes.recipe.sections import (
     Count,
     Phase,
     Prepare,
-    Recipe,
     Section,
     Share,
     SplitBySides,
     Train,
+    VlmRecipe,
     form_of_split,
 )
 
@@ -105,7 +105,7 @@ class TrainOnWindows(Train):
     phases: Annotated[tuple[WindowPhase, ...], Field(min_length=1)] = (WindowPhase(),)
 
 
-class DrivingRecipe(Recipe):
+class DrivingRecipe(VlmRecipe):
     """A whole job of the driving task.
 
     Attributes:

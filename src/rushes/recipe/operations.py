@@ -14,12 +14,12 @@ from rushes.recipe.sections import (
     Evaluate,
     Phase,
     Prepare,
-    Recipe,
     Seconds,
     Section,
     Share,
     SplitBySides,
     Train,
+    VlmRecipe,
     form_of_split,
 )
 
@@ -123,7 +123,7 @@ class EvaluateClips(Evaluate):
     contract_clips: Count = 30
 
 
-class OperationsRecipe(Recipe):
+class OperationsRecipe(VlmRecipe):
     """A whole job.
 
     Attributes:

@@ -186,14 +186,22 @@ class Recipe(Section):
         task: what is learnt.
         name: of the report.
         prepare: from recordings to shards.
-        model: which weights to start from.
-        train: how to train.
-        evaluate: what is measured, on what.
     """
 
     task: str
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     prepare: Prepare
+
+
+class VlmRecipe(Recipe):
+    """A job that fine-tunes a vision language model.
+
+    Attributes:
+        model: which weights to start from.
+        train: how to train.
+        evaluate: what is measured, on what.
+    """
+
     model: Model = Model()
     train: Train
     evaluate: Evaluate = Evaluate()
