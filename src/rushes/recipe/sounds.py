@@ -187,7 +187,7 @@ class Distil(Section):
 
     Attributes:
         teacher: the net that teaches.
-        soft_weight: share of the teacher's opinion in the loss, 0 (none) to 1 (nothing else); elsewhere alpha.
+        soft_weight: share of the teacher's opinion in it, 0 (none) to 1 (nothing else); alpha elsewhere.
         temperature: by which both nets' logits are divided; elsewhere tau.
     """
 

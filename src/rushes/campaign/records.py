@@ -1,0 +1,119 @@
+"""What a campaign speaks of: trials, and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+State = Literal["done", "collapsed", "invalid", "failed"]
+"""``collapsed``: whole, but worth nothing, e.g. a net that answers with one class. ``invalid``: its files
+contradict each other or the contract. ``failed``: a stage ended with an error. Only ``done`` has a rank."""
+
+Figure = Mapping[str, float]
+"""``value`` with its interval ``low``, ``high`` and the number ``n`` of rows behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One run of a campaign: the manifest's recipe with overrides and a seed.
+
+    Attributes:
+        name: of the cell, the same for all seeds, e.g. ``cbam-reduction8-kernel3``.
+        group: the entry of the manifest that it comes from, e.g. ``cbam``.
+        phase: in which it runs.
+        seed: of weights and order.
+        overrides: dotted key of the recipe -> value, plain data.
+        control: run or group that it is compared with; None compares with the task's trivial baseline.
+    """
+
+    name: str
+    group: str
+    phase: str
+    seed: int
+    overrides: Mapping[str, Any]
+    control: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Unique in the campaign."""
+        return f"{self.name}-s{self.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a trial, all of it read from finished stages.
+
+    Attributes:
+        trial: which.
+        state: whether it counts.
+        faults: what the contract found; empty where ``state`` is done.
+        signatures: of its stages, by name.
+        fingerprints: ``dataset``, ``weights`` and ``predictions``: hashes of content, none empty.
+        figures: on the validation side, by name.
+        baselines: trivial systems on the validation side: values by name.
+        test: figures on the test side; None while it is sealed for this trial.
+        costs: parameters, MACs, bytes, latency, seconds: whatever is known, by name.
+        error: the error that ended it, where it failed.
+    """
+
+    trial: Trial
+    state: State
+    faults: tuple[str, ...] = ()
+    signatures: Mapping[str, str] | None = None
+    fingerprints: Mapping[str, str] | None = None
+    figures: Mapping[str, Figure] | None = None
+    baselines: Mapping[str, Mapping[str, float]] | None = None
+    test: Mapping[str, Figure] | None = None
+    costs: Mapping[str, float] | None = None
+    error: str | None = None
+
+    def value(self, metric: str) -> float | None:
+        """The figure of the validation side, None where there is none that counts."""
+        if self.state != "done" or self.figures is None or metric not in self.figures:
+            return None
+        return self.figures[metric]["value"]
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in ``results/``."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> Result:
+        """From the form that :meth:`to_json` gives."""
+        return cls(**{**saved, "trial": Trial(**saved["trial"]), "faults": tuple(saved["faults"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a gate decided, with every number that it used.
+
+    Attributes:
+        gate: its name.
+        passed: whether what comes after it may begin.
+        metric, margin, confidence: what was asked.
+        better, than: names of the two runs that were compared, the best of each side.
+        by_seed: seed -> value of ``better``, value of ``than``.
+        difference: mean of the paired differences with its interval; ``n`` seeds, or clips where one seed is
+            all there is.
+        test: which test gave the interval, e.g. ``paired t over seeds``.
+        attempts: one line for each time it was asked: runs spent, what was compared, difference.
+        candidates: name -> mean of the metric over seeds, of every run that was looked at.
+    """
+
+    gate: str
+    passed: bool
+    metric: str
+    margin: float
+    confidence: float | None
+    better: str
+    than: str
+    by_seed: Mapping[int, tuple[float, float]]
+    difference: Figure
+    test: str
+    attempts: tuple[str, ...]
+    candidates: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in ``verdicts/``."""
+        return asdict(self)

@@ -1,0 +1,1 @@
+"""Trained models in forms that devices run, and whether they fit there."""
