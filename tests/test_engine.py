@@ -163,6 +163,52 @@ def test_a_worker_that_dies_idle_costs_nothing():
     assert [(r.value, r.error, r.attempts) for r in results] == [((2, 1), None, 1), ((2, 2), None, 1)]
 
 
+def kill_when_given(key: str, after_s: float | None):
+    """On every start of ``key``, kill the worker before it is given the unit, or a while after that.
+
+    A worker that is stopped runs, for all that its parent can see, and takes up nothing.
+    """
+
+    def on_event(event):
+        if isinstance(event, UnitStarted) and event.key == key:
+            (worker,) = multiprocessing.active_children()
+            os.kill(worker.pid, signal.SIGSTOP)
+            if after_s is None:
+                worker.kill()
+                worker.join()
+            else:
+                threading.Timer(after_s, worker.kill).start()
+
+    return on_event
+
+
+@pytest.mark.parametrize("after_s", [None, 0.3])
+def test_a_worker_that_dies_before_it_takes_a_unit_up_is_no_fault_of_the_unit(after_s):
+    kill, events = kill_when_given("b", after_s), []
+
+    def once(event):
+        if not any(isinstance(told, UnitStarted) and told.key == "b" for told in events):
+            kill(event)
+        events.append(event)
+
+    units = [Unit("a", partial(divmod, 7, 3)), Unit("b", partial(divmod, 8, 3))]
+    results = list(map_units(call, units, workers=1, retries=0, on_event=once))
+    assert [(r.value, r.error, r.attempts) for r in results] == [((2, 1), None, 1), ((2, 2), None, 1)]
+    assert [event.attempt for event in events if isinstance(event, UnitStarted)] == [1, 1, 1]
+
+
+def test_a_unit_whose_workers_always_die_is_given_up():
+    [result] = map_units(
+        call,
+        [Unit("b", partial(divmod, 8, 3))],
+        workers=1,
+        retries=0,
+        on_event=kill_when_given("b", None),
+    )
+    assert (result.value, result.error.kind, result.attempts) == (None, "crash", 1)
+    assert "SIGKILL" in result.error.message
+
+
 def test_in_process_failures_are_the_same(tmp_path):
     calls = {"input": partial(read_json, tmp_path / "none.json"), "exception": partial(int, "x")} | good(2)
     results = run(calls, workers=0)

@@ -253,13 +253,21 @@ def test_units_are_taken_lazily_and_closing_ends_the_workers(engine, units_modul
     wait_for(lambda: all(is_gone(process) for process in processes))
 
 
-def test_a_worker_that_dies_idle_costs_nothing(engine, units_module, tmp_path):
+@pytest.mark.parametrize("seen", ["dead", "dying", "alive"])
+def test_a_worker_that_dies_idle_costs_nothing(engine, units_module, tmp_path, seen):
+    """Also one that dies when the next unit is under way to it; one that is stopped seems to run."""
+
     def units():
         yield Unit("a", partial(units_module.whom, tmp_path / "never_asked"))
         (named,) = tmp_path.iterdir()
         worker = psutil.Process(int(named.name.split("-")[1]))
-        worker.kill()
-        wait_for(lambda: is_gone(worker))
+        if seen == "alive":
+            worker.suspend()
+            threading.Timer(1.0, worker.kill).start()
+        else:
+            worker.kill()
+        if seen == "dead":  # or a zombie, of which the last thread may still be there
+            wait_for(lambda: is_gone(worker))
         yield Unit("b", partial(divmod, 7, 3))
 
     _, after = map_units(call, units(), workers=1, engine=engine, retries=0)

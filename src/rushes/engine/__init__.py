@@ -15,8 +15,10 @@ takes longer than ``timeout_s``         ``timeout``                             
 its node dies, or leaves the cluster    ``crash``                                      ``retries`` times
 ======================================  =============================================  ================
 
-A worker that crashed or ran out of time is replaced by a fresh one. Ctrl-C, an error in the caller and
-closing the iterator stop all workers; a worker whose parent dies, also by ``kill -9``, leaves by itself.
+A worker that crashed or ran out of time is replaced by a fresh one. One that died idle costs nothing, also
+where the next unit was under way to it already: what it never took up is no attempt. Ctrl-C, an error in the
+caller and closing the iterator stop all workers; a worker whose parent dies, also by ``kill -9``, leaves by
+itself.
 
 Attempts are counted by one supervisor, the same for both engines; only what a worker is differs. A unit is
 never worked on twice at the same time on purpose: units may begin by taking away what an earlier attempt

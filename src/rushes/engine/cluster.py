@@ -136,11 +136,11 @@ class ActorWorker:
         if not self.ray.wait([self.pending], timeout=0)[0]:
             return None
         try:
-            message, how = self.ray.get(self.pending)
+            message, lost = self.ray.get(self.pending)
         except self.ray.exceptions.RayError as error:
             raise WorkerLost(_death_text(error)) from error
-        if how is not None:
-            raise WorkerLost(how)
+        if lost is not None:
+            raise lost
         return message
 
     def alive(self) -> bool:

@@ -7,11 +7,17 @@ from typing import Protocol
 
 
 class WorkerLost(Exception):
-    """A worker is gone and what it was doing with it; ``how`` completes the sentence "the worker ..."."""
+    """A worker is gone and what it was doing with it.
 
-    def __init__(self, how: str) -> None:
+    Args:
+        how: completes the sentence "the worker ...".
+        untouched: whether it is known that it never took up what it was sent last.
+    """
+
+    def __init__(self, how: str, untouched: bool = False) -> None:
         self.how = how
-        super().__init__(how)
+        self.untouched = untouched
+        super().__init__(how, untouched)  # both, so that it arrives whole in another process
 
 
 class Worker(Protocol):

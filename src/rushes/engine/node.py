@@ -18,8 +18,8 @@ from rushes.engine.crew import WorkerLost
 from rushes.engine.processes import ProcessWorker
 from rushes.engine.worker import Start
 
-Answer = tuple[bytes | None, str | None]
-"""A message of the worker, or how it was lost."""
+Answer = tuple[bytes | None, WorkerLost | None]
+"""A message of the worker, or that it was lost."""
 
 NODE_LOOK_S = 0.5  # far shorter than the silence after which a cluster gives a node up and its work to others
 
@@ -59,7 +59,7 @@ class RemoteControl:
             try:
                 message = self._worker.receive()
             except WorkerLost as lost:
-                return None, lost.how
+                return None, lost
             if message is not None:
                 return message, None
             self._worker.wait()

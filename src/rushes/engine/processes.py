@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import signal
 import threading
@@ -25,6 +24,7 @@ class ProcessWorker:
 
     process: BaseProcess
     connection: Connection
+    untouched: bool = False  # whether it is known not to have taken up its last payload
 
     @classmethod
     def start(cls, number: int, start: Start) -> ProcessWorker:
@@ -51,8 +51,10 @@ class ProcessWorker:
 
     def send(self, payload: bytes) -> None:
         """Give it a payload."""
-        with contextlib.suppress(OSError):  # it died this moment: who waits for the answer will see that
+        try:
             self.connection.send_bytes(payload)
+        except OSError:  # it died this moment: who waits for the answer will see that
+            self.untouched = True
 
     def receive(self) -> bytes | None:
         """Its next message, None where none is there yet; WorkerLost where there will be none."""
@@ -61,17 +63,19 @@ class ProcessWorker:
                 return self.connection.recv_bytes()
             if self.alive() or self.connection.poll():
                 return None
+        except ConnectionResetError:  # and no end of file: Linux tells that it left a message of ours unread
+            self.untouched = True
         except (EOFError, OSError):
             pass
         self.end()
-        raise WorkerLost(_exit_text(self.process.exitcode))
+        raise WorkerLost(_exit_text(self.process.exitcode), self.untouched)
 
     def wait(self, patience_s: float | None = None) -> None:
         """Until it has a message or is gone."""
         wait([self.connection, self.process.sentinel], patience_s)
 
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether it runs; of one that is just being killed, yes until its last thread has ended."""
         return self.process.is_alive()
 
     def end(self) -> None:

@@ -16,15 +16,25 @@ from rushes.errors import UnitError
 
 START_LIMIT_S = 120.0  # for the imports of a fresh worker; on a loaded machine torch alone can take 30 s
 STARTS_IN_A_ROW = 3  # workers that die before they are ready, until we stop trying
+MISSES = 3  # workers that may die before they take a unit up, until it is thought to be the unit
 
 
 @dataclass(slots=True)
 class _Job:
-    """A unit on its way, its payload pickled, with its attempts so far and the place that lost it last."""
+    """A unit on its way.
+
+    Attributes:
+        key: of the unit.
+        payload: pickled.
+        attempts: so far.
+        misses: workers that died when they were given it, and had not looked at it.
+        lost_at: number of the place that lost it last.
+    """
 
     key: str
     payload: bytes
     attempts: int = 0
+    misses: int = 0
     lost_at: int | None = None
 
 
@@ -120,7 +130,7 @@ class Supervisor:
         try:
             message = place.worker.receive()
         except WorkerLost as lost:
-            return self._bury(place, lost.how)
+            return self._bury(place, lost)
         if message is not None:
             return self._receive(place, message)
         if self._seconds_left(place) == 0.0:
@@ -145,18 +155,24 @@ class Supervisor:
         self.failed_starts = 0
         return None
 
-    def _bury(self, place: _Place, how: str) -> UnitResult | None:
+    def _bury(self, place: _Place, lost: WorkerLost) -> UnitResult | None:
         self._vacate(place)
-        if place.ready:
-            cure = "often the machine ran out of memory: take fewer workers" if "SIGKILL" in how else None
-            return self._lose(place, Failure("crash", "UnitError", f"the worker {how}", place.job.key, cure))
-        self.failed_starts += 1
-        if self.failed_starts >= STARTS_IN_A_ROW:
-            raise UnitError(
-                f"{self.failed_starts} workers in a row could not start; the last one {how}",
-                cure=self.crew.cure,
-            )
-        return None
+        if not place.ready:
+            self.failed_starts += 1
+            if self.failed_starts >= STARTS_IN_A_ROW:
+                raise UnitError(
+                    f"{self.failed_starts} workers in a row could not start; the last one {lost.how}",
+                    cure=self.crew.cure,
+                )
+            return None
+        job = place.job
+        if lost.untouched and job.misses < MISSES:  # dead already when it was given the job: no fault of it
+            job.misses += 1
+            job.attempts -= 1
+            self.queue.appendleft(job)
+            return None
+        cure = "often the machine ran out of memory: take fewer workers" if "SIGKILL" in lost.how else None
+        return self._lose(place, Failure("crash", "UnitError", f"the worker {lost.how}", job.key, cure))
 
     def _vacate(self, place: _Place) -> None:
         del self.places[place.number]
