@@ -15,7 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from rushes.cli import app
-from rushes.runs.run import STAGES
+
+STAGES = ("twin", "prepare", "train", "predict", "evaluate", "report")
 
 HEAVY = ("torch", "transformers", "peft", "sklearn", "matplotlib")
 

@@ -11,10 +11,11 @@ import pytest
 from rushes.models import vlm as family
 from rushes.predict.driving.table import SCHEMA
 from rushes.predict.table import read_predictions
-from rushes.runs.run import STAGES
 from rushes.runs.verify import verify_run
 from rushes.shards.manifest import load_manifest
 from rushes.stages import read_receipt, sha256_file
+
+STAGES = ("twin", "prepare", "train", "predict", "evaluate", "report")
 
 FRONT, LEFT = "camera_front_wide_120fov", "camera_rear_left_70fov"
 RECIPE = f"""\

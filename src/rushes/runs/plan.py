@@ -36,26 +36,8 @@ def plan_run(run: Run) -> list[PlanRow]:
     rows = []
     for name in run.stages:
         status = run.status(name)
-        notes = () if status.state == "done" else _notes(run, name)
+        notes = () if status.state == "done" else run.notes(name)
         rows.append(
             PlanRow(name, run.specs[name].signature, status.state, str(status.folder), status.reason, notes)
         )
     return rows
-
-
-def _notes(run: Run, name: StageName) -> tuple[str, ...]:
-    """Estimated sizes and memory of a stage that is still to do."""
-    if name == "prepare" and run.has_recordings:
-        return (run.audit().summary(),)
-    if name == "train":
-        from rushes.models.memory import estimate_training
-
-        model, phases = run.recipe.model, run.recipe.train.phases
-        largest = max(phase.batch_size for phase in phases)
-        lora = None if model.adapter is None else model.adapter.rank
-        return (
-            estimate_training(
-                model.name, run.contract, largest, lora, model.nf4, precision=model.precision
-            ).text(),
-        )
-    return ()

@@ -21,9 +21,13 @@ PROVEN = ("DONE", "lock", "quarantine.jsonl", "raw/*", "shards/*", "*/checkpoint
 READ: Mapping[StageName, tuple[str, ...]] = {
     "twin": ("units/*",),
     "prepare": ("manifest.json", "recordings.json"),
+    "features": ("manifest.json", "recordings.json"),
+    "teacher": ("model/*",),
+    "logits": ("logits.*",),
     "train": ("model/*",),
     "predict": ("predictions.parquet",),
     "evaluate": (METRICS_FILE,),
+    "export": ("deploy.json",),
     "report": (REPORT_FILE,),
 }
 """What later stages read of a stage, or what proves that."""

@@ -1,6 +1,7 @@
 """A run: the chain of stages that a recipe asks for, each done once and never again.
 
-    twin ─► prepare ─► train ─► predict ─► evaluate ─► report
+    pictures  twin ─► prepare ─► train ─► predict ─► evaluate ─► report
+    sounds    twin ─► features ─► [teacher ─► logits] ─► train ─► predict ─► evaluate ─► export ─► report
 
 Each stage is a function of the recipe and of the folders of the stages before it. What it depends on is in
 its signature; what only says how to work (workers, logging, paths) is not.
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from rushes.contract import Contract
 from rushes.engine import LOCAL, Engine
@@ -25,8 +26,18 @@ from rushes.storage import Home, Workspace
 if TYPE_CHECKING:
     from rushes.shards.read import ShardDataset
 
-StageName = Literal["twin", "prepare", "train", "predict", "evaluate", "report"]
-STAGES: tuple[StageName, ...] = get_args(StageName)
+StageName = Literal[
+    "twin",
+    "prepare",
+    "features",
+    "teacher",
+    "logits",
+    "train",
+    "predict",
+    "evaluate",
+    "export",
+    "report",
+]
 REPORT_FILE, METRICS_FILE = "report.html", "metrics.json"
 
 Tell = Callable[[StageName, float, float, str], None]
@@ -80,19 +91,29 @@ class Run(ABC, Generic[Recipes]):
         recipe: what is asked.
         workspace: folder of all stages of all runs.
         engine: where units of work run; not part of any signature.
+        raw_fingerprint: of the recordings where it is known already; runs of one campaign share it.
+
+    Attributes:
+        dataset: the stage whose folder holds the shards.
 
     Raises:
         RecipeError: what the recipe asks cannot be.
     """
 
-    #: Raised when the same input no longer gives the same dataset, or the same answers.
-    prepare_version: ClassVar[int] = 1
-    predict_version: ClassVar[int] = 1
+    dataset: ClassVar[StageName] = "prepare"
 
-    def __init__(self, recipe: Recipes, workspace: Workspace, engine: Engine = LOCAL) -> None:
+    def __init__(
+        self,
+        recipe: Recipes,
+        workspace: Workspace,
+        engine: Engine = LOCAL,
+        *,
+        raw_fingerprint: str | None = None,
+    ) -> None:
         self.recipe = recipe
         self.workspace = workspace
         self.engine = engine
+        self._raw_fingerprint = raw_fingerprint
         self.check()
 
     @abstractmethod
@@ -120,6 +141,10 @@ class Run(ABC, Generic[Recipes]):
     def audit(self) -> Audit:
         """Look through the recordings; nothing is decoded."""
 
+    def notes(self, name: StageName) -> tuple[str, ...]:
+        """Estimated sizes and memory of a stage that is still to do, for a plan."""
+        return (self.audit().summary(),) if name == self.dataset and self.has_recordings else ()
+
     @abstractmethod
     def headline(self) -> dict[str, Any]:
         """``metrics`` and ``baselines`` of the finished evaluation, as ``--json`` prints them."""
@@ -128,10 +153,17 @@ class Run(ABC, Generic[Recipes]):
     def print_metrics(self, console: Any) -> None:
         """Tables of the finished evaluation."""
 
+    @cached_property
+    def raw_fingerprint(self) -> str | None:
+        """Hash of recordings of one's own; None where they are drawn."""
+        if self.recipe.source.root is None:
+            return None
+        return self._raw_fingerprint or self.fingerprint()
+
     @property
     def stages(self) -> tuple[StageName, ...]:
         """The stages of this recipe in order; recordings of one's own need no twin."""
-        return STAGES if self.recipe.source.root is None else STAGES[1:]
+        return tuple(self.specs)
 
     @property
     def has_recordings(self) -> bool:
@@ -171,45 +203,17 @@ class Run(ABC, Generic[Recipes]):
         from rushes.shards.read import ShardDataset
 
         return ShardDataset.open(
-            self.folder("prepare"), split, opener=self.workspace.opener(self.specs["prepare"])
+            self.folder(self.dataset), split, opener=self.workspace.opener(self.specs[self.dataset])
         )
 
     def status(self, name: StageName) -> Status:
         """How far a stage has come."""
         return self.workspace.status(self.specs[name])
 
-    @cached_property
-    def specs(self) -> dict[StageName, StageSpec]:
-        """What each stage depends on."""
-        recipe = self.recipe
-        specs: dict[StageName, StageSpec] = {}
-
-        def add(
-            name: StageName, version: int, part: Mapping, *inputs: StageName, raw: str | None = None
-        ) -> None:
-            known = {other: specs[other].signature for other in inputs if other in specs}
-            specs[name] = StageSpec(name, version, part, known, raw)
-
-        fingerprint = None
-        if recipe.source.root is None:
-            add("twin", 1, {"task": recipe.task, **self.twin_part()})
-        else:
-            fingerprint = self.fingerprint()
-        of_units = recipe.prepare.model_dump(mode="json", exclude={"workers", "timeout_s", "max_quarantine"})
-        prepare = {
-            "source": recipe.source.model_dump(mode="json", exclude={"root"}),
-            "preprocessing": self.contract.model_dump(mode="json"),
-            "prepare": of_units,
-        }
-        add("prepare", self.prepare_version, prepare, "twin", raw=fingerprint)
-        how = recipe.train.model_dump(mode="json", exclude={"checkpoint_every", "keep", "log_every"})
-        add("train", 1, {"model": recipe.model.model_dump(mode="json"), "train": how}, "prepare")
-        asked = recipe.evaluate.model_dump(mode="json", include={"split", "compare"})
-        add("predict", self.predict_version, asked, "prepare", "train")
-        measured = recipe.evaluate.model_dump(mode="json", exclude={"compare", "batch_size"})
-        add("evaluate", 1, measured, "prepare", "train", "predict")
-        add("report", 1, {"name": recipe.name}, "prepare", "train", "predict", "evaluate")
-        return specs
+    @property
+    @abstractmethod
+    def specs(self) -> Mapping[StageName, StageSpec]:
+        """The stages in order, and what each depends on."""
 
     @property
     def report(self) -> Path:

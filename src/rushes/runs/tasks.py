@@ -12,10 +12,12 @@ from rushes.storage import Workspace
 RUNS: dict[TaskName, type[Run]] = {"operations": OperationsRun, "driving": DrivingRun}
 
 
-def open_run(recipe: Recipe, workspace: Workspace, engine: Engine = LOCAL) -> Run:
-    """A recipe in a workspace, its units worked on by ``engine``.
+def open_run(
+    recipe: Recipe, workspace: Workspace, engine: Engine = LOCAL, *, raw_fingerprint: str | None = None
+) -> Run:
+    """A recipe in a workspace, its units worked on by ``engine``; arguments as of `Run`.
 
     Raises:
         RecipeError: what the recipe asks cannot be.
     """
-    return RUNS[recipe.task](recipe, workspace, engine)
+    return RUNS[recipe.task](recipe, workspace, engine, raw_fingerprint=raw_fingerprint)

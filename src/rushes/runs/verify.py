@@ -228,6 +228,8 @@ def _train_faults(folder: Path) -> Iterator[Found]:
 _PROOFS: Mapping[StageName, Callable[[Path], Iterator[Found]]] = {
     "twin": _twin_faults,
     "prepare": _prepare_faults,
+    "features": _prepare_faults,
+    "teacher": _train_faults,
     "train": _train_faults,
 }
 

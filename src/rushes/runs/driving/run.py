@@ -10,13 +10,14 @@ from rushes.contract import RigContract
 from rushes.contract.driving import camera_setups
 from rushes.errors import RecipeError
 from rushes.recipe import DrivingRecipe
-from rushes.runs.run import Audit, Run
+from rushes.runs.run import Audit
+from rushes.runs.vlm_run import VlmRun
 
 CLIP_S = 20.0
 """Length of a clip of the real dataset, for estimates."""
 
 
-class DrivingRun(Run[DrivingRecipe]):
+class DrivingRun(VlmRun[DrivingRecipe]):
     """Synchronised cameras of a vehicle, from chunk archives to a measured model."""
 
     def check(self) -> None:

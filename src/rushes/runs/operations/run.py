@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 from rushes.contract import ClipContract
 from rushes.recipe import OperationsRecipe
 from rushes.runs.operations.check import check_recipe
-from rushes.runs.run import Audit, Run
+from rushes.runs.run import Audit
+from rushes.runs.vlm_run import VlmRun
 from rushes.sources.openpack_tables import load_label_set
 
 
-class OperationsRun(Run[OperationsRecipe]):
+class OperationsRun(VlmRun[OperationsRecipe]):
     """Footage of people at work, from sessions to a measured model."""
 
     predict_version: ClassVar[int] = 2

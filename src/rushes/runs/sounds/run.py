@@ -1,0 +1,162 @@
+"""A run of the sounds task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar
+
+from rushes.contract import SoundContract
+from rushes.errors import RecipeError
+from rushes.recipe import SoundsRecipe
+from rushes.recipe.sounds import SoundModel, TrainOnSounds
+from rushes.runs.chain import add, begin
+from rushes.runs.run import Audit, Run, StageName
+from rushes.stages import StageSpec
+
+EXPORT_FILE = "deploy.json"
+
+
+class SoundsRun(Run[SoundsRecipe]):
+    """Short sounds, from files to a small net and the device that it fits on."""
+
+    dataset: ClassVar[StageName] = "features"
+
+    def check(self) -> None:
+        """The twin has the classes and the sides that it has.
+
+        Raises:
+            RecipeError: with all faults.
+        """
+        from rushes.sources.dreamcatcher import LABELS
+
+        source, faults = self.recipe.source, []
+        if source.root is None:
+            if source.kind != "dreamcatcher":
+                faults.append("source.root: missing; the twin has the layout dreamcatcher, folder needs a root")
+            if source.split != "index":
+                faults.append("source.split: the twin has its own sides; write index, or give source.root")
+        if source.kind == "dreamcatcher" and (strange := set(self.contract.labels) - set(LABELS)):
+            faults.append(
+                f"preprocessing.labels: dreamcatcher has no class {', '.join(sorted(strange))}; "
+                f"it has {', '.join(LABELS)}"
+            )
+        if faults:
+            raise RecipeError.of(faults, self.recipe.name)
+
+    @property
+    def contract(self) -> SoundContract:
+        """The preprocessing contract."""
+        return self.recipe.preprocessing
+
+    @cached_property
+    def specs(self) -> Mapping[StageName, StageSpec]:
+        """The stages in order, and what each depends on."""
+        recipe, specs = self.recipe, begin(self)
+        features = {
+            "source": recipe.source.model_dump(mode="json", exclude={"root"}),
+            "preprocessing": self.contract.model_dump(mode="json"),
+            "shard_bytes": recipe.prepare.shard_bytes,
+        }
+        add(specs, "features", 1, features, "twin", raw=self.raw_fingerprint)
+        pupil: Mapping[str, Any] = {"distil": None}
+        if recipe.distil is not None:
+            teacher = recipe.distil.teacher
+            # The teacher is the `train` of a run of its own, down to the signature: trained once for all.
+            how = {**_training(teacher.model, teacher.train), "distil": None}
+            add(specs, "teacher", 1, how, "features", kind="train")
+            add(specs, "logits", 1, {}, "features", "teacher")
+            pupil = {"distil": recipe.distil.model_dump(mode="json", exclude={"teacher"})}
+        add(specs, "train", 1, {**_training(recipe.model, recipe.train), **pupil}, "features", "logits")
+        asked = recipe.evaluate
+        add(specs, "predict", 1, {"split": asked.split}, "features", "train")
+        measured = {"split": asked.split, "resamples": asked.resamples}
+        add(specs, "evaluate", 1, measured, "features", "train", "predict")
+        deploy = recipe.deploy.model_dump(mode="json")
+        add(specs, "export", 1, {"split": asked.split, **deploy}, "features", "train")
+        seen: tuple[StageName, ...] = ("features", "teacher", "train", "predict", "evaluate", "export")
+        add(specs, "report", 1, {"name": recipe.name}, *seen)
+        return specs
+
+    @cached_property
+    def scan(self) -> Any:
+        """The blocks of recordings; no sound is decoded."""
+        from rushes.sources import dreamcatcher, sound_folder
+
+        source, labels = self.recipe.source, self.contract.labels
+        if source.kind == "dreamcatcher":
+            return dreamcatcher.scan(self.raw(), labels, pattern=source.pattern)
+        return sound_folder.scan(
+            self.raw(),
+            labels,
+            pattern=source.pattern,
+            table=source.table,
+            split=source.split,
+            shares=source.shares.model_dump(),
+        )
+
+    @property
+    def twin_settings(self) -> Any:
+        """How much is drawn, and how hard it is."""
+        from rushes.twins.sounds import SleepSettings
+
+        return SleepSettings(**self.recipe.twin.model_dump())
+
+    def twin_part(self) -> Mapping[str, Any]:
+        """What is drawn."""
+        return {"twin": self.recipe.twin.model_dump(mode="json")}
+
+    def fingerprint(self) -> str:
+        """Of the sound files."""
+        from rushes.sources import dreamcatcher, sound_folder
+
+        kinds = {"dreamcatcher": dreamcatcher.fingerprint, "folder": sound_folder.fingerprint}
+        return kinds[self.recipe.source.kind](self.raw())
+
+    def audit(self) -> Audit:
+        """What there is of each class on each side."""
+        from rushes.sources import dreamcatcher, sound_folder
+
+        source, labels = self.recipe.source, self.contract.labels
+        if source.kind == "dreamcatcher":
+            return dreamcatcher.audit(self.raw(), labels, pattern=source.pattern)
+        return sound_folder.audit(
+            self.raw(),
+            labels,
+            pattern=source.pattern,
+            table=source.table,
+            split=source.split,
+            shares=source.shares.model_dump(),
+        )
+
+    def notes(self, name: StageName) -> tuple[str, ...]:
+        """What is to be heard, and how large the nets are."""
+        nets = {"train": self.recipe.model}
+        if self.recipe.distil is not None:
+            nets["teacher"] = self.recipe.distil.teacher.model
+        if name not in nets:
+            return super().notes(name)
+        from rushes.models.sound_cost import macs, parameters
+
+        contract = self.contract
+        size = parameters(nets[name], len(contract.labels))
+        per_s = macs(nets[name], contract) / contract.clip_s
+        return (f"{size:,} parameters, {per_s / 1e6:.1f} million multiplications and additions a second",)
+
+    def headline(self) -> dict[str, Any]:
+        """Macro-F1 and its company, and those of the baselines."""
+        from rushes.evaluate.sounds.tables import headline
+
+        return headline(self.metrics())
+
+    def print_metrics(self, console: Any) -> None:
+        """The net among its baselines."""
+        from rushes.evaluate.sounds.tables import print_metrics
+
+        print_metrics(self.metrics(), console)
+
+
+def _training(model: SoundModel, train: TrainOnSounds) -> dict[str, Any]:
+    """What the weights of a net depend on beside its teacher."""
+    how = train.model_dump(mode="json", exclude={"checkpoint_every", "keep", "log_every"})
+    return {"model": model.model_dump(mode="json"), "train": how}
