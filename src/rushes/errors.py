@@ -12,6 +12,7 @@ RushesError                 anything that a user can cause and cure; exit code 1
 ├── ModelError              a checkpoint that is missing, unreadable or does not fit
 ├── TrainError              training that cannot go on: a loss that is not finite, say
 ├── AnswerError             a model's answer that cannot be read
+├── GateError               a gate of a campaign that failed for good; exit code 3
 └── MetricError             input for which a metric is not defined (also a ValueError)
 """
 
@@ -61,11 +62,11 @@ class RecipeError(RushesError):
     exit_code = 2
 
     @classmethod
-    def of(cls, faults: Sequence[str], where: object) -> RecipeError:
-        """Build one error out of all ``faults`` of the recipe at ``where``."""
+    def of(cls, faults: Sequence[str], where: object, what: str = "recipe") -> RecipeError:
+        """Build one error out of all ``faults`` of the recipe (or other file that asks) at ``where``."""
         noun = "fault" if len(faults) == 1 else "faults"
         listing = "\n".join(f"  - {fault}" for fault in faults)
-        return cls(f"the recipe has {len(faults)} {noun}:\n{listing}", where=where)
+        return cls(f"the {what} has {len(faults)} {noun}:\n{listing}", where=where)
 
 
 class SourceError(RushesError):
@@ -106,6 +107,12 @@ class TrainError(RushesError):
 
 class AnswerError(RushesError):
     """A model's answer that cannot be read."""
+
+
+class GateError(RushesError):
+    """A gate of a campaign that failed for good: what comes after it is not begun."""
+
+    exit_code = 3
 
 
 class MetricError(RushesError, ValueError):

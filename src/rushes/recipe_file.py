@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -18,7 +20,51 @@ MAX_RECIPE_BYTES = 100_000
 MAX_FAULTS = 50
 MAX_DEPTH = 20
 
+KEYS = {"recipe": "task and source", "manifest": "campaign, recipe and phases"}
+"""First keys of each kind of file."""
+
 Keys = tuple[str, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A YAML file as it was read.
+
+    Attributes:
+        path: the file.
+        tree: its plain values.
+        root: the node of ``tree``; nodes know their lines.
+        what: the file is to its reader: a recipe, say.
+    """
+
+    path: Path
+    tree: dict[str, Any]
+    root: yaml.Node
+    what: str = "recipe"
+
+    def where(self, place: Sequence[str | int]) -> str:
+        """File and line of the deepest key of ``place`` that the file holds."""
+        return f"{self.path.name}:{_line(self.root, place)[0]}"
+
+    def repeated(self) -> list[str]:
+        """A fault for each key that stands twice in one mapping."""
+        return [f"{self.path.name}:{line}: {fault}" for line, fault in _repeated(self.root)]
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A value in place of a file's own.
+
+    Attributes:
+        key: dotted, e.g. ``train.seed``; ``phases.0.steps`` reaches into a list that the file spells out.
+        value: plain data.
+        origin: where it was asked for, as faults name it, e.g. ``--set train.seed=3``.
+    """
+
+    key: str
+    value: Any
+    origin: str
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -33,50 +79,105 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: with every fault, its line (or the override it stands in), and the near name for a
             misspelt key.
     """
-    path = Path(path)
-    tree, root = _parse(_read(path), path)
-    faults = [f"{path.name}:{line}: {fault}" for line, fault in _repeated(root)]
-    faults += _override(tree, overrides)
-    asked = {tuple(text.partition("=")[0].split(".")): text for text in overrides}
+    document = read_tree(Path(path))
+    asked, faults = _parse_overrides(overrides)
+    recipe, more = resolve(document, asked)
+    refuse([*document.repeated(), *faults, *more], document)
+    assert recipe is not None
+    return recipe
+
+
+def read_tree(path: Path, what: str = "recipe") -> Document:
+    """Read a YAML file; nothing is checked but that it is one, and harmless.
+
+    Raises:
+        RecipeError: it cannot be read, is no YAML, or could grow without bound: aliases, size, depth.
+    """
+    tree, root = _parse(_read(path, what), path, what)
+    return Document(path, tree, root, what)
+
+
+def resolve(document: Document, overrides: Sequence[Override] = ()) -> tuple[Recipe | None, list[str]]:
+    """The recipe of a document with overrides, applied in order; and all its faults.
+
+    The document stays as it is. There is a recipe where there are no faults.
+    """
+    tree = copy.deepcopy(document.tree)
+    faults = _override(tree, overrides)
+    asked = {tuple(override.key.split(".")): override.origin for override in overrides}
     task = tree.get("task", "operations")
     if not isinstance(task, str) or task not in RECIPES:
-        near = difflib.get_close_matches(str(task), RECIPES, n=1, cutoff=0.5)
-        known = f"did you mean {near[0]}?" if near else f"known are {', '.join(RECIPES)}"
-        where = _where(["task"], root, path.name, asked)
-        raise RecipeError.of([*faults, f"{where}: task: no task {_short(task)}; {known}"], path)
-    schema = RECIPES[task]
+        where = _where(["task"], document, asked)
+        return None, [*faults, f"{where}: task: no task {_short(task)}; {near(str(task), RECIPES)}"]
+    recipe, more = validate(RECIPES[task], document, tree, asked)
+    faults += more
+    return (None if faults else recipe), faults
+
+
+def validate(
+    schema: type[Model], document: Document, tree: Mapping[str, Any], asked: Mapping[Keys, str] | None = None
+) -> tuple[Model | None, list[str]]:
+    """``tree`` as a ``schema``, or every fault of it as ``file:line: place: what, and the near name``.
+
+    Args:
+        schema: what it must be.
+        document: where ``tree`` comes from.
+        tree: its values, overridden or not.
+        asked: origins of overridden keys.
+    """
     try:
-        recipe = schema.model_validate(tree)
+        return schema.model_validate(tree), []
     except ValidationError as error:
         details = (detail for detail in error.errors(include_url=False) if not _is_echo(detail))
-        faults += [_fault(detail, schema, root, path.name, asked) for detail in details]
+        return None, [_fault(detail, schema, document, asked or {}) for detail in details]
+
+
+def refuse(faults: Sequence[str], document: Document) -> None:
+    """Raise all faults of a document at once; nothing where there are none.
+
+    Raises:
+        RecipeError: there are faults.
+    """
+    if len(faults) > MAX_FAULTS:
+        faults = [*faults[:MAX_FAULTS], f"and {len(faults) - MAX_FAULTS} more"]
     if faults:
-        if len(faults) > MAX_FAULTS:
-            faults = [*faults[:MAX_FAULTS], f"and {len(faults) - MAX_FAULTS} more"]
-        raise RecipeError.of(faults, path)
-    return recipe
+        raise RecipeError.of(faults, document.path, document.what)
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """What somebody who wrote ``name`` may have meant.
+
+    >>> near("tran", ["train", "evaluate"])
+    'did you mean train?'
+    >>> near("x", ["train", "evaluate"])
+    'known are train, evaluate'
+    """
+    known = list(known)
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {found[0]}?" if found else f"known are {', '.join(known) or 'none'}"
 
 
 # --- YAML -------------------------------------------------------------------------------------------------
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, what: str) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_RECIPE_BYTES + 1)
         if len(data) > MAX_RECIPE_BYTES:
-            raise RecipeError.of([f"a recipe is at most {MAX_RECIPE_BYTES} bytes long"], path)
+            raise RecipeError.of([f"a {what} is at most {MAX_RECIPE_BYTES} bytes long"], path, what)
         return data.decode("utf-8-sig")
     except OSError as error:
-        raise RecipeError.of([f"cannot be read: {error.strerror}"], path) from None
+        raise RecipeError.of([f"cannot be read: {error.strerror}"], path, what) from None
     except UnicodeDecodeError as error:
-        raise RecipeError.of([f"not a text in UTF-8: {error.reason} at byte {error.start}"], path) from None
+        fault = f"not a text in UTF-8: {error.reason} at byte {error.start}"
+        raise RecipeError.of([fault], path, what) from None
 
 
-def _parse(text: str, path: Path) -> tuple[dict[str, Any], yaml.Node]:
+def _parse(text: str, path: Path, what: str) -> tuple[dict[str, Any], yaml.Node]:
     """Plain values, and the nodes that know their lines."""
     try:
-        _refuse_traps(text, path)
+        _refuse_traps(text, path, what)
         loader = yaml.SafeLoader(text)
         try:
             root = loader.get_single_node()
@@ -85,16 +186,16 @@ def _parse(text: str, path: Path) -> tuple[dict[str, Any], yaml.Node]:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
         line = "" if error.problem_mark is None else f"{path.name}:{error.problem_mark.line + 1}: "
-        raise RecipeError.of([f"{line}not YAML: {error.problem or error.context}"], path) from None
+        raise RecipeError.of([f"{line}not YAML: {error.problem or error.context}"], path, what) from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that cannot be
-        raise RecipeError.of([f"not YAML: {str(error).splitlines()[0]}"], path) from None
+        raise RecipeError.of([f"not YAML: {str(error).splitlines()[0]}"], path, what) from None
     if not isinstance(tree, dict):
         found = "an empty file" if tree is None else type(tree).__name__
-        raise RecipeError.of([f"expected keys such as task and source, found {found}"], path)
+        raise RecipeError.of([f"expected keys such as {KEYS[what]}, found {found}"], path, what)
     return tree, root
 
 
-def _refuse_traps(text: str, path: Path) -> None:
+def _refuse_traps(text: str, path: Path, what: str) -> None:
     """Refuse, before anything is built of it, what a small file can grow without bound with."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -102,11 +203,11 @@ def _refuse_traps(text: str, path: Path) -> None:
         depth -= isinstance(event, yaml.CollectionEndEvent)
         fault = None
         if isinstance(event, yaml.AliasEvent):
-            fault = f"*{event.anchor}: write the value out, a recipe has no aliases"
+            fault = f"*{event.anchor}: write the value out, a {what} has no aliases"
         elif depth > MAX_DEPTH:
             fault = f"nested more than {MAX_DEPTH} deep"
         if fault is not None:
-            raise RecipeError.of([f"{path.name}:{event.start_mark.line + 1}: {fault}"], path)
+            raise RecipeError.of([f"{path.name}:{event.start_mark.line + 1}: {fault}"], path, what)
 
 
 def _repeated(node: yaml.Node, place: str = "") -> Iterator[tuple[int, str]]:
@@ -127,20 +228,30 @@ def _repeated(node: yaml.Node, place: str = "") -> Iterator[tuple[int, str]]:
 # --- overrides --------------------------------------------------------------------------------------------
 
 
-def _override(tree: dict[str, Any], overrides: Sequence[str]) -> list[str]:
-    """Write ``a.b=c`` texts into ``tree``; returns what was wrong with them."""
-    faults = []
-    for text in overrides:
-        place, equals, value = text.partition("=")
-        keys = place.split(".")
-        if not equals or not all(keys):
+def _parse_overrides(texts: Sequence[str]) -> tuple[list[Override], list[str]]:
+    """``a.b=c`` texts as overrides; and what was wrong with them."""
+    overrides, faults = [], []
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not all(key.split(".")):
             faults.append(f"--set {text}: write it as section.key=value")
             continue
         try:
-            _put(tree, keys, yaml.safe_load(value))
+            overrides.append(Override(key, yaml.safe_load(value), f"--set {text}"))
         except (ValueError, yaml.YAMLError) as error:
             problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else error
             faults.append(f"--set {text}: {problem}")
+    return overrides, faults
+
+
+def _override(tree: dict[str, Any], overrides: Sequence[Override]) -> list[str]:
+    """Write overrides into ``tree``; returns what was wrong with them."""
+    faults = []
+    for override in overrides:
+        try:
+            _put(tree, override.key.split("."), copy.deepcopy(override.value))
+        except ValueError as error:
+            faults.append(f"{override.origin}: {error}")
     return faults
 
 
@@ -171,13 +282,13 @@ def _put(tree: dict[str, Any], keys: Sequence[str], value: Any) -> None:
 
 
 def _fault(
-    detail: ErrorDetails, schema: type[Recipe], root: yaml.Node, name: str, asked: Mapping[Keys, str]
+    detail: ErrorDetails, schema: type[BaseModel], document: Document, asked: Mapping[Keys, str]
 ) -> str:
     """One pydantic error as ``file:line: place: what, and the near name``."""
     # Pydantic adds "[key]" for a key, and recipe/ marks the branches of a union with "<...>".
     place = [part for part in detail["loc"] if not str(part).startswith(("[", "<"))]
-    where, what = _where(place, root, name, asked), _what(detail, schema, place)
-    return f"{where}: {'.'.join(map(str, place)) or 'recipe'}: {what}"
+    where, what = _where(place, document, asked), _what(detail, schema, place)
+    return f"{where}: {'.'.join(map(str, place)) or document.what}: {what}"
 
 
 def _is_echo(detail: ErrorDetails) -> bool:
@@ -185,23 +296,23 @@ def _is_echo(detail: ErrorDetails) -> bool:
     return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
-def _where(place: Sequence[str | int], root: yaml.Node, name: str, asked: Mapping[Keys, str]) -> str:
+def _where(place: Sequence[str | int], document: Document, asked: Mapping[Keys, str]) -> str:
     """The override that wrote ``place``, or that began it where the file has none; else its line."""
     keys = tuple(map(str, place))
-    line, depth = _line(root, place)
+    line, depth = _line(document.root, place)
     for override in sorted(asked, key=len, reverse=True):
         wrote, began = keys[: len(override)] == override, override[: len(keys)] == keys and depth < len(keys)
         if wrote or began:
-            return f"--set {asked[override]}"
-    return f"{name}:{line}"
+            return asked[override]
+    return f"{document.path.name}:{line}"
 
 
-def _what(detail: ErrorDetails, schema: type[Recipe], place: Sequence[str | int]) -> str:
+def _what(detail: ErrorDetails, schema: type[BaseModel], place: Sequence[str | int]) -> str:
     kind, found = detail["type"], detail.get("input")
     if kind in ("extra_forbidden", "invalid_key"):
         known = _siblings(schema, place[:-1])
-        near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
-        return "unknown key; " + (f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}")
+        found = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
+        return "unknown key; " + (f"did you mean {found[0]}?" if found else f"known here: {', '.join(known)}")
     if kind in ("model_type", "model_attributes_type"):
         known = ", ".join(_siblings(schema, place)[:4])
         return f"expected keys such as {known}, found {'nothing' if found is None else _short(found)}"
@@ -234,7 +345,7 @@ def _line(node: yaml.Node, place: Sequence[str | int]) -> tuple[int, int]:
     return line, depth
 
 
-def _siblings(schema: type[Recipe], place: Sequence[str | int]) -> list[str]:
+def _siblings(schema: type[BaseModel], place: Sequence[str | int]) -> list[str]:
     """Keys that the section at ``place`` knows."""
     section: Any = schema
     for part in place:
