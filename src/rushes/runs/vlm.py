@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rushes.engine import LOCAL
 from rushes.runs.run import Run, Tell
 from rushes.stages import OpenStage, read_done
+from rushes.storage import Workspace
+
+if TYPE_CHECKING:
+    from rushes.predict.units import Chunk, Questions, Row
+    from rushes.shards.read import ShardDataset
 
 
 def base_model(run: Run) -> Any:
@@ -84,37 +91,87 @@ def train_model(
     return summary, {"samples": len(samples)}
 
 
+@dataclass(frozen=True)
+class Panel:
+    """The models of a run before a split, in this process or in one that a panel was sent to.
+
+    It travels as the recipe and what says which stages are meant. Samples and models are opened when they are
+    first asked for, and stay open.
+
+    Attributes:
+        kind, recipe, workspace, raw_fingerprint: what makes the run again.
+        questions: how its task asks.
+    """
+
+    kind: type[Run]
+    recipe: Any
+    workspace: Workspace
+    raw_fingerprint: str | None
+    questions: Questions
+
+    @classmethod
+    def of(cls, run: Run, questions: Questions) -> Panel:
+        """The models of ``run``."""
+        return cls(type(run), run.recipe, run.workspace, run.raw_fingerprint, questions)
+
+    @cached_property
+    def run(self) -> Run:
+        """The run, here."""
+        return self.kind(self.recipe, self.workspace, raw_fingerprint=self.raw_fingerprint)
+
+    @cached_property
+    def samples(self) -> ShardDataset:
+        """The split that is reported."""
+        self.run.bring(self.run.dataset)
+        return self.run.samples(self.recipe.evaluate.split)
+
+    @cached_property
+    def trained(self) -> Any:
+        """Answers with the model after training."""
+        self.run.bring("train")
+        return self.questions.answerer(trained_model(self.run), self.recipe.evaluate.batch_size)
+
+    @cached_property
+    def untrained(self) -> Any:
+        """Answers with the model before training."""
+        return self.questions.answerer(base_model(self.run), self.recipe.evaluate.batch_size)
+
+    def rows_of(self, chunk: Chunk) -> Sequence[Row]:
+        """Answer a chunk of questions."""
+        from rushes.predict.units import one_thread
+
+        answerer = self.untrained if chunk.variant == "untrained" else self.trained
+        split, seed = self.recipe.evaluate.split, self.recipe.train.seed
+        with one_thread():
+            return self.questions.rows_of(answerer, self.samples, chunk, split, seed)
+
+
 def let_answer(
-    run: Run,
-    stage: OpenStage,
-    tell: Tell,
-    answerer: Callable[[Any, int], Any],
-    predict: Callable[..., Any],
-) -> tuple[Mapping, Mapping]:
+    run: Run, stage: OpenStage, tell: Tell, questions: Questions
+) -> tuple[Mapping[str, Any], Mapping[str, int]]:
     """Let the trained model, and what it is compared with, answer about the samples that are reported.
 
     Args:
         run, stage, tell: what every stage gets.
-        answerer: made of a model and the number of samples that are answered at a time.
-        predict: asks answerers by variant; gives the table of their answers.
+        questions: how the task asks.
     """
     from rushes.predict.table import write_predictions
+    from rushes.predict.units import predict
 
-    asked = run.recipe.evaluate
-    trained = trained_model(run)
-    answerers = {"model": answerer(trained, asked.batch_size)}
-    for variant in asked.compare:
-        shown = base_model(run) if variant == "untrained" else trained
-        answerers[variant] = answerer(shown, asked.batch_size)
+    asked, samples = run.recipe.evaluate, run.samples(run.recipe.evaluate.split)
+    variants = ("model", *asked.compare)
+    away = run.engine.kind != LOCAL.kind
     table = predict(
-        answerers,
-        run.samples(asked.split),
-        asked.split,
-        run.recipe.train.seed,
+        Panel.of(run, questions).rows_of,
+        {variant: questions.asked_about(samples, variant) for variant in variants},
+        questions.schema,
+        batch_size=asked.batch_size,
+        workers=asked.workers or (run.recipe.prepare.workers if away else 0),
+        engine=run.engine,
         on_progress=lambda done, total: tell("predict", done, total, "answers"),
     )
     write_predictions(table, stage.folder)
-    return {"variants": list(answerers)}, {"answers": len(table)}
+    return {"variants": list(variants)}, {"answers": len(table)}
 
 
 def provenance(run: Run) -> dict[str, Any]:

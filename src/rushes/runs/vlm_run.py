@@ -36,7 +36,7 @@ class VlmRun(Run[VlmRecipes]):
         add(specs, "train", 1, {"model": recipe.model.model_dump(mode="json"), "train": how}, "prepare")
         asked = recipe.evaluate.model_dump(mode="json", include={"split", "compare"})
         add(specs, "predict", self.predict_version, asked, "prepare", "train")
-        measured = recipe.evaluate.model_dump(mode="json", exclude={"compare", "batch_size"})
+        measured = recipe.evaluate.model_dump(mode="json", exclude={"compare", "batch_size", "workers"})
         add(specs, "evaluate", 1, measured, "prepare", "train", "predict")
         add(specs, "report", 1, {"name": recipe.name}, "prepare", "train", "predict", "evaluate")
         return specs

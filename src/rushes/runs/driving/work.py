@@ -145,10 +145,9 @@ def _train(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapp
 
 
 def _predict(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from rushes.predict.driving.answer import Answerer
-    from rushes.predict.driving.table import predict
+    from rushes.predict.driving.table import QUESTIONS
 
-    return let_answer(run, stage, tell, Answerer, predict)
+    return let_answer(run, stage, tell, QUESTIONS)
 
 
 def _evaluate(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:

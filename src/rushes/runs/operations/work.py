@@ -128,10 +128,9 @@ def _train(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, M
 
 
 def _predict(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from rushes.predict.operations.answer import Answerer
-    from rushes.predict.operations.table import predict
+    from rushes.predict.operations.table import QUESTIONS
 
-    return let_answer(run, stage, tell, Answerer, predict)
+    return let_answer(run, stage, tell, QUESTIONS)
 
 
 def _evaluate(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:

@@ -33,7 +33,7 @@ class SoundsRun(Run[SoundsRecipe]):
         source, faults = self.recipe.source, []
         if source.root is None:
             if source.kind != "dreamcatcher":
-                faults.append("source.root: missing; the twin has the layout dreamcatcher, folder needs a root")
+                faults.append("source.root: missing; the twin has the layout dreamcatcher, not folder")
             if source.split != "index":
                 faults.append("source.split: the twin has its own sides; write index, or give source.root")
         if source.kind == "dreamcatcher" and (strange := set(self.contract.labels) - set(LABELS)):

@@ -1,0 +1,72 @@
+"""What a campaign reads of a finished run: figures, trivial baselines, costs, fingerprints, signatures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rushes.campaign.records import Figure
+from rushes.recipe import TaskName
+from rushes.runs.run import METRICS_FILE, Run
+from rushes.shards.manifest import load_manifest
+from rushes.stages import read_done, read_json, sha256_file
+
+MODEL = "model"
+PREDICTIONS_FILE = "predictions.parquet"
+
+SYSTEMS: Mapping[TaskName, Callable[[Mapping[str, Any]], Mapping[str, Mapping[str, Figure]]]] = {
+    "operations": lambda metrics: metrics["all"]["systems"],
+    "driving": lambda metrics: metrics["all"]["systems"],
+    "sounds": lambda metrics: metrics["systems"],
+}
+"""Where the figures of all systems stand in the metrics of a task."""
+
+
+def figures_of(run: Run) -> dict[str, Figure]:
+    """The model's figures with their intervals."""
+    return dict(SYSTEMS[run.recipe.task](run.metrics())[MODEL])
+
+
+def baselines_of(run: Run) -> dict[str, dict[str, float]]:
+    """Values of the systems that the model must beat."""
+    return run.headline()["baselines"]
+
+
+def signatures_of(run: Run) -> dict[str, str]:
+    """Of all stages, by name."""
+    return {name: spec.signature for name, spec in run.specs.items()}
+
+
+def fingerprints_of(run: Run) -> dict[str, str]:
+    """Hashes of the content that the figures rest on."""
+    trained = read_done(run.folder("train")) or {"summary": {}}
+    return {
+        "dataset": load_manifest(run.folder(run.dataset)).checksum,
+        "weights": trained["summary"].get("weights", ""),
+        "predictions": sha256_file(run.folder("predict") / PREDICTIONS_FILE),
+        "metrics": sha256_file(run.folder("evaluate") / METRICS_FILE),
+    }
+
+
+def costs_of(run: Run) -> dict[str, Any]:
+    """What the run took and what its model takes: seconds of training; for sounds the deploy report.
+
+    Names are those of the leaderboard's columns.
+    """
+    trained = read_done(run.folder("train")) or {"seconds": 0.0, "finished": ""}
+    costs: dict[str, Any] = {"seconds": trained["seconds"], "ended": trained["finished"]}
+    if "export" in run.specs:
+        found = read_json(run.folder("export") / "deploy.json")
+        costs |= {
+            "parameters": found["parameters"],
+            "macs": found["macs_per_clip"],
+            "macs_per_s": found["macs_per_s"],
+            "bytes_fp32": found["bytes"]["fp32"],
+            "bytes_int8": found["bytes"]["int8"],
+            "parity": found["parity"],
+            "int8_drop": found["f1_macro"]["drop"],
+            "fits": float(found["verdict"]["fits"]),
+            "latency_p50_ms": found["time"]["p50_ms"],
+            "latency_p95_ms": found["time"]["p95_ms"],
+        }
+    return costs
