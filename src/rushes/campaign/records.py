@@ -55,6 +55,10 @@ class Result:
         test: figures on the test side; None while it is sealed for this trial.
         costs: parameters, MACs, bytes, latency, seconds: whatever is known, by name.
         error: the error that ended it, where it failed.
+        collapsed: the one class that it answers with, where it collapsed to one.
+        best_epoch, epochs: the epoch whose weights were kept, and how many were trained; None where the
+            task counts steps.
+        started, ended: of its own stages, UTC, ISO 8601; these and ``costs`` of time differ from run to run.
     """
 
     trial: Trial
@@ -67,6 +71,11 @@ class Result:
     test: Mapping[str, Figure] | None = None
     costs: Mapping[str, float] | None = None
     error: str | None = None
+    collapsed: str | None = None
+    best_epoch: int | None = None
+    epochs: int | None = None
+    started: str | None = None
+    ended: str | None = None
 
     def value(self, metric: str) -> float | None:
         """The figure of the validation side, None where there is none that counts."""
@@ -117,3 +126,39 @@ class Verdict:
     def to_json(self) -> dict[str, Any]:
         """As it stands in ``verdicts/``."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The best run of a group on the validation side: what the test side is opened for.
+
+    Attributes:
+        group: of which it is the best.
+        name: of the run.
+        metric: by which it was chosen.
+        candidates: name -> mean of the metric over seeds on the validation side, of every run looked at.
+        seeds: over which.
+    """
+
+    group: str
+    name: str
+    metric: str
+    candidates: Mapping[str, float]
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One look at the test side.
+
+    Attributes:
+        name: of the run.
+        group: for which it was selected.
+        seeds: of the run.
+        selection: hash of all selections, frozen before the first look.
+    """
+
+    name: str
+    group: str
+    seeds: tuple[int, ...]
+    selection: str

@@ -1,0 +1,210 @@
+"""The leaderboard as a file: fixed columns, one row for each trial that passed the contract.
+
+The columns of a task are always the same, in the same order; those of time come last, and a file less those
+is a function of the finished stages alone. What the contract refuses has no row: it stands in
+``negative-results.md``. A collapsed run has one, with its state, and no rank.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any, Literal
+
+from rushes.campaign.records import Result
+from rushes.campaign.standing import Board, baseline_of, difference_by_seed
+from rushes.errors import StageError
+from rushes.evaluate.driving.names import TITLES as DRIVING_FIGURES
+from rushes.evaluate.operations.names import COMPARED as OPERATIONS_FIGURES
+from rushes.recipe import TaskName
+from rushes.stages import canonical_json, write_atomic
+
+FILE = "leaderboard.csv"
+
+FIGURES: Mapping[TaskName, tuple[str, ...]] = {
+    "operations": OPERATIONS_FIGURES,
+    "driving": tuple(DRIVING_FIGURES),
+    "sounds": ("f1_macro", "balanced_accuracy", "accuracy", "precision_macro", "recall_macro", "loss"),
+}
+"""The figures that have columns, beside the campaign's metric."""
+
+COSTS = (
+    *("parameters", "macs", "macs_per_s", "bytes_fp32", "bytes_int8"),
+    *("int8_drop", "parity", "fits"),
+)
+"""The costs that have columns; ``fits`` is 1 where the net fits its device, else 0."""
+
+LATENCY = ("latency_p50_ms", "latency_p95_ms")
+TIME = (*LATENCY, "seconds", "started", "ended")
+"""The columns that differ between two runs of the same thing; they come last."""
+
+FINGERPRINTS = ("dataset", "weights", "predictions")
+
+Kind = Literal["text", "whole", "real", "json"]
+Value = str | int | float | dict | None
+Row = dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its name and what its cells hold; an empty cell is None."""
+
+    name: str
+    kind: Kind
+
+
+def figures_of(board: Board) -> tuple[str, ...]:
+    """The figures of a leaderboard, the campaign's metric first."""
+    return tuple(dict.fromkeys((board.metric, *FIGURES[board.task])))
+
+
+def columns(board: Board) -> tuple[Column, ...]:
+    """The columns of a leaderboard, in order."""
+    figures = figures_of(board)
+    ends = ("", "_low", "_high")
+
+    def of(kind: Kind, *names: str) -> list[Column]:
+        return [Column(name, kind) for name in names]
+
+    return (
+        *of("text", "campaign", "task", "metric", "name", "group", "phase"),
+        *of("whole", "seed"),
+        *of("text", "state", "faults", "control"),
+        *of("json", "overrides", "signatures"),
+        *of("text", *(f"{name}_sha256" for name in FINGERPRINTS)),
+        *of("real", *(f"val_{figure}{end}" for figure in figures for end in ends)),
+        *of("text", "baseline"),
+        *of("real", "baseline_value", "difference"),
+        *of("real", *(f"test_{figure}{end}" for figure in figures for end in ends)),
+        *of("text", "collapsed"),
+        *of("whole", "best_epoch", "epochs"),
+        *of("real", *COSTS, *LATENCY, "seconds"),
+        *of("text", "started", "ended"),
+    )
+
+
+def rows(board: Board, results: Sequence[Result]) -> list[Row]:
+    """One row for each trial that passed the contract or collapsed, by phase, name and seed.
+
+    Phases keep the order in which they first stand among ``results``.
+
+    Raises:
+        StageError: two results are of one trial.
+    """
+    keys = [result.trial.key for result in results]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise StageError(
+            f"two results of one trial: {', '.join(twice)}", cure="keep the newer file in results/ only"
+        )
+    phases = list(dict.fromkeys(result.trial.phase for result in results))
+    counted = [result for result in results if result.state in ("done", "collapsed")]
+    in_order = sorted(
+        counted, key=lambda one: (phases.index(one.trial.phase), one.trial.name, one.trial.seed)
+    )
+    return [_row(board, result, results) for result in in_order]
+
+
+def _row(board: Board, result: Result, results: Sequence[Result]) -> Row:
+    trial, costs = result.trial, result.costs or {}
+    system, baseline = baseline_of(board, result)
+    cells: dict[str, Any] = {
+        "campaign": board.campaign,
+        "task": board.task,
+        "metric": board.metric,
+        **{name: getattr(trial, name) for name in ("name", "group", "phase", "seed", "control")},
+        **{name: getattr(result, name) for name in ("state", "collapsed", "best_epoch", "epochs")},
+        **{name: getattr(result, name) for name in ("started", "ended")},
+        "faults": "; ".join(result.faults) or None,
+        "overrides": dict(trial.overrides),
+        "signatures": dict(result.signatures or {}),
+        **{f"{name}_sha256": (result.fingerprints or {}).get(name) for name in FINGERPRINTS},
+        **_figures("val", figures_of(board), result.figures),
+        "baseline": system,
+        "baseline_value": baseline,
+        "difference": difference_by_seed(board, result, results),
+        **_figures("test", figures_of(board), result.test),
+        **{name: costs.get(name) for name in (*COSTS, *LATENCY, "seconds")},
+    }
+    return {column.name: cells[column.name] for column in columns(board)}
+
+
+def _figures(side: str, names: Sequence[str], figures: Mapping[str, Any] | None) -> dict[str, Any]:
+    found = figures or {}
+    return {
+        f"{side}_{name}{end}": found.get(name, {}).get(part)
+        for name in names
+        for part, end in (("value", ""), ("low", "_low"), ("high", "_high"))
+    }
+
+
+def write_leaderboard(path: Path, board: Board, results: Sequence[Result]) -> None:
+    """Write the leaderboard, whole or not at all.
+
+    Raises:
+        StageError: two results are of one trial, or a figure is not finite.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    head = columns(board)
+    writer.writerow(column.name for column in head)
+    for row in rows(board, results):
+        where = f"{row['name']}-s{row['seed']}"
+        writer.writerow(_written(column, row[column.name], where) for column in head)
+    write_atomic(path, text.getvalue())
+
+
+def _written(column: Column, value: Value, where: str) -> str:
+    if value is None:
+        return ""
+    if column.kind == "json":
+        return canonical_json(value)
+    if column.kind == "real":
+        if not isfinite(value):
+            raise StageError(f"{column.name} is {value}, not a finite number", where=where)
+        return repr(float(value))
+    return str(value)
+
+
+def read_leaderboard(path: Path, board: Board) -> list[Row]:
+    """Read what :func:`write_leaderboard` wrote; reading and writing again gives the same bytes.
+
+    Raises:
+        StageError: the file is missing, has other columns, or a cell that is not of its kind.
+    """
+    cure = "run `rushes campaign report MANIFEST`: it writes the file again from the finished stages"
+    head = columns(board)
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            lines = list(csv.reader(file, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise StageError(f"no leaderboard: {error}", where=path, cure=cure) from error
+    if not lines or lines[0] != [column.name for column in head]:
+        raise StageError("the columns are not those of a leaderboard", where=path, cure=cure)
+    found = []
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            cells = zip(head, line, strict=True)
+            found.append({column.name: _PARSE[column.kind](cell) if cell else None for column, cell in cells})
+        except ValueError as error:
+            raise StageError(f"a row does not hold: {error}", where=f"{path}:{number}", cure=cure) from error
+    return found
+
+
+def _real(cell: str) -> float:
+    value = float(cell)
+    if not isfinite(value):
+        raise ValueError(f"{cell} is not finite")
+    return value
+
+
+_PARSE: Mapping[Kind, Callable[[str], Value]] = {
+    "text": str,
+    "whole": int,
+    "real": _real,
+    "json": json.loads,
+}

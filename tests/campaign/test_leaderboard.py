@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+import pytest
+from scipy.stats import ttest_rel
+
+from rushes.campaign.leaderboard import (
+    FIGURES,
+    TIME,
+    columns,
+    read_leaderboard,
+    rows,
+    write_leaderboard,
+)
+from rushes.campaign.standing import Board, aggregate, best_of, control_of
+from rushes.errors import StageError
+
+
+def written(path, board, results):
+    write_leaderboard(path, board, results)
+    return path.read_bytes()
+
+
+def some(make):
+    return [
+        *(make("tinycnn", seed, 0.5 + seed / 100, test=0.49) for seed in (2, 1, 3)),
+        make("cbam-r8", 1, 0.55, group="cbam", control="tinycnn", costs={"latency_p50_ms": 1.25}),
+        make("cbam-r16", 1, 0.2, group="cbam", control="tinycnn", state="collapsed", collapsed="quiet"),
+        make("kd", 1, None, phase="kd", control="cbam", state="failed", error="no disk"),
+        make("kd", 2, 0.9, phase="kd", control="cbam", state="invalid", faults=("metrics.json: is torn",)),
+    ]
+
+
+def test_one_row_a_trial_that_counts_in_order(make, board):
+    found = rows(board, some(make))
+    assert [(row["name"], row["seed"], row["state"]) for row in found] == [
+        ("cbam-r16", 1, "collapsed"),
+        ("cbam-r8", 1, "done"),
+        ("tinycnn", 1, "done"),
+        ("tinycnn", 2, "done"),
+        ("tinycnn", 3, "done"),
+    ]
+
+
+def test_what_is_refused_has_no_row(make, board, tmp_path):
+    text = written(tmp_path / "leaderboard.csv", board, some(make)).decode()
+    assert ",kd," not in text
+    assert "invalid" not in text
+
+
+def test_the_same_results_in_any_order_are_the_same_bytes(make, board, tmp_path):
+    results = some(make)
+    first = written(tmp_path / "a.csv", board, results)
+    tail = [results[2], results[0], results[1], *results[3:]]
+    assert written(tmp_path / "b.csv", board, tail) == first
+
+
+def test_only_the_last_columns_differ_between_two_runs_of_the_same(make, board, tmp_path):
+    results = some(make)
+    again = [
+        replace(
+            one,
+            started="2026-01-01T00:00:00+00:00",
+            ended="2026-01-01T01:00:00+00:00",
+            costs={**(one.costs or {}), "seconds": 99.0, "latency_p50_ms": 7.0},
+        )
+        for one in results
+    ]
+    lines = [
+        list(csv.reader(written(tmp_path / "a.csv", board, side).decode().splitlines()))
+        for side in (results, again)
+    ]
+    head = lines[0][0]
+    assert tuple(head[-len(TIME) :]) == TIME
+    stable = [[line[: -len(TIME)] for line in side] for side in lines]
+    assert stable[0] == stable[1]
+    assert lines[0] != lines[1]
+
+
+def test_what_is_read_is_what_was_written(make, board, tmp_path):
+    results = [make('a, "b"\n|c', 1, 1 / 3, started="2026-01-01T00:00:00+00:00"), *some(make)]
+    write_leaderboard(tmp_path / "leaderboard.csv", board, results)
+    assert read_leaderboard(tmp_path / "leaderboard.csv", board) == rows(board, results)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda text: text.replace("campaign,task", "task,campaign", 1), "columns"),
+        (lambda text: text[: len(text) // 2], "row does not hold"),
+        (lambda text: text.replace("0.51,", "nan,", 1), "not finite"),
+        (lambda text: text.replace(",1,done", ",one,done", 1), "row does not hold"),
+        (lambda text: "", "columns"),
+    ],
+)
+def test_a_damaged_file_is_refused(make, board, tmp_path, damage, said):
+    path = tmp_path / "leaderboard.csv"
+    write_leaderboard(path, board, some(make))
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(StageError, match=said) as caught:
+        read_leaderboard(path, board)
+    assert "campaign report" in caught.value.cure
+
+
+def test_a_missing_file_is_refused(board, tmp_path):
+    with pytest.raises(StageError, match="no leaderboard"):
+        read_leaderboard(tmp_path / "leaderboard.csv", board)
+
+
+def test_two_results_of_one_trial_are_refused(make, board):
+    with pytest.raises(StageError, match="kd-s1"):
+        rows(board, [make("kd", 1, 0.5), make("kd", 1, 0.6)])
+
+
+def test_a_figure_that_is_not_finite_is_refused(make, board, tmp_path):
+    with pytest.raises(StageError, match="val_f1_macro is nan"):
+        write_leaderboard(tmp_path / "leaderboard.csv", board, [make("a", 1, float("nan"))])
+    assert not (tmp_path / "leaderboard.csv").exists()
+
+
+def test_the_test_side_is_blank_while_it_is_sealed(make, board):
+    sealed, opened = rows(board, [make("a", 1, 0.5), make("b", 1, 0.5, test=0.4)])
+    assert sealed["test_f1_macro"] is None
+    assert opened["test_f1_macro"] == 0.4
+
+
+@pytest.mark.parametrize("task", list(FIGURES))
+def test_the_columns_of_every_task_are_fixed_and_begin_with_its_metric(task):
+    metric = "timeline_map" if task == "operations" else FIGURES[task][2]
+    names = [column.name for column in columns(Board("any", task, metric))]
+    assert len(names) == len(set(names))
+    assert next(name for name in names if name.startswith("val_")) == f"val_{metric}"
+
+
+def test_means_and_differences_are_those_of_scipy(make, board):
+    ours, theirs = (0.61, 0.66, 0.64, 0.60), (0.58, 0.60, 0.65, 0.55)
+    results = [
+        *(make("a", seed, value, control="b") for seed, value in enumerate(ours)),
+        *(make("b", seed, value) for seed, value in enumerate(theirs)),
+        make("b", 9, 0.99),  # a seed that a does not have must not count
+    ]
+    found = aggregate(board, results)[0]
+    expected = ttest_rel(ours, theirs).confidence_interval(0.95)
+    assert (found.difference.low, found.difference.high) == pytest.approx(tuple(expected), abs=1e-12)
+    assert found.difference.n == 4
+    assert found.validation["f1_macro"].mean == pytest.approx(sum(ours) / 4)
+
+
+def test_without_a_control_a_run_stands_against_the_best_trivial_system(make, board):
+    (found,) = aggregate(board, [make("a", 1, 0.5), make("a", 2, 0.4, state="collapsed")])
+    assert (found.control, found.against_run) == ("prior", False)
+    assert found.difference.mean == pytest.approx(0.2)
+    assert (found.seeds, found.states) == ((1,), {"done": 1, "collapsed": 1})
+    assert found.lone["low"] == pytest.approx(0.48)
+
+
+def test_where_lower_is_better_a_lower_value_is_a_gain(make):
+    board = Board("c", "sounds", "f1_macro", lower_is_better=True)
+    results = [make("a", 1, 0.1, control="b"), make("b", 1, 0.15), make("worse", 1, 0.4)]
+    standings = {one.name: one for one in aggregate(board, results)}
+    assert standings["a"].difference.mean == pytest.approx(0.05)
+    assert standings["b"].control == "majority"
+    assert best_of(board, results) == "a"
+
+
+def test_the_control_of_a_group_is_its_best_on_the_validation_side(make, board):
+    results = [
+        make("c-1", 1, 0.5, group="c", test=0.9),
+        make("c-2", 1, 0.6, group="c", test=0.1),
+        make("kd", 1, 0.7, control="c"),
+    ]
+    assert control_of(board, results[2].trial, results) == "c-2"
+
+
+def test_no_run_is_best_for_having_lost_its_bad_seeds(make, board):
+    results = [
+        make("lucky", 1, 0.9),
+        make("lucky", 2, 0.1, state="collapsed"),
+        make("steady", 1, 0.6),
+        make("steady", 2, 0.6),
+    ]
+    assert best_of(board, results) == "steady"
+
+
+def test_a_result_is_the_same_from_its_file(make):
+    import json
+
+    from rushes.campaign.records import Result
+
+    one = make("a", 1, 0.5, test=0.4, faults=("x",), best_epoch=2, epochs=5)
+    assert Result.of(json.loads(json.dumps(one.to_json()))) == one
