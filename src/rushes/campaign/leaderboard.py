@@ -118,7 +118,6 @@ def _row(board: Board, result: Result, results: Sequence[Result]) -> Row:
         "metric": board.metric,
         **{name: getattr(trial, name) for name in ("name", "group", "phase", "seed", "control")},
         **{name: getattr(result, name) for name in ("state", "collapsed", "best_epoch", "epochs")},
-        **{name: getattr(result, name) for name in ("started", "ended")},
         "faults": "; ".join(result.faults) or None,
         "overrides": dict(trial.overrides),
         "signatures": dict(result.signatures or {}),
@@ -128,7 +127,7 @@ def _row(board: Board, result: Result, results: Sequence[Result]) -> Row:
         "baseline_value": baseline,
         "difference": difference_by_seed(board, result, results),
         **_figures("test", figures_of(board), result.test),
-        **{name: costs.get(name) for name in (*COSTS, *LATENCY, "seconds")},
+        **{name: costs.get(name) for name in (*COSTS, *TIME)},
     }
     return {column.name: cells[column.name] for column in columns(board)}
 

@@ -53,12 +53,12 @@ class Result:
         figures: on the validation side, by name.
         baselines: trivial systems on the validation side: values by name.
         test: figures on the test side; None while it is sealed for this trial.
-        costs: parameters, MACs, bytes, latency, seconds: whatever is known, by name.
+        costs: parameters, MACs, bytes, latency, ``seconds``, ``started``, ``ended`` (UTC, ISO 8601):
+            whatever is known, under the names of the leaderboard's columns.
         error: the error that ended it, where it failed.
         collapsed: the one class that it answers with, where it collapsed to one.
         best_epoch, epochs: the epoch whose weights were kept, and how many were trained; None where the
             task counts steps.
-        started, ended: of its own stages, UTC, ISO 8601; these and ``costs`` of time differ from run to run.
     """
 
     trial: Trial
@@ -69,13 +69,11 @@ class Result:
     figures: Mapping[str, Figure] | None = None
     baselines: Mapping[str, Mapping[str, float]] | None = None
     test: Mapping[str, Figure] | None = None
-    costs: Mapping[str, float] | None = None
+    costs: Mapping[str, float | str] | None = None
     error: str | None = None
     collapsed: str | None = None
     best_epoch: int | None = None
     epochs: int | None = None
-    started: str | None = None
-    ended: str | None = None
 
     def value(self, metric: str) -> float | None:
         """The figure of the validation side, None where there is none that counts."""

@@ -14,6 +14,8 @@ from rushes.campaign.records import Figure, Result, Trial
 from rushes.recipe import TaskName
 
 CONFIDENCE = 0.95
+MOMENTS = ("started", "ended")
+"""Costs that are points in time, so that they have no mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Standing:
         validation: figures of the validation side over seeds.
         test: figures of the test side over the seeds for which it was opened.
         difference: paired gain over the control, over the seeds that both have; None where there is none.
-        costs: means over seeds.
+        costs: means over seeds, moments left out.
         lone: with one seed only, the metric with the interval over that run's clips.
     """
 
@@ -137,7 +139,10 @@ def _standing(board: Board, own: Sequence[Result], results: Sequence[Result]) ->
         costs={
             name: known.mean
             for name, known in _spreads(
-                [{key: {"value": float(value)} for key, value in (one.costs or {}).items()} for one in done]
+                [
+                    {key: {"value": value} for key, value in (one.costs or {}).items() if key not in MOMENTS}
+                    for one in done
+                ]
             ).items()
         },
         lone=(lone or {}).get(board.metric),
