@@ -47,7 +47,7 @@ Address = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 WORKSPACE = "workspace"
-WITH_UNITS = ("twin", "prepare")  # stages whose work is cut into units
+WITH_UNITS = ("twin", "prepare", "predict")  # stages whose work is cut into units
 PIPED_WIDTH = 140  # of tables where there is no terminal whose width they could take
 
 
@@ -158,7 +158,7 @@ def _stage_verb(name: str, purpose: str) -> None:
         if engine != "local" and name not in WITH_UNITS:
             raise RushesError(
                 f"{name} runs in this process, asked for --engine {engine}",
-                cure=f"leave it out; {' and '.join(WITH_UNITS)} take it",
+                cure=f"leave it out; {', '.join(WITH_UNITS)} take it",
             )
         _do(recipe, _open(recipe, overrides, workspace, cache, engine, address), as_json, name)
 

@@ -156,6 +156,17 @@ def test_a_split_of_listed_clips(done, tmp_path):
     assert "no clip on side test of the split" in told.err
 
 
+@pytest.mark.slow
+def test_processes_answer_as_this_one_does(copy):
+    folder = copy.run().folder("predict")
+    before = hashes(folder)
+    shutil.rmtree(folder)
+    told = copy.tell("predict", "--json", "--set", "evaluate.workers=2")
+    assert told.code == 0, told.err
+    assert told.json["stages"][0]["state"] == "ran"
+    assert hashes(folder) == before
+
+
 # Plan and audit
 
 

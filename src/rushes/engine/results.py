@@ -6,7 +6,8 @@ import traceback
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rushes.errors import RushesError
+from rushes import errors
+from rushes.errors import RushesError, UnitError
 
 FailureKind = Literal["input", "exception", "memory", "crash", "timeout"]
 
@@ -53,6 +54,13 @@ class Failure:
             return cls("memory", name, str(error) or "out of memory")
         trace = "".join(traceback.format_exception(error))
         return cls("exception", name, str(error) or name, trace=trace)
+
+    def to_error(self, key: str) -> RushesError:
+        """What to raise where the whole work ends with the unit ``key``; an error of ours is itself again."""
+        where = key if self.where is None else self.where
+        if self.kind == "input":
+            return getattr(errors, self.type, UnitError)(self.message, where=where, cure=self.cure)
+        return UnitError(self.trace or f"{self.type}: {self.message}", where=where, cure=self.cure)
 
 
 @dataclass(frozen=True, slots=True)

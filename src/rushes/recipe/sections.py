@@ -167,6 +167,8 @@ class Evaluate(Section):
         compare: what else answers the same questions, beside the trained model.
         resamples: bootstrap draws behind every interval.
         batch_size: samples answered at a time.
+        workers: processes that answer, each with the models in its own memory and one thread; 0 answers in
+            this one, or, with ``--engine ray``, in as many as prepare has. Not part of the signature.
     """
 
     split: Literal["val", "test"] = "test"
@@ -177,6 +179,7 @@ class Evaluate(Section):
     )
     resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
     batch_size: Count = 16
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
 
 
 class Recipe(Section):

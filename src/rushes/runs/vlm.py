@@ -159,11 +159,11 @@ def let_answer(
     from rushes.predict.units import predict
 
     asked, samples = run.recipe.evaluate, run.samples(run.recipe.evaluate.split)
-    variants = ("model", *asked.compare)
+    numbers = {variant: questions.asked_about(samples, variant) for variant in ("model", *asked.compare)}
     away = run.engine.kind != LOCAL.kind
     table = predict(
         Panel.of(run, questions).rows_of,
-        {variant: questions.asked_about(samples, variant) for variant in variants},
+        numbers,
         questions.schema,
         batch_size=asked.batch_size,
         workers=asked.workers or (run.recipe.prepare.workers if away else 0),
@@ -171,7 +171,7 @@ def let_answer(
         on_progress=lambda done, total: tell("predict", done, total, "answers"),
     )
     write_predictions(table, stage.folder)
-    return {"variants": list(variants)}, {"answers": len(table)}
+    return {"variants": list(numbers)}, {"answers": len(table)}
 
 
 def provenance(run: Run) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from rushes.models import vlm as family
 from rushes.models.pixels import Pictures
 from rushes.predict.driving import answer as answers
 from rushes.predict.driving.answer import Answerer, Question, question, read_off
-from rushes.predict.driving.table import SCHEMA, predict, train_targets
+from rushes.predict.driving.table import SCHEMA, asked_about, rows_of, train_targets
 from rushes.predict.table import read_predictions, write_predictions
+from rushes.predict.units import predict
 from rushes.prepare.driving.sample import Sample
 
 torch.set_num_threads(1)
@@ -209,13 +210,13 @@ def test_a_shuffle_is_the_same_every_time_and_another_with_another_seed(drives):
 def table(drives, vlms):
     told = []
     answerer = Answerer(vlms["separate"])
+    windows = drives["separate"][2]
     made = predict(
-        {"model": answerer, "no_vision": answerer, "shuffled": answerer},
-        drives["separate"][2],
-        "val",
-        0,
+        lambda chunk: rows_of(answerer, windows, chunk, "val", 0),
+        {variant: asked_about(windows, variant) for variant in ("model", "no_vision", "shuffled")},
+        SCHEMA,
+        batch_size=16,
         on_progress=lambda done, total: told.append((done, total)),
-        chunk=2,
     )
     assert told[-1] == (len(made), len(made))
     assert told == sorted(told)

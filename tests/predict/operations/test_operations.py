@@ -12,8 +12,9 @@ from rushes.models import vlm as family
 from rushes.models.pixels import Pictures
 from rushes.models.vlm import Vlm
 from rushes.predict.operations.answer import Answerer, Question, Track, question, read_off
-from rushes.predict.operations.table import SCHEMA, predict, train_answers
+from rushes.predict.operations.table import SCHEMA, asked_about, rows_of, train_answers
 from rushes.predict.table import FILE, read_predictions, write_predictions
+from rushes.predict.units import predict
 from rushes.prepare.operations.sample import Sample
 
 torch.set_num_threads(1)
@@ -219,13 +220,13 @@ def test_a_shuffle_is_the_same_every_time_and_another_for_other_clips(samples):
 @pytest.fixture(scope="module")
 def table(vlm, clips):
     told = []
+    answerer = Answerer(vlm)
     made = predict(
-        {"model": Answerer(vlm), "no_vision": Answerer(vlm), "shuffled": Answerer(vlm)},
-        clips,
-        "test",
-        0,
+        lambda chunk: rows_of(answerer, clips, chunk, "test", 0),
+        {variant: asked_about(clips, variant) for variant in ("model", "no_vision", "shuffled")},
+        SCHEMA,
+        batch_size=16,
         on_progress=lambda done, total: told.append((done, total)),
-        chunk=4,
     )
     assert told[-1] == (len(made), len(made))
     assert [done for done, _ in told] == sorted(done for done, _ in told)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
 from rushes.contract.driving import QUANTITIES
 from rushes.predict.driving.answer import Answer, Answerer, question
+from rushes.predict.units import Chunk, Questions, Row
 from rushes.predict.variants import Variant
 from rushes.prepare.driving.sample import Sample
 from rushes.shards.read import ShardDataset
@@ -27,48 +28,36 @@ SCHEMA = pa.schema(
 """Units as in the names; times on the clip's clock; ``tags`` is a JSON object."""
 
 
-def predict(
-    answerers: Mapping[Variant, Answerer],
-    windows: ShardDataset,
-    split: str,
-    seed: int,
-    *,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    chunk: int = 64,
-) -> pa.Table:
-    """Ask every variant about every window of a split.
+def asked_about(windows: ShardDataset, variant: Variant) -> Sequence[int]:
+    """Every variant is asked about every window."""
+    return range(len(windows))
+
+
+def rows_of(answerer: Answerer, windows: ShardDataset, chunk: Chunk, split: str, seed: int) -> list[Row]:
+    """Ask about the windows of a chunk.
 
     Args:
-        answerers: who answers as which variant.
+        answerer: who answers as the chunk's variant.
         windows: the split.
+        chunk: which of them.
         split: its name.
         seed: of the shuffled variant.
-        on_progress: told questions done and planned.
-        chunk: windows in memory at a time.
 
     Returns:
-        A table of ``SCHEMA``, in the order of the variants and then of the windows.
+        A row of ``SCHEMA`` for each window.
     """
-    done, total, rows = 0, len(answerers) * len(windows), []
-    for variant, answerer in answerers.items():
-        for start in range(0, len(windows), chunk):
-            read = [_read(windows, number) for number in range(start, min(start + chunk, len(windows)))]
-            answers = answerer.answer([question(sample, variant, seed) for sample in read])
-            rows += [
-                _row(sample, variant, split, answer) for sample, answer in zip(read, answers, strict=True)
-            ]
-            done += len(read)
-            on_progress(done, total)
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    read = [_read(windows, number) for number in chunk.numbers]
+    answers = answerer.answer([question(sample, chunk.variant, seed) for sample in read])
+    return [_row(sample, chunk.variant, split, answer) for sample, answer in zip(read, answers, strict=True)]
 
 
 def _read(windows: ShardDataset, number: int) -> Sample:
     return Sample.of(windows.key(number), windows.sample(number))
 
 
-def _row(sample: Sample, variant: Variant, split: str, answer: Answer) -> dict[str, object]:
+def _row(sample: Sample, variant: Variant, split: str, answer: Answer) -> Row:
     meta, target = sample.meta, sample.target()
-    row: dict[str, object] = {
+    row: Row = {
         "key": sample.key,
         "variant": variant,
         "split": split,
@@ -83,6 +72,9 @@ def _row(sample: Sample, variant: Variant, split: str, answer: Answer) -> dict[s
         row |= {f"truth_{name}": target[name], name: said.value}
         row |= {f"{name}_low": said.low, f"{name}_high": said.high}
     return row
+
+
+QUESTIONS = Questions(Answerer, asked_about, rows_of, SCHEMA)
 
 
 def train_targets(windows: ShardDataset) -> Iterator[dict[str, float]]:

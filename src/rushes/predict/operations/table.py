@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
 from rushes.predict.operations.answer import Answer, Answerer, question
+from rushes.predict.units import Chunk, Questions, Row
 from rushes.predict.variants import Variant
 from rushes.prepare.operations.sample import Sample
 from rushes.shards.read import ShardDataset
@@ -34,56 +35,33 @@ SCHEMA = pa.schema(
 )
 
 
-def predict(
-    answerers: Mapping[Variant, Answerer],
-    clips: ShardDataset,
-    split: str,
-    seed: int,
-    *,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    chunk: int = 64,
-) -> pa.Table:
-    """Ask every variant about every clip of a split.
+def asked_about(clips: ShardDataset, variant: Variant) -> Sequence[int]:
+    """Numbers of the clips that a variant is asked about.
 
     Windows of a timeline are asked of the trained model alone: the others are compared on clips with answers.
+    """
+    return [n for n in range(len(clips)) if variant == "model" or not clips.key(n).endswith("_window")]
+
+
+def rows_of(answerer: Answerer, clips: ShardDataset, chunk: Chunk, split: str, seed: int) -> list[Row]:
+    """Ask about the clips of a chunk.
 
     Args:
-        answerers: who answers as which variant.
+        answerer: who answers as the chunk's variant.
         clips: the split.
+        chunk: which of them.
         split: its name.
         seed: of the shuffled variant.
-        on_progress: told questions done and planned.
-        chunk: clips in memory at a time.
 
     Returns:
-        A table of ``SCHEMA``, in the order of the variants and then of the clips.
+        A row of ``SCHEMA`` for each clip.
     """
-    samples = [(number, _is_window(clips.key(number))) for number in range(len(clips))]
-    asked = {
-        variant: [number for number, is_window in samples if variant == "model" or not is_window]
-        for variant in answerers
-    }
-    done, total, rows = 0, sum(map(len, asked.values())), []
-    for variant, numbers in asked.items():
-        for start in range(0, len(numbers), chunk):
-            read = [
-                Sample.of(clips.key(number), clips.sample(number))
-                for number in numbers[start : start + chunk]
-            ]
-            answers = answerers[variant].answer([question(sample, variant, seed) for sample in read])
-            rows += [
-                _row(sample, variant, split, answer) for sample, answer in zip(read, answers, strict=True)
-            ]
-            done += len(read)
-            on_progress(done, total)
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    read = [Sample.of(clips.key(number), clips.sample(number)) for number in chunk.numbers]
+    answers = answerer.answer([question(sample, chunk.variant, seed) for sample in read])
+    return [_row(sample, chunk.variant, split, answer) for sample, answer in zip(read, answers, strict=True)]
 
 
-def _is_window(key: str) -> bool:
-    return key.endswith("_window")
-
-
-def _row(sample: Sample, variant: Variant, split: str, answer: Answer) -> dict[str, object]:
+def _row(sample: Sample, variant: Variant, split: str, answer: Answer) -> Row:
     target, meta = sample.target, sample.meta
     return {
         "key": sample.key,
@@ -107,6 +85,9 @@ def _row(sample: Sample, variant: Variant, split: str, answer: Answer) -> dict[s
         "next_probabilities": answer.next_probabilities.tolist(),
         "failure": None,
     }
+
+
+QUESTIONS = Questions(Answerer, asked_about, rows_of, SCHEMA)
 
 
 def train_answers(clips: ShardDataset) -> Iterator[Sample]:
