@@ -63,12 +63,7 @@ def calibration(
     if right.dtype != np.bool_ or sure.ndim != 1:
         raise MetricTypeError(f"needed (n,) numbers and (n,) booleans, found {sure.shape} and {right.dtype}")
     n = same_length(confidence=sure, correct=right)
-    if sure.min() < 0 or sure.max() > 1:
-        raise MetricError(f"a confidence lies in [0, 1], found {sure.min()} to {sure.max()}")
-    if bins < 1:
-        raise MetricError(f"asked for {bins} bins", cure="ask for at least one")
-    edges = np.linspace(0, 1, bins + 1)
-    place = np.maximum(np.searchsorted(edges, sure, side="left"), 1) - 1
+    edges, place = np.linspace(0, 1, bins + 1), bin_of(sure, bins)
     filled = []
     for b in np.unique(place):
         inside = place == b
@@ -76,3 +71,20 @@ def calibration(
         filled.append(ReliabilityBin(float(edges[b]), float(edges[b + 1]), float(sure[inside].mean()), share))
     ece = sum(bin.accuracy.n / n * abs(bin.accuracy.value - bin.confidence) for bin in filled)
     return Calibration(float(ece), tuple(filled), n)
+
+
+def bin_of(confidence: ArrayLike, bins: int = 10) -> NDArray[np.int64]:
+    """Number of the bin ``(b / bins, (b + 1) / bins]`` of each confidence; the first holds 0 as well.
+
+    Raises:
+        MetricError: empty, not finite, outside of [0, 1], or no bins.
+
+    >>> bin_of([0.0, 0.1, 0.11, 1.0]).tolist()
+    [0, 0, 1, 9]
+    """
+    sure = finite(confidence, "confidences")
+    if sure.min() < 0 or sure.max() > 1:
+        raise MetricError(f"a confidence lies in [0, 1], found {sure.min()} to {sure.max()}")
+    if bins < 1:
+        raise MetricError(f"asked for {bins} bins", cure="ask for at least one")
+    return np.maximum(np.searchsorted(np.linspace(0, 1, bins + 1), sure, side="left"), 1) - 1

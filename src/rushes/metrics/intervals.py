@@ -16,6 +16,7 @@ from math import isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array, sparray
 from scipy.stats import binomtest
 
 from rushes.errors import MetricError
@@ -146,7 +147,7 @@ def bootstrap_mean(
     means = np.concatenate(
         [sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1) for drawn in _draws(len(sums), resamples, seed)]
     )
-    return _percentile(float(rows.mean()), means, len(rows), confidence)
+    return percentile_interval(float(rows.mean()), means, len(rows), confidence)
 
 
 def bootstrap_share(
@@ -221,7 +222,7 @@ def bootstrap(
         for drawn in _draws(len(members), resamples, seed)
         for draw in drawn
     ]
-    return _percentile(value, finite(figures, "the statistic of resamples"), n, confidence)
+    return percentile_interval(value, finite(figures, "the statistic of resamples"), n, confidence)
 
 
 def paired_difference(
@@ -268,6 +269,66 @@ def paired_difference(
     )
 
 
+def resampled_sums(
+    parts: NDArray | sparray,
+    groups: Sequence,
+    *,
+    finer: Sequence | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> NDArray[np.float64]:
+    """Sums of the rows' parts in each resample of clusters, shape (resamples, d).
+
+    Any figure that is a function of sums (a score of a confusion matrix, a ratio of totals) has all of its
+    resamples from here at the price of one pass; two such figures are paired, since the clusters drawn are
+    the same. The draws are those of `bootstrap_mean` for the same seed.
+
+    Args:
+        parts: (n, d) finite numbers, what each row adds to the d sums; best sparse where mostly 0.
+        groups: n ids; see the rule of clusters at the top of this file.
+        finer: n finer ids for the case of one group.
+        seed: of the generator.
+        resamples: how many.
+
+    Raises:
+        MetricError: empty, not finite, or lengths differ.
+
+    >>> resampled_sums(np.array([[1, 0], [1, 0], [0, 1]]), ["a", "a", "b"], resamples=3).tolist()
+    [[0.0, 2.0], [2.0, 1.0], [4.0, 0.0]]
+    """
+    rows = csr_array(parts, dtype=np.float64)
+    finite(rows.data if rows.nnz else [0.0], "parts")
+    clusters = cluster_rows(groups, finer)
+    same_length(parts=range(rows.shape[0]), groups=clusters)
+    count = int(clusters.max()) + 1
+    totals = csr_array((np.ones(len(clusters)), (clusters, np.arange(len(clusters))))) @ rows
+    drawn_sums = []
+    for drawn in _draws(count, resamples, seed):
+        places = drawn + count * np.arange(len(drawn))[:, None]
+        times = np.bincount(places.ravel(), minlength=count * len(drawn)).reshape(len(drawn), count)
+        drawn_sums.append(times.astype(np.float64) @ totals)
+    return np.concatenate(drawn_sums)
+
+
+def percentile_interval(
+    value: float, figures: NDArray[np.float64], n: int, confidence: float = CONFIDENCE
+) -> Estimate:
+    """A figure with the interval that holds the middle ``confidence`` of its resamples.
+
+    Args:
+        value: the figure of all rows.
+        figures: the figure of each resample.
+        n: rows it rests on.
+        confidence: of the interval, in (0, 1).
+
+    >>> print(percentile_interval(0.5, np.linspace(0, 1, 101), n=8))
+    0.500 [0.025, 0.975] n=8
+    """
+    tail = (1 - _level(confidence)) / 2
+    low, high = np.quantile(figures, [tail, 1 - tail])
+    return Estimate(value, float(low), float(high), n)
+
+
 def _vector(values: ArrayLike, what: str) -> NDArray[np.float64]:
     array = finite(values, what)
     if array.ndim != 1:
@@ -289,12 +350,6 @@ def _draws(clusters: int, resamples: int, seed: int):
     block = max(1, _BLOCK // clusters)
     for start in range(0, resamples, block):
         yield rng.integers(clusters, size=(min(block, resamples - start), clusters))
-
-
-def _percentile(value: float, figures: NDArray[np.float64], n: int, confidence: float) -> Estimate:
-    tail = (1 - _level(confidence)) / 2
-    low, high = np.quantile(figures, [tail, 1 - tail])
-    return Estimate(value, float(low), float(high), n)
 
 
 def _lone(value: float, bounds: tuple[float, float] | None) -> Estimate:
