@@ -1,0 +1,1 @@
+"""The sounds task on this floor."""

@@ -1,0 +1,125 @@
+"""A sample of the sounds task, between the bytes of a shard and what train and predict use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from rushes.errors import ShardError
+from rushes.records import SoundRecording
+from rushes.shards.read import ShardDataset
+
+Fields = Mapping[str, bytes | memoryview]
+
+FEATURES, META = "logmel.npy", "meta.json"
+
+_DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
+_HEADER_BYTES = 256  # of a .npy, at most; 128 for two dimensions of any size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """A sound as it lies in a shard.
+
+    Attributes:
+        key: unique in the dataset; the recording's.
+        group: what a split does not cut through: the wearer, the speaker, the take.
+        label: its class.
+        features: (mels, frames) float32 or float16, dB; read-only, the shard's own memory.
+    """
+
+    key: str
+    group: str
+    label: str
+    features: np.ndarray
+
+    @classmethod
+    def of(cls, key: str, fields: Fields) -> Sample:
+        """Read a sample's members; the features are not copied.
+
+        Raises:
+            ShardError: a member is missing or is not what it should be.
+        """
+        try:
+            meta = json.loads(bytes(fields[META]))
+            return cls(key, meta["group"], meta["label"], _array(fields[FEATURES]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise _no_sample(key, error) from error
+
+
+def fields_of(recording: SoundRecording, features: np.ndarray, length_s: float | None) -> dict[str, bytes]:
+    """The members of a sound.
+
+    Args:
+        recording: where it comes from.
+        features: (mels, frames) float32 or float16, dB.
+        length_s: of the whole sound, before it was cut or filled; None where its file does not tell.
+    """
+    meta = {
+        "recording": recording.key,
+        "group": recording.group,
+        "label": recording.label,
+        "length_s": length_s,
+    }
+    npy_file = BytesIO()
+    np.save(npy_file, features, allow_pickle=False)
+    return {FEATURES: npy_file.getvalue(), META: json.dumps(meta, sort_keys=True).encode()}
+
+
+def metas(dataset: ShardDataset) -> Iterator[dict[str, Any]]:
+    """``recording``, ``group``, ``label`` and ``length_s`` of all samples in order; touches no features.
+
+    Raises:
+        ShardError: a member is missing or is not what it should be.
+    """
+    for number in range(len(dataset)):
+        try:
+            meta = json.loads(bytes(dataset.sample(number)[META]))
+            if not meta.keys() >= {"group", "label"}:
+                raise ValueError(f"a meta of {', '.join(meta)}")
+        except (KeyError, AttributeError, ValueError) as error:
+            raise _no_sample(dataset.key(number), error) from error
+        yield meta
+
+
+def labels_of(dataset: ShardDataset) -> list[str]:
+    """The classes of all samples in order, for class weights and baselines."""
+    return [meta["label"] for meta in metas(dataset)]
+
+
+def groups_of(dataset: ShardDataset) -> list[str]:
+    """The groups of all samples in order."""
+    return [meta["group"] for meta in metas(dataset)]
+
+
+def _array(data: bytes | memoryview) -> np.ndarray:
+    """The array of a .npy file of two dimensions, in the file's own memory."""
+    shape, dtype, start = _header(bytes(data[:_HEADER_BYTES]).partition(b"\n")[0])
+    return np.frombuffer(data, dtype, offset=start).reshape(shape)
+
+
+@lru_cache(maxsize=64)
+def _header(head: bytes) -> tuple[tuple[int, int], np.dtype, int]:
+    """Shape, dtype and length of a .npy header: one for all samples of a dataset, so it is parsed once."""
+    file = BytesIO(head + b"\n")
+    if npy.read_magic(file) != (1, 0):
+        raise ValueError("not a .npy file of version 1.0")
+    shape, fortran_order, dtype = npy.read_array_header_1_0(file)
+    if dtype not in _DTYPES or fortran_order or len(shape) != 2:
+        raise ValueError(f"features are float32 or float16 (mels, frames), found {dtype} {shape}")
+    return shape, dtype, file.tell()
+
+
+def _no_sample(key: str, error: Exception) -> ShardError:
+    return ShardError(
+        f"no sample of the sounds task: {error!r}",
+        where=key,
+        cure="run `rushes verify`, or take the features again",
+    )
