@@ -3,10 +3,10 @@
 ``scan`` takes ``data/{train,validation,test}.tar.gz`` as they are, or the same folders unpacked. The motion
 in ``imu/`` is left alone. Data: https://huggingface.co/datasets/THU-PI-Sensing/DreamCatcher, gated.
 
-What lies inside of the archives is not known here, as access has to be granted: by default a sound's class is
-the nearest folder that is one of the nine, and its wearer is the file's name up to the first ``_``. Where that
-is not so, ``rushes audit`` shows sounds of no class; a ``metadata.csv`` at the head of the archive
-(``file_name``, ``label`` and perhaps ``group``) or `source.pattern` tells it instead.
+How the archives are laid out inside is unverified, as access has to be granted: by default a sound's class is
+the nearest folder that is one of the nine, and its wearer is the file's name up to the first ``_``. Where
+that is not so, ``rushes audit`` shows sounds of no class; a ``metadata.csv`` at the head of the archive
+(``file_name``, ``label`` and perhaps ``group``) or ``source.pattern`` tells it instead.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def data_root(root: Path) -> Path:
     found = sorted(entry.name for entry in root.iterdir()) if root.is_dir() else []
     listing = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")
     raise SourceError(
-        "not the root of DreamCatcher: expected data/train.tar.gz, data/validation.tar.gz and data/test.tar.gz"
+        "not the root of DreamCatcher: expected data/train.tar.gz, data/validation.tar.gz, data/test.tar.gz"
         + (f", found {listing or 'an empty folder'}" if root.is_dir() else ", found no folder at all"),
         where=root,
         cure="give the folder that holds data/; for sounds of another layout set source.kind to folder",

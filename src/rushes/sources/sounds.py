@@ -150,7 +150,7 @@ class FileBlock:
 
 
 def blocks_of(recordings: Iterable[tuple[SoundRecording, int]]) -> tuple[FileBlock, ...]:
-    """Cut recordings, each with its size in bytes and its side, into blocks of at most `BLOCK` of one side."""
+    """Cut recordings, each with its size in bytes and its side, into blocks of one side, `BLOCK` at most."""
     by_side: dict[str, list[tuple[SoundRecording, int]]] = {side: [] for side in SIDES}
     for recording, size in sorted(recordings, key=lambda entry: entry[0].path):
         by_side[recording.split].append((recording, size))
@@ -170,7 +170,7 @@ def key_of(name: str) -> str:
     """The key of the sound called ``name``, its path in the dataset: legible, and unique by its last digits.
 
     >>> key_of("train/snore/P01_003.wav")
-    'train-snore-P01_003-0d2ba3ad24'
+    'train-snore-P01_003-2f3e506390'
     """
     stem = re.sub(r"[^A-Za-z0-9_]+", "-", name.rsplit(".", 1)[0]).strip("-")
     return f"{stem[-48:]}-{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:10]}".lstrip(
