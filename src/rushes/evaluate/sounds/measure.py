@@ -125,12 +125,10 @@ def _weights(given: Sequence[float] | None, labels: Sequence[str]) -> NDArray[np
 
 
 def _counts(train: Sequence[str] | Mapping[str, int], labels: Sequence[str]) -> NDArray[np.int64]:
-    if isinstance(train, Mapping):
+    counts = np.zeros(len(labels), dtype=np.int64)
+    if len(train):
         places = encode(list(train), labels, "the training side")
-        counts = np.zeros(len(labels), dtype=np.int64)
-        counts[places] = list(train.values())
-    else:
-        counts = np.bincount(encode(train, labels, "the training side"), minlength=len(labels))
+        np.add.at(counts, places, list(train.values()) if isinstance(train, Mapping) else 1)
     if counts.min() < 0 or not counts.any():
         raise MetricError("the training side holds no clip, so no baseline can be fitted")
     return counts
