@@ -249,14 +249,18 @@ def _override(tree: dict[str, Any], overrides: Sequence[Override]) -> list[str]:
     faults = []
     for override in overrides:
         try:
-            _put(tree, override.key.split("."), copy.deepcopy(override.value))
+            put(tree, override.key.split("."), copy.deepcopy(override.value))
         except ValueError as error:
             faults.append(f"{override.origin}: {error}")
     return faults
 
 
-def _put(tree: dict[str, Any], keys: Sequence[str], value: Any) -> None:
-    """Set a nested value; sections that the file leaves out are begun."""
+def put(tree: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    """Set a nested value; sections that the file leaves out are begun.
+
+    Raises:
+        ValueError: a key reaches into a value that has no keys, or behind the end of a list.
+    """
     node: Any = tree
     for depth, key in enumerate(keys):
         here, last = ".".join(keys[:depth]), depth == len(keys) - 1

@@ -1,0 +1,189 @@
+"""A gate: whether the best run of one side is better than the best run of the other, by enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from rushes.campaign.records import Result, Verdict
+from rushes.errors import GateError, MetricError
+from rushes.metrics.intervals import CONFIDENCE, Estimate
+
+SeedTest = Callable[[Sequence[float], Sequence[float], float], Estimate]
+"""Values of two runs seed by seed, confidence -> mean of the paired differences with its interval."""
+
+ClipTest = Callable[[Result, Result, float], Estimate]
+"""Two results of one seed, confidence -> difference of the metric over the same clips with its interval."""
+
+OVER_SEEDS, OVER_CLIPS = "paired t over seeds", "paired bootstrap over clips"
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a gate asks.
+
+    Attributes:
+        gate: its name.
+        metric: by which runs are compared, on the validation side.
+        margin: by which the mean must be better.
+        confidence: at which the paired difference must also lie above zero; None asks for the margin alone.
+        lower_is_better: of the metric.
+        seeds: every run that takes part is done with each.
+        better, than: names of the runs on each side, in order.
+    """
+
+    gate: str
+    metric: str
+    margin: float
+    confidence: float | None
+    lower_is_better: bool
+    seeds: tuple[int, ...]
+    better: tuple[str, ...]
+    than: tuple[str, ...]
+
+
+def values_of(
+    results: Iterable[Result], names: Sequence[str], seeds: Sequence[int], metric: str
+) -> dict[str, tuple[float, ...]]:
+    """Values on the validation side, one a seed, of the runs that count: those done with every seed.
+
+    The order is that of ``names``.
+    """
+    found = {(result.trial.name, result.trial.seed): result.value(metric) for result in results}
+    values: dict[str, tuple[float, ...]] = {}
+    for name in names:
+        of_seeds = [value for seed in seeds if (value := found.get((name, seed))) is not None]
+        if len(of_seeds) == len(seeds):
+            values[name] = tuple(of_seeds)
+    return values
+
+
+def best(values: Mapping[str, Sequence[float]], *, lower_is_better: bool = False) -> str | None:
+    """Name of the run with the best mean; of several the first; None of none.
+
+    >>> best({"a": [0.5, 0.7], "b": [0.6, 0.8], "c": [0.8, 0.6]})
+    'b'
+    """
+    sign = -1.0 if lower_is_better else 1.0
+    # Sums of the same numbers in another order may differ in their last digits.
+    means = {name: round(sign * fmean(of_seeds), 12) for name, of_seeds in values.items()}
+    return max(means, key=lambda name: means[name], default=None)
+
+
+def decide(
+    question: Question,
+    results: Sequence[Result],
+    *,
+    seed_test: SeedTest,
+    clip_test: ClipTest | None = None,
+    tried: Sequence[str] = (),
+    attempts: Sequence[str] = (),
+) -> Verdict:
+    """Compare the best of both sides, seed by seed.
+
+    The gate passes where the mean of the paired differences reaches the margin and, if a confidence is asked
+    for, their interval lies above zero. A run that is not done with every seed does not take part; a side
+    without any run does not pass.
+
+    Args:
+        question: what is asked.
+        results: what came of the trials; those of other runs are left aside.
+        seed_test: gives the interval of two seeds and more.
+        clip_test: gives the interval of a single seed; None leaves it without one, so that no confidence
+            can be reached.
+        tried: names of further runs on the better side, of the gate's ``otherwise``, in order.
+        attempts: what earlier verdicts of this gate said, one line each; this one adds its own.
+
+    Raises:
+        MetricError: the test's difference is not that of the results.
+    """
+    metric, lower = question.metric, question.lower_is_better
+    sides = {
+        "better": values_of(results, [*question.better, *tried], question.seeds, metric),
+        "than": values_of(results, question.than, question.seeds, metric),
+    }
+    candidates = {name: fmean(values) for side in sides.values() for name, values in side.items()}
+    better, than = (best(side, lower_is_better=lower) for side in sides.values())
+    if better is None or than is None:
+        empty = " and ".join(side for side, name in (("better", better), ("than", than)) if name is None)
+        line = f"{len(tried)} tried: no run of {empty} is done with every seed, not passed"
+        return _verdict(
+            question, False, (better or "", than or ""), {}, {}, "none", (*attempts, line), candidates
+        )
+    ours, theirs = sides["better"][better], sides["than"][than]
+    gains = [theirs[i] - ours[i] if lower else ours[i] - theirs[i] for i in range(len(ours))]
+    gain, test = fmean(gains), "none"
+    difference: dict[str, float] = {"value": gain, "n": len(gains)}
+    estimate = None
+    confidence = CONFIDENCE if question.confidence is None else question.confidence
+    if len(gains) > 1:
+        estimate, test = seed_test(gains, [0.0] * len(gains), confidence), OVER_SEEDS
+    elif clip_test is not None:
+        by_name = {(result.trial.name, result.trial.seed): result for result in results}
+        pair = (by_name[name, question.seeds[0]] for name in ((than, better) if lower else (better, than)))
+        estimate, test = clip_test(*pair, confidence), OVER_CLIPS
+    if estimate is not None:
+        if abs(estimate.value - gain) > 1e-6:
+            raise MetricError(
+                f"the {test} finds a difference of {estimate.value:.6f}, the results one of {gain:.6f}",
+                where=f"gate {question.gate}: {better} against {than}",
+                cure="the predictions are not those that were measured: run `rushes verify` on both",
+            )
+        difference = {"value": gain, "low": estimate.low, "high": estimate.high, "n": estimate.n}
+    passed = gain >= question.margin - ROUNDING
+    if question.confidence is not None:
+        passed = passed and difference.get("low", 0.0) > 0.0
+    by_seed = {seed: (ours[i], theirs[i]) for i, seed in enumerate(question.seeds)}
+    line = (
+        f"{len(tried)} tried: {better} {fmean(ours):.4f} against {than} {fmean(theirs):.4f}, "
+        f"{_text(difference)}, {'passed' if passed else 'not passed'}"
+    )
+    return _verdict(
+        question, passed, (better, than), by_seed, difference, test, (*attempts, line), candidates
+    )
+
+
+def failure(verdict: Verdict) -> GateError:
+    """The error that ends a campaign at a gate which failed for good."""
+    asked = f"{verdict.metric} better by {verdict.margin:g}"
+    if verdict.confidence is not None:
+        asked += f", above zero at {verdict.confidence:.0%}"
+    return GateError(
+        f"the gate {verdict.gate} did not pass: asked for {asked}; found {verdict.attempts[-1]}",
+        where=f"{len(verdict.candidates)} runs compared, {len(verdict.attempts)} times",
+        cure="what comes after the gate is not begun; change its runs, or give `otherwise` more to try",
+    )
+
+
+def _text(difference: Mapping[str, float]) -> str:
+    if "low" not in difference:
+        return f"{difference['value']:+.4f}"
+    return f"{difference['value']:+.4f} [{difference['low']:+.4f}, {difference['high']:+.4f}]"
+
+
+def _verdict(
+    question: Question,
+    passed: bool,
+    names: tuple[str, str],
+    by_seed: Mapping[int, tuple[float, float]],
+    difference: Mapping[str, float],
+    test: str,
+    attempts: tuple[str, ...],
+    candidates: Mapping[str, float],
+) -> Verdict:
+    return Verdict(
+        gate=question.gate,
+        passed=passed,
+        metric=question.metric,
+        margin=question.margin,
+        confidence=question.confidence,
+        better=names[0],
+        than=names[1],
+        by_seed=by_seed,
+        difference=difference,
+        test=test,
+        attempts=attempts,
+        candidates=candidates,
+    )
