@@ -35,6 +35,10 @@ CONFIG_FILE = "config.json"
 MAX_BYTES = 256 << 20
 """The largest net that a recipe can ask for has 100 MB; a file beyond this is none of ours."""
 
+PASS = 16
+"""Sounds that go through a net at a time on a CPU. Up to here the C library hands the memory of their maps
+out again and again; larger maps it takes from the system each time, and a step takes half as long again."""
+
 
 class ChannelAttention(nn.Module):
     """How much each channel counts: one small MLP hears its mean and its maximum, ``(B, C, H, W)`` to itself.
@@ -150,16 +154,22 @@ def best_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def passes(spectrograms: Tensor) -> tuple[Tensor, ...]:
+    """The parts of a batch (B, ...) that go through a net at a time: the whole on a GPU, 16 rows on a CPU."""
+    return spectrograms.split(PASS) if spectrograms.device.type == "cpu" else (spectrograms,)
+
+
 def infer(net: SoundNet, features: Iterable[NDArray], batch_size: int) -> NDArray[np.float32]:
     """Logits of spectrograms, on the device of the net, which is left in evaluation mode.
 
-    The last batch is filled up, so that every batch has one shape and the logits of a sound do not depend on
-    how many follow it.
+    Every forward pass has one shape, the last one being filled up, so that the logits of a sound do not
+    depend on how many follow it.
 
     Args:
         net: asked as it is.
         features: (mels, frames) each, in dB; read as they are needed.
-        batch_size: sounds in one forward pass. Another one may change logits in their last bits.
+        batch_size: sounds in one forward pass on a GPU, where another one may change the last bits of logits;
+            on a CPU it is always 16.
 
     Returns:
         Float32 (n, K), in order; n may be 0.
@@ -169,11 +179,11 @@ def infer(net: SoundNet, features: Iterable[NDArray], batch_size: int) -> NDArra
     """
     net.eval()
     device = next(net.parameters()).device
-    shape, found = net.contract.shape, []
-    asked = iter(features)
+    size = PASS if device.type == "cpu" else batch_size
+    shape, found, asked = net.contract.shape, [], iter(features)
     with torch.no_grad():
-        while part := list(islice(asked, batch_size)):
-            batch = np.zeros((batch_size, 1, *shape), np.float32)
+        while part := list(islice(asked, size)):
+            batch = np.zeros((size, 1, *shape), np.float32)
             for row, spectrogram in zip(batch, part, strict=False):
                 if spectrogram.shape != shape:
                     raise ModelError(
@@ -182,7 +192,8 @@ def infer(net: SoundNet, features: Iterable[NDArray], batch_size: int) -> NDArra
                         cure="prepare the sounds with the contract beside the weights",
                     )
                 row[0] = spectrogram
-            found.append(net(torch.from_numpy(batch).to(device))[: len(part)].float().cpu().numpy())
+            logits = net(torch.from_numpy(batch).to(device))
+            found.append(logits[: len(part)].float().cpu().numpy())
     return np.concatenate([np.empty((0, len(net.contract.labels)), np.float32), *found])
 
 

@@ -111,4 +111,5 @@ def _placed_like(live: Tensor, value: Tensor) -> Tensor:
     value = value.to(live.device)
     if isinstance(live, DTensor):
         return distribute_tensor(value, live.device_mesh, live.placements)
-    return value
+    # In memory as the live one lies (channels last, say): another order may round otherwise.
+    return torch.empty_like(live, dtype=value.dtype).copy_(value)
