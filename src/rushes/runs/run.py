@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -39,6 +39,7 @@ StageName = Literal[
     "report",
 ]
 REPORT_FILE, METRICS_FILE = "report.html", "metrics.json"
+RECORDINGS = "recordings"  # folder of a workspace for those that were brought from elsewhere
 
 Tell = Callable[[StageName, float, float, str], None]
 """Told the stage, how much is done, of how much, and a few words."""
@@ -78,6 +79,9 @@ class Audit(Protocol):
     def summary(self) -> str:
         """One line for a plan."""
 
+
+Bring = Callable[[Callable[[str], bool]], Path]
+"""Brings the files whose names fit; returns the folder with all that were brought so far."""
 
 Recipes = TypeVar("Recipes", bound=Recipe)
 Work = Callable[["Run", OpenStage, Tell], tuple[Mapping[str, Any], Mapping[str, int]]]
@@ -175,7 +179,10 @@ class Run(ABC, Generic[Recipes]):
 
         Raises:
             StageError: the twin is to be drawn first.
+            StorageError: recordings that lie elsewhere cannot be brought.
         """
+        if isinstance(self.recipe.source.root, str):
+            return self._brought
         if self.recipe.source.root is not None:
             return self.recipe.source.root
         if self.status("twin").state != "done":
@@ -185,6 +192,19 @@ class Run(ABC, Generic[Recipes]):
                 cure="run `rushes twin RECIPE`, or give source.root",
             )
         return self.bring("twin") / "raw"
+
+    @cached_property
+    def _brought(self) -> Path:
+        """Recordings that lie elsewhere, as they were when this run first looked."""
+        from rushes.storage.recordings import bring_recordings
+
+        return self.fetch(
+            partial(bring_recordings, self.recipe.source.root, self.workspace.root / RECORDINGS)
+        )
+
+    def fetch(self, bring: Bring) -> Path:
+        """Bring what this run reads of recordings that lie elsewhere: all, unless the task knows better."""
+        return bring(lambda name: True)
 
     def folder(self, name: StageName) -> Path:
         """Where a stage of this run lives."""

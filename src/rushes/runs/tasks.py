@@ -7,9 +7,10 @@ from rushes.recipe import Recipe, TaskName
 from rushes.runs.driving.run import DrivingRun
 from rushes.runs.operations.run import OperationsRun
 from rushes.runs.run import Run
+from rushes.runs.sounds.run import SoundsRun
 from rushes.storage import Workspace
 
-RUNS: dict[TaskName, type[Run]] = {"operations": OperationsRun, "driving": DrivingRun}
+RUNS: dict[TaskName, type[Run]] = {"operations": OperationsRun, "driving": DrivingRun, "sounds": SoundsRun}
 
 
 def open_run(

@@ -11,9 +11,14 @@ from rushes.runs.driving.work import WORK as OF_DRIVING
 from rushes.runs.operations.work import WORK as OF_OPERATIONS
 from rushes.runs.proof import proof
 from rushes.runs.run import Outcome, Run, StageName, Tell, Work
+from rushes.runs.sounds.work import WORK as OF_SOUNDS
 from rushes.stages import OpenStage
 
-WORK: Mapping[TaskName, Mapping[StageName, Work]] = {"operations": OF_OPERATIONS, "driving": OF_DRIVING}
+WORK: Mapping[TaskName, Mapping[StageName, Work]] = {
+    "operations": OF_OPERATIONS,
+    "driving": OF_DRIVING,
+    "sounds": OF_SOUNDS,
+}
 
 
 def do(run: Run, name: StageName, tell: Tell) -> Outcome:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from rushes.contract import RigContract
 from rushes.contract.driving import camera_setups
 from rushes.errors import RecipeError
 from rushes.recipe import DrivingRecipe
-from rushes.runs.run import Audit
+from rushes.runs.run import Audit, Bring
 from rushes.runs.vlm_run import VlmRun
 
 CLIP_S = 20.0
@@ -56,6 +57,14 @@ class DrivingRun(VlmRun[DrivingRecipe]):
         source = self.recipe.source
         offline = source.egomotion == "offline"
         return scan(self.raw(), self.contract.setup.cameras, chunks=source.chunks, offline=offline)
+
+    def fetch(self, bring: Bring) -> Path:
+        """The tables; then, of the archives, those of the setup's cameras and the motion of chunks in use."""
+        from rushes.sources.physical_ai_av import TABLES, archives
+
+        root = bring(TABLES.__contains__)
+        wanted = archives(root, self.contract.setup.cameras, self.recipe.source.chunks)
+        return bring(wanted.__contains__)
 
     @property
     def twin_settings(self) -> Any:

@@ -82,7 +82,6 @@ def _is_drawn(folder: Path, raw: Path | None, key: str) -> bool:
 
 
 def _prepare(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from rushes.engine import UnitDone
     from rushes.prepare.driving.unit import jobs_of, prepare_unit
     from rushes.prepare.stage import prepare
     from rushes.sources.physical_ai_av import assign_splits
@@ -100,15 +99,6 @@ def _prepare(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
                 where=scan.root,
                 cure="choose another setup or other chunks; `rushes audit RECIPE` shows what is there",
             )
-    done = 0
-
-    def on_event(event: object) -> None:
-        nonlocal done
-        if isinstance(event, UnitDone):
-            done += 1
-            tell("prepare", done, len(side_of), event.result.key)
-
-    tell("prepare", 0, len(side_of), "decoding")
     asked = recipe.prepare
     prepared = prepare(
         jobs_of(
@@ -132,7 +122,7 @@ def _prepare(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
         timeout_s=asked.timeout_s,
         workers=asked.workers,
         engine=run.engine,
-        on_event=on_event,
+        on_progress=partial(tell, "prepare"),
     )
     return prepared.summary(), prepared.account.counts
 

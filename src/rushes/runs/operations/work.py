@@ -68,14 +68,12 @@ def _draw(home: Home, unit: Any, settings: Any) -> dict[str, Any]:
 
 
 def _prepare(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from rushes.engine import UnitDone
     from rushes.prepare.operations.unit import jobs_of, prepare_unit
     from rushes.prepare.stage import prepare
     from rushes.sources.openpack import assign_splits
 
     recipe, scan = run.recipe, run.scan
     assigned = assign_splits(scan.recordings, recipe.source.split)
-    total, done = len(assigned.side_of), 0
     concerned = set(chain.from_iterable(sides(recipe).values()))
     for side in ("train", recipe.evaluate.split):
         if side not in assigned.side_of.values():
@@ -85,13 +83,6 @@ def _prepare(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping,
                 cure="list under source.split the subjects that are there; `rushes audit RECIPE` shows them",
             )
 
-    def on_event(event: object) -> None:
-        nonlocal done
-        if isinstance(event, UnitDone):
-            done += 1
-            tell("prepare", done, total, event.result.key)
-
-    tell("prepare", 0, total, "decoding")
     asked = recipe.prepare
     jobs = jobs_of(
         scan.recordings,
@@ -115,7 +106,7 @@ def _prepare(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping,
         timeout_s=asked.timeout_s,
         workers=asked.workers,
         engine=run.engine,
-        on_event=on_event,
+        on_progress=partial(tell, "prepare"),
     )
     return prepared.summary(), prepared.account.counts
 

@@ -1,0 +1,1 @@
+"""The sounds task as a run."""

@@ -69,7 +69,7 @@ class SoundsRun(Run[SoundsRecipe]):
             pupil = {"distil": recipe.distil.model_dump(mode="json", exclude={"teacher"})}
         add(specs, "train", 1, {**_training(recipe.model, recipe.train), **pupil}, "features", "logits")
         asked = recipe.evaluate
-        add(specs, "predict", 1, {"split": asked.split}, "features", "train")
+        add(specs, "predict", 1, {"split": asked.split}, "features", "teacher", "train")
         measured = {"split": asked.split, "resamples": asked.resamples}
         add(specs, "evaluate", 1, measured, "features", "train", "predict")
         deploy = recipe.deploy.model_dump(mode="json")

@@ -1,0 +1,295 @@
+"""What each stage of a sounds run does.
+
+Imports stand inside of the functions, so that asking for one stage loads no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rushes.errors import SourceError
+from rushes.recipe.sounds import Distil, SoundModel, TrainOnSounds
+from rushes.runs.run import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
+from rushes.runs.sounds.run import EXPORT_FILE, SoundsRun
+from rushes.stages import OpenStage, read_done, read_json, write_json
+
+if TYPE_CHECKING:
+    from rushes.models.sound import SoundNet
+
+SIDES = ("train", "val", "test")
+NET = "net"
+"""Folder of a training inside of its stage's."""
+
+TEACHER = "teacher"
+"""Folder of a teacher's predictions inside of the pupil's."""
+
+
+def _features(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.prepare.sounds.unit import jobs_of, prepare_unit
+    from rushes.prepare.stage import prepare
+
+    asked, scan = run.recipe.prepare, run.scan
+    found = {block.split for block in scan.blocks}
+    if missing := [
+        side for side in dict.fromkeys((*SIDES[:2], run.recipe.evaluate.split)) if side not in found
+    ]:
+        raise SourceError(
+            f"no sound of {', '.join(run.contract.labels)} on side {' and '.join(missing)}",
+            where=scan.root,
+            cure="`rushes audit RECIPE` shows what is there; change source.split or preprocessing.labels",
+        )
+    prepared = prepare(
+        jobs_of(scan.blocks, stage.folder, run.contract, shard_bytes=asked.shard_bytes),
+        prepare_unit,
+        run.home("features"),
+        run.contract,
+        splits=SIDES,
+        skipped=[fault.key for fault in scan.skipped],
+        faults={fault.key: fault.reason() for fault in scan.faults},
+        sizes={fault.key: fault.count for fault in (*scan.skipped, *scan.faults)},
+        max_quarantine=asked.max_quarantine,
+        timeout_s=asked.timeout_s,
+        workers=asked.workers,
+        engine=run.engine,
+        on_progress=lambda done, total, note: tell("features", done, total, note),
+    )
+    return prepared.summary(), prepared.account.counts
+
+
+def _teacher(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    teacher = _distil(run).teacher
+    return _trained(run, "teacher", stage, tell, teacher.model, teacher.train)
+
+
+def _logits(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.predict.sounds.logits import logits_of, write_logits
+    from rushes.train.sounds import FeatureSet
+
+    samples, labels = run.samples("train"), run.contract.labels
+    tell("logits", 0, 1, "the teacher answers")
+    found = logits_of(
+        net_of(run, "teacher"), FeatureSet(samples, labels).features(), run.recipe.evaluate.batch_size
+    )
+    write_logits(stage.folder, list(samples.keys()), labels, found)
+    tell("logits", 1, 1, "the teacher answers")
+    return {}, {"samples": len(samples)}
+
+
+def _train(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    return _trained(run, "train", stage, tell, run.recipe.model, run.recipe.train, run.recipe.distil)
+
+
+def _trained(
+    run: SoundsRun,
+    name: StageName,
+    stage: OpenStage,
+    tell: Tell,
+    model: SoundModel,
+    settings: TrainOnSounds,
+    distil: Distil | None = None,
+) -> tuple[Mapping, Mapping]:
+    from rushes.models.sound import build, weights_sha256
+    from rushes.predict.sounds.logits import read_logits
+    from rushes.train.sounds import FeatureSet, train
+
+    labels, samples = run.contract.labels, run.samples("train")
+    logits = None if distil is None else read_logits(run.folder("logits"), list(samples.keys()), labels)
+    taught = FeatureSet(samples, labels, logits=logits)
+    total = settings.epochs * -(-len(taught) // settings.batch_size)
+    home = run.home(name)
+
+    def on_event(event: Mapping[str, Any]) -> None:
+        if event["kind"] == "checkpoint":
+            home.checkpoint(Path(event["checkpoint"]))
+        elif event["kind"] == "train":
+            tell(
+                name, event["step"], total, f"loss {event['loss']:.3f}, {event['samples_per_s']:.0f} sounds/s"
+            )
+        elif event["kind"] == "validation":
+            tell(name, event["step"], total, f"validation macro-F1 {event['f1_macro']:.3f}")
+
+    result = train(
+        build(model, run.contract, seed=settings.seed),
+        taught,
+        FeatureSet(run.samples("val"), labels),
+        settings,
+        stage.folder / NET,
+        stage.spec.signature,
+        distil=distil,
+        on_event=on_event,
+    )
+    tell(name, total, total, "out of patience" if result.stopped_early else "all epochs done")
+    epoch = -(-len(taught) // settings.batch_size)
+    summary = {
+        "steps": result.steps,
+        "loss": result.last_loss,
+        "best": result.best,
+        "epochs": result.steps // epoch,
+        "best_epoch": None if result.best_step is None else result.best_step // epoch,
+        "samples_per_s": result.samples_per_s,
+        "data_wait_share": result.data_wait_share,
+        "weights": weights_sha256(stage.folder / NET / "model"),
+    }
+    return summary, {"samples": len(taught)}
+
+
+def _predict(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.predict.sounds.logits import logits_of
+    from rushes.predict.sounds.table import predictions_table
+    from rushes.predict.table import write_predictions
+    from rushes.prepare.sounds.sample import metas
+    from rushes.train.sounds import FeatureSet
+
+    samples = run.samples(run.recipe.evaluate.split)
+    found = list(metas(samples))
+    asked: dict[StageName, Path] = {"train": stage.folder}
+    if "teacher" in run.specs:
+        asked["teacher"] = stage.folder / TEACHER
+    for done, (name, folder) in enumerate(asked.items()):
+        tell("predict", done, len(asked), "answers")
+        features = FeatureSet(samples, run.contract.labels).features()
+        table = predictions_table(
+            list(samples.keys()),
+            [meta["group"] for meta in found],
+            [meta["label"] for meta in found],
+            logits_of(net_of(run, name), features, run.recipe.evaluate.batch_size),
+        )
+        folder.mkdir(exist_ok=True)
+        write_predictions(table, folder)
+    tell("predict", len(asked), len(asked), "answers")
+    return {"variants": list(asked)}, {"answers": len(samples) * len(asked)}
+
+
+def _evaluate(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.evaluate.sounds.measure import evaluate
+    from rushes.models.sound_cost import macs, parameters
+    from rushes.predict.sounds.table import SCHEMA
+    from rushes.predict.table import read_predictions
+    from rushes.prepare.sounds.sample import labels_of
+    from rushes.train.sounds import FeatureSet, weights_of_classes
+
+    tell("evaluate", 0, 1, "resampling")
+    recipe, contract = run.recipe, run.contract
+    taught = run.samples("train")
+    counts = FeatureSet(taught, contract.labels).counts
+    metrics = evaluate(
+        read_predictions(run.folder("predict"), SCHEMA),
+        labels_of(taught),
+        contract.labels,
+        weights_of_classes(recipe.train.class_weights, counts, contract.labels),
+        split=recipe.evaluate.split,
+        resamples=recipe.evaluate.resamples,
+        provenance=provenance(run),
+        costs={
+            "parameters": parameters(recipe.model, len(contract.labels)),
+            "macs_per_clip": macs(recipe.model, contract),
+        },
+        teacher=(
+            read_predictions(run.folder("predict") / TEACHER, SCHEMA) if "teacher" in run.specs else None
+        ),
+    )
+    write_json(stage.folder / METRICS_FILE, metrics)
+    tell("evaluate", 1, 1, "resampling")
+    return {"sounds": metrics["n"]}, {"sounds": metrics["n"]}
+
+
+def _export(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from itertools import islice
+
+    from rushes.export.sounds import Clip, export
+    from rushes.prepare.sounds.sample import Sample
+
+    def clips(split: str) -> Any:
+        dataset = run.samples(split)
+        for number in range(len(dataset)):
+            sample = Sample.of(dataset.key(number), dataset.sample(number))
+            yield Clip(sample.features, sample.label)
+
+    asked = run.recipe.deploy
+    tell("export", 0, 1, "ONNX and 8 bits")
+    report = export(
+        net_of(run, "train"),
+        islice(clips("train"), asked.calibration),
+        clips(run.recipe.evaluate.split),
+        stage.folder,
+        max_bytes=asked.max_bytes,
+        max_macs_per_s=asked.max_macs_per_s,
+        runs=asked.runs,
+        batch_size=run.recipe.evaluate.batch_size,
+    )
+    tell("export", 1, 1, "ONNX and 8 bits")
+    return {"fits": report["verdict"]["fits"]}, {}
+
+
+def _report(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.evaluate.sounds.report import write_report
+    from rushes.predict.sounds.table import SCHEMA
+    from rushes.predict.table import read_predictions
+    from rushes.prepare.sounds.sample import Sample
+
+    tell("report", 0, 1, "drawing")
+    sounds = run.samples(run.recipe.evaluate.split)
+    number_of = {key: number for number, key in enumerate(sounds.keys())}
+    write_report(
+        stage.folder / REPORT_FILE,
+        run.metrics(),
+        read_predictions(run.folder("predict"), SCHEMA),
+        title=run.recipe.name,
+        losses=losses(run),
+        contract=run.contract.model_dump(mode="json"),
+        sample_of=lambda key: Sample.of(key, sounds.sample(number_of[key])),
+        deploy=read_json(run.folder("export") / EXPORT_FILE),
+    )
+    tell("report", 1, 1, "drawing")
+    return {"file": REPORT_FILE}, {"sounds": len(sounds)}
+
+
+def net_of(run: SoundsRun, name: StageName) -> SoundNet:
+    """The net that the stage ``train`` or ``teacher`` trained."""
+    from rushes.models.sound import load
+
+    return load(run.folder(name) / NET / "model")
+
+
+def provenance(run: SoundsRun) -> dict[str, Any]:
+    """What the figures of a run belong to."""
+    from rushes.shards.manifest import load_manifest
+
+    return {
+        "signatures": {name: spec.signature for name, spec in run.specs.items()},
+        "dataset": load_manifest(run.folder("features")).checksum,
+        "weights": (read_done(run.folder("train")) or {})["summary"]["weights"],
+        "seed": run.recipe.train.seed,
+    }
+
+
+def losses(run: SoundsRun) -> dict[str, list[tuple[int, float]]]:
+    """The (step, value) points of training: loss, and validation macro-F1."""
+    from rushes.train.events import read_events
+
+    events = read_events(run.folder("train") / NET / "events.jsonl")
+    return {
+        "loss": [(event["step"], event["loss"]) for event in events if event["kind"] == "train"],
+        "validation macro-F1": [
+            (event["step"], event["f1_macro"]) for event in events if event["kind"] == "validation"
+        ],
+    }
+
+
+def _distil(run: SoundsRun) -> Distil:
+    assert run.recipe.distil is not None, "only a recipe with distil has the stages of a teacher"
+    return run.recipe.distil
+
+
+WORK: Mapping[StageName, Work] = {
+    "features": _features,
+    "teacher": _teacher,
+    "logits": _logits,
+    "train": _train,
+    "predict": _predict,
+    "evaluate": _evaluate,
+    "export": _export,
+    "report": _report,
+}
