@@ -1,0 +1,212 @@
+"""Nets of sounds as ONNX models: in floats, in 8 bits, and run as a device would: one clip, one thread.
+
+The exporter is torch's older one, which traces the net. Its bytes depend on the net alone and it keeps a GRU
+one node that takes any number of clips; of the newer one, which wants onnxscript as well, neither is true
+(torch 2.13, onnxscript 0.7: 28 s, other bytes each time, the number of clips fixed).
+
+onnx and onnxruntime are an extra (``pip install 'rushes[sounds]'``), imported here and only when asked for.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rushes.errors import ModelError
+from rushes.models.sound import SoundNet
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+OPSET = 17
+"""Of the operators: the newest that the exporter writes without converting from an older one."""
+
+INPUT, OUTPUT = "features", "logits"
+
+QUANTISED = ("Conv", "Gemm", "MatMul", "Relu")
+"""Operators with 8-bit inputs and weights; rectifiers vanish into the range of what comes before them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Bytes of a model's constants.
+
+    Attributes:
+        total: all of them; in 8 bits with the scales that they need.
+        floats: of these, arrays that take part in the calculation as float32; scales do not.
+    """
+
+    total: int
+    floats: int
+
+
+def to_onnx(net: SoundNet) -> bytes:
+    """The net as an ONNX model of one file, ``features`` (B, 1, mels, frames) in dB to ``logits`` (B, K).
+
+    The same net gives the same bytes; ``net`` stays as it is, on its device and in its mode.
+
+    Raises:
+        ModelError: onnx is not installed, or a weight is not finite.
+    """
+    _require()
+    if broken := [name for name, tensor in net.state_dict().items() if not torch.isfinite(tensor).all()]:
+        raise ModelError(f"no net to export: {', '.join(broken)} has values that are not finite")
+    plain = copy.deepcopy(net).cpu().eval()
+    example = torch.zeros(1, 1, *net.contract.shape)
+    buffer = io.BytesIO()
+    with _quiet():
+        torch.onnx.export(
+            plain,
+            (example,),
+            buffer,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
+        )
+    return buffer.getvalue()
+
+
+def to_int8(model: bytes, calibration: Iterable[NDArray]) -> bytes:
+    """The model with 8-bit weights, one scale a channel, and 8-bit activations between them.
+
+    Convolutions and linear maps take part. A GRU stays as it is: onnxruntime has no 8-bit one. So do the
+    logits, which 256 steps would make equal where they are close.
+
+    Args:
+        model: of :func:`to_onnx`.
+        calibration: (mels, frames) in dB each, of the training side: their lowest and highest activations
+            are what 8 bits can tell apart.
+
+    Raises:
+        ModelError: no clip to calibrate with, one of another shape or with values that are not finite.
+    """
+    _require()
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    proto = onnx.load_from_string(model)
+    clips = _checked(
+        calibration, tuple(d.dim_value for d in proto.graph.input[0].type.tensor_type.shape.dim)[2:]
+    )
+
+    class Reader(CalibrationDataReader):
+        def get_next(self) -> dict[str, NDArray] | None:
+            clip = next(clips, None)
+            return None if clip is None else {INPUT: clip[None, None]}
+
+    with tempfile.TemporaryDirectory(prefix="rushes-int8-") as scratch, _quiet():
+        plain, small = Path(scratch) / "plain.onnx", Path(scratch) / "int8.onnx"
+        quant_pre_process(proto, plain)
+        quantize_static(
+            plain,
+            small,
+            Reader(),
+            op_types_to_quantize=list(QUANTISED),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            extra_options={"OpTypesToExcludeOutputQuantization": ["Gemm"]},
+        )
+        return small.read_bytes()
+
+
+def session(model: bytes) -> InferenceSession:
+    """The model, ready to run on the thread that calls it and on no other.
+
+    Raises:
+        ModelError: onnxruntime is not installed, or cannot read the model.
+    """
+    _require()
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base class of their own
+        raise ModelError(f"onnxruntime cannot read the model: {error}") from error
+
+
+def logits_of(model: InferenceSession, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits (n, K) of spectrograms (n, mels, frames)."""
+    return model.run([OUTPUT], {INPUT: features[:, None]})[0]
+
+
+def weights(model: bytes) -> Weights:
+    """What the constants of a model take, for which see :class:`Weights`."""
+    import onnx
+
+    graph = onnx.load_from_string(model).graph
+    scales = {node.input[1] for node in graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")}
+    total = floats = 0
+    for constant in graph.initializer:
+        array = onnx.numpy_helper.to_array(constant)
+        total += array.nbytes
+        if array.ndim and array.dtype == np.float32 and constant.name not in scales:
+            floats += array.nbytes
+    return Weights(total, floats)
+
+
+def _checked(clips: Iterable[NDArray], shape: tuple[int, ...]) -> Iterator[NDArray[np.float32]]:
+    """Clips of the right shape and of finite values; the first is looked at now, the others as they come."""
+    checked = (_clip(clip, shape) for clip in clips)
+    first = next(checked, None)
+    if first is None:
+        raise ModelError(
+            "there is no clip to choose the ranges of 8 bits by", cure="raise deploy.calibration above 0"
+        )
+
+    def every() -> Iterator[NDArray[np.float32]]:
+        yield first
+        yield from checked
+
+    return every()
+
+
+def _clip(clip: NDArray, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    if clip.shape != shape or not np.isfinite(clip).all():
+        raise ModelError(
+            f"a clip to calibrate with must be {shape[0]} x {shape[1]} finite values, found "
+            f"{' x '.join(map(str, clip.shape))}{'' if clip.shape != shape else ', some not finite'}",
+            cure="prepare the sounds with the contract beside the weights",
+        )
+    return np.asarray(clip, np.float32)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the advice of exporters, meant for their callers' authors, from the terminal; leave no filter."""
+    root, silent = logging.getLogger(), logging.NullHandler()
+    root.addHandler(silent)  # or the first line that they log sets up logging for the whole process
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        root.removeHandler(silent)
+
+
+def _require() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise ModelError(
+            f"export needs onnx and onnxruntime: {error}", cure="pip install 'rushes[sounds]'"
+        ) from error
