@@ -59,8 +59,8 @@ def write_logits(
     """
     path = Path(folder) / FILE
     _check(logits, len(keys), len(labels), path)
-    about = {"keys": _hash(keys), "labels": _hash(labels)}
-    write_atomic(path, save({"logits": np.ascontiguousarray(logits, np.float32)}, metadata=about))
+    tensors = {"logits": np.ascontiguousarray(logits), "keys": _hash(keys), "labels": _hash(labels)}
+    write_atomic(path, save(tensors))  # hashes are tensors: metadata comes in another order each time
 
 
 def read_logits(folder: Path, keys: Sequence[str], labels: Sequence[str]) -> NDArray[np.float32]:
@@ -72,14 +72,14 @@ def read_logits(folder: Path, keys: Sequence[str], labels: Sequence[str]) -> NDA
     path = Path(folder) / FILE
     try:
         with safe_open(path, framework="numpy") as file:
-            about, logits = file.metadata() or {}, file.get_tensor("logits")
+            logits, of_keys, of_labels = (file.get_tensor(name) for name in ("logits", "keys", "labels"))
     except (OSError, SafetensorError) as error:
         raise ShardError(f"no logits of a teacher: {error}", where=path, cure=_CURE) from error
-    for name, asked in (("keys", keys), ("labels", labels)):
-        if about.get(name) != _hash(asked):
-            what = f"{len(asked)} sounds" if name == "keys" else f"the classes {', '.join(asked)}"
+    whom = (keys, of_keys, f"{len(keys)} sounds"), (labels, of_labels, f"the classes {', '.join(labels)}")
+    for names, found, words in whom:
+        if not np.array_equal(found, _hash(names)):
             raise ShardError(
-                f"a teacher's logits were asked for, of {what}; the file is about other ones",
+                f"a teacher's logits were asked for, of {words}; the file is about other ones",
                 where=path,
                 cure=_CURE,
             )
@@ -102,6 +102,7 @@ def _check(logits: NDArray, n: int, k: int, path: Path) -> None:
         raise ShardError(f"logits that are not finite: {logits[row].tolist()} in row {row}", where=path)
 
 
-def _hash(names: Sequence[str]) -> str:
-    """SHA-256 of names in order, each with its length, so that no two lists look alike."""
-    return hashlib.sha256("".join(f"{len(name)}:{name}\n" for name in names).encode()).hexdigest()
+def _hash(names: Sequence[str]) -> NDArray[np.uint8]:
+    """SHA-256 (32,) of names in order, each with its length, so that no two lists look alike."""
+    text = "".join(f"{len(name)}:{name}\n" for name in names)
+    return np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
