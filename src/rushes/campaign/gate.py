@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from rushes.campaign.records import Result, Verdict
 from rushes.errors import GateError, MetricError
-from rushes.metrics.intervals import CONFIDENCE, Estimate
 
-SeedTest = Callable[[Sequence[float], Sequence[float], float], Estimate]
-"""Values of two runs seed by seed, confidence -> mean of the paired differences with its interval."""
+if TYPE_CHECKING:  # scipy stands behind it, which no plan waits for
+    from rushes.metrics.intervals import Estimate
 
-ClipTest = Callable[[Result, Result, float], Estimate]
+SeedTest = Callable[[Sequence[float], float], "Estimate"]
+"""Paired differences, one a seed, and a confidence -> their mean with its interval."""
+
+ClipTest = Callable[[Result, Result, float], "Estimate"]
 """Two results of one seed, confidence -> difference of the metric over the same clips with its interval."""
 
 OVER_SEEDS, OVER_CLIPS = "paired t over seeds", "paired bootstrap over clips"
+CONFIDENCE = 0.95
+"""Of the interval that is reported where none is asked for."""
+
 ROUNDING = 1e-9
 
 
@@ -90,7 +96,7 @@ def decide(
     Args:
         question: what is asked.
         results: what came of the trials; those of other runs are left aside.
-        seed_test: gives the interval of two seeds and more.
+        seed_test: gives the interval of two seeds and more: `rushes.metrics.paired.paired_t`.
         clip_test: gives the interval of a single seed; None leaves it without one, so that no confidence
             can be reached.
         tried: names of further runs on the better side, of the gate's ``otherwise``, in order.
@@ -119,7 +125,7 @@ def decide(
     estimate = None
     confidence = CONFIDENCE if question.confidence is None else question.confidence
     if len(gains) > 1:
-        estimate, test = seed_test(gains, [0.0] * len(gains), confidence), OVER_SEEDS
+        estimate, test = seed_test(gains, confidence), OVER_SEEDS
     elif clip_test is not None:
         by_name = {(result.trial.name, result.trial.seed): result for result in results}
         pair = (by_name[name, question.seeds[0]] for name in ((than, better) if lower else (better, than)))

@@ -14,6 +14,7 @@ from rushes.campaign.checks import Names, check
 from rushes.campaign.gate import Question
 from rushes.campaign.manifest import Manifest, Phase
 from rushes.campaign.records import Trial
+from rushes.campaign.seal import Opened
 from rushes.errors import RecipeError, StageError
 from rushes.recipe import Recipe
 from rushes.recipe_file import Document, Override, near, put, read_tree, refuse, resolve, validate
@@ -123,6 +124,12 @@ class Campaign:
             found |= {reference: None for reference in references if reference in self.names.gates}
         return tuple(found)
 
+    def awaits(self, run: str) -> tuple[str, ...]:
+        """Groups and gates whose winner must be known for the recipe of a run to be told."""
+        found: dict[str, None] = {}
+        self._gather(self.names.runs[run].entry.take.values(), found)
+        return tuple(found)
+
     def stand_ins(self) -> dict[str, str]:
         """The first run of each group and of each gate's better side, to plan with what is not decided."""
         stand_ins = {group: cells[0].name for group, cells in self.names.groups.items()}
@@ -139,6 +146,31 @@ class Campaign:
             RecipeError: with all faults.
         """
         return self._resolved([Override(key, value, trial.key) for key, value in trial.overrides.items()])
+
+    def opened_recipe(self, trial: Trial, opened: Opened) -> Recipe:
+        """The recipe of a trial, measured on the test side, for which it needs an opening.
+
+        Raises:
+            StageError: the opening is not for this trial.
+        """
+        if not opened.admits(trial):
+            raise StageError(
+                f"opening {opened.number} of the test side is not for {trial.key}", where=self.path
+            )
+        overrides = {**trial.overrides, "evaluate.split": "test"}
+        return self._resolved([Override(key, value, trial.key) for key, value in overrides.items()])
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Run -> why it fell below its baseline; its own reason before that of its group."""
+        given = self.manifest.reasons
+        named = {cell.name: given.get(cell.name, given.get(cell.group)) for cell in self.cells}
+        return {name: reason for name, reason in named.items() if reason is not None}
+
+    def selectable(self, winners: Winners) -> dict[str, tuple[str, ...]]:
+        """What is selected -> names of the runs among which; gates that were not decided are left out."""
+        decided = (name for name in self.manifest.select if name not in self.names.gates or name in winners)
+        return {reference: self.members(reference, winners) for reference in decided}
 
     def _resolved(self, overrides: Sequence[Override]) -> Recipe:
         recipe, faults = resolve(self.recipe_document, overrides)
