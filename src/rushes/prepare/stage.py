@@ -68,16 +68,16 @@ class Prepared:
 
 
 class Job(Protocol):
-    """What it takes to prepare one recording; a small value that can be sent to another process."""
+    """What it takes to prepare one recording or block; a small value that can be sent to another process."""
 
     split: str
 
     @property
     def length_s(self) -> float:
-        """About how long the recording is: the longest come first."""
+        """About how long it is: the longest come first."""
 
     def truth(self) -> dict[str, Any]:
-        """What is known of the recording, for ``recordings.json``."""
+        """What is known of it, for ``recordings.json``."""
 
 
 def prepare(
@@ -89,11 +89,13 @@ def prepare(
     splits: Iterable[str],
     skipped: Sequence[str] = (),
     faults: Mapping[str, Mapping[str, Any]],
+    sizes: Mapping[str, int] | None = None,
     max_quarantine: float = 0.1,
     timeout_s: float | None = None,
     workers: int = 2,
     engine: Engine = LOCAL,
     on_event: Callable[[Event], None] | None = None,
+    on_progress: Callable[[int, int, str], None] | None = None,
 ) -> Prepared:
     """Fill the dataset's folder; call it inside of ``working``, which holds the lock.
 
@@ -101,19 +103,23 @@ def prepare(
     them fail (memory, a time-out) may be over.
 
     Args:
-        jobs: recording key -> what it takes.
-        unit: prepares one recording; returns its receipt: ``split``, ``shards``, ``samples``, ``clips`` (by
-            kind), ``duration_s``, and further counts.
+        jobs: unit key -> what it takes.
+        unit: prepares one recording, or one block of them; returns its receipt: ``split``, ``shards``,
+            ``samples``, ``clips`` (by kind), ``duration_s``, and further counts; of a block also ``bad``, see
+            `rushes.stages.write_receipt`.
         home: of the stage; workers on other machines need no disk in common if it is remote.
         contract: how a sample becomes a question.
         splits: all sides, also those without a recording.
         skipped: recordings that stand on no side; counted.
         faults: unit -> reason, for what could not become a recording (``Fault.reason()``).
-        max_quarantine: greatest share of bad recordings.
+        sizes: recordings behind a job, a skipped entry or a fault, where it is not one and they are known.
+        max_quarantine: greatest share of bad recordings, and of bad units.
         timeout_s: longest time for one recording.
         workers: processes; 0 works in this one.
         engine: where they run.
         on_event: told what the engine does.
+        on_progress: told how many of how many units are done, those of an earlier run among them, and the
+            key of the last one; once also before the first.
 
     Raises:
         QuarantineError: too many recordings are bad; nothing is finished.
@@ -127,7 +133,9 @@ def prepare(
     failures: list[UnitResult] = []
     make = partial(_make, unit, home)
     results = map_units(make, units, workers=workers, engine=engine, timeout_s=timeout_s, on_event=on_event)
-    for result in results:
+    reused, tell = len(jobs) - len(todo), on_progress or _tell_nobody
+    tell(reused, len(jobs), "decoding")
+    for done, result in enumerate(results, reused + 1):
         if result.error is None:
             home.write_receipt(result.key, result.value)
         elif _is_bad_input(result.error):
@@ -135,10 +143,11 @@ def prepare(
             home.quarantine(result.key, _reason(result))
         else:
             failures.append(result)
+        tell(done, len(jobs), result.key)
     if failures:
         raise _of_ours(failures)
     planned = [*jobs, *skipped, *faults]
-    closed = account(folder, planned, skipped).close(max_quarantine)
+    closed = account(folder, planned, skipped, sizes).close(max_quarantine, jobs)
     receipts = {key: read_receipt(folder, key) for key in sorted(closed.done)}
     write_json(folder / RECORDINGS, [_truth(jobs[key], key, receipt) for key, receipt in receipts.items()])
     manifest = _manifest(folder, contract, sorted(set(splits)), receipts)
@@ -148,8 +157,12 @@ def prepare(
         account=closed,
         clips=_clips_by_split(receipts),
         totals=_totals(receipts),
-        reused=len(jobs) - len(todo),
+        reused=reused,
     )
+
+
+def _tell_nobody(done: int, total: int, key: str) -> None:
+    pass
 
 
 def _make(unit: Callable[[Job], dict[str, Any]], home: Home, job: Job) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ def write_receipt(folder: Path, unit: str, receipt: Mapping[str, Any]) -> None:
     Args:
         folder: the stage's folder.
         unit: key of the unit.
-        receipt: counts, checksums: whatever proves the unit, as JSON.
+        receipt: counts, checksums: whatever proves the unit, as JSON. That of a block of inputs, each too
+            small for a unit of its own, counts the good ones as ``samples`` and gives the others as ``bad``:
+            key -> reason. Those are in quarantine by that alone, and leave it with the receipt.
     """
     write_json(_unit_path(folder, "units", unit), _signed(folder, unit) | {"receipt": receipt})
     _unit_path(folder, "quarantine", unit).unlink(missing_ok=True)
@@ -48,10 +50,30 @@ def quarantine(folder: Path, unit: str, reason: Mapping[str, Any]) -> None:
 
 
 def read_quarantine(folder: Path) -> list[dict[str, Any]]:
-    """Entries ``{"unit", "signature", "reason"}`` of all units in quarantine, sorted by unit."""
-    units = sorted(path.stem for path in Path(folder).glob("quarantine/*.json"))
-    entries = ((unit, _read_signed(folder, "quarantine", unit)) for unit in units)
-    return [entry for unit, entry in entries if entry is not None and read_receipt(folder, unit) is None]
+    """All bad inputs, sorted by key.
+
+    Returns:
+        Entries ``{"unit", "signature", "reason"}`` of units in quarantine, and of the bad inputs inside of
+        blocks that are done; these say in which ``block``.
+    """
+    entries = list(_units_in_quarantine(folder))
+    for block, receipt in _receipts(folder):
+        for key, reason in receipt.get("bad", {}).items():
+            entries.append(_signed(folder, key) | {"block": block, "reason": reason})
+    return sorted(entries, key=lambda entry: entry["unit"])
+
+
+def _units_in_quarantine(folder: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted(Path(folder).glob("quarantine/*.json")):
+        entry = _read_signed(folder, "quarantine", path.stem)
+        if entry is not None and read_receipt(folder, path.stem) is None:
+            yield entry
+
+
+def _receipts(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in sorted(Path(folder).glob("units/*.json")):
+        if (receipt := read_receipt(folder, path.stem)) is not None:
+            yield path.stem, receipt
 
 
 def _unit_path(folder: Path, kind: str, unit: str) -> Path:
@@ -75,13 +97,23 @@ def _read_signed(folder: Path, kind: str, unit: str) -> dict[str, Any] | None:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where every planned unit stands: done, in quarantine, skipped on purpose, or pending."""
+    """Where every planned unit stands: done, in quarantine, skipped on purpose, or pending.
+
+    Attributes:
+        folder: of the stage.
+        planned: keys of all units.
+        done, quarantined, skipped: those that are settled.
+        sizes: inputs behind a unit, where it is a block of them and their number is known; 1 otherwise.
+        blocks: inputs of each block that is done: good and bad.
+    """
 
     folder: Path
     planned: tuple[str, ...]
     done: frozenset[str]
     quarantined: frozenset[str]
     skipped: frozenset[str]
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    blocks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -91,22 +123,32 @@ class Account:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Numbers of units: planned = done + quarantined + skipped once the account is closed."""
+        """Numbers of inputs: planned = done + quarantined + skipped once the account is closed.
+
+        A unit is one input, unless it is a block: then what is in it counts.
+        """
+        good = sum(good for good, _ in self.blocks.values())
+        done = self._inputs(self.done - self.blocks.keys()) + good
+        quarantined = self._inputs(self.quarantined) + sum(bad for _, bad in self.blocks.values())
+        skipped = self._inputs(self.skipped)
         return {
-            "planned": len(self.planned),
-            "done": len(self.done),
-            "quarantined": len(self.quarantined),
-            "skipped": len(self.skipped),
+            "planned": done + quarantined + skipped + self._inputs(self.pending),
+            "done": done,
+            "quarantined": quarantined,
+            "skipped": skipped,
         }
 
-    def close(self, max_quarantine: float) -> Account:
-        """Check that every unit is accounted for and that few enough are bad; returns itself.
+    def close(self, max_quarantine: float, units: Collection[str] = ()) -> Account:
+        """Check that every input is accounted for and that few enough are bad; returns itself.
 
         Args:
-            max_quarantine: share of the planned units, less the skipped, that may be in quarantine, 0 to 1.
+            max_quarantine: share of the planned inputs, less the skipped, that may be in quarantine, 0 to 1.
+            units: no larger share of these may be either, so that an archive with a whole side in it does not
+                pass for one bad input.
 
         Raises:
-            StageError: a unit is pending, or the folder holds a unit that was not planned.
+            StageError: a unit is pending, the folder holds a unit that was not planned, or a block has
+                settled another number of inputs than it has.
             QuarantineError: more are in quarantine than ``max_quarantine``.
         """
         if self.pending:
@@ -122,33 +164,66 @@ class Account:
                 where=self.folder,
                 cure="take their files out of units/ and quarantine/ of this folder, and run again",
             )
-        tried = len(self.planned) - len(self.skipped)
-        if len(self.quarantined) > max_quarantine * tried:
-            raise QuarantineError(
-                f"{len(self.quarantined)} of {tried} units are in quarantine, "
-                f"at most {max_quarantine:.1%} may be",
-                where=self.folder / "quarantine",
-                cure="read the reasons there; raise max_quarantine, or repair the inputs and take their "
-                "files out of that folder to have them tried again",
-            )
+        for block, settled in sorted(self.blocks.items()):
+            if sum(settled) != self.sizes.get(block, sum(settled)):
+                raise StageError(
+                    f"block {block} has {self.sizes[block]} inputs, and {sum(settled)} are settled",
+                    where=self.folder,
+                    cure="take its file out of units/ of this folder, and run again",
+                )
+        counts = self.counts
+        tried = counts["planned"] - counts["skipped"]
+        self._require_few(counts["quarantined"], tried, max_quarantine, "inputs" if self.blocks else "units")
+        self._require_few(len(self.quarantined & set(units)), len(units), max_quarantine, "units")
         assert len(self.planned) == len(self.done) + len(self.quarantined) + len(self.skipped)
         return self
 
+    def _inputs(self, units: Collection[str]) -> int:
+        return sum(self.sizes.get(unit, 1) for unit in units)
 
-def account(folder: Path, planned: Sequence[str], skipped: Collection[str] = ()) -> Account:
+    def _require_few(self, bad: int, tried: int, max_quarantine: float, noun: str) -> None:
+        if bad > max_quarantine * tried:
+            raise QuarantineError(
+                f"{bad} of {tried} {noun} are in quarantine, at most {max_quarantine:.1%} may be",
+                where=self.folder / "quarantine",
+                cure="read the reasons there"
+                + (f" and under `bad` in {self.folder / 'units'}" if self.blocks else "")
+                + "; raise max_quarantine, or repair the inputs and take their files out of that folder to "
+                "have them tried again",
+            )
+
+
+def account(
+    folder: Path,
+    planned: Sequence[str],
+    skipped: Collection[str] = (),
+    sizes: Mapping[str, int] | None = None,
+) -> Account:
     """Read the receipts and the quarantine of ``folder`` into an :class:`Account`.
 
     Args:
         folder: the stage's folder.
         planned: keys of all units, without repetition.
         skipped: units of the plan that are left out on purpose; one that has a receipt counts as done.
+        sizes: inputs behind a unit where it is not one.
 
     Raises:
         StageError: a unit is planned twice, or skipped without being planned.
     """
     if len(set(planned)) != len(planned) or not set(skipped) <= set(planned):
         raise StageError("a unit is planned twice, or skipped without being planned", where=folder)
-    receipts = {path.stem for path in Path(folder).glob("units/*.json")}
-    done = frozenset(unit for unit in receipts if read_receipt(folder, unit) is not None)
-    quarantined = frozenset(entry["unit"] for entry in read_quarantine(folder))
-    return Account(Path(folder), tuple(planned), done, quarantined, frozenset(skipped) - done - quarantined)
+    receipts = dict(_receipts(folder))
+    quarantined = frozenset(entry["unit"] for entry in _units_in_quarantine(folder))
+    return Account(
+        Path(folder),
+        tuple(planned),
+        frozenset(receipts),
+        quarantined,
+        frozenset(skipped) - receipts.keys() - quarantined,
+        sizes or {},
+        {
+            key: (receipt["samples"], len(receipt["bad"]))
+            for key, receipt in receipts.items()
+            if "bad" in receipt
+        },
+    )

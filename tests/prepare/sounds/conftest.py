@@ -52,9 +52,6 @@ class Block:
     def length_s(self) -> float:
         return float(self.count)
 
-    def __len__(self) -> int:
-        return self.count
-
     def __iter__(self) -> Iterator[tuple[SoundRecording, bytes]]:
         for number in range(self.first, self.first + self.count):
             key = f"{self.split}-{number}"

@@ -7,10 +7,10 @@ and its key and the reason stand in the block's receipt, from which they come in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rushes.contract import SoundContract
 from rushes.engine import Failure
@@ -21,9 +21,7 @@ from rushes.prepare.sounds.sample import fields_of
 from rushes.prepare.stage import remove_shards
 from rushes.shards.manifest import split_folder
 from rushes.shards.write import ShardWriter
-
-if TYPE_CHECKING:
-    from rushes.sources.sounds import Sounds
+from rushes.sources.sounds import FileBlock, Sounds, SoundScan
 
 MAX_BAD = 2000
 """Bad sounds of a block, since a receipt travels; a block with more is bad as a whole."""
@@ -55,11 +53,6 @@ class Job:
         """About how much there is to do."""
         return self.sounds.length_s
 
-    @property
-    def inputs(self) -> int:
-        """Sounds of the block; 1 for an archive, which does not tell before it is read."""
-        return len(self.sounds) if isinstance(self.sounds, Sized) else 1
-
     def truth(self) -> dict[str, Any]:
         """Nothing is known of a block that its samples do not say."""
         return {}
@@ -77,6 +70,12 @@ def jobs_of(
         shard_bytes: greatest size of a shard.
     """
     return {block.key: Job(block, contract, folder, shard_bytes) for block in blocks}
+
+
+def sizes_of(scan: SoundScan) -> dict[str, int]:
+    """Sounds behind each block, fault and skipped entry; an archive tells only when it is read."""
+    sizes = {block.key: len(block.recordings) for block in scan.blocks if isinstance(block, FileBlock)}
+    return sizes | {fault.key: fault.count for fault in (*scan.skipped, *scan.faults)}
 
 
 def prepare_unit(job: Job) -> dict[str, Any]:
