@@ -48,6 +48,17 @@ def fingerprints_of(run: Run) -> dict[str, str]:
     }
 
 
+def collapsed_of(run: Run) -> str | None:
+    """The one class with which a net answers everything; None where it has more, or where that is not told."""
+    return run.metrics().get("collapsed")
+
+
+def epochs_of(run: Run) -> tuple[int | None, int | None]:
+    """The epoch whose weights were kept, and how many there were; None where a task counts steps."""
+    summary = (read_done(run.folder("train")) or {"summary": {}})["summary"]
+    return summary.get("best_epoch"), summary.get("epochs")
+
+
 def costs_of(run: Run) -> dict[str, Any]:
     """What the run took and what its model takes: seconds of training; for sounds the deploy report.
 

@@ -16,15 +16,15 @@ from typing import Any
 from rushes.runs.run import METRICS_FILE, REPORT_FILE, Run, StageName
 from rushes.stages import canonical_json, read_done, sha256_file
 
-PROVEN = ("DONE", "lock", "quarantine.jsonl", "raw/*", "shards/*", "*/checkpoints/*.safetensors", "*.tmp")
+PROVEN = ("DONE", "lock", "quarantine.jsonl", "raw/*", "shards/*", "*checkpoints/*.safetensors", "*.tmp")
 
 READ: Mapping[StageName, tuple[str, ...]] = {
     "twin": ("units/*",),
     "prepare": ("manifest.json", "recordings.json"),
     "features": ("manifest.json", "recordings.json"),
-    "teacher": ("net/model/*",),
+    "teacher": ("model/*",),
     "logits": ("logits.safetensors",),
-    "train": ("model/*", "net/model/*"),
+    "train": ("model/*",),
     "predict": ("predictions.parquet", "teacher/predictions.parquet"),
     "evaluate": (METRICS_FILE,),
     "export": ("deploy.json",),

@@ -216,7 +216,7 @@ def _prepare_faults(folder: Path) -> Iterator[Found]:
 
 def _train_faults(folder: Path) -> Iterator[Found]:
     """Checkpoints against their state.json, which DONE proves."""
-    for state in sorted(folder.glob("*/checkpoints/*/state.json")):
+    for state in sorted(folder.rglob("checkpoints/*/state.json")):
         try:
             files = read_json(state)["files"]
         except (StageError, KeyError, TypeError):
@@ -255,10 +255,12 @@ def _remove(home: Home, fault: Fault) -> None:
         shards = [path for path in folder.glob("shards/*/*") if path.stem.rpartition("-")[0] == fault.unit]
         home.discard([folder / "units" / f"{fault.unit}.json", *shards])
         return
-    phase, *inner = fault.path.relative_to(folder).parts
-    if inner[:1] == ["checkpoints"]:
-        shutil.rmtree(folder / phase / "checkpoints" / inner[1], ignore_errors=True)
-    elif inner == ["events.jsonl"]:
-        shutil.rmtree(folder / phase)
+    place = fault.path.relative_to(folder).parts
+    if "checkpoints" in place:
+        shutil.rmtree(folder.joinpath(*place[: place.index("checkpoints") + 2]), ignore_errors=True)
+    elif fault.path.name == "events.jsonl":
+        training = fault.path.parent
+        shutil.rmtree(training / "checkpoints", ignore_errors=True)
+        home.discard([training / "result.json", fault.path])
     elif fault.path.name not in ("DONE", "recipe.json"):
         home.discard([fault.path])

@@ -47,7 +47,7 @@ def status(spec: StageSpec, workspace: Path) -> Status:
         if done is not None:
             return status_of(done, folder)
         if (owner := lock_owner(folder)) is not None:
-            return Status("partial", f"{owner} works there now", folder)
+            return Status("partial", f"{owner} works on this stage", folder)
         units = sum(1 for _ in folder.glob("units/*.json"))
         receipts = f"; {units} units have receipts" if units else ""
         return Status("partial", f"begun, not finished{receipts}: resumes there", folder)
@@ -151,7 +151,7 @@ def working(spec: StageSpec, workspace: Path, *, reopen: bool = False) -> Iterat
     """
     folder = spec.folder(workspace)
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder):
+    with locked(folder):
         if (folder / "recipe.json").exists():
             signature_of_folder(folder)
         else:
@@ -171,7 +171,12 @@ def _sweep(folder: Path) -> None:
 
 
 @contextmanager
-def _lock(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder to the end of the block; it dies with its process.
+
+    Raises:
+        StageError: somebody else holds it; says who.
+    """
     with (folder / "lock").open("ab") as file:
         if not _flock(file.fileno()):
             raise StageError(

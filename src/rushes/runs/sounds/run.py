@@ -14,8 +14,6 @@ from rushes.runs.chain import add, begin
 from rushes.runs.run import Audit, Run, StageName
 from rushes.stages import StageSpec
 
-EXPORT_FILE = "deploy.json"
-
 
 class SoundsRun(Run[SoundsRecipe]):
     """Short sounds, from files to a small net and the device that it fits on."""

@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Any
 from rushes.errors import SourceError
 from rushes.recipe.sounds import Distil, SoundModel, TrainOnSounds
 from rushes.runs.run import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
-from rushes.runs.sounds.run import EXPORT_FILE, SoundsRun
+from rushes.runs.sounds.run import SoundsRun
 from rushes.stages import OpenStage, read_done, read_json, write_json
 
 if TYPE_CHECKING:
     from rushes.models.sound import SoundNet
 
 SIDES = ("train", "val", "test")
-NET = "net"
-"""Folder of a training inside of its stage's."""
-
 TEACHER = "teacher"
 """Folder of a teacher's predictions inside of the pupil's."""
 
@@ -115,7 +112,7 @@ def _trained(
         taught,
         FeatureSet(run.samples("val"), labels),
         settings,
-        stage.folder / NET,
+        stage.folder,
         stage.spec.signature,
         distil=distil,
         on_event=on_event,
@@ -130,7 +127,7 @@ def _trained(
         "best_epoch": None if result.best_step is None else result.best_step // epoch,
         "samples_per_s": result.samples_per_s,
         "data_wait_share": result.data_wait_share,
-        "weights": weights_sha256(stage.folder / NET / "model"),
+        "weights": weights_sha256(stage.folder / "model"),
     }
     return summary, {"samples": len(taught)}
 
@@ -196,23 +193,20 @@ def _evaluate(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
 
 
 def _export(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from itertools import islice
-
-    from rushes.export.sounds import Clip, export
+    from rushes.export.sounds import export
     from rushes.prepare.sounds.sample import Sample
 
-    def clips(split: str) -> Any:
-        dataset = run.samples(split)
-        for number in range(len(dataset)):
-            sample = Sample.of(dataset.key(number), dataset.sample(number))
-            yield Clip(sample.features, sample.label)
+    taught, heard = run.samples("train"), run.samples(run.recipe.evaluate.split)
+    # Evenly over the side: its first sounds may all be of one class.
+    count = min(run.recipe.deploy.calibration, len(taught))
+    chosen = [number * len(taught) // count for number in range(count)]
 
     asked = run.recipe.deploy
     tell("export", 0, 1, "ONNX and 8 bits")
     report = export(
         net_of(run, "train"),
-        islice(clips("train"), asked.calibration),
-        clips(run.recipe.evaluate.split),
+        (Sample.of(taught.key(number), taught.sample(number)) for number in chosen),
+        (Sample.of(heard.key(number), heard.sample(number)) for number in range(len(heard))),
         stage.folder,
         max_bytes=asked.max_bytes,
         max_macs_per_s=asked.max_macs_per_s,
@@ -225,6 +219,7 @@ def _export(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapp
 
 def _report(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
     from rushes.evaluate.sounds.report import write_report
+    from rushes.export.sounds import DEPLOY_FILE
     from rushes.predict.sounds.table import SCHEMA
     from rushes.predict.table import read_predictions
     from rushes.prepare.sounds.sample import Sample
@@ -240,7 +235,7 @@ def _report(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapp
         losses=losses(run),
         contract=run.contract.model_dump(mode="json"),
         sample_of=lambda key: Sample.of(key, sounds.sample(number_of[key])),
-        deploy=read_json(run.folder("export") / EXPORT_FILE),
+        deploy=read_json(run.folder("export") / DEPLOY_FILE),
     )
     tell("report", 1, 1, "drawing")
     return {"file": REPORT_FILE}, {"sounds": len(sounds)}
@@ -250,7 +245,7 @@ def net_of(run: SoundsRun, name: StageName) -> SoundNet:
     """The net that the stage ``train`` or ``teacher`` trained."""
     from rushes.models.sound import load
 
-    return load(run.folder(name) / NET / "model")
+    return load(run.folder(name) / "model")
 
 
 def provenance(run: SoundsRun) -> dict[str, Any]:
@@ -269,7 +264,7 @@ def losses(run: SoundsRun) -> dict[str, list[tuple[int, float]]]:
     """The (step, value) points of training: loss, and validation macro-F1."""
     from rushes.train.events import read_events
 
-    events = read_events(run.folder("train") / NET / "events.jsonl")
+    events = read_events(run.folder("train") / "events.jsonl")
     return {
         "loss": [(event["step"], event["loss"]) for event in events if event["kind"] == "train"],
         "validation macro-F1": [

@@ -1,0 +1,108 @@
+"""The folder of a campaign: what it found, in files that are functions of the finished stages.
+
+::
+
+    <workspace>/campaign-<name>/
+        manifest.yaml           as it was read
+        results/<trial>.json    what came of each trial
+        verdicts/<gate>.json    what each gate decided, with every number that it used
+        openings.jsonl          every look at the test side
+        leaderboard.csv, leaderboard.html, decisions.md, negative-results.md
+        judged.json             when files that a result rests on were last changed: a result is not
+                                judged again before one of them is
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rushes.campaign.records import Result, Trial, Verdict
+from rushes.errors import StageError
+from rushes.runs.run import Run
+from rushes.stages import canonical_json, read_json, write_atomic, write_json
+
+NOT_READ = frozenset({"twin"})
+"""Stages whose files no result rests on directly."""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFolder:
+    """Results and verdicts on disk.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def of(cls, workspace: Path, name: str) -> CampaignFolder:
+        """The folder of a campaign in a workspace."""
+        return cls(workspace / f"campaign-{name}")
+
+    def begin(self, manifest: Path) -> None:
+        """Make the folder, and keep the manifest in it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.path / "manifest.yaml", manifest.read_bytes())
+
+    def write_result(self, result: Result, stamp: str | None) -> None:
+        """Keep a result, with the stamp of the files that it rests on; None has it judged again."""
+        write_json(self._result_path(result.trial), result.to_json())
+        stamps = {key: kept for key, kept in self._stamps().items() if key != result.trial.key}
+        write_json(self.path / "judged.json", stamps | ({} if stamp is None else {result.trial.key: stamp}))
+
+    def read_result(self, trial: Trial) -> Result | None:
+        """The result of a trial; None where there is none of exactly this trial."""
+        try:
+            result = Result.of(read_json(self._result_path(trial)))
+        except (StageError, TypeError, KeyError):
+            return None
+        return result if canonical_json(result.to_json()["trial"]) == canonical_json(_plain(trial)) else None
+
+    def kept_result(self, trial: Trial, stamp: str) -> Result | None:
+        """The result of a trial if no file that it rests on was changed since."""
+        return self.read_result(trial) if self._stamps().get(trial.key) == stamp else None
+
+    def write_verdict(self, verdict: Verdict) -> None:
+        """Keep what a gate decided."""
+        write_json(self.path / "verdicts" / f"{verdict.gate}.json", verdict.to_json())
+
+    def _result_path(self, trial: Trial) -> Path:
+        return self.path / "results" / f"{trial.key}.json"
+
+    def _stamps(self) -> dict[str, str]:
+        try:
+            found = read_json(self.path / "judged.json")
+        except StageError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def _plain(trial: Trial) -> Mapping:
+    return Result(trial, "done").to_json()["trial"]
+
+
+def stamp_of(*runs: Run) -> str:
+    """Hash of names, sizes and times of change of all files that the results of ``runs`` rest on."""
+    lines = (
+        line
+        for run in runs
+        for name in run.specs
+        if name not in NOT_READ
+        for line in _lines(os.fspath(run.folder(name)))
+    )
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def _lines(folder: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_dir(follow_symlinks=False):
+                yield from _lines(entry.path)
+            elif entry.name != "lock":
+                found = entry.stat()
+                yield f"{entry.path} {found.st_size} {found.st_mtime_ns}"

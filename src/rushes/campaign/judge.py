@@ -1,0 +1,90 @@
+"""From a finished run to a result: the contract first, then the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from rushes.campaign.contract import check_run, state_of
+from rushes.campaign.read import (
+    baselines_of,
+    collapsed_of,
+    costs_of,
+    epochs_of,
+    figures_of,
+    fingerprints_of,
+    signatures_of,
+)
+from rushes.campaign.records import Result, Trial
+from rushes.campaign.standing import Board
+from rushes.campaign.work import StageJob
+from rushes.runs.run import Run, StageName
+
+if TYPE_CHECKING:
+    from rushes.metrics.intervals import Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A finished trial, as it travels to the process that judges it.
+
+    Attributes:
+        trial: which.
+        seen: its run on the validation side.
+        unsealed: its run on the test side; None while that is sealed.
+        board: what runs are measured by.
+        without: stages that the run on the validation side lacks.
+    """
+
+    trial: Trial
+    seen: StageJob
+    unsealed: StageJob | None
+    board: Board
+    without: Collection[StageName]
+
+
+def judge(case: Case) -> dict[str, Any]:
+    """Judge a trial; its result as JSON. Loads the model, so it belongs into a worker."""
+    run = case.seen.run()
+    faults = check_run(run, case.board, without=case.without)
+    if state_of(faults) == "invalid":
+        # Nothing that its files say is to be believed.
+        found = Result(case.trial, "invalid", tuple(map(str, faults)), signatures_of(run))
+        return found.to_json()
+    best_epoch, epochs = epochs_of(run)
+    result = Result(
+        case.trial,
+        state_of(faults),
+        tuple(map(str, faults)),
+        signatures=signatures_of(run),
+        fingerprints=fingerprints_of(run),
+        figures=figures_of(run),
+        baselines=baselines_of(run),
+        costs=costs_of(run),
+        collapsed=collapsed_of(run),
+        best_epoch=best_epoch,
+        epochs=epochs,
+    )
+    return (result if case.unsealed is None else _unsealed(result, case.unsealed.run(), case.board)).to_json()
+
+
+def _unsealed(result: Result, run: Run, board: Board) -> Result:
+    """The result with its figures on the test side; what is invalid there is invalid as a whole."""
+    faults = [fault for fault in check_run(run, board) if fault.kind != "collapsed"]
+    if faults:
+        return replace(result, state="invalid", faults=(*result.faults, *map(str, faults)))
+    return replace(result, test=figures_of(run))
+
+
+def compare_clips(ours: Run, theirs: Run, metric: str, confidence: float) -> Estimate | None:
+    """Difference of a metric over the clips that both runs answered; None where no paired test of it is known."""
+    if ours.recipe.task != "sounds" or metric != "f1_macro":
+        return None
+    from rushes.evaluate.sounds.compare import compare_macro_f1
+    from rushes.predict.sounds.table import SCHEMA
+    from rushes.predict.table import read_predictions
+
+    tables = [read_predictions(run.bring("predict"), SCHEMA) for run in (ours, theirs)]
+    resamples = ours.recipe.evaluate.resamples
+    return compare_macro_f1(*tables, ours.contract.labels, resamples=resamples, confidence=confidence)[0]
