@@ -21,7 +21,7 @@ Fields = Mapping[str, bytes | memoryview]
 FEATURES, META = "logmel.npy", "meta.json"
 
 _DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
-_HEADER_BYTES = 256  # of a .npy, at most; 128 for two dimensions of any size
+_HEADER_BYTES = 128  # of a .npy of two dimensions, whatever their sizes: numpy fills up to this
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +48,7 @@ class Sample:
             ShardError: a member is missing or is not what it should be.
         """
         try:
-            meta = json.loads(bytes(fields[META]))
+            meta = json.loads(str(fields[META], "utf-8"))  # of bytes, json would first guess the encoding
             return cls(key, meta["group"], meta["label"], _array(fields[FEATURES]))
         except (KeyError, TypeError, ValueError) as error:
             raise _no_sample(key, error) from error
@@ -81,7 +81,7 @@ def metas(dataset: ShardDataset) -> Iterator[dict[str, Any]]:
     """
     for number in range(len(dataset)):
         try:
-            meta = json.loads(bytes(dataset.sample(number)[META]))
+            meta = json.loads(str(dataset.sample(number)[META], "utf-8"))
             if not meta.keys() >= {"group", "label"}:
                 raise ValueError(f"a meta of {', '.join(meta)}")
         except (KeyError, AttributeError, ValueError) as error:
@@ -101,20 +101,20 @@ def groups_of(dataset: ShardDataset) -> list[str]:
 
 def _array(data: bytes | memoryview) -> np.ndarray:
     """The array of a .npy file of two dimensions, in the file's own memory."""
-    shape, dtype, start = _header(bytes(data[:_HEADER_BYTES]).partition(b"\n")[0])
-    return np.frombuffer(data, dtype, offset=start).reshape(shape)
+    shape, dtype = _header(bytes(data[:_HEADER_BYTES]))
+    return np.frombuffer(data, dtype, offset=_HEADER_BYTES).reshape(shape)
 
 
 @lru_cache(maxsize=64)
-def _header(head: bytes) -> tuple[tuple[int, int], np.dtype, int]:
-    """Shape, dtype and length of a .npy header: one for all samples of a dataset, so it is parsed once."""
-    file = BytesIO(head + b"\n")
+def _header(head: bytes) -> tuple[tuple[int, int], np.dtype]:
+    """Shape and dtype that a .npy header tells: one for all samples of a dataset, so it is parsed once."""
+    file = BytesIO(head)
     if npy.read_magic(file) != (1, 0):
         raise ValueError("not a .npy file of version 1.0")
     shape, fortran_order, dtype = npy.read_array_header_1_0(file)
-    if dtype not in _DTYPES or fortran_order or len(shape) != 2:
+    if dtype not in _DTYPES or fortran_order or len(shape) != 2 or file.tell() != _HEADER_BYTES:
         raise ValueError(f"features are float32 or float16 (mels, frames), found {dtype} {shape}")
-    return shape, dtype, file.tell()
+    return shape, dtype
 
 
 def _no_sample(key: str, error: Exception) -> ShardError:
