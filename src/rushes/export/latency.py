@@ -28,10 +28,10 @@ class Latency:
 def latencies(calls: Mapping[str, Callable[[], object]], runs: int) -> dict[str, Latency]:
     """Time each call ``runs`` times on this thread, pinned to one core where the system can pin.
 
-    What counts is the thread's own time: that of the clock, less what the core spent on others. So a call must
-    do all its work on this thread and wait for nothing. The calls are timed in turns, in blocks of about 20;
-    of all blocks of a call the lowest percentiles count, since whatever else the machine does can make a block
-    slower and never faster.
+    What counts is the thread's own time: that of the clock, less what the core spent on others. So a call
+    must do all its work on this thread and wait for nothing. The calls are timed in turns, in blocks of about
+    20; of all blocks of a call the lowest percentiles count, since whatever else the machine does can make a
+    block slower and never faster.
 
     Args:
         calls: what to time, by name.
