@@ -65,6 +65,7 @@ def test_a_recipe_names_only_what_differs(load: Load):
 
 def test_a_byte_order_mark_and_a_home_folder_are_understood(load: Load):
     assert load("\ufeffname: mine\nsource: {root: ~/openpack}\n").source.root == Path.home() / "openpack"
+    assert load("source: {root: s3://bucket/a//b/}\n").source.root == "s3://bucket/a//b/"
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
@@ -146,6 +147,7 @@ def test_unknown_keys_are_found_on_every_level(load: Load, text: str, place: str
         ("source: {split: {trian: [U0101]}}", "source.split.trian: Input should be 'train', 'val' or 'test'"),
         ("source: {split: {train: [], test: [U0108]}}", "source.split.train: Tuple should have at least 1"),
         ("source: {split: {train: [U0101]}}", "source.split names nobody for test"),
+        ("source: {root: 5}", "job.yaml:1: source.root: expected a folder or a URL such as s3://bucket/prefix"),
         ("source: {split: 5}", "source.split: Input should be 'earlier' or 'colour', found 5"),
         ("model: {name: Qwen/Qwen2.5-VL-2B}", "no checkpoint 'Qwen/Qwen2.5-VL-2B' was ever released; write"),
         ("model: {adapter: {rank: 8}}", "tiny starts from random weights and is trained whole"),

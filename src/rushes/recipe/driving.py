@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from rushes.contract import RigContract
 from rushes.recipe.sections import (
@@ -13,6 +12,7 @@ from rushes.recipe.sections import (
     Count,
     Phase,
     Prepare,
+    Root,
     Section,
     Share,
     SplitBySides,
@@ -30,24 +30,19 @@ class RigSource(Section):
 
     Attributes:
         kind: layout of the recordings.
-        root: folder with ``features.csv``; null takes the twin's.
+        root: folder with ``features.csv``, or its URL, as ``s3://bucket/prefix``; null takes the twin's.
         chunks: which chunks are used; all that are there without it.
         egomotion: the poses as recorded, or those computed afterwards (``offline``, where they are).
         split: the index's own sides, or lists of clip ids under train, val and test.
     """
 
     kind: Literal["physical_ai_av"] = "physical_ai_av"
-    root: Path | None = None
+    root: Root | None = None
     chunks: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
     egomotion: Literal["recorded", "offline"] = "recorded"
     split: Annotated[Annotated[Literal["index"], Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)] = (
         "index"
     )
-
-    @field_validator("root")
-    @classmethod
-    def _home(cls, root: Path | None) -> Path | None:
-        return None if root is None else root.expanduser()
 
 
 class RoadTwin(Section):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from rushes.contract import ClipContract
 from rushes.recipe.sections import (
@@ -14,6 +13,7 @@ from rushes.recipe.sections import (
     Evaluate,
     Phase,
     Prepare,
+    Root,
     Seconds,
     Section,
     Share,
@@ -34,24 +34,19 @@ class Source(Section):
 
     Attributes:
         kind: layout of the recordings.
-        root: folder of raw recordings; null takes the twin's.
+        root: folder of raw recordings, or its URL, as ``s3://bucket/prefix``; null takes the twin's.
         media: frame folders as the dataset has them, or one normalised video per session.
         labels: label set, ``openpack`` or ``classes10``.
         split: a named split, or lists of subject ids under train, val and test.
     """
 
     kind: Literal["openpack"] = "openpack"
-    root: Path | None = None
+    root: Root | None = None
     media: MediaName = "video"
     labels: LabelSetName = "openpack"
     split: Annotated[Annotated[SplitName, Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)] = (
         "earlier"
     )
-
-    @field_validator("root")
-    @classmethod
-    def _home(cls, root: Path | None) -> Path | None:
-        return None if root is None else root.expanduser()
 
 
 class Twin(Section):

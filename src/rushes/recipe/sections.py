@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Tag, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Tag, field_validator, model_validator
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
@@ -41,6 +41,17 @@ SplitBySides = Annotated[dict[Side, Annotated[tuple[str, ...], Field(min_length=
 def form_of_split(value: Any) -> str:
     """Whether a split is named or spelt out."""
     return BY_SIDES if isinstance(value, Mapping) else NAMED
+
+
+def _place(root: Any) -> Path | str:
+    """A URL as it stands, a path with ``~`` filled in."""
+    if not isinstance(root, Path | str):
+        raise ValueError(f"expected a folder or a URL such as s3://bucket/prefix, found {root!r}"[:200])
+    return root if "://" in str(root) else Path(root).expanduser()
+
+
+Root = Annotated[Path | str, BeforeValidator(_place)]
+"""Folder of recordings of one's own: a path, or a URL that fsspec knows, which stays text."""
 
 
 class Section(BaseModel):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
@@ -14,6 +13,7 @@ from rushes.recipe.sections import (
     Count,
     Prepare,
     Recipe,
+    Root,
     Section,
     Share,
     SplitBySides,
@@ -49,7 +49,7 @@ class SoundSource(Section):
     Attributes:
         kind: layout of the recordings: ``dreamcatcher`` for the dataset's archives, ``folder`` for sound
             files anywhere below a folder.
-        root: folder of the recordings; null takes the twin's.
+        root: folder of the recordings, or its URL, as ``s3://bucket/prefix``; null takes the twin's.
         pattern: regular expression on a file's path below ``root``, with the named group ``label`` and, if it
             can be told, ``group``: who must not stand on two sides. Null takes the layout's own: the class is
             the folder that a file lies in.
@@ -61,18 +61,13 @@ class SoundSource(Section):
     """
 
     kind: Literal["dreamcatcher", "folder"] = "dreamcatcher"
-    root: Path | None = None
+    root: Root | None = None
     pattern: str | None = None
     table: str | None = None
     split: Annotated[
         Annotated[Literal["index", "shares"], Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)
     ] = "index"
     shares: Shares = Shares()
-
-    @field_validator("root")
-    @classmethod
-    def _home(cls, root: Path | None) -> Path | None:
-        return None if root is None else root.expanduser()
 
     @field_validator("pattern")
     @classmethod

@@ -25,6 +25,7 @@ from rushes.sources.physical_ai_av_layout import (
     CLIP_INDEX,
     EGOMOTION,
     OFFLINE,
+    TABLES,
     chunks_here,
     dataset_root,
     read_features,
@@ -43,9 +44,11 @@ from rushes.sources.physical_ai_av_tables import (
 
 __all__ = [
     "CAMERAS",
+    "TABLES",
     "Audit",
     "Fault",
     "Scan",
+    "archives",
     "assign_splits",
     "audit",
     "dataset_root",
@@ -165,6 +168,25 @@ def scan(
         skipped=tuple(fault for fault in faults if fault.kind == SKIPPED),
         notes=tuple(notes),
     )
+
+
+def archives(
+    root: Path, cameras: Sequence[str] = CAMERAS, chunks: Collection[int] | None = None
+) -> frozenset[str]:
+    """Paths below ``root`` of all archives that `scan` looks for, whether they are here or not.
+
+    Args:
+        root: folder with the tables (`TABLES`); nothing else has to be there.
+        cameras, chunks: as of `scan`.
+
+    Raises:
+        SourceError: as `scan`, but for archives.
+    """
+    root = dataset_root(root)
+    features = read_features(root)
+    series = [*wanted_cameras(features, tuple(cameras)), EGOMOTION, OFFLINE]
+    numbers = {row.chunk for row in read_clip_index(root, chunks)}
+    return frozenset(features[name].archive(n) for name in series if name in features for n in numbers)
 
 
 def fingerprint(root: Path, recordings: Iterable[RigRecording]) -> str:

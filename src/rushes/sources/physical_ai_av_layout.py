@@ -36,6 +36,8 @@ FEATURES_CSV, CLIP_INDEX = "features.csv", "clip_index.parquet"
 COLLECTION = "metadata/data_collection.parquet"
 PRESENCE = ("metadata/feature_presence.parquet", "metadata/sensor_presence.parquet")
 """The table had the second name until 2026; the first that is there is read."""
+TABLES = (FEATURES_CSV, CLIP_INDEX, COLLECTION, *PRESENCE)
+"""All that is read of a dataset beside its archives."""
 
 MAX_FEATURES_BYTES = 1 << 20
 

@@ -17,12 +17,12 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 import fsspec
 from fsspec.asyn import AsyncFileSystem
@@ -44,7 +44,26 @@ _SEGMENT = re.compile(r"[^/\\*?\[\]\x00-\x1f\x7f]{1,255}")
 _NO_CREDENTIALS = frozenset(
     {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"}
 )
+_VERSIONS = ("ETag", "etag", "md5", "LastModified", "last_modified", "updated", "mtime", "created")
 _FINAL = (PermissionError, FileExistsError, IsADirectoryError, NotADirectoryError, ImportError, ValueError)
+
+
+class Mark(NamedTuple):
+    """By what a file is known to be the same, without reading it.
+
+    Attributes:
+        size: in bytes.
+        version: changes with the content (an ETag) or with every writing (a time); empty where the file
+            system tells neither.
+    """
+
+    size: int
+    version: str
+
+    @classmethod
+    def of(cls, info: Mapping[str, Any]) -> Mark:
+        """Of what fsspec tells of a file, whatever the file system calls it."""
+        return cls(info["size"], next((str(info[name]) for name in _VERSIONS if info.get(name)), ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +180,11 @@ class Remote:
         Raises:
             StorageError: it cannot be read, or holds a name that could lead out of a folder.
         """
-        found = self._do("list", "", lambda files: files.find(self._path(), detail=True), missing={})
-        start = len(self._path()) + 1
-        sizes = {path[start:]: info["size"] for path, info in found.items() if not path.endswith("/")}
-        wanted = {name: size for name, size in sizes.items() if name and _is_temporary(name) == hidden}
-        return {checked(name): wanted[name] for name in sorted(wanted)}
+        return {name: info["size"] for name, info in self._found(hidden=hidden).items()}
+
+    def marks(self) -> dict[str, Mark]:
+        """As :meth:`list`, with what else tells one content of a file from another."""
+        return {name: Mark.of(info) for name, info in self._found().items()}
 
     def folders(self) -> tuple[str, ...]:
         """Names of the folders directly in this one, sorted."""
@@ -200,6 +219,14 @@ class Remote:
             with suppress(StorageError):  # one try: the place may be gone, and sweep() comes by later
                 self._do("delete", hidden, lambda files: files.rm_file(self._path(hidden)), None, waits_s=())
             raise
+
+    def _found(self, *, hidden: bool = False) -> dict[str, Mapping[str, Any]]:
+        """What the file system tells of each file below this folder, by name, sorted."""
+        found = self._do("list", "", lambda files: files.find(self._path(), detail=True), missing={})
+        start = len(self._path()) + 1
+        named = {path[start:]: info for path, info in found.items() if not path.endswith("/")}
+        wanted = {name: info for name, info in named.items() if name and _is_temporary(name) == hidden}
+        return {checked(name): wanted[name] for name in sorted(wanted)}
 
     def _fetch(self, name: str, temporary: Path, sha256: str | None) -> None:
         self._do("bring", name, lambda files: files.get_file(self._path(name), str(temporary)))
