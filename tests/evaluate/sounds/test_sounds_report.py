@@ -130,6 +130,7 @@ def test_one_clip_and_many_classes_make_a_report(tmp_path):
     html = written(tmp_path, measure(table, labels), table)
     assert balanced(html)
     assert "none has figures of its own" in html
+    assert "true class, the 8 classes of least F1:" in html
 
 
 def test_names_from_data_never_become_markup(tmp_path):

@@ -19,13 +19,14 @@ def confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Markup:
         labels: the K classes.
         counts: K rows of K, rows are the truth.
     """
-    k = len(labels)
+    k, longest = len(labels), 7.2 * max(map(len, labels))
     wide, high = max(24.0, min(104.0, 700.0 / k)), max(20.0, min(58.0, 560.0 / k))
-    left, top = 10.0 + 7.2 * max(map(len, labels)), 26.0 if wide > 60 else 16.0 + 6.0 * max(map(len, labels))
+    upright = longest < wide
+    left, top = 10.0 + longest, 26.0 if upright else 16.0 + 0.82 * longest
     drawn = []
     for column, label in enumerate(labels):
         x = left + (column + 0.5) * wide
-        if wide > 60:
+        if upright:
             drawn.append(words(x, top - 8, label, anchor="middle"))
         else:
             drawn.append(
@@ -43,7 +44,7 @@ def confusion(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Markup:
                 right=row == column,
             )
         drawn.append(words(left + k * wide + 10, y + high / 2 + 4, f"{total:,}", colour=MUTED))
-    width, height = left + k * wide + 66, top + k * high + 8
+    width, height = left + k * wide + max(66.0, 0.0 if upright else 0.58 * longest), top + k * high + 8
     return drawing(width, height, *drawn, label="confusion matrix, rows are the truth")
 
 

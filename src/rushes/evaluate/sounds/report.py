@@ -61,7 +61,7 @@ def write_report(
         "Training": _training(metrics, curves),
         "Distillation": panels.distillation(metrics),
         "Device": panels.deploy(deploy),
-        "Sounds": join((remark(_heard(contract)), wall(walls, answers, sample_of))),
+        "Sounds": join((remark(_heard(contract, len(walls))), wall(walls, answers, sample_of))),
         "Preprocessing contract": facts(contract),
         "Provenance": facts(_provenance(metrics)),
     }
@@ -82,11 +82,12 @@ def _training(metrics: Metrics, curves: Curves) -> Markup | None:
     return tag("div", *tiles, class_="grid", style=panels.PAIRS) if tiles else None
 
 
-def _heard(contract: Mapping[str, Any]) -> str:
+def _heard(contract: Mapping[str, Any], drawn: int) -> str:
+    few = "" if drawn == len(contract["labels"]) else f", the {drawn} classes of least F1"
     return (
-        "The spectrograms as the net is given them, by true class: the clips that it was surest about, "
-        f"rightly and wrongly, of as many groups as there are. {contract['clip_s']:g} s from left to right, "
-        f"{contract['low_hz']:g} Hz at the bottom to {contract['high_hz']:g} Hz at the top on the mel scale. "
+        f"The spectrograms as the net is given them, by true class{few}: the clips that it was surest "
+        f"about, rightly and wrongly, of as many groups as there are. {contract['clip_s']:g} s from left to "
+        f"right, {contract['low_hz']:g} Hz at the bottom to {contract['high_hz']:g} Hz at the top on the mel scale. "
         "Above each: the answer with its probability, and where it is wrong the truth with its own."
     )
 

@@ -157,7 +157,7 @@ def _scale(span: tuple[float, float]) -> Markup:
         for number, colour in enumerate(colours(steps).tolist())
     ]
     for value, x, anchor in _ends(span):
-        drawn.append(words(x, 28, f"{value:.0f} dB", anchor=anchor, colour=MUTED))
+        drawn.append(words(x, 28, f"{round(value)} dB", anchor=anchor, colour=MUTED))
     return drawing(260, 34, *drawn, label="colours of the spectrograms in dB")
 
 
