@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import wave
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rushes.campaign.records import Result, Trial
 from rushes.campaign.standing import Board
+from rushes.recipe_file import load_recipe
+from rushes.runs.run import Run
+from rushes.runs.tasks import open_run
+from rushes.runs.work import do
+from rushes.storage import open_workspace
 
 Make = Callable[..., Result]
 
@@ -52,3 +62,63 @@ def make() -> Make:
 @pytest.fixture
 def board() -> Board:
     return Board("sleep", "sounds", "f1_macro")
+
+
+RECIPE = """\
+task: sounds
+name: tiny
+source: {kind: folder, root: ROOT, split: shares, shares: {train: 0.5, val: 0.25, test: 0.25}}
+preprocessing: {clip_s: 0.25, sample_rate: 4000, fft: 256, window: 200, hop: 80, mels: 8, high_hz: 2000}
+prepare: {workers: 0}
+train: {epochs: 6, batch_size: 8, learning_rate: 0.02, log_every: 1, patience: 6}
+evaluate: {split: val, resamples: 100}
+"""
+STAGES = ("features", "train", "predict", "evaluate")
+WITHOUT = ("export", "report")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run in a workspace of its own."""
+
+    recipe: Path
+    workspace: Path
+
+    def run(self, *overrides: str) -> Run:
+        return open_run(load_recipe(self.recipe, overrides), open_workspace(self.workspace))
+
+    def do(self, *overrides: str) -> Run:
+        run = self.run(*overrides)
+        for name in STAGES:
+            do(run, name, lambda *told: None)
+        return run
+
+    def copied(self, to: Path) -> Finished:
+        shutil.copytree(self.workspace, to)
+        return Finished(self.recipe, to)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Finished:
+    """Three classes of sounds from files, heard, trained, answered and measured by the real stages."""
+    folder = tmp_path_factory.mktemp("trained")
+    rng = np.random.default_rng(0)
+    for number, (label, pitch) in enumerate((("quiet", 0), ("breathe", 300), ("snore", 1200))):
+        (folder / "raw" / label).mkdir(parents=True)
+        for clip in range(40 - 8 * number):
+            time_s = np.arange(1000) / 4000
+            wave_form = 0.02 * rng.normal(size=1000) + (pitch > 0) * 0.5 * np.sin(2 * np.pi * pitch * time_s)
+            with wave.open(str(folder / "raw" / label / f"{label}{clip:02d}.wav"), "wb") as file:
+                file.setparams((1, 2, 4000, 0, "NONE", ""))
+                file.writeframes((wave_form.clip(-1, 1) * 32000).astype("<i2").tobytes())
+    recipe = folder / "tiny.yaml"
+    recipe.write_text(RECIPE.replace("ROOT", str(folder / "raw")))
+    finished = Finished(recipe, folder / "runs")
+    finished.do()
+    return finished
+
+
+@pytest.fixture
+def finished(trained: Finished, tmp_path: Path) -> Finished:
+    """A copy to damage."""
+    return trained.copied(tmp_path / "runs")

@@ -43,7 +43,7 @@ def negatives(board: Board, results: Sequence[Result], reasons: Mapping[str, str
     Args:
         board: what runs are measured by.
         results: of all trials that were begun.
-        reasons: name of a run -> why, from the manifest.
+        reasons: name of a run or group -> why, from the manifest; that of a run goes before.
     """
     found = []
     for standing in aggregate(board, results):
@@ -51,7 +51,7 @@ def negatives(board: Board, results: Sequence[Result], reasons: Mapping[str, str
         said = [*_below(board, standing, own), *(_lost(board, one) for one in own if one.state != "done")]
         if said:
             kinds, findings = zip(*said, strict=True)
-            reason = reasons.get(standing.name, "").strip() or None
+            reason = (reasons.get(standing.name) or reasons.get(standing.group, "")).strip() or None
             unique = tuple(dict.fromkeys(kinds))
             found.append(Negative(standing.name, standing.group, unique, findings, reason))
     return found

@@ -1,0 +1,193 @@
+"""The contract: what a finished run must show, on values, before it has a row in a leaderboard.
+
+Hashes first: every stage is finished, and its files are what was written. Then values, as if no hash could be
+trusted: figures follow from the predictions, predictions from the weights, losses are finite, more than one
+class is answered, and a system that hears and sees nothing is beaten. A run that is whole and worth nothing
+has *collapsed*; one whose files contradict each other is *invalid*.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from rushes.campaign.contract_pictures import check_pictures
+from rushes.campaign.contract_sounds import check_sounds
+from rushes.campaign.contract_values import (
+    Fault,
+    check_figures,
+    check_losses,
+    contradictions,
+    not_finite,
+)
+from rushes.campaign.records import State
+from rushes.campaign.standing import Board
+from rushes.errors import RushesError
+from rushes.predict.variants import Variant
+from rushes.recipe import TaskName
+from rushes.runs.run import METRICS_FILE, Run, StageName
+from rushes.runs.verify import verify_run
+from rushes.runs.work import WORK
+from rushes.stages import OpenStage, read_done, read_json
+
+MARGIN = 0.01
+"""Share of the best trivial system's figure by which a run must be better than it."""
+
+UNREADABLE = (RushesError, OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
+"""What a reader raises of a damaged file; a fault of our own, as a failed import, is not among it."""
+
+OF_TASK: Mapping[TaskName, Callable[[Run], Iterable[Fault]]] = {
+    "operations": check_pictures,
+    "driving": check_pictures,
+    "sounds": check_sounds,
+}
+"""What only one task has; the checks that all tasks share are done before."""
+
+
+def check_run(
+    run: Run, board: Board, *, margin: float = MARGIN, without: Collection[StageName] = ()
+) -> list[Fault]:
+    """Everything in which a finished run breaks the contract; nothing is written, and nothing is raised.
+
+    Loads the model of a sounds run, so it belongs into a worker.
+
+    Args:
+        run: whose stages are to be done.
+        board: the metric in which trivial systems must be beaten.
+        margin: by which, as a share of their figure.
+        without: stages that the run may lack.
+    """
+    # What does not hold as a file has no values worth a look.
+    for checks in ((_files,), (_provenance, _losses, _again, OF_TASK[run.recipe.task])):
+        if found := [fault for check in checks for fault in _caught(check, run, without)]:
+            return found
+    return _caught(lambda run: _worth(run, board, margin), run, without)
+
+
+def state_of(faults: Collection[Fault]) -> State:
+    """The state of a run of which the contract says ``faults``.
+
+    >>> state_of([]), state_of([Fault("worth", "no better than majority", kind="collapsed")])
+    ('done', 'collapsed')
+    """
+    if not faults:
+        return "done"
+    return "collapsed" if all(fault.kind == "collapsed" for fault in faults) else "invalid"
+
+
+def _caught(check: Callable[..., Iterable[Fault]], run: Run, without: Collection[StageName]) -> list[Fault]:
+    """What a check finds; whatever a damaged file makes a reader raise is a finding as well."""
+    try:
+        return list(check(run, without) if check is _files else check(run))
+    except UNREADABLE as error:
+        where = getattr(error, "where", None)
+        message = f"cannot be checked: {type(error).__name__}: {getattr(error, 'message', error)}"
+        return [Fault(getattr(check, "__name__", "worth").strip("_"), message, where)]
+
+
+def _files(run: Run, without: Collection[StageName]) -> Iterable[Fault]:
+    """Every stage is done, and every file is what was written, from what now stands before it."""
+    checked = verify_run(run, repair=False)
+    for name in checked.unfinished:
+        if name not in without:
+            yield Fault("files", f"stage {name} is not done", str(run.folder(name)))
+    for fault in checked.remaining:
+        yield Fault("files", f"{fault.stage}: {fault.reason}", str(fault.path))
+    for name in checked.stale:
+        message = f"stage {name} was made from other content than stands before it now"
+        yield Fault("files", message, str(run.folder(name)))
+
+
+def _provenance(run: Run) -> Iterable[Fault]:
+    """The figures name the data, the weights and the stages that stand there, and none is blank."""
+    from rushes.shards.manifest import load_manifest
+
+    where = str(run.folder("evaluate") / METRICS_FILE)
+    said: Mapping[str, Any] = run.metrics()["provenance"]
+    recorded = (read_done(run.folder("train")) or {})["summary"].get("weights")
+    there = {
+        "dataset": load_manifest(run.folder(run.dataset)).checksum,
+        "weights": WEIGHTS_SHA256[run.recipe.task](run.folder("train") / "model"),
+    }
+    for name, expected in there.items():
+        if not said.get(name):
+            yield Fault("fingerprints", f"the figures name no {name}", where)
+        elif said[name] != expected:
+            message = f"figures of {name} {said[name]:.12}..., there is {expected:.12}..."
+            yield Fault("fingerprints", message, where)
+    if recorded != there["weights"]:
+        message = f"weights {recorded or 'blank'} are recorded, there is {there['weights']:.12}..."
+        yield Fault("fingerprints", message, str(run.folder("train") / "DONE"))
+    signatures: Mapping[str, str] = said.get("signatures") or {}
+    for name, signature in run.specs["evaluate"].inputs.items():
+        if signatures.get(name) != signature:
+            message = f"figures of {name} {signatures.get(name) or '(blank)'}, this run has {signature}"
+            yield Fault("fingerprints", message, where)
+
+
+def _of_net(model: Path) -> str:
+    from rushes.models.sound import weights_sha256
+
+    return weights_sha256(model)
+
+
+def _of_vlm(model: Path) -> str:
+    from rushes.models.vlm import weights_sha256
+
+    return weights_sha256(model)
+
+
+WEIGHTS_SHA256: Mapping[TaskName, Callable[[Path], str]] = {
+    "operations": _of_vlm,
+    "driving": _of_vlm,
+    "sounds": _of_net,
+}
+"""Hash of the weights in a folder, as the task records it."""
+
+
+def _losses(run: Run) -> Iterable[Fault]:
+    """Every training log is whole, its steps rise and its numbers are finite."""
+    logs = sorted(run.folder("train").rglob("events.jsonl"))
+    if not logs:
+        yield Fault("losses", "training left no log", str(run.folder("train")))
+    for path in logs:
+        yield from check_losses(path)
+
+
+def _again(run: Run) -> Iterable[Fault]:
+    """Evaluating the predictions once more gives the same figures to the last digit."""
+    stored = run.metrics()
+    where = str(run.folder("evaluate") / METRICS_FILE)
+    if odd := not_finite(stored):
+        yield Fault("figures", f"{odd[0]} is not finite", where)
+        return
+    yield from check_figures(stored, where)
+    with tempfile.TemporaryDirectory(prefix="rushes-contract-") as folder:
+        stage = OpenStage(run.specs["evaluate"], Path(folder), time.monotonic())
+        WORK[run.recipe.task]["evaluate"](run, stage, lambda name, done, total, note: None)
+        measured = read_json(Path(folder) / METRICS_FILE)
+    # Runs that differ in a later stage only share this one; `_provenance` has looked at what it rests on.
+    for place, said, found in contradictions(stored | {"provenance": {}}, measured | {"provenance": {}})[:5]:
+        yield Fault("figures", f"{place} is {said}, the predictions give {found}", where)
+
+
+def _worth(run: Run, board: Board, margin: float) -> Iterable[Fault]:
+    """The best trivial system is beaten by a margin; the same model without eyes is not a trivial one."""
+    head = run.headline()
+    value = head["metrics"].get(board.metric)
+    if value is None:
+        known = ", ".join(head["metrics"])
+        yield Fault("worth", f"there is no figure {board.metric}; there are {known}")
+        return
+    rivals = {
+        name: found[board.metric]
+        for name, found in head["baselines"].items()
+        if name not in get_args(Variant) and found.get(board.metric) is not None
+    }
+    for name, rival in rivals.items():
+        if board.gain(value, rival) < margin * abs(rival) or board.gain(value, rival) <= 0:
+            message = f"{board.metric} {value:.4f} is not better than that of `{name}`, {rival:.4f}"
+            yield Fault("worth", f"{message}, by {margin:.0%} of it", kind="collapsed")
