@@ -145,7 +145,8 @@ def _best(
     if not theirs:
         return None
     lower = name in LOWER_IS_BETTER
-    best = min(theirs, key=lambda rival: theirs[rival][0] * (1 if lower else -1))
+    # Rounded, so that of two that are equal but for rounding the same one is named everywhere.
+    best = min(theirs, key=lambda rival: round(theirs[rival][0] * (1 if lower else -1), 12))
     off = figure(ours - theirs[best], n, units, share=False)
     beyond = off["low"] is not None and (off["high"] < 0 if lower else off["low"] > 0)
     return {
@@ -233,7 +234,7 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
 
 def _standing(rival: Mapping[str, Any]) -> str:
     """How a net that is not better beyond its interval stands to its best baseline."""
-    if not rival["difference"]:
+    if abs(rival["difference"]) < 1e-12:
         return "equals"
     gain = -rival["difference"] if rival["lower_is_better"] else rival["difference"]
     if rival["low"] is None or rival["low"] <= 0 <= rival["high"]:

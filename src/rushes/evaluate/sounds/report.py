@@ -87,8 +87,8 @@ def _heard(contract: Mapping[str, Any], drawn: int) -> str:
     return (
         f"The spectrograms as the net is given them, by true class{few}: the clips that it was surest "
         f"about, rightly and wrongly, of as many groups as there are. {contract['clip_s']:g} s from left to "
-        f"right, {contract['low_hz']:g} Hz at the bottom to {contract['high_hz']:g} Hz at the top on the mel scale. "
-        "Above each: the answer with its probability, and where it is wrong the truth with its own."
+        f"right, {contract['low_hz']:g} Hz at the bottom to {contract['high_hz']:g} Hz at the top on the mel "
+        "scale. Above each: the answer with its probability, and where it is wrong the truth with its own."
     )
 
 
