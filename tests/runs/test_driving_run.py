@@ -151,9 +151,15 @@ def test_a_split_of_listed_clips(done, tmp_path):
     run = other.run(f"source.root={root}", split)
     counts = json.loads((run.folder("prepare") / "DONE").read_text())["counts"]
     assert counts == {"planned": 6, "done": 2, "quarantined": 0, "skipped": 4}
-    told = other.tell("prepare", "--set", f"source.root={root}", "--set", split.replace(test, "nobody"))
+    [skipped, *_] = (fault.key for fault in job.run().scan.skipped)
+    told = other.tell("prepare", "--set", f"source.root={root}", "--set", split.replace(test, skipped))
     assert told.code == 1
     assert "no clip on side test of the split" in told.err
+    mistyped = f"{test[:-1]}x"
+    told = other.tell("plan", "--set", f"source.root={root}", "--set", split.replace(test, mistyped))
+    assert told.code == 1
+    assert f"SourceError: the clip index knows no clip '{mistyped}'" in told.err
+    assert test in told.err.splitlines()[-1]
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ from rushes.sources.physical_ai_av import (
     read_camera_times,
     read_split,
     read_trajectory,
+    require_clips,
     scan,
 )
 from rushes.sources.trajectory import motion
@@ -402,6 +403,18 @@ def test_sides_of_the_index_and_of_lists(written: Path) -> None:
         assign_splits(recordings, {"dev": ["aa-0001"]})
     with pytest.raises(SourceError, match="no split 'random'"):
         assign_splits(recordings, "random")
+
+
+def test_clips_that_are_nowhere_are_named(written: Path) -> None:
+    require_clips(written, ["aa-0001", "bb-0001", "aa-0001"])
+    require_clips(written, [])
+    with pytest.raises(SourceError, match="knows no clip 'aa-0o01', 'zz-9'") as caught:
+        require_clips(written, ["zz-9", "bb-0001", "aa-0o01"])
+    assert caught.value.where == str(written / "clip_index.parquet")
+    assert caught.value.cure.startswith("did you mean aa-0001")
+    with pytest.raises(SourceError, match="'q0', 'q1', 'q2', 'q3', 'q4' and 4 more") as caught:
+        require_clips(written, [f"q{number}" for number in range(9)])
+    assert caught.value.cure == "list clips of the column clip_id"
 
 
 def test_a_group_stands_on_one_side(written: Path) -> None:

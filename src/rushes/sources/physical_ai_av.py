@@ -40,6 +40,7 @@ from rushes.sources.physical_ai_av_tables import (
     read_clip_index,
     read_split,
     read_tags,
+    require_clips,
 )
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "read_camera_times",
     "read_split",
     "read_trajectory",
+    "require_clips",
     "scan",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -76,6 +77,28 @@ def read_clip_index(root: Path, chunks: Collection[int] | None = None) -> list[C
             f"a clip id is made of letters, digits, _ and -, found {strange[:80]!r}", where=path, cure=_AGAIN
         )
     return sorted(rows)
+
+
+def require_clips(root: Path, asked: Iterable[str]) -> None:
+    """See to it that the clip index knows all clips that are ``asked`` for, in whatever chunk.
+
+    Raises:
+        SourceError: it does not; names them, and what is nearest to the first of them.
+    """
+    path = root / CLIP_INDEX
+    known = set(texts(read_table(path, ("clip_id",)), "clip_id", path))
+    strange = sorted(set(asked) - known)
+    if strange:
+        # An id that was mistyped has one of its ends right; to compare it with all 300,000 takes seconds.
+        alike = [id_ for id_ in known if id_[:4] == strange[0][:4] or id_[-4:] == strange[0][-4:]]
+        near = difflib.get_close_matches(strange[0], sorted(alike), n=3, cutoff=0.8)
+        names = ", ".join(f"{clip[:80]!r}" for clip in strange[:5])
+        more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
+        raise SourceError(
+            f"the clip index knows no clip {names}{more}",
+            where=path,
+            cure=f"did you mean {' or '.join(near)}?" if near else "list clips of the column clip_id",
+        )
 
 
 def read_absences(root: Path, features: Iterable[str]) -> dict[str, frozenset[str]]:

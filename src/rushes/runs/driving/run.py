@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,19 @@ class DrivingRun(VlmRun[DrivingRecipe]):
 
     @cached_property
     def scan(self) -> Any:
-        """The recordings, read from indexes and the directories of archives."""
-        from rushes.sources.physical_ai_av import scan
+        """The recordings, read from indexes and the directories of archives.
+
+        Raises:
+            SourceError: they do not hold, or the split lists a clip that the clip index does not.
+        """
+        from rushes.sources.physical_ai_av import require_clips, scan
 
         source = self.recipe.source
         offline = source.egomotion == "offline"
-        return scan(self.raw(), self.contract.setup.cameras, chunks=source.chunks, offline=offline)
+        found = scan(self.raw(), self.contract.setup.cameras, chunks=source.chunks, offline=offline)
+        if not isinstance(source.split, str):
+            require_clips(found.root, chain.from_iterable(source.split.values()))
+        return found
 
     def fetch(self, bring: Bring) -> Path:
         """The tables; then, of the archives, those of the setup's cameras and the motion of chunks in use."""
