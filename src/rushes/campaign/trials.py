@@ -210,12 +210,15 @@ class Campaign:
         return Trial(cell.name, cell.group, phase, seed, overrides, cell.entry.control)
 
     def _overrides(self, cell: Cell, seed: int, winners: Winners) -> Iterator[Override]:
+        return self._applied(cell, seed, self._taken(cell, seed, winners))
+
+    def _applied(self, cell: Cell, seed: int, taken: Mapping[str, Any]) -> Iterator[Override]:
         """Everything that a run changes in the recipe, in the order in which it is applied."""
         manifest, number, entry = self.manifest, cell.number, cell.entry
         layers: tuple[tuple[tuple, Mapping[str, Any]], ...] = (
             (("set",), manifest.set),
             (("phases", number, "set"), manifest.phases[number].set),
-            ((*cell.place, "take"), self._taken(cell, seed, winners)),
+            ((*cell.place, "take"), taken),
             ((*cell.place, "set"), entry.set),
         )
         for place, settings in layers:
@@ -255,15 +258,14 @@ class Campaign:
         found: dict[str, list[str]] = {}
         winners, recipes = self.stand_ins(), {}
         for cell in self.cells:
+            seed, taken, faults = self.manifest.seeds[0], {}, []
             try:
-                overrides = list(self._overrides(cell, self.manifest.seeds[0], winners))
-            except RecipeError as error:  # of a giver, or of a section that it does not have
-                lines = error.message.splitlines()[1:]
-                recipe, faults = None, [line.removeprefix("  - ") for line in lines]
-            else:
-                recipe, faults = resolve(self.recipe_document, overrides)
+                taken = self._taken(cell, seed, winners)
+            except RecipeError as error:  # of a giver, or for a section that it does not have
+                faults = [line.removeprefix("  - ") for line in error.message.splitlines()[1:]]
+            recipe, more = resolve(self.recipe_document, list(self._applied(cell, seed, taken)))
             recipes[cell.name] = recipe
-            for fault in faults:
+            for fault in dict.fromkeys([*faults, *more]):
                 found.setdefault(fault, []).append(cell.name)
         texts = [f"{fault} ({_runs(names)})" for fault, names in found.items()]
         return (*texts, *self._without_control(recipes))
@@ -280,6 +282,8 @@ class Campaign:
             if not honest:
                 where = self.document.where((*place, "control"))
                 plain = [name for name, recipe in recipes.items() if recipe and not _distils(recipe)]
+                nets = {name: recipes[name].model for name in [*plain, cells[0].name] if recipes[name]}
+                plain = [name for name in plain if nets[name] == nets.get(cells[0].name)] or plain
                 hint = f"control: {plain[0]}" if plain else "a run without distil, and its name as control"
                 yield (
                     f"{where}: {group} learns from a teacher, and its control is {control or 'nothing'}; "
