@@ -8,77 +8,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from itertools import chain
-from pathlib import Path
-from typing import Any
 
-from rushes.errors import SourceError, StageError
+from rushes.errors import SourceError
 from rushes.runs.driving.run import DrivingRun
-from rushes.runs.proof import digest, files_of
+from rushes.runs.parts import draw_in_parts
 from rushes.runs.run import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
 from rushes.runs.vlm import let_answer, losses, provenance, train_model
 from rushes.stages import OpenStage, write_json
-from rushes.storage import Home
-
-ARCHIVES = "archives"
-"""The unit of the twin that holds all clips, once each is drawn."""
 
 
 def _twin(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from rushes.engine import Unit, map_units
-    from rushes.stages import account, read_receipt
     from rushes.twins.driving import units
-    from rushes.twins.physical_ai_av_writer import PARTS, assemble, remove_parts
+    from rushes.twins.physical_ai_av_writer import PARTS, assemble, remove_parts, write_unit
 
-    settings, raw, home = run.twin_settings, stage.folder / "raw", run.home("twin")
-    clips = {unit.key: unit for unit in units(settings)}
-    planned = [*clips, ARCHIVES]
-    packed = read_receipt(stage.folder, ARCHIVES) is not None
-    # Of a packed twin only what has lost its receipt is drawn again: the receipt comes of it.
-    todo = [key for key in clips if not _is_drawn(stage.folder, None if packed else raw, key)]
-    done = len(clips) - len(todo)
-    tell("twin", done, len(planned), "drawing")
-    draw = partial(_draw, home, settings=settings)
-    results = map_units(
-        draw,
-        [Unit(key, clips[key]) for key in todo],
-        workers=run.recipe.prepare.workers,
-        engine=run.engine,
+    settings = run.twin_settings
+    return draw_in_parts(
+        run,
+        stage,
+        tell,
+        {unit.key: unit for unit in units(settings)},
+        write=partial(write_unit, settings=settings),
+        pack=partial(assemble, settings=settings),
+        remove=remove_parts,
+        parts=PARTS,
     )
-    for result in results:
-        if result.error is not None:
-            raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
-        # The archives will hold what the parts hold, so their hashes are the proof.
-        home.write_receipt(result.key, {"parts": list(result.value.files), "files": {}})
-        done += 1
-        tell("twin", done, len(planned), result.key)
-    if not packed:
-        files = assemble(raw, settings).files
-        home.publish(raw / name for name in files)
-        home.write_receipt(ARCHIVES, {"files": {name: digest(raw / name) for name in files}})
-    home.discard(files_of(raw / PARTS))
-    remove_parts(raw)
-    tell("twin", len(planned), len(planned), "packed")
-    return {"clips": len(clips)}, account(stage.folder, planned).close(0.0).counts
-
-
-def _draw(home: Home, unit: Any, settings: Any) -> Any:
-    """Draw one clip and publish its part, so that another machine can go on with it."""
-    from rushes.twins.physical_ai_av_writer import write_unit
-
-    raw = home.folder / "raw"
-    written = write_unit(raw, unit, settings)
-    home.publish(raw / name for name in written.files)
-    return written
-
-
-def _is_drawn(folder: Path, raw: Path | None, key: str) -> bool:
-    """Whether a clip has its receipt, and its part stands below ``raw``, where parts are still needed."""
-    from rushes.stages import read_receipt
-
-    receipt = read_receipt(folder, key)
-    if receipt is None or raw is None:
-        return receipt is not None
-    return all((raw / name).is_file() for name in receipt["parts"])
 
 
 def _prepare(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:

@@ -137,7 +137,7 @@ class SoundsRun(Run[SoundsRecipe]):
         from rushes.models.sound_cost import macs, parameters
 
         contract = self.contract
-        size = parameters(nets[name], len(contract.labels))
+        size = parameters(nets[name], contract.labels)
         per_s = macs(nets[name], contract) / contract.clip_s
         return (f"{size:,} parameters, {per_s / 1e6:.1f} million multiplications and additions a second",)
 

@@ -6,11 +6,13 @@ Imports stand inside of the functions, so that asking for one stage loads no oth
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rushes.errors import SourceError
 from rushes.recipe.sounds import Distil, SoundModel, TrainOnSounds
+from rushes.runs.parts import draw_in_parts
 from rushes.runs.run import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
 from rushes.runs.sounds.run import SoundsRun
 from rushes.stages import OpenStage, read_done, read_json, write_json
@@ -21,6 +23,23 @@ if TYPE_CHECKING:
 SIDES = ("train", "val", "test")
 TEACHER = "teacher"
 """Folder of a teacher's predictions inside of the pupil's."""
+
+
+def _twin(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.twins.dreamcatcher_writer import PARTS, assemble, remove_parts, write_unit
+    from rushes.twins.sounds import units
+
+    settings = run.twin_settings
+    return draw_in_parts(
+        run,
+        stage,
+        tell,
+        {unit.key: unit for unit in units(settings)},
+        write=partial(write_unit, settings=settings),
+        pack=partial(assemble, settings=settings),
+        remove=remove_parts,
+        parts=PARTS,
+    )
 
 
 def _features(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
@@ -180,7 +199,7 @@ def _evaluate(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
         resamples=recipe.evaluate.resamples,
         provenance=provenance(run),
         costs={
-            "parameters": parameters(recipe.model, len(contract.labels)),
+            "parameters": parameters(recipe.model, contract.labels),
             "macs_per_clip": macs(recipe.model, contract),
         },
         teacher=(
@@ -218,11 +237,13 @@ def _export(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapp
 
 
 def _report(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.evaluate.sounds.curves import Curves
     from rushes.evaluate.sounds.report import write_report
     from rushes.export.sounds import DEPLOY_FILE
     from rushes.predict.sounds.table import SCHEMA
     from rushes.predict.table import read_predictions
     from rushes.prepare.sounds.sample import Sample
+    from rushes.train.events import read_events
 
     tell("report", 0, 1, "drawing")
     sounds = run.samples(run.recipe.evaluate.split)
@@ -232,7 +253,7 @@ def _report(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapp
         run.metrics(),
         read_predictions(run.folder("predict"), SCHEMA),
         title=run.recipe.name,
-        losses=losses(run),
+        curves=Curves.of(read_events(run.folder("train") / "events.jsonl")),
         contract=run.contract.model_dump(mode="json"),
         sample_of=lambda key: Sample.of(key, sounds.sample(number_of[key])),
         deploy=read_json(run.folder("export") / DEPLOY_FILE),
@@ -260,25 +281,13 @@ def provenance(run: SoundsRun) -> dict[str, Any]:
     }
 
 
-def losses(run: SoundsRun) -> dict[str, list[tuple[int, float]]]:
-    """The (step, value) points of training: loss, and validation macro-F1."""
-    from rushes.train.events import read_events
-
-    events = read_events(run.folder("train") / "events.jsonl")
-    return {
-        "loss": [(event["step"], event["loss"]) for event in events if event["kind"] == "train"],
-        "validation macro-F1": [
-            (event["step"], event["f1_macro"]) for event in events if event["kind"] == "validation"
-        ],
-    }
-
-
 def _distil(run: SoundsRun) -> Distil:
     assert run.recipe.distil is not None, "only a recipe with distil has the stages of a teacher"
     return run.recipe.distil
 
 
 WORK: Mapping[StageName, Work] = {
+    "twin": _twin,
     "features": _features,
     "teacher": _teacher,
     "logits": _logits,
