@@ -3,8 +3,8 @@
 No samples here. A clip is five seconds of a night, with one of DreamCatcher's nine classes. What tells the
 classes apart is partly what sounds and partly *when*:
 
-- breathing is a bright stroke (in), a short rest, a dark stroke (out) and a long rest;
-- stirring in bed, which counts as quiet, makes the same strokes the other way round, or just once;
+- breathing is a bright stroke (in), a short rest, a dark stroke (out);
+- cloth drawn to and fro in bed, which counts as quiet, makes the same strokes the other way round;
 - a snore flutters on the first stroke of a breath; a groan, which counts as breathing, on the second.
 
 So a net that only knows which sounds there are on average must fail where `difficulty` puts such clips, and
@@ -97,7 +97,7 @@ class Stroke:
 
     Attributes:
         sound: what.
-        start_s: when it begins on the clip's clock; it may begin before the clip.
+        start_s: when it begins on the clip's clock.
         length_s: how long it lasts.
         level_db: of its loudest part, relative to the wearer's breath.
         far: whether it comes from somebody else in the room.
@@ -140,11 +140,8 @@ def script(label: str, rng: np.random.Generator, *, rate_per_min: float, difficu
         difficulty: 0 to 1.
     """
     breath = _Breath.draw(rng, rate_per_min)
-    tricky = rng.random() < 0.7 * difficulty
     if label == "quiet":
-        if not tricky:
-            return []
-        return _stirring(rng, breath)
+        return breath.strokes(("out", 0.0), ("in", 0.0)) if rng.random() < 0.7 * difficulty else []
     if label == "breathe":
         if rng.random() < 0.24 * difficulty:
             return breath.strokes((_noise(rng), 0.0), ("flutter", _loudness(rng, difficulty)))
@@ -161,49 +158,33 @@ def script(label: str, rng: np.random.Generator, *, rate_per_min: float, difficu
 
 @dataclass(frozen=True, slots=True)
 class _Breath:
-    """The clock of a clip's breaths; a clip begins in the rest before a breath.
+    """The one whole breath of a clip: two strokes with a short rest between them, anywhere in it.
+
+    Neither stroke is cut, so that both orders sound the same on average.
 
     Attributes:
-        first_s: start of the first stroke.
-        period_s: from breath to breath.
-        first_length_s, rest_s, second_length_s: of the strokes, and of the short rest between them.
+        first_s, first_length_s: of the first stroke.
+        second_s, second_length_s: of the second.
     """
 
     first_s: float
-    period_s: float
     first_length_s: float
-    rest_s: float
+    second_s: float
     second_length_s: float
 
     @classmethod
     def draw(cls, rng: np.random.Generator, rate_per_min: float) -> _Breath:
-        period_s = 60.0 / rate_per_min * rng.uniform(0.92, 1.08)
-        return cls(
-            first_s=rng.uniform(0.1, 0.9),
-            period_s=period_s,
-            first_length_s=period_s * rng.uniform(0.2, 0.26),
-            rest_s=rng.uniform(0.25, 0.4),
-            second_length_s=period_s * rng.uniform(0.22, 0.3),
-        )
+        first, second = rng.uniform(0.2, 0.28, 2) * 60.0 / rate_per_min
+        rest_s = rng.uniform(0.25, 0.45)
+        start_s = rng.uniform(0.1, CLIP_S - 0.1 - first - rest_s - second)
+        return cls(start_s, first, start_s + first + rest_s, second)
 
     def strokes(self, first: tuple[Sound, float], second: tuple[Sound, float]) -> list[Stroke]:
-        """Breath after breath of two strokes, each a sound and its level."""
-        found = []
-        start_s = self.first_s
-        while start_s < CLIP_S:
-            found.append(Stroke(first[0], start_s, self.first_length_s, first[1]))
-            second_s = start_s + self.first_length_s + self.rest_s
-            found.append(Stroke(second[0], second_s, self.second_length_s, second[1]))
-            start_s += self.period_s
-        return found
-
-
-def _stirring(rng: np.random.Generator, breath: _Breath) -> list[Stroke]:
-    """Cloth that is drawn to and fro: a breath's strokes the other way round, now and then only one."""
-    strokes = breath.strokes(("out", 0.0), ("in", 0.0))
-    if rng.random() < 0.2:
-        strokes = [strokes[rng.integers(min(2, len(strokes)))]]
-    return strokes
+        """Its strokes, each a sound and its level."""
+        return [
+            Stroke(first[0], self.first_s, self.first_length_s, first[1]),
+            Stroke(second[0], self.second_s, self.second_length_s, second[1]),
+        ]
 
 
 def _events(label: str, rng: np.random.Generator) -> list[Stroke]:
