@@ -1,0 +1,213 @@
+"""Gates: who takes part, by how much, and whether the seeds or the clips agree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from rushes.campaign.gate import OVER_CLIPS, OVER_SEEDS, Question, best, decide, failure, values_of
+from rushes.campaign.records import Result, Verdict
+from rushes.errors import GateError, MetricError
+from rushes.metrics.intervals import Estimate
+from rushes.metrics.paired import paired_t
+from rushes.stages import canonical_json
+
+Make = Callable[..., Result]
+
+QUESTION = Question(
+    gate="gate",
+    metric="f1_macro",
+    margin=0.03,
+    confidence=None,
+    lower_is_better=False,
+    seeds=(1, 2, 3),
+    better=("teacher", "teacher-large"),
+    than=("student", "cbam"),
+)
+
+
+def of(make: Make, name: str, values: Sequence[float | None], **other) -> list[Result]:
+    return [make(name, seed, value, **other) for seed, value in enumerate(values, start=1)]
+
+
+def ask(question: Question, *runs: list[Result], **other) -> Verdict:
+    verdict = decide(question, [one for run in runs for one in run], seed_test=paired_t, **other)
+    assert json.loads(canonical_json(verdict.to_json()))["gate"] == "gate"
+    return verdict
+
+
+def test_the_best_of_each_side_is_compared_seed_by_seed(make: Make):
+    verdict = ask(
+        QUESTION,
+        of(make, "teacher", [0.80, 0.79, 0.81]),
+        of(make, "teacher-large", [0.70, 0.95, 0.70]),
+        of(make, "student", [0.70, 0.71, 0.72]),
+        of(make, "cbam", [0.75, 0.74, 0.76]),
+    )
+    assert (verdict.passed, verdict.better, verdict.than) == (True, "teacher", "cbam")
+    assert verdict.by_seed == {1: (0.80, 0.75), 2: (0.79, 0.74), 3: (0.81, 0.76)}
+    assert verdict.difference == pytest.approx({"value": 0.05, "low": 0.05, "high": 0.05, "n": 3})
+    assert verdict.test == OVER_SEEDS
+    assert verdict.candidates.keys() == {"teacher", "teacher-large", "student", "cbam"}
+    assert verdict.candidates["teacher"] == pytest.approx(0.8)
+    assert verdict.attempts == (
+        "0 tried: teacher 0.8000 against cbam 0.7500, +0.0500 [+0.0500, +0.0500], passed",
+    )
+
+
+@pytest.mark.parametrize(("gain", "passed"), [(0.03, True), (0.0299, False), (-0.1, False)])
+def test_the_margin_is_reached_or_not(make: Make, gain: float, passed: bool):
+    students = [0.7, 0.6, 0.5]
+    verdict = ask(
+        QUESTION, of(make, "teacher", [one + gain for one in students]), of(make, "student", students)
+    )
+    assert verdict.passed is passed
+
+
+def test_the_mean_passes_and_the_paired_test_does_not(make: Make):
+    runs = of(make, "teacher", [0.90, 0.70, 0.71]), of(make, "student", [0.70, 0.70, 0.70])
+    assert ask(QUESTION, *runs).passed
+    verdict = ask(replace(QUESTION, confidence=0.95), *runs)
+    assert verdict.difference["value"] == pytest.approx(0.07)
+    assert verdict.difference["low"] < 0 < verdict.difference["high"]
+    assert not verdict.passed
+    assert not ask(replace(QUESTION, confidence=0.5, margin=0.08), *runs).passed
+
+
+def test_a_confidence_is_that_of_the_interval(make: Make):
+    runs = of(make, "teacher", [0.80, 0.78, 0.79]), of(make, "student", [0.70, 0.71, 0.72])
+    wide = ask(replace(QUESTION, confidence=0.99), *runs)
+    narrow = ask(replace(QUESTION, confidence=0.8), *runs)
+    assert wide.difference["low"] < narrow.difference["low"]
+    assert not wide.passed
+    assert narrow.passed
+
+
+@pytest.mark.parametrize("state", ["collapsed", "invalid", "failed"])
+def test_a_run_that_is_not_done_with_every_seed_takes_no_part(make: Make, state: str):
+    lost = [*of(make, "teacher-large", [0.99, 0.99]), make("teacher-large", 3, 0.99, state=state)]
+    verdict = ask(QUESTION, of(make, "teacher", [0.80] * 3), lost, of(make, "student", [0.70] * 3))
+    assert verdict.better == "teacher"
+    assert "teacher-large" not in verdict.candidates
+    missing = of(make, "teacher-large", [0.99, 0.99])
+    assert ask(QUESTION, of(make, "teacher", [0.80] * 3), missing, of(make, "student", [0.7] * 3)).passed
+
+
+def test_a_side_that_nobody_is_left_on_does_not_pass(make: Make):
+    lost = of(make, "teacher", [0.99] * 3, state="collapsed")
+    verdict = ask(QUESTION, lost, of(make, "student", [0.7] * 3))
+    assert (verdict.passed, verdict.better, verdict.than, verdict.test) == (False, "", "student", "none")
+    assert verdict.attempts == ("0 tried: no run of better is done with every seed, not passed",)
+    nobody = ask(QUESTION, of(make, "teacher", [0.99] * 3))
+    assert not nobody.passed
+    assert "no run of than" in nobody.attempts[0]
+    assert "no run of better and than" in ask(QUESTION).attempts[0]
+
+
+def test_runs_of_others_do_not_leak_in(make: Make):
+    verdict = ask(
+        QUESTION,
+        of(make, "teacher", [0.80] * 3),
+        of(make, "student", [0.70] * 3),
+        of(make, "elsewhere", [0.99] * 3),
+        [make("student", 9, 0.99)],
+    )
+    assert verdict.candidates.keys() == {"teacher", "student"}
+    assert verdict.by_seed.keys() == {1, 2, 3}
+
+
+def test_lower_is_better_where_the_metric_is_an_error(make: Make):
+    question = replace(QUESTION, lower_is_better=True, confidence=0.95)
+    verdict = ask(
+        question,
+        of(make, "teacher", [0.20, 0.21, 0.22]),
+        of(make, "teacher-large", [0.50] * 3),
+        of(make, "student", [0.31, 0.30, 0.33]),
+        of(make, "cbam", [0.40] * 3),
+    )
+    assert (verdict.passed, verdict.better, verdict.than) == (True, "teacher", "student")
+    assert verdict.difference["value"] == pytest.approx((0.11 + 0.09 + 0.11) / 3)
+    assert verdict.difference["low"] > 0
+
+
+def test_ties_go_to_the_first_whatever_the_order_of_results(make: Make):
+    teacher, large = of(make, "teacher", [0.7, 0.8, 0.9]), of(make, "teacher-large", [0.9, 0.7, 0.8])
+    student = of(make, "student", [0.5] * 3)
+    assert ask(QUESTION, teacher, large, student).better == "teacher"
+    assert ask(QUESTION, student, large, teacher).better == "teacher"
+    assert best({}) is None
+
+
+def test_what_was_tried_joins_the_better_side(make: Make):
+    base = of(make, "teacher", [0.71] * 3), of(make, "student", [0.70] * 3)
+    first = ask(QUESTION, *base)
+    tuned = of(make, "tuned", [0.74] * 3)
+    second = ask(QUESTION, *base, tuned, tried=["tuned"], attempts=first.attempts)
+    assert (first.passed, second.passed, second.better) == (False, True, "tuned")
+    assert [line.split(":")[0] for line in second.attempts] == ["0 tried", "1 tried"]
+    assert ask(QUESTION, *base, tuned).better == "teacher"
+
+
+ONE = replace(QUESTION, seeds=(1,))
+
+
+def clips(low: float, high: float) -> Callable[[Result, Result, float], Estimate]:
+    """A test over clips with this interval, in the direction in which it is asked."""
+
+    def test(first: Result, second: Result, confidence: float) -> Estimate:
+        assert confidence == 0.95
+        value = first.value("f1_macro") - second.value("f1_macro")
+        return Estimate(value, value + low, value + high, 320)
+
+    return test
+
+
+@pytest.mark.parametrize(("low", "passed"), [(-0.04, True), (-0.06, False)])
+def test_of_one_seed_the_clips_decide(make: Make, low: float, passed: bool):
+    runs = of(make, "teacher", [0.80]), of(make, "student", [0.75])
+    verdict = ask(replace(ONE, confidence=0.95), *runs, clip_test=clips(low, 0.04))
+    assert verdict.passed is passed
+    assert verdict.test == OVER_CLIPS
+    assert verdict.difference == pytest.approx({"value": 0.05, "low": 0.05 + low, "high": 0.09, "n": 320})
+
+
+def test_of_one_seed_the_clips_decide_about_an_error_as_well(make: Make):
+    question = replace(ONE, confidence=0.95, lower_is_better=True)
+    runs = of(make, "teacher", [0.20]), of(make, "student", [0.30])
+    verdict = ask(question, *runs, clip_test=clips(-0.01, 0.02))
+    assert verdict.passed
+    assert verdict.difference == pytest.approx({"value": 0.1, "low": 0.09, "high": 0.12, "n": 320})
+
+
+def test_one_seed_without_clips_reaches_no_confidence(make: Make):
+    runs = of(make, "teacher", [0.80]), of(make, "student", [0.70])
+    verdict = ask(ONE, *runs)
+    assert verdict.passed
+    assert verdict.difference == pytest.approx({"value": 0.1, "n": 1})
+    assert verdict.test == "none"
+    assert not ask(replace(ONE, confidence=0.95), *runs).passed
+
+
+def test_clips_that_contradict_the_results_are_refused(make: Make):
+    runs = of(make, "teacher", [0.80]), of(make, "student", [0.70])
+    with pytest.raises(MetricError, match=r"finds a difference of 0\.2"):
+        ask(ONE, *runs, clip_test=lambda first, second, confidence: Estimate(0.2, 0.1, 0.3, 320))
+
+
+def test_a_gate_that_failed_for_good_has_its_own_exit_code(make: Make):
+    question = replace(QUESTION, confidence=0.95)
+    error = failure(ask(question, of(make, "teacher", [0.7] * 3), of(make, "student", [0.7] * 3)))
+    assert isinstance(error, GateError)
+    assert error.exit_code == 3
+    assert "better by 0.03, above zero at 95%" in str(error)
+    assert "teacher 0.7000 against student 0.7000" in str(error)
+
+
+def test_values_stand_in_the_order_of_names(make: Make):
+    results = of(make, "b", [0.1, 0.2]) + of(make, "a", [0.3, 0.4])
+    found = values_of(results, ["a", "b", "c"], (2, 1), "f1_macro")
+    assert list(found.items()) == [("a", (0.4, 0.3)), ("b", (0.2, 0.1))]
+    assert values_of(results, ["a"], (1, 2), "accuracy") == {}
