@@ -71,6 +71,15 @@ class CampaignFolder:
         """Keep what a gate decided."""
         write_json(self.path / "verdicts" / f"{verdict.gate}.json", verdict.to_json())
 
+    def winners(self) -> dict[str, str]:
+        """The run that passed each gate, as far as verdicts stand."""
+        found = {}
+        for path in sorted((self.path / "verdicts").glob("*.json")):
+            verdict = read_json(path)
+            if verdict["passed"]:
+                found[verdict["gate"]] = verdict["better"]
+        return found
+
     def _result_path(self, trial: Trial) -> Path:
         return self.path / "results" / f"{trial.key}.json"
 

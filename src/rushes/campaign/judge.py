@@ -78,7 +78,7 @@ def _unsealed(result: Result, run: Run, board: Board) -> Result:
 
 
 def compare_clips(ours: Run, theirs: Run, metric: str, confidence: float) -> Estimate | None:
-    """Difference of a metric over the clips that both runs answered; None where no paired test of it is known."""
+    """Difference of a metric over the clips that both runs answered; None where no paired test is known."""
     if ours.recipe.task != "sounds" or metric != "f1_macro":
         return None
     from rushes.evaluate.sounds.compare import compare_macro_f1

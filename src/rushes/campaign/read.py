@@ -49,7 +49,7 @@ def fingerprints_of(run: Run) -> dict[str, str]:
 
 
 def collapsed_of(run: Run) -> str | None:
-    """The one class with which a net answers everything; None where it has more, or where that is not told."""
+    """The one class with which a net answers everything; None where it has more, or tells of none."""
     return run.metrics().get("collapsed")
 
 

@@ -1,13 +1,13 @@
 """Do the stages of many runs: each once, whoever shares it, side by side where they do not need each other.
 
 Runs go forward together, stage by stage. What cuts its own work into units (drawing, decoding) is done one
-stage after the other with all workers; everything else is one unit a stage, in a process of its own, here or on
-a cluster. A process that dies costs one attempt: the stage resumes from what it had written.
+stage after the other with all workers; everything else is one unit a stage, in a process of its own, here or
+on a cluster. A process that dies costs one attempt: the stage resumes from what it had written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -19,6 +19,9 @@ from rushes.runs.work import do
 from rushes.storage import Workspace
 
 IN_ORDER: tuple[StageName, ...] = get_args(StageName)
+UNSEEN: frozenset[StageName] = frozenset({"report"})
+"""Stages that no comparison needs; the report of a run is drawn when its test side is opened."""
+
 WITH_UNITS: frozenset[StageName] = frozenset({"twin", "prepare", "features"})
 
 
@@ -49,6 +52,7 @@ def do_stages(
     engine: Engine,
     tell: Tell,
     on_event: Callable[[StageName, Event], None],
+    on_shared: Callable[[Mapping[str, Sequence[str]]], None],
 ) -> dict[str, Failure]:
     """Do all stages of all runs but some; what is done already is skipped.
 
@@ -59,6 +63,7 @@ def do_stages(
         engine: where they run.
         tell: told how far a stage that has units of its own is.
         on_event: told what becomes of every other stage; the unit's key is the stage's folder.
+        on_shared: told before that which runs wait for which folder.
 
     Returns:
         The runs that cannot go on, and why; the others are complete.
@@ -77,6 +82,7 @@ def do_stages(
             for keys in shared.values():
                 do(due[keys[0]], name, tell)
             continue
+        on_shared(shared)
         units = [Unit(folder, job_of(due[keys[0]], name)) for folder, keys in shared.items()]
         for folder, failure in _failures(name, units, workers, engine, on_event):
             failed |= dict.fromkeys(shared[folder], failure)

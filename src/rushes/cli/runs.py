@@ -1,71 +1,31 @@
-"""The verbs.
-
-    rushes run recipes/operations-twin.yaml
-
-Every verb takes a recipe. Progress goes to standard error, results to standard output. A verb imports what
-it needs when it is asked for, so that ``rushes --help`` is instant.
-"""
+"""The verbs of one run: all of its stages, each by itself, and looks at it that change nothing."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from rushes.cli.app import app
+from rushes.cli.options import (
+    PIPED_WIDTH,
+    WORKSPACE,
+    Address,
+    AsJson,
+    Cache,
+    EngineKind,
+    Overrides,
+    RecipePath,
+    Workspace,
+    failing_well,
+)
 from rushes.errors import RushesError
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help="From raw recordings to a fine-tuned, honestly measured, served model.",
-)
-
-RecipePath = Annotated[
-    Path, typer.Argument(metavar="RECIPE", help="YAML file that says everything about the job.")
-]
-Workspace = Annotated[str, typer.Option(help="Folder of all stages of all runs, or s3://bucket/prefix.")]
-Cache = Annotated[
-    Path | None, typer.Option(help="Folder of copies of a remote workspace; ~/.cache/rushes without it.")
-]
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a key of the recipe; repeatable.")
-]
-EngineKind = Annotated[
-    str, typer.Option("--engine", metavar="KIND", help="Where units of work run: local, or ray.")
-]
-Address = Annotated[
-    str | None,
-    typer.Option(help="Of a running Ray cluster; without, one is started here."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-
-WORKSPACE = "workspace"
-WITH_UNITS = ("twin", "prepare", "predict")  # stages whose work is cut into units
-PIPED_WIDTH = 140  # of tables where there is no terminal whose width they could take
-
-
-def _failing_well(verb: Callable) -> Callable:
-    """End with the error's text and exit code where a user can cure it, with a traceback where not."""
-
-    @wraps(verb)
-    def guarded(*args: Any, **kwargs: Any) -> None:
-        try:
-            verb(*args, **kwargs)
-        except RushesError as error:
-            typer.echo(f"{type(error).__name__}: {error}", err=True)
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            typer.echo("interrupted; the same command resumes", err=True)
-            raise typer.Exit(130) from None
-
-    return guarded
+WITH_UNITS = ("twin", "prepare", "features", "predict")  # stages whose work is cut into units
 
 
 def _open(
@@ -93,7 +53,9 @@ def _do(recipe: Path, run: Any, as_json: bool, only: str | None) -> None:
     names = run.stages if only is None else (only,)
     if only is not None and only not in run.stages:
         raise RushesError(
-            f"this recipe has no stage {only}: its source has a root of its own", cure="leave source.root out"
+            f"this recipe has no stage {only}; it has {', '.join(run.stages)}",
+            where=recipe,
+            cure="a source with a root of its own needs no twin" if only == "twin" else None,
         )
     with Progress(names) as progress:
         outcomes = []
@@ -129,7 +91,7 @@ def _print_result(run: Any, outcomes: Sequence[Any]) -> None:
 
 
 @app.command()
-@_failing_well
+@failing_well
 def run(
     recipe: RecipePath,
     workspace: Workspace = WORKSPACE,
@@ -145,7 +107,7 @@ def run(
 
 def _stage_verb(name: str, purpose: str) -> None:
     @app.command(name, help=purpose)
-    @_failing_well
+    @failing_well
     def stage(
         recipe: RecipePath,
         workspace: Workspace = WORKSPACE,
@@ -166,16 +128,20 @@ def _stage_verb(name: str, purpose: str) -> None:
 for _name, _purpose in {
     "twin": "Draw the synthetic recordings of a recipe.",
     "prepare": "Cut recordings into clips, choose frames, write shards.",
-    "train": "Train the model on the prepared clips.",
-    "predict": "Let the trained model answer about the test clips.",
+    "features": "Turn sounds into spectrograms, write shards.",
+    "teacher": "Train the net that a smaller one learns from.",
+    "logits": "Let the teacher answer about the training side, once for all pupils.",
+    "train": "Train the model on the prepared samples.",
+    "predict": "Let the trained model answer about the side that is reported.",
     "evaluate": "Measure the answers against truth and baselines.",
+    "export": "Write the net as ONNX, also in 8 bits, and say whether it fits its device.",
     "report": "Write the HTML report.",
 }.items():
     _stage_verb(_name, _purpose)
 
 
 @app.command()
-@_failing_well
+@failing_well
 def plan(
     recipe: RecipePath,
     workspace: Workspace = WORKSPACE,
@@ -197,7 +163,7 @@ def plan(
 
 
 @app.command()
-@_failing_well
+@failing_well
 def audit(
     recipe: RecipePath,
     workspace: Workspace = WORKSPACE,
@@ -211,7 +177,7 @@ def audit(
 
 
 @app.command()
-@_failing_well
+@failing_well
 def verify(
     recipe: RecipePath,
     workspace: Workspace = WORKSPACE,
@@ -233,12 +199,3 @@ def verify(
         typer.echo(checked.text())
     if not checked.whole:
         raise typer.Exit(1)
-
-
-def main() -> None:
-    """Entry point of the ``rushes`` command."""
-    app(prog_name="rushes")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,289 @@
+"""Go through a campaign: phase after phase, gate after gate, from whatever is finished already.
+
+Nothing is remembered but what stands on disk: started again after any end, it goes the same way and does what
+is left. Asked to look only, it goes as far as the finished stages lead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rushes.campaign.folder import CampaignFolder, stamp_of
+from rushes.campaign.gate import best, decide, failure, values_of
+from rushes.campaign.judge import Case, compare_clips, judge
+from rushes.campaign.leaderboard import FILE as LEADERBOARD
+from rushes.campaign.leaderboard import write_leaderboard
+from rushes.campaign.live import Show
+from rushes.campaign.logs import missing_reasons, write_logs
+from rushes.campaign.manifest import Phase
+from rushes.campaign.records import Result, Selection, Trial, Verdict
+from rushes.campaign.report import write_report
+from rushes.campaign.seal import open_seal, read_openings, select
+from rushes.campaign.standing import Board
+from rushes.campaign.trials import Campaign
+from rushes.campaign.work import UNSEEN, do_stages, job_of
+from rushes.engine import LOCAL, Engine, Unit, map_units
+from rushes.errors import GateError
+from rushes.metrics.intervals import Estimate
+from rushes.metrics.paired import paired_t
+from rushes.recipe import Recipe
+from rushes.runs.run import Run, StageName
+from rushes.runs.tasks import open_run
+from rushes.storage import Workspace
+
+TEST_SIDE = "test"
+
+
+@dataclass(slots=True)
+class Runner:
+    """A campaign in a workspace.
+
+    Args:
+        campaign: what is to be done.
+        workspace: folder of all stages.
+        show: told what happens.
+        work: whether to do what is not done yet; without, only what is finished is looked at.
+        workers: processes.
+        engine: where they run.
+
+    Attributes:
+        results: what came of each trial that was begun, by key.
+        verdicts: of the gates that were asked, by name.
+        selections: what the test side was opened for.
+        waiting: what was not begun, or is not finished, and why.
+    """
+
+    campaign: Campaign
+    workspace: Workspace
+    show: Show
+    work: bool = True
+    workers: int = 2
+    engine: Engine = LOCAL
+    results: dict[str, Result] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    selections: tuple[Selection, ...] = ()
+    waiting: dict[str, str] = field(default_factory=dict)
+    _raw_fingerprint: str | None = None
+
+    @property
+    def folder(self) -> CampaignFolder:
+        """Where its own files stand."""
+        return CampaignFolder.of(self.workspace.root, self.campaign.name)
+
+    @property
+    def board(self) -> Board:
+        """What runs are measured by."""
+        manifest = self.campaign.manifest
+        task = self.campaign.recipe_document.tree.get("task", "operations")
+        return Board(self.campaign.name, task, manifest.metric, manifest.lower_is_better)
+
+    @property
+    def missing_reasons(self) -> list[str]:
+        """Runs below their baseline for which the manifest gives no reason."""
+        return missing_reasons(self.board, list(self.results.values()), self.campaign.manifest.reasons)
+
+    def run(self) -> GateError | None:
+        """Go through all phases and write all files; the error of the first gate that failed for good."""
+        self.folder.begin(self.campaign.path)
+        ended: dict[str, bool] = {}
+        for phase in self.campaign.phases:
+            reason = self._obstacle(phase, ended)
+            if reason is not None:
+                self.waiting[phase.name] = reason
+                self.show.say(f"{phase.name}: not begun: {reason}")
+            elif phase.gate is None:
+                ended[phase.name] = self._try(self.campaign.trials(phase, self.winners))
+            else:
+                ended[phase.name] = self._ask(phase)
+            self._write()
+        failed = [key for key, result in self.results.items() if result.state == "failed"]
+        if failed:
+            self.waiting["test side"] = f"sealed while {', '.join(failed)} may still be done"
+        else:
+            self._unseal()
+        self._write()
+        return next((failure(verdict) for verdict in self.verdicts.values() if not verdict.passed), None)
+
+    @property
+    def winners(self) -> dict[str, str]:
+        """Best run of each group on the validation side, and of each gate that passed, as far as known."""
+        found = {gate: verdict.better for gate, verdict in self.verdicts.items() if verdict.passed}
+        for group, cells in self.campaign.names.groups.items():
+            name = self._best([cell.name for cell in cells])
+            if name is not None:
+                found[group] = name
+        return found
+
+    def _best(self, names: Sequence[str]) -> str | None:
+        manifest = self.campaign.manifest
+        values = values_of(self.results.values(), names, manifest.seeds, manifest.metric)
+        return best(values, lower_is_better=manifest.lower_is_better)
+
+    def _obstacle(self, phase: Phase, ended: Mapping[str, bool]) -> str | None:
+        """Why a phase cannot begin; None where it can."""
+        if phase.after is not None and phase.after not in ended:
+            return f"{phase.after} was not begun"
+        if phase.after is not None and not ended[phase.after]:
+            verdict = self.verdicts.get(phase.after)
+            return f"{phase.after} is not finished" if verdict is None else f"gate {phase.after} failed"
+        winners = self.winners
+        if missing := [name for name in self.campaign.needs(phase) if name not in winners]:
+            return f"no run of {' and '.join(missing)} counts"
+        return None
+
+    # --- trials -------------------------------------------------------------------------------------------
+
+    def _try(self, trials: Sequence[Trial]) -> bool:
+        """Do trials and judge them; whether all of them have ended."""
+        self.show.expect(trials)
+        runs = {trial.key: self._open(self.campaign.recipe_of(trial)) for trial in trials}
+        failed = self._do(runs, without=UNSEEN)
+        cases = {}
+        for trial in trials:
+            run = runs[trial.key]
+            if trial.key in failed:
+                self._keep(Result(trial, "failed", error=failed[trial.key]), None)
+            elif not _is_done(run, UNSEEN):
+                self.waiting[trial.key] = "its stages are not done"
+            else:
+                cases[trial.key] = (Case(trial, job_of(run, "evaluate"), None, self.board, UNSEEN), (run,))
+        self._judge(cases)
+        return all(trial.key in self.results for trial in trials)
+
+    def _open(self, recipe: Recipe) -> Run:
+        """A run of this campaign; recordings of one's own are looked through once for all of them."""
+        run = open_run(recipe, self.workspace, self.engine, raw_fingerprint=self._raw_fingerprint)
+        self._raw_fingerprint = run.raw_fingerprint
+        return run
+
+    def _do(self, runs: Mapping[str, Run], *, without: frozenset[StageName]) -> dict[str, str]:
+        """Do the stages of runs; why some of them cannot go on."""
+        if not self.work:
+            return {}
+        failed = do_stages(
+            runs,
+            without=without,
+            workers=self.workers,
+            engine=self.engine,
+            tell=self.show.tell,
+            on_event=self.show.event,
+            on_shared=self.show.share,
+        )
+        return {key: f"{failure.type}: {failure.message}" for key, failure in failed.items()}
+
+    def _judge(self, cases: Mapping[str, tuple[Case, tuple[Run, ...]]]) -> None:
+        """Judge finished trials, but for those of which no file was changed since."""
+        stamps = {key: stamp_of(*runs) for key, (_, runs) in cases.items()}
+        fresh = {}
+        for key, (case, _) in cases.items():
+            kept = self.folder.kept_result(case.trial, stamps[key])
+            if kept is not None and (kept.test is not None) == (case.unsealed is not None):
+                self.results[key] = kept
+                self.show.judged(kept)
+            else:
+                fresh[key] = case
+        units = [Unit(key, case) for key, case in fresh.items()]
+        workers = min(self.workers, len(units))
+        for found in map_units(judge, units, workers=workers, engine=self.engine if workers else LOCAL):
+            if found.error is None:
+                self._keep(Result.of(found.value), stamps[found.key])
+            else:
+                error = f"{found.error.type}: {found.error.message}"
+                self._keep(Result(fresh[found.key].trial, "failed", error=error), None)
+
+    def _keep(self, result: Result, stamp: str | None) -> None:
+        self.results[result.trial.key] = result
+        self.folder.write_result(result, stamp)
+        self.show.judged(result)
+
+    # --- gates and the test side --------------------------------------------------------------------------
+
+    def _ask(self, phase: Phase) -> bool:
+        """Ask a gate, and try what it has to offer until it passes or its budget is spent."""
+        winners = self.winners
+        question = self.campaign.question(phase, winners)
+        tried: list[str] = []
+        attempts = iter(self.campaign.attempts(phase, winners))
+        verdict = None
+        while True:
+            verdict = decide(
+                question,
+                list(self.results.values()),
+                seed_test=paired_t,
+                clip_test=self._clip_test,
+                tried=tried,
+                attempts=() if verdict is None else verdict.attempts,
+            )
+            self.show.say(f"gate {phase.name}: {verdict.attempts[-1]}")
+            trials = None if verdict.passed else next(attempts, None)
+            if trials is None:
+                break
+            if not self._try(trials):
+                return False  # looked at only: there is no verdict yet
+            tried.append(trials[0].name)
+        self.verdicts[phase.name] = verdict
+        self.folder.write_verdict(verdict)
+        return verdict.passed
+
+    def _clip_test(self, ours: Result, theirs: Result, confidence: float) -> Estimate | None:
+        runs = [self._open(self.campaign.recipe_of(result.trial)) for result in (ours, theirs)]
+        return compare_clips(*runs, self.campaign.manifest.metric, confidence)
+
+    def _unseal(self) -> None:
+        """Freeze the best run of each selected group, then, and only then, measure these on the test side."""
+        manifest, winners = self.campaign.manifest, self.winners
+        references = {}
+        for name in manifest.select:
+            if name not in self.campaign.names.gates or name in winners:
+                references[name] = self.campaign.members(name, winners)
+        chosen = select(
+            references,
+            list(self.results.values()),
+            metric=manifest.metric,
+            seeds=manifest.seeds,
+            lower_is_better=manifest.lower_is_better,
+        )
+        if not chosen or (not self.work and not read_openings(self.folder.path)):
+            return
+        opened = open_seal(self.folder.path, self.campaign.name, chosen)
+        self.selections = chosen
+        trials = [result.trial for result in self.results.values() if opened.admits(result.trial)]
+        seen = {trial.key: self._open(self.campaign.recipe_of(trial)) for trial in trials}
+        runs = {key: self._open(_on_test(run.recipe)) for key, run in seen.items()}
+        failed = self._do(runs, without=frozenset())
+        cases = {}
+        for trial in trials:
+            key, run = trial.key, runs[trial.key]
+            if key in failed:
+                self.waiting[f"{key} on the test side"] = failed[key]
+            elif _is_done(run, frozenset()):
+                jobs = (job_of(seen[key], "evaluate"), job_of(run, "evaluate"))
+                cases[key] = (Case(trial, *jobs, self.board, UNSEEN), (seen[key], run))
+        self._judge(cases)
+
+    # --- files --------------------------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        """Write every file of the campaign that follows from what is known."""
+        path, results = self.folder.path, list(self.results.values())
+        openings = [one for opened in read_openings(path) for one in opened.openings()]
+        write_leaderboard(path / LEADERBOARD, self.board, results)
+        logged = {
+            "verdicts": list(self.verdicts.values()),
+            "selections": self.selections,
+            "openings": openings,
+            "skipped": self.waiting,
+            "reasons": self.campaign.manifest.reasons,
+        }
+        write_logs(path, self.board, results, **logged)
+        write_report(path, self.board, results, **logged)
+
+
+def _is_done(run: Run, without: frozenset[StageName]) -> bool:
+    return all(run.status(name).state == "done" for name in run.specs if name not in without)
+
+
+def _on_test(recipe: Recipe) -> Recipe:
+    """The same recipe, measured on the test side; nothing that was learnt changes."""
+    return recipe.model_copy(update={"evaluate": recipe.evaluate.model_copy(update={"split": TEST_SIDE})})

@@ -1,0 +1,5 @@
+"""``python -m rushes.cli`` is ``rushes``."""
+
+from rushes.cli import main
+
+main()

@@ -1,0 +1,165 @@
+"""The verbs of campaigns: many runs, with gates between them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rushes.cli.app import app
+from rushes.cli.options import (
+    PIPED_WIDTH,
+    WORKSPACE,
+    Address,
+    AsJson,
+    Cache,
+    EngineKind,
+    Workspace,
+    failing_well,
+)
+from rushes.errors import StageError
+
+verbs = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Many runs, with gates between them.")
+app.add_typer(verbs, name="campaign")
+
+ManifestPath = Annotated[
+    Path, typer.Argument(metavar="MANIFEST", help="YAML file that says everything about the campaign.")
+]
+Workers = Annotated[int, typer.Option(min=1, help="Runs side by side.")]
+
+MISSING_REASONS = 1
+"""Exit code of a report that lacks reasons."""
+
+
+def _runner(manifest: Path, workspace: str, cache: Path | None, **how: Any) -> Any:
+    from rushes.campaign.live import Show
+    from rushes.campaign.runner import Runner
+    from rushes.campaign.trials import open_campaign
+    from rushes.storage import open_workspace
+
+    campaign = open_campaign(manifest)
+    return Runner(campaign, open_workspace(workspace, cache), Show(campaign.manifest.metric), **how)
+
+
+def _say(runner: Any, as_json: bool) -> None:
+    """The standing of all runs, and where the files are."""
+    from rich.console import Console
+
+    from rushes.campaign.tables import print_standings, summary
+
+    if as_json:
+        typer.echo(json.dumps(summary(runner), allow_nan=False))
+        return
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    print_standings(runner, console)
+
+
+@verbs.command()
+@failing_well
+def plan(
+    manifest: ManifestPath,
+    workspace: Workspace = WORKSPACE,
+    cache: Cache = None,
+    workers: Workers = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Say which runs there are, what they share, what is done, and how long the rest takes; do nothing."""
+    from rich.console import Console
+
+    from rushes.campaign.plan import plan_campaign
+    from rushes.campaign.trials import open_campaign
+    from rushes.campaign.work import UNSEEN
+    from rushes.storage import open_workspace
+
+    where = open_workspace(workspace, cache)
+    found = plan_campaign(open_campaign(manifest), where, workers=workers, without=UNSEEN)
+    if as_json:
+        typer.echo(json.dumps(found.to_json()))
+    else:
+        found.print(Console(width=None if sys.stdout.isatty() else PIPED_WIDTH))
+
+
+@verbs.command()
+@failing_well
+def run(
+    manifest: ManifestPath,
+    workspace: Workspace = WORKSPACE,
+    cache: Cache = None,
+    workers: Workers = 2,
+    engine: EngineKind = "local",
+    address: Address = None,
+    as_json: AsJson = False,
+) -> None:
+    """Do all runs, gates and measurements of a campaign; what is done already is skipped.
+
+    Ends with 3 where a gate failed for good.
+    """
+    from rushes.engine import Engine
+    from rushes.stages import locked
+
+    runner = _runner(manifest, workspace, cache, workers=workers, engine=Engine(engine, address))
+    runner.folder.path.mkdir(parents=True, exist_ok=True)
+    with locked(runner.folder.path), runner.show:
+        failure = runner.run()
+    _say(runner, as_json)
+    if failure is not None:
+        raise failure
+
+
+@verbs.command()
+@failing_well
+def status(
+    manifest: ManifestPath, workspace: Workspace = WORKSPACE, cache: Cache = None, as_json: AsJson = False
+) -> None:
+    """Say how far a campaign is, from what stands on disk."""
+    from rushes.campaign.status import status_of, table
+    from rushes.campaign.trials import open_campaign
+    from rushes.storage import open_workspace
+
+    rows = status_of(open_campaign(manifest), open_workspace(workspace, cache))
+    if as_json:
+        typer.echo(json.dumps([row.to_json() for row in rows]))
+    else:
+        typer.echo(table(rows))
+
+
+@verbs.command()
+@failing_well
+def report(
+    manifest: ManifestPath, workspace: Workspace = WORKSPACE, cache: Cache = None, as_json: AsJson = False
+) -> None:
+    """Write leaderboard, logs and page again from the finished stages; nothing is trained or opened.
+
+    Ends with 1 where a run is below its baseline and the manifest gives no reason.
+    """
+    runner = _runner(manifest, workspace, cache, work=False)
+    runner.run()
+    _say(runner, as_json)
+    if missing := runner.missing_reasons:
+        raise StageError(
+            f"{len(missing)} runs did not do what they are there for, and nobody says why",
+            where=runner.campaign.path,
+            cure="add a line each under reasons: " + ", ".join(missing),
+        )
+
+
+@verbs.command("import")
+@failing_well
+def import_(
+    leaderboard: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Of 68 columns.")],
+    picked: Annotated[str | None, typer.Option(help="The run that was presented as the best.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a leaderboard of the earlier system and hold its rows against the contract.
+
+    Ends with 1 where something was found.
+    """
+    from rushes.campaign.legacy import import_legacy
+
+    found = import_legacy(leaderboard, picked)
+    typer.echo(json.dumps(found.to_json()) if as_json else found.text())
+    if found.findings:
+        raise typer.Exit(1)

@@ -1,0 +1,51 @@
+"""What the verbs share: their arguments, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rushes.errors import RushesError
+
+WORKSPACE = "workspace"
+PIPED_WIDTH = 140  # of tables where there is no terminal whose width they could take
+
+RecipePath = Annotated[
+    Path, typer.Argument(metavar="RECIPE", help="YAML file that says everything about the job.")
+]
+Workspace = Annotated[str, typer.Option(help="Folder of all stages of all runs, or s3://bucket/prefix.")]
+Cache = Annotated[
+    Path | None, typer.Option(help="Folder of copies of a remote workspace; ~/.cache/rushes without it.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a key of the recipe; repeatable.")
+]
+EngineKind = Annotated[
+    str, typer.Option("--engine", metavar="KIND", help="Where units of work run: local, or ray.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Of a running Ray cluster; without, one is started here."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def failing_well(verb: Callable) -> Callable:
+    """End with the error's text and exit code where a user can cure it, with a traceback where not."""
+
+    @wraps(verb)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            verb(*args, **kwargs)
+        except RushesError as error:
+            typer.echo(f"{type(error).__name__}: {error}", err=True)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted; the same command resumes", err=True)
+            raise typer.Exit(130) from None
+
+    return guarded
