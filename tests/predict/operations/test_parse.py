@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from rushes.errors import AnswerError
-from rushes.predict.operations.parse import MAX_CHARACTERS, Reading, parse_answer
+from rushes.predict.free_text import MAX_CHARACTERS
+from rushes.predict.operations.parse import Reading, parse_answer
 
 LABELS = ("Box Setup", "Inner Packing", "Tape", "Put Items", "Pack", "Wrap", "Label", "Final Check", "Idle")
 OURS = {"operation": "Tape", "start": 1.2, "end": 5.0, "next": "Label"}

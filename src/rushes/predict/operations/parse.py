@@ -1,9 +1,8 @@
 """Free text of other models, read strictly: an answer with the stage that was needed, or a typed failure.
 
-Four stages, each only where the one before found no JSON: the whole text (``json``), a fenced block
-(``fence``), the first balanced object in prose (``object``), each field by its name (``fields``). What was
-found is then held against the schema, and nothing is repaired: an answer that contradicts itself or the
-question is a failure, not a guess. Read are our own answers
+Four stages, each only where the one before found no JSON: those of `rushes.predict.free_text`, and each field
+by its name (``fields``). What was found is then held against the schema, and nothing is repaired: an answer
+that contradicts itself or the question is a failure, not a guess. Read are our own answers
 
     {"operation": "Tape", "start": 1.2, "end": 5.0, "next": "Label"}
 
@@ -15,20 +14,23 @@ in seconds on the clip's clock, and those of the earlier contract in frames from
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
-from rushes.errors import AnswerError, MetricError
+from rushes.errors import MetricError
 from rushes.metrics.temporal import frames_to_seconds
-
-MAX_CHARACTERS = 20_000
-
-Stage = Literal["json", "fence", "object", "fields"]
-Fields = dict[str, Any]
+from rushes.predict.free_text import (
+    Fields,
+    Stage,
+    as_number,
+    as_object,
+    failure,
+    find_object,
+    require_keys,
+)
 
 OPERATION, EARLIER = "operation", "dominant_operation"
 OURS = frozenset({OPERATION, "start", "end", "next"})
@@ -37,7 +39,6 @@ THEIRS = frozenset({EARLIER, SEGMENT, "anticipated_next_operation"})
 OPTIONAL = frozenset({"clip_id", "confidence"})  # of the earlier contract
 FRAMES = frozenset({"start_frame", "end_frame"})
 
-_FENCE = re.compile(r"```[^\S\n]*\w*[^\S\n]*\n(.*?)```", re.DOTALL)
 _NAMES = (*sorted(OURS | THEIRS | FRAMES | OPTIONAL - {"clip_id"}), "next operation")
 # "next operation: X" names the field next; everything else must be the name and nothing before it.
 _FIELD = re.compile(
@@ -87,19 +88,17 @@ def parse_answer(
     >>> parse_answer(text, ("Tape", "Label"), 5.0)
     Reading(operation='Tape', start_s=0.0, end_s=2.5, next='Label', confidence=None, stage='object')
     """
-    if len(text) > MAX_CHARACTERS:
-        raise AnswerError(f"an answer of {len(text)} characters, at most {MAX_CHARACTERS} are read")
-    stage, fields = _find(text)
+    stage, fields = find_object(text, {OPERATION, EARLIER}) or ("fields", _by_name(text))
     earlier = EARLIER in fields
     if earlier:
         start_s, end_s, confidence = _earlier(fields, clip_s, fps)
         operation, follower = fields[EARLIER], fields["anticipated_next_operation"]
     else:
-        _require_keys(fields, OURS)
-        start_s, end_s = (_number(fields[name], name) for name in ("start", "end"))
+        require_keys(fields, OURS)
+        start_s, end_s = (as_number(fields[name], name) for name in ("start", "end"))
         operation, follower, confidence = fields[OPERATION], fields["next"], None
     if not 0.0 <= start_s < end_s <= clip_s:
-        raise _failure(f"a segment from {start_s} to {end_s} s in a clip of {clip_s} s", "start, end")
+        raise failure(f"a segment from {start_s} to {end_s} s in a clip of {clip_s} s", "start, end")
     return Reading(
         _label(operation, labels, EARLIER if earlier else OPERATION),
         start_s,
@@ -108,83 +107,6 @@ def parse_answer(
         confidence,
         stage,
     )
-
-
-def _failure(message: str, where: str | None = None) -> AnswerError:
-    return AnswerError(message, where=where)
-
-
-def _find(text: str) -> tuple[Stage, Fields]:
-    """The fields of the answer in ``text`` and the stage that found them."""
-    whole = _decode(text.strip())
-    if whole is not None:
-        return "json", _object(whole)
-    fenced = [value for block in _FENCE.findall(text) if (value := _decode(block.strip())) is not None]
-    if fenced:
-        return "fence", _one(fenced)
-    decoded = (_decode(text[start:end]) for start, end in _balanced(text))
-    # Prose has brackets of its own: a list counts if it holds objects.
-    objects = [value for value in decoded if isinstance(value, tuple) or _holds_objects(value)]
-    if objects:
-        return "object", _one(objects)
-    return "fields", _by_name(text)
-
-
-def _decode(text: str) -> Any:
-    """JSON with objects as tuples of pairs, so that a key that stands twice is seen; None if it is not JSON.
-
-    ``null`` is None too: it says as little.
-    """
-    try:
-        return json.loads(text, object_pairs_hook=tuple)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _holds_objects(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(part, tuple | list) for part in value)
-
-
-def _object(value: Any) -> Fields:
-    """An object as a mapping.
-
-    Raises:
-        AnswerError: it is something else, or a key stands twice.
-    """
-    if not isinstance(value, tuple):
-        raise _failure(f"expected one JSON object, found a {type(value).__name__}")
-    fields: Fields = {}
-    for key, part in value:
-        if key in fields:
-            raise _failure("a key stands twice", key)
-        fields[key] = part
-    return fields
-
-
-def _one(values: list[Any]) -> Fields:
-    """The first of several objects, if no other one answers differently."""
-    first = _object(values[0])
-    for value in values[1:]:
-        if value != values[0] and {OPERATION, EARLIER} & _object(value).keys():
-            raise _failure("two different answers")
-    return first
-
-
-def _balanced(text: str) -> Iterator[tuple[int, int]]:
-    """Outermost stretches between matching brackets; quotes count inside of them only. Linear in time."""
-    open_at: list[int] = []
-    quoted = escaped = False
-    for place, sign in enumerate(text):
-        if quoted:
-            quoted, escaped = escaped or sign != '"', sign == "\\" and not escaped
-        elif sign in "{[":
-            open_at.append(place)
-        elif open_at and sign == '"':
-            quoted = True
-        elif open_at and sign == {"{": "}", "[": "]"}[text[open_at[-1]]]:
-            start = open_at.pop()
-            if not open_at:
-                yield start, place + 1
 
 
 def _by_name(text: str) -> Fields:
@@ -197,49 +119,36 @@ def _by_name(text: str) -> Fields:
         number = _NUMBER.fullmatch(value) if quoted is None else None
         found = value if number is None else float(number[1]) if "." in number[1] else int(number[1])
         if name in fields and fields[name] != found:
-            raise _failure("two different answers", name)
+            raise failure("two different answers", name)
         fields[name] = found
     if not fields:
-        raise _failure("no answer in the text")
+        raise failure("no answer in the text")
     if fields.keys() >= FRAMES and SEGMENT not in fields:
         fields[SEGMENT] = tuple((name, fields.pop(name)) for name in sorted(FRAMES, reverse=True))
     return fields
 
 
-def _require_keys(fields: Fields, needed: frozenset[str], optional: frozenset[str] = frozenset()) -> None:
-    if absent := sorted(needed - fields.keys()):
-        raise _failure(f"the answer lacks {', '.join(absent)}", absent[0])
-    if strange := sorted(fields.keys() - needed - optional):
-        raise _failure(f"the answer has keys that nobody asked for: {', '.join(strange)}"[:200], strange[0])
-
-
 def _earlier(fields: Fields, clip_s: float, fps: Fraction | int) -> tuple[float, float, float | None]:
     """Start, end (seconds) and confidence of an answer in the earlier contract."""
-    _require_keys(fields, THEIRS, OPTIONAL)
-    segment = _object(fields[SEGMENT])
-    _require_keys(segment, FRAMES)
+    require_keys(fields, THEIRS, OPTIONAL)
+    segment = as_object(fields[SEGMENT])
+    require_keys(segment, FRAMES)
     first, last = segment["start_frame"], segment["end_frame"]
     for name in sorted(FRAMES):
         if type(segment[name]) is not int:
-            raise _failure(f"a frame number is whole, found {segment[name]!r}"[:200], name)
+            raise failure(f"a frame number is whole, found {segment[name]!r}", name)
     if last > clip_s * fps:
-        raise _failure(f"frame {last} in a clip of {float(clip_s * fps):g} frames", "end_frame")
+        raise failure(f"frame {last} in a clip of {float(clip_s * fps):g} frames", "end_frame")
     try:
         start_s, end_s = frames_to_seconds(first, last, fps)
     except MetricError as error:
-        raise _failure(error.message, "start_frame") from error
+        raise failure(error.message, "start_frame") from error
     confidence = None
     if "confidence" in fields:
-        confidence = _number(fields["confidence"], "confidence")
+        confidence = as_number(fields["confidence"], "confidence")
         if not 0.0 <= confidence <= 1.0:
-            raise _failure(f"confidence {confidence} is not in [0, 1]", "confidence")
+            raise failure(f"confidence {confidence} is not in [0, 1]", "confidence")
     return float(start_s), float(end_s), confidence
-
-
-def _number(value: Any, name: str) -> float:
-    if type(value) not in (int, float) or not abs(value) <= 1e9:  # which NaN is not either
-        raise _failure(f"expected a number, found {value!r}"[:200], name)
-    return float(value)
 
 
 def _label(value: Any, labels: Sequence[str], name: str) -> str:
@@ -249,7 +158,7 @@ def _label(value: Any, labels: Sequence[str], name: str) -> str:
         for label in labels:
             if _plain(label) == wanted:
                 return label
-    raise _failure(f"not a label: {value!r}"[:200], name)
+    raise failure(f"not a label: {value!r}", name)
 
 
 def _plain(text: str) -> str:
