@@ -12,7 +12,7 @@ from rushes.evaluate.sounds.figures import BINS
 from rushes.evaluate.sounds.measure import evaluate as measure
 from rushes.evaluate.sounds.names import FIGURES
 from rushes.metrics.calibration import calibration
-from rushes.metrics.intervals import bootstrap, bootstrap_share
+from rushes.metrics.intervals import bootstrap, bootstrap_share, wilson
 from rushes.predict.sounds.table import logits_array, predicted, predictions_table, probabilities
 
 LABELS = ("quiet", "breathe", "snore")
@@ -232,3 +232,10 @@ def test_what_cannot_be_measured_is_refused(predictions):
         evaluate(table, class_weights=(1.0, 2.0))
     with pytest.raises(MetricError, match="training side holds no clip"):
         evaluate(table, train_labels={})
+
+
+def test_a_net_that_is_always_right_is_as_sure_as_its_wearers_are_many(predictions):
+    model = evaluate(predictions(skill=60.0))["systems"]["model"]
+    sure = wilson(8, 8)
+    for name in ("accuracy", "f1_macro", "balanced_accuracy"):
+        assert model[name] == {"value": 1.0, "low": sure.low, "high": sure.high, "n": 320}
