@@ -102,7 +102,8 @@ def _lost(board: Board, result: Result) -> tuple[Kind, str]:
         system, value = baseline_of(board, result)
         if value is not None:
             parts.append(f"`{system}` has {value:.4f}")
-    parts += [_one_line(fault) for fault in result.faults]
+    if result.collapsed is None:  # else that says it all
+        parts += [_one_line(fault) for fault in result.faults]
     return kind, f"{seed}: {'; '.join(parts) or kind}{_epochs([result])}"
 
 

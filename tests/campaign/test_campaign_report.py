@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from rushes.campaign.records import Opening, Selection, Verdict
+from rushes.campaign.report import write_report
+
+EVIL = "<script>alert(1)</script>"
+VERDICT = Verdict(
+    gate="gate",
+    passed=False,
+    metric="f1_macro",
+    margin=0.03,
+    confidence=None,
+    better="crnn",
+    than="tinycnn",
+    by_seed={1: (0.61, 0.60), 2: (0.62, 0.60)},
+    difference={"value": 0.015, "low": -0.048, "high": 0.0785, "n": 2},
+    test="paired t over seeds",
+    attempts=("crnn 0.6150 against tinycnn 0.6000: not passed",),
+    candidates={"crnn": 0.615, "tinycnn": 0.6},
+)
+
+
+class Tree(HTMLParser):
+    """Checks that every element is closed in order, and collects what there is."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags, self.attributes, self.texts = [], [], [], []
+
+    def handle_starttag(self, name, attributes):
+        self.tags.append(name)
+        self.attributes += attributes
+        if name not in ("meta", "br", "img"):
+            self.open.append(name)
+
+    def handle_startendtag(self, name, attributes):
+        self.tags.append(name)
+        self.attributes += attributes
+
+    def handle_endtag(self, name):
+        assert self.open.pop() == name
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+@pytest.fixture
+def some(make):
+    costs = {"parameters": 23491, "bytes_int8": 33278, "fits": 1.0, "seconds": 10.0, "ended": "2026-01-01"}
+    return [
+        *(make("tinycnn", seed, 0.6 + seed / 100, test=0.55, costs=costs) for seed in (1, 2)),
+        make("crnn", 1, 0.61, control="tinycnn", costs=costs | {"bytes_int8": 236260, "fits": 0.0}),
+        make("crnn", 2, 0.63, control="tinycnn", costs=costs | {"bytes_int8": 236260, "fits": 0.0}),
+        make("below", 1, 0.5, control="tinycnn"),
+        make("r16", 1, 0.2, state="collapsed", collapsed="quiet", faults=("answers: one",)),
+        make("torn", 1, None, state="failed", error=EVIL),
+        make("false", 1, 0.97, state="invalid", faults=("figures: 0.97, the predictions give 0.6",)),
+    ]
+
+
+def written(folder, board, results, **logged):
+    write_report(folder, board, results, **logged)
+    text = (folder / "leaderboard.html").read_text()
+    tree = Tree()
+    tree.feed(text)
+    tree.close()
+    assert not tree.open
+    return text, tree
+
+
+def row_of(text, name):
+    """The table rows that begin with a name."""
+    return [row for row in re.findall(r"<tr.*?</tr>", text) if f"<td>{name}" in row]
+
+
+def test_the_page_needs_nothing_else(tmp_path, board, some):
+    text, tree = written(tmp_path, board, some, verdicts=[VERDICT])
+    assert not re.search(r"""(src|href)=["'](?!#)""", text)
+    assert "url(" not in text
+    assert "@import" not in text
+    assert {"svg", "circle", "table"} <= set(tree.tags)
+
+
+def test_what_a_run_says_cannot_become_markup(tmp_path, board, some):
+    text, _ = written(tmp_path, board, some, reasons={"torn": EVIL}, skipped={EVIL: EVIL})
+    assert EVIL not in text
+    assert text.count("&lt;script&gt;alert") == 5
+
+
+def test_every_run_has_a_row_with_its_interval_over_seeds(tmp_path, board, some):
+    text, _ = written(tmp_path, board, some)
+    first = row_of(text, "crnn")[0]
+    assert "0.6200" in first
+    assert "[0.4929, 0.7471]" in first
+
+
+def test_lost_runs_are_marked_and_shown_by_state(tmp_path, board, some):
+    text, _ = written(tmp_path, board, some)
+    assert 'class="collapsed"' in row_of(text, "r16")[0]
+    for name, state in (("torn", "failed"), ("false", "invalid")):
+        row = row_of(text, name)[0]
+        assert 'class="lost"' in row
+        assert f'pill bad">{state}' in row
+    assert "r16 (collapsed)" in text
+    assert "0.9700" not in row_of(text, "false")[0]
+
+
+def test_negative_results_stand_there_with_their_reasons(tmp_path, board, some):
+    text, _ = written(tmp_path, board, some, reasons={"below": "too small"})
+    assert "too small" in text
+    assert "MISSING: add reasons.r16 to the manifest" in text
+    assert "reasons.below" not in text
+
+
+def test_the_test_side_is_shown_where_it_was_opened_only(tmp_path, board, some):
+    text, _ = written(tmp_path, board, some)
+    assert "Sealed" in text
+    opened = {
+        "openings": [Opening("tinycnn", "tinycnn", (1, 2), "0123456789abcdef")],
+        "selections": [Selection("tinycnn", "tinycnn", "f1_macro", {"tinycnn": 0.61}, (1, 2))],
+    }
+    text, _ = written(tmp_path, board, some, **opened)
+    assert "Sealed" not in text
+    assert "selection 0123456789ab" in text
+    assert "0.5500" in text
+
+
+def test_a_gate_shows_every_number(tmp_path, board, some):
+    text, _ = written(tmp_path, board, some, verdicts=[VERDICT])
+    for part in ("pill bad", "+0.0150 [-0.0480, +0.0785] over n=2", "seed 2", "+0.0200", "not passed"):
+        assert part in text
+
+
+def test_numbers_of_the_drawing_are_finite(tmp_path, board, make):
+    for results in ([make("a", 1, 0.5)], [make("a", 1, 0.5), make("b", 1, 0.5)], []):
+        text, tree = written(tmp_path, board, results)
+        assert not [value for _, value in tree.attributes if re.search(r"\b(nan|inf)\b", value or "")]
+        assert "nan" not in text.replace("isNaN", "").replace('"NaN"', "")
+
+
+def test_the_page_is_the_same_each_time(tmp_path, board, some):
+    first, _ = written(tmp_path / "a", board, some, verdicts=[VERDICT])
+    assert written(tmp_path / "b", board, some, verdicts=[VERDICT])[0] == first
