@@ -7,6 +7,7 @@ depend on threads and on how many rows there are: a clip has the same bits alone
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, Self
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from rushes.contract import SoundContract
 
 Reference = Literal["peak", "full"]
+
+BLOCK = 512
+"""Moments that are worked on at a time."""
 
 FLOOR = 1e-10
 """Power below which nothing is told apart: -100 dB of ``full`` scale, about the noise of 16 bits."""
@@ -131,20 +135,19 @@ class LogMel:
         """
         if wave.dtype != np.float32 or wave.ndim < 1 or wave.shape[-1] == 0:
             raise MediaError(f"a sound is float32 (..., n), n > 0; found {wave.dtype} {wave.shape}")
-        samples = wave.shape[-1]
-        clips = wave.reshape(-1, samples)
-        decibels = np.empty((len(clips), self.mels, self.frames(samples)), np.float32)
-        framed = _Framed(self, samples)
+        clips = wave.reshape(-1, wave.shape[-1])
+        decibels = np.empty((len(clips), self.mels, self.frames(wave.shape[-1])), np.float32)
+        room = _room(self, threading.get_ident())
         for clip, cells in zip(clips, decibels, strict=True):
-            self._fill(cells, framed.power(clip))
+            room.power(clip, cells)
+            self._to_decibels(cells)
         return decibels.reshape(*wave.shape[:-1], *decibels.shape[1:])
 
-    def _fill(self, cells: np.ndarray, power: np.ndarray) -> None:
-        """Write the decibels of ``power`` (mels, frames) into ``cells``."""
-        peak = power.max()
-        if not np.isfinite(peak):  # NaN and infinity survive window, transform, square and sum
+    def _to_decibels(self, cells: np.ndarray) -> None:
+        """Turn power (mels, frames) into decibels, in place."""
+        if not np.isfinite(cells.max()):  # NaN and infinity survive window, transform, square and sum
             raise MediaError("a sound has samples that are not finite, or far beyond full scale")
-        np.log10(np.maximum(power, np.float32(FLOOR), out=power), out=cells)
+        np.log10(np.maximum(cells, np.float32(FLOOR)), out=cells)  # in place it would take six times as long
         cells *= np.float32(10)
         loudest = cells.max()
         if self.reference == "peak":
@@ -153,39 +156,53 @@ class LogMel:
         np.maximum(cells, loudest - np.float32(self.top_db), out=cells)
 
 
-@lru_cache(maxsize=8)
-def _tables(front: LogMel) -> tuple[np.ndarray, csr_array]:
-    """The window (window,) and the bands (mels, bins), float32; nine in ten cells of the bands are zero."""
-    window = get_window("hann", front.window, fftbins=True)
-    bank = mel_bank(front.sample_rate, front.fft, front.mels, front.low_hz, front.high_hz)
-    return window.astype(np.float32), csr_array(bank.astype(np.float32))
+class _Room:
+    """The tables of a front end, and room to work with them on one sound after the other.
 
+    Room that is kept costs no page faults: without it a single clip takes three times as long.
+    """
 
-class _Framed:
-    """Room for the frames of sounds of one length, used for one sound after the other."""
-
-    def __init__(self, front: LogMel, samples: int) -> None:
-        self._window, self._bank = _tables(front)
-        frames = front.frames(samples)
-        # A frame begins (fft // 2) before its moment, its window (fft - window) // 2 after the frame's begin.
-        self._start = front.fft // 2 - (front.fft - front.window) // 2
-        self._wave = np.zeros(max(self._start + samples, (frames - 1) * front.hop + front.window), np.float32)
-        step = self._wave.itemsize
+    def __init__(self, front: LogMel) -> None:
+        bank = mel_bank(front.sample_rate, front.fft, front.mels, front.low_hz, front.high_hz)
+        self._bank = csr_array(bank.astype(np.float32))  # nine in ten of its cells are zero
+        self._window = get_window("hann", front.window, fftbins=True).astype(np.float32)
+        self._hop = front.hop
+        # A transform begins fft // 2 before its moment, its window (fft - window) // 2 behind its begin.
+        self._before = front.fft // 2 - (front.fft - front.window) // 2
+        self._heard = np.zeros((BLOCK - 1) * front.hop + front.window, np.float32)
+        step = self._heard.itemsize
         self._frames = as_strided(
-            self._wave, (frames, front.window), (front.hop * step, step), writeable=False
+            self._heard, (BLOCK, front.window), (front.hop * step, step), writeable=False
         )
         # The zeros that surround a window within its transform may as well all follow it: a delay turns
         # phases, not power.
-        self._windowed = np.zeros((frames, front.fft), np.float32)
+        self._framed = np.zeros((BLOCK, front.fft), np.float32)
+        self._power = np.empty((BLOCK, 1 + front.fft // 2), np.float32)
 
-    def power(self, wave: np.ndarray) -> np.ndarray:
-        """Power in each band at each moment, float32 (mels, frames)."""
-        self._wave[self._start : self._start + len(wave)] = wave
-        np.multiply(self._frames, self._window, out=self._windowed[:, : len(self._window)])
-        parts = fft.rfft(self._windowed, axis=1, workers=1).view(np.float32)
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by the caller
-            np.multiply(parts, parts, out=parts)
-            return self._bank @ (parts[:, 0::2] + parts[:, 1::2]).T
+    def power(self, wave: np.ndarray, cells: np.ndarray) -> None:
+        """Write the power of ``wave`` (n,) in each band at each moment into ``cells`` (mels, frames)."""
+        for first in range(0, cells.shape[1], BLOCK):
+            count = min(BLOCK, cells.shape[1] - first)
+            self._fill(wave, first * self._hop - self._before)
+            np.multiply(self._frames[:count], self._window, out=self._framed[:count, : len(self._window)])
+            parts = fft.rfft(self._framed[:count], axis=1, workers=1).view(np.float32)
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by the caller
+                np.multiply(parts, parts, out=parts)
+                power = np.add(parts[:, 0::2], parts[:, 1::2], out=self._power[:count])
+                cells[:, first : first + count] = self._bank @ power.T
+
+    def _fill(self, wave: np.ndarray, start: int) -> None:
+        """Take what a block sees of ``wave``, from sample ``start`` on; beyond its ends it is silent."""
+        begin, end = max(0, -start), min(len(self._heard), len(wave) - start)
+        self._heard[:begin] = 0.0
+        self._heard[begin:end] = wave[start + begin : start + end]
+        self._heard[end:] = 0.0
+
+
+@lru_cache(maxsize=8)
+def _room(front: LogMel, thread: int) -> _Room:
+    """The room of a front end in a thread, so that two threads do not write into one."""
+    return _Room(front)
 
 
 def log_mel(wave: np.ndarray, contract: SoundContract) -> np.ndarray:
