@@ -142,6 +142,8 @@ def _open(data: bytes, where: object) -> Iterator[tuple[InputContainer, AudioStr
     kind = _kind_of(data, where)
     if kind == "ogg":
         _require_last_page(data, where)
+    elif kind == "wav":
+        _require_data_chunk(data, where)
     try:
         container = av.open(io.BytesIO(data), format=kind, options=_OPTIONS, metadata_errors="replace")
     except (av.FFmpegError, ValueError, OverflowError) as error:
@@ -160,9 +162,6 @@ def _open(data: bytes, where: object) -> Iterator[tuple[InputContainer, AudioStr
                 where=where,
                 cure=_CONVERT,
             )
-        if codec.startswith("pcm_"):
-            # Its length is that of its bytes: a header that promises more is told apart without decoding.
-            _require_whole(_declared_s(data, stream), 8 * len(data) / (context.bit_rate or math.inf), where)
         context.thread_count = 1
         context.options = {"err_detect": "crccheck"}
         yield container, stream
@@ -187,6 +186,27 @@ def _kind_of(data: bytes, where: object) -> str:
         where=where,
         cure=_CONVERT,
     )
+
+
+def _require_data_chunk(data: bytes, where: object) -> None:
+    """The samples of a WAV are all there; FFmpeg would take a file that is cut for a shorter sound."""
+    place, promised = 12, 0
+    while place + 8 <= len(data):
+        name, size = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "little")
+        place += 8
+        if name == b"ds64":  # of files beyond 4 GB, whose own field is full
+            promised = int.from_bytes(data[place + 8 : place + 16], "little")
+        if name == b"data":
+            size = promised or size
+            if size > len(data) - place:
+                raise MediaError(
+                    f"cut short: {size:,} bytes of samples are declared, there are {len(data) - place:,}",
+                    where=where,
+                    cure=f"{_AGAIN}; if it was written by a program that never finished it, {_CONVERT}",
+                )
+            return
+        place += size + size % 2
+    raise MediaError("there is no sound in it", where=where, cure=_AGAIN)
 
 
 def _require_last_page(data: bytes, where: object) -> None:

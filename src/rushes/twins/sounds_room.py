@@ -61,13 +61,16 @@ class Place:
             hum=float(10 ** (rng.uniform(-12.0, 6.0) / 20)),
         )
 
-    def hear(self, near: np.ndarray, far: np.ndarray, snr_db: float, rng: np.random.Generator) -> np.ndarray:
+    def hear(
+        self, near: np.ndarray, far: np.ndarray, rng: np.random.Generator, *, snr_db: float, air_db: float
+    ) -> np.ndarray:
         """What is recorded, (2, SAMPLES) int16.
 
         Args:
             near, far: what the wearer and somebody else give, (SAMPLES,) float32.
-            snr_db: of a breath of amplitude 1 over the noise.
             rng: of the noise.
+            snr_db: of a breath of amplitude 1 over the noise.
+            air_db: how loud a fan or the rain may become where it is loudest.
         """
         gain = 10 ** (snr_db / 20)
         spectrum = np.zeros_like(self.paths)
@@ -75,7 +78,7 @@ class Place:
             if wave.any():
                 spectrum += np.float32(gain) * paths * rfft(wave, FFT)
         noise = rng.standard_normal((2, len(_HERTZ), 2), np.float32).view(np.complex64)[..., 0]
-        spectrum += self.floor * noise * np.float32(np.sqrt(FFT / 2))
+        spectrum += self.floor * _air(rng, air_db) * noise * np.float32(np.sqrt(FFT / 2))
         heard = irfft(spectrum, FFT)[:, :SAMPLES]
         heard += self._hum(rng)
         heard = np.tanh(FLOOR * heard)
@@ -89,6 +92,15 @@ class Place:
             for number, phase in enumerate(phases, 1)
         )
         return np.float32(self.hum) * np.sum(list(tones), axis=0).astype(np.float32)
+
+
+def _air(rng: np.random.Generator, air_db: float) -> np.ndarray:
+    """A steady noise of another colour in every clip, as a gain of the floor, (bins,) float32."""
+    gain = np.ones_like(_HERTZ)
+    for centre in np.exp(rng.uniform(np.log(200.0), np.log(4500.0), 2)):
+        peak = 10 ** (rng.uniform(0.0, air_db) / 20) - 1.0
+        gain += peak / (1.0 + ((_HERTZ - centre) / (0.35 * centre)) ** 2)
+    return gain.astype(np.float32)
 
 
 def _echo(rng: np.random.Generator, rt60_s: float) -> np.ndarray:
