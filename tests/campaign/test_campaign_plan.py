@@ -130,8 +130,13 @@ def test_a_stage_that_was_tampered_with_is_not_done(earlier: Campaign, workspace
     (run.folder("twin") / "DONE").write_text("{}")
     (workspace.root / "notes").mkdir()
     (workspace.root / "notes" / "DONE").write_text("not ours")
+    other = run_of(earlier, workspace, "tinycnn")
+    finish(other, "evaluate", 500.0)
+    recipe = other.folder("evaluate") / "recipe.json"
+    recipe.write_text(recipe.read_text().replace("2000", "3000"))  # no longer what its name says
     plan = plan_campaign(earlier, workspace)
     assert states(planned(plan, "crnn"))["twin"] == "partial"
+    assert {stage.cost.basis for run in plan.runs for stage in run.stages} == {"assumed", ""}
 
 
 def test_stages_that_nobody_needs_are_left_out(earlier: Campaign, workspace: Workspace):
@@ -146,6 +151,8 @@ def test_workers_share_what_can_be_done_side_by_side(earlier: Campaign, workspac
     assert one == pytest.approx(sum(run.seconds for run in plan.runs if run.attempt is None))
     assert one / 2 <= two < one * 0.6
     assert longest < many < one / 5  # two phases with runs, one after the other
+    bare = plan_campaign(earlier, workspace, without=("twin", "features"))
+    assert many - bare.seconds(100) == pytest.approx((one - bare.seconds(1)) / 100)  # cut into units
     extra = plan.seconds(100, worst=True) - many
     assert extra == pytest.approx(sum(run.seconds for run in plan.runs if run.attempt))  # one by one
 

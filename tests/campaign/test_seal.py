@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -123,6 +125,18 @@ def test_nothing_selected_opens_nothing(tmp_path: Path):
     with pytest.raises(StageError, match="nothing is selected"):
         open_seal(tmp_path, "study", [])
     assert not list(tmp_path.iterdir())
+
+
+def test_who_opens_waits_for_who_is_opening(tmp_path: Path):
+    open_seal(tmp_path, "study", [A])
+    with (tmp_path / OPENINGS_FILE).open("a+b") as file:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        waiting = threading.Thread(target=open_seal, args=(tmp_path, "study", [A, B]))
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+    waiting.join()
+    assert [one.number for one in read_openings(tmp_path)] == [1, 2]
 
 
 def _open(folder: Path, number: int) -> None:

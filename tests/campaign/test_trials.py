@@ -9,7 +9,7 @@ import pytest
 
 from rushes.campaign.cells import MAX_NAME
 from rushes.campaign.trials import Campaign, open_campaign
-from rushes.errors import StageError
+from rushes.errors import RecipeError, StageError
 
 Open = Callable[..., Campaign]
 
@@ -132,12 +132,40 @@ def test_overrides_mean_the_same_in_any_order(opened: Open):
 
 def test_trials_do_not_share_what_they_hold(opened: Open):
     campaign = opened()
-    first, *_, last = campaign.trials(campaign.phases[2], WINNERS)
-    first.overrides["distil"]["teacher"]["model"]["hidden"] = 1
-    assert last.overrides["distil"]["teacher"]["model"]["hidden"] == 32
-    assert (
-        campaign.recipe_of(campaign.trials(campaign.phases[2], WINNERS)[0]).distil.teacher.model.hidden == 32
+    first, second, *_ = campaign.trials(campaign.phases[0], {})
+    first.overrides["model"]["hidden"] = 1
+    assert second.overrides["model"]["hidden"] == 32
+    assert campaign.recipe_of(campaign.trials(campaign.phases[0], {})[0]).model.hidden == 32
+
+
+def test_what_a_giver_took_is_needed_as_well(opened: Open):
+    text = MANIFEST.replace(
+        "select:", "  - name: late\n    after: kd\n    runs: {last: {take: {model: pupil.model}}}\nselect:"
     )
+    campaign = opened(text)
+    assert campaign.awaits("last") == ("pupil", "cbam", "gate")
+    behind_gate = opened(
+        text.replace("pupil.model", "gate.model")
+    )  # kd is after the gate, so is what follows
+    assert behind_gate.awaits("last") == ("gate",)
+
+
+def test_recipes_must_hold_whoever_wins(opened: Open):
+    text = MANIFEST.replace("better: [teacher]", "better: [teacher, student]").replace(
+        "than: [student, cbam]", "than: [cbam]"
+    )
+    opened(text)
+    with pytest.raises(RecipeError) as caught:
+        opened(
+            text.replace("take: {model: cbam.model,", "take: {model: gate.model,")
+            .replace(
+                "{distil.soft_weight: 0.3, model.kernel: 11}",
+                "{distil.soft_weight: 0.3, model.attention: cbam}",
+            )
+            .replace("[teacher, student]", "[student, teacher]")
+        )
+    assert "crnn has no attention: leave it out" in str(caught.value)
+    assert "if teacher wins gate)" in str(caught.value)
 
 
 def test_what_a_phase_needs_to_know_first(opened: Open):
