@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from rushes.contract import SoundContract
 from rushes.engine import Unit, map_units
 from rushes.errors import MediaError, RecipeError
-from rushes.media.logmel import LogMel, hz_to_mel, log_mel, mel_bank, mel_to_hz
+from rushes.media.logmel import BLOCK, LogMel, hz_to_mel, log_mel, mel_bank, mel_to_hz
 
 FRONTS = (
     LogMel(),
@@ -16,6 +18,7 @@ FRONTS = (
     LogMel(fft=400, window=400, hop=100, mels=40),
     LogMel(fft=1024, window=640, hop=333, mels=80, low_hz=0.0, high_hz=7600.0),
     LogMel(sample_rate=8000, fft=255, window=101, hop=64, mels=20, high_hz=4000.0),
+    LogMel(fft=64, window=48, hop=5, mels=8),  # of the longest sound more moments than BLOCK
     LogMel(sample_rate=44_100, fft=1024, window=7, hop=1000, mels=32, high_hz=22_050.0),
 )
 
@@ -84,9 +87,11 @@ def test_half_precision_is_told_and_keeps_what_it_promises():
     assert wrong[whole > -32].max() <= 0.03125 / 4
 
 
-def test_a_clip_has_the_same_bits_in_any_company():
+@pytest.mark.parametrize("hop", [160, 20])
+def test_a_clip_has_the_same_bits_in_any_company(hop):
     waves = sounds(7, 12_345)
-    front = LogMel()
+    front = LogMel(hop=hop)
+    assert (front.frames(12_345) > BLOCK) == (hop == 20)
     alone = np.stack([front(wave) for wave in waves])
     assert front(waves).tobytes() == alone.tobytes()
     assert front(waves[::-1])[::-1].tobytes() == alone.tobytes()
@@ -105,6 +110,13 @@ def test_a_clip_has_the_same_bits_in_any_worker():
 
 def _bits(wave: np.ndarray) -> bytes:
     return LogMel()(wave).tobytes()
+
+
+def test_a_clip_has_the_same_bits_in_any_thread():
+    waves, front = sounds(8, 80_000), LogMel()
+    alone = [front(wave).tobytes() for wave in waves]
+    with ThreadPoolExecutor(4) as pool:
+        assert [cells.tobytes() for cells in pool.map(front, [*waves] * 8)] == alone * 8
 
 
 @pytest.mark.parametrize("gain", [0.1, 0.5, 10.0, 777.0])
