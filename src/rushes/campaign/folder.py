@@ -101,7 +101,7 @@ def stamp_of(*runs: Run) -> str:
         line
         for run in runs
         for name in run.specs
-        if name not in NOT_READ
+        if name not in NOT_READ and run.folder(name).exists()
         for line in _lines(os.fspath(run.folder(name)))
     )
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()

@@ -1,8 +1,8 @@
-"""From a finished run to a result: the contract first, then the figures."""
+"""From a trial to its result: what is left to do, the contract, then the figures, all in one process."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,9 @@ from rushes.campaign.read import (
 )
 from rushes.campaign.records import Result, Trial
 from rushes.campaign.standing import Board
-from rushes.campaign.work import StageJob
+from rushes.campaign.work import RunJob, silent
 from rushes.runs.run import Run, StageName
+from rushes.runs.work import do
 
 if TYPE_CHECKING:
     from rushes.metrics.intervals import Estimate
@@ -27,31 +28,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A finished trial, as it travels to the process that judges it.
+    """A trial, as it travels to the process that does and judges it.
 
     Attributes:
         trial: which.
-        seen: its run on the validation side.
+        seen: its run on the validation side; what runs share is done.
         unsealed: its run on the test side; None while that is sealed.
         board: what runs are measured by.
         without: stages that the run on the validation side lacks.
     """
 
     trial: Trial
-    seen: StageJob
-    unsealed: StageJob | None
+    seen: RunJob
+    unsealed: RunJob | None
     board: Board
     without: Collection[StageName]
 
 
-def judge(case: Case) -> dict[str, Any]:
-    """Judge a trial; its result as JSON. Loads the model, so it belongs into a worker."""
-    run = case.seen.run()
+def judge(cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """Do what is left of trials that share their training, and judge them; their results as JSON."""
+    return [_judged(case).to_json() for case in cases]
+
+
+def _judged(case: Case) -> Result:
+    run = _finished(case.seen, case.without)
     faults = check_run(run, case.board, without=case.without)
     if state_of(faults) == "invalid":
         # Nothing that its files say is to be believed.
-        found = Result(case.trial, "invalid", tuple(map(str, faults)), signatures_of(run))
-        return found.to_json()
+        return Result(case.trial, "invalid", tuple(map(str, faults)), signatures_of(run))
     best_epoch, epochs = epochs_of(run)
     result = Result(
         case.trial,
@@ -66,7 +70,17 @@ def judge(case: Case) -> dict[str, Any]:
         best_epoch=best_epoch,
         epochs=epochs,
     )
-    return (result if case.unsealed is None else _unsealed(result, case.unsealed.run(), case.board)).to_json()
+    if case.unsealed is None:
+        return result
+    return _unsealed(result, _finished(case.unsealed, ()), case.board)
+
+
+def _finished(job: RunJob, without: Collection[StageName]) -> Run:
+    run = job.run()
+    for name in run.stages:
+        if name not in without:
+            do(run, name, silent)
+    return run
 
 
 def _unsealed(result: Result, run: Run, board: Board) -> Result:

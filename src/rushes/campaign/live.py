@@ -15,7 +15,6 @@ from rich.table import Table
 
 from rushes.campaign.records import Result, Trial
 from rushes.engine import Event, UnitDone, UnitRetried, UnitStarted
-from rushes.runs.run import StageName
 
 QUIET_S = 10.0  # between two lines of the same stage where there is no terminal
 COLOURS = {"done": "green", "collapsed": "yellow", "invalid": "red", "failed": "red"}
@@ -73,7 +72,7 @@ class Show:
                 row.stage, row.note = name, f"{done:g}/{total:g} {note}"
         self._line(name, f"{done:g}/{total:g} {note}", whole=done == total)
 
-    def event(self, name: StageName, event: Event) -> None:
+    def event(self, name: str, event: Event) -> None:
         """What became of a stage of one trial, or of several that share it."""
         match event:
             case UnitStarted(key=folder, attempt=attempt):

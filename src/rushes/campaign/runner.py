@@ -22,17 +22,50 @@ from rushes.campaign.report import write_report
 from rushes.campaign.seal import open_seal, read_openings, select
 from rushes.campaign.standing import Board
 from rushes.campaign.trials import Campaign
-from rushes.campaign.work import UNSEEN, do_stages, job_of
+from rushes.campaign.work import UNSEEN, Key, RunJob, do_shared
 from rushes.engine import LOCAL, Engine, Unit, map_units
 from rushes.errors import GateError
 from rushes.metrics.intervals import Estimate
 from rushes.metrics.paired import paired_t
 from rushes.recipe import Recipe
-from rushes.runs.run import Run, StageName
+from rushes.runs.run import Run
 from rushes.runs.tasks import open_run
 from rushes.storage import Workspace
 
 TEST_SIDE = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A trial with its runs.
+
+    Attributes:
+        trial: which.
+        run: on the validation side.
+        unsealed: on the test side; None while that is sealed.
+    """
+
+    trial: Trial
+    run: Run
+    unsealed: Run | None = None
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Those that are looked at."""
+        return (self.run,) if self.unsealed is None else (self.run, self.unsealed)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all stages are done that a result rests on."""
+        whole = all(run.status(name).state == "done" for run in self.runs[1:] for name in run.specs)
+        return whole and all(
+            self.run.status(name).state == "done" for name in self.run.specs if name not in UNSEEN
+        )
+
+    def case(self, board: Board) -> Case:
+        """As it travels to the process that judges it."""
+        jobs = (RunJob.of(self.run), None if self.unsealed is None else RunJob.of(self.unsealed))
+        return Case(self.trial, *jobs, board, UNSEEN)
 
 
 @dataclass(slots=True)
@@ -138,17 +171,7 @@ class Runner:
         """Do trials and judge them; whether all of them have ended."""
         self.show.expect(trials)
         runs = {trial.key: self._open(self.campaign.recipe_of(trial)) for trial in trials}
-        failed = self._do(runs, without=UNSEEN)
-        cases = {}
-        for trial in trials:
-            run = runs[trial.key]
-            if trial.key in failed:
-                self._keep(Result(trial, "failed", error=failed[trial.key]), None)
-            elif not _is_done(run, UNSEEN):
-                self.waiting[trial.key] = "its stages are not done"
-            else:
-                cases[trial.key] = (Case(trial, job_of(run, "evaluate"), None, self.board, UNSEEN), (run,))
-        self._judge(cases)
+        self._judge({trial.key: Seen(trial, runs[trial.key]) for trial in trials})
         return all(trial.key in self.results for trial in trials)
 
     def _open(self, recipe: Recipe) -> Run:
@@ -157,40 +180,62 @@ class Runner:
         self._raw_fingerprint = run.raw_fingerprint
         return run
 
-    def _do(self, runs: Mapping[str, Run], *, without: frozenset[StageName]) -> dict[str, str]:
-        """Do the stages of runs; why some of them cannot go on."""
-        if not self.work:
-            return {}
-        failed = do_stages(
-            runs,
-            without=without,
-            workers=self.workers,
-            engine=self.engine,
-            tell=self.show.tell,
-            on_event=self.show.event,
-            on_shared=self.show.share,
-        )
-        return {key: f"{failure.type}: {failure.message}" for key, failure in failed.items()}
-
-    def _judge(self, cases: Mapping[str, tuple[Case, tuple[Run, ...]]]) -> None:
-        """Judge finished trials, but for those of which no file was changed since."""
-        stamps = {key: stamp_of(*runs) for key, (_, runs) in cases.items()}
+    def _judge(self, due: Mapping[str, Seen]) -> None:
+        """Do and judge trials, but for those of which no file was changed since they were judged."""
         fresh = {}
-        for key, (case, _) in cases.items():
-            kept = self.folder.kept_result(case.trial, stamps[key])
-            if kept is not None and (kept.test is not None) == (case.unsealed is not None):
+        for key, one in due.items():
+            stamp = stamp_of(*one.runs) if one.is_done else None
+            kept = None if stamp is None else self.folder.kept_result(one.trial, stamp)
+            if kept is not None and (kept.test is not None) == (one.unsealed is not None):
                 self.results[key] = kept
                 self.show.judged(kept)
+            elif self.work or stamp is not None:
+                fresh[key] = one
             else:
-                fresh[key] = case
-        units = [Unit(key, case) for key, case in fresh.items()]
-        workers = min(self.workers, len(units))
-        for found in map_units(judge, units, workers=workers, engine=self.engine if workers else LOCAL):
-            if found.error is None:
-                self._keep(Result.of(found.value), stamps[found.key])
-            else:
-                error = f"{found.error.type}: {found.error.message}"
-                self._keep(Result(fresh[found.key].trial, "failed", error=error), None)
+                self.waiting[key] = "its stages are not done"
+        failed = {}
+        if self.work:
+            runs = {
+                f"{key} {number}": run for key, one in fresh.items() for number, run in enumerate(one.runs)
+            }
+            shared = do_shared(
+                runs,
+                workers=self.workers,
+                engine=self.engine,
+                tell=self.show.tell,
+                on_event=self.show.event,
+                on_shared=self._share,
+            )
+            failed = {key: lost for (key, _), lost in shared.items()}
+        for key, lost in failed.items():
+            self._keep(Result(due[key].trial, "failed", error=f"{lost.type}: {lost.message}"), None)
+        # Trials that share their training go to one process, which does it once.
+        together: dict[str, list[str]] = {}
+        for key, one in fresh.items():
+            if key not in failed:
+                together.setdefault(one.run.folder("train").name, []).append(key)
+        self.show.share(together)
+        units = [
+            Unit(folder, tuple(fresh[key].case(self.board) for key in keys))
+            for folder, keys in together.items()
+        ]
+        results = map_units(
+            judge,
+            units,
+            workers=min(self.workers, len(units)),
+            engine=self.engine if units else LOCAL,
+            on_event=lambda event: self.show.event("run", event),
+        )
+        for found in results:
+            for number, key in enumerate(together[found.key]):
+                if found.error is None:
+                    self._keep(Result.of(found.value[number]), stamp_of(*fresh[key].runs))
+                else:
+                    error = f"{found.error.type}: {found.error.message}"
+                    self._keep(Result(fresh[key].trial, "failed", error=error), None)
+
+    def _share(self, folders: Mapping[str, Sequence[Key]]) -> None:
+        self.show.share({folder: [trial for trial, _ in keys] for folder, keys in folders.items()})
 
     def _keep(self, result: Result, stamp: str | None) -> None:
         self.results[result.trial.key] = result
@@ -248,19 +293,12 @@ class Runner:
             return
         opened = open_seal(self.folder.path, self.campaign.name, chosen)
         self.selections = chosen
-        trials = [result.trial for result in self.results.values() if opened.admits(result.trial)]
-        seen = {trial.key: self._open(self.campaign.recipe_of(trial)) for trial in trials}
-        runs = {key: self._open(_on_test(run.recipe)) for key, run in seen.items()}
-        failed = self._do(runs, without=frozenset())
-        cases = {}
-        for trial in trials:
-            key, run = trial.key, runs[trial.key]
-            if key in failed:
-                self.waiting[f"{key} on the test side"] = failed[key]
-            elif _is_done(run, frozenset()):
-                jobs = (job_of(seen[key], "evaluate"), job_of(run, "evaluate"))
-                cases[key] = (Case(trial, *jobs, self.board, UNSEEN), (seen[key], run))
-        self._judge(cases)
+        due = {}
+        for result in list(self.results.values()):
+            if opened.admits(result.trial):
+                run = self._open(self.campaign.recipe_of(result.trial))
+                due[result.trial.key] = Seen(result.trial, run, self._open(_on_test(run.recipe)))
+        self._judge(due)
 
     # --- files --------------------------------------------------------------------------------------------
 
@@ -278,10 +316,6 @@ class Runner:
         }
         write_logs(path, self.board, results, **logged)
         write_report(path, self.board, results, **logged)
-
-
-def _is_done(run: Run, without: frozenset[StageName]) -> bool:
-    return all(run.status(name).state == "done" for name in run.specs if name not in without)
 
 
 def _on_test(recipe: Recipe) -> Recipe:

@@ -1,105 +1,113 @@
-"""Do the stages of many runs: each once, whoever shares it, side by side where they do not need each other.
+"""Do what several runs share: each stage once, whoever asks for it.
 
-Runs go forward together, stage by stage. What cuts its own work into units (drawing, decoding) is done one
-stage after the other with all workers; everything else is one unit a stage, in a process of its own, here or
-on a cluster. A process that dies costs one attempt: the stage resumes from what it had written.
+Stages that cut their own work into units (drawing, decoding) are done one after the other with all workers.
+What a teacher does for all its pupils is one unit a stage, in a process of its own, here or on a cluster. All
+other stages belong to one run, whose process goes through them and then judges it, see `judge`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from rushes.engine import Engine, Event, Failure, Unit, map_units
 from rushes.recipe import Recipe
-from rushes.runs.run import Outcome, Run, StageName, Tell
+from rushes.recipe.sections import Side
+from rushes.runs.run import Run, StageName, Tell
 from rushes.runs.tasks import open_run
 from rushes.runs.work import do
 from rushes.storage import Workspace
 
-IN_ORDER: tuple[StageName, ...] = get_args(StageName)
+WITH_UNITS: tuple[StageName, ...] = ("twin", "prepare", "features")
+FOR_PUPILS: tuple[StageName, ...] = ("teacher", "logits")
+
 UNSEEN: frozenset[StageName] = frozenset({"report"})
 """Stages that no comparison needs; the report of a run is drawn when its test side is opened."""
 
-WITH_UNITS: frozenset[StageName] = frozenset({"twin", "prepare", "features"})
+Key = tuple[str, Side]
+"""A run of a campaign: key of its trial, and the side that it is measured on."""
+
+OnEvent = Callable[[StageName, Event], None]
+OnShared = Callable[[Mapping[str, Sequence[Key]]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class StageJob:
-    """One stage of one run, as it travels to the process that does it."""
+class RunJob:
+    """A run as it travels to the process that works on it."""
 
     recipe: Recipe
     workspace: Workspace
     raw_fingerprint: str | None
-    name: StageName
+
+    @classmethod
+    def of(cls, run: Run) -> RunJob:
+        """The job of a run."""
+        return cls(run.recipe, run.workspace, run.raw_fingerprint)
 
     def run(self) -> Run:
-        """The run, opened again."""
-        return open_run(self.recipe, self.workspace, raw_fingerprint=self.raw_fingerprint)
+        """The run, opened again; its units are worked on in this process."""
+        prepare = self.recipe.prepare.model_copy(update={"workers": 0})
+        recipe = self.recipe.model_copy(update={"prepare": prepare})
+        return open_run(recipe, self.workspace, raw_fingerprint=self.raw_fingerprint)
 
 
-def job_of(run: Run, name: StageName) -> StageJob:
-    """The job of one stage of a run."""
-    return StageJob(run.recipe, run.workspace, run.raw_fingerprint, name)
-
-
-def do_stages(
-    runs: Mapping[str, Run],
+def do_shared(
+    runs: Mapping[Key, Run],
     *,
-    without: Collection[StageName] = (),
     workers: int,
     engine: Engine,
     tell: Tell,
-    on_event: Callable[[StageName, Event], None],
-    on_shared: Callable[[Mapping[str, Sequence[str]]], None],
-) -> dict[str, Failure]:
-    """Do all stages of all runs but some; what is done already is skipped.
+    on_event: OnEvent,
+    on_shared: OnShared,
+) -> dict[Key, Failure]:
+    """Do the stages that runs share; what is done already is skipped.
 
     Args:
-        runs: by key of their trial.
-        without: stages that nobody needs.
-        workers: processes; 0 works in this one.
+        runs: of one phase.
+        workers: processes.
         engine: where they run.
         tell: told how far a stage that has units of its own is.
-        on_event: told what becomes of every other stage; the unit's key is the stage's folder.
+        on_event: told what becomes of the others; the unit's key is the stage's folder.
         on_shared: told before that which runs wait for which folder.
 
     Returns:
-        The runs that cannot go on, and why; the others are complete.
+        The runs that cannot go on, and why.
 
     Raises:
         RushesError: recordings that all runs need cannot be drawn or decoded.
     """
-    failed: dict[str, Failure] = {}
-    for name in (name for name in IN_ORDER if name not in without):
+    failed: dict[Key, Failure] = {}
+    for name in (*WITH_UNITS, *FOR_PUPILS):
         due = {key: run for key, run in runs.items() if key not in failed and name in run.specs}
-        shared: dict[str, list[str]] = {}
-        for key, run in due.items():
-            if run.status(name).state != "done":
-                shared.setdefault(run.folder(name).name, []).append(key)
+        shared = by_folder(due, name)
         if name in WITH_UNITS:
             for keys in shared.values():
                 do(due[keys[0]], name, tell)
             continue
         on_shared(shared)
-        units = [Unit(folder, job_of(due[keys[0]], name)) for folder, keys in shared.items()]
+        units = [Unit(folder, (RunJob.of(due[keys[0]]), name)) for folder, keys in shared.items()]
         for folder, failure in _failures(name, units, workers, engine, on_event):
             failed |= dict.fromkeys(shared[folder], failure)
     return failed
 
 
+def by_folder(runs: Mapping[Key, Run], name: StageName) -> dict[str, list[Key]]:
+    """Names of the folders of a stage that is not done yet -> the runs that wait for it."""
+    shared: dict[str, list[Key]] = {}
+    for key, run in runs.items():
+        if run.status(name).state != "done":
+            shared.setdefault(run.folder(name).name, []).append(key)
+    return shared
+
+
 def _failures(
-    name: StageName,
-    units: list[Unit],
-    workers: int,
-    engine: Engine,
-    on_event: Callable[[StageName, Event], None],
+    name: StageName, units: list[Unit], workers: int, engine: Engine, on_event: OnEvent
 ) -> Iterator[tuple[str, Failure]]:
     if not units:
         return
     results = map_units(
-        do_job,
+        _do,
         units,
         workers=min(workers, len(units)),
         engine=engine,
@@ -110,7 +118,11 @@ def _failures(
             yield result.key, result.error
 
 
-def do_job(job: StageJob) -> dict[str, Any]:
+def _do(job: tuple[RunJob, StageName]) -> dict[str, Any]:
     """Do one stage in this process."""
-    outcome: Outcome = do(job.run(), job.name, lambda name, done, total, note: None)
-    return outcome.to_json()
+    asked, name = job
+    return do(asked.run(), name, silent).to_json()
+
+
+def silent(name: StageName, done: float, total: float, note: str) -> None:
+    """Tell nobody: a process in the background has no terminal."""
