@@ -72,6 +72,16 @@ def test_a_run_whose_control_is_lost_is_not_passed_over(make, board):
     assert missing_reasons(board, results, {}) == ["kd", "c"]
 
 
+def test_a_run_whose_control_is_still_to_be_done_owes_no_reason(make, board):
+    assert missing_reasons(board, [make("kd", 1, 0.6, control="c")], {}) == []
+
+
+def test_a_reason_may_be_given_for_a_whole_group(make, board):
+    results = [make("cbam-3", 1, 0.1, group="cbam"), make("cbam-7", 1, 0.1, group="cbam")]
+    found = negatives(board, results, {"cbam": "all", "cbam-7": "its own"})
+    assert [one.reason for one in found] == ["all", "its own"]
+
+
 def test_where_nothing_is_negative_that_is_said(make, board):
     assert "all 1 trials count" in negative_results(board, [make("a", 1, 0.6)], {})
 

@@ -21,6 +21,7 @@ from rushes.campaign.standing import Board, baseline_of, difference_by_seed
 from rushes.errors import StageError
 from rushes.evaluate.driving.names import TITLES as DRIVING_FIGURES
 from rushes.evaluate.operations.names import COMPARED as OPERATIONS_FIGURES
+from rushes.evaluate.sounds.names import FIGURES as SOUNDS_FIGURES
 from rushes.recipe import TaskName
 from rushes.stages import canonical_json, write_atomic
 
@@ -29,7 +30,7 @@ FILE = "leaderboard.csv"
 FIGURES: Mapping[TaskName, tuple[str, ...]] = {
     "operations": OPERATIONS_FIGURES,
     "driving": tuple(DRIVING_FIGURES),
-    "sounds": ("f1_macro", "balanced_accuracy", "accuracy", "precision_macro", "recall_macro", "loss"),
+    "sounds": SOUNDS_FIGURES,
 }
 """The figures that have columns, beside the campaign's metric."""
 

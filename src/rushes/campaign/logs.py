@@ -48,7 +48,12 @@ def negatives(board: Board, results: Sequence[Result], reasons: Mapping[str, str
     found = []
     for standing in aggregate(board, results):
         own = [result for result in results if result.trial.name == standing.name]
-        said = [*_below(board, standing, own), *(_lost(board, one) for one in own if one.state != "done")]
+        control = own[0].trial.control
+        begun = any(control in (result.trial.name, result.trial.group) for result in results)
+        said = [
+            *_below(board, standing, own, begun),
+            *(_lost(board, one) for one in own if one.state != "done"),
+        ]
         if said:
             kinds, findings = zip(*said, strict=True)
             reason = (reasons.get(standing.name) or reasons.get(standing.group, "")).strip() or None
@@ -62,16 +67,19 @@ def missing_reasons(board: Board, results: Sequence[Result], reasons: Mapping[st
     return [one.name for one in negatives(board, results, reasons) if one.reason is None]
 
 
-def _below(board: Board, standing: Standing, own: Sequence[Result]) -> list[tuple[Kind, str]]:
+def _below(
+    board: Board, standing: Standing, own: Sequence[Result], control_begun: bool
+) -> list[tuple[Kind, str]]:
+    """In what a run is below; one whose control is still to be done is not yet below anything."""
     said: list[tuple[Kind, str]] = []
     if standing.difference is not None and standing.difference.mean < 0:
         against = f"`{standing.control}`"
         ours, gain = standing.validation[board.metric], standing.difference
         line = f"{board.metric} {_figure(ours)}, gain over {against} {_signed(gain)} on the validation side"
         said.append(("below", line + _epochs(own)))
-    elif standing.difference is None and standing.against_run and standing.seeds:
+    elif standing.difference is None and control_begun and standing.seeds:
         control = standing.control or own[0].trial.control
-        line = f"nothing to compare it with: its control `{control}` has no seed that counts"
+        line = f"nothing to compare it with: its control `{control}` has no seed in common that counts"
         said.append(("below", line))
     if not standing.against_run:
         return said
