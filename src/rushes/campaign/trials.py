@@ -16,7 +16,7 @@ from rushes.campaign.records import Trial
 from rushes.campaign.seal import Opened
 from rushes.errors import StageError
 from rushes.recipe import Recipe
-from rushes.recipe_file import Override, read_tree, refuse, validate
+from rushes.recipe_file import Document, Override, read_tree, refuse, validate
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,11 @@ class Campaign:
     def name(self) -> str:
         """Of the campaign."""
         return self.manifest.campaign
+
+    @property
+    def recipe_document(self) -> Document:
+        """The recipe that its runs change, as it was read."""
+        return self.recipes.recipe_document
 
     @property
     def phases(self) -> tuple[Phase, ...]:
