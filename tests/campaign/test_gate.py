@@ -101,6 +101,8 @@ def test_a_side_that_nobody_is_left_on_does_not_pass(make: Make):
     verdict = ask(QUESTION, lost, of(make, "student", [0.7] * 3))
     assert (verdict.passed, verdict.better, verdict.than, verdict.test) == (False, "", "student", "none")
     assert verdict.attempts == ("0 tried: no run of better is done with every seed, not passed",)
+    again = ask(QUESTION, lost, tried=["x"], attempts=verdict.attempts)
+    assert [line.split(":")[0] for line in again.attempts] == ["0 tried", "1 tried"]
     nobody = ask(QUESTION, of(make, "teacher", [0.99] * 3))
     assert not nobody.passed
     assert "no run of than" in nobody.attempts[0]

@@ -126,7 +126,8 @@ def test_a_grid_that_would_explode_is_counted_and_not_built(opened: Open):
         f"{{a: {{grid: {{train.epochs: [{values}], train.patience: [{values}], model.layers: [{values}]}}}}}}"
     )
     assert any(
-        f"26730899 runs; a campaign has at most {MAX_TRIALS}" in fault for fault in faults(opened, text)
+        f"phases.0.runs.a: 26730899 runs; a campaign has at most {MAX_TRIALS}" in fault
+        for fault in faults(opened, text)
     )
 
 
