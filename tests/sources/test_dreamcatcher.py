@@ -179,3 +179,9 @@ def test_another_layout_is_told_with_what_was_found(tmp_path):
     with pytest.raises(SourceError, match="found snore") as caught:
         dreamcatcher.scan(tmp_path, LABELS)
     assert "folder" in caught.value.cure
+
+
+def test_a_giant_header_is_refused_before_it_is_read(tmp_path):
+    block = the_block(dataset(tmp_path, train=REFUSED["a giant header"]))
+    with pytest.raises(MediaError, match="a header of 100,000,"):
+        list(block)
