@@ -36,6 +36,9 @@ from rushes.stages import OpenStage, read_done, read_json
 MARGIN = 0.01
 """Share of the best trivial system's figure by which a run must be better than it."""
 
+NOT_TRIVIAL = frozenset({*get_args(Variant), "previous_prediction"})
+"""Systems that answer with the model itself; a model need not beat what it says in another way."""
+
 UNREADABLE = (RushesError, OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
 """What a reader raises of a damaged file; a fault of our own, as a failed import, is not among it."""
 
@@ -175,7 +178,7 @@ def _again(run: Run) -> Iterable[Fault]:
 
 
 def _worth(run: Run, board: Board, margin: float) -> Iterable[Fault]:
-    """The best trivial system is beaten by a margin; the same model without eyes is not a trivial one."""
+    """The best trivial system is beaten by a margin."""
     head = run.headline()
     value = head["metrics"].get(board.metric)
     if value is None:
@@ -185,7 +188,7 @@ def _worth(run: Run, board: Board, margin: float) -> Iterable[Fault]:
     rivals = {
         name: found[board.metric]
         for name, found in head["baselines"].items()
-        if name not in get_args(Variant) and found.get(board.metric) is not None
+        if name not in NOT_TRIVIAL and found.get(board.metric) is not None
     }
     for name, rival in rivals.items():
         if board.gain(value, rival) < margin * abs(rival) or board.gain(value, rival) <= 0:

@@ -1,0 +1,50 @@
+"""Answers of fine-tuned models: complete, finite, not always the same; on tables alone, without a model."""
+
+from __future__ import annotations
+
+from rushes.campaign.contract import NOT_TRIVIAL
+from rushes.campaign.contract_pictures import ANSWERED
+from rushes.campaign.contract_values import check_keys, contradictions, not_finite
+from rushes.evaluate.driving.names import SYSTEMS as DRIVING
+from rushes.evaluate.operations.names import SYSTEMS as OPERATIONS
+
+
+def test_every_answer_has_a_truth_in_the_table():
+    for task in ANSWERED.values():
+        columns = task()
+        assert len(columns.said) == len(columns.truth) >= 4
+        assert {*columns.said, *columns.truth} <= set(columns.schema.names)
+
+
+def test_systems_that_are_not_trivial_are_named_as_evaluations_name_them():
+    assert {*DRIVING, *OPERATIONS} >= NOT_TRIVIAL
+    assert not NOT_TRIVIAL & {"majority", "train_median", "train_mean", "zero", "whole_clip"}
+
+
+def test_keys_that_are_lost_doubled_or_strange_are_told():
+    def told(found):
+        return [fault.message for fault in check_keys(["a", "b", "c"], found, "x")]
+
+    assert told(["c", "a", "b"]) == []
+    assert told(["a", "b"]) == [
+        "2 answers to 3 samples of the split",
+        "1 keys are not those of the dataset, e.g. c",
+    ]
+    assert "a is answered twice" in told(["a", "a", "c"])[0]
+    assert told(["a", "b", "z"]) == ["2 keys are not those of the dataset, e.g. c"]
+
+
+def test_values_are_compared_to_the_last_digit_wherever_they_stand():
+    said = {"a": [{"b": 0.1 + 0.2}], "c": None, "d": []}
+    assert contradictions(said, {"a": [{"b": 0.30000000000000004}], "c": None, "d": []}) == []
+    assert contradictions(said, {"a": [{"b": 0.3}], "c": 0, "d": [1]}) == [
+        ("a.0.b", 0.30000000000000004, 0.3),
+        ("c", None, 0),
+        ("d", [], "(nothing)"),
+        ("d.0", "(nothing)", 1),
+    ]
+    assert contradictions({"a": 1}, {"a": 1, "b": 2}) == [("b", "(nothing)", 2)]
+
+
+def test_numbers_that_are_not_finite_are_placed():
+    assert not_finite([{"a": float("-inf")}, [float("nan"), 1]]) == ["0.a", "1.0"]
