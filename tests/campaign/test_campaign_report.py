@@ -101,7 +101,9 @@ def test_every_run_has_a_row_with_its_interval_over_seeds(tmp_path, board, some)
 
 def test_lost_runs_are_marked_and_shown_by_state(tmp_path, board, some):
     text, _ = written(tmp_path, board, some)
-    assert 'class="collapsed"' in row_of(text, "r16")[0]
+    assert len(row_of(text, "r16")) == 3  # among runs, negative results and trials
+    assert ['class="collapsed"' in row for row in row_of(text, "r16")] == [True, False, True]
+    assert not [row for row in row_of(text, "tinycnn") if re.match('<tr class="(lost|collapsed)"', row)]
     for name, state in (("torn", "failed"), ("false", "invalid")):
         row = row_of(text, name)[0]
         assert 'class="lost"' in row
