@@ -105,3 +105,24 @@ def test_random_state_comes_back():
     assert draw_everything() != expected
     restore_random_state(state)
     assert draw_everything() == expected
+
+
+def test_optimizer_state_comes_back_in_the_order_in_memory_of_its_parameter():
+    def made():
+        model = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+        return model, torch.optim.AdamW(model.parameters())
+
+    model, optimizer = made()
+    model(torch.ones(1, 3, 5, 5)).sum().backward()
+    optimizer.step()
+    saved = optimizer_tensors(optimizer, model)
+    assert saved["weight.exp_avg"].is_contiguous()
+    fresh, other = made()
+    restore_optimizer(other, fresh, saved)
+    found = other.state[fresh.weight]["exp_avg"]
+    assert (
+        found.stride()
+        == optimizer.state[model.weight]["exp_avg"].stride()
+        != saved["weight.exp_avg"].stride()
+    )
+    assert torch.equal(found, saved["weight.exp_avg"])
