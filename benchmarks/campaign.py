@@ -1,0 +1,128 @@
+"""Campaigns: what the contract catches, and what it says of an earlier leaderboard.
+
+python benchmarks/campaign.py
+python benchmarks/campaign.py --quick --parts faults --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import runpy
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+
+from campaign_faults import damaged, of_figures, of_logs, of_predictions, plain
+from report import Figure, at_least, at_most, emit
+
+from rushes.campaign.judge import Case, judge
+from rushes.campaign.leaderboard import rows
+from rushes.campaign.legacy import replay
+from rushes.campaign.records import Result, Trial
+from rushes.campaign.standing import Board
+from rushes.campaign.work import job_of
+from rushes.recipe_file import load_recipe
+from rushes.runs.tasks import open_run
+from rushes.runs.work import do
+from rushes.storage import open_workspace
+
+SEED = 0
+WITHOUT = frozenset({"report"})
+RECIPE = """\
+task: sounds
+name: faults
+twin: {train: 5, val: 2, test: 2, clips: 24, difficulty: 0.0}
+prepare: {workers: 0}
+train: {epochs: 12, patience: 12, learning_rate: 0.005, batch_size: 16, log_every: 1}
+evaluate: {split: val, resamples: 200}
+distil:
+  soft_weight: 0.5
+  teacher: {train: {epochs: 2, learning_rate: 0.003, batch_size: 16, log_every: 1}}
+"""
+EARLIER = Path(__file__).parents[1] / "tests" / "campaign" / "test_legacy.py"
+
+
+def faults(quick: bool, folder: Path) -> Iterator[Figure]:
+    """Damage a finished run in every way, judge it, and count the rows that come of it."""
+    path = folder / "faults.yaml"
+    path.write_text(RECIPE)
+    run = open_run(load_recipe(path), open_workspace(folder / "runs"))
+    for name in run.specs:
+        if name not in WITHOUT:
+            do(run, name, lambda *told: None)
+    board = Board("faults", "sounds", "f1_macro")
+    case = Case(Trial("run", "run", "base", 0, {}), job_of(run, "evaluate"), None, board, WITHOUT)
+
+    def row() -> int:
+        return len(rows(board, [Result.of(judge(case))]))
+
+    yield at_least("rows of the whole run", row(), 1)
+    rng, few = random.Random(SEED), 2 if quick else 20
+    ways = chain(
+        plain(run, WITHOUT, rng, flips=1 if quick else 8),
+        of_figures(run, rng, 10 * few),
+        of_predictions(run, rng, few),
+        of_logs(run, rng, few),
+    )
+    tried, passed, refused = Counter(), Counter(), 0
+    for damage in ways:
+        sealed = " under right hashes" if damage.sealed else ""
+        kind = f"{damage.kind}{sealed}"
+        try:
+            with damaged(run, damage):
+                found = row()
+        except Exception as error:
+            if not damage.redone:
+                raise
+            print(f"{kind}: the evaluation refuses it: {error}", file=sys.stderr)
+            refused, found = refused + 1, 0
+        tried[kind] += 1
+        passed[kind] += found
+        if found:
+            print(f"{kind}: {damage.path} passed", file=sys.stderr)
+    for kind, count in tried.items():
+        yield at_least(f"{kind}: caught of {count}, %", 100.0 * (count - passed[kind]) / count, 100.0)
+    yield at_most("rows of damaged runs", sum(passed.values()), 0)
+    yield Figure("damages in all", sum(tried.values()))
+    yield Figure("of these refused by the evaluation already", refused)
+    yield at_least("rows of the run made whole again", row(), 1)
+
+
+def earlier(quick: bool, folder: Path) -> Iterator[Figure]:
+    """The earlier leaderboard through the contract; its figures are those of the tests."""
+    table = runpy.run_path(str(EARLIER))
+    found = replay(table["earlier"](), table["PICKED"])
+    named = {kind: [one for one in found if one.kind == kind] for kind in ("collapsed", "fingerprint")}
+    collapsed = {run for one in named["collapsed"] for run in one.runs}
+    right = {f"p1_{name}_seed42" for name in table["COLLAPSED"]}
+    yield at_least("earlier leaderboard: collapsed runs found of 4", len(collapsed & right), 4)
+    yield at_most("earlier leaderboard: false alarms on the other 25", len(collapsed - right), 0)
+    blank = sum(len(one.runs) for one in named["fingerprint"])
+    yield at_least("earlier leaderboard: rows with blank fingerprints found of 29", blank, 29)
+    picked = [one.runs for one in found if one.kind == "picked on test"]
+    yield at_least("earlier leaderboard: row picked on test found", picked == [(table["PICKED"],)], 1)
+    yield at_most("earlier leaderboard: findings beside these", len(found) - 6, 0)
+
+
+PARTS: dict[str, Callable[[bool, Path], Iterator[Figure]]] = {"faults": faults, "earlier": earlier}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+    parser.add_argument("--quick", action="store_true", help="fewer damages")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    asked = parser.parse_args()
+    figures: list[Figure] = []
+    for name in asked.parts:
+        with tempfile.TemporaryDirectory() as folder:
+            figures += PARTS[name](asked.quick, Path(folder))
+    emit(figures, asked.json)
+
+
+if __name__ == "__main__":
+    main()
