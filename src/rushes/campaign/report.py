@@ -8,8 +8,9 @@ from pathlib import Path
 from rushes.campaign.leaderboard import COSTS, LATENCY, figures_of
 from rushes.campaign.logs import Negative, negatives
 from rushes.campaign.records import Opening, Result, Selection, Verdict
+from rushes.campaign.report_cells import TITLES, cost, figure, number, signed
 from rushes.campaign.report_plots import Priced, Whisker, against_bytes, whiskers
-from rushes.campaign.standing import Board, Spread, Standing, aggregate, baseline_of
+from rushes.campaign.standing import Board, Standing, aggregate, baseline_of
 from rushes.evaluate.markup import Markup, join, table, table_row, tag
 from rushes.evaluate.page import page
 from rushes.evaluate.plots import ACCENT, BAD
@@ -18,7 +19,6 @@ from rushes.stages import write_atomic
 FILE = "leaderboard.html"
 
 PILLS = {"done": "good", "collapsed": "warn", "invalid": "bad", "failed": "bad"}
-_NOTHING = tag("span", "–", class_="none")
 
 STYLE = """
 th.sortable { cursor:pointer } th.sortable:hover { color:var(--accent) }
@@ -116,9 +116,9 @@ def _run(board: Board, one: Standing, others: Sequence[str]) -> Markup:
         join([one.name, " ", *_pills(one)]),
         one.group,
         tag("td", f"{len(one.seeds)} of {sum(one.states.values())}", data_value=len(one.seeds)),
-        _figure(main, one.lone),
-        _number(None if main is None else main.sd),
-        *(_figure(one.validation.get(name)) for name in others),
+        figure(main, one.lone),
+        number(None if main is None else main.sd),
+        *(figure(one.validation.get(name)) for name in others),
     ]
     return table_row(cells, class_=_class(one))
 
@@ -198,7 +198,7 @@ def _against(standings: Sequence[Standing]) -> Markup:
             for one in runs
         ]
         parts.append(tag("figure", whiskers(lines, "gain", {"no difference": 0.0}, "gain over control")))
-    rows = [[one.name, one.control, _signed(one.difference), str(one.difference.n)] for one in known]
+    rows = [[one.name, one.control, signed(one.difference), str(one.difference.n)] for one in known]
     return join([*parts, table(["run", "control", "gain", "seeds"], rows, class_="sort second")])
 
 
@@ -214,7 +214,7 @@ def _gate(verdict: Verdict) -> Markup:
         f"{gain['n']} ({verdict.test}); asked for {verdict.margin:+.4f}{sure}."
     )
     rows = [
-        [f"seed {seed}", _number(ours), _number(theirs), _number(ours - theirs, sign=True)]
+        [f"seed {seed}", number(ours), number(theirs), number(ours - theirs, sign=True)]
         for seed, (ours, theirs) in sorted(verdict.by_seed.items(), key=lambda pair: int(pair[0]))
     ]
     attempts = tag("ol", *(tag("li", line) for line in verdict.attempts))
@@ -234,8 +234,8 @@ def _test_side(
     for name, said in looks.items():
         one = by_name.get(name)
         test, seen = ({}, {}) if one is None else (one.test, one.validation)
-        cells = [_figure(side.get(board.metric)) for side in (seen, test)]
-        rows.append([name, said, *cells, *(_figure(test.get(figure)) for figure in others)])
+        cells = [figure(side.get(board.metric)) for side in (seen, test)]
+        rows.append([name, said, *cells, *(figure(test.get(figure)) for figure in others)])
     note = "Opened once for what was chosen on the validation side; every look is listed here."
     head = ["run", "opened for", f"validation {board.metric}", f"test {board.metric}", *others]
     chosen = tag(
@@ -272,34 +272,8 @@ def _costs(board: Board, standings: Sequence[Standing]) -> Markup:
     if priced:
         note = "8-bit weights; orange does not fit its device. Names that would cover others are left out."
         parts += [_said(note), tag("figure", against_bytes(priced, board.metric))]
-    rows = [[one.name, *(_cost(one.costs.get(name), name) for name in names)] for one in known]
-    return join([*parts, table(["run", *(_TITLES.get(name, name) for name in names)], rows, class_="sort")])
-
-
-_TITLES = {
-    "macs": "MACs a clip (M)",
-    "macs_per_s": "MACs/s (M)",
-    "bytes_fp32": "fp32 (kB)",
-    "bytes_int8": "int8 (kB)",
-    "int8_drop": "int8 drop",
-    "latency_p50_ms": "p50 (ms)",
-    "latency_p95_ms": "p95 (ms)",
-    "seconds": "training (s)",
-}
-_SCALE = {"macs": 1e6, "macs_per_s": 1e6, "bytes_fp32": 1e3, "bytes_int8": 1e3}
-
-
-def _cost(value: float | None, name: str) -> Markup:
-    if value is None:
-        return _number(None)
-    if name == "fits":
-        pill = ("yes", "good") if value == 1.0 else ("no", "warn")
-        return tag("td", tag("span", pill[0], class_=f"pill {pill[1]}"), data_value=value)
-    shown = value / _SCALE.get(name, 1.0)
-    digits = {"parity": f"{shown:.1e}", "parameters": f"{shown:,.0f}", "int8_drop": f"{shown:+.4f}"}
-    return tag(
-        "td", digits.get(name, f"{shown:,.1f}" if shown >= 10 else f"{shown:.2f}"), data_value=f"{value!r}"
-    )
+    rows = [[one.name, *(cost(one.costs.get(name), name) for name in names)] for one in known]
+    return join([*parts, table(["run", *(TITLES.get(name, name) for name in names)], rows, class_="sort")])
 
 
 # --- what did not work, and all trials --------------------------------------------------------------------
@@ -337,7 +311,7 @@ def _trials(board: Board, results: Sequence[Result], skipped: Mapping[str, str])
             str(one.trial.seed),
             tag("td", one.trial.phase, class_="left"),
             tag("td", tag("span", one.state, class_=f"pill {PILLS[one.state]}"), class_="left"),
-            _number(None if value is None else value["value"]),
+            number(None if value is None else value["value"]),
             tag("td", said, class_="text"),
         ]
         rows.append(table_row(cells, class_={"done": None, "collapsed": "collapsed"}.get(one.state, "lost")))
@@ -346,25 +320,3 @@ def _trials(board: Board, results: Sequence[Result], skipped: Mapping[str, str])
     return join(
         [table(head, rows, class_="sort said"), *([tag("h3", "Not done"), not_done] if skipped else [])]
     )
-
-
-def _figure(found: Spread | None, lone: Mapping[str, float] | None = None) -> Markup:
-    if found is None:
-        return _number(None)
-    low, high = found.low, found.high
-    if low is None and lone is not None:
-        low, high = lone["low"], lone["high"]
-    ends = None if low is None or high is None else tag("small", f"[{low:.4f}, {high:.4f}]", class_="ci")
-    return tag("td", f"{found.mean:.4f}", ends, data_value=f"{found.mean!r}")
-
-
-def _signed(found: Spread) -> Markup:
-    ends = None if found.low is None else tag("small", f"[{found.low:+.4f}, {found.high:+.4f}]", class_="ci")
-    colour = "good" if found.mean > 0 else "bad"
-    return tag("td", f"{found.mean:+.4f}", ends, class_=colour, data_value=f"{found.mean!r}")
-
-
-def _number(value: float | None, *, sign: bool = False) -> Markup:
-    if value is None:
-        return tag("td", _NOTHING)
-    return tag("td", f"{value:+.4f}" if sign else f"{value:.4f}", data_value=f"{value!r}")
