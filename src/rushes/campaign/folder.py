@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rushes.campaign.records import Result, Trial, Verdict
@@ -25,6 +25,7 @@ from rushes.errors import StageError
 from rushes.runs.run import Run
 from rushes.stages import canonical_json, read_json, write_atomic, write_json
 
+JUDGED = "judged.json"
 NOT_READ = frozenset({"twin"})
 """Stages whose files no result rests on directly."""
 
@@ -49,11 +50,16 @@ class CampaignFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         write_atomic(self.path / "manifest.yaml", manifest.read_bytes())
 
-    def write_result(self, result: Result, stamp: str | None) -> None:
-        """Keep a result, with the stamp of the files that it rests on; None has it judged again."""
+    def write_result(self, result: Result, stamps: Sequence[str]) -> None:
+        """Keep a result.
+
+        Args:
+            result: of a trial.
+            stamps: of the files that it rests on: of the validation side, then of the test side where it is
+                open. Without any it is judged again.
+        """
         write_json(self._result_path(result.trial), result.to_json())
-        stamps = {key: kept for key, kept in self._stamps().items() if key != result.trial.key}
-        write_json(self.path / "judged.json", stamps | ({} if stamp is None else {result.trial.key: stamp}))
+        write_json(self.path / JUDGED, self._stamps() | {result.trial.key: list(stamps)})
 
     def read_result(self, trial: Trial) -> Result | None:
         """The result of a trial; None where there is none of exactly this trial."""
@@ -63,9 +69,14 @@ class CampaignFolder:
             return None
         return result if canonical_json(result.to_json()["trial"]) == canonical_json(_plain(trial)) else None
 
-    def kept_result(self, trial: Trial, stamp: str) -> Result | None:
-        """The result of a trial if no file that it rests on was changed since."""
-        return self.read_result(trial) if self._stamps().get(trial.key) == stamp else None
+    def kept_result(self, trial: Trial, stamps: Sequence[str]) -> Result | None:
+        """The result of a trial if no file was changed since that these sides of it rest on.
+
+        What was found on a side that is not asked for is left out.
+        """
+        known = self._stamps().get(trial.key, [])
+        result = self.read_result(trial) if known[: len(stamps)] == list(stamps) else None
+        return replace(result, test=None) if result is not None and len(stamps) == 1 else result
 
     def write_verdict(self, verdict: Verdict) -> None:
         """Keep what a gate decided."""
@@ -83,9 +94,9 @@ class CampaignFolder:
     def _result_path(self, trial: Trial) -> Path:
         return self.path / "results" / f"{trial.key}.json"
 
-    def _stamps(self) -> dict[str, str]:
+    def _stamps(self) -> dict[str, list[str]]:
         try:
-            found = read_json(self.path / "judged.json")
+            found = read_json(self.path / JUDGED)
         except StageError:
             return {}
         return found if isinstance(found, dict) else {}
@@ -95,23 +106,22 @@ def _plain(trial: Trial) -> Mapping:
     return Result(trial, "done").to_json()["trial"]
 
 
-def stamp_of(*runs: Run) -> str:
-    """Hash of names, sizes and times of change of all files that the results of ``runs`` rest on."""
+def stamp_of(run: Run) -> str:
+    """Hash of names, sizes and times of change of all files that the result of a run rests on."""
     lines = (
         line
-        for run in runs
         for name in run.specs
         if name not in NOT_READ and run.folder(name).exists()
-        for line in _lines(os.fspath(run.folder(name)))
+        for line in _lines(os.fspath(run.folder(name)), run.folder(name).name)
     )
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
-def _lines(folder: str) -> Iterator[str]:
+def _lines(folder: str, name: str) -> Iterator[str]:
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.is_dir(follow_symlinks=False):
-                yield from _lines(entry.path)
+                yield from _lines(entry.path, f"{name}/{entry.name}")
             elif entry.name != "lock":
                 found = entry.stat()
-                yield f"{entry.path} {found.st_size} {found.st_mtime_ns}"
+                yield f"{name}/{entry.name} {found.st_size} {found.st_mtime_ns}"

@@ -32,8 +32,6 @@ from rushes.runs.run import Run
 from rushes.runs.tasks import open_run
 from rushes.storage import Workspace
 
-TEST_SIDE = "test"
-
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -61,6 +59,10 @@ class Seen:
         return whole and all(
             self.run.status(name).state == "done" for name in self.run.specs if name not in UNSEEN
         )
+
+    def stamps(self) -> list[str]:
+        """Of the files that a result rests on, for each side that is looked at."""
+        return [stamp_of(run) for run in self.runs]
 
     def case(self, board: Board) -> Case:
         """As it travels to the process that judges it."""
@@ -114,7 +116,7 @@ class Runner:
     @property
     def missing_reasons(self) -> list[str]:
         """Runs below their baseline for which the manifest gives no reason."""
-        return missing_reasons(self.board, list(self.results.values()), self.campaign.manifest.reasons)
+        return missing_reasons(self.board, list(self.results.values()), self.campaign.reasons)
 
     def run(self) -> GateError | None:
         """Go through all phases and write all files; the error of the first gate that failed for good."""
@@ -184,12 +186,11 @@ class Runner:
         """Do and judge trials, but for those of which no file was changed since they were judged."""
         fresh = {}
         for key, one in due.items():
-            stamp = stamp_of(*one.runs) if one.is_done else None
-            kept = None if stamp is None else self.folder.kept_result(one.trial, stamp)
-            if kept is not None and (kept.test is not None) == (one.unsealed is not None):
+            kept = self.folder.kept_result(one.trial, one.stamps()) if one.is_done else None
+            if kept is not None:
                 self.results[key] = kept
                 self.show.judged(kept)
-            elif self.work or stamp is not None:
+            elif self.work or one.is_done:
                 fresh[key] = one
             else:
                 self.waiting[key] = "its stages are not done"
@@ -208,7 +209,7 @@ class Runner:
             )
             failed = {key: lost for (key, _), lost in shared.items()}
         for key, lost in failed.items():
-            self._keep(Result(due[key].trial, "failed", error=f"{lost.type}: {lost.message}"), None)
+            self._keep(Result(due[key].trial, "failed", error=f"{lost.type}: {lost.message}"))
         # Trials that share their training go to one process, which does it once.
         together: dict[str, list[str]] = {}
         for key, one in fresh.items():
@@ -229,17 +230,17 @@ class Runner:
         for found in results:
             for number, key in enumerate(together[found.key]):
                 if found.error is None:
-                    self._keep(Result.of(found.value[number]), stamp_of(*fresh[key].runs))
+                    self._keep(Result.of(found.value[number]), fresh[key].stamps())
                 else:
                     error = f"{found.error.type}: {found.error.message}"
-                    self._keep(Result(fresh[key].trial, "failed", error=error), None)
+                    self._keep(Result(fresh[key].trial, "failed", error=error))
 
     def _share(self, folders: Mapping[str, Sequence[Key]]) -> None:
         self.show.share({folder: [trial for trial, _ in keys] for folder, keys in folders.items()})
 
-    def _keep(self, result: Result, stamp: str | None) -> None:
+    def _keep(self, result: Result, stamps: Sequence[str] = ()) -> None:
         self.results[result.trial.key] = result
-        self.folder.write_result(result, stamp)
+        self.folder.write_result(result, stamps)
         self.show.judged(result)
 
     # --- gates and the test side --------------------------------------------------------------------------
@@ -277,13 +278,9 @@ class Runner:
 
     def _unseal(self) -> None:
         """Freeze the best run of each selected group, then, and only then, measure these on the test side."""
-        manifest, winners = self.campaign.manifest, self.winners
-        references = {}
-        for name in manifest.select:
-            if name not in self.campaign.names.gates or name in winners:
-                references[name] = self.campaign.members(name, winners)
+        manifest = self.campaign.manifest
         chosen = select(
-            references,
+            self.campaign.selectable(self.winners),
             list(self.results.values()),
             metric=manifest.metric,
             seeds=manifest.seeds,
@@ -296,8 +293,9 @@ class Runner:
         due = {}
         for result in list(self.results.values()):
             if opened.admits(result.trial):
-                run = self._open(self.campaign.recipe_of(result.trial))
-                due[result.trial.key] = Seen(result.trial, run, self._open(_on_test(run.recipe)))
+                sealed = self.campaign.recipe_of(result.trial)
+                unsealed = self.campaign.opened_recipe(result.trial, opened)
+                due[result.trial.key] = Seen(result.trial, self._open(sealed), self._open(unsealed))
         self._judge(due)
 
     # --- files --------------------------------------------------------------------------------------------
@@ -312,12 +310,7 @@ class Runner:
             "selections": self.selections,
             "openings": openings,
             "skipped": self.waiting,
-            "reasons": self.campaign.manifest.reasons,
+            "reasons": self.campaign.reasons,
         }
         write_logs(path, self.board, results, **logged)
         write_report(path, self.board, results, **logged)
-
-
-def _on_test(recipe: Recipe) -> Recipe:
-    """The same recipe, measured on the test side; nothing that was learnt changes."""
-    return recipe.model_copy(update={"evaluate": recipe.evaluate.model_copy(update={"split": TEST_SIDE})})

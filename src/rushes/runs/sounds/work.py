@@ -43,7 +43,7 @@ def _twin(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mappin
 
 
 def _features(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from rushes.prepare.sounds.unit import jobs_of, prepare_unit
+    from rushes.prepare.sounds.unit import jobs_of, prepare_unit, sizes_of
     from rushes.prepare.stage import prepare
 
     asked, scan = run.recipe.prepare, run.scan
@@ -64,7 +64,7 @@ def _features(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
         splits=SIDES,
         skipped=[fault.key for fault in scan.skipped],
         faults={fault.key: fault.reason() for fault in scan.faults},
-        sizes={fault.key: fault.count for fault in (*scan.skipped, *scan.faults)},
+        sizes=sizes_of(scan),
         max_quarantine=asked.max_quarantine,
         timeout_s=asked.timeout_s,
         workers=asked.workers,
