@@ -235,7 +235,7 @@ def _test_side(
         one = by_name.get(name)
         test, seen = ({}, {}) if one is None else (one.test, one.validation)
         cells = [figure(side.get(board.metric)) for side in (seen, test)]
-        rows.append([name, said, *cells, *(figure(test.get(figure)) for figure in others)])
+        rows.append([name, said, *cells, *(figure(test.get(other)) for other in others)])
     note = "Opened once for what was chosen on the validation side; every look is listed here."
     head = ["run", "opened for", f"validation {board.metric}", f"test {board.metric}", *others]
     chosen = tag(
