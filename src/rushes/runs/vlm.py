@@ -178,8 +178,9 @@ def provenance(run: Run) -> dict[str, Any]:
     """What the figures of a run belong to."""
     from rushes.shards.manifest import load_manifest
 
+    measured = run.specs["evaluate"]
     return {
-        "signatures": {name: spec.signature for name, spec in run.specs.items()},
+        "signatures": {name: run.specs[name].signature for name in (*measured.inputs, measured.name)},
         "dataset": load_manifest(run.folder("prepare")).checksum,
         "weights": (read_done(run.folder("train")) or {})["summary"]["weights"],
         "seed": run.recipe.train.seed,

@@ -43,8 +43,10 @@ def _twin(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mappin
 
 
 def _features(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.prepare.sounds.sample import metas
     from rushes.prepare.sounds.unit import jobs_of, prepare_unit, sizes_of
     from rushes.prepare.stage import prepare
+    from rushes.sources.sounds import require_apart
 
     asked, scan = run.recipe.prepare, run.scan
     found = {block.split for block in scan.blocks}
@@ -70,6 +72,11 @@ def _features(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
         workers=asked.workers,
         engine=run.engine,
         on_progress=lambda done, total, note: tell("features", done, total, note),
+    )
+    # An archive tells its groups only when it is read.
+    sides = [side for side, count in prepared.manifest.samples.items() if count]
+    require_apart(
+        (meta["group"], side, meta["recording"]) for side in sides for meta in metas(run.samples(side))
     )
     return prepared.summary(), prepared.account.counts
 
@@ -273,8 +280,9 @@ def provenance(run: SoundsRun) -> dict[str, Any]:
     """What the figures of a run belong to."""
     from rushes.shards.manifest import load_manifest
 
+    measured = run.specs["evaluate"]
     return {
-        "signatures": {name: spec.signature for name, spec in run.specs.items()},
+        "signatures": {name: run.specs[name].signature for name in (*measured.inputs, measured.name)},
         "dataset": load_manifest(run.folder("features")).checksum,
         "weights": (read_done(run.folder("train")) or {})["summary"]["weights"],
         "seed": run.recipe.train.seed,
