@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo demo-driving test check lock clean
+.PHONY: demo demo-driving demo-sounds test check lock clean
 
 demo: $(STAMP)
 	$(BIN)/rushes run recipes/operations-twin.yaml
 
 demo-driving: $(STAMP)
 	$(BIN)/rushes run recipes/driving-twin.yaml
+
+demo-sounds: $(STAMP)
+	$(BIN)/rushes run recipes/sounds-twin.yaml
 
 # One thread for torch: with more, its matrix products change the last bits from run to run, and the tests
 # compare bytes.

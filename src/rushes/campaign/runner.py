@@ -21,6 +21,7 @@ from rushes.campaign.records import Result, Selection, Trial, Verdict
 from rushes.campaign.report import write_report
 from rushes.campaign.seal import open_seal, read_openings, select
 from rushes.campaign.standing import Board
+from rushes.campaign.trackers import TrackerName, Trackers
 from rushes.campaign.trials import Campaign
 from rushes.campaign.work import UNSEEN, Key, RunJob, do_shared
 from rushes.engine import LOCAL, Engine, Unit, map_units
@@ -31,6 +32,7 @@ from rushes.recipe import Recipe
 from rushes.runs.run import Run
 from rushes.runs.tasks import open_run
 from rushes.storage import Workspace
+from rushes.train.events import read_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Runner:
         work: whether to do what is not done yet; without, only what is finished is looked at.
         workers: processes.
         engine: where they run.
+        trackers: where finished runs are logged as well.
 
     Attributes:
         results: what came of each trial that was begun, by key.
@@ -95,11 +98,13 @@ class Runner:
     work: bool = True
     workers: int = 2
     engine: Engine = LOCAL
+    trackers: tuple[TrackerName, ...] = ()
     results: dict[str, Result] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     selections: tuple[Selection, ...] = ()
     waiting: dict[str, str] = field(default_factory=dict)
     _raw_fingerprint: str | None = None
+    _mirror: Trackers | None = None
 
     @property
     def folder(self) -> CampaignFolder:
@@ -121,6 +126,8 @@ class Runner:
     def run(self) -> GateError | None:
         """Go through all phases and write all files; the error of the first gate that failed for good."""
         self.folder.begin(self.campaign.path)
+        if self.trackers:
+            self._mirror = Trackers(self.trackers, self.folder.path, self.campaign.name, report=self.show.say)
         ended: dict[str, bool] = {}
         for phase in self.campaign.phases:
             reason = self._obstacle(phase, ended)
@@ -132,6 +139,7 @@ class Runner:
             else:
                 ended[phase.name] = self._ask(phase)
             self._write()
+            self._log()
         failed = [key for key, result in self.results.items() if result.state == "failed"]
         if failed:
             self.waiting["test side"] = f"sealed while {', '.join(failed)} may still be done"
@@ -242,6 +250,22 @@ class Runner:
         self.results[result.trial.key] = result
         self.folder.write_result(result, stamps)
         self.show.judged(result)
+
+    def _log(self) -> None:
+        """Mirror what counts in the trackers; a run that stands there is passed over."""
+        if self._mirror is None:
+            return
+        for result in self.results.values():
+            if result.figures is None:
+                continue
+            recipe = self.campaign.recipe_of(result.trial)
+            logs = sorted(self._open(recipe).folder("train").rglob("events.jsonl"))
+            self._mirror.log_run(
+                result.trial.key,
+                recipe.model_dump(mode="json"),
+                [event for path in logs for event in read_events(path)],
+                {name: one["value"] for name, one in result.figures.items() if one["value"] is not None},
+            )
 
     # --- gates and the test side --------------------------------------------------------------------------
 

@@ -29,9 +29,10 @@ ManifestPath = Annotated[
     Path, typer.Argument(metavar="MANIFEST", help="YAML file that says everything about the campaign.")
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Runs side by side.")]
-
-MISSING_REASONS = 1
-"""Exit code of a report that lacks reasons."""
+Track = Annotated[
+    list[str] | None,
+    typer.Option("--track", metavar="TRACKER", help="tensorboard, mlflow or wandb; repeatable."),
+]
 
 
 def _runner(manifest: Path, workspace: str, cache: Path | None, **how: Any) -> Any:
@@ -91,6 +92,7 @@ def run(
     workers: Workers = 2,
     engine: EngineKind = "local",
     address: Address = None,
+    track: Track = None,
     as_json: AsJson = False,
 ) -> None:
     """Do all runs, gates and measurements of a campaign; what is done already is skipped.
@@ -100,7 +102,14 @@ def run(
     from rushes.engine import Engine
     from rushes.stages import locked
 
-    runner = _runner(manifest, workspace, cache, workers=workers, engine=Engine(engine, address))
+    runner = _runner(
+        manifest,
+        workspace,
+        cache,
+        workers=workers,
+        engine=Engine(engine, address),
+        trackers=tuple(track or ()),
+    )
     runner.folder.path.mkdir(parents=True, exist_ok=True)
     with locked(runner.folder.path), runner.show:
         failure = runner.run()

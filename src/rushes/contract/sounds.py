@@ -18,6 +18,7 @@ class SoundContract(Contract):
     The defaults are those of the DreamCatcher benchmark: clips of 5 s become 64 x 501.
 
     Attributes:
+        task: whose contract this is.
         labels: the classes in order.
         sample_rate: Hz to which sounds are resampled, channels averaged.
         clip_s: length of a clip; longer sounds are cut at their end, shorter ones filled with silence.

@@ -49,7 +49,7 @@ _OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": "wav,flac,ogg,mp3",
     "codec_whitelist": ",".join(sorted(CODECS | {"mp3float"})),
-    # FFmpeg looks into PCM whether it is another codec in disguise: 6 to 13 ms a file, and nothing we would read.
+    # FFmpeg looks whether PCM is another codec in disguise: 6 to 13 ms a file, for nothing that is read here.
     "max_probe_packets": "1",
 }
 _KINDS = ((b"RIFF", "wav"), (b"RF64", "wav"), (b"fLaC", "flac"), (b"OggS", "ogg"))
