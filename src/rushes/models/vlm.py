@@ -93,6 +93,13 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
 
 
+def on_best_device(vlm: Vlm) -> Vlm:
+    """The same model, on a GPU where there is one; 4-bit weights are there from the start."""
+    if torch.cuda.is_available() and vlm.device.type == "cpu":
+        vlm.model.to("cuda")
+    return vlm
+
+
 def collate(clips: Sequence[Encoded], pictures: Sequence[Pictures], pad_id: int) -> Batch:
     """Join encoded clips of any length, with pictures of any size, into one batch, padded on the right."""
     length = max(len(clip.ids) for clip in clips)

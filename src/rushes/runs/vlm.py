@@ -129,12 +129,17 @@ class Panel:
     def trained(self) -> Any:
         """Answers with the model after training."""
         self.run.bring("train")
-        return self.questions.answerer(trained_model(self.run), self.recipe.evaluate.batch_size)
+        return self._answerer(trained_model(self.run))
 
     @cached_property
     def untrained(self) -> Any:
         """Answers with the model before training."""
-        return self.questions.answerer(base_model(self.run), self.recipe.evaluate.batch_size)
+        return self._answerer(base_model(self.run))
+
+    def _answerer(self, vlm: Any) -> Any:
+        from rushes.models.vlm import on_best_device
+
+        return self.questions.answerer(on_best_device(vlm), self.recipe.evaluate.batch_size)
 
     def rows_of(self, chunk: Chunk) -> Sequence[Row]:
         """Answer a chunk of questions."""
