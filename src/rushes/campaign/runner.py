@@ -204,9 +204,7 @@ class Runner:
                 self.waiting[key] = "its stages are not done"
         failed = {}
         if self.work:
-            runs = {
-                f"{key} {number}": run for key, one in fresh.items() for number, run in enumerate(one.runs)
-            }
+            runs = {(key, run.recipe.evaluate.split): run for key, one in fresh.items() for run in one.runs}
             shared = do_shared(
                 runs,
                 workers=self.workers,
