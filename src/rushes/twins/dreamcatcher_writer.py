@@ -103,7 +103,7 @@ def _clip(
     near = render([stroke for stroke in strokes if not stroke.far], body, rng)
     far = render([stroke for stroke in strokes if stroke.far], partner, rng)
     snr_db = sleeper.level_db + 30.0 - 26.0 * difficulty + rng.uniform(-4.0, 4.0)
-    return place.hear(near, far, rng, snr_db=snr_db, air_db=24.0 * difficulty)
+    return place.hear(near, far, rng, snr_db=snr_db, air_db=14.0 * difficulty)
 
 
 def _part(unit: SleepUnit, kind: str) -> str:

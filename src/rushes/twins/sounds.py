@@ -141,9 +141,9 @@ def script(label: str, rng: np.random.Generator, *, rate_per_min: float, difficu
     """
     breath = _Breath.draw(rng, rate_per_min)
     if label == "quiet":
-        return breath.strokes(("out", 0.0), ("in", 0.0)) if rng.random() < 0.7 * difficulty else []
+        return breath.strokes(("out", 0.0), ("in", 0.0)) if rng.random() < difficulty else []
     if label == "breathe":
-        if rng.random() < 0.24 * difficulty:
+        if rng.random() < 0.4 * difficulty:
             return breath.strokes((_noise(rng), 0.0), ("flutter", _loudness(rng, difficulty)))
         return breath.strokes(("in", 0.0), ("out", 0.0))
     if label == "snore":
