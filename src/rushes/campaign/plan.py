@@ -130,7 +130,8 @@ class CampaignPlan:
             name = f"{run.trial.name} ~" if run.stand_in else run.trial.name
             states = [stage.state for stage in run.stages]
             counts = [sum(state not in NOT_TO_DO for state in states), *map(states.count, NOT_TO_DO)]
-            about = duration(run.seconds) if counts[0] else "-"
+            unknown = any(s.state not in NOT_TO_DO and s.cost.seconds is None for s in run.stages)
+            about = "-" if not counts[0] else "unknown" if unknown else duration(run.seconds)
             table.add_row(phase, name, str(run.trial.seed), *(str(count or "-") for count in counts), about)
         console.print(table)
         for line in self.lines():
@@ -154,7 +155,8 @@ class CampaignPlan:
             yield f"{self.unknown} stages are of unknown length, and not counted"
 
     def _total(self, what: str, *, worst: bool) -> Iterator[str]:
-        text = f"{what}: about {duration(self.seconds(worst=worst))} one after the other"
+        about = "at least" if self.unknown else "about"
+        text = f"{what}: {about} {duration(self.seconds(worst=worst))} one after the other"
         if self.workers > 1:
             length = duration(self.seconds(self.workers, worst=worst))
             text += f", {length} with {self.workers} workers"
