@@ -1,7 +1,15 @@
-"""Campaigns: what the contract catches, and what it says of an earlier leaderboard.
+"""Campaigns: what the contract catches, how long they take, how they end, and what kills do to them.
 
-python benchmarks/campaign.py
-python benchmarks/campaign.py --quick --parts faults --json
+    python benchmarks/campaign.py [--quick] [--json] [--parts PART ...] [--kills N] [--seed S]
+    python benchmarks/campaign.py --parts full [--workspace DIR]
+    python benchmarks/campaign.py --parts voices --corpus DIR [--workspace DIR]
+
+Parts: `faults`, damages to a finished run and the rows that come of them; `earlier`, an earlier leaderboard
+through the contract; `plan`, the time of a plan; `endings`, three small campaigns, each of another ending;
+`kills`, kill -9 at random moments of a small campaign. Two more are done only if asked for: `full`, the
+earlier manifest to its end and then once more, and `voices`, the table on a real corpus, whose folder has one
+folder a voice. Their `--workspace` may hold the campaign already, whole or begun, and is best its own: its
+minutes then count from the first stage in it to the last.
 """
 
 from __future__ import annotations
@@ -16,7 +24,11 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
+from campaign_command import Asked
+from campaign_endings import endings
 from campaign_faults import damaged, of_figures, of_logs, of_predictions, plain
+from campaign_kills import kills
+from campaign_whole import full, plan, voices
 from report import Figure, at_least, at_most, emit
 
 from rushes.campaign.judge import Case, judge
@@ -24,7 +36,7 @@ from rushes.campaign.leaderboard import rows
 from rushes.campaign.legacy import replay
 from rushes.campaign.records import Result, Trial
 from rushes.campaign.standing import Board
-from rushes.campaign.work import job_of
+from rushes.campaign.work import RunJob
 from rushes.recipe_file import load_recipe
 from rushes.runs.tasks import open_run
 from rushes.runs.work import do
@@ -46,8 +58,9 @@ distil:
 EARLIER = Path(__file__).parents[1] / "tests" / "campaign" / "test_legacy.py"
 
 
-def faults(quick: bool, folder: Path) -> Iterator[Figure]:
+def faults(asked: Asked) -> Iterator[Figure]:
     """Damage a finished run in every way, judge it, and count the rows that come of it."""
+    quick, folder = asked.quick, asked.folder
     path = folder / "faults.yaml"
     path.write_text(RECIPE)
     run = open_run(load_recipe(path), open_workspace(folder / "runs"))
@@ -55,7 +68,7 @@ def faults(quick: bool, folder: Path) -> Iterator[Figure]:
         if name not in WITHOUT:
             do(run, name, lambda *told: None)
     board = Board("faults", "sounds", "f1_macro")
-    case = Case(Trial("run", "run", "base", 0, {}), job_of(run, "evaluate"), None, board, WITHOUT)
+    case = Case(Trial("run", "run", "base", 0, {}), RunJob.of(run), None, board, WITHOUT)
 
     def row() -> int:
         return len(rows(board, [Result.of(judge(case))]))
@@ -92,7 +105,7 @@ def faults(quick: bool, folder: Path) -> Iterator[Figure]:
     yield at_least("rows of the run made whole again", row(), 1)
 
 
-def earlier(quick: bool, folder: Path) -> Iterator[Figure]:
+def earlier(asked: Asked) -> Iterator[Figure]:
     """The earlier leaderboard through the contract; its figures are those of the tests."""
     table = runpy.run_path(str(EARLIER))
     found = replay(table["earlier"](), table["PICKED"])
@@ -108,20 +121,41 @@ def earlier(quick: bool, folder: Path) -> Iterator[Figure]:
     yield at_most("earlier leaderboard: findings beside these", len(found) - 6, 0)
 
 
-PARTS: dict[str, Callable[[bool, Path], Iterator[Figure]]] = {"faults": faults, "earlier": earlier}
+PARTS: dict[str, Callable[[Asked], Iterator[Figure]]] = {
+    "faults": faults,
+    "earlier": earlier,
+    "plan": plan,
+    "endings": endings,
+    "kills": kills,
+    "full": full,
+    "voices": voices,
+}
+LONG = ("full", "voices")
+"""Parts that are done only if asked for."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
-    parser.add_argument("--quick", action="store_true", help="fewer damages")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    asked = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="fewer damages, seeds and kills")
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=[one for one in PARTS if one not in LONG]
+    )
+    parser.add_argument("--workspace", type=Path, help="of full or of voices; it is kept")
+    parser.add_argument("--corpus", type=Path, help="of voices")
+    parser.add_argument("--kills", type=int, help="how many; by default 20")
+    parser.add_argument("--seed", type=int, default=SEED, help="of moments and victims")
+    parser.add_argument("--workers", type=int, default=2, help="runs side by side")
+    given = parser.parse_args()
+    if given.workspace is not None and {*LONG} <= {*given.parts}:
+        parser.error("a --workspace is of full or of voices: ask for one of them")
     figures: list[Figure] = []
-    for name in asked.parts:
+    for name in given.parts:
         with tempfile.TemporaryDirectory() as folder:
-            figures += PARTS[name](asked.quick, Path(folder))
-    emit(figures, asked.json)
+            paths = (Path(folder), given.workspace, given.corpus)
+            asked = Asked(given.quick, *paths, given.kills, given.seed, given.workers)
+            figures += PARTS[name](asked)
+    emit(figures, given.json)
 
 
 if __name__ == "__main__":
