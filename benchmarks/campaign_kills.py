@@ -17,27 +17,22 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import onnx
-import pyarrow.parquet as pq
 from campaign_command import Asked, command, results_of, write_manifest
-from google.protobuf.message import DecodeError
+from campaign_torn import torn_files
 from report import Figure, at_least, at_most
-from safetensors import SafetensorError, safe_open
 
 from rushes.campaign.leaderboard import FILE as LEADERBOARD
 from rushes.campaign.leaderboard import TIME
 from rushes.campaign.logs import DECISIONS, NEGATIVES
 from rushes.campaign.seal import OPENINGS_FILE
-from rushes.errors import StageError
-from rushes.stages import read_done, read_json, sha256_file
+from rushes.stages import read_json, sha256_file
 
 RECIPE = """\
 task: sounds
@@ -138,58 +133,6 @@ def found_in(workspace: Path) -> Found:
 def _hashes(workspace: Path, *patterns: str) -> dict[str, str]:
     paths = [path for pattern in patterns for path in workspace.glob(pattern) if path.name != "recipe.json"]
     return {str(path.relative_to(workspace)): sha256_file(path) for path in sorted(paths)}
-
-
-# --- torn files --------------------------------------------------------------------------------------------
-
-
-def _tar(path: Path) -> None:
-    with tarfile.open(path) as tar:
-        tar.getmembers()
-
-
-def _safetensors(path: Path) -> None:
-    with safe_open(path, "numpy") as file:
-        file.keys()
-
-
-def _leaderboard(path: Path) -> None:
-    with path.open(newline="") as file:
-        if len({len(line) for line in csv.reader(file)}) > 1:
-            raise ValueError("a row is cut off")
-
-
-def _done(path: Path) -> None:
-    if read_done(path.parent) is None:
-        raise ValueError("DONE does not hold")
-
-
-WHOLE: Mapping[str, Callable[[Path], Any]] = {
-    ".json": read_json,
-    ".csv": _leaderboard,
-    ".onnx": onnx.load,
-    ".parquet": pq.read_table,
-    ".safetensors": _safetensors,
-    ".tar": _tar,
-    ".gz": _tar,
-    "DONE": _done,
-}
-"""Suffix or name of a file -> reads it; an error says that it is torn."""
-TORN = (StageError, SafetensorError, DecodeError, ValueError, OSError, EOFError, tarfile.TarError)
-
-
-def torn_files(workspace: Path) -> Iterator[Path]:
-    """Files under their final names that are not whole."""
-    for path in sorted(workspace.rglob("*")):
-        read = WHOLE.get(path.suffix or path.name)
-        if read is None or path.name.startswith("."):
-            continue
-        try:
-            read(path)
-        except TORN:
-            if path.exists():  # else a worker that is on its way out took it away
-                print(f"torn: {path}", file=sys.stderr)
-                yield path
 
 
 # --- kills -------------------------------------------------------------------------------------------------
