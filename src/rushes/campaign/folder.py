@@ -10,6 +10,9 @@
         leaderboard.csv, leaderboard.html, decisions.md, negative-results.md
         judged.json             when files that a result rests on were last changed: a result is not
                                 judged again before one of them is
+
+Of a workspace elsewhere this stands in its cache, and is sent there. Only the openings come back: all else is
+written again from the finished stages.
 """
 
 from __future__ import annotations
@@ -19,12 +22,20 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rushes.campaign.records import Result, Trial, Verdict
+from rushes.campaign.seal import OPENINGS_FILE
+from rushes.campaign.standing import Board
 from rushes.errors import StageError
 from rushes.runs.run import Run
 from rushes.stages import canonical_json, read_json, write_atomic, write_json
+from rushes.storage import RemoteWorkspace, Workspace
 
+if TYPE_CHECKING:
+    from rushes.storage.remote import Remote
+
+VERSION = 1  # of the contract and of results, raised when finished runs are to be judged again
 JUDGED = "judged.json"
 NOT_READ = frozenset({"twin"})
 """Stages whose files no result rests on directly."""
@@ -36,19 +47,57 @@ class CampaignFolder:
 
     Attributes:
         path: the folder.
+        remote: where it is sent; None where the workspace is here.
     """
 
     path: Path
+    remote: Remote | None = None
 
     @classmethod
-    def of(cls, workspace: Path, name: str) -> CampaignFolder:
+    def of(cls, workspace: Workspace, name: str) -> CampaignFolder:
         """The folder of a campaign in a workspace."""
-        return cls(workspace / f"campaign-{name}")
+        path = workspace.root / f"campaign-{name}"
+        if not isinstance(workspace, RemoteWorkspace):
+            return cls(path)
+        from rushes.storage.remote import Remote
+
+        return cls(path, Remote(workspace.url).child(path.name))
 
     def begin(self, manifest: Path) -> None:
-        """Make the folder, and keep the manifest in it."""
+        """Make the folder, keep the manifest in it, and bring what was opened from another machine.
+
+        Raises:
+            StageError: openings stand here and elsewhere of which neither goes on with the other.
+            StorageError: the remote cannot be read.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         write_atomic(self.path / "manifest.yaml", manifest.read_bytes())
+        if self.remote is None or (there := self.remote.read_bytes(OPENINGS_FILE)) is None:
+            return
+        path = self.path / OPENINGS_FILE
+        here = path.read_bytes() if path.exists() else b""
+        if there.startswith(here):
+            write_atomic(path, there)
+        elif not here.startswith(there):
+            raise StageError(
+                f"the test side was opened from two machines at once: {path} is not what stands remote",
+                where=self.remote.url,
+                cure="write both files' lines into one, numbered in order of time, and put it in both places",
+            )
+
+    def send(self) -> None:
+        """Send what is not elsewhere yet, openings first.
+
+        Raises:
+            StorageError: the remote cannot be written.
+        """
+        if self.remote is None:
+            return
+        names = [path.relative_to(self.path).as_posix() for path in sorted(self.path.rglob("*.*"))]
+        for name in sorted(names, key=lambda name: name != OPENINGS_FILE):
+            path = self.path / name
+            if path.is_file() and not path.name.startswith(".") and not name.startswith("trackers/"):
+                self.remote.put(path, name)
 
     def write_result(self, result: Result, stamps: Sequence[str]) -> None:
         """Keep a result.
@@ -76,7 +125,9 @@ class CampaignFolder:
         """
         known = self._stamps().get(trial.key, [])
         result = self.read_result(trial) if known[: len(stamps)] == list(stamps) else None
-        return replace(result, test=None) if result is not None and len(stamps) == 1 else result
+        return (
+            replace(result, test=None, test_faults=()) if result is not None and len(stamps) == 1 else result
+        )
 
     def write_verdict(self, verdict: Verdict) -> None:
         """Keep what a gate decided."""
@@ -106,15 +157,16 @@ def _plain(trial: Trial) -> Mapping:
     return Result(trial, "done").to_json()["trial"]
 
 
-def stamp_of(run: Run) -> str:
-    """Hash of names, sizes and times of change of all files that the result of a run rests on."""
+def stamp_of(run: Run, board: Board) -> str:
+    """Hash of all that a result rests on: names, sizes and times of change of files, and how it is judged."""
     lines = (
         line
         for name in run.specs
         if name not in NOT_READ and run.folder(name).exists()
         for line in _lines(os.fspath(run.folder(name)), run.folder(name).name)
     )
-    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+    judged_by = f"{VERSION} {board.metric} {board.lower_is_better}"
+    return hashlib.sha256("\n".join([judged_by, *lines]).encode(errors="surrogateescape")).hexdigest()
 
 
 def _lines(folder: str, name: str) -> Iterator[str]:

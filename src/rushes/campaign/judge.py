@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rushes.campaign.contract import check_run, state_of
+from rushes.campaign.folder import stamp_of
 from rushes.campaign.read import (
     baselines_of,
     collapsed_of,
@@ -18,9 +19,10 @@ from rushes.campaign.read import (
 )
 from rushes.campaign.records import Result, Trial
 from rushes.campaign.standing import Board
-from rushes.campaign.work import RunJob, silent
+from rushes.campaign.work import RunJob, do_or_wait, silent
+from rushes.engine import Failure
+from rushes.errors import TrainError
 from rushes.runs.run import Run, StageName
-from rushes.runs.work import do
 
 if TYPE_CHECKING:
     from rushes.metrics.intervals import Estimate
@@ -46,12 +48,32 @@ class Case:
 
 
 def judge(cases: Sequence[Case]) -> list[dict[str, Any]]:
-    """Do what is left of trials that share their training, and judge them; their results as JSON."""
-    return [_judged(case).to_json() for case in cases]
+    """Do what is left of trials that share their training, and judge them.
+
+    Returns:
+        For each its ``result`` as JSON, and ``stamps`` of the files as they were before they were judged.
+    """
+    return [_outcome(case) for case in cases]
 
 
-def _judged(case: Case) -> Result:
-    run = _finished(case.seen, case.without)
+def _outcome(case: Case) -> dict[str, Any]:
+    try:
+        runs = [_finished(case.seen, case.without)]
+        if case.unsealed is not None:
+            runs.append(_finished(case.unsealed, ()))
+        stamps = [stamp_of(run, case.board) for run in runs]
+        return {"result": _judged(case, *runs).to_json(), "stamps": stamps}
+    except Exception as error:  # of this trial alone: others of the same process go on
+        return {"result": lost(case.trial, Failure.of(error)).to_json(), "stamps": []}
+
+
+def lost(trial: Trial, failure: Failure) -> Result:
+    """The result of a trial that ended with an error."""
+    final = failure.type == TrainError.__name__
+    return Result(trial, "failed", error=f"{failure.type}: {failure.message}", final=final)
+
+
+def _judged(case: Case, run: Run, unsealed: Run | None = None) -> Result:
     faults = check_run(run, case.board, without=case.without)
     if state_of(faults) == "invalid":
         # Nothing that its files say is to be believed.
@@ -70,24 +92,22 @@ def _judged(case: Case) -> Result:
         best_epoch=best_epoch,
         epochs=epochs,
     )
-    if case.unsealed is None:
-        return result
-    return _unsealed(result, _finished(case.unsealed, ()), case.board)
+    return result if unsealed is None else _unsealed(result, unsealed, case.board)
 
 
 def _finished(job: RunJob, without: Collection[StageName]) -> Run:
     run = job.run()
     for name in run.stages:
         if name not in without:
-            do(run, name, silent)
+            do_or_wait(run, name, silent)
     return run
 
 
 def _unsealed(result: Result, run: Run, board: Board) -> Result:
-    """The result with its figures on the test side; what is invalid there is invalid as a whole."""
+    """The result with its figures on the test side; what is wrong there never touches the validation side."""
     faults = [fault for fault in check_run(run, board) if fault.kind != "collapsed"]
     if faults:
-        return replace(result, state="invalid", faults=(*result.faults, *map(str, faults)))
+        return replace(result, test_faults=tuple(map(str, faults)))
     return replace(result, test=figures_of(run))
 
 

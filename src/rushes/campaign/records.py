@@ -56,6 +56,8 @@ class Result:
         costs: parameters, MACs, bytes, latency, ``seconds``, ``started``, ``ended`` (UTC, ISO 8601):
             whatever is known, under the names of the leaderboard's columns.
         error: the error that ended it, where it failed.
+        final: whether the error is the recipe's own, so that another try would end the same way.
+        test_faults: what the contract found on the test side; the validation side stands by itself.
         collapsed: the one class that it answers with, where it collapsed to one.
         best_epoch, epochs: the epoch whose weights were kept, and how many were trained; None where the
             task counts steps.
@@ -71,6 +73,8 @@ class Result:
     test: Mapping[str, Figure] | None = None
     costs: Mapping[str, float | str] | None = None
     error: str | None = None
+    final: bool = False
+    test_faults: tuple[str, ...] = ()
     collapsed: str | None = None
     best_epoch: int | None = None
     epochs: int | None = None
@@ -88,7 +92,14 @@ class Result:
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Result:
         """From the form that :meth:`to_json` gives."""
-        return cls(**{**saved, "trial": Trial(**saved["trial"]), "faults": tuple(saved["faults"])})
+        return cls(
+            **{
+                **saved,
+                "trial": Trial(**saved["trial"]),
+                "faults": tuple(saved["faults"]),
+                "test_faults": tuple(saved["test_faults"]),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,7 @@ class Verdict:
         better, than: names of the two runs that were compared, the best of each side.
         by_seed: seed -> value of ``better``, value of ``than``.
         difference: mean of the paired differences with its interval; ``n`` seeds, or clips where one seed is
-            all there is.
+            all there is. Without any key where no run of a side counts.
         test: which test gave the interval, e.g. ``paired t over seeds``.
         attempts: one line for each time it was asked: runs spent, what was compared, difference.
         candidates: name -> mean of the metric over seeds, of every run that was looked at.
@@ -120,6 +131,12 @@ class Verdict:
     test: str
     attempts: tuple[str, ...]
     candidates: Mapping[str, float]
+
+    @property
+    def empty(self) -> str:
+        """Sides of which no run counts, e.g. ``better and than``; empty where two runs were compared."""
+        sides = {"better": self.better, "than": self.than}
+        return " and ".join(side for side, name in sides.items() if not name)
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in ``verdicts/``."""

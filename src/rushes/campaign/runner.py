@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rushes.campaign.folder import CampaignFolder, stamp_of
-from rushes.campaign.gate import best, decide, failure, values_of
-from rushes.campaign.judge import Case, compare_clips, judge
+from rushes.campaign.gate import best, decide, values_of
+from rushes.campaign.gate import failure as failure_of
+from rushes.campaign.judge import Case, compare_clips, judge, lost
 from rushes.campaign.leaderboard import FILE as LEADERBOARD
 from rushes.campaign.leaderboard import write_leaderboard
 from rushes.campaign.live import Show
@@ -19,7 +20,7 @@ from rushes.campaign.logs import missing_reasons, write_logs
 from rushes.campaign.manifest import Phase
 from rushes.campaign.records import Result, Selection, Trial, Verdict
 from rushes.campaign.report import write_report
-from rushes.campaign.seal import open_seal, read_openings, select
+from rushes.campaign.seal import hash_of, open_seal, read_openings, select
 from rushes.campaign.standing import Board
 from rushes.campaign.trackers import TrackerName, Trackers
 from rushes.campaign.trials import Campaign
@@ -31,6 +32,7 @@ from rushes.metrics.paired import paired_t
 from rushes.recipe import Recipe
 from rushes.runs.run import Run
 from rushes.runs.tasks import open_run
+from rushes.stages import canonical_json
 from rushes.storage import Workspace
 from rushes.train.events import read_events
 
@@ -62,9 +64,9 @@ class Seen:
             self.run.status(name).state == "done" for name in self.run.specs if name not in UNSEEN
         )
 
-    def stamps(self) -> list[str]:
+    def stamps(self, board: Board) -> list[str]:
         """Of the files that a result rests on, for each side that is looked at."""
-        return [stamp_of(run) for run in self.runs]
+        return [stamp_of(run, board) for run in self.runs]
 
     def case(self, board: Board) -> Case:
         """As it travels to the process that judges it."""
@@ -103,13 +105,13 @@ class Runner:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     selections: tuple[Selection, ...] = ()
     waiting: dict[str, str] = field(default_factory=dict)
-    _raw_fingerprint: str | None = None
+    _fingerprints: dict[str, str | None] = field(default_factory=dict)
     _mirror: Trackers | None = None
 
     @property
     def folder(self) -> CampaignFolder:
         """Where its own files stand."""
-        return CampaignFolder.of(self.workspace.root, self.campaign.name)
+        return CampaignFolder.of(self.workspace, self.campaign.name)
 
     @property
     def board(self) -> Board:
@@ -122,6 +124,13 @@ class Runner:
     def missing_reasons(self) -> list[str]:
         """Runs below their baseline for which the manifest gives no reason."""
         return missing_reasons(self.board, list(self.results.values()), self.campaign.reasons)
+
+    @property
+    def unfinished(self) -> list[str]:
+        """What was not done, or does not hold, and a further run may put right."""
+        bad = [one for one in self.results.values() if one.state in ("failed", "invalid") and not one.final]
+        said = [f"{one.trial.key} {one.state}" for one in bad]
+        return said + [f"{name}: {why}" for name, why in self.waiting.items()]
 
     def run(self) -> GateError | None:
         """Go through all phases and write all files; the error of the first gate that failed for good."""
@@ -140,13 +149,13 @@ class Runner:
                 ended[phase.name] = self._ask(phase)
             self._write()
             self._log()
-        failed = [key for key, result in self.results.items() if result.state == "failed"]
-        if failed:
-            self.waiting["test side"] = f"sealed while {', '.join(failed)} may still be done"
+        open_ends = [key for key, one in self.results.items() if one.state == "failed" and not one.final]
+        if open_ends:
+            self.waiting["test side"] = f"sealed while {', '.join(open_ends)} may still be done"
         else:
             self._unseal()
         self._write()
-        return next((failure(verdict) for verdict in self.verdicts.values() if not verdict.passed), None)
+        return next((failure_of(verdict) for verdict in self.verdicts.values() if not verdict.passed), None)
 
     @property
     def winners(self) -> dict[str, str]:
@@ -185,21 +194,25 @@ class Runner:
         return all(trial.key in self.results for trial in trials)
 
     def _open(self, recipe: Recipe) -> Run:
-        """A run of this campaign; recordings of one's own are looked through once for all of them."""
-        run = open_run(recipe, self.workspace, self.engine, raw_fingerprint=self._raw_fingerprint)
-        self._raw_fingerprint = run.raw_fingerprint
+        """A run of this campaign; recordings of one's own are looked through once for all that read them."""
+        source = canonical_json(recipe.source.model_dump(mode="json"))
+        known = self._fingerprints.get(source)
+        run = open_run(recipe, self.workspace, self.engine, raw_fingerprint=known)
+        self._fingerprints[source] = run.raw_fingerprint
         return run
 
     def _judge(self, due: Mapping[str, Seen]) -> None:
         """Do and judge trials, but for those of which no file was changed since they were judged."""
         fresh = {}
         for key, one in due.items():
-            kept = self.folder.kept_result(one.trial, one.stamps()) if one.is_done else None
+            kept = self.folder.kept_result(one.trial, one.stamps(self.board)) if one.is_done else None
             if kept is not None:
                 self.results[key] = kept
                 self.show.judged(kept)
             elif self.work or one.is_done:
                 fresh[key] = one
+            elif (ended := self.folder.read_result(one.trial)) is not None and ended.state == "failed":
+                self.results[key] = ended
             else:
                 self.waiting[key] = "its stages are not done"
         failed = {}
@@ -213,9 +226,9 @@ class Runner:
                 on_event=self.show.event,
                 on_shared=self._share,
             )
-            failed = {key: lost for (key, _), lost in shared.items()}
-        for key, lost in failed.items():
-            self._keep(Result(due[key].trial, "failed", error=f"{lost.type}: {lost.message}"))
+            failed = {key: failure for (key, _), failure in shared.items()}
+        for key, failure in failed.items():
+            self._keep(lost(due[key].trial, failure))
         # Trials that share their training go to one process, which does it once.
         together: dict[str, list[str]] = {}
         for key, one in fresh.items():
@@ -236,10 +249,22 @@ class Runner:
         for found in results:
             for number, key in enumerate(together[found.key]):
                 if found.error is None:
-                    self._keep(Result.of(found.value[number]), fresh[key].stamps())
+                    outcome = found.value[number]
+                    self._keep(Result.of(outcome["result"]), outcome["stamps"])
                 else:
-                    error = f"{found.error.type}: {found.error.message}"
-                    self._keep(Result(fresh[key].trial, "failed", error=error))
+                    self._keep(lost(fresh[key].trial, found.error))
+        self._order()
+
+    def _order(self) -> None:
+        """Results in the order of the manifest, whichever ended first: so are they in every file."""
+        order = {cell.name: number for number, cell in enumerate(self.campaign.cells)}
+        seeds = self.campaign.manifest.seeds
+        self.results = dict(
+            sorted(
+                self.results.items(),
+                key=lambda pair: (order[pair[1].trial.name], seeds.index(pair[1].trial.seed)),
+            )
+        )
 
     def _share(self, folders: Mapping[str, Sequence[Key]]) -> None:
         self.show.share({folder: [trial for trial, _ in keys] for folder, keys in folders.items()})
@@ -271,6 +296,10 @@ class Runner:
         """Ask a gate, and try what it has to offer until it passes or its budget is spent."""
         winners = self.winners
         question = self.campaign.question(phase, winners)
+        sides = {f"{name}-s{seed}" for name in (*question.better, *question.than) for seed in question.seeds}
+        if not self.work and not sides <= self.results.keys():
+            self.waiting[phase.name] = "not asked: its runs are not done"
+            return False
         tried: list[str] = []
         attempts = iter(self.campaign.attempts(phase, winners))
         verdict = None
@@ -288,7 +317,8 @@ class Runner:
             if trials is None:
                 break
             if not self._try(trials):
-                return False  # looked at only: there is no verdict yet
+                self.waiting[phase.name] = "not decided: what it tries is not done"
+                return False  # looked at only
             tried.append(trials[0].name)
         self.verdicts[phase.name] = verdict
         self.folder.write_verdict(verdict)
@@ -308,9 +338,16 @@ class Runner:
             seeds=manifest.seeds,
             lower_is_better=manifest.lower_is_better,
         )
-        if not chosen or (not self.work and not read_openings(self.folder.path)):
+        known = {opened.hash for opened in read_openings(self.folder.path)}
+        if not chosen:
+            if manifest.select:
+                self.waiting["test side"] = "sealed: nothing that is selected counts"
+            return
+        if not self.work and hash_of(self.campaign.name, chosen) not in known:
+            self.waiting["test side"] = "sealed: `rushes campaign run` opens it for what is selected now"
             return
         opened = open_seal(self.folder.path, self.campaign.name, chosen)
+        self.folder.send()  # a look that only this machine knows of would be none to others
         self.selections = chosen
         due = {}
         for result in list(self.results.values()):
@@ -319,6 +356,9 @@ class Runner:
                 unsealed = self.campaign.opened_recipe(result.trial, opened)
                 due[result.trial.key] = Seen(result.trial, self._open(sealed), self._open(unsealed))
         self._judge(due)
+        for key in due:
+            if faults := self.results[key].test_faults:
+                self.waiting[f"{key} on the test side"] = faults[0]
 
     # --- files --------------------------------------------------------------------------------------------
 
@@ -336,3 +376,4 @@ class Runner:
         }
         write_logs(path, self.board, results, **logged)
         write_report(path, self.board, results, **logged)
+        self.folder.send()

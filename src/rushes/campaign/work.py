@@ -7,16 +7,19 @@ other stages belong to one run, whose process goes through them and then judges 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rushes.engine import Engine, Event, Failure, Unit, map_units
+from rushes.errors import RushesError, StageError
 from rushes.recipe import Recipe
 from rushes.recipe.sections import Side
-from rushes.runs.run import Run, StageName, Tell
+from rushes.runs.run import Outcome, Run, StageName, Tell
 from rushes.runs.tasks import open_run
 from rushes.runs.work import do
+from rushes.stages import lock_owner
 from rushes.storage import Workspace
 
 WITH_UNITS: tuple[StageName, ...] = ("twin", "prepare", "features")
@@ -24,6 +27,8 @@ FOR_PUPILS: tuple[StageName, ...] = ("teacher", "logits")
 
 UNSEEN: frozenset[StageName] = frozenset({"report"})
 """Stages that no comparison needs; the report of a run is drawn when its test side is opened."""
+
+LOOK_S = 1.0  # between two looks at a stage that somebody else does
 
 Key = tuple[str, Side]
 """A run of a campaign: key of its trial, and the side that it is measured on."""
@@ -73,9 +78,6 @@ def do_shared(
 
     Returns:
         The runs that cannot go on, and why.
-
-    Raises:
-        RushesError: recordings that all runs need cannot be drawn or decoded.
     """
     failed: dict[Key, Failure] = {}
     for name in (*WITH_UNITS, *FOR_PUPILS):
@@ -83,7 +85,10 @@ def do_shared(
         shared = by_folder(due, name)
         if name in WITH_UNITS:
             for keys in shared.values():
-                do(due[keys[0]], name, tell)
+                try:
+                    do_or_wait(due[keys[0]], name, tell)
+                except RushesError as error:
+                    failed |= dict.fromkeys(keys, Failure.of(error))
             continue
         on_shared(shared)
         units = [Unit(folder, (RunJob.of(due[keys[0]]), name)) for folder, keys in shared.items()]
@@ -121,7 +126,18 @@ def _failures(
 def _do(job: tuple[RunJob, StageName]) -> dict[str, Any]:
     """Do one stage in this process."""
     asked, name = job
-    return do(asked.run(), name, silent).to_json()
+    return do_or_wait(asked.run(), name, silent).to_json()
+
+
+def do_or_wait(run: Run, name: StageName, tell: Tell) -> Outcome:
+    """Do a stage, or wait until whoever does it has done it: another campaign may share it."""
+    while True:
+        try:
+            return do(run, name, tell)
+        except StageError:
+            if lock_owner(run.folder(name)) is None and run.status(name).state != "done":
+                raise
+            time.sleep(LOOK_S)
 
 
 def silent(name: StageName, done: float, total: float, note: str) -> None:

@@ -70,13 +70,16 @@ def plan(
     """Say which runs there are, what they share, what is done, and how long the rest takes; do nothing."""
     from rich.console import Console
 
+    from rushes.campaign.folder import CampaignFolder
     from rushes.campaign.plan import plan_campaign
+    from rushes.campaign.status import decided
     from rushes.campaign.trials import open_campaign
     from rushes.campaign.work import UNSEEN
     from rushes.storage import open_workspace
 
-    where = open_workspace(workspace, cache)
-    found = plan_campaign(open_campaign(manifest), where, workers=workers, without=UNSEEN)
+    campaign, where = open_campaign(manifest), open_workspace(workspace, cache)
+    winners = decided(campaign, CampaignFolder.of(where, campaign.name))
+    found = plan_campaign(campaign, where, workers=workers, winners=winners, without=UNSEEN)
     if as_json:
         typer.echo(json.dumps(found.to_json()))
     else:
@@ -97,7 +100,7 @@ def run(
 ) -> None:
     """Do all runs, gates and measurements of a campaign; what is done already is skipped.
 
-    Ends with 3 where a gate failed for good.
+    Ends with 3 where a gate failed for good, with 1 where runs failed or something else is not done.
     """
     from rushes.engine import Engine
     from rushes.stages import locked
@@ -116,6 +119,12 @@ def run(
     _say(runner, as_json)
     if failure is not None:
         raise failure
+    if runner.unfinished:
+        raise StageError(
+            f"the campaign is not finished: {'; '.join(runner.unfinished)}",
+            where=runner.folder.path,
+            cure="negative-results.md says why runs failed; the same command tries them again",
+        )
 
 
 @verbs.command()
@@ -144,8 +153,12 @@ def report(
 
     Ends with 1 where a run is below its baseline and the manifest gives no reason.
     """
+    from rushes.stages import locked
+
     runner = _runner(manifest, workspace, cache, work=False)
-    runner.run()
+    runner.folder.path.mkdir(parents=True, exist_ok=True)
+    with locked(runner.folder.path):
+        runner.run()
     _say(runner, as_json)
     if missing := runner.missing_reasons:
         raise StageError(

@@ -20,7 +20,7 @@ from rushes.contract import Contract
 from rushes.engine import LOCAL, Engine
 from rushes.errors import StageError
 from rushes.recipe import Recipe
-from rushes.stages import OpenStage, StageSpec, Status, read_json
+from rushes.stages import OpenStage, StageSpec, Status, read_done, read_json
 from rushes.storage import Home, Workspace
 
 if TYPE_CHECKING:
@@ -234,6 +234,18 @@ class Run(ABC, Generic[Recipes]):
     @abstractmethod
     def specs(self) -> Mapping[StageName, StageSpec]:
         """The stages in order, and what each depends on."""
+
+    def provenance(self) -> dict[str, Any]:
+        """What the figures of the run belong to: data, weights, and the stages that they rest on."""
+        from rushes.shards.manifest import load_manifest
+
+        measured = self.specs["evaluate"]
+        return {
+            "signatures": {name: self.specs[name].signature for name in (*measured.inputs, measured.name)},
+            "dataset": load_manifest(self.folder(self.dataset)).checksum,
+            "weights": (read_done(self.folder("train")) or {})["summary"]["weights"],
+            "seed": self.recipe.train.seed,
+        }
 
     @property
     def report(self) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rushes.engine import LOCAL
 from rushes.runs.run import Run, Tell
-from rushes.stages import OpenStage, read_done
+from rushes.stages import OpenStage
 from rushes.storage import Workspace
 
 if TYPE_CHECKING:
@@ -177,19 +177,6 @@ def let_answer(
     )
     write_predictions(table, stage.folder)
     return {"variants": list(numbers)}, {"answers": len(table)}
-
-
-def provenance(run: Run) -> dict[str, Any]:
-    """What the figures of a run belong to."""
-    from rushes.shards.manifest import load_manifest
-
-    measured = run.specs["evaluate"]
-    return {
-        "signatures": {name: run.specs[name].signature for name in (*measured.inputs, measured.name)},
-        "dataset": load_manifest(run.folder("prepare")).checksum,
-        "weights": (read_done(run.folder("train")) or {})["summary"]["weights"],
-        "seed": run.recipe.train.seed,
-    }
 
 
 def _number_of_phase(events: Path) -> int:

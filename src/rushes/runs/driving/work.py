@@ -13,7 +13,7 @@ from rushes.errors import SourceError
 from rushes.runs.driving.run import DrivingRun
 from rushes.runs.parts import draw_in_parts
 from rushes.runs.run import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
-from rushes.runs.vlm import let_answer, losses, provenance, train_model
+from rushes.runs.vlm import let_answer, losses, train_model
 from rushes.stages import OpenStage, write_json
 
 
@@ -104,7 +104,7 @@ def _evaluate(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, M
         train_targets(run.samples("train")),
         span_s=run.contract.span_s,
         resamples=run.recipe.evaluate.resamples,
-        provenance=provenance(run),
+        provenance=run.provenance(),
     )
     write_json(stage.folder / METRICS_FILE, metrics)
     tell("evaluate", 1, 1, "resampling")

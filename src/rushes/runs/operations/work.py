@@ -17,7 +17,7 @@ from rushes.runs.operations.check import sides
 from rushes.runs.operations.run import OperationsRun
 from rushes.runs.proof import digest, files_of
 from rushes.runs.run import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
-from rushes.runs.vlm import let_answer, losses, provenance, train_model
+from rushes.runs.vlm import let_answer, losses, train_model
 from rushes.stages import OpenStage, read_json, write_json
 from rushes.storage import Home
 
@@ -141,7 +141,7 @@ def _evaluate(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping
         run.recipe.prepare.window_stride_s,
         asked.contract_clips,
         asked.resamples,
-        provenance(run),
+        run.provenance(),
     )
     write_json(stage.folder / METRICS_FILE, metrics)
     tell("evaluate", 1, 1, "resampling")

@@ -34,6 +34,11 @@ class SoundsRun(Run[SoundsRecipe]):
                 faults.append("source.root: missing; the twin has the layout dreamcatcher, not folder")
             if source.split != "index":
                 faults.append("source.split: the twin has its own sides; write index, or give source.root")
+        if source.kind == "dreamcatcher":
+            if source.table is not None:
+                faults.append("source.table: dreamcatcher has its classes in its archives; take folder")
+            if source.root is not None and source.split != "index":
+                faults.append("source.split: dreamcatcher has its own sides; write index, or take folder")
         if source.kind == "dreamcatcher" and (strange := set(self.contract.labels) - set(LABELS)):
             faults.append(
                 f"preprocessing.labels: dreamcatcher has no class {', '.join(sorted(strange))}; "
@@ -81,17 +86,21 @@ class SoundsRun(Run[SoundsRecipe]):
         """The blocks of recordings; no sound is decoded."""
         from rushes.sources import dreamcatcher, sound_folder
 
-        source, labels = self.recipe.source, self.contract.labels
+        kinds = {"dreamcatcher": dreamcatcher.scan, "folder": sound_folder.scan}
+        return kinds[self.recipe.source.kind](self.raw(), self.contract.labels, **self._layout)
+
+    @property
+    def _layout(self) -> dict[str, Any]:
+        """How a copy of the recordings is to be read, beside its root and the classes."""
+        source = self.recipe.source
         if source.kind == "dreamcatcher":
-            return dreamcatcher.scan(self.raw(), labels, pattern=source.pattern)
-        return sound_folder.scan(
-            self.raw(),
-            labels,
-            pattern=source.pattern,
-            table=source.table,
-            split=source.split,
-            shares=source.shares.model_dump(),
-        )
+            return {"pattern": source.pattern}
+        return {
+            "pattern": source.pattern,
+            "table": source.table,
+            "split": source.split,
+            "shares": source.shares.model_dump(),
+        }
 
     @property
     def twin_settings(self) -> Any:
@@ -115,17 +124,8 @@ class SoundsRun(Run[SoundsRecipe]):
         """What there is of each class on each side."""
         from rushes.sources import dreamcatcher, sound_folder
 
-        source, labels = self.recipe.source, self.contract.labels
-        if source.kind == "dreamcatcher":
-            return dreamcatcher.audit(self.raw(), labels, pattern=source.pattern)
-        return sound_folder.audit(
-            self.raw(),
-            labels,
-            pattern=source.pattern,
-            table=source.table,
-            split=source.split,
-            shares=source.shares.model_dump(),
-        )
+        kinds = {"dreamcatcher": dreamcatcher.audit, "folder": sound_folder.audit}
+        return kinds[self.recipe.source.kind](self.raw(), self.contract.labels, **self._layout)
 
     def notes(self, name: StageName) -> tuple[str, ...]:
         """What is to be heard, and how large the nets are."""

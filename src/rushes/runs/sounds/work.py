@@ -15,7 +15,7 @@ from rushes.recipe.sounds import Distil, SoundModel, TrainOnSounds
 from rushes.runs.parts import draw_in_parts
 from rushes.runs.run import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
 from rushes.runs.sounds.run import SoundsRun
-from rushes.stages import OpenStage, read_done, read_json, write_json
+from rushes.stages import OpenStage, read_json, write_json
 
 if TYPE_CHECKING:
     from rushes.models.sound import SoundNet
@@ -204,7 +204,7 @@ def _evaluate(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
         weights_of_classes(recipe.train.class_weights, counts, contract.labels),
         split=recipe.evaluate.split,
         resamples=recipe.evaluate.resamples,
-        provenance=provenance(run),
+        provenance=run.provenance(),
         costs={
             "parameters": parameters(recipe.model, contract.labels),
             "macs_per_clip": macs(recipe.model, contract),
@@ -274,19 +274,6 @@ def net_of(run: SoundsRun, name: StageName) -> SoundNet:
     from rushes.models.sound import load
 
     return load(run.folder(name) / "model")
-
-
-def provenance(run: SoundsRun) -> dict[str, Any]:
-    """What the figures of a run belong to."""
-    from rushes.shards.manifest import load_manifest
-
-    measured = run.specs["evaluate"]
-    return {
-        "signatures": {name: run.specs[name].signature for name in (*measured.inputs, measured.name)},
-        "dataset": load_manifest(run.folder("features")).checksum,
-        "weights": (read_done(run.folder("train")) or {})["summary"]["weights"],
-        "seed": run.recipe.train.seed,
-    }
 
 
 def _distil(run: SoundsRun) -> Distil:
