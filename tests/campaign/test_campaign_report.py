@@ -5,8 +5,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from rushes.campaign.gate import Question, decide
 from rushes.campaign.records import Opening, Selection, Verdict
 from rushes.campaign.report import write_report
+from rushes.metrics.paired import paired_t
 
 EVIL = "<script>alert(1)</script>"
 VERDICT = Verdict(
@@ -136,6 +138,13 @@ def test_a_gate_shows_every_number(tmp_path, board, some):
     text, _ = written(tmp_path, board, some, verdicts=[VERDICT])
     for part in ("pill bad", "+0.0150 [-0.0480, +0.0785] over n=2", "seed 2", "+0.0200", "not passed"):
         assert part in text
+
+
+def test_a_gate_of_which_a_side_is_lost_says_so(tmp_path, board, some):
+    question = Question("gate", "f1_macro", 0.03, 0.95, False, (1, 2), ("r16",), ("tinycnn",))
+    verdict = decide(question, some, seed_test=paired_t)
+    text, _ = written(tmp_path, board, some, verdicts=[verdict])
+    assert "Nothing to compare in f1_macro: no run of better counts with every seed; asked for +0.03" in text
 
 
 def test_numbers_of_the_drawing_are_finite(tmp_path, board, make):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from rushes.campaign.gate import Question, decide
 from rushes.campaign.logs import decisions, missing_reasons, negative_results, negatives, write_logs
 from rushes.campaign.records import Opening, Selection, Verdict
+from rushes.metrics.paired import paired_t
 
 VERDICT = Verdict(
     gate="gate",
@@ -106,6 +108,19 @@ def test_decisions_hold_every_number_of_a_verdict(board):
     ):
         assert part in text
     assert text.index("| 1 |") < text.index("| 2 |")
+
+
+def test_a_gate_of_which_a_side_is_lost_says_so(make, board):
+    question = Question("gate", "f1_macro", 0.03, None, False, (1, 2), ("crnn",), ("tinycnn",))
+    lost = [make("crnn", seed, 0.2, state="collapsed") for seed in (1, 2)]
+    nobody = decide(question, lost, seed_test=paired_t)
+    alone = decide(question, [*lost, *(make("tinycnn", s, 0.6) for s in (1, 2))], seed_test=paired_t)
+    text = decisions(board, [nobody, alone], [], [], {})
+    assert "- found: no run of better and than counts with every seed" in text
+    assert "`better` better than `tinycnn` by 0.03" in text
+    assert "- found: no run of better counts with every seed" in text
+    assert "Candidates by mean over seeds: none." in text
+    assert "| seed |" not in text
 
 
 def test_what_did_not_happen_is_said(board):

@@ -173,22 +173,25 @@ def decisions(
 
 
 def _verdict(verdict: Verdict) -> list[str]:
-    gain = verdict.difference
-    asked = f"`{verdict.better}` better than `{verdict.than}` by {verdict.margin:g} in {verdict.metric}"
+    if verdict.empty:
+        found = f"no run of {verdict.empty} counts with every seed"
+    else:
+        found = f"{_signed_interval(verdict.difference)} ({verdict.test})"
+    names = f"`{verdict.better or 'better'}` better than `{verdict.than or 'than'}`"
+    asked = f"{names} by {verdict.margin:g} in {verdict.metric}"
     sure = "" if verdict.confidence is None else f", above 0 at {verdict.confidence:.0%} confidence"
     lines = [
         f"## Gate `{verdict.gate}`: {'passed' if verdict.passed else 'FAILED'}",
         "",
         f"- asked: {asked}{sure}",
-        f"- found: {_signed_interval(gain)} ({verdict.test})",
-        "",
-        f"| seed | {verdict.better} | {verdict.than} | difference |",
-        "|---|---|---|---|",
+        f"- found: {found}",
     ]
+    if verdict.by_seed:
+        lines += ["", f"| seed | {verdict.better} | {verdict.than} | difference |", "|---|---|---|---|"]
     for seed in sorted(verdict.by_seed, key=int):
         ours, theirs = verdict.by_seed[seed]
         lines.append(f"| {seed} | {ours:.4f} | {theirs:.4f} | {ours - theirs:+.4f} |")
-    lines += ["", "Candidates by mean over seeds: " + _ranked(verdict.candidates) + "."]
+    lines += ["", "Candidates by mean over seeds: " + (_ranked(verdict.candidates) or "none") + "."]
     if verdict.attempts:
         lines += ["", "Attempts:", "", *(f"{n}. {line}" for n, line in enumerate(verdict.attempts, start=1))]
     return lines

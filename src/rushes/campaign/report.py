@@ -206,20 +206,27 @@ def _gate(verdict: Verdict) -> Markup:
     pill = tag(
         "span", "passed" if verdict.passed else "failed", class_="pill good" if verdict.passed else "pill bad"
     )
-    gain = verdict.difference
-    ends = f" [{gain['low']:+.4f}, {gain['high']:+.4f}]" if gain.get("low") is not None else ""
     sure = "" if verdict.confidence is None else f", and above 0 at {verdict.confidence:.0%} confidence"
-    asked = (
-        f"{verdict.better} against {verdict.than} in {verdict.metric}: {gain['value']:+.4f}{ends} over n="
-        f"{gain['n']} ({verdict.test}); asked for {verdict.margin:+.4f}{sure}."
-    )
+    asked = f"{_compared(verdict)}; asked for {verdict.margin:+.4f}{sure}."
     rows = [
         [f"seed {seed}", number(ours), number(theirs), number(ours - theirs, sign=True)]
         for seed, (ours, theirs) in sorted(verdict.by_seed.items(), key=lambda pair: int(pair[0]))
     ]
     attempts = tag("ol", *(tag("li", line) for line in verdict.attempts))
-    head = ["", verdict.better, verdict.than, "difference"]
-    return join([tag("h3", verdict.gate, " ", pill), tag("p", asked), table(head, rows), attempts])
+    numbers = table(["", verdict.better, verdict.than, "difference"], rows) if rows else None
+    return join([tag("h3", verdict.gate, " ", pill), tag("p", asked), numbers, attempts])
+
+
+def _compared(verdict: Verdict) -> str:
+    """What was compared, and what came of it."""
+    if verdict.empty:
+        return f"Nothing to compare in {verdict.metric}: no run of {verdict.empty} counts with every seed"
+    gain = verdict.difference
+    ends = f" [{gain['low']:+.4f}, {gain['high']:+.4f}]" if gain.get("low") is not None else ""
+    return (
+        f"{verdict.better} against {verdict.than} in {verdict.metric}: {gain['value']:+.4f}{ends} over n="
+        f"{gain['n']} ({verdict.test})"
+    )
 
 
 def _test_side(
