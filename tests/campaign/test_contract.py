@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -102,6 +104,45 @@ def test_a_stage_made_again_to_other_content_is_found(finished, board):
     save(build(run.recipe.model, run.contract, seed=99), model)
     sealed(run, "train", weights=weights_sha256(model))
     assert "made from other content" in faults(run, board)[0].message
+
+
+# --- a machine that refuses --------------------------------------------------------------------------------
+
+JUDGE = """
+import errno, os, resource, sys
+from rushes.campaign.contract import check_run
+from rushes.campaign.standing import Board
+from rushes.recipe_file import load_recipe
+from rushes.runs.tasks import open_run
+from rushes.storage import open_workspace
+
+recipe, workspace, refused = sys.argv[1:]
+run = open_run(load_recipe(recipe), open_workspace(workspace))
+asked = (run, Board("c", "sounds", "f1_macro"))
+assert check_run(*asked, without=("export", "report")) == []
+limit, most = {
+    "room": (resource.RLIMIT_FSIZE, 1000),  # the figures measured again do not fit
+    "files": (resource.RLIMIT_NOFILE, os.open(os.devnull, os.O_RDONLY) + 1),
+}[refused]
+_, hard = resource.getrlimit(limit)
+resource.setrlimit(limit, (most, hard))
+try:
+    print(*check_run(*asked, without=("export", "report")))
+except OSError as error:
+    resource.setrlimit(limit, (hard, hard))
+    print(errno.errorcode[error.errno])
+"""
+
+
+@pytest.mark.parametrize(("refused", "said"), [("room", "EFBIG"), ("files", "EMFILE")])
+def test_what_the_machine_refuses_says_nothing_of_the_run(trained, refused, said):
+    done = subprocess.run(
+        [sys.executable, "-c", JUDGE, str(trained.recipe), str(trained.workspace), refused],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [said]
 
 
 # --- values whose hashes are right ------------------------------------------------------------------------

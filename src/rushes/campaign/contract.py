@@ -8,9 +8,10 @@ has *collapsed*; one whose files contradict each other is *invalid*.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,7 +26,7 @@ from rushes.campaign.contract_values import (
 )
 from rushes.campaign.records import State
 from rushes.campaign.standing import Board
-from rushes.errors import RushesError
+from rushes.errors import AnswerError, MediaError, ModelError, ShardError, SourceError, StageError
 from rushes.predict.variants import Variant
 from rushes.recipe import TaskName
 from rushes.runs.run import METRICS_FILE, Run, StageName
@@ -39,8 +40,15 @@ MARGIN = 0.01
 NOT_TRIVIAL = frozenset({*get_args(Variant), "previous_prediction"})
 """Systems that answer with the model itself; a model need not beat what it says in another way."""
 
-UNREADABLE = (RushesError, OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError)
-"""What a reader raises of a damaged file; a fault of our own, as a failed import, is not among it."""
+DAMAGED = (
+    *(SourceError, MediaError, ShardError, StageError, ModelError, AnswerError),
+    *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError),
+)
+"""What a reader raises of a damaged file. What the machine refuses (memory, a device, room on the disk, one
+more open file) is not among it: that says nothing of the run."""
+
+ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+"""What opening a file raises where none stands."""
 
 OF_TASK: Mapping[TaskName, Callable[[Run], Iterable[Fault]]] = {
     "operations": check_pictures,
@@ -53,15 +61,20 @@ OF_TASK: Mapping[TaskName, Callable[[Run], Iterable[Fault]]] = {
 def check_run(
     run: Run, board: Board, *, margin: float = MARGIN, without: Collection[StageName] = ()
 ) -> list[Fault]:
-    """Everything in which a finished run breaks the contract; nothing is written, and nothing is raised.
+    """Everything in which a finished run breaks the contract; nothing in its folders is written.
 
-    Loads the model of a sounds run, so it belongs into a worker.
+    Loads the model of a sounds run, so it belongs into a worker. What damaged files raise is among the
+    faults; what the machine refuses is raised, so that a run that could not be judged is judged again.
 
     Args:
         run: whose stages are to be done.
         board: the metric in which trivial systems must be beaten.
         margin: by which, as a share of their figure.
         without: stages that the run may lack.
+
+    Raises:
+        OSError, MemoryError, RuntimeError, RushesError: there is no room, memory, device or storage to
+            judge the run with.
     """
     # What does not hold as a file has no values worth a look.
     for checks in ((_files,), (_provenance, _losses, _again, OF_TASK[run.recipe.task])):
@@ -85,10 +98,42 @@ def _caught(check: Callable[..., Iterable[Fault]], run: Run, without: Collection
     """What a check finds; whatever a damaged file makes a reader raise is a finding as well."""
     try:
         return list(check(run, without) if check is _files else check(run))
-    except UNREADABLE as error:
+    except Exception as error:
+        if not _tells_of(run, error):
+            raise
         where = getattr(error, "where", None)
         message = f"cannot be checked: {type(error).__name__}: {getattr(error, 'message', error)}"
         return [Fault(getattr(check, "__name__", "worth").strip("_"), message, where)]
+
+
+def _tells_of(run: Run, error: Exception) -> bool:
+    """Whether an error tells of the run's files, and not of the machine that reads them."""
+    from pyarrow import ArrowException
+    from safetensors import SafetensorError
+
+    if any(
+        isinstance(one, MemoryError) or (isinstance(one, OSError) and not _of_content(run, one))
+        for one in _chain(error)
+    ):
+        return False
+    return isinstance(error, (*DAMAGED, ArrowException, SafetensorError, OSError))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that it was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _of_content(run: Run, error: OSError) -> bool:
+    """Whether a file of the run is absent, or is no such file as its reader (Arrow, say) can read."""
+    if error.errno is None:
+        return True
+    if not isinstance(error, ABSENT) or not isinstance(error.filename, str | bytes):
+        return False
+    path = Path(os.fsdecode(error.filename)).absolute()
+    return any(path.is_relative_to(run.folder(name).absolute()) for name in run.specs)
 
 
 def _files(run: Run, without: Collection[StageName]) -> Iterable[Fault]:
@@ -96,12 +141,22 @@ def _files(run: Run, without: Collection[StageName]) -> Iterable[Fault]:
     checked = verify_run(run, repair=False)
     for name in checked.unfinished:
         if name not in without:
+            _require_readable(run.folder(name) / "DONE")
             yield Fault("files", f"stage {name} is not done", str(run.folder(name)))
     for fault in checked.remaining:
+        _require_readable(fault.path)
         yield Fault("files", f"{fault.stage}: {fault.reason}", str(fault.path))
     for name in checked.stale:
         message = f"stage {name} was made from other content than stands before it now"
         yield Fault("files", message, str(run.folder(name)))
+
+
+def _require_readable(path: Path) -> None:
+    """Raise what the machine says where it lets nobody open a file; that there is none is the run's fault."""
+    try:
+        path.open("rb").close()
+    except ABSENT:
+        return
 
 
 def _provenance(run: Run) -> Iterable[Fault]:
