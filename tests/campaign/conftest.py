@@ -99,20 +99,27 @@ class Finished:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory) -> Finished:
-    """Three classes of sounds from files, heard, trained, answered and measured by the real stages."""
-    folder = tmp_path_factory.mktemp("trained")
+def tones(tmp_path_factory) -> Path:
+    """A folder of 96 sounds of three classes that any net tells apart, a quarter of a second each."""
+    folder = tmp_path_factory.mktemp("tones")
     rng = np.random.default_rng(0)
     for number, (label, pitch) in enumerate((("quiet", 0), ("breathe", 300), ("snore", 1200))):
-        (folder / "raw" / label).mkdir(parents=True)
+        (folder / label).mkdir()
         for clip in range(40 - 8 * number):
             time_s = np.arange(1000) / 4000
             wave_form = 0.02 * rng.normal(size=1000) + (pitch > 0) * 0.5 * np.sin(2 * np.pi * pitch * time_s)
-            with wave.open(str(folder / "raw" / label / f"{label}{clip:02d}.wav"), "wb") as file:
+            with wave.open(str(folder / label / f"{label}{clip:02d}.wav"), "wb") as file:
                 file.setparams((1, 2, 4000, 0, "NONE", ""))
                 file.writeframes((wave_form.clip(-1, 1) * 32000).astype("<i2").tobytes())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tones: Path, tmp_path_factory) -> Finished:
+    """The tones, heard, trained, answered and measured by the real stages."""
+    folder = tmp_path_factory.mktemp("trained")
     recipe = folder / "tiny.yaml"
-    recipe.write_text(RECIPE.replace("ROOT", str(folder / "raw")))
+    recipe.write_text(RECIPE.replace("ROOT", str(tones)))
     finished = Finished(recipe, folder / "runs")
     finished.do()
     return finished

@@ -95,7 +95,7 @@ class Show:
 
     def say(self, text: str) -> None:
         """One line that stays."""
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _note(self, folder: str, name: str, note: str) -> None:
         for key in self._of_folder.get(folder, ()):

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rushes.campaign.folder import CampaignFolder
+from rushes.campaign.gate import best, values_of
 from rushes.campaign.plan import PlannedRun, plan_campaign
 from rushes.campaign.trials import Campaign
 from rushes.campaign.work import UNSEEN
@@ -46,10 +47,34 @@ def status_of(campaign: Campaign, workspace: Workspace) -> list[TrialStatus]:
     Raises:
         RecipeError: what a recipe asks cannot be.
     """
-    folder = CampaignFolder.of(workspace.root, campaign.name)
-    winners = folder.winners()
-    plan = plan_campaign(campaign, workspace, winners=winners, without=UNSEEN)
+    folder = CampaignFolder.of(workspace, campaign.name)
+    plan = plan_campaign(campaign, workspace, winners=decided(campaign, folder), without=UNSEEN)
     return [_status(run, folder, workspace, campaign.manifest.metric) for run in plan.runs]
+
+
+def decided(campaign: Campaign, folder: CampaignFolder) -> dict[str, str]:
+    """Winners of gates, and of groups all of whose runs have ended, as far as results stand.
+
+    Verdicts about runs that the manifest no longer has count for nothing.
+    """
+    manifest = campaign.manifest
+    found = {
+        gate: run
+        for gate, run in folder.winners().items()
+        if gate in campaign.names.gates and run in campaign.names.runs
+    }
+    for phase in campaign.phases:
+        if phase.gate is not None or any(name not in found for name in campaign.needs(phase)):
+            continue
+        results = [folder.read_result(trial) for trial in campaign.trials(phase, found)]
+        for group in phase.groups:
+            own = [result for result in results if result is not None and result.trial.group == group]
+            names = [cell.name for cell in campaign.names.groups[group]]
+            values = values_of(own, names, manifest.seeds, manifest.metric)
+            winner = best(values, lower_is_better=manifest.lower_is_better)
+            if winner is not None and len(own) == len(names) * len(manifest.seeds):
+                found[group] = winner
+    return found
 
 
 def _status(run: PlannedRun, folder: CampaignFolder, workspace: Workspace, metric: str) -> TrialStatus:
