@@ -36,15 +36,16 @@ def cost(value: float | None, name: str) -> Markup:
     )
 
 
-def figure(found: Spread | None, lone: Mapping[str, float] | None = None) -> Markup:
-    """A mean with its interval; with one seed that of ``lone``, the run's own over its clips."""
+def figure(found: Spread | None, lone: Mapping[str, float] | None = None, note: str | None = None) -> Markup:
+    """A mean with its interval and a note; with one seed that of ``lone``, the run's own over its clips."""
     if found is None:
         return number(None)
     low, high = found.low, found.high
     if low is None and lone is not None:
         low, high = lone["low"], lone["high"]
     ends = None if low is None or high is None else tag("small", f"[{low:.4f}, {high:.4f}]", class_="ci")
-    return tag("td", f"{found.mean:.4f}", ends, data_value=f"{found.mean!r}")
+    said = None if note is None else tag("span", note, class_="pill warn")
+    return tag("td", f"{found.mean:.4f}", ends, said, data_value=f"{found.mean!r}")
 
 
 def signed(found: Spread) -> Markup:

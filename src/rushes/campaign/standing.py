@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
 from rushes.campaign.records import Figure, Result, Trial
+from rushes.predict.variants import Variant
 from rushes.recipe import TaskName
 
 CONFIDENCE = 0.95
+NOT_TRIVIAL = frozenset({*get_args(Variant), "previous_prediction"})
+"""Systems that answer with the model itself; a model need not beat what it says in another way."""
+
 MOMENTS = ("started", "ended")
 """Costs that are points in time, so that they have no mean."""
 
@@ -84,6 +89,7 @@ class Standing:
     Attributes:
         name, group, phase: of it.
         seeds: that count, i.e. passed the contract.
+        asked: seeds, with which every run of the campaign is done.
         states: how many seeds are in which state.
         control: the run it is compared with, or the trivial system.
         against_run: whether the control is a run.
@@ -98,6 +104,7 @@ class Standing:
     group: str
     phase: str
     seeds: tuple[int, ...]
+    asked: int
     states: Mapping[str, int]
     control: str | None
     against_run: bool
@@ -107,16 +114,25 @@ class Standing:
     costs: Mapping[str, float]
     lone: Figure | None
 
+    @property
+    def partial(self) -> str | None:
+        """How many seeds are behind its means, where some are lost or still to be done; else None."""
+        count = len(self.seeds)
+        return f"mean of {count} of {self.asked} seeds" if 0 < count < self.asked else None
+
 
 def aggregate(board: Board, results: Sequence[Result]) -> list[Standing]:
     """Every run over its seeds, in the order in which runs first stand among ``results``."""
     by_name: dict[str, list[Result]] = {}
     for result in results:
         by_name.setdefault(result.trial.name, []).append(result)
-    return [_standing(board, sorted(own, key=lambda r: r.trial.seed), results) for own in by_name.values()]
+    asked = len({result.trial.seed for result in results})
+    return [
+        _standing(board, sorted(own, key=lambda r: r.trial.seed), results, asked) for own in by_name.values()
+    ]
 
 
-def _standing(board: Board, own: Sequence[Result], results: Sequence[Result]) -> Standing:
+def _standing(board: Board, own: Sequence[Result], results: Sequence[Result], asked: int) -> Standing:
     trial = own[0].trial
     done = [result for result in own if result.state == "done"]
     gains = [gain for one in done if (gain := difference_by_seed(board, one, results)) is not None]
@@ -130,6 +146,7 @@ def _standing(board: Board, own: Sequence[Result], results: Sequence[Result]) ->
         group=trial.group,
         phase=trial.phase,
         seeds=tuple(result.trial.seed for result in done),
+        asked=asked,
         states=_counts(result.state for result in own),
         control=control,
         against_run=against_run,
@@ -197,11 +214,14 @@ def best_of(board: Board, results: Sequence[Result]) -> str | None:
 
 
 def baseline_of(board: Board, result: Result) -> tuple[str | None, float | None]:
-    """The best trivial system of the validation side and its value; None where no system has the metric."""
+    """The best trivial system of the validation side and its value; None where no system has the metric.
+
+    Systems that are the model itself, with other inputs or in another way, are none (`NOT_TRIVIAL`).
+    """
     values = {
         name: found[board.metric]
         for name, found in (result.baselines or {}).items()
-        if found.get(board.metric) is not None
+        if name not in NOT_TRIVIAL and found.get(board.metric) is not None
     }
     if not values:
         return None, None
