@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from rushes.campaign.gate import Question, decide
 from rushes.campaign.records import Opening, Selection, Verdict
-from rushes.campaign.report import write_report
+from rushes.campaign.report import in_order, write_report
+from rushes.campaign.standing import aggregate
 from rushes.metrics.paired import paired_t
 
 EVIL = "<script>alert(1)</script>"
@@ -114,6 +116,23 @@ def test_lost_runs_are_marked_and_shown_by_state(tmp_path, board, some):
     assert "0.9700" not in row_of(text, "false")[0]
 
 
+def test_a_run_that_lost_seeds_does_not_lead_and_its_mean_is_marked(tmp_path, board, make):
+    costs = {"bytes_int8": 33278.0}
+    results = [
+        make("lucky", 1, 0.9, costs=costs),
+        *(make("lucky", seed, 0.1, state="collapsed") for seed in (2, 3)),
+        *(make("whole", seed, 0.6, costs=costs) for seed in (1, 2, 3)),
+        *(make("most", seed, 0.7) for seed in (1, 2)),
+    ]
+    names = [one.name for one in in_order(board, aggregate(board, results))]
+    assert names == ["whole", "most", "lucky"]
+    text, _ = written(tmp_path, board, results)
+    assert 'pill warn">mean of 1 of 3 seeds' in row_of(text, "lucky")[0]
+    assert "mean of" not in row_of(text, "whole")[0]
+    assert "mean of 2 of 3 seeds" in row_of(text, "most")[0]
+    assert text.count("lucky (mean of 1 of 3 seeds)") >= 2  # among runs and against bytes
+
+
 def test_negative_results_stand_there_with_their_reasons(tmp_path, board, some):
     text, _ = written(tmp_path, board, some, reasons={"below": "too small"})
     assert "too small" in text
@@ -138,6 +157,9 @@ def test_a_gate_shows_every_number(tmp_path, board, some):
     text, _ = written(tmp_path, board, some, verdicts=[VERDICT])
     for part in ("pill bad", "+0.0150 [-0.0480, +0.0785] over n=2", "seed 2", "+0.0200", "not passed"):
         assert part in text
+    text, _ = written(tmp_path, board, some, verdicts=[replace(VERDICT, lower_is_better=True)])
+    assert "-0.0200" in text
+    assert "+0.0200" not in text
 
 
 def test_a_gate_of_which_a_side_is_lost_says_so(tmp_path, board, some):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from rushes.campaign.gate import OVER_CLIPS, OVER_SEEDS, Question, best, decide, failure, values_of
+from rushes.campaign.gate import NO_SPREAD, OVER_CLIPS, OVER_SEEDS, Question, best, decide, failure, values_of
 from rushes.campaign.records import Result, Verdict
 from rushes.errors import GateError, MetricError
 from rushes.metrics.intervals import Estimate
@@ -49,13 +49,14 @@ def test_the_best_of_each_side_is_compared_seed_by_seed(make: Make):
     )
     assert (verdict.passed, verdict.better, verdict.than) == (True, "teacher", "cbam")
     assert verdict.by_seed == {1: (0.80, 0.75), 2: (0.79, 0.74), 3: (0.81, 0.76)}
-    assert verdict.difference == pytest.approx({"value": 0.05, "low": 0.05, "high": 0.05, "n": 3})
-    assert verdict.test == OVER_SEEDS
+    assert verdict.difference == pytest.approx({"value": 0.05, "n": 3})
+    assert verdict.test == NO_SPREAD
+    assert verdict.values["teacher-large"] == {1: 0.70, 2: 0.95, 3: 0.70}
+    assert verdict.values.keys() == verdict.candidates.keys()
+    assert (verdict.lower_is_better, verdict.split, verdict.asked) == (False, "val", 1)
     assert verdict.candidates.keys() == {"teacher", "teacher-large", "student", "cbam"}
     assert verdict.candidates["teacher"] == pytest.approx(0.8)
-    assert verdict.attempts == (
-        "0 tried: teacher 0.8000 against cbam 0.7500, +0.0500 [+0.0500, +0.0500], passed",
-    )
+    assert verdict.attempts == ("0 tried: teacher 0.8000 against cbam 0.7500, +0.0500, passed",)
 
 
 @pytest.mark.parametrize(("gain", "passed"), [(0.03, True), (0.0299, False), (-0.1, False)])
@@ -84,6 +85,35 @@ def test_a_confidence_is_that_of_the_interval(make: Make):
     assert wide.difference["low"] < narrow.difference["low"]
     assert not wide.passed
     assert narrow.passed
+
+
+def test_equal_differences_of_all_seeds_are_no_certainty(make: Make):
+    question = replace(QUESTION, seeds=(1, 2), confidence=0.95, margin=0.01)
+    verdict = ask(question, of(make, "teacher", [0.71, 0.81]), of(make, "student", [0.70, 0.80]))
+    assert not verdict.passed
+    assert verdict.test == NO_SPREAD
+    assert "low" not in verdict.difference
+    assert ask(
+        replace(question, confidence=None),
+        of(make, "teacher", [0.71, 0.81]),
+        of(make, "student", [0.70, 0.80]),
+    ).passed
+
+
+def test_a_confidence_is_corrected_for_the_times_it_was_asked(make: Make):
+    """Alone the tuned run would be sure enough at 95 %; as the third try it must be so at 98.3 %."""
+    question = replace(QUESTION, confidence=0.95)
+    runs = of(make, "tuned", [0.79, 0.76, 0.775]), of(make, "student", [0.7] * 3)
+    once = ask(question, *runs, tried=["tuned"])
+    third = ask(question, *runs, tried=["a", "b", "tuned"], attempts=("first", "second"))
+    assert (once.asked, once.tested_at, once.passed) == (1, 0.95, True)
+    assert (third.asked, third.tested_at) == (3, pytest.approx(1 - 0.05 / 3))
+    sure = paired_t([0.09, 0.06, 0.075], 1 - 0.05 / 3)
+    assert third.difference["low"] == pytest.approx(sure.low)
+    assert third.confidence == 0.95
+    assert "95% (asked 3 times, so 98.33%)" in str(failure(third))
+    free = ask(QUESTION, *runs, tried=["tuned"], attempts=("first", "second"))
+    assert (free.passed, free.tested_at) == (True, 0.95)  # the margin alone was asked for
 
 
 @pytest.mark.parametrize("state", ["collapsed", "invalid", "failed"])
@@ -132,6 +162,8 @@ def test_lower_is_better_where_the_metric_is_an_error(make: Make):
     )
     assert (verdict.passed, verdict.better, verdict.than) == (True, "teacher", "student")
     assert verdict.difference["value"] == pytest.approx((0.11 + 0.09 + 0.11) / 3)
+    assert verdict.test == OVER_SEEDS
+    assert verdict.lower_is_better
     assert verdict.difference["low"] > 0
 
 
@@ -191,6 +223,8 @@ def test_one_seed_without_clips_reaches_no_confidence(make: Make):
     assert verdict.difference == pytest.approx({"value": 0.1, "n": 1})
     assert verdict.test == "none"
     assert not ask(replace(ONE, confidence=0.95), *runs).passed
+    unknown = ask(replace(ONE, confidence=0.95), *runs, clip_test=lambda first, second, confidence: None)
+    assert (unknown.passed, unknown.test) == (False, "none")
 
 
 def test_clips_that_contradict_the_results_are_refused(make: Make):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rushes.campaign.gate import Question, decide
 from rushes.campaign.logs import decisions, missing_reasons, negative_results, negatives, write_logs
 from rushes.campaign.records import Opening, Selection, Verdict
@@ -121,6 +123,14 @@ def test_a_gate_of_which_a_side_is_lost_says_so(make, board):
     assert "- found: no run of better counts with every seed" in text
     assert "Candidates by mean over seeds: none." in text
     assert "| seed |" not in text
+
+
+def test_where_lower_is_better_a_gain_is_positive_and_a_corrected_confidence_is_said(board):
+    lower = replace(VERDICT, lower_is_better=True, asked=2, tested_at=0.975)
+    text = decisions(board, [lower], [], [], {})
+    assert "| seed | crnn | cbam-r8 | gain |" in text
+    assert "| 1 | 0.8000 | 0.7400 | -0.0600 |" in text
+    assert "at 95% confidence (asked 2 times, so 97.50%)" in text
 
 
 def test_what_did_not_happen_is_said(board):

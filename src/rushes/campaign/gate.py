@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,12 @@ if TYPE_CHECKING:  # scipy stands behind it, which no plan waits for
 SeedTest = Callable[[Sequence[float], float], "Estimate"]
 """Paired differences, one a seed, and a confidence -> their mean with its interval."""
 
-ClipTest = Callable[[Result, Result, float], "Estimate"]
-"""Two results of one seed, confidence -> difference of the metric over the same clips with its interval."""
+ClipTest = Callable[[Result, Result, float], "Estimate | None"]
+"""Two results of one seed, confidence -> difference of the metric over the same clips with its interval; None
+where no such test is known."""
 
 OVER_SEEDS, OVER_CLIPS = "paired t over seeds", "paired bootstrap over clips"
+NO_TEST, NO_SPREAD = "none", "none: all seeds differ by the same, which tells no spread"
 CONFIDENCE = 0.95
 """Of the interval that is reported where none is asked for."""
 
@@ -78,6 +80,17 @@ def best(values: Mapping[str, Sequence[float]], *, lower_is_better: bool = False
     return max(means, key=lambda name: means[name], default=None)
 
 
+def corrected(confidence: float, asked: int) -> float:
+    """Confidence at which a gate that is asked for the ``asked``-th time must be sure, after Bonferroni.
+
+    Every further try is one more chance to pass by luck, so the share of error is divided by the tries.
+
+    >>> corrected(0.95, 1), round(corrected(0.95, 5), 6)
+    (0.95, 0.99)
+    """
+    return confidence if asked == 1 else 1.0 - (1.0 - confidence) / asked
+
+
 def decide(
     question: Question,
     results: Sequence[Result],
@@ -90,8 +103,10 @@ def decide(
     """Compare the best of both sides, seed by seed.
 
     The gate passes where the mean of the paired differences reaches the margin and, if a confidence is asked
-    for, their interval lies above zero. A run that is not done with every seed does not take part; a side
-    without any run does not pass.
+    for, their interval lies above zero at this confidence, corrected for the number of times that the gate
+    was asked (`corrected`). A run that is not done with every seed does not take part; a side without any run
+    does not pass. Equal differences of all seeds tell no spread, so they have no interval and reach no
+    confidence.
 
     Args:
         question: what is asked.
@@ -110,26 +125,46 @@ def decide(
         "better": values_of(results, [*question.better, *tried], question.seeds, metric),
         "than": values_of(results, question.than, question.seeds, metric),
     }
-    candidates = {name: fmean(values) for side in sides.values() for name, values in side.items()}
+    asked = len(attempts) + 1
+    tested_at = corrected(question.confidence or CONFIDENCE, asked if question.confidence else 1)
+    every = {name: values for side in sides.values() for name, values in side.items()}
+    base = Verdict(
+        gate=question.gate,
+        passed=False,
+        metric=metric,
+        margin=question.margin,
+        confidence=question.confidence,
+        better="",
+        than="",
+        by_seed={},
+        difference={},
+        test=NO_TEST,
+        attempts=tuple(attempts),
+        candidates={name: fmean(values) for name, values in every.items()},
+        values={name: dict(zip(question.seeds, values, strict=True)) for name, values in every.items()},
+        asked=asked,
+        tested_at=tested_at,
+        lower_is_better=lower,
+    )
     better, than = (best(side, lower_is_better=lower) for side in sides.values())
     if better is None or than is None:
-        empty = " and ".join(side for side, name in (("better", better), ("than", than)) if name is None)
-        line = f"{len(tried)} tried: no run of {empty} is done with every seed, not passed"
-        return _verdict(
-            question, False, (better or "", than or ""), {}, {}, "none", (*attempts, line), candidates
-        )
+        lost = replace(base, better=better or "", than=than or "")
+        line = f"{len(tried)} tried: no run of {lost.empty} is done with every seed, not passed"
+        return replace(lost, attempts=(*attempts, line))
     ours, theirs = sides["better"][better], sides["than"][than]
-    gains = [theirs[i] - ours[i] if lower else ours[i] - theirs[i] for i in range(len(ours))]
-    gain, test = fmean(gains), "none"
+    gains = [base.gain(*pair) for pair in zip(ours, theirs, strict=True)]
+    gain, test = fmean(gains), NO_TEST
     difference: dict[str, float] = {"value": gain, "n": len(gains)}
     estimate = None
-    confidence = CONFIDENCE if question.confidence is None else question.confidence
-    if len(gains) > 1:
-        estimate, test = seed_test(gains, confidence), OVER_SEEDS
-    elif clip_test is not None:
+    if len(gains) == 1 and clip_test is not None:
         by_name = {(result.trial.name, result.trial.seed): result for result in results}
         pair = (by_name[name, question.seeds[0]] for name in ((than, better) if lower else (better, than)))
-        estimate, test = clip_test(*pair, confidence), OVER_CLIPS
+        estimate = clip_test(*pair, tested_at)
+        test = NO_TEST if estimate is None else OVER_CLIPS
+    elif len(gains) > 1 and max(gains) - min(gains) <= ROUNDING:
+        test = NO_SPREAD
+    elif len(gains) > 1:
+        estimate, test = seed_test(gains, tested_at), OVER_SEEDS
     if estimate is not None:
         if abs(estimate.value - gain) > 1e-6:
             raise MetricError(
@@ -141,13 +176,19 @@ def decide(
     passed = gain >= question.margin - ROUNDING
     if question.confidence is not None:
         passed = passed and difference.get("low", 0.0) > 0.0
-    by_seed = {seed: (ours[i], theirs[i]) for i, seed in enumerate(question.seeds)}
     line = (
         f"{len(tried)} tried: {better} {fmean(ours):.4f} against {than} {fmean(theirs):.4f}, "
         f"{_text(difference)}, {'passed' if passed else 'not passed'}"
     )
-    return _verdict(
-        question, passed, (better, than), by_seed, difference, test, (*attempts, line), candidates
+    return replace(
+        base,
+        passed=passed,
+        better=better,
+        than=than,
+        by_seed={seed: (ours[i], theirs[i]) for i, seed in enumerate(question.seeds)},
+        difference=difference,
+        test=test,
+        attempts=(*attempts, line),
     )
 
 
@@ -155,7 +196,7 @@ def failure(verdict: Verdict) -> GateError:
     """The error that ends a campaign at a gate which failed for good."""
     asked = f"{verdict.metric} better by {verdict.margin:g}"
     if verdict.confidence is not None:
-        asked += f", above zero at {verdict.confidence:.0%}"
+        asked += f", above zero at {verdict.confidence:.0%}{corrected_text(verdict)}"
     return GateError(
         f"the gate {verdict.gate} did not pass: asked for {asked}; found {verdict.attempts[-1]}",
         where=f"{len(verdict.candidates)} runs compared, {len(verdict.attempts)} times",
@@ -163,33 +204,14 @@ def failure(verdict: Verdict) -> GateError:
     )
 
 
+def corrected_text(verdict: Verdict) -> str:
+    """What a confidence became by asking several times; empty where it is as it was asked for."""
+    if verdict.confidence is None or verdict.asked == 1 or verdict.tested_at is None:
+        return ""
+    return f" (asked {verdict.asked} times, so {verdict.tested_at:.2%})"
+
+
 def _text(difference: Mapping[str, float]) -> str:
     if "low" not in difference:
         return f"{difference['value']:+.4f}"
     return f"{difference['value']:+.4f} [{difference['low']:+.4f}, {difference['high']:+.4f}]"
-
-
-def _verdict(
-    question: Question,
-    passed: bool,
-    names: tuple[str, str],
-    by_seed: Mapping[int, tuple[float, float]],
-    difference: Mapping[str, float],
-    test: str,
-    attempts: tuple[str, ...],
-    candidates: Mapping[str, float],
-) -> Verdict:
-    return Verdict(
-        gate=question.gate,
-        passed=passed,
-        metric=question.metric,
-        margin=question.margin,
-        confidence=question.confidence,
-        better=names[0],
-        than=names[1],
-        by_seed=by_seed,
-        difference=difference,
-        test=test,
-        attempts=attempts,
-        candidates=candidates,
-    )

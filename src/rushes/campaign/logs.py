@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rushes.campaign.gate import corrected_text
 from rushes.campaign.records import Figure, Opening, Result, Selection, Verdict
 from rushes.campaign.standing import Board, Spread, Standing, aggregate, baseline_of
 from rushes.stages import write_atomic
@@ -180,6 +181,7 @@ def _verdict(verdict: Verdict) -> list[str]:
     names = f"`{verdict.better or 'better'}` better than `{verdict.than or 'than'}`"
     asked = f"{names} by {verdict.margin:g} in {verdict.metric}"
     sure = "" if verdict.confidence is None else f", above 0 at {verdict.confidence:.0%} confidence"
+    sure += corrected_text(verdict)
     lines = [
         f"## Gate `{verdict.gate}`: {'passed' if verdict.passed else 'FAILED'}",
         "",
@@ -187,10 +189,10 @@ def _verdict(verdict: Verdict) -> list[str]:
         f"- found: {found}",
     ]
     if verdict.by_seed:
-        lines += ["", f"| seed | {verdict.better} | {verdict.than} | difference |", "|---|---|---|---|"]
+        lines += ["", f"| seed | {verdict.better} | {verdict.than} | gain |", "|---|---|---|---|"]
     for seed in sorted(verdict.by_seed, key=int):
         ours, theirs = verdict.by_seed[seed]
-        lines.append(f"| {seed} | {ours:.4f} | {theirs:.4f} | {ours - theirs:+.4f} |")
+        lines.append(f"| {seed} | {ours:.4f} | {theirs:.4f} | {verdict.gain(ours, theirs):+.4f} |")
     lines += ["", "Candidates by mean over seeds: " + (_ranked(verdict.candidates) or "none") + "."]
     if verdict.attempts:
         lines += ["", "Attempts:", "", *(f"{n}. {line}" for n, line in enumerate(verdict.attempts, start=1))]

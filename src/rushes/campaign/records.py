@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 State = Literal["done", "collapsed", "invalid", "failed"]
@@ -114,9 +114,16 @@ class Verdict:
         by_seed: seed -> value of ``better``, value of ``than``.
         difference: mean of the paired differences with its interval; ``n`` seeds, or clips where one seed is
             all there is. Without any key where no run of a side counts.
-        test: which test gave the interval, e.g. ``paired t over seeds``.
+        test: which test gave the interval, e.g. ``paired t over seeds``; begins with ``none`` where there is
+            none.
         attempts: one line for each time it was asked: runs spent, what was compared, difference.
         candidates: name -> mean of the metric over seeds, of every run that was looked at.
+        values: name -> seed -> the metric, of the same runs.
+        asked: how many times the gate was asked, this time included.
+        tested_at: confidence of the interval: that asked for, corrected for the times it was asked before,
+            ``1 - (1 - confidence) / asked``; without one asked for 0.95.
+        lower_is_better: of the metric; ``difference`` is positive where ``better`` is better all the same.
+        split: side of the data on which all of it was measured.
     """
 
     gate: str
@@ -131,6 +138,15 @@ class Verdict:
     test: str
     attempts: tuple[str, ...]
     candidates: Mapping[str, float]
+    values: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    asked: int = 1
+    tested_at: float | None = None
+    lower_is_better: bool = False
+    split: str = "val"
+
+    def gain(self, ours: float, theirs: float) -> float:
+        """By how much a value of ``better`` is better than one of ``than``."""
+        return theirs - ours if self.lower_is_better else ours - theirs
 
     @property
     def empty(self) -> str:

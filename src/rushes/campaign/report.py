@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rushes.campaign.gate import corrected_text
 from rushes.campaign.leaderboard import COSTS, LATENCY, figures_of
 from rushes.campaign.logs import Negative, negatives
 from rushes.campaign.records import Opening, Result, Selection, Verdict
@@ -73,13 +74,13 @@ def write_report(
 
 
 def in_order(board: Board, standings: Sequence[Standing]) -> list[Standing]:
-    """Runs from best to worst; those of which no seed counts last."""
+    """Runs from best to worst: first by how many seeds count, so that no run leads for having lost some."""
 
-    def rank(one: Standing) -> tuple[bool, float, str]:
+    def rank(one: Standing) -> tuple[int, float, str]:
         found = one.validation.get(board.metric)
         if found is None:
-            return True, 0.0, one.name
-        return False, found.mean if board.lower_is_better else -found.mean, one.name
+            return 0, 0.0, one.name
+        return -found.n, found.mean if board.lower_is_better else -found.mean, one.name
 
     return sorted(standings, key=rank)
 
@@ -97,7 +98,8 @@ def _runs(board: Board, standings: Sequence[Standing], results: Sequence[Result]
     note = (
         f"{len(results)} trials of {len(standings)} runs, {counted} count. {board.metric} on the validation "
         f"side, {better} is better. Over several seeds: mean with Student's t interval at 95 %; of one seed: "
-        "its own interval over clips. Small dots are seeds, diamonds the test side where it was opened."
+        "its own interval over clips. A run that lacks seeds stands below those that have more. "
+        "Small dots are seeds, diamonds the test side where it was opened."
     )
     parts: list[object] = [tag("style", Markup(STYLE)), _said(note)]
     lines = [line for one in standings if (line := _whisker(board, one, results)) is not None]
@@ -115,8 +117,8 @@ def _run(board: Board, one: Standing, others: Sequence[str]) -> Markup:
     cells = [
         join([one.name, " ", *_pills(one)]),
         one.group,
-        tag("td", f"{len(one.seeds)} of {sum(one.states.values())}", data_value=len(one.seeds)),
-        figure(main, one.lone),
+        tag("td", f"{len(one.seeds)} of {one.asked}", data_value=len(one.seeds)),
+        figure(main, one.lone, one.partial),
         number(None if main is None else main.sd),
         *(figure(one.validation.get(name)) for name in others),
     ]
@@ -156,7 +158,7 @@ def _whisker(board: Board, one: Standing, results: Sequence[Result]) -> Whisker 
         low, high = one.lone["low"], one.lone["high"]
     singles = tuple(value for result in own if (value := result.value(board.metric)) is not None)
     return Whisker(
-        one.name,
+        _marked(one),
         found.mean,
         low,
         high,
@@ -164,6 +166,11 @@ def _whisker(board: Board, one: Standing, results: Sequence[Result]) -> Whisker 
         None if test is None else test.mean,
         hint=f"{one.name} {found.mean:.4f}, {found.n} {'seed' if found.n == 1 else 'seeds'}",
     )
+
+
+def _marked(one: Standing) -> str:
+    """Name of a run in a plot, with the mark of a mean that lacks seeds."""
+    return one.name if one.partial is None else f"{one.name} ({one.partial})"
 
 
 def _trivial(board: Board, results: Sequence[Result]) -> dict[str, float]:
@@ -207,13 +214,14 @@ def _gate(verdict: Verdict) -> Markup:
         "span", "passed" if verdict.passed else "failed", class_="pill good" if verdict.passed else "pill bad"
     )
     sure = "" if verdict.confidence is None else f", and above 0 at {verdict.confidence:.0%} confidence"
+    sure += corrected_text(verdict)
     asked = f"{_compared(verdict)}; asked for {verdict.margin:+.4f}{sure}."
     rows = [
-        [f"seed {seed}", number(ours), number(theirs), number(ours - theirs, sign=True)]
+        [f"seed {seed}", number(ours), number(theirs), number(verdict.gain(ours, theirs), sign=True)]
         for seed, (ours, theirs) in sorted(verdict.by_seed.items(), key=lambda pair: int(pair[0]))
     ]
     attempts = tag("ol", *(tag("li", line) for line in verdict.attempts))
-    numbers = table(["", verdict.better, verdict.than, "difference"], rows) if rows else None
+    numbers = table(["", verdict.better, verdict.than, "gain"], rows) if rows else None
     return join([tag("h3", verdict.gate, " ", pill), tag("p", asked), numbers, attempts])
 
 
@@ -265,7 +273,7 @@ def _costs(board: Board, standings: Sequence[Standing]) -> Markup:
         return _said("No costs are known.")
     priced = [
         Priced(
-            one.name,
+            _marked(one),
             one.costs["bytes_int8"] / 1000,
             one.validation[board.metric].mean,
             one.validation[board.metric].low,

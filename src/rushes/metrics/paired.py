@@ -71,7 +71,8 @@ def paired_t(differences: ArrayLike, confidence: float = CONFIDENCE) -> Estimate
     """Mean of paired differences, one a seed, with Student's t interval.
 
     ``mean +- t * sd / sqrt(n)`` with n - 1 degrees of freedom (`scipy.stats.ttest_1samp`). It speaks of other
-    seeds on the same clips, not of other people.
+    seeds on the same clips, not of other people. Equal differences give an interval without width, which says
+    nothing about other seeds: who decides by it looks for that first.
 
     Args:
         differences: (n,) figure of one system less that of the other with the same seed, n at least 2.
