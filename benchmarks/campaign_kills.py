@@ -39,7 +39,7 @@ task: sounds
 name: small
 twin: {train: 4, val: 3, test: 3, clips: 32, difficulty: 0.0}
 preprocessing: {clip_s: 2.0}
-train: {epochs: 3, patience: 12, batch_size: 8, learning_rate: 0.005, checkpoint_every: 5, log_every: 1}
+train: {epochs: 2, patience: 12, batch_size: 8, learning_rate: 0.001, checkpoint_every: 5, log_every: 1}
 evaluate: {resamples: 200}
 deploy: {calibration: 16, runs: 10}
 """
@@ -51,22 +51,27 @@ metric: f1_macro
 phases:
   - name: base
     runs:
-      teacher: {set: {model: {net: crnn}, train.epochs: 1}}
+      teacher: {set: {model: {net: crnn}, train.epochs: 1, train.learning_rate: 0.0003}}
       student: {}
       cbam: {set: {model: {net: tinycnn, attention: cbam}}, control: student}
   - name: gate
     gate:
       better: [teacher]
       than: [student, cbam]
-      margin: 0.02
       otherwise:
         budget: 2
         runs:
-          teacher-tuned: {set: {model: {net: crnn}}, grid: {train.epochs: [2, 6]}, control: teacher}
+          teacher-tuned:
+            set: {model: {net: crnn}}
+            cells:
+              - {train.epochs: 1, train.learning_rate: 0.0005}
+              - {train.epochs: 8, train.learning_rate: 0.005}
+            control: teacher
   - name: kd
+    after: gate
     runs:
       pupil:
-        take: {distil.teacher.model: teacher-tuned.model, distil.teacher.train: teacher-tuned.train}
+        take: {distil.teacher.model: gate.model, distil.teacher.train: gate.train}
         grid: {distil.soft_weight: [0.3, 0.9]}
         control: student
 select: [gate, student, cbam, pupil]
