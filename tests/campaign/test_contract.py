@@ -17,8 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from rushes.campaign.contract import check_run, state_of
+from rushes.campaign.contract_sounds import asked_of, check_reload
 from rushes.campaign.contract_values import Fault, check_losses, figures_of_confusion
 from rushes.models.sound import build, load, save, weights_sha256
+from rushes.predict.sounds.table import logits_array
 from rushes.runs.proof import proof
 from rushes.runs.run import Run
 from rushes.runs.work import perform
@@ -268,6 +270,35 @@ def test_predictions_changed_with_their_hash_are_found(finished, board, edit, ev
         assert found == []  # a table has no order; keys have
     else:
         assert state_of(found) == "invalid"
+
+
+def test_no_answer_of_a_large_side_is_passed_over(finished):
+    """One changed with its figures, the second of many: the net is asked about all."""
+    sides = "source.shares={train: 0.2, val: 0.75, test: 0.05}"
+    run = finished.do(sides, "train.epochs=1", "train.patience=1")
+
+    def edit(rows: list) -> list:
+        assert len(rows) > 64
+        return [rows[0], [rows[1][0] + 1e-3, *rows[1][1:]], *rows[2:]]
+
+    answered(column("logits", edit), run)
+    redone(run, "evaluate")
+    assert [fault.check for fault in check_reload_of(run)] == ["reload"]
+
+
+def check_reload_of(run: Run) -> list[Fault]:
+    table = pq.read_table(run.folder("predict") / "predictions.parquet", memory_map=False)
+    return list(check_reload(run, table, logits_array(table, len(run.contract.labels))))
+
+
+def test_of_a_very_large_side_the_keys_with_the_lowest_hashes_are_asked():
+    keys = [f"clip{number}" for number in range(1000)]
+    asked = asked_of(keys, 100)
+    assert len(asked) == 100
+    assert {keys[number] for number in asked} == {keys[::-1][number] for number in asked_of(keys[::-1], 100)}
+    assert min(asked) < 50
+    assert max(asked) > 950
+    assert list(asked_of(keys, 1000)) == list(range(1000))
 
 
 def test_weights_changed_with_all_hashes_are_found(finished, board):

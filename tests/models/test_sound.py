@@ -18,6 +18,7 @@ from rushes.models.sound import (
     WEIGHTS_FILE,
     best_device,
     build,
+    float32_on,
     infer,
     load,
     parameters,
@@ -286,3 +287,16 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path):
     save_file(tensors, tmp_path / WEIGHTS_FILE)
     with pytest.raises(ModelError, match=r"far.bias has values that are not finite"):
         load(tmp_path)
+
+
+def test_a_gpu_computes_in_float32_while_it_infers_and_then_as_before():
+    def settings() -> tuple:
+        cudnn = torch.backends.cudnn
+        return cudnn.enabled, cudnn.allow_tf32, cudnn.deterministic
+
+    before = settings()
+    with float32_on(torch.device("cpu")):
+        assert settings() == before
+    with float32_on(torch.device("cuda")):
+        assert settings() == (True, False, True)
+    assert settings() == before

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -159,11 +160,19 @@ def passes(spectrograms: Tensor) -> tuple[Tensor, ...]:
     return spectrograms.split(PASS) if spectrograms.device.type == "cpu" else (spectrograms,)
 
 
+def float32_on(device: torch.device) -> AbstractContextManager[None]:
+    """While it is open, cuDNN computes in float32 and by the same algorithms each time; then as before."""
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+
+
 def infer(net: SoundNet, features: Iterable[NDArray], batch_size: int) -> NDArray[np.float32]:
     """Logits of spectrograms, on the device of the net, which is left in evaluation mode.
 
     Every forward pass has one shape, the last one being filled up, so that the logits of a sound do not
-    depend on how many follow it.
+    depend on how many follow it. Convolutions and recurrences are computed in float32 on a GPU as well, where
+    cuDNN by default rounds what it multiplies to 10 bits (TF32).
 
     Args:
         net: asked as it is.
@@ -181,7 +190,7 @@ def infer(net: SoundNet, features: Iterable[NDArray], batch_size: int) -> NDArra
     device = next(net.parameters()).device
     size = PASS if device.type == "cpu" else batch_size
     shape, found, asked = net.contract.shape, [], iter(features)
-    with torch.no_grad():
+    with torch.no_grad(), float32_on(device):
         while part := list(islice(asked, size)):
             batch = np.zeros((size, 1, *shape), np.float32)
             for row, spectrogram in zip(batch, part, strict=False):
