@@ -85,6 +85,11 @@ class CampaignFolder:
                 cure="write both files' lines into one, numbered in order of time, and put it in both places",
             )
 
+    def sweep(self) -> None:
+        """Remove what a killed campaign left half written; under its lock, nobody else writes here."""
+        for stale in self.path.rglob(".*.tmp"):
+            stale.unlink(missing_ok=True)
+
     def send(self) -> None:
         """Send what is not elsewhere yet, openings first.
 

@@ -135,6 +135,8 @@ class Runner:
     def run(self) -> GateError | None:
         """Go through all phases and write all files; the error of the first gate that failed for good."""
         self.folder.begin(self.campaign.path)
+        if self.work:  # who only looks has no lock
+            self.folder.sweep()
         if self.trackers:
             self._mirror = Trackers(self.trackers, self.folder.path, self.campaign.name, report=self.show.say)
         ended: dict[str, bool] = {}
