@@ -163,7 +163,7 @@ def change(path: tuple, to: Callable[[Any], Any]) -> Callable[[dict], None]:
 MODEL = ("systems", "model", "f1_macro")
 EDITS = {
     "figure raised": change((*MODEL, "value"), lambda value: value - 0.01),
-    "last digit": change((*MODEL, "value"), lambda value: np.nextafter(value, 0)),
+    "eighth digit": change((*MODEL, "value"), lambda value: value * (1 - 1e-8)),
     "interval": change((*MODEL, "low"), lambda value: value + 0.001),
     "interval turned": change(MODEL, lambda one: one | {"low": one["high"], "high": one["low"] - 0.1}),
     "figure blank": change((*MODEL, "value"), lambda value: None),

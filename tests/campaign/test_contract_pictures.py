@@ -34,16 +34,31 @@ def test_keys_that_are_lost_doubled_or_strange_are_told():
     assert told(["a", "b", "z"]) == ["2 keys are not those of the dataset, e.g. c"]
 
 
-def test_values_are_compared_to_the_last_digit_wherever_they_stand():
-    said = {"a": [{"b": 0.1 + 0.2}], "c": None, "d": []}
-    assert contradictions(said, {"a": [{"b": 0.30000000000000004}], "c": None, "d": []}) == []
-    assert contradictions(said, {"a": [{"b": 0.3}], "c": 0, "d": [1]}) == [
-        ("a.0.b", 0.30000000000000004, 0.3),
+def test_values_are_compared_wherever_they_stand():
+    said = {"a": [{"b": 0.3}], "c": None, "d": []}
+    assert contradictions(said, {"a": [{"b": 0.1 + 0.2}], "c": None, "d": []}) == []
+    assert contradictions(said, {"a": [{"b": 0.3 + 1e-8}], "c": 0, "d": [1]}) == [
+        ("a.0.b", 0.3, 0.3 + 1e-8),
         ("c", None, 0),
         ("d", [], "(nothing)"),
         ("d.0", "(nothing)", 1),
     ]
     assert contradictions({"a": 1}, {"a": 1, "b": 2}) == [("b", "(nothing)", 2)]
+
+
+def test_floats_agree_to_their_last_digits_and_all_else_exactly():
+    def differ(said, found) -> bool:
+        return bool(contradictions({"a": said}, {"a": found}))
+
+    assert not any(differ(of, of * (1 + 1e-11)) for of in (0.7, -3.5, 1e6, 1e-6))
+    assert all(differ(of, of * (1 + 1e-7)) for of in (0.7, -3.5, 1e6, 1e-2))
+    assert not differ(0.0, 1e-17)
+    assert differ(0.0, 1e-9)
+    assert differ(10**12, 10**12 + 1)
+    assert differ("0.5", 0.5)
+    assert differ("snore", "snore ")
+    assert differ(1, True)
+    assert differ(float("nan"), 0.5)
 
 
 def test_numbers_that_are_not_finite_are_placed():

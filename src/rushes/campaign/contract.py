@@ -216,7 +216,7 @@ def _losses(run: Run) -> Iterable[Fault]:
 
 
 def _again(run: Run) -> Iterable[Fault]:
-    """Evaluating the predictions once more gives the same figures to the last digit."""
+    """Evaluating the predictions once more gives the same figures, see `contradictions`."""
     stored = run.metrics()
     where = str(run.folder("evaluate") / METRICS_FILE)
     if odd := not_finite(stored):

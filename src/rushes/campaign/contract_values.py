@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isclose, isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOLERANCE = 1e-9
+"""By which a figure measured once more may differ, as a share of it: another processor or another numpy adds
+in another order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,12 @@ def not_finite(value: Any, place: str = "") -> list[str]:
 
 
 def contradictions(said: Any, found: Any) -> list[tuple[str, Any, Any]]:
-    """Where two JSON values differ: place, the first's, the second's; floats to the last digit.
+    """Where two JSON values differ: place, the first's, the second's.
 
+    Whole numbers and text are compared exactly, two floats to a share of 1e-9 (or, below 1e-3, to 1e-12).
+
+    >>> contradictions({"a": 1, "b": [2, 3.0]}, {"a": 1, "b": [2, 3.0 + 1e-12]})
+    []
     >>> contradictions({"a": 1, "b": [2, 3]}, {"a": 1, "b": [2, 4]})
     [('b.1', 3, 4)]
     """
@@ -83,8 +89,14 @@ def contradictions(said: Any, found: Any) -> list[tuple[str, Any, Any]]:
     return [
         (place, ours.get(place, absent), theirs.get(place, absent))
         for place in places
-        if place not in ours or place not in theirs or ours[place] != theirs[place]
+        if place not in ours or place not in theirs or not _agree(ours[place], theirs[place])
     ]
+
+
+def _agree(said: Any, found: Any) -> bool:
+    if type(said) is float and type(found) is float:
+        return isclose(said, found, rel_tol=TOLERANCE, abs_tol=1e-3 * TOLERANCE)
+    return type(said) is type(found) and said == found
 
 
 def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
