@@ -232,5 +232,36 @@ def test_no_distillation_without_an_honest_control(opened: Open, control: str):
     if control:  # the teacher of this campaign learns from a teacher itself
         text = text.replace("teacher: {set: {", "teacher: {set: {distil.temperature: 2, ")
     found = faults(opened, text)
-    assert any("pupil learns from a teacher, and its control is" in fault for fault in found)
-    assert all("add control: student" in fault for fault in found)
+    of_pupil = [fault for fault in found if "pupil learns from a teacher, and its control is" in fault]
+    assert [fault.endswith("add control: student") for fault in of_pupil] == [True]
+
+
+def test_the_control_of_a_pupil_is_the_same_net(opened: Open):
+    text = (HEAD + PHASES).replace("grid:", "set: {model.attention: cbam}\n        grid:")
+    (found,) = faults(opened, text)
+    assert found == (
+        "c.yaml:16: pupil learns from a teacher, and its control is student, another net "
+        "(model.attention null in place of cbam); what that gains can only be told from the same "
+        "net without distil: add a run of this net without distil, and its name as control"
+    )
+    grid = "student: {set: {model.attention: cbam}, grid: {model.kernel: [3, 7]}}"
+    wide = text.replace("student: {}", grid)
+    opened(wide)  # of a group one net that is the pupil's is enough
+    other = wide.replace("model.attention: cbam}\n", "model.attention: cbam, model.kernel: 11}\n")
+    assert "another net (model.kernel 3 in place of 11)" in faults(opened, other)[0]
+
+
+@pytest.mark.parametrize(
+    ("metric", "seeds", "holds"),
+    [("f1_macro", "[0]", True), ("accuracy", "[0]", False), ("accuracy", "[0, 1]", True)],
+)
+def test_a_confidence_that_nothing_can_tell_is_refused(opened: Open, metric: str, seeds: str, holds: bool):
+    text = (HEAD + PHASES).replace("f1_macro", f"{metric}\nseeds: {seeds}")
+    sure = text.replace("margin: 0.03", "margin: 0.03, confidence: 0.95")
+    opened(text)
+    if holds:
+        opened(sure)
+        return
+    (found,) = faults(opened, sure)
+    assert found.startswith("c.yaml:9: the gate gate can never pass: one seed has no spread")
+    assert "not for accuracy of sounds: write two seeds or more, or leave confidence out" in found

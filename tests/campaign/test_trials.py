@@ -45,7 +45,7 @@ phases:
     runs:
       pupil:
         take: {model: cbam.model, distil.teacher.model: gate.model, distil.teacher.train: gate.train}
-        cells: [{distil.soft_weight: 0.3, model.kernel: 11}, {distil.soft_weight: 0.9}]
+        cells: [{distil.soft_weight: 0.3, model.kernel: 3}, {distil.soft_weight: 0.9}]
         control: cbam
 select: [gate, cbam, pupil]
 reasons: {cbam: too small, cbam-reduction4-kernel3: too narrow}
@@ -107,7 +107,7 @@ def test_sections_come_from_the_winner_of_the_same_seed(opened: Open):
             "crnn",
             32,
         )  # through what the winner took itself
-        assert (recipe.model.reduction, recipe.model.kernel) == (8, 11)  # the cell goes before what is taken
+        assert (recipe.model.reduction, recipe.model.kernel) == (8, 3)  # the cell goes before what is taken
         assert recipe.distil.soft_weight == 0.3
     assert campaign.recipe_of(others[0]).model.kernel == 7
 
@@ -159,7 +159,7 @@ def test_recipes_must_hold_whoever_wins(opened: Open):
         opened(
             text.replace("take: {model: cbam.model,", "take: {model: gate.model,")
             .replace(
-                "{distil.soft_weight: 0.3, model.kernel: 11}",
+                "{distil.soft_weight: 0.3, model.kernel: 3}",
                 "{distil.soft_weight: 0.3, model.attention: cbam}",
             )
             .replace("[teacher, student]", "[student, teacher]")
@@ -218,7 +218,7 @@ def test_names_are_short_safe_and_tell_runs_apart(opened: Open):
         "a-pattern__P_label__a_.._b_"
     ]
     both = "{set: {model.net: crnn}, grid: {train.epochs: [1], distil.teacher.train.epochs: [2]}, control: b}"
-    both = f"{both}, b: {{}}"
+    both = f"{both}, b: {{set: {{model.net: crnn}}}}"
     assert runs_named(opened, both)[0] == "a-train_epochs1-teacher_train_epochs2"
 
 

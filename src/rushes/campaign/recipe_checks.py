@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rushes.campaign.cells import Cell
+from rushes.campaign.gate import CLIP_TESTS
 from rushes.campaign.recipes import Recipes, Winners
 from rushes.errors import RecipeError
 from rushes.recipe import Recipe
@@ -34,6 +35,7 @@ def check_recipes(
     if not found:
         yield from _with_other_winners(recipes, stand_ins, candidates)
     yield from _without_control(recipes, resolved)
+    yield from _without_test(recipes, resolved)
 
 
 def _checked(recipes: Recipes, cell: Cell, winners: Winners) -> tuple[Recipe | None, list[str]]:
@@ -59,23 +61,55 @@ def _with_other_winners(
 
 
 def _without_control(recipes: Recipes, resolved: Mapping[str, Recipe | None]) -> Iterator[str]:
-    """Groups that learn from a teacher and are compared with nothing that does not."""
+    """Groups that learn from a teacher and are not compared with the same net without one."""
     for group, cells in recipes.names.groups.items():
-        if not any(_distils(resolved[cell.name]) for cell in cells):
+        control = cells[0].entry.control
+        rivals = [] if control is None else [resolved[cell.name] for cell in recipes.names.some(control)]
+        pupils = [recipe for cell in cells if _distils(recipe := resolved[cell.name])]
+        wrong = [(pupil, why) for pupil in pupils if (why := _dishonest(control, rivals, pupil)) is not None]
+        if not wrong:
             continue
-        control, place = cells[0].entry.control, cells[0].place
-        honest = control is not None and not any(
-            _distils(resolved[cell.name]) for cell in recipes.names.some(control)
+        pupil, why = wrong[0]
+        where = recipes.document.where((*cells[0].place, "control"))
+        known = ((name, recipe) for name, recipe in resolved.items() if recipe is not None)
+        same = [name for name, recipe in known if not _distils(recipe) and recipe.model == pupil.model]
+        hint = f"control: {same[0]}" if same else "a run of this net without distil, and its name as control"
+        yield (
+            f"{where}: {group} learns from a teacher, and its control is {why}; "
+            f"what that gains can only be told from the same net without distil: add {hint}"
         )
-        if not honest:
-            where = recipes.document.where((*place, "control"))
-            plain = [name for name, recipe in resolved.items() if recipe and not _distils(recipe)]
-            nets = {name: resolved[name].model for name in [*plain, cells[0].name] if resolved[name]}
-            plain = [name for name in plain if nets[name] == nets.get(cells[0].name)] or plain
-            hint = f"control: {plain[0]}" if plain else "a run without distil, and its name as control"
+
+
+def _dishonest(control: str | None, rivals: Sequence[Recipe | None], pupil: Recipe) -> str | None:
+    """What is wrong with a pupil's control; of a group one net that is the pupil's is enough."""
+    if control is None or any(map(_distils, rivals)):
+        return control or "nothing"
+    known = [rival.model for rival in rivals if rival is not None]
+    if not known or pupil.model in known:
+        return None
+    ours, theirs = (model.model_dump(mode="json") for model in (pupil.model, known[0]))
+    keys = [key for key in sorted(ours.keys() | theirs.keys()) if ours.get(key) != theirs.get(key)]
+    shown = [["null" if net.get(key) is None else str(net[key]) for key in keys] for net in (theirs, ours)]
+    off = ", ".join(f"model.{key} {a} in place of {b}" for key, a, b in zip(keys, *shown, strict=True))
+    return f"{control}, another net ({off})"
+
+
+def _without_test(recipes: Recipes, resolved: Mapping[str, Recipe | None]) -> Iterator[str]:
+    """Gates that ask for a confidence which nothing can tell."""
+    manifest = recipes.names.manifest
+    tasks = {recipe.task for recipe in resolved.values() if recipe is not None}
+    untold = [task for task in sorted(tasks) if (task, manifest.metric) not in CLIP_TESTS]
+    if len(manifest.seeds) > 1 or not untold:
+        return
+    tests = ", ".join(f"{metric} of {task}" for task, metric in sorted(CLIP_TESTS))
+    for name, number in recipes.names.gates.items():
+        gate = manifest.phases[number].gate
+        if gate is not None and gate.confidence is not None:
+            where = recipes.document.where(("phases", number, "gate", "confidence"))
             yield (
-                f"{where}: {group} learns from a teacher, and its control is {control or 'nothing'}; "
-                f"what that gains can only be told from the same net without distil: add {hint}"
+                f"{where}: the gate {name} can never pass: one seed has no spread, "
+                f"and over clips there is a test for {tests}, not for "
+                f"{manifest.metric} of {untold[0]}: write two seeds or more, or leave confidence out"
             )
 
 
