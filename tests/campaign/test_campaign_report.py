@@ -150,7 +150,15 @@ def test_the_test_side_is_shown_where_it_was_opened_only(tmp_path, board, some):
     text, _ = written(tmp_path, board, some, **opened)
     assert "Sealed" not in text
     assert "selection 0123456789ab" in text
+    assert "Opened once for" in text
     assert "0.5500" in text
+    first = opened["openings"][0]
+    again = [first, replace(first, group="small"), replace(first, selection="fedcba9876543210")]
+    text, _ = written(tmp_path, board, some, **(opened | {"openings": again}))
+    assert "Opened 2 times for" in text
+    looks = [row for row in row_of(text, "tinycnn") if "selection" in row]
+    assert ["tinycnn, small, selection 0123456789ab" in row for row in looks] == [True, False]
+    assert "tinycnn, selection fedcba987654" in looks[1]
 
 
 def test_a_gate_shows_every_number(tmp_path, board, some):

@@ -244,14 +244,21 @@ def _test_side(
         return _said("Sealed: nothing was selected on it, and nobody has looked at it.")
     by_name = {one.name: one for one in standings}
     others = [name for name in figures_of(board)[1:] if any(name in one.test for one in standings)]
-    looks = {one.name: f"{one.group}, selection {one.selection[:12]}" for one in openings}
+    looks: dict[tuple[str, str], list[str]] = {}
+    for look in openings:
+        looks.setdefault((look.selection, look.name), []).append(look.group)
     rows = []
-    for name, said in looks.items():
+    for (selection, name), groups in looks.items():
         one = by_name.get(name)
         test, seen = ({}, {}) if one is None else (one.test, one.validation)
+        said = f"{', '.join(groups)}, selection {selection[:12]}"
         cells = [figure(side.get(board.metric)) for side in (seen, test)]
         rows.append([name, said, *cells, *(figure(test.get(other)) for other in others)])
-    note = "Opened once for what was chosen on the validation side; every look is listed here."
+    times = len({selection for selection, _ in looks})
+    note = (
+        f"Opened {'once' if times == 1 else f'{times} times'} for what was chosen on the validation side; "
+        "every look is listed here, by selection and run, with what the run shows now."
+    )
     head = ["run", "opened for", f"validation {board.metric}", f"test {board.metric}", *others]
     chosen = tag(
         "ul",
