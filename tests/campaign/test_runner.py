@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ from rushes.campaign.live import Show
 from rushes.campaign.runner import Runner
 from rushes.campaign.trials import open_campaign
 from rushes.cli import app
+from rushes.engine.cluster import import_ray
 from rushes.errors import GateError, StageError
 from rushes.storage import open_workspace
 
@@ -411,12 +413,14 @@ def test_one_campaign_at_a_time_works_in_a_folder(copy: Job):
 
 @pytest.fixture(scope="module")
 def failing(whole, tmp_path_factory) -> tuple[Job, Runner]:
-    """A class of which there is no sound; classes of which there are none at all; and a run that is well."""
+    """A class of which there is no sound; classes of which there are none at all; and runs that are well."""
     sounds = {"preprocessing.labels": ["quiet", "breathe", "snore", "cough"]}
     nobody = {"preprocessing.labels": ["cough", "hum"]}
     runs = {"good": {}, "absent": {"set": sounds}, "none": {"set": nobody}}
     job = whole[0].copied(tmp_path_factory.mktemp("failing"))
-    job = job.saying(campaign="failing", phases=[{"name": "base", "runs": runs}], select=["good"], reasons={})
+    late = {"name": "next", "after": "base", "runs": {"late": {"set": NOTHING}}}
+    phases = [{"name": "base", "runs": runs}, late]
+    job = job.saying(campaign="failing", phases=phases, select=["good"], reasons={})
     runner, failure = job.go()
     assert failure is None
     return job, runner
@@ -428,13 +432,14 @@ def test_a_run_that_fails_stops_no_other_and_keeps_the_seal(failing):
         ("good-s0", "done"),
         ("absent-s0", "failed"),
         ("none-s0", "failed"),
+        ("late-s0", "collapsed"),  # a phase has ended, however its runs did
     ]
     assert "TrainError: class_weights are to be balanced" in runner.results["absent-s0"].error
     assert "SourceError: none of 96 sounds has a class among cough, hum" in runner.results["none-s0"].error
     # A net that cannot be trained never will be; recordings that are not there may come.
     assert runner.waiting == {"test side": "sealed while none-s0 may still be done"}
     assert job.openings() == []
-    assert [row["name"] for row in job.rows()] == ["good"]
+    assert [row["name"] for row in job.rows()] == ["good", "late"]
     negatives = job.read("negative-results.md")
     assert "no training sound is of class cough" in negatives
     assert "`test side`: sealed while" in job.read("decisions.md")
@@ -449,6 +454,7 @@ def test_a_campaign_with_failed_runs_ends_with_1_and_tries_them_again(failing):
         "good": "done",
         "absent": "failed",
         "none": "failed",
+        "late": "collapsed",
     }
     assert list(told.json["not_done"]) == ["test side"]
 
@@ -701,6 +707,28 @@ def test_ctrl_c_stops_the_workers_and_the_command_resumes(whole, tmp_path, monke
 def _children(pid: int) -> Iterator[int]:
     for task in Path(f"/proc/{pid}/task").iterdir():
         yield from map(int, (task / "children").read_text().split())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra: rushes[cluster]")
+def test_a_cluster_does_the_same_runs_in_a_workspace_of_a_relative_path(whole, tmp_path, monkeypatch):
+    """Teacher, logits and runs are units of the cluster, in whatever folder its processes were started."""
+    import_ray()
+    from ray.cluster_utils import Cluster
+
+    reference, _ = whole
+    monkeypatch.chdir(tmp_path)
+    job = replace(reference, workspace=Path("relative"))
+    [features] = reference.workspace.glob("features-*")  # its recipe decodes in one process, not on a cluster
+    shutil.copytree(features, job.workspace / features.name)
+    head = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        told = job.tell("run", "--engine", "ray", "--address", cluster.address, "--workers", "1")
+    finally:
+        cluster.shutdown()
+    assert told.code == 0, told.err
+    assert job.timeless() == reference.timeless()
 
 
 # --- the earlier study, and the task of pictures -----------------------------------------------------------
