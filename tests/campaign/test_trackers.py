@@ -13,15 +13,20 @@ from socket import create_server
 import pytest
 
 import rushes.campaign.trackers as module
-from rushes.campaign.trackers import TRACKERS, Trackers, flat, ordered
+from rushes.campaign.trackers import RUN_NAME, TRACKERS, Trackers, file_name, flat, ordered
 from rushes.errors import RushesError
 
 CONFIG = {"model": {"net": "tinycnn", "attention": None}, "train": {"epochs": 2, "class_weights": [1.0, 5.5]}}
 STEPS = [
-    {"event": "step", "step": 10, "loss": 1.5, "note": "x", "early": True},
-    {"event": "step", "step": 20, "loss": 0.75},
-    {"event": "validation", "step": 20, "f1_macro": 0.5},
+    {"kind": "train", "step": 10, "loss": 1.5, "note": "x", "early": True},
+    {"kind": "train", "step": 20, "loss": 0.75},
+    {"kind": "validation", "step": 20, "loss": 0.875, "f1_macro": 0.5},
 ]
+LOGGED = {
+    "train/loss": [(10, 1.5), (20, 0.75)],
+    "validation/loss": [(20, 0.875)],
+    "validation/f1_macro": [(20, 0.5)],
+}
 SUMMARY = {"f1_macro": 0.5, "bytes_int8": 25374.0}
 
 
@@ -147,7 +152,7 @@ def test_figures_come_back_from_the_library(name, tmp_path, monkeypatch):
         assert asked() == []
     assert not list(home.iterdir())
     config, steps, summary = READ[name](tmp_path, "cbam-k3-s42")
-    assert steps == {"loss": [(10, 1.5), (20, 0.75)], "f1_macro": [(20, 0.5)]}
+    assert steps == LOGGED
     assert summary.items() >= SUMMARY.items()
     if name == "wandb":
         (path,) = (tmp_path / "trackers" / "wandb").iterdir()
@@ -208,7 +213,7 @@ from pathlib import Path
 from rushes.campaign.trackers import MLflow
 tracker = MLflow(Path(sys.argv[1]), "sleep")
 run = tracker._client.create_run(tracker._experiment, run_name="a-s1", tags={tracker.TAG: "a-s1"})
-tracker._client.log_metric(run.info.run_id, "loss", 99.0, step=10)
+tracker._client.log_metric(run.info.run_id, "train/loss", 99.0, step=10)
 """
     store = tmp_path / "trackers" / "mlflow"
     subprocess.run(
@@ -221,7 +226,7 @@ tracker._client.log_metric(run.info.run_id, "loss", 99.0, step=10)
     opened(tmp_path, "tensorboard", "mlflow", said=said).log_run("a-s1", CONFIG, STEPS, SUMMARY)
     assert said == []
     for name in ("tensorboard", "mlflow"):
-        assert READ[name](tmp_path, "a-s1")[1]["loss"] == [(10, 1.5), (20, 0.75)]
+        assert READ[name](tmp_path, "a-s1")[1] == LOGGED
     assert not torn.exists()
 
 
@@ -256,10 +261,35 @@ def test_a_tracker_that_hangs_is_ended(tmp_path):
 def test_what_cannot_be_logged_is_refused_at_once(tmp_path):
     with pytest.raises(RushesError, match="no tracker is called mlfow"):
         opened(tmp_path, "mlfow")
-    for name in ("../a", "a/b", "", ".a", "a" * 101, "ä"):
-        with pytest.raises(RushesError, match="cannot be called"):
-            opened(tmp_path, "tensorboard").log_run(name, CONFIG, STEPS, SUMMARY)
     assert not list(tmp_path.iterdir())
+
+
+def test_any_name_of_a_run_is_that_of_a_file():
+    strange = ("../a", "a/b", "", ".a", "a" * 101, "ä", "x1e+20-s0", "x1e_20-s0+", "\ud800", "a" * 101 + "b")
+    found = {name: file_name(name) for name in strange}
+    assert all(RUN_NAME.fullmatch(as_) for as_ in found.values())
+    assert len({*found.values()}) == len(strange)
+    assert file_name("a" * 100) == "a" * 100
+
+
+def test_a_run_of_a_strange_name_is_logged_once(tmp_path):
+    said: list[str] = []
+    name = f"{'grid-learning_rate' * 6}1e+20-s0"
+    for _ in range(2):
+        opened(tmp_path, "tensorboard", said=said).log_run(name, CONFIG, STEPS, SUMMARY)
+    assert said == []
+    (made,) = (tmp_path / "trackers" / "tensorboard").iterdir()
+    assert made.name == file_name(name)
+    assert of_tensorboard(tmp_path, made.name)[1] == LOGGED
+
+
+def test_what_cannot_be_written_down_stops_no_campaign(tmp_path):
+    said: list[str] = []
+    trackers = Trackers(("tensorboard",), tmp_path, "sleep", report=said.append)
+    for _ in range(2):
+        trackers.log_run("a-s1", {"model": object()}, STEPS, SUMMARY)
+    assert len(said) == 1
+    assert "all else goes on" in said[0]
 
 
 def test_a_missing_library_is_named_with_its_cure(tmp_path):
@@ -284,6 +314,20 @@ except RushesError as error:
 def test_forms():
     assert doctest.testmod(module).failed == 0
     assert flat({"a": {}, "b": True}) == {"a": "{}", "b": True}
-    assert ordered([{"step": 1, "x": None, "y": "z", "done": True}]) == []
-    with pytest.raises(KeyError):
-        ordered([{"loss": 1.0}])
+    assert (
+        ordered([{"step": 1, "x": None, "y": "z", "done": True}, {"loss": 1.0}, {"step": "2", "a": 1}]) == []
+    )
+    assert ordered([{"step": 1, "a": 1}, {"step": 1, "a": 2, "b": 3}]) == [(1, {"a": 2.0, "b": 3.0})]
+
+
+def test_steps_that_begin_anew_are_another_phase():
+    one = [{"kind": "train", "step": n, "loss": n / 2} for n in (1, 2)]
+    seen = {"kind": "validation", "step": 2, "loss": 9}
+    assert [step for step, _ in ordered([*one, seen])] == [1, 2]
+    assert ordered([*one, seen, *one, seen, one[0], one[0]]) == [
+        (1, {f"phase{n}/train/loss": 0.5 for n in (1, 2, 3, 4)}),
+        (
+            2,
+            {f"phase{n}/{kind}/loss": x for n in (1, 2) for kind, x in (("train", 1.0), ("validation", 9.0))},
+        ),
+    ]

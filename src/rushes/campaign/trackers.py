@@ -38,9 +38,10 @@ from rushes.stages import canonical_json, write_json
 
 TrackerName = Literal["tensorboard", "mlflow", "wandb"]
 Step = Mapping[str, Any]
-"""``step``, a whole number, and figures by name; what is not a number is passed over."""
+"""``step``, a whole number, perhaps ``kind``, and figures by name; what is not a number is passed over."""
 
-RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+LONGEST_NAME = 100
+RUN_NAME = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{LONGEST_NAME - 1}}}")
 TIMEOUT_S = 300.0
 
 QUIET = {
@@ -267,32 +268,36 @@ class Trackers:
         """Log a run in every tracker that does not have it and has not failed before.
 
         A run is known by its name and its config: with another config it is logged again, under its name and
-        six digits of the config's hash.
+        six digits of the config's hash. A name that cannot be a file's is changed, see :func:`file_name`.
 
-        Raises:
-            RushesError: ``name`` cannot be a file's name.
+        Nothing that goes wrong is raised: it is reported, and the tracker gets no more runs.
         """
-        if RUN_NAME.fullmatch(name) is None:
-            raise RushesError(
-                f"a run cannot be called {name!r}", cure="letters, digits, _, - and . up to 100"
-            )
-        identity = sha256(canonical_json(config).encode()).hexdigest()
-        waiting = [
-            (tracker, as_) for tracker in self._working if (as_ := self._free(tracker, name, identity))
-        ]
-        if not waiting:
-            return
-        run = {"config": config, "steps": [dict(step) for step in steps], "summary": dict(summary)}
-        for tracker, as_ in waiting:
+        known_as, events = file_name(name), list(steps)
+        for tracker in tuple(self._working):
             try:
-                self._log(tracker, {**run, "campaign": self._campaign, "name": as_})
-                write_json(self._marker(tracker, as_), {"config_sha256": identity})
-            except (RushesError, OSError) as error:
+                self._log_once(tracker, known_as, config, events, summary)
+            except Exception as error:  # of a mirror; the campaign is not to end for it
                 self._working.remove(tracker)
                 self._report(f"{error}\n  {tracker} gets no more runs of this campaign; all else goes on")
 
     def close(self) -> None:
         """Nothing is left to write: every run was written by a process that has ended."""
+
+    def _log_once(
+        self,
+        tracker: TrackerName,
+        name: str,
+        config: Mapping[str, Any],
+        steps: Sequence[Step],
+        summary: Mapping[str, float],
+    ) -> None:
+        identity = sha256(canonical_json(config).encode()).hexdigest()
+        as_ = self._free(tracker, name, identity)
+        if as_ is None:
+            return
+        run = {"config": config, "steps": [dict(step) for step in steps], "summary": dict(summary)}
+        self._log(tracker, {**run, "campaign": self._campaign, "name": as_})
+        write_json(self._marker(tracker, as_), {"config_sha256": identity})
 
     def _free(self, tracker: TrackerName, name: str, identity: str) -> str | None:
         """The name under which a run is to be logged; None where it was."""
@@ -354,21 +359,51 @@ def flat(config: Mapping[str, Any], above: str = "") -> dict[str, str | float | 
     return found
 
 
-def ordered(steps: Iterable[Step]) -> list[tuple[int, dict[str, float]]]:
-    """Figures by step, in order; what one step says twice counts as it was said last.
+def file_name(name: str) -> str:
+    """A run's name as a file's: letters, digits, _, - and ., up to 100; another name by its hash as well.
 
-    >>> ordered([{"step": 10, "loss": 0.5}, {"step": 5, "loss": 1, "note": "x"}, {"step": 10, "f1": 0.7}])
-    [(5, {'loss': 1.0}), (10, {'loss': 0.5, 'f1': 0.7})]
+    >>> file_name("cbam-r4-k3-s42"), file_name("lr1e+20-s0"), file_name("../a")
+    ('cbam-r4-k3-s42', 'lr1e_20-s0-df9dd398', '_._a-61b4c98b')
     """
-    found: dict[int, dict[str, float]] = {}
-    for step in steps:
-        figures = {
-            name: float(value)
-            for name, value in step.items()
+    if RUN_NAME.fullmatch(name):
+        return name
+    clean = re.sub(r"^[^A-Za-z0-9_]|[^A-Za-z0-9_.-]", "_", name)
+    digits = sha256(name.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{clean[: LONGEST_NAME - 9] or '_'}-{digits}"
+
+
+def ordered(steps: Iterable[Step]) -> list[tuple[int, dict[str, float]]]:
+    """Figures by step, in order, each under its event's kind; an event without a step is passed over.
+
+    Of a log steps never fall, and those of one kind rise. Where they do not another phase of the training
+    begins, and where there are several each has its number before its figures. What a step says twice
+    counts as it was said last.
+
+    >>> ordered([{"kind": "train", "step": 5, "loss": 1}, {"kind": "validation", "step": 5, "loss": 2.5}])
+    [(5, {'train/loss': 1.0, 'validation/loss': 2.5})]
+    >>> ordered([{"kind": "train", "step": 9, "loss": 1}, {"kind": "train", "step": 5, "loss": 2}])
+    [(5, {'phase2/train/loss': 2.0}), (9, {'phase1/train/loss': 1.0})]
+    """
+    told: list[tuple[int, int, str, float]] = []
+    phase, last = 1, {"": 0}
+    for event in steps:
+        step, kind = event.get("step"), event.get("kind")
+        if not isinstance(step, int) or isinstance(step, bool):
+            continue
+        if step < last[""] or (isinstance(kind, str) and step <= last.get(kind, step - 1)):
+            phase, last = phase + 1, {"": 0}
+        last[""] = step
+        if isinstance(kind, str):
+            last[kind] = step
+        above = f"{kind}/" if isinstance(kind, str) else ""
+        told += [
+            (step, phase, f"{above}{name}", float(value))
+            for name, value in event.items()
             if name != "step" and isinstance(value, int | float) and not isinstance(value, bool)
-        }
-        if figures:
-            found.setdefault(int(step["step"]), {}).update(figures)
+        ]
+    found: dict[int, dict[str, float]] = {}
+    for step, number, name, value in told:
+        found.setdefault(step, {})[name if phase == 1 else f"phase{number}/{name}"] = value
     return sorted(found.items())
 
 
