@@ -161,6 +161,17 @@ def test_the_test_side_is_shown_where_it_was_opened_only(tmp_path, board, some):
     assert "tinycnn, selection fedcba987654" in looks[1]
 
 
+def test_the_test_side_shows_the_gain_over_the_control(tmp_path, board, make):
+    results = [
+        *(make("a", seed, 0.5, test=value) for seed, value in ((1, 0.50), (2, 0.52))),
+        *(make("b", seed, 0.6, test=value, control="a") for seed, value in ((1, 0.57), (2, 0.55))),
+    ]
+    looks = [Opening(name, name, (1, 2), "0123456789abcdef") for name in "ab"]
+    text, _ = written(tmp_path, board, results, openings=looks)
+    rows = [row for name in "ab" for row in row_of(text, name) if "selection" in row]
+    assert ["over a" in row and "+0.0500" in row for row in rows] == [False, True]
+
+
 def test_a_gate_shows_every_number(tmp_path, board, some):
     text, _ = written(tmp_path, board, some, verdicts=[VERDICT])
     for part in ("pill bad", "+0.0150 [-0.0480, +0.0785] over n=2", "seed 2", "+0.0200", "not passed"):

@@ -125,6 +125,25 @@ def test_the_test_side_is_blank_while_it_is_sealed(make, board):
     assert opened["test_f1_macro"] == 0.4
 
 
+def test_the_difference_on_the_test_side_is_paired_over_seeds_that_both_have(make, board):
+    results = [
+        *(make("a", seed, 0.5, test=value) for seed, value in ((1, 0.50), (2, 0.52), (3, 0.51), (4, 0.1))),
+        *(make("b", seed, 0.6, test=value, control="a") for seed, value in ((1, 0.57), (2, 0.55), (3, 0.56))),
+        make("b", 4, 0.6, control="a"),
+        make("c", 1, 0.6, test=0.9, control="b-sealed"),
+    ]
+    ours = {row["seed"]: row for row in rows(board, results) if row["name"] == "b"}
+    test = ttest_rel([0.57, 0.55, 0.56], [0.50, 0.52, 0.51]).confidence_interval(0.95)
+    for seed in (1, 2, 3):
+        assert ours[seed]["test_difference"] == pytest.approx(0.05)
+        assert ours[seed]["test_difference_low"] == pytest.approx(test.low)
+        assert ours[seed]["test_difference_high"] == pytest.approx(test.high)
+    others = [ours[4], *(row for row in rows(board, results) if row["name"] in "ac")]
+    assert {row["test_difference"] for row in others} == {None}
+    lower = rows(replace(board, lower_is_better=True), results)
+    assert next(row for row in lower if row["name"] == "b")["test_difference"] == pytest.approx(-0.05)
+
+
 @pytest.mark.parametrize("task", list(FIGURES))
 def test_the_columns_of_every_task_are_fixed_and_begin_with_its_metric(task):
     metric = "timeline_map" if task == "operations" else FIGURES[task][2]

@@ -3,6 +3,9 @@
 The columns of a task are always the same, in the same order; those of time come last, and a file less those
 is a function of the finished stages alone. What the contract refuses has no row: it stands in
 ``negative-results.md``. A collapsed run has one, with its state, and no rank.
+
+``difference`` is of a row's own seed; ``test_difference`` is the mean over the seeds of the run, with
+Student's t interval, the same in each row of the run that counts.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rushes.campaign.records import Result
-from rushes.campaign.standing import Board, baseline_of, difference_by_seed
+from rushes.campaign.standing import Board, Spread, aggregate, baseline_of, difference_by_seed
 from rushes.errors import StageError
 from rushes.evaluate.driving.names import TITLES as DRIVING_FIGURES
 from rushes.evaluate.operations.names import COMPARED as OPERATIONS_FIGURES
@@ -82,6 +85,7 @@ def columns(board: Board) -> tuple[Column, ...]:
         *of("text", "baseline"),
         *of("real", "baseline_value", "difference"),
         *of("real", *(f"test_{figure}{end}" for figure in figures for end in ends)),
+        *of("real", *(f"test_difference{end}" for end in ends)),
         *of("text", "collapsed"),
         *of("whole", "best_epoch", "epochs"),
         *of("real", *COSTS, *LATENCY, "seconds"),
@@ -107,10 +111,11 @@ def rows(board: Board, results: Sequence[Result]) -> list[Row]:
     in_order = sorted(
         counted, key=lambda one: (phases.index(one.trial.phase), one.trial.name, one.trial.seed)
     )
-    return [_row(board, result, results) for result in in_order]
+    on_test = {one.name: one.test_difference for one in aggregate(board, results)}
+    return [_row(board, result, results, on_test[result.trial.name]) for result in in_order]
 
 
-def _row(board: Board, result: Result, results: Sequence[Result]) -> Row:
+def _row(board: Board, result: Result, results: Sequence[Result], on_test: Spread | None) -> Row:
     trial, costs = result.trial, result.costs or {}
     system, baseline = baseline_of(board, result)
     cells: dict[str, Any] = {
@@ -128,9 +133,15 @@ def _row(board: Board, result: Result, results: Sequence[Result]) -> Row:
         "baseline_value": baseline,
         "difference": difference_by_seed(board, result, results),
         **_figures("test", figures_of(board), result.test),
+        **_test_difference(on_test if result.state == "done" and result.test else None),
         **{name: costs.get(name) for name in (*COSTS, *TIME)},
     }
     return {column.name: cells[column.name] for column in columns(board)}
+
+
+def _test_difference(found: Spread | None) -> dict[str, float | None]:
+    parts = (None, None, None) if found is None else (found.mean, found.low, found.high)
+    return dict(zip((f"test_difference{end}" for end in ("", "_low", "_high")), parts, strict=True))
 
 
 def _figures(side: str, names: Sequence[str], figures: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -253,13 +253,15 @@ def _test_side(
         test, seen = ({}, {}) if one is None else (one.test, one.validation)
         said = f"{', '.join(groups)}, selection {selection[:12]}"
         cells = [figure(side.get(board.metric)) for side in (seen, test)]
+        cells.append(_gain_on_test(one))
         rows.append([name, said, *cells, *(figure(test.get(other)) for other in others)])
     times = len({selection for selection, _ in looks})
     note = (
         f"Opened {'once' if times == 1 else f'{times} times'} for what was chosen on the validation side; "
         "every look is listed here, by selection and run, with what the run shows now."
     )
-    head = ["run", "opened for", f"validation {board.metric}", f"test {board.metric}", *others]
+    sides = [f"{side} {board.metric}" for side in ("validation", "test")]
+    head = ["run", "opened for", *sides, "gain over its control", *others]
     chosen = tag(
         "ul",
         *(
@@ -268,6 +270,13 @@ def _test_side(
         ),
     )
     return join([_said(note), table(head, rows, class_="sort second"), chosen])
+
+
+def _gain_on_test(one: Standing | None) -> Markup:
+    """Paired gain on the test side, with the control that was opened as well; else a dash."""
+    if one is None or one.test_difference is None:
+        return number(None)
+    return signed(one.test_difference, one.control)
 
 
 # --- costs ------------------------------------------------------------------------------------------------

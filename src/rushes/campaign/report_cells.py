@@ -48,11 +48,12 @@ def figure(found: Spread | None, lone: Mapping[str, float] | None = None, note: 
     return tag("td", f"{found.mean:.4f}", ends, said, data_value=f"{found.mean!r}")
 
 
-def signed(found: Spread) -> Markup:
-    """A gain with its interval, in the colour of its sign."""
+def signed(found: Spread, over: str | None = None) -> Markup:
+    """A gain with its interval, in the colour of its sign; ``over`` names what it is a gain over."""
     ends = None if found.low is None else tag("small", f"[{found.low:+.4f}, {found.high:+.4f}]", class_="ci")
     colour = "good" if found.mean > 0 else "bad"
-    return tag("td", f"{found.mean:+.4f}", ends, class_=colour, data_value=f"{found.mean!r}")
+    said = None if over is None else tag("small", f" over {over}", class_="ci")
+    return tag("td", f"{found.mean:+.4f}", ends, said, class_=colour, data_value=f"{found.mean!r}")
 
 
 def number(value: float | None, *, sign: bool = False) -> Markup:

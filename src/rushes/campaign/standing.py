@@ -96,6 +96,8 @@ class Standing:
         validation: figures of the validation side over seeds.
         test: figures of the test side over the seeds for which it was opened.
         difference: paired gain over the control, over the seeds that both have; None where there is none.
+        test_difference: the same on the test side, over the seeds for which it was opened for both; None
+            where the control is no run.
         costs: means over seeds, moments left out.
         lone: with one seed only, the metric with the interval over that run's clips.
     """
@@ -111,6 +113,7 @@ class Standing:
     validation: Mapping[str, Spread]
     test: Mapping[str, Spread]
     difference: Spread | None
+    test_difference: Spread | None
     costs: Mapping[str, float]
     lone: Figure | None
 
@@ -137,6 +140,7 @@ def _standing(board: Board, own: Sequence[Result], results: Sequence[Result], as
     done = [result for result in own if result.state == "done"]
     gains = [gain for one in done if (gain := difference_by_seed(board, one, results)) is not None]
     control = control_of(board, trial, results)
+    opened = _test_gains(board, done, control, results)
     against_run = trial.control is not None
     if not against_run and done:
         control = baseline_of(board, done[0])[0]
@@ -153,6 +157,7 @@ def _standing(board: Board, own: Sequence[Result], results: Sequence[Result], as
         validation=_spreads([result.figures for result in done]),
         test=_spreads([result.test for result in done]),
         difference=spread(gains) if gains else None,
+        test_difference=spread(opened) if opened else None,
         costs={
             name: known.mean
             for name, known in _spreads(
@@ -164,6 +169,22 @@ def _standing(board: Board, own: Sequence[Result], results: Sequence[Result], as
         },
         lone=(lone or {}).get(board.metric),
     )
+
+
+def _test_gains(
+    board: Board, own: Sequence[Result], control: str | None, results: Sequence[Result]
+) -> list[float]:
+    """Gains over the control on the test side, one for each seed for which both were opened and count."""
+    theirs = {
+        one.trial.seed: one.test[board.metric]["value"]
+        for one in results
+        if one.trial.name == control and one.state == "done" and one.test and board.metric in one.test
+    }
+    return [
+        board.gain(one.test[board.metric]["value"], theirs[one.trial.seed])
+        for one in own
+        if one.test and board.metric in one.test and one.trial.seed in theirs
+    ]
 
 
 def _spreads(sides: Sequence[Mapping[str, Figure] | None]) -> dict[str, Spread]:
