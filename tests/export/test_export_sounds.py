@@ -96,7 +96,9 @@ def test_the_report_of_a_trained_net(trained, name, tmp_path):
     assert report["clips"] == {"calibration": 30, "evaluation": 96}
     assert report["parameters"] == sum(p.numel() for p in net.parameters())
     assert report["macs_per_s"] == round(report["macs_per_clip"] / 0.5)
-    assert 0 <= report["parity"] <= 1e-5
+    largest = max(1.0, np.abs(infer(copy.deepcopy(net), [c.features for c in asked], 40)).max())
+    assert 0 <= report["parity_relative"] <= 1e-5
+    assert report["parity"] == pytest.approx(report["parity_relative"] * largest)
     # The files are what was measured: asked again, one clip at a time, they answer the same.
     truth = [clip.label for clip in asked]
     for file, figure in (("model.onnx", "fp32"), ("model.int8.onnx", "int8")):
@@ -304,3 +306,15 @@ def test_processes_side_by_side_take_cores_in_turn():
     cores = {3, 9, 4}
     assert {core_of(process, cores) for process in range(77, 80)} == cores
     assert core_of(123, {6}) == 6
+
+
+def test_the_bar_of_parity_grows_with_the_logits(tmp_path):
+    """A net that is a thousand times as sure rounds a thousand times as much, and is the same net."""
+    net, data = drawn("tinycnn"), clips(24, seed=7)
+    plain = export(net, data, data, tmp_path, **BUDGET)
+    with torch.no_grad():
+        for weight in net.head.parameters():
+            weight *= 1024.0
+    sure = export(net, data, data, tmp_path, **BUDGET)
+    assert sure["parity"] > 1e-5 > sure["parity_relative"]
+    assert sure["parity"] > 100 * plain["parity"]
