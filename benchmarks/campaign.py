@@ -31,6 +31,7 @@ from campaign_kills import kills
 from campaign_whole import full, plan, voices
 from report import Figure, at_least, at_most, emit
 
+from rushes.campaign.contract import check_run, state_of
 from rushes.campaign.judge import Case, judge
 from rushes.campaign.leaderboard import rows
 from rushes.campaign.legacy import replay
@@ -47,7 +48,7 @@ WITHOUT = frozenset({"report"})
 RECIPE = """\
 task: sounds
 name: faults
-twin: {train: 5, val: 2, test: 2, clips: 24, difficulty: 0.0}
+twin: {train: 5, val: 3, test: 2, clips: 24, difficulty: 0.0}
 prepare: {workers: 0}
 train: {epochs: 12, patience: 12, learning_rate: 0.005, batch_size: 16, log_every: 1}
 evaluate: {split: val, resamples: 200}
@@ -71,7 +72,11 @@ def faults(asked: Asked) -> Iterator[Figure]:
     case = Case(Trial("run", "run", "base", 0, {}), RunJob.of(run), None, board, WITHOUT)
 
     def row() -> int:
-        return len(rows(board, [Result.of(judge(case))]))
+        # As it stands: a campaign does a stage whose DONE is torn again, and its row is then a whole run's.
+        if state_of(check_run(case.seen.run(), board, without=WITHOUT)) == "invalid":
+            return 0
+        (outcome,) = judge([case])
+        return len(rows(board, [Result.of(outcome["result"])]))
 
     yield at_least("rows of the whole run", row(), 1)
     rng, few = random.Random(SEED), 2 if quick else 20
