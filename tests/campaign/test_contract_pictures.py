@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rushes.campaign.contract import NOT_TRIVIAL
 from rushes.campaign.contract_pictures import ANSWERED
 from rushes.campaign.contract_values import check_keys, contradictions, not_finite
+from rushes.campaign.standing import NOT_TRIVIAL
 from rushes.evaluate.driving.names import SYSTEMS as DRIVING
 from rushes.evaluate.operations.names import SYSTEMS as OPERATIONS
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from rushes.campaign.contract_pictures import check_pictures
 from rushes.campaign.contract_sounds import check_sounds
@@ -25,9 +25,8 @@ from rushes.campaign.contract_values import (
     not_finite,
 )
 from rushes.campaign.records import State
-from rushes.campaign.standing import Board
+from rushes.campaign.standing import NOT_TRIVIAL, Board
 from rushes.errors import AnswerError, MediaError, ModelError, ShardError, SourceError, StageError
-from rushes.predict.variants import Variant
 from rushes.recipe import TaskName
 from rushes.runs.run import METRICS_FILE, Run, StageName
 from rushes.runs.verify import verify_run
@@ -36,9 +35,6 @@ from rushes.stages import OpenStage, read_done, read_json
 
 MARGIN = 0.01
 """Share of the best trivial system's figure by which a run must be better than it."""
-
-NOT_TRIVIAL = frozenset({*get_args(Variant), "previous_prediction"})
-"""Systems that answer with the model itself; a model need not beat what it says in another way."""
 
 DAMAGED = (
     *(SourceError, MediaError, ShardError, StageError, ModelError, AnswerError),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rushes.campaign.contract import check_run, state_of
 from rushes.campaign.folder import stamp_of
+from rushes.campaign.gate import CLIP_TESTS
 from rushes.campaign.read import (
     baselines_of,
     collapsed_of,
@@ -113,7 +114,7 @@ def _unsealed(result: Result, run: Run, board: Board) -> Result:
 
 def compare_clips(ours: Run, theirs: Run, metric: str, confidence: float) -> Estimate | None:
     """Difference of a metric over the clips that both runs answered; None where no paired test is known."""
-    if ours.recipe.task != "sounds" or metric != "f1_macro":
+    if (ours.recipe.task, metric) not in CLIP_TESTS:
         return None
     from rushes.evaluate.sounds.compare import compare_macro_f1
     from rushes.predict.sounds.table import SCHEMA

@@ -36,7 +36,7 @@ def _cells(board: Board, one: Standing) -> Sequence[str]:
     gain = "" if one.difference is None else f"{_shown(one.difference, sign=True)} {one.control}"
     states = ", ".join(f"{count} {state}" for state, count in one.states.items() if state != "done")
     return (
-        str(len(one.seeds)),
+        f"{len(one.seeds)} of {one.asked}",
         "" if value is None else _shown(value),
         gain,
         "sealed" if test is None else _shown(test),
