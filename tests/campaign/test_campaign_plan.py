@@ -72,7 +72,7 @@ def test_a_stage_is_done_by_the_first_run_that_needs_it(earlier: Campaign, works
     assert set(states(planned(plan, "crnn")).values()) == {"new"}
     assert states(planned(plan, "tinycnn")) | {"train": "new"} == states(planned(plan, "tinycnn"))
     assert states(planned(plan, "tinycnn"))["features"] == "shared"
-    repeated = planned(plan, "crnn-tuned-learning_rate0.001-weight_decay1e-05-clip_normnone")
+    repeated = planned(plan, "crnn-tuned-learning_rate0.002-weight_decay1e-05-clip_normnone")
     assert set(states(repeated).values()) == {"shared"}  # a cell of the tuning is the first teacher again
     assert repeated.seconds == 0.0
     pupils = [run for run in plan.runs if run.trial.phase == "kd"]
