@@ -316,6 +316,16 @@ def test_repair_makes_the_same_again_out_of_what_is_whole(copy):
     assert hashes(copy.workspace) == before
 
 
+def test_an_export_is_made_again_with_other_times_and_nothing_else_is_stale(copy):
+    model = copy.one("export", "model.onnx")
+    before = model.read_bytes()
+    flip(model)
+    flip(copy.one("export", "deploy.json"))
+    told = copy.tell("verify", "--repair", "--json")
+    assert (told.code, told.json["rebuilt"], told.json["whole"]) == (0, ["export"], True)
+    assert model.read_bytes() == before
+
+
 # --- sounds of one's own ----------------------------------------------------------------------------------
 
 

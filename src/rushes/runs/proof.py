@@ -27,7 +27,7 @@ READ: Mapping[StageName, tuple[str, ...]] = {
     "train": ("model/*",),
     "predict": ("predictions.parquet", "teacher/predictions.parquet"),
     "evaluate": (METRICS_FILE,),
-    "export": ("deploy.json",),
+    "export": ("model.onnx", "model.int8.onnx"),
     "report": (REPORT_FILE,),
 }
 """What later stages read of a stage, or what proves that."""
