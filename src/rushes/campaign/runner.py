@@ -25,7 +25,7 @@ from rushes.campaign.standing import Board
 from rushes.campaign.trackers import TrackerName, Trackers
 from rushes.campaign.trials import Campaign
 from rushes.campaign.work import UNSEEN, Key, RunJob, do_shared
-from rushes.engine import LOCAL, Engine, Unit, map_units
+from rushes.engine import LOCAL, Engine, Failure, Unit, map_units
 from rushes.errors import GateError
 from rushes.metrics.intervals import Estimate
 from rushes.metrics.paired import paired_t
@@ -135,7 +135,7 @@ class Runner:
     def run(self) -> GateError | None:
         """Go through all phases and write all files; the error of the first gate that failed for good."""
         self.folder.begin(self.campaign.path)
-        if self.work:  # who only looks has no lock
+        if self.work:  # a look changes nothing
             self.folder.sweep()
         if self.trackers:
             self._mirror = Trackers(self.trackers, self.folder.path, self.campaign.name, report=self.show.say)
@@ -205,37 +205,47 @@ class Runner:
 
     def _judge(self, due: Mapping[str, Seen]) -> None:
         """Do and judge trials, but for those of which no file was changed since they were judged."""
-        fresh = {}
-        for key, one in due.items():
-            kept = self.folder.kept_result(one.trial, one.stamps(self.board)) if one.is_done else None
-            if kept is not None:
-                self.results[key] = kept
-                self.show.judged(kept)
-            elif self.work or one.is_done:
-                fresh[key] = one
-            elif (ended := self.folder.read_result(one.trial)) is not None and ended.state == "failed":
-                self.results[key] = ended
-            else:
-                self.waiting[key] = "its stages are not done"
-        failed = {}
-        if self.work:
-            runs = {(key, run.recipe.evaluate.split): run for key, one in fresh.items() for run in one.runs}
-            shared = do_shared(
-                runs,
-                workers=self.workers,
-                engine=self.engine,
-                tell=self.show.tell,
-                on_event=self.show.event,
-                on_shared=self._share,
-            )
-            failed = {key: failure for (key, _), failure in shared.items()}
+        fresh = {key: one for key, one in due.items() if self._is_fresh(key, one)}
+        failed = self._do_shared(fresh) if self.work else {}
         for key, failure in failed.items():
-            self._keep(lost(due[key].trial, failure))
-        # Trials that share their training go to one process, which does it once.
+            self._keep(lost(fresh.pop(key).trial, failure))
+        self._do_each(fresh)
+        self._order()
+
+    def _is_fresh(self, key: str, one: Seen) -> bool:
+        """Whether a trial is to be done or judged now; if not, its result or its absence is taken note of."""
+        kept = self.folder.kept_result(one.trial, one.stamps(self.board)) if one.is_done else None
+        if kept is not None:
+            self.results[key] = kept
+            self.show.judged(kept)
+            return False
+        if self.work or one.is_done:
+            return True
+        ended = self.folder.read_result(one.trial)
+        if ended is not None and ended.state == "failed":
+            self.results[key] = ended
+        else:
+            self.waiting[key] = "its stages are not done"
+        return False
+
+    def _do_shared(self, fresh: Mapping[str, Seen]) -> dict[str, Failure]:
+        """Do what trials share; those that cannot go on, and why."""
+        runs = {(key, run.recipe.evaluate.split): run for key, one in fresh.items() for run in one.runs}
+        failed = do_shared(
+            runs,
+            workers=self.workers,
+            engine=self.engine,
+            tell=self.show.tell,
+            on_event=self.show.event,
+            on_shared=self._share,
+        )
+        return {key: failure for (key, _), failure in failed.items()}
+
+    def _do_each(self, fresh: Mapping[str, Seen]) -> None:
+        """Do what is left of each trial and judge it; trials that share their training go to one process."""
         together: dict[str, list[str]] = {}
         for key, one in fresh.items():
-            if key not in failed:
-                together.setdefault(one.run.folder("train").name, []).append(key)
+            together.setdefault(one.run.folder("train").name, []).append(key)
         self.show.share(together)
         units = [
             Unit(folder, tuple(fresh[key].case(self.board) for key in keys))
@@ -255,7 +265,6 @@ class Runner:
                     self._keep(Result.of(outcome["result"]), outcome["stamps"])
                 else:
                     self._keep(lost(fresh[key].trial, found.error))
-        self._order()
 
     def _order(self) -> None:
         """Results in the order of the manifest, whichever ended first: so are they in every file."""
