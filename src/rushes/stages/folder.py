@@ -47,7 +47,7 @@ def status(spec: StageSpec, workspace: Path) -> Status:
         if done is not None:
             return status_of(done, folder)
         if (owner := lock_owner(folder)) is not None:
-            return Status("partial", f"{owner} works on this stage", folder)
+            return Status("partial", f"{owner} works there now", folder)
         units = sum(1 for _ in folder.glob("units/*.json"))
         receipts = f"; {units} units have receipts" if units else ""
         return Status("partial", f"begun, not finished{receipts}: resumes there", folder)
