@@ -128,11 +128,10 @@ class CampaignFolder:
 
         What was found on a side that is not asked for is left out.
         """
-        known = self._stamps().get(trial.key, [])
-        result = self.read_result(trial) if known[: len(stamps)] == list(stamps) else None
-        return (
-            replace(result, test=None, test_faults=()) if result is not None and len(stamps) == 1 else result
-        )
+        result, known = self.read_result(trial), self._stamps().get(trial.key, [])
+        if result is None or known[: len(stamps)] != list(stamps):
+            return None
+        return replace(result, test=None, test_faults=()) if len(stamps) == 1 else result
 
     def write_verdict(self, verdict: Verdict) -> None:
         """Keep what a gate decided."""

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rushes.campaign.records import Figure
+from rushes.errors import StageError
+from rushes.predict.table import FILE as PREDICTIONS_FILE
 from rushes.recipe import TaskName
 from rushes.runs.run import METRICS_FILE, Run
 from rushes.shards.manifest import load_manifest
 from rushes.stages import read_done, read_json, sha256_file
 
 MODEL = "model"
-PREDICTIONS_FILE = "predictions.parquet"
 
 SYSTEMS: Mapping[TaskName, Callable[[Mapping[str, Any]], Mapping[str, Mapping[str, Figure]]]] = {
     "operations": lambda metrics: metrics["all"]["systems"],
@@ -39,10 +40,9 @@ def signatures_of(run: Run) -> dict[str, str]:
 
 def fingerprints_of(run: Run) -> dict[str, str]:
     """Hashes of the content that the figures rest on."""
-    trained = read_done(run.folder("train")) or {"summary": {}}
     return {
         "dataset": load_manifest(run.folder(run.dataset)).checksum,
-        "weights": trained["summary"].get("weights", ""),
+        "weights": _training(run)["summary"]["weights"],
         "predictions": sha256_file(run.folder("predict") / PREDICTIONS_FILE),
         "metrics": sha256_file(run.folder("evaluate") / METRICS_FILE),
     }
@@ -55,7 +55,7 @@ def collapsed_of(run: Run) -> str | None:
 
 def epochs_of(run: Run) -> tuple[int | None, int | None]:
     """The epoch whose weights were kept, and how many there were; None where a task counts steps."""
-    summary = (read_done(run.folder("train")) or {"summary": {}})["summary"]
+    summary = _training(run)["summary"]
     return summary.get("best_epoch"), summary.get("epochs")
 
 
@@ -64,10 +64,12 @@ def costs_of(run: Run) -> dict[str, Any]:
 
     Names are those of the leaderboard's columns.
     """
-    trained = read_done(run.folder("train")) or {"seconds": 0.0, "finished": ""}
+    trained = _training(run)
     costs: dict[str, Any] = {"seconds": trained["seconds"], "ended": trained["finished"]}
     if "export" in run.specs:
-        found = read_json(run.folder("export") / "deploy.json")
+        from rushes.export.sounds import DEPLOY_FILE  # torch stands behind it
+
+        found = read_json(run.folder("export") / DEPLOY_FILE)
         costs |= {
             "parameters": found["parameters"],
             "macs": found["macs_per_clip"],
@@ -81,3 +83,15 @@ def costs_of(run: Run) -> dict[str, Any]:
             "latency_p95_ms": found["time"]["p95_ms"],
         }
     return costs
+
+
+def _training(run: Run) -> dict[str, Any]:
+    """What the finished training says of itself.
+
+    Raises:
+        StageError: it is not finished.
+    """
+    done = read_done(run.folder("train"))
+    if done is None:
+        raise StageError("the training is not done", where=run.folder("train"), cure="run the campaign again")
+    return done

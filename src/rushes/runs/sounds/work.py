@@ -120,7 +120,8 @@ def _trained(
     labels, samples = run.contract.labels, run.samples("train")
     logits = None if distil is None else read_logits(run.folder("logits"), list(samples.keys()), labels)
     taught = FeatureSet(samples, labels, logits=logits)
-    total = settings.epochs * -(-len(taught) // settings.batch_size)
+    epoch = -(-len(taught) // settings.batch_size)
+    total = settings.epochs * epoch
     home = run.home(name)
 
     def on_event(event: Mapping[str, Any]) -> None:
@@ -144,7 +145,6 @@ def _trained(
         on_event=on_event,
     )
     tell(name, total, total, "out of patience" if result.stopped_early else "all epochs done")
-    epoch = -(-len(taught) // settings.batch_size)
     summary = {
         "steps": result.steps,
         "loss": result.last_loss,
@@ -166,18 +166,17 @@ def _predict(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Map
     from rushes.train.sounds import FeatureSet
 
     samples = run.samples(run.recipe.evaluate.split)
-    found = list(metas(samples))
+    found, heard = list(metas(samples)), FeatureSet(samples, run.contract.labels)
     asked: dict[StageName, Path] = {"train": stage.folder}
     if "teacher" in run.specs:
         asked["teacher"] = stage.folder / TEACHER
     for done, (name, folder) in enumerate(asked.items()):
         tell("predict", done, len(asked), "answers")
-        features = FeatureSet(samples, run.contract.labels).features()
         table = predictions_table(
             list(samples.keys()),
             [meta["group"] for meta in found],
             [meta["label"] for meta in found],
-            logits_of(net_of(run, name), features, run.recipe.evaluate.batch_size),
+            logits_of(net_of(run, name), heard.features(), run.recipe.evaluate.batch_size),
         )
         folder.mkdir(exist_ok=True)
         write_predictions(table, folder)
@@ -190,16 +189,14 @@ def _evaluate(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
     from rushes.models.sound_cost import macs, parameters
     from rushes.predict.sounds.table import SCHEMA
     from rushes.predict.table import read_predictions
-    from rushes.prepare.sounds.sample import labels_of
     from rushes.train.sounds import FeatureSet, weights_of_classes
 
     tell("evaluate", 0, 1, "resampling")
     recipe, contract = run.recipe, run.contract
-    taught = run.samples("train")
-    counts = FeatureSet(taught, contract.labels).counts
+    counts = FeatureSet(run.samples("train"), contract.labels).counts
     metrics = evaluate(
         read_predictions(run.folder("predict"), SCHEMA),
-        labels_of(taught),
+        dict(zip(contract.labels, counts.tolist(), strict=True)),
         contract.labels,
         weights_of_classes(recipe.train.class_weights, counts, contract.labels),
         split=recipe.evaluate.split,
