@@ -37,8 +37,8 @@ from rushes.campaign.leaderboard import rows
 from rushes.campaign.legacy import replay
 from rushes.campaign.records import Result, Trial
 from rushes.campaign.standing import Board
-from rushes.campaign.work import RunJob
 from rushes.recipe_file import load_recipe
+from rushes.runs.job import RunJob
 from rushes.runs.tasks import open_run
 from rushes.runs.work import do
 from rushes.storage import open_workspace

@@ -20,9 +20,10 @@ from rushes.campaign.read import (
 )
 from rushes.campaign.records import Result, Trial
 from rushes.campaign.standing import Board
-from rushes.campaign.work import RunJob, do_or_wait, silent
+from rushes.campaign.work import do_or_wait, silent
 from rushes.engine import Failure
 from rushes.errors import TrainError
+from rushes.runs.job import RunJob
 from rushes.runs.run import Run, StageName
 
 if TYPE_CHECKING:

@@ -24,12 +24,13 @@ from rushes.campaign.seal import hash_of, open_seal, read_openings, select
 from rushes.campaign.standing import Board
 from rushes.campaign.trackers import TrackerName, Trackers
 from rushes.campaign.trials import Campaign
-from rushes.campaign.work import UNSEEN, Key, RunJob, do_shared
+from rushes.campaign.work import UNSEEN, Key, do_shared
 from rushes.engine import LOCAL, Engine, Failure, Unit, map_units
 from rushes.errors import GateError
 from rushes.metrics.intervals import Estimate
 from rushes.metrics.paired import paired_t
 from rushes.recipe import Recipe
+from rushes.runs.job import RunJob
 from rushes.runs.run import Run
 from rushes.runs.tasks import open_run
 from rushes.stages import canonical_json

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rushes.engine import Engine, Event, Failure, Unit, map_units
 from rushes.errors import RushesError, StageError
-from rushes.recipe import Recipe
 from rushes.recipe.sections import Side
+from rushes.runs.job import RunJob
 from rushes.runs.run import Outcome, Run, StageName, Tell
-from rushes.runs.tasks import open_run
 from rushes.runs.work import do
 from rushes.stages import lock_owner
-from rushes.storage import Workspace
 
 WITH_UNITS: tuple[StageName, ...] = ("twin", "prepare", "features")
 FOR_PUPILS: tuple[StageName, ...] = ("teacher", "logits")
@@ -35,26 +32,6 @@ Key = tuple[str, Side]
 
 OnEvent = Callable[[StageName, Event], None]
 OnShared = Callable[[Mapping[str, Sequence[Key]]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class RunJob:
-    """A run as it travels to the process that works on it."""
-
-    recipe: Recipe
-    workspace: Workspace
-    raw_fingerprint: str | None
-
-    @classmethod
-    def of(cls, run: Run) -> RunJob:
-        """The job of a run."""
-        return cls(run.recipe, run.workspace, run.raw_fingerprint)
-
-    def run(self) -> Run:
-        """The run, opened again; its units are worked on in this process."""
-        prepare = self.recipe.prepare.model_copy(update={"workers": 0})
-        recipe = self.recipe.model_copy(update={"prepare": prepare})
-        return open_run(recipe, self.workspace, raw_fingerprint=self.raw_fingerprint)
 
 
 def do_shared(

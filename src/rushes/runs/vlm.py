@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rushes.engine import LOCAL
+from rushes.runs.job import RunJob
 from rushes.runs.run import Run, Tell
 from rushes.stages import OpenStage
-from rushes.storage import Workspace
 
 if TYPE_CHECKING:
     from rushes.predict.units import Chunk, Questions, Row
@@ -95,35 +95,26 @@ def train_model(
 class Panel:
     """The models of a run before a split, in this process or in one that a panel was sent to.
 
-    It travels as the recipe and what says which stages are meant. Samples and models are opened when they are
-    first asked for, and stay open.
+    Samples and models are opened when they are first asked for, and stay open.
 
     Attributes:
-        kind, recipe, workspace, raw_fingerprint: what makes the run again.
+        job: what makes the run again.
         questions: how its task asks.
     """
 
-    kind: type[Run]
-    recipe: Any
-    workspace: Workspace
-    raw_fingerprint: str | None
+    job: RunJob
     questions: Questions
-
-    @classmethod
-    def of(cls, run: Run, questions: Questions) -> Panel:
-        """The models of ``run``."""
-        return cls(type(run), run.recipe, run.workspace, run.raw_fingerprint, questions)
 
     @cached_property
     def run(self) -> Run:
         """The run, here."""
-        return self.kind(self.recipe, self.workspace, raw_fingerprint=self.raw_fingerprint)
+        return self.job.run()
 
     @cached_property
     def samples(self) -> ShardDataset:
         """The split that is reported."""
         self.run.bring(self.run.dataset)
-        return self.run.samples(self.recipe.evaluate.split)
+        return self.run.samples(self.run.recipe.evaluate.split)
 
     @cached_property
     def trained(self) -> Any:
@@ -139,14 +130,14 @@ class Panel:
     def _answerer(self, vlm: Any) -> Any:
         from rushes.models.vlm import on_best_device
 
-        return self.questions.answerer(on_best_device(vlm), self.recipe.evaluate.batch_size)
+        return self.questions.answerer(on_best_device(vlm), self.run.recipe.evaluate.batch_size)
 
     def rows_of(self, chunk: Chunk) -> Sequence[Row]:
         """Answer a chunk of questions."""
         from rushes.predict.units import one_thread
 
         answerer = self.untrained if chunk.variant == "untrained" else self.trained
-        split, seed = self.recipe.evaluate.split, self.recipe.train.seed
+        split, seed = self.run.recipe.evaluate.split, self.run.recipe.train.seed
         with one_thread():
             return self.questions.rows_of(answerer, self.samples, chunk, split, seed)
 
@@ -167,7 +158,7 @@ def let_answer(
     numbers = {variant: questions.asked_about(samples, variant) for variant in ("model", *asked.compare)}
     away = run.engine.kind != LOCAL.kind
     table = predict(
-        Panel.of(run, questions).rows_of,
+        Panel(RunJob.of(run), questions).rows_of,
         numbers,
         questions.schema,
         batch_size=asked.batch_size,
