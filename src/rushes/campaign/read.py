@@ -60,12 +60,18 @@ def epochs_of(run: Run) -> tuple[int | None, int | None]:
 
 
 def costs_of(run: Run) -> dict[str, Any]:
-    """What the run took and what its model takes: seconds of training; for sounds the deploy report.
+    """What the run took and what its model takes: when it was trained; for sounds the deploy report.
 
+    ``seconds`` are those since training was last opened, so less than the whole where it was killed.
     Names are those of the leaderboard's columns.
     """
     trained = _training(run)
-    costs: dict[str, Any] = {"seconds": trained["seconds"], "ended": trained["finished"]}
+    begun = read_json(run.folder("train") / "recipe.json")["created"]
+    costs: dict[str, Any] = {
+        "seconds": trained["seconds"],
+        "started": begun,
+        "ended": trained["finished"],
+    }
     if "export" in run.specs:
         from rushes.export.sounds import DEPLOY_FILE  # torch stands behind it
 
