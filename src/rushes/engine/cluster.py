@@ -27,12 +27,15 @@ REACH_LIMIT_S = 5.0  # for the first sign of a cluster; Ray itself would try for
 ALIVE_LIMIT_S = 10.0  # for an idle worker to show that it is there
 END_LIMIT_S = 2.0  # for a killed worker to be gone
 
-QUIET = {
+SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Ray prints faults of the cluster into our standard output, where programs read JSON. There is no switch
     # for that but this: lines that it shall leave out. The supervisor reports what matters of them.
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
     "RAY_SCHEDULER_EVENTS": "0",
+    # How long a call that failed waits for the cluster to say why. By default a second: on a busy machine too
+    # short for a death to be known, and the worker would only be "unavailable".
+    "RAY_timeout_ms_task_wait_for_death_info": "10000",
 }
 
 
@@ -88,7 +91,7 @@ def import_ray() -> ModuleType:
     Raises:
         UnitError: it is not installed.
     """
-    for name, value in QUIET.items():
+    for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)  # read at Ray's import, so it cannot be an argument
     try:
         import ray
@@ -138,7 +141,7 @@ class ActorWorker:
         try:
             message, lost = self.ray.get(self.pending)
         except self.ray.exceptions.RayError as error:
-            raise WorkerLost(_death_text(error)) from error
+            raise WorkerLost(self._death_text(error)) from error
         if lost is not None:
             raise lost
         return message
@@ -154,6 +157,13 @@ class ActorWorker:
         """Kill the actor, and with it the process."""
         self.ray.kill(self.actor, no_restart=True)
         self.ray.wait([self.pending], timeout=END_LIMIT_S)
+
+    def _death_text(self, error: Exception) -> str:
+        """What Ray knows about the end of an actor, in a line: "was lost: ... because its node has died"."""
+        if isinstance(error, self.ray.exceptions.ActorUnavailableError):  # whether it lives, nobody knows
+            return "was lost: its node does not answer"
+        lines = [line for line in str(error).splitlines() if line and not line.startswith("\t")]
+        return "was lost: " + lines[-1].split(". ")[0] if lines else f"was lost: {type(error).__name__}"
 
 
 @dataclass(slots=True)
@@ -188,9 +198,3 @@ class ActorCrew:
             self.ray.kill(worker.actor, no_restart=True)
         for worker in (*busy, *idle):
             worker.end()
-
-
-def _death_text(error: Exception) -> str:
-    """What Ray knows about the end of an actor, in one line: "was lost: its node has died"."""
-    lines = [line for line in str(error).splitlines() if line and not line.startswith("\t")]
-    return "was lost: " + lines[-1].split(". ")[0] if lines else f"was lost: {type(error).__name__}"
