@@ -139,21 +139,19 @@ class LogMel:
         decibels = np.empty((len(clips), self.mels, self.frames(wave.shape[-1])), np.float32)
         room = _room(self, threading.get_ident())
         for clip, cells in zip(clips, decibels, strict=True):
-            room.power(clip, cells)
-            self._to_decibels(cells)
+            room.decibels(clip, cells)
+            self._relate(cells)
         return decibels.reshape(*wave.shape[:-1], *decibels.shape[1:])
 
-    def _to_decibels(self, cells: np.ndarray) -> None:
-        """Turn power (mels, frames) into decibels, in place."""
-        if not np.isfinite(cells.max()):  # NaN and infinity survive window, transform, square and sum
-            raise MediaError("a sound has samples that are not finite, or far beyond full scale")
-        np.log10(np.maximum(cells, np.float32(FLOOR)), out=cells)  # in place it would take six times as long
-        cells *= np.float32(10)
+    def _relate(self, cells: np.ndarray) -> None:
+        """Turn decibels of full scale (mels, frames) into those of the reference, in place."""
         loudest = cells.max()
+        if not np.isfinite(loudest):  # NaN and infinity survive window, transform, square, sum and logarithm
+            raise MediaError("a sound has samples that are not finite, or far beyond full scale")
         if self.reference == "peak":
             cells -= loudest
             loudest = np.float32(0)
-        np.maximum(cells, loudest - np.float32(self.top_db), out=cells)
+        np.clip(cells, loudest - np.float32(self.top_db), loudest, out=cells)
 
 
 class _Room:
@@ -177,19 +175,26 @@ class _Room:
         # The zeros that surround a window within its transform may as well all follow it: a delay turns
         # phases, not power.
         self._framed = np.zeros((BLOCK, front.fft), np.float32)
-        self._power = np.empty((BLOCK, 1 + front.fft // 2), np.float32)
 
-    def power(self, wave: np.ndarray, cells: np.ndarray) -> None:
-        """Write the power of ``wave`` (n,) in each band at each moment into ``cells`` (mels, frames)."""
+    def decibels(self, wave: np.ndarray, cells: np.ndarray) -> None:
+        """Write the decibels of ``wave`` (n,) in each band at each moment into ``cells`` (mels, frames)."""
         for first in range(0, cells.shape[1], BLOCK):
             count = min(BLOCK, cells.shape[1] - first)
             self._fill(wave, first * self._hop - self._before)
-            np.multiply(self._frames[:count], self._window, out=self._framed[:count, : len(self._window)])
-            parts = fft.rfft(self._framed[:count], axis=1, workers=1).view(np.float32)
+            # The same products as of np.multiply, in two thirds of the time: rows are short.
+            np.einsum(
+                "ij,j->ij",
+                self._frames[:count],
+                self._window,
+                out=self._framed[:count, : len(self._window)],
+            )
+            # Frequencies by moments, so that each moment need not be gathered for the bands.
+            spectra = fft.rfft(self._framed[:count].T, axis=0, workers=1)
             with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by the caller
-                np.multiply(parts, parts, out=parts)
-                power = np.add(parts[:, 0::2], parts[:, 1::2], out=self._power[:count])
-                cells[:, first : first + count] = self._bank @ power.T
+                bands = self._bank @ (np.square(spectra.real) + np.square(spectra.imag))
+            np.clip(bands, FLOOR, np.inf, out=bands)  # np.maximum with one number takes twice as long
+            np.log10(bands, out=cells[:, first : first + count])  # in place it would take six times as long
+        cells *= np.float32(10)
 
     def _fill(self, wave: np.ndarray, start: int) -> None:
         """Take what a block sees of ``wave``, from sample ``start`` on; beyond its ends it is silent."""
