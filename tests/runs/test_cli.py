@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -194,6 +195,18 @@ def test_an_audit_counts_sessions_labels_and_clips(finished, tmp_path):
     told = type(finished.job)(finished.job.recipe, tmp_path).tell("audit")
     assert told.code == 1
     assert "the twin is not drawn" in told.err
+
+
+def test_footage_that_stands_on_two_sides_is_named(copy_of):
+    job = copy_of("twin")
+    assert job.tell("audit", "--json").json["copies"] == {"count": 0, "named": []}
+    first, second = job.run().scan.recordings
+    shutil.copy(first.media.path, second.media.path)
+    note = "1 recordings have the same bytes as one on another side"
+    text = job.tell("audit").out
+    assert f"note: {note}\n  {second.key} = {first.key}\n" in text
+    assert job.tell("audit", "--json").json["copies"]["named"] == [[second.key, first.key]]
+    assert job.tell("plan", "--json").json["stages"][1]["notes"][0].endswith(f"MB of shards; {note}")
 
 
 # --- refusals -----------------------------------------------------------------------------------------------

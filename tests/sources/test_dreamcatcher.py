@@ -90,7 +90,7 @@ def test_the_audit_counts_what_is_there(tmp_path):
     assert audit.sounds == {"train": {"snore": 1}, "val": {}, "test": {"snore": 1, "quiet": 1}}
     assert audit.groups == {"train": 1, "test": 1}
     assert audit.skipped == {"class cough is not asked for": 1, "no sound of a class": 1}
-    assert audit.copies == 1
+    assert audit.copies.count == 1
     assert "snore" in audit.text()
     assert audit.to_json()["bytes"] == 11
 

@@ -20,6 +20,7 @@ import pytest
 from rushes.errors import MediaError, SourceError
 from rushes.media.video import decode
 from rushes.records import RigRecording
+from rushes.sources.copies import Copies
 from rushes.sources.physical_ai_av import (
     CAMERAS,
     Scan,
@@ -147,7 +148,7 @@ def write_dataset(root: Path, clips: Iterable[Clip] = CLIPS, here: Iterable[int]
         inside = [clip for clip in clips if clip.chunk == chunk]
         for camera in PAIR:
             content = {}
-            for seed, clip in enumerate(inside):
+            for seed, clip in enumerate(inside, 100 * chunk):
                 if camera in clip.cameras:
                     content[f"{clip.id}.{camera}.mp4"] = video(seed)
                     content[f"{clip.id}.{camera}.timestamps.parquet"] = frame_times()
@@ -534,3 +535,23 @@ def test_neither_scan_nor_audit_reads_a_member(root: Path) -> None:
         member = recording.egomotion if read is read_trajectory else footage.times
         with pytest.raises(MediaError, match="CRC32"):
             read(member)
+
+
+def test_copies_of_a_video_on_two_sides_are_named(root: Path) -> None:
+    def copy(content: dict[str, bytes]) -> None:
+        content[f"aa-0002.{FRONT}.mp4"] = content[f"aa-0001.{FRONT}.mp4"]  # train and val
+        content[f"aa-0004.{FRONT}.mp4"] = content[f"aa-0001.{FRONT}.mp4"]  # both train
+
+    assert audit(root, PAIR).copies == Copies()
+    repack(archive(root, FRONT), copy)
+    pair = (f"aa-0002.{FRONT}.mp4", f"aa-0001.{FRONT}.mp4")
+    found = audit(root, PAIR)
+    assert found.copies == Copies(1, (pair,))
+    assert found.summary().endswith("MB to read; 1 videos have the same bytes as one on another side")
+    assert found.text().splitlines()[-2:] == [
+        "note: 1 videos have the same bytes as one on another side",
+        "  {} = {}".format(*pair),
+    ]
+    assert json.loads(json.dumps(found.to_json()))["copies"] == {"count": 1, "named": [list(pair)]}
+    together = {"train": ("aa-0001", "aa-0002"), "test": ("bb-0001",)}
+    assert audit(root, PAIR, split=together).copies == Copies()

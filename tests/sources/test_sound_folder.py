@@ -197,11 +197,13 @@ def test_copies_on_two_sides_are_named(tmp_path):
     root = put(tmp_path, "train/snore/1.wav", "test/snore/2.wav", "test/snore/3.wav", data=b"same")
     put(root, "test/snore/4.wav", data=b"diff")
     audit = sound_folder.audit(root, LABELS)
-    assert audit.copies == 2
-    assert {Path(name).name for name, _ in audit.named} == {"2.wav", "3.wav"}
+    assert audit.copies.count == 2
+    assert {Path(name).name for name, _ in audit.copies.named} == {"2.wav", "3.wav"}
     assert audit.sounds == {"train": {"snore": 1}, "val": {}, "test": {"snore": 3}}
     assert "2 sounds have the same bytes" in audit.text()
-    assert audit.summary() == "4 sounds of 4 groups, 0 MB"
+    note = "2 sounds have the same bytes as one on another side"
+    assert audit.summary() == f"4 sounds of 4 groups, 0 MB; {note}"
+    assert audit.to_json()["copies"]["count"] == 2
 
 
 # --- dealing groups out ------------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ def test_the_source_reads_what_was_written(twin):
     audit = dreamcatcher.audit(root, LABELS)
     assert not audit.faults
     assert not audit.skipped
-    assert audit.copies == 0
+    assert audit.copies.count == 0
     assert sum(sum(counts.values()) for counts in audit.sounds.values()) == written.clips == 72
     assert audit.groups == {"train": 2, "val": 1, "test": 1}
     assert sorted(contents(root)) == sorted(written.files)

@@ -6,24 +6,27 @@ Tables and zip directories are read, and nothing else: no video is opened.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
 from rushes.errors import MediaError, SourceError
+from rushes.sources.copies import Copies, Holding, copies_of
 from rushes.sources.physical_ai_av_chunks import Chunk
 from rushes.sources.physical_ai_av_layout import (
     CAMERAS,
     EGOMOTION,
     OFFLINE,
+    VIDEO,
     chunks_here,
     dataset_root,
     read_features,
     wanted_cameras,
 )
-from rushes.sources.physical_ai_av_tables import ClipRow, read_clip_index
+from rushes.sources.physical_ai_av_tables import BY_INDEX, ClipRow, read_clip_index, sides_of
 
 ArchiveState = Literal["here", "absent", "unreadable"]
 
@@ -92,6 +95,7 @@ class Audit:
         absent: chunks of the index of which nothing is here.
         windows: samples that a whole clip is estimated to give.
         chunks: those that were looked at.
+        copies: videos of valid clips with the same bytes as one on another side, by size and CRC32.
     """
 
     root: Path
@@ -99,6 +103,7 @@ class Audit:
     absent: int
     windows: int
     chunks: tuple[ChunkAudit, ...]
+    copies: Copies
 
     def to_json(self) -> dict[str, Any]:
         """All of it, and the sums over the chunks, as JSON knows it."""
@@ -111,10 +116,11 @@ class Audit:
     def summary(self) -> str:
         """What to expect, in one line."""
         total = self.to_json()["total"]
-        return (
+        line = (
             f"about {total['samples']} windows from {total['usable']} of {total['clips']} valid clips, "
             f"{total['bytes'] / 1e6:.0f} MB to read"
         )
+        return self.copies.behind(line, "videos")
 
     def text(self) -> str:
         """A table: a line for each chunk and feature, and the sum."""
@@ -150,6 +156,7 @@ class Audit:
                 f"{len(self.cameras)} cameras and their motion: about {total['samples']} samples, "
                 f"{total['bytes'] / 1e9:.2f} GB; {total['invalid']} clips are invalid, {self.absent} chunks "
                 "of the index are not here",
+                *self.copies.lines("videos"),
             ]
         )
 
@@ -168,6 +175,7 @@ def audit(
     cameras: Sequence[str] = CAMERAS,
     *,
     chunks: Collection[int] | None = None,
+    split: str | Mapping[str, Collection[str]] = BY_INDEX,
     offline: bool = False,
     clip_s: float = 20.0,
     window_s: float = 1.5,
@@ -179,6 +187,7 @@ def audit(
         root: folder with ``features.csv`` and ``clip_index.parquet``.
         cameras: of the setup.
         chunks: to look at; if not given, those of which at least one wanted archive is here.
+        split: which sides there are, as of `assign_splits`.
         offline: as for ``scan``.
         clip_s, window_s, stride_s: length of a clip, of a window from first to last frame, and its step.
 
@@ -194,11 +203,14 @@ def audit(
     if chunks is None:
         here = chunks_here(root, features, [*wanted, EGOMOTION, OFFLINE], numbers)
     windows = windows_per_clip(clip_s, window_s, stride_s)
-    audited = tuple(
-        _audit_chunk(Chunk(root, number, features), tuple(group), tuple(wanted), offline, windows)
-        for number, group in groupby((row for row in rows if row.chunk in here), key=lambda row: row.chunk)
-    )
-    return Audit(root, tuple(wanted), len(numbers) - len(here), windows, audited)
+    side_of = sides_of({row.clip: row.split for row in rows}, split)
+    audited: list[ChunkAudit] = []
+    videos: list[Holding] = []
+    for number, group in groupby((row for row in rows if row.chunk in here), key=lambda row: row.chunk):
+        chunk, of_chunk = Chunk(root, number, features), tuple(group)
+        audited.append(_audit_chunk(chunk, of_chunk, tuple(wanted), offline, windows))
+        videos += _videos(chunk, of_chunk, tuple(wanted), side_of)
+    return Audit(root, tuple(wanted), len(numbers) - len(here), windows, tuple(audited), copies_of(videos))
 
 
 def _audit_chunk(
@@ -251,6 +263,19 @@ def _audit_feature(
         samples=windows * len(complete),
         bytes=sum(complete),
     )
+
+
+def _videos(
+    chunk: Chunk, rows: Iterable[ClipRow], cameras: Iterable[str], side_of: Mapping[str, str]
+) -> Iterator[Holding]:
+    """The videos of valid clips that stand on a side, by the size and CRC32 that their archive declares."""
+    for camera in cameras:
+        with suppress(MediaError):  # a damaged archive is counted elsewhere
+            found = chunk.members(camera) or {}
+            names = {row.clip: chunk.features[camera].file(row.clip, VIDEO) for row in rows if row.valid}
+            for clip, name in names.items():
+                if clip in side_of and name in found:
+                    yield side_of[clip], name, (found[name].size, found[name].crc32)
 
 
 def _camera_sizes(chunk: Chunk, camera: str, clips: Iterable[str]) -> dict[str, int | None]:

@@ -166,12 +166,7 @@ def assign_splits(
         SourceError: a group stands on two sides, a clip is listed on two, or a side is unknown.
     """
     recordings = tuple(recordings)
-    if isinstance(asked, str):
-        if asked != BY_INDEX:
-            raise SourceError(f"no split {asked!r}", cure=f"say {BY_INDEX!r}, or list clips by side")
-        wanted = {recording.key: recording.split for recording in recordings if recording.split in SIDES}
-    else:
-        wanted = _sides_of_clips(asked)
+    wanted = sides_of({recording.key: recording.split for recording in recordings}, asked)
     side_of = {recording.key: wanted[recording.key] for recording in recordings if recording.key in wanted}
     side_of_group: dict[str, tuple[str, str]] = {}
     for recording in recordings:
@@ -187,6 +182,23 @@ def assign_splits(
                 cure="put all clips of a group on one side",
             )
     return side_of
+
+
+def sides_of(split_of: Mapping[str, str], asked: str | Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Clip -> side on which it is asked for.
+
+    Args:
+        split_of: clip -> its split by the clip index.
+        asked: as of `assign_splits`.
+
+    Raises:
+        SourceError: a clip is listed on two sides, or a side is unknown.
+    """
+    if not isinstance(asked, str):
+        return _sides_of_clips(asked)
+    if asked != BY_INDEX:
+        raise SourceError(f"no split {asked!r}", cure=f"say {BY_INDEX!r}, or list clips by side")
+    return {clip: split for clip, split in split_of.items() if split in SIDES}
 
 
 def _sides_of_clips(sides: Mapping[str, Collection[str]]) -> dict[str, str]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rushes.errors import MediaError, SourceError
 from rushes.records import SoundRecording
+from rushes.sources.copies import Copies, Holding, copies_of, digest, sizes_on_two_sides
 from rushes.sources.sounds import SIDES, FileBlock, Sounds, SoundScan, require_apart
 from rushes.sources.sounds_archive import ArchiveBlock
-
-NAMED = 10
-"""Copies that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,6 @@ class SoundAudit:
         bytes: of the sounds.
         skipped: reason -> how many files.
         copies: sounds with the same bytes as one on another side.
-        named: some of them, each beside the one that it copies.
         faults: what does not hold.
     """
 
@@ -37,18 +34,20 @@ class SoundAudit:
     groups: Mapping[str, int]
     bytes: int
     skipped: Mapping[str, int]
-    copies: int
-    named: tuple[tuple[str, str], ...]
+    copies: Copies
     faults: tuple[dict[str, str], ...]
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__} | {
+            "copies": asdict(self.copies)
+        }
 
     def summary(self) -> str:
         """One line for a plan."""
         total = sum(sum(counts.values()) for counts in self.sounds.values())
-        return f"{total:,} sounds of {sum(self.groups.values())} groups, {self.bytes / 1e6:.0f} MB"
+        line = f"{total:,} sounds of {sum(self.groups.values())} groups, {self.bytes / 1e6:.0f} MB"
+        return self.copies.behind(line, "sounds")
 
     def text(self) -> str:
         """For people: a table of classes by sides, and what is wrong."""
@@ -60,9 +59,7 @@ class SoundAudit:
         lines.append(f"{'groups':{width}}" + "".join(f"{self.groups.get(side, 0):9,}" for side in SIDES))
         lines.append(f"{self.bytes / 1e6:.1f} MB")
         lines += [f"{count:,} skipped: {reason}" for reason, count in self.skipped.items()]
-        if self.copies:
-            lines.append(f"note: {self.copies:,} sounds have the same bytes as one on another side")
-            lines += [f"  {name} = {other}" for name, other in self.named]
+        lines += self.copies.lines("sounds")
         for fault in self.faults:
             lines += [f"fault: {fault['message']}", f"  where: {fault['where']}", f"  cure:  {fault['cure']}"]
         return "\n".join(lines)
@@ -88,15 +85,32 @@ def audit_of(scan: SoundScan, labels: tuple[str, ...]) -> SoundAudit:
     faults = [fault.reason() for fault in scan.faults]
     for fault in scan.skipped:
         tally.skipped[fault.message] += fault.count
-    seen: dict[str, tuple[str, str]] = {}
-    copies: list[tuple[str, str]] = []
-    twins = _sizes_shared(scan)
+    copies = copies_of(_look_through(scan, labels, tally, faults))
+    side_of = require_apart(tally.groups)
+    return SoundAudit(
+        labels=labels,
+        sounds={side: dict(counts) for side, counts in tally.sounds.items()},
+        groups=dict(Counter(side_of.values())),
+        bytes=tally.bytes,
+        skipped=dict(tally.skipped),
+        copies=copies,
+        faults=tuple(faults),
+    )
+
+
+def _look_through(
+    scan: SoundScan, labels: tuple[str, ...], tally: _Tally, faults: list[dict[str, str]]
+) -> Iterator[Holding]:
+    """Count all blocks and note what does not hold in them; what may be a copy."""
+    twins = sizes_on_two_sides(
+        (block.split, recording.path.stat().st_size)
+        for block in scan.blocks
+        if isinstance(block, FileBlock)
+        for recording in block.recordings
+    )
     for block in scan.blocks:
         try:
-            for name, digest in _count(block, labels, twins, tally):
-                side, first = seen.setdefault(digest, (block.split, name))
-                if side != block.split:
-                    copies.append((name, first))
+            yield from _count(block, labels, twins, tally)
         except (MediaError, SourceError) as error:
             faults.append(
                 {
@@ -106,23 +120,12 @@ def audit_of(scan: SoundScan, labels: tuple[str, ...]) -> SoundAudit:
                     "cure": error.cure or "",
                 }
             )
-    side_of = require_apart(tally.groups)
-    return SoundAudit(
-        labels=labels,
-        sounds={side: dict(counts) for side, counts in tally.sounds.items()},
-        groups=dict(Counter(side_of.values())),
-        bytes=tally.bytes,
-        skipped=dict(tally.skipped),
-        copies=len(copies),
-        named=tuple(copies[:NAMED]),
-        faults=tuple(faults),
-    )
 
 
 def _count(
-    block: Sounds, labels: tuple[str, ...], twins: frozenset[int], tally: _Tally
-) -> Iterator[tuple[str, str]]:
-    """Count a block; name and SHA-256 of what may be a copy."""
+    block: Sounds, labels: tuple[str, ...], twins: Collection[Hashable], tally: _Tally
+) -> Iterator[Holding]:
+    """Count a block; what of it may be a copy."""
 
     def take(recording: SoundRecording, size: int) -> None:
         tally.sounds[block.split][recording.label] += 1
@@ -134,8 +137,7 @@ def _count(
             size = recording.path.stat().st_size
             take(recording, size)
             if size in twins:
-                with recording.path.open("rb") as file:
-                    yield str(recording.path), hashlib.file_digest(file, "sha256").hexdigest()
+                yield block.split, str(recording.path), digest([recording.path])
     elif isinstance(block, ArchiveBlock):
         for recording, name, data in block.members():
             if recording is None:
@@ -144,14 +146,4 @@ def _count(
                 tally.skipped[f"class {recording.label} is not asked for"] += 1
             else:
                 take(recording, len(data))
-                yield str(recording.path), hashlib.sha256(data).hexdigest()
-
-
-def _sizes_shared(scan: SoundScan) -> frozenset[int]:
-    """Sizes of files that more than one side has: only these can be copies."""
-    sides: dict[int, set[str]] = defaultdict(set)
-    for block in scan.blocks:
-        if isinstance(block, FileBlock):
-            for recording in block.recordings:
-                sides[recording.path.stat().st_size].add(block.split)
-    return frozenset(size for size, found in sides.items() if len(found) > 1)
+                yield block.split, str(recording.path), hashlib.sha256(data).hexdigest()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rushes.contract import ClipContract
 from rushes.prepare.operations.audit import SessionAudit, audit_recordings
 from rushes.prepare.operations.clips import Cutting
+from rushes.records import Media
+from rushes.sources.copies import Copies, copies_of, holdings
 from rushes.sources.openpack import Scan, assign_splits
 
 
@@ -25,6 +28,7 @@ class FootageAudit:
         bytes: estimate of the shards.
         masked: operation -> (number, seconds) without a target in the label set.
         gaps: number and seconds of unlabelled stretches between operations.
+        copies: recordings whose footage has the same bytes as one on another side.
         faults: sessions that do not hold.
         notes: what else is worth knowing.
         absent: subjects of the split of which there is no recording.
@@ -38,6 +42,7 @@ class FootageAudit:
     bytes: int
     masked: dict[str, tuple[int, float]]
     gaps: tuple[int, float]
+    copies: Copies
     faults: tuple[dict[str, str], ...]
     notes: tuple[dict[str, str], ...]
     absent: tuple[str, ...]
@@ -45,14 +50,17 @@ class FootageAudit:
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__} | {
+            "copies": asdict(self.copies)
+        }
 
     def summary(self) -> str:
         """One line for a plan."""
         clips, minutes = sum(self.clips.values()), self.seconds / 60
-        return (
+        line = (
             f"about {clips} clips from {minutes:.0f} minutes of footage, {self.bytes / 1e6:.0f} MB of shards"
         )
+        return self.copies.behind(line, "recordings")
 
     def text(self) -> str:
         """For people."""
@@ -67,6 +75,7 @@ class FootageAudit:
             for label, (n, seconds) in sorted(self.masked.items())
         ]
         lines += [f"{self.gaps[0]:5} gaps between labels, {self.gaps[1]:.1f} s"]
+        lines += self.copies.lines("recordings")
         lines += [f"no recording of {subject}, which the split names" for subject in self.absent]
         lines += [f"{key} is on no side of the split: skipped" for key in self.skipped]
         for kind, entries in (("fault", self.faults), ("note", self.notes)):
@@ -104,11 +113,25 @@ def audit_sessions(
         bytes=sum(session.bytes for session in used),
         masked={label: (tally.n, tally.seconds) for label, tally in scan.masked.items()},
         gaps=(scan.gaps.n, scan.gaps.seconds),
+        copies=copies_of(
+            holdings(
+                (sides[recording.key], recording.key, _files(recording.media))
+                for recording in scan.recordings
+                if recording.key in sides
+            )
+        ),
         faults=(*(fault.reason() for fault in scan.faults), *_faults(used)),
         notes=tuple(note.reason() for note in scan.notes),
         absent=assigned.absent,
         skipped=assigned.skipped,
     )
+
+
+def _files(media: Media) -> list[Path]:
+    """The files of a recording's footage, in order of time."""
+    if media.kind == "video":
+        return [media.path]
+    return sorted(path for path in media.path.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
 
 
 def _faults(sessions: Sequence[SessionAudit]) -> Iterator[dict[str, str]]:
