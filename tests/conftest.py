@@ -6,8 +6,10 @@ A clip of work has a colour for each operation, so that a model can learn them; 
 from __future__ import annotations
 
 import json
+import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,3 +160,19 @@ def make_drives(road_twin: RoadTwin, drives_contract: RigContract) -> MakeDrives
         return ShardDataset.of_shards([home / shard["name"] for shard in receipt["shards"]])
 
     return make
+
+
+@pytest.fixture
+def no_file_opens() -> Callable[[], AbstractContextManager[None]]:
+    """A machine at its limit of open files: inside the block, none can be opened."""
+
+    @contextmanager
+    def at_limit() -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    return at_limit

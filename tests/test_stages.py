@@ -252,6 +252,14 @@ def test_a_torn_or_foreign_done_is_not_done(tmp_path, content):
         assert not (stage.folder / "DONE").exists()
 
 
+def test_a_done_that_the_machine_refuses_to_read_is_not_taken_for_a_missing_one(tmp_path, no_file_opens):
+    with working(SPEC, tmp_path) as stage:
+        stage.finish({}, {})
+    with pytest.raises(OSError, match="Too many open files"), no_file_opens():
+        read_done(stage.folder)
+    assert status(SPEC, tmp_path).state == "done"
+
+
 def test_a_whole_done_of_another_signature_is_not_done(tmp_path):
     with working(SPEC, tmp_path) as stage:
         stage.finish({}, {})

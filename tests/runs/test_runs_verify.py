@@ -132,6 +132,15 @@ def test_a_broken_log_of_training_is_written_again_from_its_first_step(job):
     assert [event["step"] for event in read_events(path) if event["kind"] == "train"] == [1, 2]
 
 
+def test_what_the_machine_refuses_to_read_is_not_repaired(job, no_file_opens):
+    before = hashes(job.workspace)
+    run = job.run()
+    verify_run(run, repair=False)  # so that every module is loaded
+    with pytest.raises(OSError, match="Too many open files"), no_file_opens():
+        verify_run(run, repair=True)
+    assert hashes(job.workspace) == before
+
+
 def test_a_missing_file_and_a_stranger_are_found(job):
     run = job.run()
     stranger = run.folder("prepare") / "shards" / "test" / "U0108_S0100-00000.tar"

@@ -6,6 +6,7 @@ import json
 import tarfile
 import tracemalloc
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 from rushes.shards import ustar
 from rushes.shards.index import SCHEMA, ShardInfo, encode_index
 from rushes.shards.manifest import Manifest, load_manifest
+from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_dataset, verify_shards
 
 
@@ -64,6 +66,21 @@ def test_a_missing_or_truncated_file_is_found(dataset: Path, suffix: str, keep: 
         path.write_bytes(path.read_bytes()[:keep])
     faults = verify_dataset(dataset)
     assert [(fault.path, fault.unit) for fault in faults] == [(path, "U0102_S0100")]
+
+
+def test_what_the_machine_refuses_to_read_is_no_fault_of_the_dataset(
+    dataset: Path, no_file_opens: Callable[[], AbstractContextManager[None]]
+) -> None:
+    train = load_manifest(dataset).splits["train"]
+    verify_shards(dataset / "shards" / "train", train)  # so that every module is loaded
+    for refused in (
+        lambda: verify_dataset(dataset),
+        lambda: verify_shards(dataset / "shards" / "train", train),
+        lambda: ShardDataset.open(dataset, "train").sample(0),
+    ):
+        with pytest.raises(OSError, match="Too many open files"), no_file_opens():
+            refused()
+    assert verify_dataset(dataset) == []
 
 
 def test_an_unfinished_dataset_is_a_fault(tmp_path: Path) -> None:

@@ -24,12 +24,16 @@ def read_predictions(folder: Path, schema: pa.Schema) -> pa.Table:
 
     Raises:
         ShardError: the file is missing, torn or of another form.
+        OSError: the machine refuses to read it.
     """
     path = folder / FILE
+    cure = "run `rushes predict RECIPE`"
     try:
-        table = pq.read_table(path, memory_map=True)
-        return table.select(schema.names).cast(schema)
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        raise ShardError(
-            f"no predictions: {error}", where=path, cure="run `rushes predict RECIPE`"
-        ) from error
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise ShardError("no predictions: the file is missing", where=path, cure=cure) from None
+    with file:
+        try:
+            return pq.read_table(file).select(schema.names).cast(schema)
+        except (OSError, KeyError, ValueError, pa.ArrowException) as error:  # OSError: Arrow's for torn pages
+            raise ShardError(f"no predictions: {error}", where=path, cure=cure) from error

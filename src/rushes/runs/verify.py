@@ -125,6 +125,7 @@ def verify_run(run: Run, *, repair: bool, tell: Tell = lambda name, done, total,
 
     Raises:
         StageError: a stage is broken, and one that it is made from is not there to rebuild it.
+        OSError: the machine refuses to read a file; nothing is rebuilt for that.
     """
     stages: list[StageName] = []
     faults: list[Fault] = []
@@ -191,7 +192,7 @@ def _own_faults(folder: Path) -> Iterator[Found]:
     if (entries := read_quarantine(folder)) or listing.exists():
         try:
             listed = [json.loads(line) for line in listing.read_bytes().splitlines()]
-        except (OSError, ValueError):
+        except (FileNotFoundError, ValueError):
             listed = None
         if listed != entries:
             yield listing, "is not the list of the reasons in quarantine/", None

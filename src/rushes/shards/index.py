@@ -249,10 +249,8 @@ def _require(holds: bool, message: str, where: object) -> None:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise ShardError(
-            f"cannot read the index of a shard: {error.strerror}", where=path, cure=_CURE
-        ) from error
+    except FileNotFoundError:
+        raise ShardError("the index of a shard is missing", where=path, cure=_CURE) from None
 
 
 def member_name(key: str, field: str) -> str:

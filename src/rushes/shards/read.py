@@ -239,8 +239,8 @@ def _open_shard(tar: Path, info: ShardInfo, check: bool, opener: Opener | None) 
 def _require_size(tar: Path, info: ShardInfo) -> None:
     try:
         found = os.stat(tar).st_size
-    except OSError as error:
-        raise ShardError(f"cannot open a shard: {error.strerror}", where=tar, cure=_CURE) from error
+    except FileNotFoundError:
+        raise ShardError("cannot open a shard: it is missing", where=tar, cure=_CURE) from None
     if found != info.bytes:
         raise ShardError(f"the shard has {found} bytes, {info.bytes} were written", where=tar, cure=_CURE)
 

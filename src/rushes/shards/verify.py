@@ -44,6 +44,9 @@ def verify_dataset(folder: Path) -> list[Fault]:
     Checks the manifest; each shard and index against its size and SHA-256; each member's header, content
     (CRC-32) and padding; that keys are unique in the dataset; that the receipts in ``units/`` prove the
     shards that the manifest names; that no other shard lies there.
+
+    Raises:
+        OSError: the machine refuses to read a file, which says nothing about what the file holds.
     """
     folder = Path(folder)
     try:
@@ -79,8 +82,8 @@ def _verify_shard(folder: Path, shard: ShardInfo) -> tuple[list[Fault], Index | 
         faults.append(Fault(folder / shard.index_name, error.message, shard.series))
     try:
         size, sha256 = tar.stat().st_size, sha256_file(tar)
-    except OSError as error:
-        return [*faults, Fault(tar, f"cannot be read: {error.strerror}", shard.series)], index
+    except FileNotFoundError:
+        return [*faults, Fault(tar, "is missing", shard.series)], index
     if size != shard.bytes:
         return [*faults, Fault(tar, f"has {size} bytes, {shard.bytes} were written", shard.series)], index
     if sha256 != shard.sha256:

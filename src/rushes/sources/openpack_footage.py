@@ -128,7 +128,7 @@ def read_video_start(sidecar: Path) -> int:
         raise SourceError("a video without its sidecar: when it starts is unknown", where=sidecar, cure=cure)
     try:
         content = read_json(sidecar)
-    except (StageError, OSError) as error:
+    except (StageError, PermissionError) as error:
         raise SourceError(
             f"the sidecar of a video cannot be read: {error}", where=sidecar, cure=cure
         ) from error

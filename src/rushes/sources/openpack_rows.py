@@ -264,9 +264,11 @@ def _read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except OSError as error:
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:  # no other is the file's
         raise SourceError(
-            f"the annotation cannot be read: {error.strerror}", where=path, cure=again
+            f"the annotation cannot be read: {error.strerror}",
+            where=path,
+            cure=f"{again}, or let this user read it",
         ) from error
     if not data.strip():
         raise SourceError("an empty file", where=f"{path}:1", cure=again)

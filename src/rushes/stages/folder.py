@@ -64,10 +64,14 @@ def status_of(done: Mapping[str, Any], folder: Path) -> Status:
 
 
 def read_done(folder: Path) -> dict[str, Any] | None:
-    """The content of DONE; None where it is missing, changed or of another signature: nothing is done."""
+    """The content of DONE; None where it is missing, changed or of another signature: nothing is done.
+
+    Raises:
+        OSError: the machine refuses to read it; that says nothing about the stage.
+    """
     try:
         return check_done((Path(folder) / "DONE").read_bytes(), folder)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
