@@ -119,6 +119,12 @@ def test_words_beside_the_numbers_are_kept():
 # What is refused
 
 
+@pytest.mark.parametrize("number", ["8,5", "1,200", "1'200", '1"5', "1,200 m/s"])
+def test_a_number_in_another_countrys_writing_is_not_read_in_part(number):
+    refused(f"Mean speed: {number}\n" + BY_NAME[2].partition("\n")[2], "a comma or a quote", "mean_speed")
+    refused(BY_NAME[3].replace("12.5", number), "a comma or a quote", "displacement_m")
+
+
 @pytest.mark.parametrize("name", QUANTITIES)
 def test_every_quantity_is_needed(name):
     refused(without(ANSWER, name), f"lacks {name}")

@@ -36,7 +36,7 @@ _BARE: Mapping[str, QuantityName] = MappingProxyType({name.rpartition("_")[0]: n
 _NAMES = "|".join(name.replace("_", "[_ ]") for name in (*QUANTITIES, *_BARE))
 _FIELD = re.compile(
     rf"(?<![\w.])[\"']?({_NAMES})[\"']?\s*[:=]\s*"
-    r"(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s,;{}\"'][^,;{}\"'\n]*))",
+    r"(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s,;{}\"'][^,;{}\"'\n]*+)([,'\"]\d)?)",
     re.IGNORECASE,
 )
 _NUMBER = r"[-+−]?\d{1,9}(?:\.\d{1,12})?(?:e[-+]?\d{1,2})?"
@@ -140,6 +140,8 @@ def _by_name(text: str) -> Fields:
     for match in _FIELD.finditer(text):
         name = match[1].lower().replace(" ", "_")
         quoted = match[2] if match[2] is not None else match[3]
+        if match[5] is not None:  # 8,5 and 1'200 are written in too many ways to be read as one
+            raise failure(f"a number with a comma or a quote in it: {match[4]}{match[5]}", name)
         value: Any = quoted if quoted is not None else match[4].strip().removesuffix(".")
         if quoted is None and _PLAIN.fullmatch(value):
             value = float(value.replace("−", "-"))
