@@ -174,6 +174,7 @@ def test_a_grid_that_would_explode_is_counted_and_not_built(opened: Open):
         ),
         ("student: {}", "student: {cells: [{train: {seed: 3}}]}", "train would set train.seed: every run"),
         ("student: {}", "student: {set: {train: {epochs: 3}}}", None),
+        ("student: {}", "student: {set: {task: driving}}", "task: a campaign is about one task: write it in"),
     ],
 )
 def test_names_must_lead_somewhere(opened: Open, old: str, new: str, fault: str | None):

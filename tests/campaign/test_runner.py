@@ -28,6 +28,7 @@ from rushes.campaign.trials import open_campaign
 from rushes.cli import app
 from rushes.engine.cluster import import_ray
 from rushes.errors import GateError, StageError
+from rushes.runs.tasks import RUNS
 from rushes.storage import open_workspace
 
 RECIPE = """\
@@ -218,6 +219,7 @@ def test_a_campaign_goes_through_its_gates(whole):
     assert states(runner) == TRIALS
     assert runner.waiting == {}
     assert runner.unfinished == []
+    assert all(one.figures.keys() == RUNS["sounds"].figures().keys() for one in runner.results.values())
     first, second = runner.verdicts["first"], runner.verdicts["second"]
     assert (first.passed, first.better, first.than) == (True, "good", "few-batch_size8")
     assert len(first.attempts) == 1
@@ -808,3 +810,4 @@ def test_a_campaign_of_the_operations_task(tmp_path):
     assert len(list(job.workspace.glob("train-*"))) == 2
     assert [row["task"] for row in job.rows()] == ["operations", "operations"]
     assert all(row["val_oca"] for row in job.rows())
+    assert all(one.figures.keys() == RUNS["operations"].figures().keys() for one in runner.results.values())

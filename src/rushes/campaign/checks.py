@@ -15,6 +15,7 @@ Found = tuple[Place, str]
 """Where something is wrong in the manifest, and what."""
 
 RESERVED = {
+    "task": "a campaign is about one task: write it in the recipe",
     "evaluate.split": "the campaign measures on val, and opens test for what it selected: leave it out",
     "train.seed": "every run is done with each of the campaign's seeds: leave it out",
 }

@@ -15,8 +15,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rushes.campaign.contract_pictures import check_pictures
-from rushes.campaign.contract_sounds import check_sounds
 from rushes.campaign.contract_values import (
     Fault,
     check_figures,
@@ -26,8 +24,8 @@ from rushes.campaign.contract_values import (
 )
 from rushes.campaign.records import State
 from rushes.campaign.standing import NOT_TRIVIAL, Board
+from rushes.campaign.tasks import TASKS
 from rushes.errors import AnswerError, MediaError, ModelError, ShardError, SourceError, StageError
-from rushes.recipe import TaskName
 from rushes.runs.run import METRICS_FILE, Run, StageName
 from rushes.runs.verify import verify_run
 from rushes.runs.work import WORK
@@ -45,13 +43,6 @@ more open file) is not among it: that says nothing of the run."""
 
 ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 """What opening a file raises where none stands."""
-
-OF_TASK: Mapping[TaskName, Callable[[Run], Iterable[Fault]]] = {
-    "operations": check_pictures,
-    "driving": check_pictures,
-    "sounds": check_sounds,
-}
-"""What only one task has; the checks that all tasks share are done before."""
 
 
 def check_run(
@@ -73,7 +64,7 @@ def check_run(
             judge the run with.
     """
     # What does not hold as a file has no values worth a look.
-    for checks in ((_files,), (_provenance, _losses, _again, OF_TASK[run.recipe.task])):
+    for checks in ((_files,), (_provenance, _losses, _again, TASKS[run.recipe.task].check)):
         if found := [fault for check in checks for fault in _caught(check, run, without)]:
             return found
     return _caught(lambda run: _worth(run, board, margin), run, without)
@@ -164,7 +155,7 @@ def _provenance(run: Run) -> Iterable[Fault]:
     recorded = (read_done(run.folder("train")) or {})["summary"].get("weights")
     there = {
         "dataset": load_manifest(run.folder(run.dataset)).checksum,
-        "weights": WEIGHTS_SHA256[run.recipe.task](run.folder("train") / "model"),
+        "weights": run.weights_sha256(),
     }
     for name, expected in there.items():
         if not said.get(name):
@@ -180,26 +171,6 @@ def _provenance(run: Run) -> Iterable[Fault]:
         if signatures.get(name) != signature:
             message = f"figures of {name} {signatures.get(name) or '(blank)'}, this run has {signature}"
             yield Fault("fingerprints", message, where)
-
-
-def _of_net(model: Path) -> str:
-    from rushes.models.sound import weights_sha256
-
-    return weights_sha256(model)
-
-
-def _of_vlm(model: Path) -> str:
-    from rushes.models.vlm import weights_sha256
-
-    return weights_sha256(model)
-
-
-WEIGHTS_SHA256: Mapping[TaskName, Callable[[Path], str]] = {
-    "operations": _of_vlm,
-    "driving": _of_vlm,
-    "sounds": _of_net,
-}
-"""Hash of the weights in a folder, as the task records it."""
 
 
 def _losses(run: Run) -> Iterable[Fault]:

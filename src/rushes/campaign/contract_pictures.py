@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rushes.campaign.contract_values import Fault, check_keys, not_finite
-from rushes.recipe import TaskName
 from rushes.runs.run import Run
 
 if TYPE_CHECKING:
@@ -36,14 +35,16 @@ class Answered:
     truth: tuple[str, ...]
 
 
-def _operations() -> Answered:
+def operations_answered() -> Answered:
+    """Operation, its ends and the next one."""
     from rushes.predict.operations.table import SCHEMA, asked_about
 
     said = ("operation", "start_s", "end_s", "next")
     return Answered(SCHEMA, asked_about, said, tuple(f"truth_{name}" for name in said))
 
 
-def _driving() -> Answered:
+def driving_answered() -> Answered:
+    """The quantities of a window's motion."""
     from rushes.predict.driving.table import SCHEMA, asked_about
 
     truth = tuple(name for name in SCHEMA.names if name.startswith("truth_"))
@@ -51,14 +52,20 @@ def _driving() -> Answered:
     return Answered(SCHEMA, asked_about, said, truth)
 
 
-ANSWERED: Mapping[TaskName, Callable[[], Answered]] = {"operations": _operations, "driving": _driving}
+def check_operations(run: Run) -> Iterator[Fault]:
+    """See `check_pictures`."""
+    return check_pictures(run, operations_answered())
 
 
-def check_pictures(run: Run) -> Iterator[Fault]:
+def check_driving(run: Run) -> Iterator[Fault]:
+    """See `check_pictures`."""
+    return check_pictures(run, driving_answered())
+
+
+def check_pictures(run: Run, task: Answered) -> Iterator[Fault]:
     """Every variant answers what it is asked, in finite numbers, and the model not always the same."""
     from rushes.predict.table import FILE, read_predictions
 
-    task = ANSWERED[run.recipe.task]()
     table = read_predictions(run.folder("predict"), task.schema)
     where = str(run.folder("predict") / FILE)
     samples = run.samples(run.recipe.evaluate.split)

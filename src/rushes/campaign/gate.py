@@ -22,8 +22,6 @@ where no such test is known."""
 
 OVER_SEEDS, OVER_CLIPS = "paired t over seeds", "paired bootstrap over clips"
 NO_TEST, NO_SPREAD = "none", "none: all seeds differ by the same, which tells no spread"
-CLIP_TESTS = frozenset({("sounds", "f1_macro")})
-"""Task and metric of which two runs of one seed can be compared clip by clip."""
 
 CONFIDENCE = 0.95
 """Of the interval that is reported where none is asked for."""

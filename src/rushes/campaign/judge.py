@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rushes.campaign.contract import check_run, state_of
 from rushes.campaign.folder import stamp_of
-from rushes.campaign.gate import CLIP_TESTS
 from rushes.campaign.read import (
     baselines_of,
     collapsed_of,
@@ -25,9 +24,6 @@ from rushes.engine import Failure
 from rushes.errors import TrainError
 from rushes.runs.job import RunJob
 from rushes.runs.run import Run, StageName
-
-if TYPE_CHECKING:
-    from rushes.metrics.intervals import Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +107,3 @@ def _unsealed(result: Result, run: Run, board: Board) -> Result:
     if faults:
         return replace(result, test_faults=tuple(map(str, faults)))
     return replace(result, test=figures_of(run))
-
-
-def compare_clips(ours: Run, theirs: Run, metric: str, confidence: float) -> Estimate | None:
-    """Difference of a metric over the clips that both runs answered; None where no paired test is known."""
-    if (ours.recipe.task, metric) not in CLIP_TESTS:
-        return None
-    from rushes.evaluate.sounds.compare import compare_macro_f1
-    from rushes.predict.sounds.table import SCHEMA
-    from rushes.predict.table import read_predictions
-
-    tables = [read_predictions(run.bring("predict"), SCHEMA) for run in (ours, theirs)]
-    resamples = ours.recipe.evaluate.resamples
-    return compare_macro_f1(*tables, ours.contract.labels, resamples=resamples, confidence=confidence)[0]

@@ -22,20 +22,10 @@ from typing import Any, Literal
 from rushes.campaign.records import Result
 from rushes.campaign.standing import Board, Spread, aggregate, baseline_of, difference_by_seed
 from rushes.errors import StageError
-from rushes.evaluate.driving.names import TITLES as DRIVING_FIGURES
-from rushes.evaluate.operations.names import COMPARED as OPERATIONS_FIGURES
-from rushes.evaluate.sounds.names import FIGURES as SOUNDS_FIGURES
-from rushes.recipe import TaskName
+from rushes.runs.tasks import RUNS
 from rushes.stages import canonical_json, write_atomic
 
 FILE = "leaderboard.csv"
-
-FIGURES: Mapping[TaskName, tuple[str, ...]] = {
-    "operations": OPERATIONS_FIGURES,
-    "driving": tuple(DRIVING_FIGURES),
-    "sounds": SOUNDS_FIGURES,
-}
-"""The figures that have columns, beside the campaign's metric."""
 
 COSTS = (
     *("parameters", "macs", "macs_per_s", "bytes_fp32", "bytes_int8"),
@@ -64,7 +54,7 @@ class Column:
 
 def figures_of(board: Board) -> tuple[str, ...]:
     """The figures of a leaderboard, the campaign's metric first."""
-    return tuple(dict.fromkeys((board.metric, *FIGURES[board.task])))
+    return tuple(dict.fromkeys((board.metric, *RUNS[board.task].figures())))
 
 
 def columns(board: Board) -> tuple[Column, ...]:

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from rushes.campaign.records import Figure
 from rushes.errors import StageError
 from rushes.predict.table import FILE as PREDICTIONS_FILE
-from rushes.recipe import TaskName
 from rushes.runs.run import METRICS_FILE, Run
 from rushes.shards.manifest import load_manifest
 from rushes.stages import read_done, read_json, sha256_file
 
 MODEL = "model"
 
-SYSTEMS: Mapping[TaskName, Callable[[Mapping[str, Any]], Mapping[str, Mapping[str, Figure]]]] = {
-    "operations": lambda metrics: metrics["all"]["systems"],
-    "driving": lambda metrics: metrics["all"]["systems"],
-    "sounds": lambda metrics: metrics["systems"],
-}
-"""Where the figures of all systems stand in the metrics of a task."""
-
 
 def figures_of(run: Run) -> dict[str, Figure]:
     """The model's figures with their intervals."""
-    return dict(SYSTEMS[run.recipe.task](run.metrics())[MODEL])
+    return dict(run.systems()[MODEL])
 
 
 def baselines_of(run: Run) -> dict[str, dict[str, float]]:

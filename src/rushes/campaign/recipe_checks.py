@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rushes.campaign.cells import Cell
-from rushes.campaign.gate import CLIP_TESTS
 from rushes.campaign.recipes import Recipes, Winners
+from rushes.campaign.tasks import TASKS
 from rushes.errors import RecipeError
 from rushes.recipe import Recipe
 from rushes.recipe_file import resolve
@@ -35,7 +35,8 @@ def check_recipes(
     if not found:
         yield from _with_other_winners(recipes, stand_ins, candidates)
     yield from _without_control(recipes, resolved)
-    yield from _without_test(recipes, resolved)
+    if recipes.task in tuple(TASKS):
+        yield from _without_test(recipes)
 
 
 def _checked(recipes: Recipes, cell: Cell, winners: Winners) -> tuple[Recipe | None, list[str]]:
@@ -94,14 +95,12 @@ def _dishonest(control: str | None, rivals: Sequence[Recipe | None], pupil: Reci
     return f"{control}, another net ({off})"
 
 
-def _without_test(recipes: Recipes, resolved: Mapping[str, Recipe | None]) -> Iterator[str]:
+def _without_test(recipes: Recipes) -> Iterator[str]:
     """Gates that ask for a confidence which nothing can tell."""
-    manifest = recipes.names.manifest
-    tasks = {recipe.task for recipe in resolved.values() if recipe is not None}
-    untold = [task for task in sorted(tasks) if (task, manifest.metric) not in CLIP_TESTS]
-    if len(manifest.seeds) > 1 or not untold:
+    manifest, task = recipes.names.manifest, recipes.task
+    if len(manifest.seeds) > 1 or manifest.metric in TASKS[task].compare:
         return
-    tests = ", ".join(f"{metric} of {task}" for task, metric in sorted(CLIP_TESTS))
+    tests = ", ".join(f"{metric} of {name}" for name, one in TASKS.items() for metric in one.compare)
     for name, number in recipes.names.gates.items():
         gate = manifest.phases[number].gate
         if gate is not None and gate.confidence is not None:
@@ -109,7 +108,7 @@ def _without_test(recipes: Recipes, resolved: Mapping[str, Recipe | None]) -> It
             yield (
                 f"{where}: the gate {name} can never pass: one seed has no spread, "
                 f"and over clips there is a test for {tests}, not for "
-                f"{manifest.metric} of {untold[0]}: write two seeds or more, or leave confidence out"
+                f"{manifest.metric} of {task}: write two seeds or more, or leave confidence out"
             )
 
 

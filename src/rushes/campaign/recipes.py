@@ -10,7 +10,7 @@ from typing import Any
 from rushes.campaign.cells import Cell, Place
 from rushes.campaign.checks import Names
 from rushes.errors import RecipeError, StageError
-from rushes.recipe import Recipe
+from rushes.recipe import Recipe, TaskName
 from rushes.recipe_file import Document, Override, near, put, refuse, resolve
 
 Winners = Mapping[str, str]
@@ -32,6 +32,11 @@ class Recipes:
     names: Names
     document: Document
     recipe_document: Document
+
+    @property
+    def task(self) -> TaskName:
+        """Of every run: no run changes it."""
+        return self.recipe_document.tree.get("task", "operations")
 
     def resolved(self, overrides: Sequence[Override]) -> Recipe:
         """The recipe with these changes.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from rushes.campaign.folder import CampaignFolder, stamp_of
 from rushes.campaign.gate import best, decide, values_of
 from rushes.campaign.gate import failure as failure_of
-from rushes.campaign.judge import Case, compare_clips, judge, lost
+from rushes.campaign.judge import Case, judge, lost
 from rushes.campaign.leaderboard import FILE as LEADERBOARD
 from rushes.campaign.leaderboard import write_leaderboard
 from rushes.campaign.live import Show
@@ -22,6 +22,7 @@ from rushes.campaign.records import Result, Selection, Trial, Verdict
 from rushes.campaign.report import write_report
 from rushes.campaign.seal import hash_of, open_seal, read_openings, select
 from rushes.campaign.standing import Board
+from rushes.campaign.tasks import TASKS
 from rushes.campaign.trackers import TrackerName, Trackers
 from rushes.campaign.trials import Campaign
 from rushes.campaign.work import UNSEEN, Key, do_shared
@@ -118,8 +119,7 @@ class Runner:
     def board(self) -> Board:
         """What runs are measured by."""
         manifest = self.campaign.manifest
-        task = self.campaign.recipe_document.tree.get("task", "operations")
-        return Board(self.campaign.name, task, manifest.metric, manifest.lower_is_better)
+        return Board(self.campaign.name, self.campaign.task, manifest.metric, manifest.lower_is_better)
 
     @property
     def missing_reasons(self) -> list[str]:
@@ -337,8 +337,11 @@ class Runner:
         return verdict.passed
 
     def _clip_test(self, ours: Result, theirs: Result, confidence: float) -> Estimate | None:
+        compare = TASKS[self.campaign.task].compare.get(self.campaign.manifest.metric)
+        if compare is None:
+            return None
         runs = [self._open(self.campaign.recipe_of(result.trial)) for result in (ours, theirs)]
-        return compare_clips(*runs, self.campaign.manifest.metric, confidence)
+        return compare(*runs, confidence)
 
     def _unseal(self) -> None:
         """Freeze the best run of each selected group, then, and only then, measure these on the test side."""

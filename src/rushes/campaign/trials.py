@@ -15,8 +15,8 @@ from rushes.campaign.recipes import Recipes, Winners, folded
 from rushes.campaign.records import Trial
 from rushes.campaign.seal import Opened
 from rushes.errors import StageError
-from rushes.recipe import Recipe
-from rushes.recipe_file import Document, Override, read_tree, refuse, validate
+from rushes.recipe import Recipe, TaskName
+from rushes.recipe_file import Override, read_tree, refuse, validate
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Campaign:
         return self.manifest.campaign
 
     @property
-    def recipe_document(self) -> Document:
-        """The recipe that its runs change, as it was read."""
-        return self.recipes.recipe_document
+    def task(self) -> TaskName:
+        """Of all its runs."""
+        return self.recipes.task
 
     @property
     def phases(self) -> tuple[Phase, ...]:

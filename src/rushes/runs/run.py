@@ -157,6 +157,19 @@ class Run(ABC, Generic[Recipes]):
     def print_metrics(self, console: Any) -> None:
         """Tables of the finished evaluation."""
 
+    @classmethod
+    @abstractmethod
+    def figures(cls) -> Mapping[str, bool]:
+        """The figures of a side by which runs can be compared, in order -> whether lower is better."""
+
+    @abstractmethod
+    def systems(self) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
+        """The same figures of the model and of all other systems, of the finished evaluation."""
+
+    @abstractmethod
+    def weights_sha256(self) -> str:
+        """Hash of the weights that stand in the folder of the finished training."""
+
     @cached_property
     def raw_fingerprint(self) -> str | None:
         """Hash of recordings of one's own; None where they are drawn."""

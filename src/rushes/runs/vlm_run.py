@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from rushes.recipe import VlmRecipe
 from rushes.runs.chain import add, begin
@@ -54,3 +54,13 @@ class VlmRun(Run[VlmRecipes]):
             model.name, self.contract, largest, lora, model.nf4, precision=model.precision
         )
         return (estimate.text(),)
+
+    def systems(self) -> Mapping[str, Any]:
+        """See `Run.systems`; on all clips or windows of the side."""
+        return self.metrics()["all"]["systems"]
+
+    def weights_sha256(self) -> str:
+        """Hash of the model's weights, or of its adapter's."""
+        from rushes.models.vlm import weights_sha256
+
+        return weights_sha256(self.folder("train") / "model")

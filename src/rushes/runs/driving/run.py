@@ -112,6 +112,7 @@ class DrivingRun(VlmRun[DrivingRecipe]):
             self.raw(),
             contract.setup.cameras,
             chunks=source.chunks,
+            split=source.split,
             offline=source.egomotion == "offline",
             clip_s=self.recipe.twin.clip_s if source.root is None else CLIP_S,
             window_s=contract.span_s,
@@ -129,3 +130,10 @@ class DrivingRun(VlmRun[DrivingRecipe]):
         from rushes.evaluate.driving.tables import print_metrics
 
         print_metrics(self.metrics(), console)
+
+    @classmethod
+    def figures(cls) -> Mapping[str, bool]:
+        """Errors of each quantity, and the share of answers that could be read."""
+        from rushes.evaluate.driving.names import QUANTITY_OF, TITLES
+
+        return {name: name in QUANTITY_OF for name in TITLES}

@@ -86,3 +86,11 @@ class OperationsRun(VlmRun[OperationsRecipe]):
         from rushes.evaluate.operations.tables import print_metrics
 
         print_metrics(self.metrics(), console)
+
+    @classmethod
+    def figures(cls) -> Mapping[str, bool]:
+        """Those of clips; figures of the timeline have no trivial systems beside them."""
+        from rushes.evaluate.operations.names import COMPARED, LOWER_IS_BETTER
+
+        others = ("macro_f1", "boundary_error_s", "allowed", "transition_distance", "ece", "failure_rate")
+        return {name: name in LOWER_IS_BETTER for name in (*COMPARED, *others)}

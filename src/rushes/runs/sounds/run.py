@@ -153,6 +153,23 @@ class SoundsRun(Run[SoundsRecipe]):
 
         print_metrics(self.metrics(), console)
 
+    @classmethod
+    def figures(cls) -> Mapping[str, bool]:
+        """Shares of clips, loss and calibration error."""
+        from rushes.evaluate.sounds.names import FIGURES, LOWER_IS_BETTER
+
+        return {name: name in LOWER_IS_BETTER for name in FIGURES}
+
+    def systems(self) -> Mapping[str, Any]:
+        """See `Run.systems`."""
+        return self.metrics()["systems"]
+
+    def weights_sha256(self) -> str:
+        """Hash of the net's weights."""
+        from rushes.models.sound import weights_sha256
+
+        return weights_sha256(self.folder("train") / "model")
+
 
 def _training(model: SoundModel, train: TrainOnSounds) -> dict[str, Any]:
     """What the weights of a net depend on beside its teacher."""
