@@ -191,7 +191,7 @@ def test_recordings_of_ones_own_are_looked_through_once(tmp_path: Path, workspac
 def test_a_campaign_of_pictures_is_planned_without_inventing_lengths(tmp_path: Path, workspace: Workspace):
     (tmp_path / "base.yaml").write_text("task: operations\n")
     (tmp_path / "c.yaml").write_text(
-        "campaign: c\nrecipe: base.yaml\nmetric: accuracy\n"
+        "campaign: c\nrecipe: base.yaml\nmetric: oca\n"
         "phases: [{name: p, runs: {a: {grid: {train.phases: [[{steps: 10}], [{steps: 30}]]}}}}]\n"
     )
     campaign = open_campaign(tmp_path / "c.yaml")

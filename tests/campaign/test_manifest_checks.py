@@ -252,6 +252,32 @@ def test_the_control_of_a_pupil_is_the_same_net(opened: Open):
     assert "another net (model.kernel 3 in place of 11)" in faults(opened, other)[0]
 
 
+FIGURES = "f1_macro, balanced_accuracy, accuracy, precision_macro, recall_macro, loss, ece"
+
+
+@pytest.mark.parametrize(
+    ("metric", "says"),
+    [
+        ("f1_marco", f"metric: sounds has no figure f1_marco; did you mean f1_macro? known are {FIGURES}"),
+        ("oca", f"metric: sounds has no figure oca; known are {FIGURES}"),
+        ("loss", "lower_is_better: loss is better where it is lower: write lower_is_better: true"),
+    ],
+)
+def test_a_metric_that_no_run_will_have_is_refused_before_any_begins(opened: Open, metric: str, says: str):
+    text = (HEAD + PHASES).replace("f1_macro", metric)
+    assert faults(opened, text) == [f"c.yaml:3: {says}"]
+    others = faults(opened, text.replace("[3, 5]", "[3, 500]"))  # with all other faults
+    assert f"c.yaml:3: {says}" in others
+    assert len(others) == 2
+
+
+def test_a_metric_points_the_way_that_it_points(opened: Open):
+    opened((HEAD + PHASES).replace("f1_macro", "loss\nlower_is_better: true"))
+    (found,) = faults(opened, (HEAD + PHASES).replace("f1_macro", "f1_macro\nlower_is_better: true"))
+    wanted = "f1_macro is better where it is higher: write lower_is_better: false"
+    assert found == f"c.yaml:4: lower_is_better: {wanted}"
+
+
 @pytest.mark.parametrize(
     ("metric", "seeds", "holds"),
     [("f1_macro", "[0]", True), ("accuracy", "[0]", False), ("accuracy", "[0, 1]", True)],

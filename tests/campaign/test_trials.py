@@ -235,7 +235,7 @@ def test_a_campaign_of_another_task(opened: Open):
     text = """\
 campaign: samplers
 recipe: base.yaml
-metric: accuracy
+metric: tiou_mean
 seeds: [1]
 phases:
   - name: all

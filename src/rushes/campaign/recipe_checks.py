@@ -9,7 +9,8 @@ from rushes.campaign.recipes import Recipes, Winners
 from rushes.campaign.tasks import TASKS
 from rushes.errors import RecipeError
 from rushes.recipe import Recipe
-from rushes.recipe_file import resolve
+from rushes.recipe_file import near, resolve
+from rushes.runs.tasks import RUNS
 
 
 def check_recipes(
@@ -36,6 +37,7 @@ def check_recipes(
         yield from _with_other_winners(recipes, stand_ins, candidates)
     yield from _without_control(recipes, resolved)
     if recipes.task in tuple(TASKS):
+        yield from _metric(recipes)
         yield from _without_test(recipes)
 
 
@@ -93,6 +95,24 @@ def _dishonest(control: str | None, rivals: Sequence[Recipe | None], pupil: Reci
     shown = [["null" if net.get(key) is None else str(net[key]) for key in keys] for net in (theirs, ours)]
     off = ", ".join(f"model.{key} {a} in place of {b}" for key, a, b in zip(keys, *shown, strict=True))
     return f"{control}, another net ({off})"
+
+
+def _metric(recipes: Recipes) -> Iterator[str]:
+    """A metric that the task does not have, or that points the other way."""
+    manifest, figures = recipes.names.manifest, RUNS[recipes.task].figures()
+    metric, given = manifest.metric, "lower_is_better" in recipes.document.tree
+    if metric not in figures:
+        # `near` lists them itself where none is near.
+        hints = dict.fromkeys((near(metric, figures), f"known are {', '.join(figures)}"))
+        where = recipes.document.where(("metric",))
+        yield f"{where}: metric: {recipes.task} has no figure {metric}; {' '.join(hints)}"
+    elif manifest.lower_is_better != (lower := figures[metric]):
+        where = recipes.document.where(("lower_is_better" if given else "metric",))
+        better = "lower" if lower else "higher"
+        yield (
+            f"{where}: lower_is_better: {metric} is better where it is {better}: "
+            f"write lower_is_better: {str(lower).lower()}"
+        )
 
 
 def _without_test(recipes: Recipes) -> Iterator[str]:
