@@ -18,7 +18,12 @@ RushesError                 anything that a user can cause and cure; exit code 1
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
+
+_OF_THE_FILE = frozenset(
+    (None, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.ELOOP)
+)
 
 
 class RushesError(Exception):
@@ -117,3 +122,11 @@ class GateError(RushesError):
 
 class MetricError(RushesError, ValueError):
     """Input for which a metric is not defined."""
+
+
+def is_of_the_machine(error: BaseException) -> bool:
+    """Whether a file was not read since the machine refuses (a disk that fails, no more files to open).
+
+    That says nothing about what the file holds, so it is no bad input: it is raised as it is.
+    """
+    return isinstance(error, OSError) and error.errno not in _OF_THE_FILE

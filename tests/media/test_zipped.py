@@ -9,6 +9,7 @@ import subprocess
 import warnings
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -290,3 +291,10 @@ def test_damage_anywhere_is_an_error_or_does_no_harm(archive: Path) -> None:
             found = CONTENT
         assert list(found.values()) == list(CONTENT.values())
         patch(archive, at, raw[at : at + 1])
+
+
+def test_what_the_machine_refuses_is_no_damage(archive: Path, no_file_opens: Callable) -> None:
+    member = members(archive)[0]
+    for refused in (lambda: members(archive), lambda: mapped(member).__enter__()):
+        with pytest.raises(OSError, match="Too many open files"), no_file_opens():
+            refused()

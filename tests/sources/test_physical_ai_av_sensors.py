@@ -194,3 +194,17 @@ def test_a_member_of_too_many_bytes_is_not_read(archived: Archived) -> None:
     member = archived(bytes(physical_ai_av_parquet.MAX_MEMBER_BYTES + 1))
     with pytest.raises(SourceError, match="at most 67,108,864 bytes is read"):
         read_camera_times(member)
+
+
+def test_what_the_machine_refuses_is_no_damage(
+    archived: Archived, tmp_path: Path, no_file_opens: Callable
+) -> None:
+    member, table = archived(poses()), tmp_path / "table.parquet"
+    table.write_bytes(parquet({"clip_id": ["a"]}))
+    read_trajectory(member)  # so that every module is loaded
+    for refused in (
+        lambda: read_trajectory(member),
+        lambda: physical_ai_av_parquet.read_table(table, ("clip_id",)),
+    ):
+        with pytest.raises(OSError, match="Too many open files"), no_file_opens():
+            refused()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from av.video.reformatter import VideoReformatter
 
-from rushes.errors import MediaError
+from rushes.errors import MediaError, is_of_the_machine
 from rushes.media.frame import JpegFrame
 from rushes.media.image import jpeg_size
 from rushes.media.limits import Limits
@@ -93,11 +93,14 @@ def read_frame(file: StampedFile, limits: Limits) -> tuple[bytes, tuple[int, int
 
     Raises:
         MediaError: not a JPEG, or larger than the limits allow.
+        OSError: the machine refuses to read it.
     """
     try:
         with open(file.path, "rb") as opened:
             data = opened.read(3 * limits.max_pixels + 1)
     except OSError as error:
+        if is_of_the_machine(error):
+            raise
         raise MediaError(f"cannot read a frame: {error.strerror}", where=file.path) from error
     if len(data) > 3 * limits.max_pixels:
         raise MediaError("a JPEG larger than its largest possible picture", where=file.path)
@@ -130,4 +133,6 @@ def decode_folder(root: Path, limits: Limits) -> Iterator[JpegFrame]:
 
 
 def _unreadable(error: OSError) -> None:
+    if is_of_the_machine(error):
+        raise error
     raise MediaError(f"cannot list a folder of frames: {error.strerror}", where=error.filename) from error

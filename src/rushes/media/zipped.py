@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rushes.errors import MediaError
+from rushes.errors import MediaError, is_of_the_machine
 from rushes.records import Member
 
 MAX_MEMBERS = 100_000
@@ -49,6 +49,7 @@ def members(archive: Path) -> tuple[Member, ...]:
 
     Raises:
         MediaError: there is no such archive, it is cut or damaged, or it is refused (see above).
+        OSError: the machine refuses to read it.
     """
     archive = Path(archive)
     if not archive.is_file():
@@ -61,6 +62,8 @@ def members(archive: Path) -> tuple[Member, ...]:
             spans = [(entry, _data_offset(archive, file, entry)) for entry in entries]
             _check_places(archive, file, spans, end)
     except _UNREADABLE as error:
+        if is_of_the_machine(error):
+            raise
         reason = str(error) or type(error).__name__
         raise MediaError(f"cannot read it as a zip: {reason}", where=archive, cure=_AGAIN) from error
     return tuple(
@@ -76,6 +79,7 @@ def mapped(member: Member) -> Iterator[memoryview]:
 
     Raises:
         MediaError: the archive is gone, or has become shorter since `members` read it.
+        OSError: the machine refuses to map it.
     """
     end = member.offset + member.size
     try:
@@ -87,6 +91,8 @@ def mapped(member: Member) -> Iterator[memoryview]:
             start = member.offset - member.offset % mmap.ALLOCATIONGRANULARITY
             memory = mmap.mmap(file.fileno(), max(1, end - start), access=mmap.ACCESS_READ, offset=start)
     except (OSError, ValueError) as error:
+        if is_of_the_machine(error):
+            raise
         raise MediaError(f"cannot map the member: {error}", where=member, cure=_AGAIN) from error
     view = memoryview(memory)[member.offset - start : end - start]
     try:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rushes.errors import SourceError
+from rushes.errors import SourceError, is_of_the_machine
 from rushes.media.zipped import check_crc, mapped
 from rushes.records import Member
 
@@ -31,6 +31,7 @@ def read_table(source: Path | Member, columns: Sequence[str], optional: Sequence
     Raises:
         SourceError: no parquet, too large, or a column is missing; says which columns it has.
         MediaError: a member whose bytes are damaged.
+        OSError: the machine refuses to read it.
     """
     with _opened(source) as file:
         index = "__index_level_0__"
@@ -114,6 +115,8 @@ def _opened(source: Path | Member) -> Iterator[pq.ParquetFile]:
             with pq.ParquetFile(source) as file:
                 yield _bounded(source, file, MAX_FILE_ROWS)
     except _UNREADABLE as error:
+        if is_of_the_machine(error):
+            raise
         raise SourceError(
             f"cannot read it as parquet: {str(error) or type(error).__name__}", where=source, cure=_AGAIN
         ) from error

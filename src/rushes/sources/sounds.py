@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from rushes.errors import MediaError, SourceError
+from rushes.errors import MediaError, SourceError, is_of_the_machine
 from rushes.records import SoundRecording
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3")
@@ -136,12 +136,15 @@ class FileBlock:
 
         Raises:
             MediaError: a file is gone, unreadable or too large.
+            OSError: the machine refuses to read it.
         """
         for recording in self.recordings:
             try:
                 with recording.path.open("rb") as file:
                     data = file.read(MAX_BYTES + 1)
             except OSError as error:
+                if is_of_the_machine(error):
+                    raise
                 raise MediaError(
                     f"cannot be read: {error.strerror}", where=recording.path, cure="check the file's disk"
                 ) from error

@@ -18,7 +18,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from rushes.errors import MediaError, SourceError
+from rushes.errors import MediaError, SourceError, is_of_the_machine
 from rushes.records import SoundRecording
 from rushes.sources.sounds import BYTES_PER_S, MAX_BYTES, is_sound, key_of, require_size
 
@@ -172,6 +172,8 @@ def _read(path: Path) -> Iterator[tuple[str, bytes]]:
                 if len(file.read(MAX_PADDING + 1)) > MAX_PADDING:
                     raise ValueError("there is more behind its end")
     except _BROKEN as error:
+        if is_of_the_machine(error):
+            raise
         reason = str(error) or type(error).__name__
         raise MediaError(f"cannot be read as a tar: {reason}", where=path, cure=_AGAIN) from error
 
