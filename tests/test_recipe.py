@@ -149,7 +149,8 @@ def test_unknown_keys_are_found_on_every_level(load: Load, text: str, place: str
         ("source: {split: {train: [U0101]}}", "source.split names nobody for test"),
         ("source: {root: 5}", "job.yaml:1: source.root: expected a folder or a URL such as s3://bucket/prefix"),
         ("source: {split: 5}", "source.split: Input should be 'earlier' or 'colour', found 5"),
-        ("model: {name: Qwen/Qwen2.5-VL-2B}", "no checkpoint 'Qwen/Qwen2.5-VL-2B' was ever released; write"),
+        ("model: {name: Qwen/Qwen2.5-VL-2B}", "ever released; write Qwen/Qwen2.5-VL-3B-Instruct"),
+        ("model: {name: ./nowhere/checkpoint}", "no checkpoint in './nowhere/checkpoint': config.json"),
         ("model: {adapter: {rank: 8}}", "tiny starts from random weights and is trained whole"),
         ("preprocessing: {labels: [a]}", "preprocessing.labels and label_set follow from source.labels"),
         ("prepare: {timeout_s: .inf}", "prepare.timeout_s: Input should be a finite number, found inf"),
@@ -192,6 +193,7 @@ def test_overrides_reach_sections_lists_and_what_the_file_leaves_out(load: Load)
         ("train.phases", "--set train.phases: write it as section.key=value"),
         ("train..seed=1", "--set train..seed=1: write it as section.key=value"),
         ("=1", "--set =1: write it as section.key=value"),
+        ("source.root=", "--set source.root=: no value; write null where none is meant"),
         (
             "train.phases.4.steps=1",
             "--set train.phases.4.steps=1: train.phases is a list of 1 in this recipe",

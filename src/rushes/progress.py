@@ -62,3 +62,7 @@ class Progress:
         if self._bars.disable:
             print(f"{name}: {reason} ({seconds:.1f} s)", file=sys.stderr, flush=True)
         self._bars.stop_task(task)
+
+    def say(self, line: str) -> None:
+        """Show a line that stays, above the bars where there are any."""
+        self._bars.console.print(line, soft_wrap=True, markup=False, highlight=False)

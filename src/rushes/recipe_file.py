@@ -236,6 +236,9 @@ def _parse_overrides(texts: Sequence[str]) -> tuple[list[Override], list[str]]:
         if not equals or not all(key.split(".")):
             faults.append(f"--set {text}: write it as section.key=value")
             continue
+        if not value.strip():
+            faults.append(f"--set {text}: no value; write null where none is meant")
+            continue
         try:
             overrides.append(Override(key, yaml.safe_load(value), f"--set {text}"))
         except (ValueError, yaml.YAMLError) as error:

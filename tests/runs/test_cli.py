@@ -141,7 +141,26 @@ def test_recordings_of_ones_own_have_no_twin_and_give_the_same_dataset(copy_of, 
     assert "this recipe has no stage twin" in told.err
     told = job.tell("prepare", "--set", raw, "--set", "source.split={train: [U0101], test: [U0107]}")
     assert told.code == 1
-    assert "no recording on side test of the split" in told.err
+    assert "no recording that holds on side test of the split" in told.err
+
+
+def test_recordings_in_quarantine_are_told_and_a_side_that_is_lost_to_it_is_refused(
+    copy_of, finished, tmp_path
+):
+    shutil.copytree(finished.job.run().folder("twin") / "raw", tmp_path / "raw")
+    session = "annotation/openpack-operations/S0100.csv"
+    shutil.copytree(tmp_path / "raw/U0102", tmp_path / "raw/U0104")
+    rows = (tmp_path / "raw/U0104" / session).read_text().replace("U0102", "U0104")
+    (tmp_path / "raw/U0104" / session).write_text(rows)
+    (tmp_path / "raw/U0104/kinect/color-masked/video/S0100.mp4").write_bytes(b"")
+    job = copy_of()
+    own = ["--set", f"source.root={tmp_path / 'raw'}", "--set", "prepare.max_quarantine=0.5"]
+    told = job.tell("prepare", *own, "--set", "source.split={train: [U0101, U0104], test: [U0102]}")
+    assert told.code == 0, told.err
+    assert re.search(r"^prepare: 1 of 3 in quarantine, see .*quarantine\.jsonl$", told.err, re.MULTILINE)
+    told = job.tell("prepare", *own, "--set", "source.split={train: [U0101, U0102], test: [U0104]}")
+    assert told.code == 1
+    assert "no sample came out for side test; 1 of its recordings are in quarantine" in told.err
 
 
 # --- plan and audit -----------------------------------------------------------------------------------------
@@ -238,6 +257,14 @@ def test_what_can_only_fail_later_is_refused_at_once(finished, override, says):
     told = finished.job.tell("plan", "--set", override)
     assert told.code == 2
     assert says in told.err
+
+
+def test_a_machine_that_refuses_is_an_error_with_a_cure_and_no_traceback(finished, tmp_path):
+    (tmp_path / "notes.txt").write_text("no folder")
+    told = type(finished.job)(finished.job.recipe, tmp_path / "notes.txt").tell("twin")
+    assert (told.code, told.out) == (1, "")
+    assert "NotADirectoryError: the machine refuses: Not a directory" in told.err
+    assert "cure:  a file stands where a folder should be: name another folder" in told.err
 
 
 def test_no_verb_prints_the_help():

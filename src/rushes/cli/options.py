@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,6 +34,22 @@ Address = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
+_ROOM = "make room there, then type the same again: it resumes"
+_RIGHT = "let this user read and write there, or name another folder"
+_LIMIT = "raise the limit of open files, as with `ulimit -n 4096`"
+REFUSALS: Mapping[int, str] = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EACCES: _RIGHT,
+    errno.EPERM: _RIGHT,
+    errno.EROFS: _RIGHT,
+    errno.ENOTDIR: "a file stands where a folder should be: name another folder",
+    errno.EMFILE: _LIMIT,
+    errno.ENFILE: _LIMIT,
+    errno.EIO: "the disk or the network fails: repair it, then type the same again",
+}
+"""What a user can do where the machine refuses; any other error of it may be a fault in the code."""
+
 
 def failing_well(verb: Callable) -> Callable:
     """End with the error's text and exit code where a user can cure it, with a traceback where not."""
@@ -44,6 +61,14 @@ def failing_well(verb: Callable) -> Callable:
         except RushesError as error:
             typer.echo(f"{type(error).__name__}: {error}", err=True)
             raise typer.Exit(error.exit_code) from None
+        except OSError as error:
+            if error.errno not in REFUSALS:
+                raise
+            refused = RushesError(
+                f"the machine refuses: {error.strerror}", where=error.filename, cure=REFUSALS[error.errno]
+            )
+            typer.echo(f"{type(error).__name__}: {refused}", err=True)
+            raise typer.Exit(refused.exit_code) from None
         except KeyboardInterrupt:
             typer.echo("interrupted; the same command resumes", err=True)
             raise typer.Exit(130) from None

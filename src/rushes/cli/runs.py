@@ -49,6 +49,7 @@ def _do(recipe: Path, run: Any, as_json: bool, only: str | None) -> None:
     """Do all stages of a recipe, or ``only`` one of them, and say what came of it."""
     from rushes.progress import Progress
     from rushes.runs.work import do
+    from rushes.stages import read_done
 
     names = run.stages if only is None else (only,)
     if only is not None and only not in run.stages:
@@ -64,6 +65,9 @@ def _do(recipe: Path, run: Any, as_json: bool, only: str | None) -> None:
             skipped = f"skipped: {outcome.reason}"
             progress.end(name, outcome.seconds, "finished" if outcome.state == "ran" else skipped)
             outcomes.append(outcome)
+            if (done := read_done(outcome.folder)) and (bad := done["counts"].get("quarantined")):
+                listing = outcome.folder / "quarantine.jsonl"
+                progress.say(f"{name}: {bad} of {done['counts']['planned']} in quarantine, see {listing}")
     if as_json:
         typer.echo(json.dumps(_result(run, recipe, outcomes), allow_nan=False))
     else:

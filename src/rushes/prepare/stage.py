@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from rushes.contract import Contract
 from rushes.engine import LOCAL, Engine, Event, Failure, Unit, UnitResult, map_units
-from rushes.errors import ShardError, UnitError
+from rushes.errors import ShardError, SourceError, UnitError
 from rushes.shards.index import ShardInfo
 from rushes.shards.manifest import Manifest, split_folder
 from rushes.stages import (
@@ -87,6 +87,7 @@ def prepare(
     contract: Contract,
     *,
     splits: Iterable[str],
+    needed: Iterable[str] = (),
     skipped: Sequence[str] = (),
     faults: Mapping[str, Mapping[str, Any]],
     sizes: Mapping[str, int] | None = None,
@@ -110,6 +111,7 @@ def prepare(
         home: of the stage; workers on other machines need no disk in common if it is remote.
         contract: how a sample becomes a question.
         splits: all sides, also those without a recording.
+        needed: sides that must not come out empty: what trains or measures on them could only fail later.
         skipped: recordings that stand on no side; counted.
         faults: unit -> reason, for what could not become a recording (``Fault.reason()``).
         sizes: recordings behind a job, a skipped entry or a fault, where it is not one and they are known.
@@ -123,6 +125,7 @@ def prepare(
 
     Raises:
         QuarantineError: too many recordings are bad; nothing is finished.
+        SourceError: a side that is needed has no sample; nothing is finished.
         UnitError: units failed for another reason than their input: a full disk, a fault in the code.
     """
     folder, standing = home.folder, home.standing()
@@ -151,6 +154,13 @@ def prepare(
     receipts = {key: read_receipt(folder, key) for key in sorted(closed.done)}
     write_json(folder / RECORDINGS, [_truth(jobs[key], key, receipt) for key, receipt in receipts.items()])
     manifest = _manifest(folder, contract, sorted(set(splits)), receipts)
+    if empty := sorted(side for side in set(needed) if not manifest.samples.get(side)):
+        bad = sum(jobs[key].split in empty for key in closed.quarantined & jobs.keys())
+        raise SourceError(
+            f"no sample came out for side {' and '.join(empty)}; {bad} of its recordings are in quarantine",
+            where=folder / "quarantine",
+            cure="read the reasons there and mend the recordings, or give the side others",
+        )
     manifest.save(folder)
     return Prepared(
         manifest=manifest,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,19 +16,22 @@ Side = Literal["train", "val", "test"]
 Comparison = Literal["untrained", "no_vision", "shuffled"]
 
 TINY = "tiny"
-RELEASED = tuple(f"Qwen/Qwen2.5-VL-{size}-Instruct" for size in ("3B", "7B", "32B", "72B"))
+SIZES = (3, 7, 32, 72)  # billions of parameters
+RELEASED = tuple(f"Qwen/Qwen2.5-VL-{size}B-Instruct" for size in SIZES)
 
 
 def nearest_released(name: str) -> str | None:
-    """The released checkpoint that ``name`` may mean, if it names one that was never released; else None.
+    """The released checkpoint nearest in size, if ``name`` names one that was never released; else None.
 
     >>> nearest_released("Qwen/Qwen2.5-VL-2B")
-    'Qwen/Qwen2.5-VL-32B-Instruct'
+    'Qwen/Qwen2.5-VL-3B-Instruct'
     """
     asked = re.search(r"qwen2\.?5-vl", name, re.IGNORECASE) is not None and not Path(name).is_dir()
-    if not asked or re.search(r"(?<!\d)(3|7|32|72)B", name, re.IGNORECASE):
+    size = re.search(r"(?<!\d)(\d+)B", name, re.IGNORECASE)
+    billions = 0 if size is None else int(size[1])
+    if not asked or billions in SIZES:
         return None
-    return difflib.get_close_matches(name, RELEASED, n=1, cutoff=0.0)[0]
+    return min(zip(SIZES, RELEASED, strict=True), key=lambda known: abs(known[0] - billions))[1]
 
 
 NAMED, BY_SIDES = "<name>", "<sides>"
@@ -108,7 +110,14 @@ class Model(Section):
 
     @field_validator("name")
     @classmethod
-    def _released(cls, name: str) -> str:
+    def _exists(cls, name: str) -> str:
+        if name.startswith("~"):
+            name = str(Path(name).expanduser())
+        if name.startswith(("/", ".")) and not Path(name, "config.json").is_file():
+            raise ValueError(
+                f"no checkpoint in {name!r}: config.json is missing; write a folder that save_pretrained "
+                f"wrote, or one of {', '.join(RELEASED)}"
+            )
         if (near := nearest_released(name)) is not None:
             raise ValueError(
                 f"no checkpoint {name!r} was ever released; write {near}, or a checkpoint folder"

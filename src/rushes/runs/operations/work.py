@@ -75,12 +75,14 @@ def _prepare(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping,
     recipe, scan = run.recipe, run.scan
     assigned = assign_splits(scan.recordings, recipe.source.split)
     concerned = set(chain.from_iterable(sides(recipe).values()))
-    for side in ("train", recipe.evaluate.split):
+    needed = ("train", recipe.evaluate.split)
+    for side in needed:
         if side not in assigned.side_of.values():
             raise SourceError(
-                f"no recording on side {side} of the split; {len(assigned.skipped)} are on no side",
+                f"no recording that holds on side {side} of the split; {len(scan.faults)} do not hold, "
+                f"{len(assigned.skipped)} are on no side",
                 where=scan.root,
-                cure="list under source.split the subjects that are there; `rushes audit RECIPE` shows them",
+                cure="mend them, or list others under source.split; `rushes audit RECIPE` says what is there",
             )
 
     asked = recipe.prepare
@@ -100,6 +102,7 @@ def _prepare(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping,
         run.home("prepare"),
         run.contract,
         splits=assigned.side_of.values(),
+        needed=needed,
         skipped=assigned.skipped,
         faults={fault.key: fault.reason() for fault in scan.faults if fault.subject in concerned},
         max_quarantine=asked.max_quarantine,
