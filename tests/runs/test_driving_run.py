@@ -216,6 +216,17 @@ def test_an_audit_counts_clips_and_windows_of_the_twins_length(done, tmp_path):
     assert "the twin is not drawn" in told.err
 
 
+def test_no_clip_left_says_what_is_wrong_with_the_first(copy):
+    for archive in copy.run().folder("twin").rglob(f"{FRONT}.chunk_*.zip"):
+        archive.write_bytes(archive.read_bytes()[:-50])
+    shutil.rmtree(copy.run().folder("prepare"))
+    told = copy.tell("prepare")
+    assert told.code == 1
+    assert "no clip on side train of the split" in told.err
+    assert "1 clips are skipped, 5 do not hold, the first since cannot read it as a zip" in told.err
+    assert FRONT + ".chunk_0000.zip" in told.err
+
+
 # Verify
 
 

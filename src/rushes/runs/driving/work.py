@@ -44,11 +44,12 @@ def _prepare(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
     side_of = assign_splits(scan.recordings, split)
     listed = None if isinstance(split, str) else set(chain.from_iterable(split.values()))
     faults = {fault.key: fault.reason() for fault in scan.faults if listed is None or fault.key in listed}
+    first = next((f", the first since {fault.message} ({fault.where})" for fault in scan.faults), "")
     for side in ("train", recipe.evaluate.split):
         if side not in side_of.values():
             raise SourceError(
                 f"no clip on side {side} of the split has {', '.join(run.contract.setup.cameras)} and its "
-                f"motion; {len(scan.skipped)} clips are skipped",
+                f"motion; {len(scan.skipped)} clips are skipped, {len(scan.faults)} do not hold{first}",
                 where=scan.root,
                 cure="choose another setup or other chunks; `rushes audit RECIPE` shows what is there",
             )
