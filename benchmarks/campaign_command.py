@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,8 @@ def results_of(folder: Path) -> list[Result]:
 def board_of(manifest: Path, task: str = "sounds") -> Board:
     """What the runs of a manifest are measured by."""
     tree = yaml.safe_load(manifest.read_text())
-    return Board(tree["campaign"], task, tree["metric"], tree.get("lower_is_better", False))
+    board = Board(tree["campaign"], task, tree["metric"])
+    return replace(board, **{name: tree[name] for name in ("lower_is_better", "worth") if name in tree})
 
 
 def shown(found: Spread, *, sign: bool = False) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -377,10 +378,11 @@ def test_a_net_that_says_one_class_has_collapsed(finished, board, place):
 
 def test_what_is_no_better_than_a_trivial_system_has_collapsed(trained, board):
     """By a margin that nothing can reach, since nothing is better than right."""
-    found = check_run(trained.run(), board, without=WITHOUT, margin=5.0)
+    found = check_run(trained.run(), replace(board, worth=5.0), without=WITHOUT)
     assert {fault.check for fault in found} == {"worth"}
     assert state_of(found) == "collapsed"
     assert "prior" in " ".join(map(str, found))
+    assert "better than every trivial system by 500 % of its figure" in found[0].message
 
 
 def test_a_metric_that_there_is_not_is_named(trained):

@@ -110,6 +110,8 @@ phases:
         (HEAD + "seeds: [1, 1]\n" + PHASES, "seeds: each once, found 1, 1"),
         (runs("{a: {grid: {model.kernel: [3]}, cells: [{model.kernel: 5}]}}"), "grid and cells both say"),
         (runs("{a: {set: {model..kernel: 3}}}"), "a.set.model..kernel: String should match pattern"),
+        (HEAD + "worth: -0.1\n" + PHASES, "c.yaml:4: worth: Input should be greater than or equal to 0"),
+        (HEAD + "worth: .inf\n" + PHASES, "c.yaml:4: worth: Input should be a finite number"),
         (HEAD + "phases:\n  - name: p\n", "a phase has runs or a gate; write one of them"),
         (runs("{../a: {}}"), "String should match pattern"),
         (runs("{.a: {}}"), "String should match pattern"),

@@ -397,6 +397,15 @@ def test_a_damaged_file_takes_the_row_away_and_only_that(copy: Job, whole):
     assert "pupil-s0 invalid" in told.err
 
 
+def test_what_a_run_must_be_worth_is_the_manifests_and_judges_anew(copy: Job):
+    changed, failure = copy.saying(worth=9, select=[], reasons={}).go()
+    assert set(states(changed).values()) == {"collapsed"}
+    assert isinstance(failure, GateError)
+    asked = "better than every trivial system by 900 % of its figure"
+    assert asked in changed.results["good-s0"].faults[0]
+    assert all(asked in copy.read(name) for name in ("decisions.md", "leaderboard.html"))
+
+
 def test_one_campaign_at_a_time_works_in_a_folder(copy: Job):
     code = (
         "import sys, time\nfrom pathlib import Path\nfrom rushes.stages import locked\n"

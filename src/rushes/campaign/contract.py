@@ -31,9 +31,6 @@ from rushes.runs.verify import verify_run
 from rushes.runs.work import WORK
 from rushes.stages import OpenStage, read_done, read_json
 
-MARGIN = 0.01
-"""Share of the best trivial system's figure by which a run must be better than it."""
-
 DAMAGED = (
     *(SourceError, MediaError, ShardError, StageError, ModelError, AnswerError),
     *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError),
@@ -45,9 +42,7 @@ ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 """What opening a file raises where none stands."""
 
 
-def check_run(
-    run: Run, board: Board, *, margin: float = MARGIN, without: Collection[StageName] = ()
-) -> list[Fault]:
+def check_run(run: Run, board: Board, *, without: Collection[StageName] = ()) -> list[Fault]:
     """Everything in which a finished run breaks the contract; nothing in its folders is written.
 
     Loads the model of a sounds run, so it belongs into a worker. What damaged files raise is among the
@@ -55,8 +50,7 @@ def check_run(
 
     Args:
         run: whose stages are to be done.
-        board: the metric in which trivial systems must be beaten.
-        margin: by which, as a share of their figure.
+        board: the metric in which trivial systems must be beaten, and by how much.
         without: stages that the run may lack.
 
     Raises:
@@ -67,7 +61,7 @@ def check_run(
     for checks in ((_files,), (_provenance, _losses, _again, TASKS[run.recipe.task].check)):
         if found := [fault for check in checks for fault in _caught(check, run, without)]:
             return found
-    return _caught(lambda run: _worth(run, board, margin), run, without)
+    return _caught(lambda run: _worth(run, board), run, without)
 
 
 def state_of(faults: Collection[Fault]) -> State:
@@ -199,8 +193,8 @@ def _again(run: Run) -> Iterable[Fault]:
         yield Fault("figures", f"{place} is {said}, the predictions give {found}", where)
 
 
-def _worth(run: Run, board: Board, margin: float) -> Iterable[Fault]:
-    """The best trivial system is beaten by a margin."""
+def _worth(run: Run, board: Board) -> Iterable[Fault]:
+    """Every trivial system is beaten by what the board asks for."""
     head = run.headline()
     value = head["metrics"].get(board.metric)
     if value is None:
@@ -213,6 +207,6 @@ def _worth(run: Run, board: Board, margin: float) -> Iterable[Fault]:
         if name not in NOT_TRIVIAL and found.get(board.metric) is not None
     }
     for name, rival in rivals.items():
-        if board.gain(value, rival) < margin * abs(rival) or board.gain(value, rival) <= 0:
-            message = f"{board.metric} {value:.4f} is not better than that of `{name}`, {rival:.4f}"
-            yield Fault("worth", f"{message}, by {margin:.0%} of it", kind="collapsed")
+        if board.gain(value, rival) < board.worth * abs(rival) or board.gain(value, rival) <= 0:
+            message = f"{board.metric} {value:.4f}, `{name}` has {rival:.4f}; asked for {board.asked}"
+            yield Fault("worth", message, kind="collapsed")

@@ -169,7 +169,7 @@ def stamp_of(run: Run, board: Board) -> str:
         if name not in NOT_READ and run.folder(name).exists()
         for line in _lines(os.fspath(run.folder(name)), run.folder(name).name)
     )
-    judged_by = f"{VERSION} {board.metric} {board.lower_is_better}"
+    judged_by = f"{VERSION} {board.metric} {board.lower_is_better} {board.worth}"
     return hashlib.sha256("\n".join([judged_by, *lines]).encode(errors="surrogateescape")).hexdigest()
 
 

@@ -157,7 +157,7 @@ def decisions(
     lines = [
         f"# Decisions of {board.campaign}",
         "",
-        f"By {board.metric} on the validation side; {better} is better.",
+        f"By {board.metric} on the validation side; {better} is better. A run counts that is {board.asked}.",
     ]
     for verdict in verdicts:
         lines += ["", *_verdict(verdict)]

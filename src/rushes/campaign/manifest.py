@@ -34,6 +34,7 @@ from pydantic import Field, model_validator
 from rushes.recipe.sections import Count, Section
 
 MAX_TRIALS = 10_000
+WORTH = 0.01
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 """Of what becomes a file or a folder."""
@@ -153,6 +154,8 @@ class Manifest(Section):
         seeds: every run is done with each.
         metric: by which runs are compared, on the validation side.
         lower_is_better: of the metric.
+        worth: by how much a run must be better than the best trivial system in order to count, as a share of
+            that system's figure; 0 asks for better at all.
         set: key of the recipe -> value, for all runs.
         phases: in order.
         select: runs, groups or gates; the best run of each on the validation side is opened on the test side.
@@ -164,6 +167,7 @@ class Manifest(Section):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], Field(min_length=1)] = (0,)
     metric: Annotated[str, Field(min_length=1)]
     lower_is_better: bool = False
+    worth: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = WORTH
     set: Settings = Field(default={})
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
     select: tuple[Reference, ...] = ()

@@ -97,7 +97,8 @@ def _runs(board: Board, standings: Sequence[Standing], results: Sequence[Result]
     better = "lower" if board.lower_is_better else "higher"
     note = (
         f"{len(results)} trials of {len(standings)} runs, {counted} count. {board.metric} on the validation "
-        f"side, {better} is better. Over several seeds: mean with Student's t interval at 95 %; of one seed: "
+        f"side, {better} is better; a run counts that is {board.asked}. "
+        "Over several seeds: mean with Student's t interval at 95 %; of one seed: "
         "its own interval over clips. A run that lacks seeds stands below those that have more. "
         "Small dots are seeds, diamonds the test side where it was opened."
     )

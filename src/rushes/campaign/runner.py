@@ -119,7 +119,8 @@ class Runner:
     def board(self) -> Board:
         """What runs are measured by."""
         manifest = self.campaign.manifest
-        return Board(self.campaign.name, self.campaign.task, manifest.metric, manifest.lower_is_better)
+        measured = (manifest.metric, manifest.lower_is_better, manifest.worth)
+        return Board(self.campaign.name, self.campaign.task, *measured)
 
     @property
     def missing_reasons(self) -> list[str]:

@@ -11,6 +11,7 @@ from typing import get_args
 
 import numpy as np
 
+from rushes.campaign.manifest import WORTH
 from rushes.campaign.records import Figure, Result, Trial
 from rushes.predict.variants import Variant
 from rushes.recipe import TaskName
@@ -32,12 +33,19 @@ class Board:
         task: of its recipe.
         metric: figure of the validation side that ranks runs.
         lower_is_better: whether the metric is an error.
+        worth: by how much a run must be better than each trivial system, as a share of that one's figure.
     """
 
     campaign: str
     task: TaskName
     metric: str
     lower_is_better: bool = False
+    worth: float = WORTH
+
+    @property
+    def asked(self) -> str:
+        """What a run must show in order to count, for people."""
+        return f"better than every trivial system by {100 * self.worth:g} % of its figure"
 
     def gain(self, value: float, other: float) -> float:
         """By how much ``value`` is better than ``other``."""
