@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+
 import pytest
 
 from rushes.campaign.legacy import (
@@ -7,7 +9,6 @@ from rushes.campaign.legacy import (
     LegacyRow,
     classes_of_collapse,
     import_legacy,
-    legacy_text,
     read_legacy,
     replay,
 )
@@ -100,7 +101,10 @@ def earlier():
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "leaderboard.csv"
-    path.write_text(legacy_text(earlier()))
+    with path.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row.cells for row in earlier())
     return path
 
 
@@ -112,7 +116,6 @@ def test_it_has_the_68_columns_and_29_rows():
 def test_nothing_is_lost(file):
     rows = read_legacy(file)
     assert rows == earlier()
-    assert legacy_text(rows) == file.read_text()
     assert rows[0].value("params") == 73411
     assert rows[0].value("alpha") is None
     assert rows[-1].value("tau") == 5.0

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rushes.campaign.records import Opening, Result, Selection, Trial
-from rushes.campaign.seal import OPENINGS_FILE, hash_of, open_seal, opening_for, read_openings, select
+from rushes.campaign.seal import OPENINGS_FILE, Opened, hash_of, open_seal, read_openings, select
 from rushes.errors import StageError
 
 Make = Callable[..., Result]
@@ -22,8 +22,9 @@ A = Selection("cbam", "cbam-reduction8", "f1_macro", {"cbam-reduction8": 0.8, "c
 B = Selection("crnn", "crnn", "f1_macro", {"crnn": 0.9}, (1, 2))
 
 
-def trial(name: str, seed: int) -> Trial:
-    return Trial(name, name, "base", seed, {})
+def openings_for(folder: Path, name: str, seed: int) -> list[Opened]:
+    """Those by which the test figures of a trial may be read."""
+    return [one for one in read_openings(folder) if one.admits(Trial(name, name, "base", seed, {}))]
 
 
 def test_the_best_on_validation_is_selected_whatever_the_test_side_says(make: Make):
@@ -43,15 +44,13 @@ def test_the_best_on_validation_is_selected_whatever_the_test_side_says(make: Ma
 
 
 def test_nothing_is_open_before_it_is_on_record(tmp_path: Path):
-    with pytest.raises(StageError, match="the test side is sealed for crnn-s1"):
-        opening_for(tmp_path, trial("crnn", 1))
+    assert openings_for(tmp_path, "crnn", 1) == []
     assert not list(tmp_path.iterdir())
     opened = open_seal(tmp_path, "study", [A, B])
     assert (tmp_path / OPENINGS_FILE).read_text().count("\n") == 1
-    assert opening_for(tmp_path, trial("crnn", 1)) == opened
-    for other in (trial("crnn", 3), trial("cbam-reduction4", 1), trial("cbam", 1)):
-        with pytest.raises(StageError, match="sealed"):
-            opening_for(tmp_path, other)
+    assert openings_for(tmp_path, "crnn", 1) == [opened]
+    for other in (("crnn", 3), ("cbam-reduction4", 1), ("cbam", 1)):
+        assert openings_for(tmp_path, *other) == []
     assert opened.openings() == (
         Opening("cbam-reduction8", "cbam", (1, 2), opened.hash),
         Opening("crnn", "crnn", (1, 2), opened.hash),
@@ -68,7 +67,7 @@ def test_a_selection_is_opened_once_and_another_adds_a_line(tmp_path: Path):
     assert second.hash != first.hash
     assert [one.number for one in read_openings(tmp_path)] == [1, 2]
     assert (tmp_path / OPENINGS_FILE).read_bytes().startswith(before)
-    assert opening_for(tmp_path, trial("cbam-reduction4", 2)) == second
+    assert openings_for(tmp_path, "cbam-reduction4", 2) == [second]
     third = replace(B, candidates={"crnn": 0.91})  # the same run, trained anew
     assert open_seal(tmp_path, "study", [A, third]).number == 3
 
@@ -89,8 +88,7 @@ def test_a_torn_line_is_an_opening_that_never_came_to_a_look(tmp_path: Path):
     for cut in (len(head), len(head) + 1, len(head) + 40, len(whole) - 1):
         path.write_bytes(whole[:cut])
         assert read_openings(tmp_path) == (first,)
-        with pytest.raises(StageError, match="sealed"):
-            opening_for(tmp_path, trial("crnn", 1))
+        assert openings_for(tmp_path, "crnn", 1) == []
         assert open_seal(tmp_path, "study", [A, B]).number == 2
         assert [one.number for one in read_openings(tmp_path)] == [1, 2]
 
@@ -114,7 +112,6 @@ def test_a_record_that_was_changed_opens_nothing(tmp_path: Path, change: Callabl
     path.write_text("".join(f"{line}\n" for line in change(path.read_text().splitlines())))
     for ask in (
         lambda: read_openings(tmp_path),
-        lambda: opening_for(tmp_path, trial("crnn", 1)),
         lambda: open_seal(tmp_path, "study", [B]),
     ):
         with pytest.raises(StageError, match="the record of openings was changed"):

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -169,43 +168,3 @@ def _written(column: Column, value: Value, where: str) -> str:
             raise StageError(f"{column.name} is {value}, not a finite number", where=where)
         return repr(float(value))
     return str(value)
-
-
-def read_leaderboard(path: Path, board: Board) -> list[Row]:
-    """Read what :func:`write_leaderboard` wrote; reading and writing again gives the same bytes.
-
-    Raises:
-        StageError: the file is missing, has other columns, or a cell that is not of its kind.
-    """
-    cure = "run `rushes campaign report MANIFEST`: it writes the file again from the finished stages"
-    head = columns(board)
-    try:
-        with Path(path).open(encoding="utf-8", newline="") as file:
-            lines = list(csv.reader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise StageError(f"no leaderboard: {error}", where=path, cure=cure) from error
-    if not lines or lines[0] != [column.name for column in head]:
-        raise StageError("the columns are not those of a leaderboard", where=path, cure=cure)
-    found = []
-    for number, line in enumerate(lines[1:], start=2):
-        try:
-            cells = zip(head, line, strict=True)
-            found.append({column.name: _PARSE[column.kind](cell) if cell else None for column, cell in cells})
-        except ValueError as error:
-            raise StageError(f"a row does not hold: {error}", where=f"{path}:{number}", cure=cure) from error
-    return found
-
-
-def _real(cell: str) -> float:
-    value = float(cell)
-    if not isfinite(value):
-        raise ValueError(f"{cell} is not finite")
-    return value
-
-
-_PARSE: Mapping[Kind, Callable[[str], Value]] = {
-    "text": str,
-    "whole": int,
-    "real": _real,
-    "json": json.loads,
-}

@@ -7,7 +7,6 @@ decimals, so every rule here holds to two units of the last one.
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -196,15 +195,6 @@ def _of_cells(number: int, cells: Sequence[str]) -> list[str]:
         elif name in SCORES and value is not None and not name.endswith("loss") and not 0 <= value <= 1:
             faults.append(f"line {number}: {name} is {value}, not in [0, 1]")
     return faults
-
-
-def legacy_text(rows: Sequence[LegacyRow]) -> str:
-    """The file again, cell by cell as it was read."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([row.cells[name] for name in COLUMNS] for row in rows)
-    return text.getvalue()
 
 
 # --- what a contract says of it ---------------------------------------------------------------------------

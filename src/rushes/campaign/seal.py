@@ -141,22 +141,6 @@ def read_openings(folder: Path) -> tuple[Opened, ...]:
         return ()
 
 
-def opening_for(folder: Path, trial: Trial) -> Opened:
-    """The opening by which the test figures of a trial may be read; ask before reading any.
-
-    Raises:
-        StageError: there is none: the test side is sealed for it.
-    """
-    for opened in read_openings(folder):
-        if opened.admits(trial):
-            return opened
-    raise StageError(
-        f"the test side is sealed for {trial.key}",
-        where=Path(folder) / OPENINGS_FILE,
-        cure="only what was selected on the validation side is opened: see select in the manifest",
-    )
-
-
 def _content(file: Any, path: Path) -> bytes:
     file.seek(0)
     data = file.read(MAX_BYTES + 1)
