@@ -369,6 +369,17 @@ def test_what_is_judged_again_is_the_same_to_the_last_bit(copy: Job):
     assert {name for name in before if before[name] != after[name]} <= {"judged.json"}
 
 
+def test_the_dataset_is_hashed_once_for_all_that_is_judged_again(copy: Job):
+    shutil.rmtree(copy.folder / "results")
+    told = copy.tell("report")
+    assert told.code == 0, told.err
+    [features] = copy.workspace.glob("features-*")
+    begun = [line for line in told.err.splitlines() if line == f"{features.name}: hashing: running"]
+    # For those of the phase `base`, then those of the gate, the pupil, and for all that is opened.
+    assert 1 <= len(begun) <= 4
+    assert len(begun) < len(TRIALS)
+
+
 def test_another_selection_is_another_opening(copy: Job):
     _, failure = copy.saying(select=["good", "pupil"]).go()
     assert failure is None

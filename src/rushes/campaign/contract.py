@@ -12,6 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from rushes.campaign.contract_values import (
     contradictions,
     not_finite,
 )
+from rushes.campaign.hashing import Hashed, known_faults
 from rushes.campaign.records import State
 from rushes.campaign.standing import NOT_TRIVIAL, Board
 from rushes.campaign.tasks import TASKS
@@ -42,7 +44,13 @@ ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 """What opening a file raises where none stands."""
 
 
-def check_run(run: Run, board: Board, *, without: Collection[StageName] = ()) -> list[Fault]:
+def check_run(
+    run: Run,
+    board: Board,
+    *,
+    without: Collection[StageName] = (),
+    hashed: Mapping[str, Hashed] | None = None,
+) -> list[Fault]:
     """Everything in which a finished run breaks the contract; nothing in its folders is written.
 
     Loads the model of a sounds run, so it belongs into a worker. What damaged files raise is among the
@@ -52,16 +60,20 @@ def check_run(run: Run, board: Board, *, without: Collection[StageName] = ()) ->
         run: whose stages are to be done.
         board: the metric in which trivial systems must be beaten, and by how much.
         without: stages that the run may lack.
+        hashed: stages that were hashed a moment ago for several runs, by the name of their folder; whichever
+            is not among them, or was changed since, is hashed here.
 
     Raises:
         OSError, MemoryError, RuntimeError, RushesError: there is no room, memory, device or storage to
             judge the run with.
     """
     # What does not hold as a file has no values worth a look.
-    for checks in ((_files,), (_provenance, _losses, _again, TASKS[run.recipe.task].check)):
-        if found := [fault for check in checks for fault in _caught(check, run, without)]:
+    files, worth = partial(_files, without=without, hashed=hashed or {}), partial(_worth, board=board)
+    values = (_provenance, _losses, _again, TASKS[run.recipe.task].check)
+    for checks in ((files,), values, (worth,)):
+        if found := [fault for check in checks for fault in _caught(check, run)]:
             return found
-    return _caught(lambda run: _worth(run, board), run, without)
+    return []
 
 
 def state_of(faults: Collection[Fault]) -> State:
@@ -75,16 +87,17 @@ def state_of(faults: Collection[Fault]) -> State:
     return "collapsed" if all(fault.kind == "collapsed" for fault in faults) else "invalid"
 
 
-def _caught(check: Callable[..., Iterable[Fault]], run: Run, without: Collection[StageName]) -> list[Fault]:
+def _caught(check: Callable[[Run], Iterable[Fault]], run: Run) -> list[Fault]:
     """What a check finds; whatever a damaged file makes a reader raise is a finding as well."""
     try:
-        return list(check(run, without) if check is _files else check(run))
+        return list(check(run))
     except Exception as error:
         if not _tells_of(run, error):
             raise
         where = getattr(error, "where", None)
         message = f"cannot be checked: {type(error).__name__}: {getattr(error, 'message', error)}"
-        return [Fault(getattr(check, "__name__", "worth").strip("_"), message, where)]
+        named = check.func if isinstance(check, partial) else check
+        return [Fault(named.__name__.strip("_"), message, where)]
 
 
 def _tells_of(run: Run, error: Exception) -> bool:
@@ -117,9 +130,9 @@ def _of_content(run: Run, error: OSError) -> bool:
     return any(path.is_relative_to(run.folder(name).absolute()) for name in run.specs)
 
 
-def _files(run: Run, without: Collection[StageName]) -> Iterable[Fault]:
+def _files(run: Run, without: Collection[StageName], hashed: Mapping[str, Hashed]) -> Iterable[Fault]:
     """Every stage is done, and every file is what was written, from what now stands before it."""
-    checked = verify_run(run, repair=False)
+    checked = verify_run(run, repair=False, known=known_faults(run, hashed))
     for name in checked.unfinished:
         if name not in without:
             _require_readable(run.folder(name) / "DONE")

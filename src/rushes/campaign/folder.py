@@ -173,6 +173,12 @@ def stamp_of(run: Run, board: Board) -> str:
     return hashlib.sha256("\n".join([judged_by, *lines]).encode(errors="surrogateescape")).hexdigest()
 
 
+def stamp_of_stage(folder: Path) -> str:
+    """Hash of names, sizes and times of change of a stage's files."""
+    lines = _lines(os.fspath(folder), folder.name)
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
 def _lines(folder: str, name: str) -> Iterator[str]:
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rushes.campaign.contract import check_run, state_of
 from rushes.campaign.folder import stamp_of
+from rushes.campaign.hashing import Hashed
 from rushes.campaign.read import (
     baselines_of,
     collapsed_of,
@@ -36,6 +37,7 @@ class Case:
         unsealed: its run on the test side; None while that is sealed.
         board: what runs are measured by.
         without: stages that the run on the validation side lacks.
+        hashed: stages that it shares with others, hashed for all of them.
     """
 
     trial: Trial
@@ -43,6 +45,7 @@ class Case:
     unsealed: RunJob | None
     board: Board
     without: Collection[StageName]
+    hashed: Mapping[str, Hashed] = field(default_factory=dict)
 
 
 def judge(cases: Sequence[Case]) -> list[dict[str, Any]]:
@@ -72,7 +75,7 @@ def lost(trial: Trial, failure: Failure) -> Result:
 
 
 def _judged(case: Case, run: Run, unsealed: Run | None = None) -> Result:
-    faults = check_run(run, case.board, without=case.without)
+    faults = check_run(run, case.board, without=case.without, hashed=case.hashed)
     if state_of(faults) == "invalid":
         # Nothing that its files say is to be believed.
         return Result(case.trial, "invalid", tuple(map(str, faults)), signatures_of(run))
@@ -90,7 +93,7 @@ def _judged(case: Case, run: Run, unsealed: Run | None = None) -> Result:
         best_epoch=best_epoch,
         epochs=epochs,
     )
-    return result if unsealed is None else _unsealed(result, unsealed, case.board)
+    return result if unsealed is None else _unsealed(result, unsealed, case)
 
 
 def _finished(job: RunJob, without: Collection[StageName]) -> Run:
@@ -101,9 +104,10 @@ def _finished(job: RunJob, without: Collection[StageName]) -> Run:
     return run
 
 
-def _unsealed(result: Result, run: Run, board: Board) -> Result:
+def _unsealed(result: Result, run: Run, case: Case) -> Result:
     """The result with its figures on the test side; what is wrong there never touches the validation side."""
-    faults = [fault for fault in check_run(run, board) if fault.kind != "collapsed"]
+    checked = check_run(run, case.board, hashed=case.hashed)
+    faults = [fault for fault in checked if fault.kind != "collapsed"]
     if faults:
         return replace(result, test_faults=tuple(map(str, faults)))
     return replace(result, test=figures_of(run))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from rushes.campaign.folder import CampaignFolder, stamp_of
 from rushes.campaign.gate import best, decide, values_of
 from rushes.campaign.gate import failure as failure_of
+from rushes.campaign.hashing import Hashed, hash_shared
 from rushes.campaign.judge import Case, judge, lost
 from rushes.campaign.leaderboard import FILE as LEADERBOARD
 from rushes.campaign.leaderboard import write_leaderboard
@@ -70,10 +71,10 @@ class Seen:
         """Of the files that a result rests on, for each side that is looked at."""
         return [stamp_of(run, board) for run in self.runs]
 
-    def case(self, board: Board) -> Case:
-        """As it travels to the process that judges it."""
+    def case(self, board: Board, hashed: Mapping[str, Hashed]) -> Case:
+        """As it travels to the process that judges it, with what was hashed for several of them."""
         jobs = (RunJob.of(self.run), None if self.unsealed is None else RunJob.of(self.unsealed))
-        return Case(self.trial, *jobs, board, UNSEEN)
+        return Case(self.trial, *jobs, board, UNSEEN, hashed)
 
 
 @dataclass(slots=True)
@@ -249,8 +250,14 @@ class Runner:
         for key, one in fresh.items():
             together.setdefault(one.run.folder("train").name, []).append(key)
         self.show.share(together)
+        hashed = hash_shared(
+            [run for one in fresh.values() for run in one.runs],
+            workers=self.workers,
+            engine=self.engine,
+            on_event=lambda event: self.show.event("hashing", event),
+        )
         units = [
-            Unit(folder, tuple(fresh[key].case(self.board) for key in keys))
+            Unit(folder, tuple(fresh[key].case(self.board, hashed) for key in keys))
             for folder, keys in together.items()
         ]
         results = map_units(

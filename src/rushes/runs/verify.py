@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,13 @@ class Checked:
         return "\n".join(lines)
 
 
-def verify_run(run: Run, *, repair: bool, tell: Tell = lambda name, done, total, note: None) -> Checked:
+def verify_run(
+    run: Run,
+    *,
+    repair: bool,
+    known: Mapping[StageName, Sequence[Fault]] | None = None,
+    tell: Tell = lambda name, done, total, note: None,
+) -> Checked:
     """Check every finished stage of a run, first to last, and repair it if that is asked.
 
     A damaged training log cannot be written again without the training, so its phase is trained again.
@@ -121,6 +127,7 @@ def verify_run(run: Run, *, repair: bool, tell: Tell = lambda name, done, total,
     Args:
         run: the run.
         repair: rebuild what is broken.
+        known: faults of stages that were hashed a moment ago; they are not hashed again.
         tell: told how far it is.
 
     Raises:
@@ -137,12 +144,12 @@ def verify_run(run: Run, *, repair: bool, tell: Tell = lambda name, done, total,
         stages.append(name)
         tell(name, 0, 1, "hashing")
         run.workspace.bring_all(run.specs[name])
-        found = _faults(run, name)
+        found = [*known[name]] if known is not None and name in known else faults_of(run, name)
         faults += found
         if found and repair:
             _repair(run, name, found, tell)
             rebuilt.append(name)
-            found = _faults(run, name)
+            found = faults_of(run, name)
         remaining += found
         tell(name, 1, 1, "hashed")
     return Checked(
@@ -164,7 +171,7 @@ def _is_stale(run: Run, name: StageName) -> bool:
 # --- faults -----------------------------------------------------------------------------------------------
 
 
-def _faults(run: Run, name: StageName) -> list[Fault]:
+def faults_of(run: Run, name: StageName) -> list[Fault]:
     """Everything that does not hold in a finished stage, one fault a file."""
     folder = run.folder(name)
     found: dict[Path, Fault] = {}

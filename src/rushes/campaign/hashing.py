@@ -1,0 +1,80 @@
+"""Hashing what runs share once for all of them, before they are judged.
+
+All runs of a campaign may stand on one dataset, and hashing that takes as long as reading it. So each time
+trials are judged, every stage that several of their runs share is hashed once, and the processes that judge
+are told what was found. It holds only while the stage's files have the names, sizes and times of change that
+they had just before they were hashed, which is what a result on disk is kept by as well (`folder.stamp_of`);
+where one differs, on another machine say, the judge hashes the stage itself. So it does with all that only
+one run has.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rushes.campaign.folder import stamp_of_stage
+from rushes.campaign.work import FOR_PUPILS, WITH_UNITS
+from rushes.engine import Engine, Event, Unit, map_units
+from rushes.runs.job import RunJob
+from rushes.runs.run import Run, StageName
+from rushes.runs.verify import Fault, faults_of
+
+SHARED: tuple[StageName, ...] = (*WITH_UNITS, *FOR_PUPILS)
+"""Stages that are done before any run goes on alone, see `work.do_shared`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """What hashing a finished stage found.
+
+    Attributes:
+        stamp: of the stage's files, taken before they were hashed.
+        faults: everything that did not hold.
+    """
+
+    stamp: str
+    faults: Sequence[Fault]
+
+
+def hash_shared(
+    runs: Iterable[Run], *, workers: int, engine: Engine, on_event: Callable[[Event], None]
+) -> dict[str, Hashed]:
+    """Hash every stage that several runs share.
+
+    Args:
+        runs: their shared stages are done.
+        workers: processes.
+        engine: where they run.
+        on_event: told what becomes of each stage; the unit's key is its folder.
+
+    Returns:
+        Name of the folder -> what was found. A stage that could not be hashed is left out: whoever judges
+        tries again, and says what the machine refuses.
+    """
+    asked = [(run.folder(name).name, run, name) for run in runs for name in SHARED if name in run.specs]
+    count = Counter(folder for folder, _, _ in asked)
+    jobs = {folder: (RunJob.of(run), name) for folder, run, name in asked if count[folder] > 1}
+    units = [Unit(folder, job) for folder, job in jobs.items()]
+    if not units:
+        return {}
+    results = map_units(_hash, units, workers=min(workers, len(units)), engine=engine, on_event=on_event)
+    return {result.key: result.value for result in results if result.error is None}
+
+
+def _hash(job: tuple[RunJob, StageName]) -> Hashed:
+    asked, name = job
+    run = asked.run()
+    stamp = stamp_of_stage(run.workspace.bring_all(run.specs[name]))
+    return Hashed(stamp, faults_of(run, name))
+
+
+def known_faults(run: Run, hashed: Mapping[str, Hashed]) -> dict[StageName, Sequence[Fault]]:
+    """What was found in stages of a run whose files are still those that were hashed."""
+    found = {name: hashed.get(run.folder(name).name) for name in SHARED if name in run.specs}
+    return {
+        name: one.faults
+        for name, one in found.items()
+        if one is not None and one.stamp == stamp_of_stage(run.folder(name))
+    }
