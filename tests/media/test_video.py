@@ -4,6 +4,7 @@ import random
 import shutil
 import struct
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from fractions import Fraction
@@ -481,3 +482,22 @@ def test_damage_in_an_archive_is_told_as_in_a_file(b_frame_video: Path, tmp_path
         assert found == outcome(video(path))
         told += found[1] is not None
     assert told > 20
+
+
+def test_too_little_memory_is_not_called_a_broken_file(b_frame_video: Path) -> None:
+    script = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from rushes.media.video import probe\n"
+        "from rushes.records import Media\n"
+        "media = Media('video', Path(sys.argv[1]))\n"
+        "probe(media)\n"  # so that every module is loaded
+        "resource.setrlimit(resource.RLIMIT_DATA, (0, 0))\n"
+        "held, size = [], 1 << 20\n"
+        "while size > 1 << 12:\n"
+        "    try: held.append(bytearray(size))\n"
+        "    except MemoryError: size //= 2\n"
+        "probe(media)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", script, b_frame_video], capture_output=True, text=True)
+    assert "MediaError: there is not enough memory to decode it" in told.stderr, told.stderr

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rushes.engine import UnitStarted
@@ -36,6 +38,7 @@ def run(open_stage, contract, recordings, tmp_path):
         recordings=recordings,
         split_of=SPLIT_OF,
         shard_bytes=200_000_000,
+        unit=prepare_unit,
         **options,
     ):
         worked = []
@@ -56,7 +59,7 @@ def run(open_stage, contract, recordings, tmp_path):
             )
             prepared = prepare(
                 jobs,
-                prepare_unit,
+                unit,
                 LocalHome(stage.folder),
                 contract,
                 splits=split_of.values(),
@@ -142,6 +145,13 @@ def test_resume_repairs_what_does_not_hold(damage, run, tmp_path):
     assert worked == ["U0108_S0100"]
     assert again.manifest == prepared.manifest
     assert verify_dataset(folder) == []
+
+
+def test_a_recording_that_takes_too_much_memory_costs_itself(run):
+    hog = partial(np.full, 1 << 33, dtype=object)  # of 64 GB, which most machines would promise to give
+    folder, prepared, _ = run(unit=hog, workers=1, memory_bytes=1 << 30, max_quarantine=1.0)
+    assert prepared.account.counts == {"planned": 3, "done": 0, "quarantined": 3, "skipped": 0}
+    assert {entry["reason"]["kind"] for entry in read_quarantine(folder)} == {"memory"}
 
 
 def test_nothing_to_do_does_nothing(run):

@@ -119,6 +119,12 @@ def test_a_second_run_skips_every_stage(done):
     assert hashes(job.workspace) == before
 
 
+def test_how_to_prepare_is_no_part_of_what_is_made(done):
+    how = ("prepare.workers=7", "prepare.timeout_s=9", "prepare.memory_gb=2", "prepare.max_quarantine=0.3")
+    ours, theirs = (done[0].run(*overrides).specs["prepare"].signature for overrides in ((), how))
+    assert ours == theirs
+
+
 def test_a_run_for_people_ends_with_figures_and_the_report(done):
     job, _ = done
     told = job.tell("run")

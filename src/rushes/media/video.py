@@ -206,6 +206,8 @@ def _container(file: str | _MemoryFile, size: int, where: Source) -> InputContai
         raise MediaError("a video of 0 bytes", where=where, cure="copy the file again")
     try:
         return av.open(file, options=_OPTIONS, metadata_errors="replace")
+    except MemoryError as error:
+        raise _starved(where) from error
     except (av.FFmpegError, ValueError, OverflowError) as error:
         raise MediaError(
             f"cannot open as mp4, mov, mkv, webm or avi: {_reason(error)}",
@@ -247,7 +249,9 @@ def _raw_frames(
     while True:
         try:
             frame = next(frames, None)
-        except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
+        except MemoryError as error:
+            raise _starved(where) from error
+        except (av.FFmpegError, ValueError, OverflowError) as error:
             raise _damaged(where, count, _reason(error)) from error
         if frame is None:
             break
@@ -337,6 +341,15 @@ def _damaged(where: Source, count: int, reason: str) -> MediaError:
         f"the video breaks off after {count} whole frames: {reason}",
         where=where,
         cure="copy the file again; leave the recording out if it is damaged at its source",
+    )
+
+
+def _starved(where: Source) -> MediaError:
+    """A damaged file can ask for any amount; so can a whole one that is large, of a machine that is small."""
+    return MediaError(
+        "there is not enough memory to decode it",
+        where=where,
+        cure="take fewer prepare.workers or a larger prepare.memory_gb; if it is small, copy the file again",
     )
 
 

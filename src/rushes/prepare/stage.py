@@ -93,6 +93,7 @@ def prepare(
     sizes: Mapping[str, int] | None = None,
     max_quarantine: float = 0.1,
     timeout_s: float | None = None,
+    memory_bytes: int | None = None,
     workers: int = 2,
     engine: Engine = LOCAL,
     on_event: Callable[[Event], None] | None = None,
@@ -117,6 +118,7 @@ def prepare(
         sizes: recordings behind a job, a skipped entry or a fault, where it is not one and they are known.
         max_quarantine: greatest share of bad recordings, and of bad units.
         timeout_s: longest time for one recording.
+        memory_bytes: greatest private memory of one process.
         workers: processes; 0 works in this one.
         engine: where they run.
         on_event: told what the engine does.
@@ -135,7 +137,15 @@ def prepare(
     units = [Unit(key, jobs[key]) for key in sorted(todo, key=lambda key: (-jobs[key].length_s, key))]
     failures: list[UnitResult] = []
     make = partial(_make, unit, home)
-    results = map_units(make, units, workers=workers, engine=engine, timeout_s=timeout_s, on_event=on_event)
+    results = map_units(
+        make,
+        units,
+        workers=workers,
+        engine=engine,
+        timeout_s=timeout_s,
+        memory_bytes=memory_bytes,
+        on_event=on_event,
+    )
     reused, tell = len(jobs) - len(todo), on_progress or _tell_nobody
     tell(reused, len(jobs), "decoding")
     for done, result in enumerate(results, reused + 1):

@@ -69,13 +69,25 @@ class Prepare(Section):
         shard_bytes: greatest size of a shard.
         max_quarantine: greatest share of bad recordings.
         timeout_s: longest time for one recording.
-        workers: processes; 0 works in this one. None of the last three is part of the signature.
+        memory_gb: greatest private memory of one process, its imports (about 0.1) included; null is no bound.
+        workers: processes; 0 works in this one, without the two bounds. Of these only ``shard_bytes`` is part
+            of the signature.
     """
 
     shard_bytes: Annotated[int, Field(ge=1_000_000, le=200_000_000)] = 200_000_000
     max_quarantine: Share = 0.1
     timeout_s: Seconds = 3600.0
+    memory_gb: Annotated[float, Field(ge=0.5)] | None = 8.0
     workers: Annotated[int, Field(ge=0, le=256)] = 2
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """``memory_gb`` in bytes."""
+        return None if self.memory_gb is None else round(self.memory_gb * 1e9)
+
+
+HOW_TO_PREPARE = frozenset({"workers", "timeout_s", "memory_gb", "max_quarantine"})
+"""Keys of `Prepare` that say how to work and not what to make."""
 
 
 class Lora(Section):

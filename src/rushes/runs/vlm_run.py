@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from rushes.recipe import VlmRecipe
+from rushes.recipe.sections import HOW_TO_PREPARE
 from rushes.runs.chain import add, begin
 from rushes.runs.run import Run, StageName
 from rushes.stages import StageSpec
@@ -25,7 +26,7 @@ class VlmRun(Run[VlmRecipes]):
     def specs(self) -> Mapping[StageName, StageSpec]:
         """The stages in order, and what each depends on."""
         recipe, specs = self.recipe, begin(self)
-        of_units = recipe.prepare.model_dump(mode="json", exclude={"workers", "timeout_s", "max_quarantine"})
+        of_units = recipe.prepare.model_dump(mode="json", exclude=HOW_TO_PREPARE)
         prepare = {
             "source": recipe.source.model_dump(mode="json", exclude={"root"}),
             "preprocessing": self.contract.model_dump(mode="json"),

@@ -74,6 +74,7 @@ def _prepare(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
         faults=faults,
         max_quarantine=asked.max_quarantine,
         timeout_s=asked.timeout_s,
+        memory_bytes=asked.memory_bytes,
         workers=asked.workers,
         engine=run.engine,
         on_progress=partial(tell, "prepare"),

@@ -69,6 +69,7 @@ def _features(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
         sizes=sizes_of(scan),
         max_quarantine=asked.max_quarantine,
         timeout_s=asked.timeout_s,
+        memory_bytes=asked.memory_bytes,
         workers=asked.workers,
         engine=run.engine,
         on_progress=lambda done, total, note: tell("features", done, total, note),
