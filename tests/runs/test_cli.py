@@ -267,6 +267,18 @@ def test_a_machine_that_refuses_is_an_error_with_a_cure_and_no_traceback(finishe
     assert "cure:  a file stands where a folder should be: name another folder" in told.err
 
 
+@pytest.mark.parametrize("file", ["report.html", "metrics.json"])
+def test_a_result_that_was_taken_away_is_no_result_and_the_cure_cures(copy_of, file):
+    job = copy_of("twin", "prepare", "train", "predict", "evaluate", "report")
+    next(job.workspace.glob(f"*/{file}")).unlink()
+    for json_or_not in (("--json",), ()):
+        told = job.tell("run", *json_or_not)
+        assert (told.code, file in told.err) == (1, True)
+        assert "`rushes verify RECIPE --repair`" in told.err
+    assert job.tell("verify", "--repair").code == 0
+    assert job.tell("run").code == 0
+
+
 def test_no_verb_prints_the_help():
     told = CliRunner().invoke(app, [])
     assert "run       Do all stages of a recipe" in told.output

@@ -262,8 +262,15 @@ class Run(ABC, Generic[Recipes]):
 
     @property
     def report(self) -> Path:
-        """The HTML report."""
-        return self.bring("report") / REPORT_FILE
+        """The HTML report.
+
+        Raises:
+            StageError: it was taken away since.
+        """
+        path = self.bring("report") / REPORT_FILE
+        if not path.is_file():
+            raise StageError("the report is missing", where=path, cure="run `rushes verify RECIPE --repair`")
+        return path
 
     def metrics(self) -> dict[str, Any]:
         """The figures of the finished evaluation."""

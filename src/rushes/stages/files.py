@@ -75,10 +75,16 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(Path(path).read_bytes())
     except FileNotFoundError:
-        raise StageError("a JSON file is missing", where=path, cure="run the stage that writes it") from None
+        raise StageError(
+            "a JSON file is missing",
+            where=path,
+            cure="run the stage that writes it; `rushes verify RECIPE --repair` where it is finished",
+        ) from None
     except ValueError as error:
         raise StageError(
-            f"not a whole JSON file: {error}", where=path, cure="move it away and run its stage again"
+            f"not a whole JSON file: {error}",
+            where=path,
+            cure="move it away and run its stage again; `rushes verify RECIPE --repair` where it is finished",
         ) from None
 
 
