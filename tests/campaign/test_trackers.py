@@ -9,13 +9,16 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 from socket import create_server
+from typing import get_args
 
 import pytest
 
-import rushes.campaign.trackers as module
-from rushes.campaign.trackers import RUN_NAME, TRACKERS, Trackers, file_name, flat, ordered
+from rushes.campaign.trackers import mirror, tracker
+from rushes.campaign.trackers.mirror import QUIET, RUN_NAME, Trackers, file_name
+from rushes.campaign.trackers.tracker import TrackerName, flat, ordered
 from rushes.errors import RushesError
 
+TRACKERS = get_args(TrackerName)
 CONFIG = {"model": {"net": "tinycnn", "attention": None}, "train": {"epochs": 2, "class_weights": [1.0, 5.5]}}
 STEPS = [
     {"kind": "train", "step": 10, "loss": 1.5, "note": "x", "early": True},
@@ -31,7 +34,7 @@ SUMMARY = {"f1_macro": 0.5, "bytes_int8": 25374.0}
 
 
 def opened(folder: Path, *names: str, said: list[str] | None = None, **options: object) -> Trackers:
-    return Trackers(names or tuple(TRACKERS), folder, "sleep", report=(said or []).append, **options)
+    return Trackers(names or TRACKERS, folder, "sleep", report=(said or []).append, **options)
 
 
 def of_tensorboard(folder: Path, run: str) -> tuple[dict, dict, dict]:
@@ -64,7 +67,7 @@ print(json.dumps([run.data.params, steps]))
 """
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", read, (folder / "trackers" / "mlflow").as_uri(), run],
-        env={**os.environ, **module.QUIET},
+        env={**os.environ, **QUIET},
         capture_output=True,
         text=True,
         check=True,
@@ -210,7 +213,7 @@ def test_a_half_written_run_is_written_again(tmp_path):
     begun = """
 import sys
 from pathlib import Path
-from rushes.campaign.trackers import MLflow
+from rushes.campaign.trackers.mlflow import MLflow
 tracker = MLflow(Path(sys.argv[1]), "sleep")
 run = tracker._client.create_run(tracker._experiment, run_name="a-s1", tags={tracker.TAG: "a-s1"})
 tracker._client.log_metric(run.info.run_id, "train/loss", 99.0, step=10)
@@ -218,7 +221,7 @@ tracker._client.log_metric(run.info.run_id, "train/loss", 99.0, step=10)
     store = tmp_path / "trackers" / "mlflow"
     subprocess.run(
         [sys.executable, "-W", "ignore", "-c", begun, str(store)],
-        env={**os.environ, **module.QUIET},
+        env={**os.environ, **QUIET},
         check=True,
         capture_output=True,
     )
@@ -296,7 +299,7 @@ def test_a_missing_library_is_named_with_its_cure(tmp_path):
     asked = """
 import sys
 from pathlib import Path
-from rushes.campaign.trackers import Trackers
+from rushes.campaign.trackers.mirror import Trackers
 from rushes.errors import RushesError
 sys.meta_path[:] = [f for f in sys.meta_path if "PathFinder" not in repr(f)]
 try:
@@ -312,7 +315,7 @@ except RushesError as error:
 
 
 def test_forms():
-    assert doctest.testmod(module).failed == 0
+    assert doctest.testmod(mirror).failed == doctest.testmod(tracker).failed == 0
     assert flat({"a": {}, "b": True}) == {"a": "{}", "b": True}
     assert (
         ordered([{"step": 1, "x": None, "y": "z", "done": True}, {"loss": 1.0}, {"step": "2", "a": 1}]) == []

@@ -24,7 +24,8 @@ from rushes.campaign.report import write_report
 from rushes.campaign.seal import hash_of, open_seal, read_openings, select
 from rushes.campaign.standing import Board
 from rushes.campaign.tasks import TASKS
-from rushes.campaign.trackers import TrackerName, Trackers
+from rushes.campaign.trackers.mirror import Trackers
+from rushes.campaign.trackers.tracker import TrackerName
 from rushes.campaign.trials import Campaign
 from rushes.campaign.work import UNSEEN, Key, do_shared
 from rushes.engine import LOCAL, Engine, Failure, Unit, map_units
