@@ -808,19 +808,50 @@ evaluate: {resamples: 100, compare: []}
 """
 
 
+FRONT, LEFT = "camera_front_wide_120fov", "camera_rear_left_70fov"
+DRIVING = f"""\
+task: driving
+name: tiny
+twin: {{train: 4, val: 1, test: 1, clip_s: 2.0, picture: [64, 36], difficulty: 0.2, missing: 0.0}}
+preprocessing:
+  setup: {{name: pair, reference: {FRONT}, rows: [[{FRONT}, {LEFT}]]}}
+  layout: separate
+  frames: 8
+  tile_size: [56, 28]
+  signal_size: [32, 18]
+prepare: {{stride: 4, workers: 0}}
+train:
+  phases: [{{ask: windows, steps: 1, batch_size: 2, accumulate: 1}}]
+  checkpoint_every: 1
+  log_every: 1
+evaluate: {{resamples: 100, compare: []}}
+"""
+
+
 @pytest.mark.slow
-def test_a_campaign_of_the_operations_task(tmp_path):
-    (tmp_path / "tiny.yaml").write_text(OPERATIONS)
+@pytest.mark.parametrize(
+    ("task", "recipe", "metric"),
+    [("operations", OPERATIONS, "oca"), ("driving", DRIVING, "speed_mae_mps")],
+    ids=["operations", "driving"],
+)
+def test_a_campaign_of_a_task_of_pictures(tmp_path, task, recipe, metric):
+    (tmp_path / "tiny.yaml").write_text(recipe)
     rates = {"train.weight_decay": [0.0, 0.1]}
     manifest = {
         "campaign": "pictures",
         "recipe": "tiny.yaml",
-        "metric": "oca",
+        "metric": metric,
+        "lower_is_better": task == "driving",
         "phases": [{"name": "base", "runs": {"model": {"grid": rates}}}],
         "select": ["model"],
     }
     (tmp_path / "manifest.yaml").write_text(text_of(manifest))
     job = Job(tmp_path / "manifest.yaml", tmp_path / "workspace")
+    planned = job.tell("plan", "--json").json["trials"]
+    assert [[stage["state"] for stage in one["stages"][:3]] for one in planned] == [
+        ["new", "new", "new"],
+        ["shared", "shared", "new"],
+    ]
     runner, failure = job.go()
     assert failure is None
     # One step teaches nothing: the contract says so, on either side of every run.
@@ -828,6 +859,6 @@ def test_a_campaign_of_the_operations_task(tmp_path):
     assert set(states(runner).values()) <= {"done", "collapsed"}
     assert len(list(job.workspace.glob("prepare-*"))) == 1
     assert len(list(job.workspace.glob("train-*"))) == 2
-    assert [row["task"] for row in job.rows()] == ["operations", "operations"]
-    assert all(row["val_oca"] for row in job.rows())
-    assert all(one.figures.keys() == RUNS["operations"].figures().keys() for one in runner.results.values())
+    assert [row["task"] for row in job.rows()] == [task, task]
+    assert all(row[f"val_{metric}"] and row["baseline_value"] for row in job.rows())
+    assert all(one.figures.keys() == RUNS[task].figures().keys() for one in runner.results.values())
