@@ -141,10 +141,7 @@ class Learner:
         began, accelerator = time.perf_counter(), self._accelerator
         self._wrapped.train()
         local = self._gradients(step, micro_batches, number)
-        sums = torch.tensor(
-            [local.loss_sum, local.weight, local.tokens], dtype=torch.float64, device=accelerator.device
-        )
-        loss_sum, weight, tokens = accelerator.reduce(sums, "sum").tolist()
+        loss_sum, weight, tokens = self._of_all([local.loss_sum, local.weight, local.tokens])
         if weight <= 0:
             raise TrainError(
                 f"nothing to learn from in update {number}: the weight of its samples is {weight:g}",
@@ -177,7 +174,7 @@ class Learner:
     def _gradients(self, step: Step, micro_batches: Iterator[MicroBatch], number: int) -> _Local:
         """Add up the gradients of summed losses over this process's micro-batches of one update."""
         accelerator, accumulate = self._accelerator, self._settings.accumulate
-        wait_s, tokens, sums, keys = 0.0, 0, [], []
+        wait_s, tokens, losses, weights, keys = 0.0, 0, [], [], []
         for place in range(accumulate):
             asked = time.perf_counter()
             drawn = next(micro_batches)
@@ -186,11 +183,12 @@ class Learner:
             with nullcontext() if place == accumulate - 1 else accelerator.no_sync(self._wrapped):
                 output = step(self._wrapped, batch)
                 accelerator.backward(output.loss_sum)
-            weight = torch.as_tensor(output.weight, dtype=torch.float64, device=accelerator.device)
-            sums.append(torch.stack([output.loss_sum.detach().double(), weight]))
+            losses.append(output.loss_sum.detach())
+            weights.append(output.weight)
             keys.append(drawn.keys)
             tokens += output.tokens
-        values = torch.stack(sums).tolist()  # the one wait for the device
+        # Here the device is waited for. Sums are float64, and made by the host: MPS has no float64.
+        values = list(zip(torch.stack(losses).tolist(), map(float, weights), strict=True))
         for (loss_sum, weight), of_batch in zip(values, keys, strict=True):
             if not (math.isfinite(loss_sum) and math.isfinite(weight)):
                 raise _not_finite(f"loss (sum {loss_sum}, weight {weight:g})", number, of_batch)
@@ -213,21 +211,32 @@ class Learner:
                 f"the validation gives no finite figure {monitor!r}; it gives {figures}",
                 cure="set monitor to one of them",
             )
+        if self.processes == 1:
+            return figures
         # All processes must come to the same decision: the main one's figure counts.
         judged = torch.tensor(figures[monitor], dtype=torch.float64, device=self._accelerator.device)
         return figures | {monitor: broadcast(judged).item()}
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """All state that is tensors, by file; every process must call it, the main one writes."""
-        gathered = {
-            name: self._accelerator.gather(value.to(self._accelerator.device)[None]).cpu()  # (processes, n)
-            for name, value in random_state().items()
-        }
         return {
             "weights": copied(learnt_tensors(self.model)),
             "optimizer": optimizer_tensors(self._optimizer, self.model),
-            "random": gathered,
+            "random": {name: self._beside_others(value) for name, value in random_state().items()},
         }
+
+    def _of_all(self, values: list[float]) -> list[float]:
+        """Sums over processes."""
+        if self.processes == 1:
+            return values
+        sums = torch.tensor(values, dtype=torch.float64, device=self._accelerator.device)
+        return self._accelerator.reduce(sums, "sum").tolist()
+
+    def _beside_others(self, value: Tensor) -> Tensor:
+        """A tensor (n,) of each process, (processes, n), on the host."""
+        if self.processes == 1:
+            return value[None]
+        return self._accelerator.gather(value.to(self._accelerator.device)[None]).cpu()
 
     def scaler_state(self) -> dict[str, Any]:
         """State of the fp16 loss scale, as JSON; empty in other precisions."""
