@@ -21,7 +21,7 @@ import rushes.export.sounds as export_module
 from rushes.contract import SoundContract
 from rushes.errors import MetricError, ModelError
 from rushes.export.latency import CAN_PIN, core_of, latencies
-from rushes.export.onnx_model import Weights, logits_of, session, to_int8, to_onnx, weights
+from rushes.export.onnx_model import Weights, logits_of, rectify_first, session, to_int8, to_onnx, weights
 from rushes.export.sounds import export, verdict
 from rushes.models.sound import build, infer, load, save
 from rushes.recipe.sounds import SoundModel
@@ -136,11 +136,12 @@ def test_the_bytes_are_those_of_the_weights(name):
     plain = to_onnx(net)
     small = to_int8(plain, [clip.features for clip in clips(6, seed=0)])
     gru = 0 if net.gru is None else sum(4 * p.numel() for p in net.gru.parameters())
+    floats = gru + sum(4 * p.numel() for part in (net.head, net.attention) for p in part.parameters())
     count = sum(p.numel() for p in net.parameters())
     held = weights(small)
-    assert held.floats == gru
+    assert (held.gru, held.floats) == (gru, floats)
     # One byte a weight, four a bias, and for each channel the scales of both.
-    assert count + 3 * gru // 4 < held.total < 1.1 * (count + 3 * gru // 4) + 2500
+    assert count + 3 * floats // 4 < held.total < 1.1 * (count + 3 * floats // 4) + 2500
     assert weights(plain).total - 4 * count < 250
     for data in (plain, small):
         model = onnx.load_from_string(data)
@@ -149,14 +150,31 @@ def test_the_bytes_are_those_of_the_weights(name):
         assert [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim] == [0, 1, 16, 51]
 
 
-def test_each_channel_has_a_scale_and_logits_are_no_steps():
-    small = to_int8(to_onnx(drawn("cbam")), [clip.features for clip in clips(6, seed=0)])
+@pytest.mark.parametrize("name", NETS)
+def test_each_channel_has_a_scale_and_what_is_rectified_has_all_256_steps(name):
+    small = to_int8(to_onnx(drawn(name)), [clip.features for clip in clips(6, seed=0)])
     graph = onnx.load_from_string(small).graph
-    scales = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
-    for layer, channels in (("near", 16), ("middle", 32), ("far", 64), ("head", 3)):
-        assert scales[f"{layer}.weight_scale"] == [channels]
-    (last,) = [node.op_type for node in graph.node if node.output[0] == "logits"]
-    assert last == "Gemm"
+    held = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    scales = {name: held[f"{name}.weight_scale"].shape for name in ("near", "middle", "far")}
+    assert scales == {"near": (16,), "middle": (32,), "far": (64,)}
+    assert sum("weight_scale" in name for name in held) == 3
+    maker = {output: node.op_type for node in graph.node for output in node.output}
+    stepped = [node for node in graph.node if node.op_type == "QuantizeLinear"]
+    zeros = [held[node.input[2]] for node in stepped if maker.get(node.input[0]) == "Conv"]
+    assert zeros == [0, 0, 0]  # no step is lost on negative values
+    assert maker["logits"] == "Gemm"
+
+
+def test_a_rectifier_may_as_well_come_first():
+    plain = to_onnx(drawn("cbam"))
+    model = onnx.load_from_string(plain)
+    rectify_first(model.graph)
+    onnx.checker.check_model(model, full_check=True)
+    order = [node.op_type for node in model.graph.node if node.op_type in ("Conv", "Relu", "MaxPool")]
+    assert order[:6] == ["Conv", "Relu", "MaxPool"] * 2
+    asked = np.stack([clip.features for clip in clips(9, seed=2)])
+    first, then = (session(data) for data in (plain, model.SerializeToString()))
+    assert logits_of(first, asked).tobytes() == logits_of(then, asked).tobytes()
 
 
 def test_the_teacher_does_not_shrink_and_the_verdict_says_why():
@@ -167,16 +185,18 @@ def test_the_teacher_does_not_shrink_and_the_verdict_says_why():
     small, large = (verdict(held[name], 20_000_000, **budget) for name in ("tinycnn", "crnn"))
     assert small["fits"]
     assert held["tinycnn"].total < 40_000
-    assert not any("float" in reason for reason in small["reasons"])
+    assert not any("GRU" in reason for reason in small["reasons"])
+    assert any(reason.startswith("780 bytes of it stay float") for reason in small["reasons"])
     assert not large["fits"]
-    assert held["crnn"].floats == 4 * 49_920
-    assert any("199,680 of the bytes stay float" in reason for reason in large["reasons"])
+    assert held["crnn"].gru == 4 * 49_920
+    assert any("199,680 bytes of it stay float" in reason for reason in large["reasons"])
     assert any("too many" in reason for reason in large["reasons"])
 
 
 def test_a_budget_holds_up_to_its_last_byte_and_mac():
     def fits(**budget: int) -> bool:
-        return verdict(Weights(1000, 0), 500, **{"max_bytes": 1000, "max_macs_per_s": 500, **budget})["fits"]
+        asked = {"max_bytes": 1000, "max_macs_per_s": 500, **budget}
+        return verdict(Weights(1000, 0, 0), 500, **asked)["fits"]
 
     assert fits()
     assert not fits(max_bytes=999)

@@ -128,7 +128,8 @@ def export(
 def verdict(held: Weights, macs_per_s: int, *, max_bytes: int, max_macs_per_s: int) -> dict[str, Any]:
     """Whether a net fits a device, and why: both budgets must hold.
 
-    >>> verdict(Weights(24_000, 0), 15_700_000, max_bytes=128_000, max_macs_per_s=30_000_000)["reasons"]
+    >>> held = Weights(24_000, 780, 0)
+    >>> verdict(held, 15_700_000, max_bytes=128_000, max_macs_per_s=30_000_000)["reasons"][:2]
     ['its weights take 24,000 of 128,000 bytes', 'a second of sound takes 15,700,000 of 30,000,000 MACs']
     """
     fits = held.total <= max_bytes and macs_per_s <= max_macs_per_s
@@ -136,8 +137,10 @@ def verdict(held: Weights, macs_per_s: int, *, max_bytes: int, max_macs_per_s: i
         f"its weights take {held.total:,} {_of(held.total, max_bytes)} bytes",
         f"a second of sound takes {macs_per_s:,} {_of(macs_per_s, max_macs_per_s)} MACs",
     ]
-    if held.floats:
-        reasons.append(f"{held.floats:,} of the bytes stay float: a GRU has no 8-bit form in onnxruntime")
+    if held.gru:
+        reasons.append(f"{held.gru:,} bytes of it stay float: a GRU has no 8-bit form in onnxruntime")
+    if chosen := held.floats - held.gru:
+        reasons.append(f"{chosen:,} bytes of it stay float by choice: attention and the last linear map")
     return {
         "fits": fits,
         "bytes": {"found": held.total, "at_most": max_bytes},

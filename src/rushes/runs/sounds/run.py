@@ -76,7 +76,7 @@ class SoundsRun(Run[SoundsRecipe]):
         measured = {"split": asked.split, "resamples": asked.resamples}
         add(specs, "evaluate", 1, measured, "features", "train", "predict")
         deploy = recipe.deploy.model_dump(mode="json")
-        add(specs, "export", 1, {"split": asked.split, **deploy}, "features", "train")
+        add(specs, "export", 2, {"split": asked.split, **deploy}, "features", "train")
         seen: tuple[StageName, ...] = ("features", "teacher", "train", "predict", "evaluate", "export")
         add(specs, "report", 1, {"name": recipe.name}, *seen)
         return specs
