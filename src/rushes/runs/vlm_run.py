@@ -18,9 +18,10 @@ VlmRecipes = TypeVar("VlmRecipes", bound=VlmRecipe)
 class VlmRun(Run[VlmRecipes]):
     """The chain twin, prepare, train, predict, evaluate, report."""
 
-    #: Raised when the same input no longer gives the same dataset, or the same answers.
+    #: Raised when the same input no longer gives the same dataset, answers, or page.
     prepare_version: ClassVar[int] = 1
     predict_version: ClassVar[int] = 1
+    report_version: ClassVar[int] = 1
 
     @cached_property
     def specs(self) -> Mapping[StageName, StageSpec]:
@@ -39,7 +40,7 @@ class VlmRun(Run[VlmRecipes]):
         add(specs, "predict", self.predict_version, asked, "prepare", "train")
         measured = recipe.evaluate.model_dump(mode="json", exclude={"compare", "batch_size", "workers"})
         add(specs, "evaluate", 1, measured, "prepare", "train", "predict")
-        add(specs, "report", 1, {"name": recipe.name}, "prepare", "train", "predict", "evaluate")
+        add(specs, "report", self.report_version, {"name": recipe.name}, "prepare", "train", "predict", "evaluate")
         return specs
 
     def notes(self, name: StageName) -> tuple[str, ...]:

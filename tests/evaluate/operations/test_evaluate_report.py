@@ -11,7 +11,7 @@ import pytest
 
 from rushes.errors import MetricError
 from rushes.evaluate.markup import VOID, tag
-from rushes.evaluate.operations.answers import read_answers
+from rushes.evaluate.operations.answers import Clips, System, read_answers
 from rushes.evaluate.operations.contact import best_and_worst, thumbnail
 from rushes.evaluate.operations.report import write_report
 from rushes.evaluate.plots import loss_curve, palette, strips, ticks
@@ -206,6 +206,21 @@ def test_worst_clips_are_sure_mistakes_and_best_are_right(world):
     assert confidences == sorted(confidences, reverse=True)
     for keys in (best, worst):
         assert len({key.rsplit("_", 1)[0] for key in keys}) == 4, "one clip for each boundary"
+
+
+def test_a_wrong_operation_or_successor_is_worse_than_a_segment_that_is_off():
+    names = np.array(["a", "b", "c", "d"])
+    labels, segment = np.array(["Tape"] * 4), np.array([[0.0, 2.0]] * 4)
+    clips = Clips(names, names, names, names, np.arange(4), np.zeros(4), np.zeros(4), labels, labels, segment)
+    model = System(
+        "model",
+        operation=["Tape", "Pack", "Tape", "Pack"],
+        segment=[(0.0, 1.0), (0.0, 2.0), (0.0, 2.0), (0.0, 2.0)],
+        next=["Tape", "Tape", "Tape", "Pack"],
+        confidence=[0.9] * 4,
+    )
+    assert best_and_worst(clips, model, 1) == (["c"], ["d"])
+    assert best_and_worst(clips, model, 4)[0] == ["c", "a", "b", "d"]
 
 
 def test_a_thumbnail_has_no_letterbox_bars():

@@ -49,7 +49,7 @@ def best_and_worst(clips: Clips, model: System, count: int) -> tuple[list[str], 
     """
     right = np.array([one == other for one, other in zip(model.operation, clips.operation, strict=True)])
     following = np.array([one == other for one, other in zip(model.next, clips.next, strict=True)])
-    score = (right + following + tiou(clips.segment, model.segment)) / 3
+    score = np.mean([right, following, tiou(clips.segment, model.segment)], axis=0)
     sure = np.array([value or 0.0 for value in model.confidence])
     order = np.lexsort((clips.key, -sure, -np.round(score, 1)))
     backwards = np.lexsort((clips.key, -sure, np.round(score, 1)))

@@ -18,6 +18,7 @@ class OperationsRun(VlmRun[OperationsRecipe]):
     """Footage of people at work, from sessions to a measured model."""
 
     predict_version: ClassVar[int] = 2
+    report_version: ClassVar[int] = 2
 
     def check(self) -> None:
         """See `check_recipe`."""
