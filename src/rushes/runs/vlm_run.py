@@ -40,7 +40,8 @@ class VlmRun(Run[VlmRecipes]):
         add(specs, "predict", self.predict_version, asked, "prepare", "train")
         measured = recipe.evaluate.model_dump(mode="json", exclude={"compare", "batch_size", "workers"})
         add(specs, "evaluate", 1, measured, "prepare", "train", "predict")
-        add(specs, "report", self.report_version, {"name": recipe.name}, "prepare", "train", "predict", "evaluate")
+        seen: tuple[StageName, ...] = ("prepare", "train", "predict", "evaluate")
+        add(specs, "report", self.report_version, {"name": recipe.name}, *seen)
         return specs
 
     def notes(self, name: StageName) -> tuple[str, ...]:
