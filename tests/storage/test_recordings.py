@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from rushes.errors import StorageError
@@ -150,3 +151,13 @@ def test_a_mark_takes_what_the_file_system_has():
     assert Mark.of({"size": 3, "ETag": '"x"', "LastModified": 5}) == Mark(3, '"x"')
     assert Mark.of({"size": 3, "mtime": 5.5}) == Mark(3, "5.5")
     assert Mark.of({"size": 3}) == Mark(3, "")
+
+
+@pytest.mark.parametrize("name", ["a/snore [1].wav", "what?.wav", "**.wav", "100%25 #2.wav", "Ünï çödé.wav"])
+def test_names_are_taken_as_they_are(there, tmp_path, name):
+    files = fsspec.core.url_to_fs(there.url)[0]
+    path = f"{fsspec.core.strip_protocol(there.url)}/{name}"
+    files.makedirs(path.rpartition("/")[0], exist_ok=True)
+    files.pipe_file(path, b"ours")
+    root = bring_recordings(there.url, tmp_path)
+    assert content(root) == FILES | {name: b"ours"}

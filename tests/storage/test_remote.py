@@ -164,13 +164,14 @@ def test_get_new_leaves_what_stands(remote, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["../a", "a/../../b", "/etc/passwd", "a//b", "", "a/.", "a\\b", "a\n", "x" * 256, "*.json"]
+    "name", ["../a", "a/../../b", "/etc/passwd", "a//b", "", "a/.", "a\\b", "a\n", "x" * 256]
 )
 def test_names_that_lead_elsewhere_are_refused(folder_by_url, name):
     with pytest.raises(StorageError, match="not the name of a file"):
         checked(name)
-    with pytest.raises(StorageError, match="not the name of a file"):
-        folder_by_url.put_bytes(b"", name)
+    for wrong in (name, "*.json"):
+        with pytest.raises(StorageError, match="not the name of a file"):
+            folder_by_url.put_bytes(b"", wrong)
 
 
 def test_a_listing_with_a_name_that_leads_elsewhere_is_refused(s3):

@@ -40,7 +40,8 @@ _AT_ONCE = 16  # transfers of many small files
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://[^*?\[\]#%\s]+")
 _USER = re.compile(r"(?<=://)[^/@\s]*@")
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*@")
-_SEGMENT = re.compile(r"[^/\\*?\[\]\x00-\x1f\x7f]{1,255}")
+_SEGMENT = re.compile(r"[^/\\\x00-\x1f\x7f]{1,255}")
+_PATTERN = re.compile(r"[*?\[\]]")  # which a file system may take for a pattern where it moves files
 _NO_CREDENTIALS = frozenset(
     {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"}
 )
@@ -116,7 +117,7 @@ class Remote:
         Exclusive where the file system has a conditional create (S3, local disks, memory); elsewhere two
         callers at the same instant may both be told True.
         """
-        self._make_folder(name)
+        self._make_folder(_writable(name))
         try:
             self._do("create", name, lambda files: _create(files, self._path(name), data))
         except FileExistsError:
@@ -204,7 +205,7 @@ class Remote:
     @contextmanager
     def _arriving(self, name: str, size: int) -> Iterator[str]:
         """Path of a temporary object, which becomes ``name`` if the block ends well and it has ``size``."""
-        self._make_folder(checked(name))
+        self._make_folder(_writable(name))
         folder, slash, last = name.rpartition("/")
         hidden = f"{folder}{slash}.{last[:100]}.{secrets.token_hex(6)}.tmp"
         try:
@@ -292,10 +293,17 @@ def checked(name: str) -> str:
     segments = name.split("/")
     if any(_SEGMENT.fullmatch(part) is None or part in (".", "..") for part in segments):
         raise StorageError(
-            f"not the name of a file in a workspace: {name[:200]!r}",
+            f"not the name of a file that can stand in a folder: {name[:200]!r}",
             cure="see who else writes there; a workspace has its own prefix",
         )
     return name
+
+
+def _writable(name: str) -> str:
+    """``name``, if it is one that is written: what others have named ``snore [1].wav`` is only read."""
+    if _PATTERN.search(name):
+        raise StorageError(f"not the name of a file that is written: {name[:200]!r}")
+    return checked(name)
 
 
 def _is_temporary(name: str) -> bool:
