@@ -153,11 +153,12 @@ def test_recordings_in_quarantine_are_told_and_a_side_that_is_lost_to_it_is_refu
     rows = (tmp_path / "raw/U0104" / session).read_text().replace("U0102", "U0104")
     (tmp_path / "raw/U0104" / session).write_text(rows)
     (tmp_path / "raw/U0104/kinect/color-masked/video/S0100.mp4").write_bytes(b"")
+    shutil.copytree(tmp_path / "raw/U0102", tmp_path / "raw/U0999")  # nobody's id, and on no side
     job = copy_of()
     own = ["--set", f"source.root={tmp_path / 'raw'}", "--set", "prepare.max_quarantine=0.5"]
     told = job.tell("prepare", *own, "--set", "source.split={train: [U0101, U0104], test: [U0102]}")
     assert told.code == 0, told.err
-    assert re.search(r"^prepare: 1 of 3 in quarantine, see .*quarantine\.jsonl$", told.err, re.MULTILINE)
+    assert re.search(r"^prepare: 1 of 4 in quarantine, see .*quarantine\.jsonl$", told.err, re.MULTILINE)
     told = job.tell("prepare", *own, "--set", "source.split={train: [U0101, U0102], test: [U0104]}")
     assert told.code == 1
     assert "no sample came out for side test; 1 of its recordings are in quarantine" in told.err

@@ -75,6 +75,7 @@ def _prepare(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping,
     recipe, scan = run.recipe, run.scan
     assigned = assign_splits(scan.recordings, recipe.source.split)
     concerned = set(chain.from_iterable(sides(recipe).values()))
+    faults = {fault.key: fault.reason() for fault in scan.faults if fault.subject in concerned}
     needed = ("train", recipe.evaluate.split)
     for side in needed:
         if side not in assigned.side_of.values():
@@ -103,8 +104,8 @@ def _prepare(run: OperationsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping,
         run.contract,
         splits=assigned.side_of.values(),
         needed=needed,
-        skipped=assigned.skipped,
-        faults={fault.key: fault.reason() for fault in scan.faults if fault.subject in concerned},
+        skipped=[*assigned.skipped, *(fault.key for fault in scan.faults if fault.key not in faults)],
+        faults=faults,
         max_quarantine=asked.max_quarantine,
         timeout_s=asked.timeout_s,
         memory_bytes=asked.memory_bytes,
