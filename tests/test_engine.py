@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import itertools
+import mmap
 import multiprocessing
 import os
 import signal
@@ -110,11 +111,15 @@ def test_a_time_out_stops_even_native_code_that_holds_the_interpreter():
 
 
 def test_a_unit_cannot_take_more_memory_than_it_may():
-    calls = {"hog": partial(bytearray, 4 << 30), "small": partial(len, b"1234")} | good(2)
+    hogs = {
+        "python": partial(bytearray, 4 << 30),
+        "kernel": partial(mmap.mmap, -1, 4 << 30, mmap.MAP_PRIVATE),
+    }
+    calls = hogs | {"small": partial(len, b"1234")} | good(2)
     results = run(calls, workers=1, memory_bytes=1 << 30)
     check_good(results)
     assert results["small"].value == 4
-    assert (results["hog"].error.kind, results["hog"].attempts) == ("memory", 1)
+    assert [(results[hog].error.kind, results[hog].attempts) for hog in hogs] == [("memory", 1)] * 2
 
 
 def test_a_crash_that_does_not_come_again_is_no_failure(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -49,7 +50,7 @@ class Failure:
         if isinstance(error, RushesError):
             return cls("input", type(error).__name__, error.message, error.where, error.cure)
         name = type(error).__name__
-        if isinstance(error, MemoryError):
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
             traceback.clear_frames(error.__traceback__)  # they hold what was too much; we need room to answer
             return cls("memory", name, str(error) or "out of memory")
         trace = "".join(traceback.format_exception(error))
