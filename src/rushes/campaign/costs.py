@@ -8,26 +8,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from rushes.campaign.tasks import TASKS
 from rushes.errors import StageError
 from rushes.runs.run import Run
 from rushes.stages import StageSpec, read_done, spec_of_folder
-
-MACS_PER_S = 1.5e10
-"""Multiplications with an addition that one thread does in a second of training: 13 to 19 thousand million
-were measured on one core of a busy server."""
-
-ASSUMED = {
-    "twin": 0.01,
-    "features": 0.02,
-    "teacher": 1 / MACS_PER_S,
-    "train": 1 / MACS_PER_S,
-    "logits": 0.005,
-    "predict": 0.005,
-    "evaluate": 2.0,
-    "export": 10.0,
-    "report": 2.0,
-}
-"""Seconds for a unit of work of the sounds task: a clip, a multiplication in training, or the whole stage."""
 
 OF_CLIPS = ("twin", "features", "logits", "predict")
 BACKWARD = 3
@@ -61,16 +45,16 @@ class Rates:
 
     def of(self, run: Run, name: str) -> Cost:
         """The estimate for a stage of a run that is to do."""
-        kind, spec = run.specs[name].name, run.specs[name]
+        kind, spec, task = run.specs[name].name, run.specs[name], TASKS[run.recipe.task]
         dataset = run.specs[run.dataset]
-        clips = self.clips.get(dataset.signature) or _drawn(run)
+        clips = self.clips.get(dataset.signature) or task.drawn(run)
         work = _work(spec, clips, dataset)
         if work is None:
             return Cost(None, "unknown")
         if known := self.seconds.get(kind):
             return Cost(work * median(known), f"{len(known)} finished")
-        if run.recipe.task == "sounds" and name in ASSUMED:
-            return Cost(work * ASSUMED[name], "assumed")
+        if name in task.assumed:
+            return Cost(work * task.assumed[name], "assumed")
         return Cost(None, "unknown")
 
 
@@ -127,11 +111,3 @@ def _macs(part: Mapping[str, Any], dataset: StageSpec) -> int:
     from rushes.recipe.sounds import SoundModel
 
     return macs(SoundModel(**part["model"]), SoundContract(**dataset.recipe["preprocessing"]))
-
-
-def _drawn(run: Run) -> dict[str, int] | None:
-    """Clips on each side of a twin that is not drawn yet; None of recordings of one's own."""
-    if run.recipe.task != "sounds" or run.recipe.source.root is not None:
-        return None
-    twin = run.recipe.twin
-    return {side: getattr(twin, side) * twin.clips for side in ("train", "val", "test")}

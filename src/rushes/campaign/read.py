@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rushes.campaign.records import Figure
+from rushes.campaign.tasks import TASKS
 from rushes.errors import StageError
 from rushes.predict.table import FILE as PREDICTIONS_FILE
 from rushes.runs.run import METRICS_FILE, Run
@@ -51,34 +52,15 @@ def epochs_of(run: Run) -> tuple[int | None, int | None]:
 
 
 def costs_of(run: Run) -> dict[str, Any]:
-    """What the run took and what its model takes: when it was trained; for sounds the deploy report.
-
-    Names are those of the leaderboard's columns.
-    """
+    """What the run took and what its model takes, under the names of the leaderboard's columns."""
     trained = _training(run)
     begun = read_json(run.folder("train") / "recipe.json")["created"]
-    costs: dict[str, Any] = {
+    return {
         "seconds": seconds_of(run),
         "started": begun,
         "ended": trained["finished"],
+        **TASKS[run.recipe.task].costs(run),
     }
-    if "export" in run.specs:
-        from rushes.export.sounds import DEPLOY_FILE  # torch stands behind it
-
-        found = read_json(run.folder("export") / DEPLOY_FILE)
-        costs |= {
-            "parameters": found["parameters"],
-            "macs": found["macs_per_clip"],
-            "macs_per_s": found["macs_per_s"],
-            "bytes_fp32": found["bytes"]["fp32"],
-            "bytes_int8": found["bytes"]["int8"],
-            "parity": found["parity"],
-            "int8_drop": found["f1_macro"]["drop"],
-            "fits": float(found["verdict"]["fits"]),
-            "latency_p50_ms": found["time"]["p50_ms"],
-            "latency_p95_ms": found["time"]["p95_ms"],
-        }
-    return costs
 
 
 def seconds_of(run: Run) -> float:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rushes.campaign.contract_pictures import check_driving, check_operations
 from rushes.campaign.contract_sounds import check_sounds
 from rushes.campaign.contract_values import Fault
+from rushes.campaign.of_sounds import ASSUMED, compare_macro_f1, deployed, drawn
 from rushes.recipe import TaskName
 from rushes.runs.run import Run
 
@@ -29,24 +30,20 @@ class OfTask:
     Attributes:
         check: what only this task has in the contract; the checks that all tasks share are done before.
         compare: figure -> test over clips, by which a gate may tell two runs of a single seed apart.
+        costs: what the model of a finished run takes, under the names of the leaderboard's columns.
+        assumed: stage -> seconds for a unit of its work, of which none is finished yet.
+        drawn: clips on each side of a twin that is to be drawn, as far as that can be told.
     """
 
     check: Callable[[Run], Iterable[Fault]]
     compare: Mapping[str, Compare] = field(default_factory=dict)
-
-
-def _compare_macro_f1(ours: Run, theirs: Run, confidence: float) -> Estimate:
-    from rushes.evaluate.sounds.compare import compare_macro_f1
-    from rushes.predict.sounds.table import SCHEMA
-    from rushes.predict.table import read_predictions
-
-    tables = [read_predictions(run.bring("predict"), SCHEMA) for run in (ours, theirs)]
-    resamples = ours.recipe.evaluate.resamples
-    return compare_macro_f1(*tables, ours.contract.labels, resamples=resamples, confidence=confidence)[0]
+    costs: Callable[[Run], Mapping[str, float]] = lambda run: {}
+    assumed: Mapping[str, float] = field(default_factory=dict)
+    drawn: Callable[[Run], Mapping[str, int] | None] = lambda run: None
 
 
 TASKS: Mapping[TaskName, OfTask] = {
     "operations": OfTask(check_operations),
     "driving": OfTask(check_driving),
-    "sounds": OfTask(check_sounds, {"f1_macro": _compare_macro_f1}),
+    "sounds": OfTask(check_sounds, {"f1_macro": compare_macro_f1}, deployed, ASSUMED, drawn),
 }
