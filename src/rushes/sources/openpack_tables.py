@@ -114,7 +114,7 @@ def person_of(subject: str, persons: Mapping[str, str] | None = None) -> str:
     if subject not in table:
         raise SourceError(
             f"nobody is known behind subject id {subject!r}; known ids are {', '.join(table)}",
-            cure=f"correct the id, or say in the table of persons who {subject} is",
+            cure=f"correct the id, or say in sources/data/openpack-persons.yaml who {subject} is",
         )
     return table[subject]
 
