@@ -501,3 +501,11 @@ def test_too_little_memory_is_not_called_a_broken_file(b_frame_video: Path) -> N
     )
     told = subprocess.run([sys.executable, "-c", script, b_frame_video], capture_output=True, text=True)
     assert "MediaError: there is not enough memory to decode it" in told.stderr, told.stderr
+
+
+def test_what_the_machine_refuses_to_open_is_no_damage(b_frame_video: Path, no_file_opens: Callable) -> None:
+    media = Media("video", b_frame_video)
+    probe(media)  # so that every module is loaded
+    for refused in (lambda: probe(media), lambda: next(decode(media))):
+        with pytest.raises(OSError, match="Too many open files"), no_file_opens():
+            refused()

@@ -27,7 +27,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from rushes.errors import MediaError
+from rushes.errors import MediaError, is_of_the_machine
 from rushes.media.folder import decode_folder, list_frames, read_frame
 from rushes.media.frame import CompactFrame, DecodedFrame, Frame, luma_size
 from rushes.media.limits import DEFAULT_LIMITS, Limits
@@ -87,6 +87,7 @@ def decode(media: Media | Member, limits: Limits = DEFAULT_LIMITS) -> Iterator[F
     Raises:
         MediaError: not a readable recording, damaged, cut short, a clock that stands still or runs backwards,
             beyond ``limits``; during iteration, after as many good frames as there were.
+        OSError: the machine refuses to open it.
     """
     if isinstance(media, Member):
         return _decode_video(media, limits)
@@ -170,6 +171,7 @@ def _open(source: Source) -> Iterator[InputContainer]:
     if isinstance(source, Path):
         if not source.is_file():
             raise MediaError("no such video file", where=source, cure="check the path")
+        _require_opening(source)
         with _container(f"file:{source}", source.stat().st_size, source) as container:
             yield container
     else:
@@ -177,6 +179,15 @@ def _open(source: Source) -> Iterator[InputContainer]:
             check_crc(source, view)
             with _container(_MemoryFile(view), source.size, source) as container:
                 yield container
+
+
+def _require_opening(path: Path) -> None:
+    """Raise what the machine says if it refuses; FFmpeg tells it like damage."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        if is_of_the_machine(error):
+            raise
 
 
 class _MemoryFile:
