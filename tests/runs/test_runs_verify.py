@@ -132,6 +132,14 @@ def test_a_broken_log_of_training_is_written_again_from_its_first_step(job):
     assert [event["step"] for event in read_events(path) if event["kind"] == "train"] == [1, 2]
 
 
+def test_a_workspace_with_nothing_in_it_is_not_called_whole(job, tmp_path):
+    told = type(job)(job.recipe, tmp_path / "elsewhere").tell("verify")
+    assert told.code == 0
+    assert told.out.splitlines()[-1] == (
+        "no stage of this recipe is finished in this workspace: nothing was verified"
+    )
+
+
 def test_what_the_machine_refuses_to_read_is_not_repaired(job, no_file_opens):
     before = hashes(job.workspace)
     run = job.run()

@@ -108,8 +108,10 @@ class Checked:
         if self.remaining and not self.rebuilt:
             noun = "fault" if len(self.faults) == 1 else "faults"
             lines += [f"{len(self.faults)} {noun}; --repair rebuilds what is broken"]
+        elif not self.stages:
+            lines += ["no stage of this recipe is finished in this workspace: nothing was verified"]
         elif self.whole:
-            lines += [f"{', '.join(self.stages) or 'nothing'}: all files are as they were written"]
+            lines += [f"{', '.join(self.stages)}: all files are as they were written"]
         return "\n".join(lines)
 
 
