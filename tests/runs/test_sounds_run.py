@@ -249,7 +249,7 @@ def test_an_audit_counts_classes_on_sides(done, tmp_path):
     assert told.code == 0, told.err
     assert told.json["groups"] == {"train": 2, "val": 2, "test": 2}
     assert told.json["sounds"]["train"].keys() == {"quiet", "breathe", "snore"}
-    assert (told.json["faults"], told.json["copies"]) == ([], 0)
+    assert (told.json["faults"], told.json["copies"]) == ([], {"count": 0, "named": []})
     text = job.tell("audit").out
     assert re.search(r"^quiet +\d+ +\d+ +\d+$", text, re.MULTILINE)
     assert "class cough is not asked for" in text

@@ -185,3 +185,37 @@ def test_a_giant_header_is_refused_before_it_is_read(tmp_path):
     block = the_block(dataset(tmp_path, train=REFUSED["a giant header"]))
     with pytest.raises(MediaError, match="a header of 100,000,"):
         list(block)
+
+
+def test_two_sounds_of_one_name_are_refused(tmp_path):
+    twice = tar(("train/snore/P01_1.wav", b"one"), ("snore/P01_1.wav", b"two"), ("snore/P01_1.wav", b"3"))
+    for data in (twice, tar(*[("train/snore/P01_1.wav", b"one")] * 2)):
+        with pytest.raises(MediaError, match="two sounds have this name"):
+            list(the_block(dataset(tmp_path, train=data)))
+
+
+def test_headers_of_headers_and_names_of_no_encoding_are_refused(tmp_path):
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 5
+    chain = (header.tobuf(tarfile.GNU_FORMAT) + b"abcd".ljust(512, b"\0")) * 3000
+    with pytest.raises(MediaError, match="cannot be read as a tar"):
+        list(the_block(dataset(tmp_path, train=chain + bytes(1024))))
+    with pytest.raises(MediaError, match="may not be called"):
+        list(the_block(dataset(tmp_path, train=tar(("train/snore/P\udcff_1.wav", b"one")))))
+
+
+def test_the_table_tells_the_same_unpacked_and_the_pattern_comes_before_it(tmp_path):
+    told = b"file_name,label,group\nsnore/1.wav,quiet,P7\n"
+    data = tar(("train/metadata.csv", told), ("train/snore/1.wav", b"one"), ("train/quiet/2.wav", b"two"))
+    packed = the_block(dataset(tmp_path / "a", train=data))
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        archive.extractall(tmp_path / "b" / "data", filter="data")
+    unpacked = the_block(tmp_path / "b")
+    for block in (packed, unpacked):
+        assert [(item.label, item.group, data) for item, data in block] == [("quiet", "P7", b"one")]
+    before = dreamcatcher.fingerprint(tmp_path / "b")
+    pattern = "train/(?:(?P<label>snore)|[a-z]+)/.*"
+    for root in (tmp_path / "a", tmp_path / "b"):
+        assert [(item.label, data) for item, data in the_block(root, pattern=pattern)] == [("snore", b"one")]
+    (tmp_path / "b/data/train/metadata.csv").write_bytes(told.replace(b"quiet", b"snore"))
+    assert dreamcatcher.fingerprint(tmp_path / "b") != before

@@ -176,11 +176,14 @@ def test_links_that_leave_the_folder_and_giants_become_faults(tmp_path):
     ]
 
 
-def test_a_file_that_goes_away_fails_its_block(tmp_path):
-    (block,) = sound_folder.scan(put(tmp_path, "train/snore/1.wav"), LABELS).blocks
-    (tmp_path / "train/snore/1.wav").unlink()
-    with pytest.raises(MediaError, match="cannot be read"):
-        list(block)
+def test_a_file_that_goes_away_costs_itself(tmp_path):
+    names = [f"train/snore/{number}.wav" for number in range(3)]
+    (block,) = sound_folder.scan(put(tmp_path, *names), LABELS).blocks
+    (tmp_path / names[1]).unlink()
+    first, gone, last = (data for _, data in block)
+    assert (first, last) == (names[0].encode(), names[2].encode())
+    assert isinstance(gone, MediaError)
+    assert "cannot be read" in gone.message
 
 
 def test_the_fingerprint_is_of_content_and_not_of_place(tmp_path):
@@ -252,3 +255,29 @@ def test_apart_returns_the_side_of_each_group():
         "a": "train",
         "b": "val",
     }
+
+
+def test_a_missing_file_of_a_class_that_is_not_asked_for_is_no_fault(tmp_path):
+    root = put(tmp_path, "a.wav", "b.wav")
+    (root / "t.csv").write_text(
+        "file,label,split\na.wav,snore,train\nb.wav,breathe,val\nc.wav,cough,train\nd.wav,snore,test\n"
+    )
+    faults = sound_folder.scan(root, LABELS, table="t.csv").faults
+    assert [fault.where for fault in faults] == [f"{root / 't.csv'}:5"]
+
+
+def test_a_side_that_the_pattern_names_and_nobody_knows_is_refused(tmp_path):
+    root = put(tmp_path, "train/holdout/snore/a.wav", "train/val/snore/b.wav")
+    with pytest.raises(SourceError, match="which side"):
+        sound_folder.scan(root, LABELS, pattern="train/(?P<split>[a-z]+)/(?P<label>[a-z]+)/.*")
+
+
+def test_a_name_that_is_no_utf8_is_a_fault(tmp_path):
+    root = put(tmp_path, "train/snore/a.wav")
+    try:
+        (root / os.fsdecode(b"train/snore/P\xff.wav")).write_bytes(b"x")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    found = sound_folder.scan(root, LABELS)
+    assert [item.path.name for item in recordings(found)] == ["a.wav"]
+    assert [fault.cure for fault in found.faults] == ["rename the file"]

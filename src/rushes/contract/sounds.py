@@ -11,6 +11,9 @@ from rushes.contract.base import Contract
 Bins = Annotated[int, Field(ge=1, le=65536)]
 Hertz = Annotated[float, Field(ge=0.0, le=192_000.0)]
 
+POOLED = 4
+"""Moments that become one in a net."""
+
 
 class SoundContract(Contract):
     """How a sound becomes a picture of ``mels`` bands and ``frames`` moments, in dB.
@@ -62,6 +65,10 @@ class SoundContract(Contract):
             raise ValueError(
                 f"bands from {self.low_hz:g} to {self.high_hz:g} Hz; they must rise, and end at half of "
                 f"sample_rate ({self.sample_rate / 2:g} Hz) at the latest"
+            )
+        if self.frames < POOLED:
+            raise ValueError(
+                f"clip_s ({self.clip_s:g} s) has {self.frames} moments, and two poolings need {POOLED}"
             )
         return self
 

@@ -6,7 +6,7 @@ in ``imu/`` is left alone. Data: https://huggingface.co/datasets/THU-PI-Sensing/
 How the archives are laid out inside is unverified, as access has to be granted: by default a sound's class is
 the nearest folder that is one of the nine, and its wearer is the file's name up to the first ``_``. Where
 that is not so, ``rushes audit`` shows sounds of no class; a ``metadata.csv`` at the head of the archive
-(``file_name``, ``label`` and perhaps ``group``) or ``source.pattern`` tells it instead.
+(``file_name``, ``label`` and perhaps ``group``) tells it instead, or ``source.pattern``, which comes first.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from rushes.sources.sounds import (
     take,
     walk,
 )
-from rushes.sources.sounds_archive import ArchiveBlock, Layout
+from rushes.sources.sounds_archive import METADATA, ArchiveBlock, Layout, read_table
 from rushes.sources.sounds_audit import SoundAudit, audit_of
 
 LABELS = ("quiet", "non_wearer", "bruxism", "swallow", "somniloquy", "breathe", "cough", "snore", "movements")
@@ -106,7 +106,7 @@ def data_root(root: Path) -> Path:
 
 def fingerprint(root: Path) -> str:
     """SHA-256 of what the dataset holds, motion left out; the same wherever it lies."""
-    return fingerprint_of(data_root(root), (*ARCHIVES, *SUFFIXES))
+    return fingerprint_of(data_root(root), (*ARCHIVES, *SUFFIXES, METADATA))
 
 
 def audit(root: Path, labels: tuple[str, ...], *, pattern: str | None = None) -> SoundAudit:
@@ -131,9 +131,15 @@ def _look_into(
 ) -> None:
     """Sort the files of an unpacked side into recordings, faults and what is skipped."""
     recordings, faults, skipped = found
-    side = SIDE_OF_NAME[name]
+    side, told = SIDE_OF_NAME[name], data / name / METADATA
+    table = None
+    if layout.pattern is None and told.is_file():
+        table = read_table(told.read_bytes(), f"{name}/{METADATA}", str(told))
     for inside, entry in walk(data / name):
-        place = layout.place(f"{name}/{inside}") if is_sound(inside) else None
+        place = None
+        if is_sound(inside):
+            known = f"{name}/{inside}"
+            place = layout.place(known) if table is None else table.get(known)
         if place is None:
             skipped["no sound of a class"] += 1
         elif place.label not in labels:

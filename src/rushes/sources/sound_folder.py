@@ -81,7 +81,7 @@ def scan(
     root = Path(root)
     files = {name: entry for name, entry in walk(root) if is_sound(name)}
     faults: list[Fault] = []
-    known = _from_paths(files, pattern) if table is None else _from_table(root, table, files, faults)
+    known = _from_paths(files, pattern) if table is None else _from_table(root, table, files, labels, faults)
     skipped = Counter({"no class can be told by its path" if table is None else "not in the table": 0})
     (unknown,) = skipped
     skipped[unknown] = len(files.keys() - known.keys())
@@ -221,15 +221,18 @@ def _from_paths(files: Collection[str], pattern: str | None) -> dict[str, Entry]
             if found is None or not found["label"]:
                 continue
             parts = found.groupdict()
-            said = SIDE_OF_NAME.get((parts.get("split") or "").lower(), side)
-            known[name] = Entry(found["label"], parts.get("group") or name, said)
+            if said := parts.get("split"):
+                side = SIDE_OF_NAME.get(said.lower())
+            known[name] = Entry(found["label"], parts.get("group") or name, side)
         elif len(folders) > (side is not None):
             known[name] = Entry(folders[-1], name, side)
     return known
 
 
-def _from_table(root: Path, table: str, files: Collection[str], faults: list[Fault]) -> dict[str, Entry]:
-    """File -> what its line tells; a line whose file is not there becomes a fault."""
+def _from_table(
+    root: Path, table: str, files: Collection[str], labels: Collection[str], faults: list[Fault]
+) -> dict[str, Entry]:
+    """File -> what its line tells; a line that is asked for and whose file is not there becomes a fault."""
     path = root / table
     if not path.resolve().is_relative_to(root.resolve()) or not path.is_file():
         raise SourceError("no such table below source.root", where=path, cure="correct source.table")
@@ -251,7 +254,7 @@ def _from_table(root: Path, table: str, files: Collection[str], faults: list[Fau
                     raise SourceError(f"{name} stands there twice", where=where, cure="leave one line")
                 if name in files:
                     known[name] = entry
-                else:
+                elif entry.label in labels:
                     faults.append(_missing(name, entry, where))
     except (UnicodeDecodeError, csv.Error) as error:
         raise SourceError(f"not a table: {error}", where=path, cure="save it as CSV in UTF-8") from error

@@ -41,6 +41,7 @@ BYTES_PER_S = 32_000.0
 """Of a sound whose rate nobody has read: 16 kHz, 16 bits. Good for an order of units, not for a length."""
 
 _SAMPLE_BYTES = 16_384
+_NOT_UTF8 = re.compile(r"[\ud800-\udfff]")  # what Python makes of such bytes in names
 
 
 class Sounds(Protocol):
@@ -58,11 +59,11 @@ class Sounds(Protocol):
     def length_s(self) -> float:
         """About how long it is: the longest block comes first."""
 
-    def __iter__(self) -> Iterator[tuple[SoundRecording, bytes]]:
-        """Each recording with the bytes of its file.
+    def __iter__(self) -> Iterator[tuple[SoundRecording, bytes | MediaError]]:
+        """Each recording with the bytes of its file, or why it has none.
 
         Raises:
-            MediaError: what holds the sounds cannot be read, or is refused.
+            MediaError: what holds all the sounds cannot be read, or is refused.
         """
 
 
@@ -131,25 +132,31 @@ class FileBlock:
         """By size."""
         return self.bytes / BYTES_PER_S
 
-    def __iter__(self) -> Iterator[tuple[SoundRecording, bytes]]:
-        """Each file, whole.
+    def __iter__(self) -> Iterator[tuple[SoundRecording, bytes | MediaError]]:
+        """Each file, whole; or why not, where it is gone, unreadable or too large by now.
 
         Raises:
-            MediaError: a file is gone, unreadable or too large.
             OSError: the machine refuses to read it.
         """
         for recording in self.recordings:
             try:
-                with recording.path.open("rb") as file:
-                    data = file.read(MAX_BYTES + 1)
-            except OSError as error:
-                if is_of_the_machine(error):
-                    raise
-                raise MediaError(
-                    f"cannot be read: {error.strerror}", where=recording.path, cure="check the file's disk"
-                ) from error
-            require_size(len(data), recording.path)
-            yield recording, data
+                yield recording, _whole(recording.path)
+            except MediaError as error:
+                yield recording, error
+
+
+def _whole(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        if is_of_the_machine(error):
+            raise
+        raise MediaError(
+            f"cannot be read: {error.strerror}", where=path, cure="check the file and its disk"
+        ) from error
+    require_size(len(data), path)
+    return data
 
 
 def blocks_of(recordings: Iterable[tuple[SoundRecording, int]]) -> tuple[FileBlock, ...]:
@@ -265,6 +272,10 @@ def take(
                 "a link that leads out of the dataset, or nowhere",
                 where=entry.path,
                 cure="copy the file here",
+            )
+        if _NOT_UTF8.search(group):
+            raise SourceError(
+                "a name that is no UTF-8, which no table can hold", where=entry.path, cure="rename the file"
             )
         size = entry.stat().st_size
         require_size(size, entry.path)

@@ -27,9 +27,10 @@ MAX_PADDING = 1 << 20
 """Bytes behind the end of the archive inside of its file; tar fills up to 10 kB."""
 
 _EMPTY = bytes(tarfile.BLOCKSIZE)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")  # the last are bytes that are no UTF-8
 _AGAIN = "fetch the archive again; it is cut or damaged"
-_BROKEN = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError, OSError)
+_BROKEN = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, OSError, RecursionError)
+"""Among them what gzip raises, an OSError, and headers of headers without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,9 @@ class Layout:
         """
         if self.pattern is not None:
             found = re.fullmatch(self.pattern, name)
-            return None if found is None else Place(found["label"], found.groupdict().get("group") or name)
+            if found is None or not found["label"]:
+                return None
+            return Place(found["label"], found.groupdict().get("group") or name)
         *folders, file = name.split("/")
         label = next((folder for folder in reversed(folders) if folder in self.labels), None)
         group, separator, _ = file.partition("_")
@@ -81,8 +84,8 @@ class ArchiveBlock:
         key: unique in the dataset.
         split: their side.
         path: a ``.tar``, ``.tar.gz`` or ``.tgz``.
-        layout: how its names tell classes; a ``metadata.csv`` that is the archive's first file tells them
-            instead, by its columns ``file_name``, ``label`` and perhaps ``group``.
+        layout: how its names tell classes; where it has no pattern, a ``metadata.csv`` that is the archive's
+            first file tells them instead, by its columns ``file_name``, ``label`` and perhaps ``group``.
         wanted: classes that are asked for.
     """
 
@@ -110,15 +113,27 @@ class ArchiveBlock:
                 yield recording, data
 
     def members(self) -> Iterator[tuple[SoundRecording | None, str, bytes]]:
-        """Every file of the archive in order: the recording, or None where it is no sound; name and bytes."""
+        """Every file of the archive in order: the recording, or None where it is no sound; name and bytes.
+
+        Raises:
+            MediaError, SourceError: as of the archive itself; or two of its sounds have one name.
+        """
         table: dict[str, Place] | None = None
+        seen: set[str] = set()
         for number, (name, data) in enumerate(_read(self.path)):
-            if number == 0 and name.rsplit("/", 1)[-1] == METADATA:
-                table = _read_table(data, name, f"{self.path}/{name}")
+            if number == 0 and self.layout.pattern is None and name.rsplit("/", 1)[-1] == METADATA:
+                table = read_table(data, name, f"{self.path}/{name}")
             place = None
             if is_sound(name):
                 place = self.layout.place(name) if table is None else table.get(name)
-            yield (None if place is None else self._recording(name, place)), name, data
+            recording = None if place is None else self._recording(name, place)
+            if recording is not None and recording.key in seen:
+                raise MediaError(
+                    "two sounds have this name", where=recording.path, cure="pack each file once"
+                )
+            if recording is not None:
+                seen.add(recording.key)
+            yield recording, name, data
 
     def _recording(self, name: str, place: Place) -> SoundRecording:
         inside = name.removeprefix(f"{self.key}/")
@@ -196,7 +211,7 @@ def _require_plain(path: Path, member: tarfile.TarInfo) -> None:
     require_size(member.size, f"{path}/{member.name}")
 
 
-def _read_table(data: bytes, name: str, where: str) -> dict[str, Place]:
+def read_table(data: bytes, name: str, where: str) -> dict[str, Place]:
     """Member -> place, out of a ``metadata.csv`` whose names are relative to its folder."""
     folder = name[: -len(METADATA)]
     try:

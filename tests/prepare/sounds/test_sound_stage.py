@@ -15,6 +15,7 @@ from rushes.records import SoundRecording
 from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_dataset
 from rushes.sources.sounds import Fault, FileBlock, SoundScan
+from rushes.sources.sounds_archive import ArchiveBlock, Layout
 from rushes.stages import StageSpec, account, read_quarantine, read_receipt, working, write_receipt
 from rushes.storage import LocalHome
 
@@ -92,8 +93,9 @@ def test_too_many_bad_sounds_fail_the_stage(run, make_block):
 
 
 def test_a_block_that_is_lost_counts_with_all_its_sounds_and_as_a_block(run, make_block, tmp_path):
-    gone = SoundRecording("gone", "g", "val", "quiet", tmp_path / "gone.wav")
-    lost = FileBlock("val-0", "val", (gone,), 0)
+    archive = tmp_path / "val.tar"
+    archive.write_bytes(b"no tar")
+    lost = ArchiveBlock("val-0", "val", archive, Layout(("quiet",)), ("quiet",))
     blocks = [make_block("train-0", "train", 30), lost]
     with pytest.raises(QuarantineError, match="1 of 2 units"):
         run(blocks=blocks, max_quarantine=0.4)

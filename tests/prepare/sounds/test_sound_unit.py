@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from rushes.prepare.sounds import unit
 from rushes.prepare.sounds.sample import Sample, metas
 from rushes.prepare.sounds.unit import jobs_of, prepare_unit
 from rushes.shards.read import ShardDataset
+from rushes.sources.sounds import blocks_of
 
 
 def read(job, receipt) -> tuple[list[Sample], ShardDataset]:
@@ -89,3 +91,16 @@ def test_jobs_travel(contract, tmp_path, make_block):
     job = pickle.loads(pickle.dumps(jobs["b1"]))
     assert job == jobs["b1"]
     assert (job.split, job.length_s, job.truth()) == ("val", 3.0, {})
+
+
+def test_a_file_that_is_gone_costs_itself(make_job, make_block, tmp_path):
+    files = []
+    for recording, data in make_block("b0", "train", 4):
+        path = tmp_path / recording.path
+        path.write_bytes(data)
+        files.append((replace(recording, path=path), len(data)))
+    (block,) = blocks_of(files)
+    files[2][0].path.unlink()
+    receipt = prepare_unit(make_job(block))
+    assert receipt["samples"] == 3
+    assert "cannot be read" in receipt["bad"]["train-2"]["message"]

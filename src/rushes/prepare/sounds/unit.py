@@ -98,6 +98,8 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     with ShardWriter(split_folder(job.folder, job.split), key, job.shard_bytes) as writer:
         for recording, data in job.sounds:
             try:
+                if isinstance(data, MediaError):
+                    raise data
                 length_s = probe(data, where=recording.path).length_s
                 wave = decode(
                     data,
