@@ -219,3 +219,7 @@ def test_the_table_tells_the_same_unpacked_and_the_pattern_comes_before_it(tmp_p
         assert [(item.label, data) for item, data in the_block(root, pattern=pattern)] == [("snore", b"one")]
     (tmp_path / "b/data/train/metadata.csv").write_bytes(told.replace(b"quiet", b"snore"))
     assert dreamcatcher.fingerprint(tmp_path / "b") != before
+    (tmp_path / "b/data/train/metadata.csv").rename(tmp_path / "elsewhere.csv")
+    (tmp_path / "b/data/train/metadata.csv").symlink_to(tmp_path / "elsewhere.csv")
+    with pytest.raises(SourceError, match="a link"):
+        the_block(tmp_path / "b")

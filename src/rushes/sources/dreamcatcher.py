@@ -26,10 +26,11 @@ from rushes.sources.sounds import (
     is_sound,
     key_of,
     require_apart,
+    require_size,
     take,
     walk,
 )
-from rushes.sources.sounds_archive import METADATA, ArchiveBlock, Layout, read_table
+from rushes.sources.sounds_archive import METADATA, ArchiveBlock, Layout, Place, read_table
 from rushes.sources.sounds_audit import SoundAudit, audit_of
 
 LABELS = ("quiet", "non_wearer", "bruxism", "swallow", "somniloquy", "breathe", "cough", "snore", "movements")
@@ -122,6 +123,17 @@ def _archives(data: Path, name: str) -> list[Path]:
     return [path for suffix in ARCHIVES if (path := data / f"{name}{suffix}").is_file()]
 
 
+def _table_of(folder: Path, layout: Layout) -> dict[str, Place] | None:
+    """What an archive's ``metadata.csv`` says, where it was unpacked."""
+    path = folder / METADATA
+    if layout.pattern is not None or not path.is_file():
+        return None
+    if path.is_symlink():
+        raise SourceError("a link where the classes are told", where=path, cure="copy the file here")
+    require_size(path.stat().st_size, path)
+    return read_table(path.read_bytes(), f"{folder.name}/{METADATA}", str(path))
+
+
 def _look_into(
     data: Path,
     name: str,
@@ -131,10 +143,7 @@ def _look_into(
 ) -> None:
     """Sort the files of an unpacked side into recordings, faults and what is skipped."""
     recordings, faults, skipped = found
-    side, told = SIDE_OF_NAME[name], data / name / METADATA
-    table = None
-    if layout.pattern is None and told.is_file():
-        table = read_table(told.read_bytes(), f"{name}/{METADATA}", str(told))
+    side, table = SIDE_OF_NAME[name], _table_of(data / name, layout)
     for inside, entry in walk(data / name):
         place = None
         if is_sound(inside):
