@@ -204,6 +204,22 @@ def test_headers_of_headers_and_names_of_no_encoding_are_refused(tmp_path):
         list(the_block(dataset(tmp_path, train=tar(("train/snore/P\udcff_1.wav", b"one")))))
 
 
+def test_what_a_table_names_and_nobody_finds_is_told_packed_and_unpacked(tmp_path):
+    told = b"file_name,label\na.wav,quiet\ngone.wav,snore\nlost.wav,cough\n"
+    data = tar(("train/metadata.csv", told), ("train/a.wav", b"one"))
+    (a, one), (gone, why) = the_block(dataset(tmp_path / "a", train=data))
+    assert (a.label, one, gone.label, type(why)) == ("quiet", b"one", "snore", MediaError)
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        archive.extractall(tmp_path / "b" / "data", filter="data")
+    (fault,) = dreamcatcher.scan(tmp_path / "b", LABELS).faults
+    assert fault.key == gone.key
+    for root in (tmp_path / "a", tmp_path / "b"):
+        found = dreamcatcher.audit(root, LABELS)
+        assert (found.sounds["train"], [entry["message"] for entry in found.faults]) == (
+            {"quiet": 1}, [why.message]
+        )  # fmt: skip
+
+
 def test_the_table_tells_the_same_unpacked_and_the_pattern_comes_before_it(tmp_path):
     told = b"file_name,label,group\nsnore/1.wav,quiet,P7\n"
     data = tar(("train/metadata.csv", told), ("train/snore/1.wav", b"one"), ("train/quiet/2.wav", b"two"))

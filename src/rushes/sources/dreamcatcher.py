@@ -30,7 +30,15 @@ from rushes.sources.sounds import (
     take,
     walk,
 )
-from rushes.sources.sounds_archive import METADATA, ArchiveBlock, Layout, Place, read_table
+from rushes.sources.sounds_archive import (
+    CORRECT,
+    METADATA,
+    NOT_THERE,
+    ArchiveBlock,
+    Layout,
+    Place,
+    read_table,
+)
 from rushes.sources.sounds_audit import SoundAudit, audit_of
 
 LABELS = ("quiet", "non_wearer", "bruxism", "swallow", "somniloquy", "breathe", "cough", "snore", "movements")
@@ -144,11 +152,13 @@ def _look_into(
     """Sort the files of an unpacked side into recordings, faults and what is skipped."""
     recordings, faults, skipped = found
     side, table = SIDE_OF_NAME[name], _table_of(data / name, layout)
+    missing = {known: place for known, place in (table or {}).items() if place.label in labels}
     for inside, entry in walk(data / name):
         place = None
         if is_sound(inside):
             known = f"{name}/{inside}"
             place = layout.place(known) if table is None else table.get(known)
+            missing.pop(known, None)
         if place is None:
             skipped["no sound of a class"] += 1
         elif place.label not in labels:
@@ -156,3 +166,6 @@ def _look_into(
         else:
             taken = take(data, entry, key_of(f"{side}/{inside}"), side, place.label, place.group)
             faults.append(taken) if isinstance(taken, Fault) else recordings.append(taken)
+    for known in missing:
+        key = key_of(f"{side}/{known.removeprefix(f'{name}/')}")
+        faults.append(Fault(key, side, "MediaError", NOT_THERE, str(data / known), CORRECT))

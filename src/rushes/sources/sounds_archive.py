@@ -20,9 +20,11 @@ from pathlib import Path
 
 from rushes.errors import MediaError, SourceError, is_of_the_machine
 from rushes.records import SoundRecording
-from rushes.sources.sounds import BYTES_PER_S, MAX_BYTES, is_sound, key_of, require_size
+from rushes.sources.sounds import BYTES_PER_S, MAX_BYTES, SUFFIXES, is_sound, key_of, require_size
 
 METADATA = "metadata.csv"
+NOT_THERE = f"{METADATA} names it; it is not there, or is no {', '.join(SUFFIXES)}"
+CORRECT = "correct the line, or fetch the data again"
 MAX_PADDING = 1 << 20
 """Bytes behind the end of the archive inside of its file; tar fills up to 10 kB."""
 
@@ -100,8 +102,8 @@ class ArchiveBlock:
         """By size; noise does not shrink."""
         return self.path.stat().st_size / BYTES_PER_S
 
-    def __iter__(self) -> Iterator[tuple[SoundRecording, bytes]]:
-        """Each sound of a class that is asked for, whole.
+    def __iter__(self) -> Iterator[tuple[SoundRecording, bytes | MediaError]]:
+        """Each sound of a class that is asked for, whole; last those that the table names in vain.
 
         Raises:
             MediaError: the archive is cut, damaged or refused; what was wrong shows at the latest behind its
@@ -112,8 +114,10 @@ class ArchiveBlock:
             if recording is not None and recording.label in self.wanted:
                 yield recording, data
 
-    def members(self) -> Iterator[tuple[SoundRecording | None, str, bytes]]:
+    def members(self) -> Iterator[tuple[SoundRecording | None, str, bytes | MediaError]]:
         """Every file of the archive in order: the recording, or None where it is no sound; name and bytes.
+
+        Then what the table names and the archive does not have, with the reason in place of bytes.
 
         Raises:
             MediaError, SourceError: as of the archive itself; or two of its sounds have one name.
@@ -134,6 +138,10 @@ class ArchiveBlock:
             if recording is not None:
                 seen.add(recording.key)
             yield recording, name, data
+        for name, place in (table or {}).items():
+            recording = self._recording(name, place)
+            if recording.key not in seen:
+                yield recording, name, MediaError(NOT_THERE, where=recording.path, cure=CORRECT)
 
     def _recording(self, name: str, place: Place) -> SoundRecording:
         inside = name.removeprefix(f"{self.key}/")

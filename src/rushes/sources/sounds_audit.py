@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rushes.errors import MediaError, SourceError
@@ -110,22 +111,28 @@ def _look_through(
     )
     for block in scan.blocks:
         try:
-            yield from _count(block, labels, twins, tally)
+            yield from _count(block, labels, twins, tally, faults)
         except (MediaError, SourceError) as error:
-            faults.append(
-                {
-                    "type": type(error).__name__,
-                    "message": error.message,
-                    "where": error.where or str(scan.root),
-                    "cure": error.cure or "",
-                }
-            )
+            faults.append(_fault(error, scan.root))
+
+
+def _fault(error: MediaError | SourceError, root: Path) -> dict[str, str]:
+    return {
+        "type": type(error).__name__,
+        "message": error.message,
+        "where": str(error.where or root),
+        "cure": error.cure or "",
+    }
 
 
 def _count(
-    block: Sounds, labels: tuple[str, ...], twins: Collection[Hashable], tally: _Tally
+    block: Sounds,
+    labels: tuple[str, ...],
+    twins: Collection[Hashable],
+    tally: _Tally,
+    faults: list[dict[str, str]],
 ) -> Iterator[Holding]:
-    """Count a block; what of it may be a copy."""
+    """Count a block and note which of its sounds are not there; what of it may be a copy."""
 
     def take(recording: SoundRecording, size: int) -> None:
         tally.sounds[block.split][recording.label] += 1
@@ -144,6 +151,8 @@ def _count(
                 tally.skipped["no sound of a class" if data or name else "empty"] += 1
             elif recording.label not in labels:
                 tally.skipped[f"class {recording.label} is not asked for"] += 1
+            elif isinstance(data, MediaError):
+                faults.append(_fault(data, block.path))
             else:
                 take(recording, len(data))
                 yield block.split, str(recording.path), hashlib.sha256(data).hexdigest()
