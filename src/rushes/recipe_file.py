@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -24,6 +24,8 @@ KEYS = {"recipe": "task and source", "manifest": "campaign, recipe and phases"}
 """First keys of each kind of file."""
 
 Keys = tuple[str, ...]
+Check = Callable[[Recipe], Iterable[tuple[str, str]]]
+"""What a schema cannot see of a recipe that fits it: dotted keys, and what is wrong there."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -67,13 +69,14 @@ class Override:
     origin: str
 
 
-def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path, overrides: Sequence[str] = (), check: Check | None = None) -> Recipe:
     """Read, override and check a recipe.
 
     Args:
         path: the YAML file.
         overrides: ``section.key=value`` texts, values in YAML, applied in order; ``list.0.key=value`` reaches
             into a list that the file spells out.
+        check: asked about a recipe that has no other fault.
 
     Raises:
         RecipeError: with every fault, its line (or the override it stands in), and the near name for a
@@ -81,7 +84,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     document = read_tree(Path(path))
     asked, faults = _parse_overrides(overrides)
-    recipe, more = resolve(document, asked)
+    recipe, more = resolve(document, asked, check)
     refuse([*document.repeated(), *faults, *more], document)
     assert recipe is not None
     return recipe
@@ -97,10 +100,17 @@ def read_tree(path: Path, what: str = "recipe") -> Document:
     return Document(path, tree, root, what)
 
 
-def resolve(document: Document, overrides: Sequence[Override] = ()) -> tuple[Recipe | None, list[str]]:
+def resolve(
+    document: Document, overrides: Sequence[Override] = (), check: Check | None = None
+) -> tuple[Recipe | None, list[str]]:
     """The recipe of a document with overrides, applied in order; and all its faults.
 
     The document stays as it is. There is a recipe where there are no faults.
+
+    Args:
+        document: the file.
+        overrides: of its keys.
+        check: asked about a recipe that has no other fault.
     """
     tree = copy.deepcopy(document.tree)
     faults = _override(tree, overrides)
@@ -111,6 +121,10 @@ def resolve(document: Document, overrides: Sequence[Override] = ()) -> tuple[Rec
         return None, [*faults, f"{where}: task: no task {_short(task)}; {near(str(task), RECIPES)}"]
     recipe, more = validate(RECIPES[task], document, tree, asked)
     faults += more
+    if recipe is not None and not faults and check is not None:
+        for key, what in check(recipe):
+            place = [int(part) if part.isdecimal() else part for part in key.split(".")]
+            faults.append(f"{_where(place, document, asked)}: {key}: {what}")
     return (None if faults else recipe), faults
 
 

@@ -161,7 +161,7 @@ def test_recordings_in_quarantine_are_told_and_a_side_that_is_lost_to_it_is_refu
     assert re.search(r"^prepare: 1 of 4 in quarantine, see .*quarantine\.jsonl$", told.err, re.MULTILINE)
     told = job.tell("prepare", *own, "--set", "source.split={train: [U0101, U0102], test: [U0104]}")
     assert told.code == 1
-    assert "no sample came out for side test; 1 of its recordings are in quarantine" in told.err
+    assert "no sample came out for side test; 1 of 4 recordings are in quarantine" in told.err
 
 
 # --- plan and audit -----------------------------------------------------------------------------------------
@@ -245,12 +245,18 @@ def test_a_wrong_recipe_ends_with_2_before_anything_is_made(finished, tmp_path):
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("source.split=earlier", "twin.subjects: 2 would be U0101 to U0102, nobody of whom is on side test"),
-        ("source.split={train: [U0101], test: [U0999]}", "nobody is known behind subject id 'U0999'"),
+        (
+            "source.split=earlier",
+            "tiny.yaml:3: twin.subjects: 2 would be U0101 to U0102, nobody of whom is on side test",
+        ),
+        (
+            "source.split={train: [U0101], test: [U0999]}",
+            ": source.split: nobody is known behind subject id 'U0999'",
+        ),
         ("source.split={train: [U0103], test: [U0210]}", "person U0103 stands on 2 sides of the split"),
         (
             "prepare.wide_pairs=[[Picking, Pickin]]",
-            "prepare.wide_pairs.0: no label 'Pickin'; known are Picking",
+            "]]: prepare.wide_pairs.0: no label 'Pickin'; known are Picking",
         ),
     ],
 )

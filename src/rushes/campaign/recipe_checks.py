@@ -10,7 +10,7 @@ from rushes.campaign.tasks import TASKS
 from rushes.errors import RecipeError
 from rushes.recipe import Recipe
 from rushes.recipe_file import near, resolve
-from rushes.runs.tasks import RUNS
+from rushes.runs.tasks import RUNS, faults_of
 
 
 def check_recipes(
@@ -47,7 +47,7 @@ def _checked(recipes: Recipes, cell: Cell, winners: Winners) -> tuple[Recipe | N
         taken = recipes.taken(cell, seed, winners)
     except RecipeError as error:  # of a giver, or for a section that it does not have
         faults = [line.removeprefix("  - ") for line in error.message.splitlines()[1:]]
-    recipe, more = resolve(recipes.recipe_document, list(recipes.applied(cell, seed, taken)))
+    recipe, more = resolve(recipes.recipe_document, list(recipes.applied(cell, seed, taken)), faults_of)
     return recipe, [*faults, *more]
 
 

@@ -38,11 +38,11 @@ def _open(
 ) -> Any:
     from rushes.engine import Engine
     from rushes.recipe_file import load_recipe
-    from rushes.runs.tasks import open_run
+    from rushes.runs.tasks import faults_of, open_run
     from rushes.storage import open_workspace
 
     where = open_workspace(workspace, cache)
-    return open_run(load_recipe(recipe, overrides or ()), where, Engine(engine, address))
+    return open_run(load_recipe(recipe, overrides or (), faults_of), where, Engine(engine, address))
 
 
 def _do(recipe: Path, run: Any, as_json: bool, only: str | None) -> None:

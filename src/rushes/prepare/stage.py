@@ -165,9 +165,10 @@ def prepare(
     write_json(folder / RECORDINGS, [_truth(jobs[key], key, receipt) for key, receipt in receipts.items()])
     manifest = _manifest(folder, contract, sorted(set(splits)), receipts)
     if empty := sorted(side for side in set(needed) if not manifest.samples.get(side)):
-        bad = sum(jobs[key].split in empty for key in closed.quarantined & jobs.keys())
+        counts = closed.counts
         raise SourceError(
-            f"no sample came out for side {' and '.join(empty)}; {bad} of its recordings are in quarantine",
+            f"no sample came out for side {' and '.join(empty)}; {counts['quarantined']} of "
+            f"{counts['planned']} recordings are in quarantine",
             where=folder / "quarantine",
             cure="read the reasons there and mend the recordings, or give the side others",
         )

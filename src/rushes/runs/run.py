@@ -10,7 +10,7 @@ its signature; what only says how to work (workers, logging, paths) is not.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Typ
 
 from rushes.contract import Contract
 from rushes.engine import LOCAL, Engine
-from rushes.errors import StageError
+from rushes.errors import RecipeError, StageError
 from rushes.recipe import Recipe
 from rushes.stages import OpenStage, StageSpec, Status, read_done, read_json
 from rushes.storage import Home, Workspace
@@ -118,15 +118,13 @@ class Run(ABC, Generic[Recipes]):
         self.workspace = workspace
         self.engine = engine
         self._raw_fingerprint = raw_fingerprint
-        self.check()
+        if faults := [f"{key}: {what}" for key, what in self.faults(recipe)]:
+            raise RecipeError.of(faults, recipe.name)
 
+    @classmethod
     @abstractmethod
-    def check(self) -> None:
-        """Refuse what can only fail later, after hours.
-
-        Raises:
-            RecipeError: with all faults.
-        """
+    def faults(cls, recipe: Recipes) -> Iterator[tuple[str, str]]:
+        """What can only fail later, after hours: the dotted key of each fault, and what is wrong there."""
 
     @property
     @abstractmethod

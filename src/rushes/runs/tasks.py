@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rushes.engine import LOCAL, Engine
 from rushes.recipe import Recipe, TaskName
 from rushes.runs.driving.run import DrivingRun
@@ -11,6 +13,11 @@ from rushes.runs.sounds.run import SoundsRun
 from rushes.storage import Workspace
 
 RUNS: dict[TaskName, type[Run]] = {"operations": OperationsRun, "driving": DrivingRun, "sounds": SoundsRun}
+
+
+def faults_of(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """What only the task sees of a recipe, see `Run.faults`; a `rushes.recipe_file.Check`."""
+    return RUNS[recipe.task].faults(recipe)
 
 
 def open_run(

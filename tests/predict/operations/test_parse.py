@@ -200,6 +200,11 @@ def test_times_are_numbers(value):
     refused(OURS | {"start": value}, "start")
 
 
+@pytest.mark.parametrize("number", ["1,5", "1'5", '1"5'])
+def test_a_number_in_another_countrys_writing_is_not_read_in_part(number):
+    refused(f"operation: Tape\nstart: {number}\nend: 3\nnext: Label", "a comma or a quote", "start")
+
+
 @pytest.mark.parametrize("value", [31.0, 31.5, "31", True])
 def test_frames_are_whole_numbers(value):
     refused(EARLIER | {"temporal_segment": {"start_frame": value, "end_frame": 125}}, "start_frame")

@@ -43,7 +43,7 @@ _NAMES = (*sorted(OURS | THEIRS | FRAMES | OPTIONAL - {"clip_id"}), "next operat
 # "next operation: X" names the field next; everything else must be the name and nothing before it.
 _FIELD = re.compile(
     rf"(?<![\w.])[\"']?({'|'.join(sorted(map(re.escape, _NAMES), key=len, reverse=True))})[\"']?\s*[:=]\s*"
-    r"(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s,;{}\"'][^,;{}\"'\n]*))",
+    r"(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s,;{}\"'][^,;{}\"'\n]*+)([,'\"]\d)?)",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"([-+]?\d{1,9}(?:\.\d{1,12})?)\s*(?:s|sec|seconds?)?\.?", re.IGNORECASE)
@@ -115,6 +115,8 @@ def _by_name(text: str) -> Fields:
     for match in _FIELD.finditer(text):
         name = match[1].lower().replace("next operation", "next")
         quoted = match[2] if match[2] is not None else match[3]
+        if match[5] is not None:  # 8,5 and 1'200 are written in too many ways to be read as one
+            raise failure(f"a number with a comma or a quote in it: {match[4]}{match[5]}", name)
         value = quoted if quoted is not None else match[4].strip()
         number = _NUMBER.fullmatch(value) if quoted is None else None
         found = value if number is None else float(number[1]) if "." in number[1] else int(number[1])

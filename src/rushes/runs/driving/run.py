@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Any
 
 from rushes.contract import RigContract
 from rushes.contract.driving import camera_setups
-from rushes.errors import RecipeError
 from rushes.recipe import DrivingRecipe
 from rushes.runs.run import Audit, Bring
 from rushes.runs.vlm_run import VlmRun
@@ -22,28 +21,25 @@ CLIP_S = 20.0
 class DrivingRun(VlmRun[DrivingRecipe]):
     """Synchronised cameras of a vehicle, from chunk archives to a measured model."""
 
-    def check(self) -> None:
-        """The twin's clips must be longer than a window, and it must have the sides and cameras asked for.
-
-        Raises:
-            RecipeError: with all faults.
-        """
-        recipe, faults = self.recipe, []
-        if recipe.source.root is None and isinstance(recipe.source.split, dict):
-            faults.append("source.split: the twin has its own sides; write index, or give source.root")
-        if recipe.source.root is None and self.contract.span_s >= recipe.twin.clip_s:
-            faults.append(
-                f"twin.clip_s: a window spans {self.contract.span_s:g} s, clips of {recipe.twin.clip_s:g} s "
-                "have no room for it; draw longer ones"
+    @classmethod
+    def faults(cls, recipe: DrivingRecipe) -> Iterator[tuple[str, str]]:
+        """The twin's clips must be longer than a window, and it must have the sides and cameras asked for."""
+        if recipe.source.root is not None:
+            return
+        contract, known = recipe.preprocessing, camera_setups()["surround"].cameras
+        if isinstance(recipe.source.split, dict):
+            yield "source.split", "the twin has its own sides; write index, or give source.root"
+        if contract.span_s >= recipe.twin.clip_s:
+            yield (
+                "twin.clip_s",
+                f"a window spans {contract.span_s:g} s, clips of {recipe.twin.clip_s:g} s have no room for "
+                "it; draw longer ones",
             )
-        known = camera_setups()["surround"].cameras
-        if recipe.source.root is None and (strange := set(self.contract.setup.cameras) - set(known)):
-            faults.append(
-                f"preprocessing.setup: the twin has no camera {', '.join(sorted(strange))}; "
-                f"it has {', '.join(known)}"
+        if strange := set(contract.setup.cameras) - set(known):
+            yield (
+                "preprocessing.setup",
+                f"the twin has no camera {', '.join(sorted(strange))}; it has {', '.join(known)}",
             )
-        if faults:
-            raise RecipeError.of(faults, recipe.name)
 
     @property
     def contract(self) -> RigContract:

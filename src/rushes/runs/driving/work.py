@@ -45,7 +45,8 @@ def _prepare(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
     listed = None if isinstance(split, str) else set(chain.from_iterable(split.values()))
     faults = {fault.key: fault.reason() for fault in scan.faults if listed is None or fault.key in listed}
     first = next((f", the first since {fault.message} ({fault.where})" for fault in scan.faults), "")
-    for side in ("train", recipe.evaluate.split):
+    needed = ("train", recipe.evaluate.split)
+    for side in needed:
         if side not in side_of.values():
             raise SourceError(
                 f"no clip on side {side} of the split has {', '.join(run.contract.setup.cameras)} and its "
@@ -67,6 +68,7 @@ def _prepare(run: DrivingRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
         run.home("prepare"),
         run.contract,
         splits=side_of.values(),
+        needed=needed,
         skipped=[
             *(fault.key for fault in (*scan.skipped, *scan.faults) if fault.key not in faults),
             *(recording.key for recording in scan.recordings if recording.key not in side_of),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
 from rushes.contract import ClipContract
 from rushes.recipe import OperationsRecipe
-from rushes.runs.operations.check import check_recipe
+from rushes.runs.operations.check import pair_faults, split_faults
 from rushes.runs.run import Audit
 from rushes.runs.vlm_run import VlmRun
 from rushes.sources.openpack_tables import load_label_set
@@ -20,9 +20,11 @@ class OperationsRun(VlmRun[OperationsRecipe]):
     predict_version: ClassVar[int] = 2
     report_version: ClassVar[int] = 2
 
-    def check(self) -> None:
-        """See `check_recipe`."""
-        check_recipe(self.recipe)
+    @classmethod
+    def faults(cls, recipe: OperationsRecipe) -> Iterator[tuple[str, str]]:
+        """Splits that cannot be, and labels that the label set does not have."""
+        yield from split_faults(recipe)
+        yield from pair_faults(recipe)
 
     @cached_property
     def contract(self) -> ClipContract:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
 from rushes.contract import SoundContract
-from rushes.errors import RecipeError
 from rushes.recipe import SoundsRecipe
 from rushes.recipe.sounds import SoundModel, TrainOnSounds
 from rushes.runs.chain import add, begin
@@ -20,32 +19,27 @@ class SoundsRun(Run[SoundsRecipe]):
 
     dataset: ClassVar[StageName] = "features"
 
-    def check(self) -> None:
-        """The twin has the classes and the sides that it has.
-
-        Raises:
-            RecipeError: with all faults.
-        """
+    @classmethod
+    def faults(cls, recipe: SoundsRecipe) -> Iterator[tuple[str, str]]:
+        """Sides and classes that the twin or the kind of source does not have."""
         from rushes.sources.dreamcatcher import LABELS
 
-        source, faults = self.recipe.source, []
-        if source.root is None:
-            if source.kind != "dreamcatcher":
-                faults.append("source.root: missing; the twin has the layout dreamcatcher, not folder")
-            if source.split != "index":
-                faults.append("source.split: the twin has its own sides; write index, or give source.root")
-        if source.kind == "dreamcatcher":
-            if source.table is not None:
-                faults.append("source.table: dreamcatcher has its classes in its archives; take folder")
-            if source.root is not None and source.split != "index":
-                faults.append("source.split: dreamcatcher has its own sides; write index, or take folder")
-        if source.kind == "dreamcatcher" and (strange := set(self.contract.labels) - set(LABELS)):
-            faults.append(
-                f"preprocessing.labels: dreamcatcher has no class {', '.join(sorted(strange))}; "
-                f"it has {', '.join(LABELS)}"
+        source, drawn = recipe.source, recipe.source.root is None
+        if drawn and source.kind != "dreamcatcher":
+            yield "source.root", "missing; the twin has the layout dreamcatcher, not folder"
+        if drawn and source.split != "index":
+            yield "source.split", "the twin has its own sides; write index, or give source.root"
+        if source.kind != "dreamcatcher":
+            return
+        if source.table is not None:
+            yield "source.table", "dreamcatcher has its classes in its archives; take folder"
+        if not drawn and source.split != "index":
+            yield "source.split", "dreamcatcher has its own sides; write index, or take folder"
+        if strange := set(recipe.preprocessing.labels) - set(LABELS):
+            yield (
+                "preprocessing.labels",
+                f"dreamcatcher has no class {', '.join(sorted(strange))}; it has {', '.join(LABELS)}",
             )
-        if faults:
-            raise RecipeError.of(faults, self.recipe.name)
 
     @property
     def contract(self) -> SoundContract:

@@ -49,10 +49,11 @@ def _features(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
     from rushes.sources.sounds import require_apart
 
     asked, scan = run.recipe.prepare, run.scan
-    found = {block.split for block in scan.blocks}
-    if missing := [
-        side for side in dict.fromkeys((*SIDES[:2], run.recipe.evaluate.split)) if side not in found
-    ]:
+    found, needed = (
+        {block.split for block in scan.blocks},
+        dict.fromkeys((*SIDES[:2], run.recipe.evaluate.split)),
+    )
+    if missing := [side for side in needed if side not in found]:
         raise SourceError(
             f"no sound of {', '.join(run.contract.labels)} on side {' and '.join(missing)}",
             where=scan.root,
@@ -64,6 +65,7 @@ def _features(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
         run.home("features"),
         run.contract,
         splits=SIDES,
+        needed=needed,
         skipped=[fault.key for fault in scan.skipped],
         faults={fault.key: fault.reason() for fault in scan.faults},
         sizes=sizes_of(scan),
