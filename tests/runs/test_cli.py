@@ -181,6 +181,11 @@ def test_a_plan_says_what_would_run_and_why(finished, tmp_path):
         re.search(rf"^{name} +[0-9a-f]{{12}}  absent +no such stage yet", told.out, re.M) for name in STAGES
     )
     assert "of memory" in told.out
+    run = job.run()
+    drawn = re.search(r"about (\d+) minutes of footage in (\d+) sessions, \d+ MB", told.out)
+    assert int(drawn[2]) == len(run.scan.recordings)
+    seconds = sum(recording.segments[-1].end_s for recording in run.scan.recordings)
+    assert int(drawn[1]) == pytest.approx(seconds / 60, rel=0.3, abs=0.5)
     assert not fresh.workspace.exists()
 
 

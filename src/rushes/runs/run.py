@@ -136,6 +136,10 @@ class Run(ABC, Generic[Recipes]):
         """What the twin depends on."""
 
     @abstractmethod
+    def to_draw(self) -> str:
+        """How much the twin will be, in a line."""
+
+    @abstractmethod
     def fingerprint(self) -> str:
         """Hash of recordings of one's own."""
 
@@ -145,7 +149,11 @@ class Run(ABC, Generic[Recipes]):
 
     def notes(self, name: StageName) -> tuple[str, ...]:
         """Estimated sizes and memory of a stage that is still to do, for a plan."""
-        return (self.audit().summary(),) if name == self.dataset and self.has_recordings else ()
+        if name == "twin":
+            return (self.to_draw(),)
+        if name != self.dataset:
+            return ()
+        return (self.audit().summary() if self.has_recordings else "sizes are known when the twin is drawn",)
 
     @abstractmethod
     def headline(self) -> dict[str, Any]:

@@ -13,6 +13,12 @@ from rushes.runs.run import Audit
 from rushes.runs.vlm_run import VlmRun
 from rushes.sources.openpack_tables import load_label_set
 
+BOX_S = 45.0
+"""How long somebody in the twin takes to pack a box."""
+
+BYTES_PER_S: Mapping[str, float] = {"video": 28e3, "frames": 1.8e6}
+"""Of the twin's footage, as measured: H.264 at 640x480 and 25 Hz, JPEG frames at 1280x720 and 15 Hz."""
+
 
 class OperationsRun(VlmRun[OperationsRecipe]):
     """Footage of people at work, from sessions to a measured model."""
@@ -59,6 +65,14 @@ class OperationsRun(VlmRun[OperationsRecipe]):
     def twin_part(self) -> Mapping[str, Any]:
         """The twin is drawn in one form of footage."""
         return {"twin": self.recipe.twin.model_dump(mode="json"), "media": self.recipe.source.media}
+
+    def to_draw(self) -> str:
+        """Sessions, their length and the room that they take."""
+        asked, form = self.recipe.twin, self.recipe.source.media
+        sessions = asked.subjects * asked.sessions
+        seconds = sessions * asked.boxes * BOX_S
+        size = seconds * BYTES_PER_S[form]
+        return f"about {seconds / 60:.0f} minutes of footage in {sessions} sessions, {size / 1e6:,.0f} MB"
 
     def fingerprint(self) -> str:
         """Of annotation and footage."""

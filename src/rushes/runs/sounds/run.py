@@ -13,6 +13,9 @@ from rushes.runs.chain import add, begin
 from rushes.runs.run import Audit, Run, StageName
 from rushes.stages import StageSpec
 
+BYTES_PER_SOUND = 2e5
+"""Of the twin's archives, as measured."""
+
 
 class SoundsRun(Run[SoundsRecipe]):
     """Short sounds, from files to a small net and the device that it fits on."""
@@ -106,6 +109,13 @@ class SoundsRun(Run[SoundsRecipe]):
     def twin_part(self) -> Mapping[str, Any]:
         """What is drawn."""
         return {"twin": self.recipe.twin.model_dump(mode="json")}
+
+    def to_draw(self) -> str:
+        """Wearers, their sounds and the room that these take."""
+        asked = self.recipe.twin
+        wearers = asked.train + asked.val + asked.test
+        sounds = wearers * asked.clips
+        return f"{sounds:,} sounds of {wearers} wearers, about {sounds * BYTES_PER_SOUND / 1e6:,.0f} MB"
 
     def fingerprint(self) -> str:
         """Of the sound files."""
