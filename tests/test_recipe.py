@@ -152,6 +152,7 @@ def test_unknown_keys_are_found_on_every_level(load: Load, text: str, place: str
         ("model: {name: Qwen/Qwen2.5-VL-2B}", "ever released; write Qwen/Qwen2.5-VL-3B-Instruct"),
         ("model: {name: ./nowhere/checkpoint}", "no checkpoint in './nowhere/checkpoint': config.json"),
         ("model: {adapter: {rank: 8}}", "tiny starts from random weights and is trained whole"),
+        ("model: {precision: bfloat16}", "tiny is built and trained in float32"),
         ("preprocessing: {labels: [a]}", "preprocessing.labels and label_set follow from source.labels"),
         ("prepare: {timeout_s: .inf}", "prepare.timeout_s: Input should be a finite number, found inf"),
         ("evaluate: {resamples: .nan}", "evaluate.resamples: Input should be a finite number"),

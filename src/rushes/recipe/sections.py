@@ -142,6 +142,8 @@ class Model(Section):
             raise ValueError("4-bit weights cannot be trained: add model.adapter, or set nf4: false")
         if self.name == TINY and self.adapter is not None:
             raise ValueError("tiny starts from random weights and is trained whole: leave model.adapter out")
+        if self.name == TINY and self.precision != "float32":
+            raise ValueError("tiny is built and trained in float32: leave model.precision out")
         return self
 
 
