@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ import pytest
 from rushes.campaign.contract import check_run, state_of
 from rushes.campaign.hashing import Hashed, hash_shared, known_faults
 from rushes.engine import LOCAL, UnitStarted
+from rushes.recipe_file import load_recipe
 from rushes.runs.run import Run
+from rushes.runs.tasks import open_run
+from rushes.storage import open_workspace
 
 WITHOUT = ("export", "report")
 
@@ -88,3 +92,17 @@ def test_what_cannot_be_hashed_is_left_to_who_judges(finished, board):
     assert state_of(check_run(run, board, without=WITHOUT, hashed=found)) == "invalid"
     os.rename(finished.workspace / "away", run.folder("features"))
     assert check_run(run, board, without=WITHOUT, hashed=found) == []
+
+
+def test_what_was_hashed_on_another_machine_is_brought_before_it_is_judged(finished, board, tmp_path):
+    """As on a cluster whose nodes share a bucket and no disk."""
+    shutil.copytree(finished.workspace, tmp_path / "bucket")
+    here, there = (
+        open_run(load_recipe(finished.recipe), open_workspace(f"local://{tmp_path}/bucket", tmp_path / cache))
+        for cache in ("here", "there")
+    )
+    found, _ = hashed(there, there)
+    assert known_faults(here, found) == {}
+    for name in ("train", "predict", "evaluate"):
+        here.bring(name)
+    assert check_run(here, board, without=WITHOUT, hashed=found) == []

@@ -76,5 +76,5 @@ def known_faults(run: Run, hashed: Mapping[str, Hashed]) -> dict[StageName, Sequ
     return {
         name: one.faults
         for name, one in found.items()
-        if one is not None and one.stamp == stamp_of_stage(run.folder(name))
+        if one is not None and run.folder(name).is_dir() and one.stamp == stamp_of_stage(run.folder(name))
     }
