@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from rushes.errors import MediaError, is_of_the_machine
 
 NAMED = 10
 """Copies that are named."""
@@ -84,15 +87,33 @@ def digest(files: Iterable[Path]) -> str:
     return whole.hexdigest()
 
 
-def holdings(recordings: Iterable[tuple[str, str, Sequence[Path]]]) -> Iterator[Holding]:
-    """Of recordings (side, name, files in order of time) those that may be copies.
+def holdings(recordings: Iterable[tuple[str, str, Callable[[], Sequence[Path]]]]) -> Iterator[Holding]:
+    """Of recordings (side, name, what lists their files in order of time) those that may be copies.
 
-    A recording is read only where one on another side has as many files of the same sizes.
+    A recording is read only where one on another side has as many files of the same sizes. Files are listed
+    anew for that: millions of frames are too many to be remembered.
+
+    Raises:
+        OSError: the machine refuses to read a file.
     """
-    sized = [
-        (side, name, files, tuple(file.stat().st_size for file in files)) for side, name, files in recordings
-    ]
+    sized = []
+    for side, name, files in recordings:
+        with _passed_over():
+            sized.append((side, name, files, tuple(file.stat().st_size for file in files())))
     alike = sizes_on_two_sides((side, sizes) for side, _, _, sizes in sized)
     for side, name, files, sizes in sized:
         if sizes in alike:
-            yield side, name, digest(files)
+            with _passed_over():
+                yield side, name, digest(files())
+
+
+@contextmanager
+def _passed_over() -> Iterator[None]:
+    """What cannot be read is nobody's copy; what is wrong with it is told elsewhere."""
+    try:
+        yield
+    except MediaError:
+        pass
+    except OSError as error:
+        if is_of_the_machine(error):
+            raise

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rushes.contract import ClipContract
+from rushes.media.folder import list_frames
+from rushes.media.limits import DEFAULT_LIMITS
 from rushes.prepare.operations.audit import SessionAudit, audit_recordings
 from rushes.prepare.operations.clips import Cutting
 from rushes.records import Media
@@ -115,7 +118,7 @@ def audit_sessions(
         gaps=(scan.gaps.n, scan.gaps.seconds),
         copies=copies_of(
             holdings(
-                (sides[recording.key], recording.key, _files(recording.media))
+                (sides[recording.key], recording.key, partial(_files, recording.media))
                 for recording in scan.recordings
                 if recording.key in sides
             )
@@ -131,7 +134,7 @@ def _files(media: Media) -> list[Path]:
     """The files of a recording's footage, in order of time."""
     if media.kind == "video":
         return [media.path]
-    return sorted(path for path in media.path.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    return [file.path for file in list_frames(media.path, DEFAULT_LIMITS)]
 
 
 def _faults(sessions: Sequence[SessionAudit]) -> Iterator[dict[str, str]]:
