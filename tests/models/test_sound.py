@@ -280,6 +280,12 @@ def test_a_missing_file_is_refused(tmp_path, file):
     assert caught.value.where == str(tmp_path / file)
 
 
+def test_a_net_that_the_machine_refuses_to_open_is_not_torn(tmp_path, no_file_opens):
+    save(build(SoundModel(), SMALL, seed=4), tmp_path)
+    with no_file_opens(), pytest.raises(OSError, match="Too many open files"):
+        load(tmp_path)
+
+
 def test_weights_that_are_no_numbers_are_refused(tmp_path):
     save(build(SoundModel(), SMALL, seed=4), tmp_path)
     tensors = load_file(tmp_path / WEIGHTS_FILE)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rushes.contract import SoundContract
-from rushes.errors import ModelError
+from rushes.errors import ModelError, is_of_the_machine
 from rushes.models.sound_cost import ATTENDED, CHANNELS, squeezed
 from rushes.recipe.sounds import SoundModel
 from rushes.stages import sha256_file, write_atomic
@@ -229,6 +229,7 @@ def load(folder: Path) -> SoundNet:
     Raises:
         ModelError: a file is missing, torn or too large, the weights do not fit the config, or one of them
             is not finite.
+        OSError: the machine refuses to read one.
     """
     folder = Path(folder)
     net = build(
@@ -274,6 +275,8 @@ def _bytes_of(path: Path) -> bytes:
             raise _unreadable(f"it has {size} bytes", path)
         return path.read_bytes()
     except OSError as error:
+        if is_of_the_machine(error):
+            raise
         raise _unreadable(error.strerror, path) from error
 
 

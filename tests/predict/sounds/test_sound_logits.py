@@ -70,6 +70,12 @@ def test_a_file_without_hashes_is_refused(tmp_path):
         read_logits(tmp_path, KEYS, LABELS)
 
 
+def test_logits_that_the_machine_refuses_to_open_are_not_missing(tmp_path, no_file_opens):
+    write_logits(tmp_path, KEYS, LABELS, logits())
+    with no_file_opens(), pytest.raises(OSError, match="Too many open files"):
+        read_logits(tmp_path, KEYS, LABELS)
+
+
 @pytest.mark.parametrize("shape", [(4, 3), (5, 2)])
 def test_logits_of_another_shape_are_not_written(tmp_path, shape):
     with pytest.raises(ShardError, match=r"are float32 \(5, 3\), found"):
