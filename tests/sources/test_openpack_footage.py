@@ -67,6 +67,7 @@ def test_a_garbled_sidecar_is_an_error(content: bytes, says: str, tmp_path: Path
     with pytest.raises(SourceError, match=says) as caught:
         read_video_start(sidecar)
     assert caught.value.where == str(sidecar)
+    assert "\n" not in caught.value.message
     assert caught.value.cure
 
 

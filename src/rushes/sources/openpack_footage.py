@@ -129,8 +129,9 @@ def read_video_start(sidecar: Path) -> int:
     try:
         content = read_json(sidecar)
     except (StageError, PermissionError) as error:
+        reason = error.message if isinstance(error, StageError) else error.strerror
         raise SourceError(
-            f"the sidecar of a video cannot be read: {error}", where=sidecar, cure=cure
+            f"the sidecar of a video cannot be read: {reason}", where=sidecar, cure=cure
         ) from error
     start = content.get("start") if isinstance(content, dict) else None
     if not isinstance(start, str):
