@@ -227,7 +227,7 @@ def test_footage_that_stands_on_two_sides_is_named(copy_of):
     assert job.tell("audit", "--json").json["copies"] == {"count": 0, "named": []}
     first, second = job.run().scan.recordings
     shutil.copy(first.media.path, second.media.path)
-    note = "1 recordings have the same bytes as one on another side"
+    note = "1 recording has the same bytes as one on another side"
     text = job.tell("audit").out
     assert f"note: {note}\n  {second.key} = {first.key}\n" in text
     assert job.tell("audit", "--json").json["copies"]["named"] == [[second.key, first.key]]

@@ -44,7 +44,7 @@ def test_copies_within_a_side_are_none_and_not_all_are_named():
     assert copies_of(("train", str(number), 0) for number in range(9)) == Copies()
     many = copies_of([("train", "first", 0), *(("test", str(number), 0) for number in range(30))])
     assert (many.count, len(many.named)) == (30, NAMED)
-    assert len(many.lines("videos")) == NAMED + 1
+    assert len(many.lines("video")) == NAMED + 1
 
 
 def test_what_does_not_hold_is_nobodys_copy(tmp_path):

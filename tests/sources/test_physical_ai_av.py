@@ -547,9 +547,9 @@ def test_copies_of_a_video_on_two_sides_are_named(root: Path) -> None:
     pair = (f"aa-0002.{FRONT}.mp4", f"aa-0001.{FRONT}.mp4")
     found = audit(root, PAIR)
     assert found.copies == Copies(1, (pair,))
-    assert found.summary().endswith("MB to read; 1 videos have the same bytes as one on another side")
+    assert found.summary().endswith("MB to read; 1 video has the same bytes as one on another side")
     assert found.text().splitlines()[-2:] == [
-        "note: 1 videos have the same bytes as one on another side",
+        "note: 1 video has the same bytes as one on another side",
         "  {} = {}".format(*pair),
     ]
     assert json.loads(json.dumps(found.to_json()))["copies"] == {"count": 1, "named": [list(pair)]}

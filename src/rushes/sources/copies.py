@@ -38,9 +38,9 @@ class Copies:
     def behind(self, line: str, what: str) -> str:
         """A line of a plan, with how many copies there are, if any.
 
-        >>> Copies(2).behind("4 videos, 7 MB", "videos")
+        >>> Copies(2).behind("4 videos, 7 MB", "video")
         '4 videos, 7 MB; 2 videos have the same bytes as one on another side'
-        >>> Copies().behind("4 videos, 7 MB", "videos")
+        >>> Copies().behind("4 videos, 7 MB", "video")
         '4 videos, 7 MB'
         """
         return f"{line}; {self._note(what)}" if self.count else line
@@ -51,7 +51,8 @@ class Copies:
         return [f"note: {self._note(what)}", *named] if self.count else []
 
     def _note(self, what: str) -> str:
-        return f"{self.count:,} {what} have the same bytes as one on another side"
+        found = f"1 {what} has" if self.count == 1 else f"{self.count:,} {what}s have"
+        return f"{found} the same bytes as one on another side"
 
 
 def copies_of(holdings: Iterable[Holding]) -> Copies:

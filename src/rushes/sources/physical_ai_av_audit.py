@@ -120,7 +120,7 @@ class Audit:
             f"about {total['samples']} windows from {total['usable']} of {total['clips']} valid clips, "
             f"{total['bytes'] / 1e6:.0f} MB to read"
         )
-        return self.copies.behind(line, "videos")
+        return self.copies.behind(line, "video")
 
     def text(self) -> str:
         """A table: a line for each chunk and feature, and the sum."""
@@ -156,7 +156,7 @@ class Audit:
                 f"{len(self.cameras)} cameras and their motion: about {total['samples']} samples, "
                 f"{total['bytes'] / 1e9:.2f} GB; {total['invalid']} clips are invalid, {self.absent} chunks "
                 "of the index are not here",
-                *self.copies.lines("videos"),
+                *self.copies.lines("video"),
             ]
         )
 

@@ -48,7 +48,7 @@ class SoundAudit:
         """One line for a plan."""
         total = sum(sum(counts.values()) for counts in self.sounds.values())
         line = f"{total:,} sounds of {sum(self.groups.values())} groups, {self.bytes / 1e6:.0f} MB"
-        return self.copies.behind(line, "sounds")
+        return self.copies.behind(line, "sound")
 
     def text(self) -> str:
         """For people: a table of classes by sides, and what is wrong."""
@@ -60,7 +60,7 @@ class SoundAudit:
         lines.append(f"{'groups':{width}}" + "".join(f"{self.groups.get(side, 0):9,}" for side in SIDES))
         lines.append(f"{self.bytes / 1e6:.1f} MB")
         lines += [f"{count:,} skipped: {reason}" for reason, count in self.skipped.items()]
-        lines += self.copies.lines("sounds")
+        lines += self.copies.lines("sound")
         for fault in self.faults:
             lines += [f"fault: {fault['message']}", f"  where: {fault['where']}", f"  cure:  {fault['cure']}"]
         return "\n".join(lines)

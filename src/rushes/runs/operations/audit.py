@@ -63,7 +63,7 @@ class FootageAudit:
         line = (
             f"about {clips} clips from {minutes:.0f} minutes of footage, {self.bytes / 1e6:.0f} MB of shards"
         )
-        return self.copies.behind(line, "recordings")
+        return self.copies.behind(line, "recording")
 
     def text(self) -> str:
         """For people."""
@@ -78,7 +78,7 @@ class FootageAudit:
             for label, (n, seconds) in sorted(self.masked.items())
         ]
         lines += [f"{self.gaps[0]:5} gaps between labels, {self.gaps[1]:.1f} s"]
-        lines += self.copies.lines("recordings")
+        lines += self.copies.lines("recording")
         lines += [f"no recording of {subject}, which the split names" for subject in self.absent]
         lines += [f"{key} is on no side of the split: skipped" for key in self.skipped]
         for kind, entries in (("fault", self.faults), ("note", self.notes)):
