@@ -12,10 +12,8 @@ than it declares is an error, not a short recording.
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -27,24 +25,24 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from rushes.errors import MediaError, is_of_the_machine
+from rushes.errors import MediaError
+from rushes.media.container import (
+    CONVERT,
+    Source,
+    declared_duration_s,
+    declared_end_s,
+    declared_start_s,
+    open_video,
+    reason_of,
+    starved,
+    video_stream,
+)
 from rushes.media.folder import decode_folder, list_frames, read_frame
 from rushes.media.frame import CompactFrame, DecodedFrame, Frame, luma_size
 from rushes.media.limits import DEFAULT_LIMITS, Limits
-from rushes.media.zipped import check_crc, mapped
 from rushes.records import Media, Member
 
 __all__ = ["CompactFrame", "Frame", "Limits", "MediaInfo", "decode", "luma_size", "probe"]
-
-CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9", "av1", "mjpeg"})
-_OPTIONS = {
-    "protocol_whitelist": "file",
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
-    "codec_whitelist": "h264,hevc,mpeg4,vp8,vp9,libdav1d,av1,mjpeg",
-}
-Source = Path | Member
-_TAGGED_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)$", re.ASCII)
-_CONVERT = "ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4"
 
 SHORTFALL_S, SHORTFALL_FRAMES = 0.1, 3
 """The longer of the two may be missing at the declared start and end, as muxers round; more is a loss."""
@@ -118,8 +116,8 @@ def _probe_folder(root: Path, limits: Limits) -> MediaInfo:
 
 
 def _probe_video(source: Source, limits: Limits) -> MediaInfo:
-    with _open(source) as container:
-        stream = _video_stream(container, source, limits)
+    with open_video(source) as container:
+        stream = video_stream(container, source, limits)
         frame = next(_raw_frames(container, stream, source, limits))
         turns = _quarter_turns(frame, source)
         width, height = (frame.width, frame.height)[:: 1 if turns % 2 == 0 else -1]
@@ -127,7 +125,7 @@ def _probe_video(source: Source, limits: Limits) -> MediaInfo:
             width=width,
             height=height,
             codec=stream.codec_context.codec.canonical_name,
-            duration_s=_declared_duration_s(container, stream),
+            duration_s=declared_duration_s(container, stream),
             frame_count=stream.frames or None,
             rate=stream.average_rate,
             rotation=90 * turns,
@@ -136,8 +134,8 @@ def _probe_video(source: Source, limits: Limits) -> MediaInfo:
 
 
 def _decode_video(source: Source, limits: Limits) -> Iterator[Frame]:
-    with _open(source) as container:
-        stream = _video_stream(container, source, limits)
+    with open_video(source) as container:
+        stream = video_stream(container, source, limits)
         ticks, per_second = stream.time_base.numerator, stream.time_base.denominator
         first_pts = previous_pts = None
         turns = count = end_pts = 0
@@ -145,7 +143,7 @@ def _decode_video(source: Source, limits: Limits) -> Iterator[Frame]:
         for frame in _raw_frames(container, stream, source, limits):
             pts = frame.pts if frame.pts is not None else frame.dts
             if pts is None:
-                raise MediaError(f"frame {count} has no timestamp", where=source, cure=_CONVERT)
+                raise MediaError(f"frame {count} has no timestamp", where=source, cure=CONVERT)
             if first_pts is None:
                 first_pts, turns = pts, _quarter_turns(frame, source)
             elif pts <= previous_pts:
@@ -153,7 +151,7 @@ def _decode_video(source: Source, limits: Limits) -> Iterator[Frame]:
                     f"times must increase: frame {count} has timestamp {pts}, the one before it has "
                     f"{previous_pts} (units of {stream.time_base} s)",
                     where=source,
-                    cure=_CONVERT,
+                    cure=CONVERT,
                 )
             lasts = pts - previous_pts if previous_pts is not None else 0
             previous_pts, end_pts = pts, pts + (frame.duration or lasts)
@@ -163,91 +161,9 @@ def _decode_video(source: Source, limits: Limits) -> Iterator[Frame]:
             yield DecodedFrame(frame, time_s, scaler, turns)
             count += 1
         decoded_s = (first_pts * ticks / per_second, end_pts * ticks / per_second)
-        _require_whole(source, (_start_s(stream), _declared_end_s(container, stream)), decoded_s, count)
-
-
-@contextmanager
-def _open(source: Source) -> Iterator[InputContainer]:
-    if isinstance(source, Path):
-        if not source.is_file():
-            raise MediaError("no such video file", where=source, cure="check the path")
-        _require_opening(source)
-        with _container(f"file:{source}", source.stat().st_size, source) as container:
-            yield container
-    else:
-        with mapped(source) as view:
-            check_crc(source, view)
-            with _container(_MemoryFile(view), source.size, source) as container:
-                yield container
-
-
-def _require_opening(path: Path) -> None:
-    """Raise what the machine says if it refuses; FFmpeg tells it like damage."""
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        if is_of_the_machine(error):
-            raise
-
-
-class _MemoryFile:
-    """What FFmpeg needs of a file, over bytes that lie in memory already."""
-
-    def __init__(self, view: memoryview) -> None:
-        self._view, self._position = view, 0
-
-    def read(self, size: int) -> bytes:
-        data = bytes(self._view[self._position : self._position + size])
-        self._position += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int) -> int:
-        position = offset + (0, self._position, len(self._view))[whence]
-        if position < 0:
-            raise ValueError(f"a seek to byte {position}")
-        self._position = position
-        return position
-
-    def tell(self) -> int:
-        return self._position
-
-
-def _container(file: str | _MemoryFile, size: int, where: Source) -> InputContainer:
-    if size == 0:
-        raise MediaError("a video of 0 bytes", where=where, cure="copy the file again")
-    try:
-        return av.open(file, options=_OPTIONS, metadata_errors="replace")
-    except MemoryError as error:
-        raise _starved(where) from error
-    except (av.FFmpegError, ValueError, OverflowError) as error:
-        raise MediaError(
-            f"cannot open as mp4, mov, mkv, webm or avi: {_reason(error)}",
-            where=where,
-            cure=f"copy the file again if it is cut, convert it if it is of another kind: {_CONVERT}",
-        ) from error
-
-
-def _video_stream(container: InputContainer, where: Source, limits: Limits) -> VideoStream:
-    """The first stream of moving pictures, set up for one thread and bounded frames."""
-    pictures = av.stream.Disposition.attached_pic | av.stream.Disposition.still_image
-    streams = [stream for stream in container.streams.video if not stream.disposition & pictures]
-    if not streams:
-        raise MediaError("no video stream in the file", where=where, cure="check that it is footage")
-    stream = streams[0]
-    context = stream.codec_context
-    name = None if context is None else context.codec.canonical_name
-    if name not in CODECS or not stream.time_base:
-        known = ", ".join(sorted(CODECS))
-        raise MediaError(f"a video codec among {known} is read, found {name}", where=where, cure=_CONVERT)
-    limits.check(
-        where,
-        pixels=context.width * context.height,
-        frames=stream.frames,
-        duration_s=_declared_duration_s(container, stream),
-    )
-    context.thread_count = 1
-    context.options = {"max_pixels": str(limits.max_pixels)}
-    return stream
+        _require_whole(
+            source, (declared_start_s(stream), declared_end_s(container, stream)), decoded_s, count
+        )
 
 
 def _raw_frames(
@@ -261,9 +177,9 @@ def _raw_frames(
         try:
             frame = next(frames, None)
         except MemoryError as error:
-            raise _starved(where) from error
+            raise starved(where) from error
         except (av.FFmpegError, ValueError, OverflowError) as error:
-            raise _damaged(where, count, _reason(error)) from error
+            raise _damaged(where, count, reason_of(error)) from error
         if frame is None:
             break
         if frame.is_corrupt:
@@ -271,7 +187,7 @@ def _raw_frames(
         found = (frame.width, frame.height, frame.format.name)
         if found != shape:
             if shape is not None:
-                raise MediaError(f"frame {count} changes from {shape} to {found}", where=where, cure=_CONVERT)
+                raise MediaError(f"frame {count} changes from {shape} to {found}", where=where, cure=CONVERT)
             shape = found
             limits.check(where, pixels=frame.width * frame.height)
             frame_bytes = sum(plane.buffer_size for plane in frame.planes)
@@ -281,32 +197,6 @@ def _raw_frames(
         yield frame
     if count == 0:
         raise _damaged(where, 0, "no frame came out of it")
-
-
-def _declared_end_s(container: InputContainer, stream: VideoStream) -> float | None:
-    """Where the video stream ends on the container's own clock; None where that is stated nowhere.
-
-    mp4 and avi state a duration per stream, from its start. Matroska states the end of the whole file, on a
-    clock that starts at 0 wherever the stream does; with sound beside it, the picture's end stands in a tag.
-    """
-    if stream.duration is not None and stream.duration > 0:
-        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
-    tag = _TAGGED_DURATION.match(stream.metadata.get("DURATION", ""))
-    if tag is not None:
-        return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
-    if len(container.streams) == 1 and container.duration is not None and container.duration > 0:
-        return container.duration / av.time_base
-    return None
-
-
-def _declared_duration_s(container: InputContainer, stream: VideoStream) -> float | None:
-    end_s = _declared_end_s(container, stream)
-    start_s = _start_s(stream) or 0.0
-    return end_s - start_s if end_s is not None and end_s > start_s else None
-
-
-def _start_s(stream: VideoStream) -> float | None:
-    return None if stream.start_time is None else float(stream.start_time * stream.time_base)
 
 
 def _require_whole(
@@ -329,21 +219,21 @@ def _require_whole(
         raise MediaError(
             f"the first {decoded_s[0] - start_s:.3f} s cannot be decoded, so its clock has no zero",
             where=where,
-            cure=f"copy the file again; if it was cut before a key frame, convert it: {_CONVERT}",
+            cure=f"copy the file again; if it was cut before a key frame, convert it: {CONVERT}",
         )
     if end_s is not None and decoded_s[1] < end_s - allowed_s:
         raise MediaError(
             f"cut short: the file declares an end at {end_s:.3f} s, decoded to {decoded_s[1]:.3f} s "
             f"({count} frames)",
             where=where,
-            cure=f"copy the file again; if this is all there is, convert it: {_CONVERT}",
+            cure=f"copy the file again; if this is all there is, convert it: {CONVERT}",
         )
 
 
 def _quarter_turns(frame: VideoFrame, where: Source) -> int:
     turns, rest = divmod(frame.rotation, 90)
     if rest:
-        raise MediaError(f"rotation by {frame.rotation} degrees is not supported", where=where, cure=_CONVERT)
+        raise MediaError(f"rotation by {frame.rotation} degrees is not supported", where=where, cure=CONVERT)
     return turns % 4
 
 
@@ -353,16 +243,3 @@ def _damaged(where: Source, count: int, reason: str) -> MediaError:
         where=where,
         cure="copy the file again; leave the recording out if it is damaged at its source",
     )
-
-
-def _starved(where: Source) -> MediaError:
-    """A damaged file can ask for any amount; so can a whole one that is large, of a machine that is small."""
-    return MediaError(
-        "there is not enough memory to decode it",
-        where=where,
-        cure="take fewer prepare.workers or a larger prepare.memory_gb; if it is small, copy the file again",
-    )
-
-
-def _reason(error: BaseException) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
