@@ -11,11 +11,12 @@ import pytest
 from pydantic import BaseModel
 
 from rushes.contract.driving import CameraSetup, Scale
+from rushes.document import MAX_BYTES, MAX_FAULTS
 from rushes.errors import RecipeError
 from rushes.recipe import RECIPES, OperationsRecipe, Recipe
 from rushes.recipe.operations import LabelSetName, SplitName
 from rushes.recipe.sections import Side
-from rushes.recipe_file import MAX_FAULTS, MAX_RECIPE_BYTES, load_recipe
+from rushes.recipe_file import load_recipe
 from rushes.sources.openpack_tables import LABEL_SETS, SIDES, SPLITS, load_label_set, split_subjects
 
 Load = Callable[..., Recipe]
@@ -249,9 +250,9 @@ def test_aliases_that_would_grow_without_bound_are_refused(load: Load):
 
 def test_a_huge_or_endless_file_is_not_read_to_its_end(tmp_path: Path):
     path = tmp_path / "job.yaml"
-    path.write_bytes(b"# " + b"x" * MAX_RECIPE_BYTES)
+    path.write_bytes(b"# " + b"x" * MAX_BYTES)
     for endless in (path, Path("/dev/zero")):
-        with pytest.raises(RecipeError, match=f"at most {MAX_RECIPE_BYTES} bytes"):
+        with pytest.raises(RecipeError, match=f"at most {MAX_BYTES} bytes"):
             load_recipe(endless)
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from rushes.campaign.cells import Cell, Place
 from rushes.campaign.checks import Names
+from rushes.document import Document, refuse
 from rushes.errors import RecipeError, StageError
 from rushes.recipe import Recipe, TaskName
-from rushes.recipe_file import Document, Override, near, put, refuse, resolve
+from rushes.recipe_file import Override, near, put, resolve
 
 Winners = Mapping[str, str]
 """Group or gate -> name of its best run, as far as it is known."""

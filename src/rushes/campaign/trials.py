@@ -14,9 +14,10 @@ from rushes.campaign.recipe_checks import check_recipes
 from rushes.campaign.recipes import Recipes, Winners, folded
 from rushes.campaign.records import Trial
 from rushes.campaign.seal import Opened
+from rushes.document import read_tree, refuse
 from rushes.errors import StageError
 from rushes.recipe import Recipe, TaskName
-from rushes.recipe_file import Override, read_tree, refuse, validate
+from rushes.recipe_file import Override, validate
 
 
 @dataclass(frozen=True)
