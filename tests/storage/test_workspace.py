@@ -16,7 +16,7 @@ import pytest
 from rushes.errors import StageError
 from rushes.stages import StageSpec, read_json, write_json
 from rushes.storage import LocalWorkspace, RemoteWorkspace, open_workspace
-from rushes.storage.lock import LOCK, held
+from rushes.storage.lock import LOCK, held, owner
 from rushes.storage.remote import Remote
 
 SPEC = StageSpec("evaluate", 1, {"split": "test"})
@@ -169,8 +169,8 @@ def start(remote, machine):
 
 
 def result(remote):
-    """All files but those that hold times; of receipts and shards every byte."""
-    names = [name for name in remote.list() if not name.endswith(("DONE", "recipe.json"))]
+    """All files but those that hold times, and locks; of receipts and shards every byte."""
+    names = [name for name in remote.list() if not name.endswith(("DONE", "recipe.json", LOCK))]
     return {name: remote.read_bytes(name) for name in names}
 
 
@@ -181,6 +181,7 @@ def undisturbed(shared, tmp_path):
         output = process.stdout.read()
     assert process.returncode == 0
     assert output.splitlines()[-1] == "done"
+    assert not [name for name in whole.list() if name.endswith(LOCK)]
     return result(whole), len(output.splitlines())
 
 
@@ -206,6 +207,9 @@ def test_killed_at_random_points_and_resumed_on_another_machine(shared, tmp_path
         assert process.returncode == 0, output
         ends += 1
     assert result(shared) == expected
+    # Who is killed between DONE and the end of its lock leaves that; it holds nobody up.
+    locked = [name.rpartition("/")[0] for name in shared.list() if name.endswith(LOCK)]
+    assert {owner(shared.child(stage)) for stage in locked} <= {None}
     assert shared.list(hidden=True) == {}
 
 
