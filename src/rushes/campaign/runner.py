@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rushes.campaign.folder import CampaignFolder, stamp_of
+from rushes.campaign.folder import CampaignFolder
 from rushes.campaign.gate import best, decide, values_of
 from rushes.campaign.gate import failure as failure_of
-from rushes.campaign.hashing import Hashed, hash_shared
-from rushes.campaign.judge import Case, judge, lost
+from rushes.campaign.hashing import hash_shared
+from rushes.campaign.judge import judge, lost
 from rushes.campaign.leaderboard import FILE as LEADERBOARD
 from rushes.campaign.leaderboard import write_leaderboard
 from rushes.campaign.live import Show
@@ -22,60 +22,23 @@ from rushes.campaign.manifest import Phase
 from rushes.campaign.records import Result, Selection, Trial, Verdict
 from rushes.campaign.report import write_report
 from rushes.campaign.seal import hash_of, open_seal, read_openings, select
+from rushes.campaign.seen import Seen
 from rushes.campaign.standing import Board
 from rushes.campaign.tasks import TASKS
 from rushes.campaign.trackers.mirror import Trackers
 from rushes.campaign.trackers.tracker import TrackerName
 from rushes.campaign.trials import Campaign
-from rushes.campaign.work import UNSEEN, Key, do_shared
+from rushes.campaign.work import Key, do_shared
 from rushes.engine import LOCAL, Engine, Failure, Unit, map_units
 from rushes.errors import GateError
 from rushes.metrics.intervals import Estimate
 from rushes.metrics.paired import paired_t
 from rushes.recipe import Recipe
-from rushes.runs.job import RunJob
 from rushes.runs.run import Run
 from rushes.runs.tasks import open_run
 from rushes.stages import canonical_json
 from rushes.storage import Workspace
 from rushes.train.events import read_events
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A trial with its runs.
-
-    Attributes:
-        trial: which.
-        run: on the validation side.
-        unsealed: on the test side; None while that is sealed.
-    """
-
-    trial: Trial
-    run: Run
-    unsealed: Run | None = None
-
-    @property
-    def runs(self) -> tuple[Run, ...]:
-        """Those that are looked at."""
-        return (self.run,) if self.unsealed is None else (self.run, self.unsealed)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether all stages are done that a result rests on."""
-        whole = all(run.status(name).state == "done" for run in self.runs[1:] for name in run.specs)
-        return whole and all(
-            self.run.status(name).state == "done" for name in self.run.specs if name not in UNSEEN
-        )
-
-    def stamps(self, board: Board) -> list[str]:
-        """Of the files that a result rests on, for each side that is looked at."""
-        return [stamp_of(run, board) for run in self.runs]
-
-    def case(self, board: Board, hashed: Mapping[str, Hashed]) -> Case:
-        """As it travels to the process that judges it, with what was hashed for several of them."""
-        jobs = (RunJob.of(self.run), None if self.unsealed is None else RunJob.of(self.unsealed))
-        return Case(self.trial, *jobs, board, UNSEEN, hashed)
 
 
 @dataclass(slots=True)
