@@ -127,6 +127,12 @@ class MetricError(RushesError, ValueError):
 def is_of_the_machine(error: BaseException) -> bool:
     """Whether a file was not read since the machine refuses (a disk that fails, no more files to open).
 
-    That says nothing about what the file holds, so it is no bad input: it is raised as it is.
+    That says nothing about what the file holds, so it is no bad input: it is raised as it is. A file that is
+    absent, or that this user may not read, is the dataset's own fault.
+
+    >>> is_of_the_machine(OSError(errno.EMFILE, "too many open files"))
+    True
+    >>> is_of_the_machine(PermissionError(errno.EACCES, "permission denied"))
+    False
     """
     return isinstance(error, OSError) and error.errno not in _OF_THE_FILE

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
-from rushes.errors import SourceError
+from rushes.errors import SourceError, is_of_the_machine
 from rushes.sources.openpack_layout import (
     OPERATION_COLUMNS,
     SECOND_COLUMNS,
@@ -264,7 +264,9 @@ def _read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:  # no other is the file's
+    except OSError as error:
+        if is_of_the_machine(error):
+            raise
         raise SourceError(
             f"the annotation cannot be read: {error.strerror}",
             where=path,
