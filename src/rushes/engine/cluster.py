@@ -33,6 +33,8 @@ SETTINGS = {
     # for that but this: lines that it shall leave out. The supervisor reports what matters of them.
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
     "RAY_SCHEDULER_EVENTS": "0",
+    # Ray starts its workers with a niceness of 15: beside other work they would hardly move.
+    "RAY_worker_niceness": "0",
     # How long a call that failed waits for the cluster to say why. By default a second: on a busy machine too
     # short for a death to be known, and the worker would only be "unavailable".
     "RAY_timeout_ms_task_wait_for_death_info": "10000",
