@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Literal
 
 from rushes.errors import AnswerError
@@ -54,6 +54,51 @@ def find_object(text: str, asked: Collection[str]) -> tuple[Stage, Fields] | Non
     # Prose has brackets of its own: a list counts if it holds objects.
     objects = [value for value in decoded if isinstance(value, tuple) or _holds_objects(value)]
     return ("object", _one(objects, asked)) if objects else None
+
+
+def field_pattern(names: str) -> re.Pattern[str]:
+    """The pattern of one field for `fields_by_name`: ``name: value``, or ``"name" = value``.
+
+    Args:
+        names: the names, as alternatives of a regular expression without groups.
+    """
+    return re.compile(
+        rf"(?<![\w.])[\"']?({names})[\"']?\s*[:=]\s*"
+        r"(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s,;{}\"'][^,;{}\"'\n]*+)([,'\"]\d)?)",
+        re.IGNORECASE,
+    )
+
+
+def fields_by_name(
+    text: str, pattern: re.Pattern[str], name_of: Callable[[str], str], value_of: Callable[[str], Any]
+) -> Fields:
+    """Each field by its name; each must stand once.
+
+    Args:
+        text: everything the model said.
+        pattern: of a field, see `field_pattern`.
+        name_of: the field that a name in small letters means.
+        value_of: what a value outside of quotes means; one in quotes is that text.
+
+    Raises:
+        AnswerError: there is no field, two different answers to one, or half of a number.
+
+    >>> fields_by_name("Start: 3", field_pattern("start|end"), str, int)
+    {'start': 3}
+    """
+    fields: Fields = {}
+    for match in pattern.finditer(text):
+        name = name_of(match[1].lower())
+        if match[5] is not None:  # 8,5 and 1'200 are written in too many ways to be read as one
+            raise failure(f"a number with a comma or a quote in it: {match[4]}{match[5]}", name)
+        quoted = match[2] if match[2] is not None else match[3]
+        value = quoted if quoted is not None else value_of(match[4].strip())
+        if name in fields and fields[name] != value:
+            raise failure("two different answers", name)
+        fields[name] = value
+    if not fields:
+        raise failure("no answer in the text")
+    return fields
 
 
 def as_object(value: Any) -> Fields:

@@ -20,7 +20,16 @@ from types import MappingProxyType
 from typing import Any
 
 from rushes.contract.driving import QUANTITIES, QuantityName
-from rushes.predict.free_text import Fields, Stage, as_number, failure, find_object, require_keys
+from rushes.predict.free_text import (
+    Fields,
+    Stage,
+    as_number,
+    failure,
+    field_pattern,
+    fields_by_name,
+    find_object,
+    require_keys,
+)
 
 REASONING = "reasoning"
 
@@ -34,11 +43,7 @@ _BARE: Mapping[str, QuantityName] = MappingProxyType({name.rpartition("_")[0]: n
 """Names without a unit: ``mean_speed`` for ``mean_speed_mps``."""
 
 _NAMES = "|".join(name.replace("_", "[_ ]") for name in (*QUANTITIES, *_BARE))
-_FIELD = re.compile(
-    rf"(?<![\w.])[\"']?({_NAMES})[\"']?\s*[:=]\s*"
-    r"(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s,;{}\"'][^,;{}\"'\n]*+)([,'\"]\d)?)",
-    re.IGNORECASE,
-)
+_FIELD = field_pattern(_NAMES)
 _NUMBER = r"[-+−]?\d{1,9}(?:\.\d{1,12})?(?:e[-+]?\d{1,2})?"
 _WITH_UNIT = re.compile(rf"({_NUMBER})\s*([a-z°][a-z/]*)", re.IGNORECASE)
 _PLAIN = re.compile(_NUMBER, re.IGNORECASE)
@@ -136,18 +141,10 @@ def _by_name(text: str) -> Fields:
     """Each field by its name, written like ``name: value`` or ``"name" = value``; each must stand once."""
     if text.count("{") > text.count("}"):  # and with it, perhaps, its last number
         raise failure("an object that is cut short")
-    fields: Fields = {}
-    for match in _FIELD.finditer(text):
-        name = match[1].lower().replace(" ", "_")
-        quoted = match[2] if match[2] is not None else match[3]
-        if match[5] is not None:  # 8,5 and 1'200 are written in too many ways to be read as one
-            raise failure(f"a number with a comma or a quote in it: {match[4]}{match[5]}", name)
-        value: Any = quoted if quoted is not None else match[4].strip().removesuffix(".")
-        if quoted is None and _PLAIN.fullmatch(value):
-            value = float(value.replace("−", "-"))
-        if name in fields and fields[name] != value:
-            raise failure("two different answers", name)
-        fields[name] = value
-    if not fields:
-        raise failure("no answer in the text")
-    return fields
+    return fields_by_name(text, _FIELD, lambda name: name.replace(" ", "_"), _bare)
+
+
+def _bare(value: str) -> float | str:
+    """A plain number, or else the text, without the full stop behind it."""
+    value = value.removesuffix(".")
+    return float(value.replace("−", "-")) if _PLAIN.fullmatch(value) else value

@@ -28,6 +28,8 @@ from rushes.predict.free_text import (
     as_number,
     as_object,
     failure,
+    field_pattern,
+    fields_by_name,
     find_object,
     require_keys,
 )
@@ -41,11 +43,7 @@ FRAMES = frozenset({"start_frame", "end_frame"})
 
 _NAMES = (*sorted(OURS | THEIRS | FRAMES | OPTIONAL - {"clip_id"}), "next operation")
 # "next operation: X" names the field next; everything else must be the name and nothing before it.
-_FIELD = re.compile(
-    rf"(?<![\w.])[\"']?({'|'.join(sorted(map(re.escape, _NAMES), key=len, reverse=True))})[\"']?\s*[:=]\s*"
-    r"(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s,;{}\"'][^,;{}\"'\n]*+)([,'\"]\d)?)",
-    re.IGNORECASE,
-)
+_FIELD = field_pattern("|".join(sorted(map(re.escape, _NAMES), key=len, reverse=True)))
 _NUMBER = re.compile(r"([-+]?\d{1,9}(?:\.\d{1,12})?)\s*(?:s|sec|seconds?)?\.?", re.IGNORECASE)
 
 
@@ -111,23 +109,18 @@ def parse_answer(
 
 def _by_name(text: str) -> Fields:
     """Each field by its name, written like ``name: value`` or ``"name" = value``; each must stand once."""
-    fields: Fields = {}
-    for match in _FIELD.finditer(text):
-        name = match[1].lower().replace("next operation", "next")
-        quoted = match[2] if match[2] is not None else match[3]
-        if match[5] is not None:  # 8,5 and 1'200 are written in too many ways to be read as one
-            raise failure(f"a number with a comma or a quote in it: {match[4]}{match[5]}", name)
-        value = quoted if quoted is not None else match[4].strip()
-        number = _NUMBER.fullmatch(value) if quoted is None else None
-        found = value if number is None else float(number[1]) if "." in number[1] else int(number[1])
-        if name in fields and fields[name] != found:
-            raise failure("two different answers", name)
-        fields[name] = found
-    if not fields:
-        raise failure("no answer in the text")
+    fields = fields_by_name(text, _FIELD, lambda name: name.replace("next operation", "next"), _bare)
     if fields.keys() >= FRAMES and SEGMENT not in fields:
         fields[SEGMENT] = tuple((name, fields.pop(name)) for name in sorted(FRAMES, reverse=True))
     return fields
+
+
+def _bare(value: str) -> float | int | str:
+    """A number, whole or not and perhaps in seconds, or else the text."""
+    number = _NUMBER.fullmatch(value)
+    if number is None:
+        return value
+    return float(number[1]) if "." in number[1] else int(number[1])
 
 
 def _earlier(fields: Fields, clip_s: float, fps: Fraction | int) -> tuple[float, float, float | None]:

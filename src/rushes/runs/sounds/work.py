@@ -49,10 +49,8 @@ def _features(run: SoundsRun, stage: OpenStage, tell: Tell) -> tuple[Mapping, Ma
     from rushes.sources.sounds import require_apart
 
     asked, scan = run.recipe.prepare, run.scan
-    found, needed = (
-        {block.split for block in scan.blocks},
-        dict.fromkeys((*SIDES[:2], run.recipe.evaluate.split)),
-    )
+    found = {block.split for block in scan.blocks}
+    needed = dict.fromkeys((*SIDES[:2], run.recipe.evaluate.split))
     if missing := [side for side in needed if side not in found]:
         raise SourceError(
             f"no sound of {', '.join(run.contract.labels)} on side {' and '.join(missing)}",
