@@ -25,14 +25,14 @@ import footage
 import numpy as np
 from report import Figure, at_least, at_most, emit
 
-from rushes.contract import ClipContract
 from rushes.engine import Unit, UnitResult, map_units
 from rushes.media.image import decode_jpeg
-from rushes.prepare.operations.clips import Cutting
-from rushes.prepare.operations.unit import Job, prepare_unit
 from rushes.shards.index import ShardInfo
 from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_shards
+from rushes.tasks.operations.prepare.clips import Cutting
+from rushes.tasks.operations.prepare.unit import Job, prepare_unit
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
 SECONDS, RATE = 8, 25
 CONTAINERS = {"mp4": "libx264", "mkv": "libx264", "avi": "mpeg4", "webm": "libvpx"}
@@ -216,9 +216,9 @@ def odd(folder: Path) -> Iterator[Case]:
 
 
 def job_of(case: Case, number: int, folder: Path) -> Job:
-    contract = ClipContract(frame_size=(112, 112), signal_size=(48, 36), label_set="openpack")
+    preprocessing = ClipPreprocessing(frame_size=(112, 112), signal_size=(48, 36), label_set="openpack")
     recording = footage.recording(case.path, SECONDS, f"U{number:04d}_S0100")
-    return Job(recording, "test", contract, Cutting(), True, folder / f"{number:04d}", 50_000_000)
+    return Job(recording, "test", preprocessing, Cutting(), True, folder / f"{number:04d}", 50_000_000)
 
 
 Pictures = dict[str, tuple[bytes, ...]]

@@ -31,17 +31,16 @@ from campaign_kills import kills
 from campaign_whole import full, plan, voices
 from report import Figure, at_least, at_most, emit
 
-from rushes.campaign.contract import check_run, state_of
+from rushes.campaign.admission import check_run, state_of
 from rushes.campaign.judge import Case, judge
 from rushes.campaign.leaderboard import rows
-from rushes.campaign.legacy import replay
 from rushes.campaign.records import Result, Trial
 from rushes.campaign.standing import Board
-from rushes.recipe_file import load_recipe
+from rushes.runs.do import do
 from rushes.runs.job import RunJob
-from rushes.runs.tasks import open_run
-from rushes.runs.work import do
 from rushes.storage import open_workspace
+from rushes.tasks import load_recipe, open_run
+from rushes.tasks.sounds.earlier_leaderboard import replay
 
 SEED = 0
 WITHOUT = frozenset({"report"})

@@ -13,9 +13,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rushes.runs.do import perform
 from rushes.runs.proof import proof
-from rushes.runs.run import METRICS_FILE, Run, StageName
-from rushes.runs.work import perform
+from rushes.runs.run import Run
+from rushes.runs.stage import METRICS_FILE, StageName
 from rushes.stages import read_done
 
 PREDICTIONS = "predictions.parquet"

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import footage
 
-from rushes.contract import ClipContract
 from rushes.engine import Engine, Event, UnitStarted
-from rushes.prepare.operations.clips import Cutting
-from rushes.prepare.operations.unit import jobs_of, prepare_unit
 from rushes.prepare.stage import prepare
-from rushes.sources.openpack import load_label_set
 from rushes.stages import StageSpec, status, working
 from rushes.storage import LocalHome
+from rushes.tasks.operations.prepare.clips import Cutting
+from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
+from rushes.tasks.operations.sources.openpack.source import load_label_set
 
 SECONDS, RATE = 20, 25
 
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--engine", default="local")
     parser.add_argument("--address")
     arguments = parser.parse_args()
-    contract = ClipContract(labels=load_label_set("openpack").labels, label_set="openpack")
+    preprocessing = ClipPreprocessing(labels=load_label_set("openpack").labels, label_set="openpack")
     recordings = [
         footage.recording(path, arguments.seconds, path.stem)
         for path in sorted(arguments.videos.glob("*.mp4"))
@@ -53,7 +53,7 @@ def main() -> None:
             recordings,
             {recording.key: sides[number % 2] for number, recording in enumerate(recordings)},
             stage.folder,
-            contract,
+            preprocessing,
             Cutting(),
             window_splits=("test",),
             shard_bytes=1_000_000,
@@ -63,7 +63,7 @@ def main() -> None:
             jobs,
             prepare_unit,
             LocalHome(stage.folder),
-            contract,
+            preprocessing,
             splits=sides,
             faults={},
             max_quarantine=0.0,

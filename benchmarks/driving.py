@@ -42,9 +42,9 @@ from driving_reader import reader_figures
 from prepare import cpu_seconds, spread
 from report import Figure, at_least, at_most, emit
 
-from rushes.contract import RigContract
-from rushes.evaluate.driving.names import SPEED
-from rushes.twins.driving import DrivingSettings
+from rushes.tasks.driving.evaluate.names import SPEED
+from rushes.tasks.driving.preprocessing import RigPreprocessing
+from rushes.tasks.driving.twin.script import DrivingSettings
 
 HERE = Path(__file__).parent
 RECIPE = HERE.parent / "recipes" / "driving-twin.yaml"
@@ -128,7 +128,7 @@ class Bench:
 def prepare_part(bench: Bench) -> list[Figure]:
     figures = []
     for setup in SETUPS:
-        cameras = RigContract(setup=setup).setup.cameras
+        cameras = RigPreprocessing(setup=setup).setup.cameras
         videos = _unpacked(bench, cameras)
         ratios: list[float] = []
         inner: list[float] = []
@@ -168,7 +168,7 @@ def _ffmpeg(video: Path) -> list[str]:
 
 def peers_part(bench: Bench) -> list[Figure]:
     setup, windows = SETUPS[0], 2 if bench.quick else 6
-    plan = peer_plan(bench.root, bench.dataset(setup), RigContract(setup=setup), SIZE)
+    plan = peer_plan(bench.root, bench.dataset(setup), RigPreprocessing(setup=setup), SIZE)
     return peer_figures(plan, bench.window_s[setup], bench.pythons, windows, bench.folder)
 
 
@@ -179,7 +179,7 @@ def oracle_part(bench: Bench) -> list[Figure]:
             bench.root,
             bench.dataset(setup),
             bench.settings,
-            RigContract(setup=setup),
+            RigPreprocessing(setup=setup),
             bench.folder,
             clips=bench.settings.clips,
             drives=5 if bench.quick else 40,

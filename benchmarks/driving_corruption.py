@@ -17,14 +17,14 @@ from driving_once import prepare_root
 from driving_oracle import samples_of, tiles_right
 from report import Figure, at_least, at_most
 
-from rushes.contract import RigContract
 from rushes.prepare.stage import Prepared
 from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_dataset
-from rushes.sources.physical_ai_av import scan
 from rushes.stages import read_receipt
 from rushes.stages.units import read_quarantine
-from rushes.twins.driving import DrivingSettings, units
+from rushes.tasks.driving.preprocessing import RigPreprocessing
+from rushes.tasks.driving.sources.physical_ai_av.source import scan
+from rushes.tasks.driving.twin.script import DrivingSettings, units
 
 CLIPS = 4
 SAME = "same"
@@ -37,7 +37,7 @@ def twin_settings() -> DrivingSettings:
         val=0,
         test=0,
         clip_s=4.0,
-        cameras=tuple(sorted(RigContract().setup.cameras)),
+        cameras=tuple(sorted(RigPreprocessing().setup.cameras)),
         size=(192, 112),
         b_frames=2,
         missing_share=0.0,
@@ -62,9 +62,9 @@ class Result:
     prepared: Prepared
 
     @classmethod
-    def of(cls, root: Path, workspace: Path, contract: RigContract) -> Result:
+    def of(cls, root: Path, workspace: Path, preprocessing: RigPreprocessing) -> Result:
         """Prepare all of ``root``, however much of it is bad."""
-        prepared = prepare_root(root, workspace, contract, max_quarantine=1.0)
+        prepared = prepare_root(root, workspace, preprocessing, max_quarantine=1.0)
         assert prepared is not None
         return cls(root, next(workspace.glob("prepare-*")), prepared)
 
@@ -88,7 +88,7 @@ class Result:
         return told + [fault.reason for fault in verify_dataset(self.folder)]
 
 
-def outcome(found: Result, sound: Result, clip: str, contract: RigContract, folder: Path) -> str:
+def outcome(found: Result, sound: Result, clip: str, preprocessing: RigPreprocessing, folder: Path) -> str:
     """What came of a clip: ``refused``, ``skipped``, ``same``, ``fewer``, ``right``, or what is wrong."""
     account = found.prepared.account
     if clip in account.skipped:
@@ -100,10 +100,10 @@ def outcome(found: Result, sound: Result, clip: str, contract: RigContract, fold
         return REFUSED if whole and not left else f"WRONG: {reason}, left {left}"
     if found.shards(clip) == sound.shards(clip):
         return SAME
-    return _changed(found, sound, clip, contract, folder)
+    return _changed(found, sound, clip, preprocessing, folder)
 
 
-def _changed(found: Result, sound: Result, clip: str, contract: RigContract, folder: Path) -> str:
+def _changed(found: Result, sound: Result, clip: str, preprocessing: RigPreprocessing, folder: Path) -> str:
     """Whether a result that differs from the sound one is right, every window of it."""
     receipt, windows, right = read_receipt(found.folder, clip), found.samples(clip), sound.samples(clip)
     left_out = receipt["refused_frames"] + receipt["refused_poses"]
@@ -113,9 +113,11 @@ def _changed(found: Result, sound: Result, clip: str, contract: RigContract, fol
         return "WRONG: labels"
     if all(_pictures(windows[key]) == _pictures(right[key]) for key in windows):
         return FEWER if left_out else SAME
-    recording = next(one for one in scan(found.root, contract.setup.cameras).recordings if one.key == clip)
-    tiles = tiles_right(ShardDataset.open(found.folder, "train"), recording, contract, folder)
-    whole = tiles[0] == tiles[1] == len(windows) * contract.frames * len(contract.setup.cameras)
+    recording = next(
+        one for one in scan(found.root, preprocessing.setup.cameras).recordings if one.key == clip
+    )
+    tiles = tiles_right(ShardDataset.open(found.folder, "train"), recording, preprocessing, folder)
+    whole = tiles[0] == tiles[1] == len(windows) * preprocessing.frames * len(preprocessing.setup.cameras)
     return RIGHT if whole else f"WRONG: {tiles[0]} of {tiles[1]} pictures are the right frame"
 
 
@@ -129,17 +131,17 @@ def _same_labels(found: Mapping[str, bytes], right: Mapping[str, bytes]) -> bool
     return all(np.allclose(one[name], other[name], rtol=0, atol=1e-4) for name in other)
 
 
-def judge(case: Case, found: Result, sound: Result, contract: RigContract, folder: Path) -> str:
+def judge(case: Case, found: Result, sound: Result, preprocessing: RigPreprocessing, folder: Path) -> str:
     """What came of the damaged clip, or what is wrong with it or with any other."""
     if faults := found.faults():
         return f"WRONG: {faults[0]}"
     first, *others = units(twin_settings())
     for unit in others:
-        what = outcome(found, sound, unit.key, contract, folder)
+        what = outcome(found, sound, unit.key, preprocessing, folder)
         beside = case.whole_chunk and unit.chunk == first.chunk
         if what != SAME and not (beside and what in (REFUSED, SKIPPED)):
             return f"WRONG: an untouched clip is {what}"
-    return outcome(found, sound, first.key, contract, folder)
+    return outcome(found, sound, first.key, preprocessing, folder)
 
 
 def corruption_figures(twin: Path, folder: Path, flips: int, seed: int) -> list[Figure]:
@@ -152,8 +154,8 @@ def corruption_figures(twin: Path, folder: Path, flips: int, seed: int) -> list[
         seed: of the flips.
     """
     make_twin(twin, twin_settings())
-    contract, rng = RigContract(tile_size=(84, 56)), random.Random(seed)
-    sound = Result.of(twin, folder / "sound", contract)
+    preprocessing, rng = RigPreprocessing(tile_size=(84, 56)), random.Random(seed)
+    sound = Result.of(twin, folder / "sound", preprocessing)
     if sound.faults() or len(sound.prepared.account.done) != CLIPS:
         raise RuntimeError(f"the undamaged twin does not prepare: {sound.faults()}")
     first = units(twin_settings())[0].key
@@ -161,9 +163,9 @@ def corruption_figures(twin: Path, folder: Path, flips: int, seed: int) -> list[
     for case in CASES:
         root = _copy(twin, folder)
         case.damage(root, first)
-        told = judge(case, Result.of(root, folder / "workspace", contract), sound, contract, folder)
+        told = judge(case, Result.of(root, folder / "workspace", preprocessing), sound, preprocessing, folder)
         figures.append(Figure(case.name, told, case.expected, told == case.expected))
-    told = Counter(_flipped(_copy(twin, folder), sound, rng, contract, folder) for _ in range(flips))
+    told = Counter(_flipped(_copy(twin, folder), sound, rng, preprocessing, folder) for _ in range(flips))
     silent = [what for what in told if what.startswith("WRONG")]
     listing = ", ".join(f"{count} {what}" for what, count in sorted(told.items()))
     figures.append(Figure("random bytes changed: datasets that told, or were as before", listing))
@@ -181,13 +183,15 @@ def _copy(twin: Path, folder: Path) -> Path:
     return Path(shutil.copytree(twin, root))
 
 
-def _flipped(root: Path, sound: Result, rng: random.Random, contract: RigContract, folder: Path) -> str:
+def _flipped(
+    root: Path, sound: Result, rng: random.Random, preprocessing: RigPreprocessing, folder: Path
+) -> str:
     """What a few changed bytes came to: every clip refused, skipped or as before."""
     archive = flip_anywhere(root, rng)
-    found = Result.of(root, folder / "workspace", contract)
+    found = Result.of(root, folder / "workspace", preprocessing)
     if faults := found.faults():
         return f"WRONG: {faults[0]}"
-    what = {outcome(found, sound, unit.key, contract, folder) for unit in units(twin_settings())}
+    what = {outcome(found, sound, unit.key, preprocessing, folder) for unit in units(twin_settings())}
     if not what <= {REFUSED, SKIPPED, SAME}:
         return f"WRONG: {archive}: {', '.join(sorted(what))}"
     return "told" if what - {SAME} else "as before"

@@ -15,7 +15,7 @@ import av
 import numpy as np
 import pyarrow.parquet as pq
 
-from rushes.twins.driving import REFERENCE
+from rushes.tasks.driving.twin.script import REFERENCE
 
 OTHER = "camera_rear_left_70fov"
 REFUSED, SKIPPED, FEWER, RIGHT = "refused", "skipped", "fewer", "right"

@@ -1,6 +1,6 @@
 """Recordings of a rig in the layout of the real dataset: large ones of a moving pattern, or a drawn twin.
 
-Both have clocks, poses and truth of `rushes.twins.driving`; only the pictures differ.
+Both have clocks, poses and truth of `rushes.tasks.driving.twin.script`; only the pictures differ.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from rushes.engine import Unit, map_units
-from rushes.twins.driving import (
+from rushes.tasks.driving.twin.files import write_table
+from rushes.tasks.driving.twin.script import (
     DrivingSettings,
     DrivingUnit,
     egomotion_timestamps,
@@ -22,8 +23,7 @@ from rushes.twins.driving import (
     truth,
     units,
 )
-from rushes.twins.physical_ai_av_writer import PARTS, assemble, egomotion_rows, remove_parts, write_unit
-from rushes.twins.road_files import write_table
+from rushes.tasks.driving.twin.writer import PARTS, assemble, egomotion_rows, remove_parts, write_unit
 
 WIDE, HIGH = 2880, 1620  # of the pattern that moves behind a 1080p window
 GRAINS = ((180, 60.0), (60, 40.0), (20, 28.0), (6, 16.0), (2, 8.0))

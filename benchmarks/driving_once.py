@@ -5,35 +5,35 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rushes.contract import RigContract
-from rushes.prepare.driving.unit import jobs_of, prepare_unit
 from rushes.prepare.stage import Prepared, prepare
-from rushes.sources.physical_ai_av import assign_splits, scan
 from rushes.stages import StageSpec, status, working
 from rushes.storage import LocalHome
+from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.driving.preprocessing import RigPreprocessing
+from rushes.tasks.driving.sources.physical_ai_av.source import assign_splits, scan
 
 
 def prepare_root(
     root: Path,
     workspace: Path,
-    contract: RigContract,
+    preprocessing: RigPreprocessing,
     *,
     workers: int = 0,
     shard_bytes: int = 200_000_000,
     max_quarantine: float = 0.0,
 ) -> Prepared | None:
     """Scan ``root`` and prepare all of it, as a run does; None where that was done before."""
-    spec = StageSpec("prepare", 1, {"contract": contract.model_dump(mode="json")})
+    spec = StageSpec("prepare", 1, {"preprocessing": preprocessing.model_dump(mode="json")})
     if status(spec, workspace).state == "done":  # killed between DONE and its last breath
         return None
-    found = scan(root, contract.setup.cameras)
+    found = scan(root, preprocessing.setup.cameras)
     side_of = assign_splits(found.recordings, "index")
     with working(spec, workspace) as stage:
         prepared = prepare(
-            jobs_of(found.recordings, side_of, stage.folder, contract, shard_bytes=shard_bytes),
+            jobs_of(found.recordings, side_of, stage.folder, preprocessing, shard_bytes=shard_bytes),
             prepare_unit,
             LocalHome(stage.folder),
-            contract,
+            preprocessing,
             splits=side_of.values(),
             skipped=[fault.key for fault in found.skipped],
             faults={fault.key: fault.reason() for fault in found.faults},
@@ -53,11 +53,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--shard-bytes", type=int, default=200_000_000)
     arguments = parser.parse_args()
-    contract = RigContract(setup=arguments.setup, tile_size=arguments.tile)
+    preprocessing = RigPreprocessing(setup=arguments.setup, tile_size=arguments.tile)
     prepare_root(
         arguments.root,
         arguments.workspace,
-        contract,
+        preprocessing,
         workers=arguments.workers,
         shard_bytes=arguments.shard_bytes,
     )

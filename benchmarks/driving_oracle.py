@@ -13,22 +13,22 @@ from pathlib import Path
 import numpy as np
 from report import Figure, at_least, at_most
 
-from rushes.contract import RigContract
 from rushes.media.image import decode_jpeg_luma, letterbox
 from rushes.media.video import decode
 from rushes.records import Member, RigRecording
 from rushes.shards.read import ShardDataset
-from rushes.sources.physical_ai_av import read_camera_times, scan
-from rushes.sources.trajectory import Trajectory, motion
-from rushes.twins.driving import (
+from rushes.tasks.driving.preprocessing import RigPreprocessing
+from rushes.tasks.driving.sources.physical_ai_av.source import read_camera_times, scan
+from rushes.tasks.driving.sources.trajectory import Trajectory, motion
+from rushes.tasks.driving.twin.motion import RoadMotion
+from rushes.tasks.driving.twin.script import (
     DrivingSettings,
     egomotion_timestamps,
     frame_timestamps,
     truth,
     units,
 )
-from rushes.twins.physical_ai_av_writer import egomotion_rows
-from rushes.twins.road_motion import RoadMotion
+from rushes.tasks.driving.twin.writer import egomotion_rows
 
 _LIMITED_TO_FULL = np.clip(np.rint((np.arange(256) - 16.0) * 255 / 219), 0, 255).astype(np.uint8)
 
@@ -61,7 +61,7 @@ def ffmpeg_luma(path: Path, size: tuple[int, int], chain: str) -> Iterator[np.nd
 
 
 def tiles_right(
-    dataset: ShardDataset, recording: RigRecording, contract: RigContract, folder: Path
+    dataset: ShardDataset, recording: RigRecording, preprocessing: RigPreprocessing, folder: Path
 ) -> tuple[int, int]:
     """Stored tiles that look like the frame they should be, more than like any other; and all tiles.
 
@@ -72,20 +72,20 @@ def tiles_right(
     right = total = 0
     for footage in recording.cameras:
         times_s = read_camera_times(footage.times)
-        row, column = contract.setup.place(footage.camera)
+        row, column = preprocessing.setup.place(footage.camera)
         video, frames, source = unpacked(footage.video, folder), np.zeros(0), None
         for _, fields, meta in samples_of(dataset, recording.key):
             shown = meta["cameras"][footage.camera]
             if source is None:
                 source = tuple(shown["source_size"])
-                box = letterbox(source, contract.tile_size)
+                box = letterbox(source, preprocessing.tile_size)
                 width, height = box.content
                 chain = f"scale={width}:{height}:flags=area:out_range=full,format=gray"
                 frames = np.stack(list(ffmpeg_luma(video, box.content, chain))).astype(np.int16)
                 if len(frames) != len(times_s):
                     raise RuntimeError(f"{len(frames)} frames, {len(times_s)} times of {footage.video}")
-            left = column * contract.tile_size[0] + shown["offset"][0]
-            top = row * contract.tile_size[1] + shown["offset"][1]
+            left = column * preprocessing.tile_size[0] + shown["offset"][0]
+            top = row * preprocessing.tile_size[1] + shown["offset"][1]
             for place, since_s in enumerate(shown["times_s"]):
                 luma = decode_jpeg_luma(bytes(fields[f"frame_{place:02d}.jpg"]))
                 tile = luma[top : top + height, left : left + width].astype(np.int16)
@@ -152,19 +152,23 @@ class Errors:
 
 
 def times_right(
-    dataset: ShardDataset, settings: DrivingSettings, contract: RigContract, clip: str, errors: Errors
+    dataset: ShardDataset,
+    settings: DrivingSettings,
+    preprocessing: RigPreprocessing,
+    clip: str,
+    errors: Errors,
 ) -> tuple[int, int]:
     """Pictures that stand at the time they should, by the clocks that the twin was drawn with; and all.
 
     Moment k of the clip is the reference's frame nearest to k steps behind its first one, and every other
     camera's frame nearest to that, found here by comparing with every frame. Labels go into ``errors``.
     """
-    clocks_us = {camera: frame_timestamps(settings, clip, camera) for camera in contract.setup.cameras}
-    reference_us, drive = clocks_us[contract.setup.reference], truth(settings, clip)
+    clocks_us = {camera: frame_timestamps(settings, clip, camera) for camera in preprocessing.setup.cameras}
+    reference_us, drive = clocks_us[preprocessing.setup.reference], truth(settings, clip)
     right = total = 0
     for key, fields, meta in samples_of(dataset, clip):
         first = int(key.rpartition("_w")[2])
-        asked_us = reference_us[0] + (first + np.arange(contract.frames)) * 1e6 / contract.rate_hz
+        asked_us = reference_us[0] + (first + np.arange(preprocessing.frames)) * 1e6 / preprocessing.rate_hz
         chosen_us = reference_us[np.abs(reference_us[:, None] - asked_us).argmin(0)]
         for camera, clock_us in clocks_us.items():
             nearest_us = clock_us[np.abs(clock_us[:, None] - chosen_us).argmin(0)]
@@ -203,28 +207,28 @@ def oracle_figures(
     root: Path,
     dataset: Path,
     settings: DrivingSettings,
-    contract: RigContract,
+    preprocessing: RigPreprocessing,
     folder: Path,
     *,
     clips: int,
     drives: int,
 ) -> list[Figure]:
     """Frames, times and labels of a prepared dataset of full-size pictures, and labels of more drives."""
-    recordings = scan(root, contract.setup.cameras, limit=clips).recordings
+    recordings = scan(root, preprocessing.setup.cameras, limit=clips).recordings
     samples, errors = ShardDataset.open(dataset, recordings[0].split), Errors()
     tiles = planes = times = np.zeros(2, int)
     for recording in recordings:
-        wanted: dict[str, set[int]] = {camera: set() for camera in contract.setup.cameras}
+        wanted: dict[str, set[int]] = {camera: set() for camera in preprocessing.setup.cameras}
         table_of = {one.camera: read_camera_times(one.times) for one in recording.cameras}
         for _, _, meta in samples_of(samples, recording.key):
             for camera, table_s in table_of.items():
                 since_s = np.array(meta["cameras"][camera]["times_s"]) + meta["window_start_s"]
                 wanted[camera] |= set(np.abs(table_s[:, None] - since_s).argmin(0).tolist())
-        tiles = tiles + tiles_right(samples, recording, contract, folder)
+        tiles = tiles + tiles_right(samples, recording, preprocessing, folder)
         planes = planes + planes_right(recording, wanted, folder)
-        times = times + times_right(samples, settings, contract, recording.key, errors)
+        times = times + times_right(samples, settings, preprocessing, recording.key, errors)
     windows = drives_right(drives, errors)
-    setup, worst = contract.setup.name, errors.worst
+    setup, worst = preprocessing.setup.name, errors.worst
     names = {"displacement_m": "displacement", "forward_m": "forward", "left_m": "to the left"}
     figures = [
         at_least(

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from report import Figure, at_least, not_measured
 
-from rushes.contract import RigContract
 from rushes.media.image import letterbox
 from rushes.shards.read import ShardDataset
-from rushes.sources.physical_ai_av import read_camera_times, scan
+from rushes.tasks.driving.preprocessing import RigPreprocessing
+from rushes.tasks.driving.sources.physical_ai_av.source import read_camera_times, scan
 
 HERE = Path(__file__).parent
 WAYS = {
@@ -27,9 +27,11 @@ WAYS = {
 """Way -> package, by what factor we must be ahead, and what it does."""
 
 
-def peer_plan(root: Path, dataset: Path, contract: RigContract, source: tuple[int, int]) -> dict[str, Any]:
+def peer_plan(
+    root: Path, dataset: Path, preprocessing: RigPreprocessing, source: tuple[int, int]
+) -> dict[str, Any]:
     """The frames of the first clip's windows, found again by their times, and where they go."""
-    cameras = contract.setup.cameras
+    cameras = preprocessing.setup.cameras
     recording = scan(root, cameras, limit=1).recordings[0]
     times_of = {one.camera: read_camera_times(one.times) for one in recording.cameras}
     samples = ShardDataset.open(dataset, recording.split)
@@ -45,16 +47,16 @@ def peer_plan(root: Path, dataset: Path, contract: RigContract, source: tuple[in
         for meta in metas
         if meta["recording"] == recording.key
     ]
-    box, (width, height) = letterbox(source, contract.tile_size), contract.tile_size
+    box, (width, height) = letterbox(source, preprocessing.tile_size), preprocessing.tile_size
     return {
         "videos": {one.camera: [str(one.video.archive), one.video.name] for one in recording.cameras},
         "windows": windows,
         "content": box.content,
-        "canvas": contract.picture_size,
+        "canvas": preprocessing.picture_size,
         "places": {
             camera: [
-                contract.setup.place(camera)[1] * width + box.left,
-                contract.setup.place(camera)[0] * height + box.top,
+                preprocessing.setup.place(camera)[1] * width + box.left,
+                preprocessing.setup.place(camera)[0] * height + box.top,
             ]
             for camera in cameras
         },

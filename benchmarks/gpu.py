@@ -27,20 +27,20 @@ from report import Figure, emit
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast, Qwen2_5_VLConfig
 
-from rushes.contract import ClipContract
 from rushes.media.image import encode_jpeg
 from rushes.models import vlm as family
 from rushes.models.chat import END, TURN, USER, VIDEO_PAD, VISION_END, VISION_START
 from rushes.models.tiny import SPECIAL
 from rushes.models.vlm import Vlm
-from rushes.prepare.operations.sample import Sample
 from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter
-from rushes.sources.openpack_tables import load_label_set
+from rushes.tasks.operations.prepare.sample import Sample
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
+from rushes.tasks.operations.sources.openpack.tables import load_label_set
+from rushes.tasks.operations.train import Collator
 from rushes.train.batches import ShardSamples
 from rushes.train.loop import FitResult, LoopSettings, fit
-from rushes.train.operations import Collator
-from rushes.train.vlm import Answering, step
+from rushes.train.phases import Answering, step
 
 CLIPS = 64
 BATCH, ACCUMULATE, RANK, ALPHA, DROPOUT = 2, 8, 16, 32, 0.05
@@ -94,12 +94,12 @@ VISION_TINY = VISION_3B | {
 # --- what is trained -------------------------------------------------------------------------------------
 
 
-def word_tokenizer(contract: ClipContract) -> PreTrainedTokenizerFast:
-    """A tokenizer of words, digits and signs over all text that the contract can produce."""
+def word_tokenizer(preprocessing: ClipPreprocessing) -> PreTrainedTokenizerFast:
+    """A tokenizer of words, digits and signs over all text that the preprocessing can produce."""
     split = pre_tokenizers.Split(Regex(r"\d|\s?[^\W\d_]+|\s?[^\w\s]+|_|\s"), "isolated")
-    turns = (contract.turn(label, label) for label in contract.labels)
+    turns = (preprocessing.turn(label, label) for label in preprocessing.labels)
     parts = [part if isinstance(part, str) else part.text for turn in turns for part in turn.answer]
-    texts = [USER, TURN, contract.question, *parts, *contract.moments()]
+    texts = [USER, TURN, preprocessing.question, *parts, *preprocessing.moments()]
     pieces = dict.fromkeys(piece for text in texts for piece, _ in split.pre_tokenize_str(text))
     backend = Tokenizer(
         models.WordLevel({piece: n for n, piece in enumerate(["<|unk|>", *pieces])}, "<|unk|>")
@@ -111,9 +111,9 @@ def word_tokenizer(contract: ClipContract) -> PreTrainedTokenizerFast:
     )
 
 
-def random_model(contract: ClipContract, text: Mapping[str, Any], vision: Mapping[str, Any]) -> Vlm:
+def random_model(preprocessing: ClipPreprocessing, text: Mapping[str, Any], vision: Mapping[str, Any]) -> Vlm:
     """A Qwen2.5-VL of this shape with random weights and LoRA, in bfloat16 on the GPU where there is one."""
-    words = word_tokenizer(contract)
+    words = word_tokenizer(preprocessing)
     token = words.convert_tokens_to_ids
     ends = {"bos_token_id": None, "eos_token_id": token(END), "pad_token_id": token("<|endoftext|>")}
     config = Qwen2_5_VLConfig(
@@ -129,37 +129,39 @@ def random_model(contract: ClipContract, text: Mapping[str, Any], vision: Mappin
     torch.manual_seed(0)
     with torch.device(device):
         model = AutoModelForImageTextToText.from_config(config, dtype=dtype)
-    return family.adapt(Vlm(model, words, contract), RANK, ALPHA, DROPOUT)
+    return family.adapt(Vlm(model, words, preprocessing), RANK, ALPHA, DROPOUT)
 
 
 # --- what it is trained on -------------------------------------------------------------------------------
 
 
-def noise_clips(contract: ClipContract) -> Iterator[tuple[str, dict[str, bytes]]]:
+def noise_clips(preprocessing: ClipPreprocessing) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Clips with one boundary in the middle, their frames evenly spaced."""
     rng = np.random.default_rng(0)
-    width, height = contract.frame_size
-    times_s = np.linspace(0.0, contract.clip_s, contract.frames, endpoint=False).tolist()
-    middle_s = contract.clip_s / 2
+    width, height = preprocessing.frame_size
+    times_s = np.linspace(0.0, preprocessing.clip_s, preprocessing.frames, endpoint=False).tolist()
+    middle_s = preprocessing.clip_s / 2
     for number in range(CLIPS):
-        first, second, after = (contract.labels[(number + n) % len(contract.labels)] for n in range(3))
+        first, second, after = (
+            preprocessing.labels[(number + n) % len(preprocessing.labels)] for n in range(3)
+        )
         answer = {"operation": first, "start_s": 0.0, "end_s": middle_s, "next": second}
-        segments = [[0.0, middle_s, first], [middle_s, contract.clip_s, second]]
+        segments = [[0.0, middle_s, first], [middle_s, preprocessing.clip_s, second]]
         meta = {"asked_s": middle_s / 2, "frame_times_s": times_s}
         fields = {
             "meta.json": json.dumps(meta).encode(),
             "target.json": json.dumps(answer | {"segments": segments, "after": after}).encode(),
         }
-        for place in range(contract.frames):
+        for place in range(preprocessing.frames):
             coarse = rng.integers(0, 256, (height // 14, width // 14, 3), np.uint8)
             fields[f"frame_{place:02d}.jpg"] = encode_jpeg(coarse.repeat(14, axis=0).repeat(14, axis=1))
         yield f"U0101_S0100_t{number:07d}_window", fields
 
 
-def write_clips(folder: Path, contract: ClipContract) -> ShardDataset:
+def write_clips(folder: Path, preprocessing: ClipPreprocessing) -> ShardDataset:
     """The clips in shards."""
     with ShardWriter(folder, "U0101_S0100") as writer:
-        for key, fields in noise_clips(contract):
+        for key, fields in noise_clips(preprocessing):
             writer.write(key, fields)
         infos = writer.close()
     return ShardDataset([folder / info.name for info in infos], infos)
@@ -213,11 +215,11 @@ def main() -> None:
     size, shape = (
         ((56, 56), (TEXT_TINY, VISION_TINY)) if arguments.tiny else ((336, 336), (TEXT_3B, VISION_3B))
     )
-    contract = ClipContract(labels=labels.labels, label_set=labels.name, frames=8, frame_size=size)
-    vlm = random_model(contract, *shape)
+    preprocessing = ClipPreprocessing(labels=labels.labels, label_set=labels.name, frames=8, frame_size=size)
+    vlm = random_model(preprocessing, *shape)
     where = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     with tempfile.TemporaryDirectory() as temporary:
-        clips = write_clips(Path(temporary) / "shards", contract)
+        clips = write_clips(Path(temporary) / "shards", preprocessing)
         result = train(vlm, clips, steps, (BATCH, ACCUMULATE), Path(temporary) / "training")
         emit(figures(result, vlm, f"{name} on {where}"), arguments.json)
 

@@ -32,9 +32,9 @@ from typing import Any
 from report import Figure, at_least, at_most, emit, not_measured
 from rich.console import Console
 
-from rushes.evaluate.operations.names import HEADLINE, MODEL, TITLES
-from rushes.evaluate.operations.tables import CLIP_COLUMNS, comparison_table
-from rushes.runs.run import METRICS_FILE
+from rushes.runs.stage import METRICS_FILE
+from rushes.tasks.operations.evaluate.names import HEADLINE, MODEL, TITLES
+from rushes.tasks.operations.evaluate.tables import CLIP_COLUMNS, comparison_table
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "operations-twin.yaml"
 RUSHES = Path(sys.executable).with_name("rushes")

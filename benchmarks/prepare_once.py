@@ -7,26 +7,33 @@ from pathlib import Path
 
 import footage
 
-from rushes.contract import ClipContract
-from rushes.prepare.operations.clips import Cutting
-from rushes.prepare.operations.unit import jobs_of, prepare_unit
 from rushes.prepare.stage import prepare
-from rushes.sources.openpack import load_label_set
 from rushes.stages import StageSpec, working
 from rushes.storage import LocalHome
+from rushes.tasks.operations.prepare.clips import Cutting
+from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
+from rushes.tasks.operations.sources.openpack.source import load_label_set
 
 
 def main() -> None:
     video, seconds, sampler, cut, workspace = sys.argv[1:]
-    contract = ClipContract(sampler=sampler, labels=load_label_set("openpack").labels, label_set="openpack")
+    preprocessing = ClipPreprocessing(
+        sampler=sampler, labels=load_label_set("openpack").labels, label_set="openpack"
+    )
     recording = footage.recording(Path(video), float(seconds))
     with working(StageSpec("prepare", 1, {"arguments": sys.argv[2:5]}), Path(workspace)) as stage:
         windowed = ("test",) if cut == "windows" else ()
         jobs = jobs_of(
-            [recording], {recording.key: "test"}, stage.folder, contract, Cutting(), window_splits=windowed
+            [recording],
+            {recording.key: "test"},
+            stage.folder,
+            preprocessing,
+            Cutting(),
+            window_splits=windowed,
         )
         prepared = prepare(
-            jobs, prepare_unit, LocalHome(stage.folder), contract, splits=("test",), faults={}, workers=0
+            jobs, prepare_unit, LocalHome(stage.folder), preprocessing, splits=("test",), faults={}, workers=0
         )
         stage.finish(prepared.summary(), prepared.account.counts)
 

@@ -32,15 +32,15 @@ import av
 import numpy as np
 from report import Figure, at_least, at_most, emit, not_measured
 
-from rushes.contract import SoundContract
-from rushes.prepare.sounds.sample import Sample, labels_of
-from rushes.prepare.sounds.unit import jobs_of, prepare_unit, sizes_of
 from rushes.prepare.stage import prepare
 from rushes.records import SoundRecording
 from rushes.shards.read import ShardDataset
-from rushes.sources.sounds import SoundScan, blocks_of
 from rushes.stages import StageSpec, working
 from rushes.storage import LocalHome
+from rushes.tasks.sounds.prepare.sample import Sample, labels_of
+from rushes.tasks.sounds.prepare.unit import jobs_of, prepare_unit, sizes_of
+from rushes.tasks.sounds.preprocessing import SoundPreprocessing
+from rushes.tasks.sounds.sources.blocks import SoundScan, blocks_of
 
 HERE = Path(__file__).parent
 PARTS = ("spectrograms", "reads", "features")
@@ -94,14 +94,14 @@ def scan_of(folder: Path, count: int, kind: str, rate: int, channels: int) -> So
     return SoundScan(folder, blocks_of(recordings), (), ())
 
 
-def take_features(scan: SoundScan, workspace: Path, contract: SoundContract, workers: int) -> Path:
+def take_features(scan: SoundScan, workspace: Path, preprocessing: SoundPreprocessing, workers: int) -> Path:
     """The stage as a run has it; gives its folder."""
-    with working(StageSpec("features", 1, contract.model_dump(mode="json")), workspace) as stage:
+    with working(StageSpec("features", 1, preprocessing.model_dump(mode="json")), workspace) as stage:
         prepared = prepare(
-            jobs_of(scan.blocks, stage.folder, contract),
+            jobs_of(scan.blocks, stage.folder, preprocessing),
             prepare_unit,
             LocalHome(stage.folder),
-            contract,
+            preprocessing,
             splits=("train", "val"),
             faults={},
             sizes=sizes_of(scan),
@@ -180,12 +180,12 @@ def reads(folder: Path, quick: bool, peer: str | None) -> list[Figure]:
     scan = scan_of(folder / "reads", clips, "wav", 16_000, 1)
     figures = []
     for dtype in ("float32", "float16"):
-        contract = SoundContract(dtype=dtype)
-        place = take_features(scan, folder / f"reads-{dtype}", contract, 0)
+        preprocessing = SoundPreprocessing(dtype=dtype)
+        place = take_features(scan, folder / f"reads-{dtype}", preprocessing, 0)
         dataset = ShardDataset.open(place, "train")
         random_reads(dataset, count // 10)
         rates = [random_reads(dataset, count) for _ in range(rounds)]
-        size = "x".join(map(str, contract.shape))
+        size = "x".join(map(str, preprocessing.shape))
         told = f"random reads/s, {size} {dtype} ({min(rates):.0f}-{max(rates):.0f} in {rounds})"
         figures.append(at_least(told, round(statistics.median(rates)), 20_000))
         if dtype == "float32":
@@ -214,14 +214,14 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def features(folder: Path, quick: bool, peer: str | None) -> list[Figure]:
-    clips, contract, figures, differing = (512 if quick else 2048), SoundContract(), [], 0
+    clips, preprocessing, figures, differing = (512 if quick else 2048), SoundPreprocessing(), [], 0
     for kind, rate, channels in FORMATS:
         name = f"{kind}-{rate}-{channels}"
         scan = scan_of(folder / name, clips, kind, rate, channels)
         made, spent_s, taken_s = [], [], []
         for workers in (1, 2):
             begun_s, started_s = cpu_s(), time.perf_counter()
-            made.append(contents(take_features(scan, folder / f"{name}-{workers}", contract, workers)))
+            made.append(contents(take_features(scan, folder / f"{name}-{workers}", preprocessing, workers)))
             taken_s.append(time.perf_counter() - started_s)
             spent_s.append(cpu_s() - begun_s)
         differing += len(made[0].items() ^ made[1].items())

@@ -16,21 +16,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rushes.contract import ClipContract, RigContract
 from rushes.media.image import encode_jpeg
-from rushes.prepare.driving.unit import jobs_of, prepare_unit
-from rushes.prepare.operations.clips import Cutting, boundary_clips, windows
 from rushes.records import Clip, Media, Recording, Segment
 from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter
-from rushes.sources.physical_ai_av import scan
-from rushes.twins.driving import DrivingSettings, units
-from rushes.twins.physical_ai_av_writer import assemble, remove_parts, write_unit
+from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.driving.preprocessing import RigPreprocessing
+from rushes.tasks.driving.sources.physical_ai_av.source import scan
+from rushes.tasks.driving.twin.script import DrivingSettings, units
+from rushes.tasks.driving.twin.writer import assemble, remove_parts, write_unit
+from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, windows
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
 COLOURS = {"Pick": (200, 40, 40), "Tape": (40, 200, 40), "Press": (40, 40, 200), "Label": (200, 200, 40)}
 UNLABELLED = (128, 128, 128)
 
-CRUCIFORM = RigContract().setup
+CRUCIFORM = RigPreprocessing().setup
 
 MakeClips = Callable[..., ShardDataset]
 MakeDrives = Callable[..., ShardDataset]
@@ -40,8 +41,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
-def clips_contract() -> ClipContract:
-    return ClipContract(frames=4, frame_size=(56, 56), labels=tuple(COLOURS))
+def clips_contract() -> ClipPreprocessing:
+    return ClipPreprocessing(frames=4, frame_size=(56, 56), labels=tuple(COLOURS))
 
 
 @pytest.fixture(scope="session")
@@ -62,9 +63,9 @@ def work() -> Callable[[int, int], Recording]:
     return make
 
 
-def _fields(recording: Recording, clip: Clip, contract: ClipContract) -> dict[str, bytes]:
+def _fields(recording: Recording, clip: Clip, preprocessing: ClipPreprocessing) -> dict[str, bytes]:
     rng = np.random.default_rng([*clip.key.encode()])
-    times_s = np.sort(rng.uniform(0.0, contract.clip_s, contract.frames))
+    times_s = np.sort(rng.uniform(0.0, preprocessing.clip_s, preprocessing.frames))
     times_s[0] = 0.0
     later = [segment.label for segment in recording.segments if segment.start_s >= clip.end_s - 1e-6]
     target = clip.target
@@ -85,7 +86,7 @@ def _fields(recording: Recording, clip: Clip, contract: ClipContract) -> dict[st
         "after": later[0] if later else None,
     }
     fields = {"meta.json": json.dumps(meta).encode(), "target.json": json.dumps(answer).encode()}
-    width, height = contract.frame_size
+    width, height = preprocessing.frame_size
     for number, time_s in enumerate(times_s):
         label = next((segment.label for segment in clip.segments if segment.contains(time_s)), None)
         picture = rng.normal(COLOURS.get(label, UNLABELLED), 20.0, (height, width, 3))
@@ -94,7 +95,7 @@ def _fields(recording: Recording, clip: Clip, contract: ClipContract) -> dict[st
 
 
 @pytest.fixture(scope="session")
-def make_clips(work: Callable, clips_contract: ClipContract) -> MakeClips:
+def make_clips(work: Callable, clips_contract: ClipPreprocessing) -> MakeClips:
     """Cut one session of ``count`` operations, with its timeline if it is asked for, and open the shards."""
 
     def make(folder: Path, seed: int = 1, count: int = 12, timeline: bool = False) -> ShardDataset:
@@ -143,18 +144,18 @@ def road_twin(tmp_path_factory: pytest.TempPathFactory) -> RoadTwin:
 
 
 @pytest.fixture(scope="session")
-def drives_contract() -> RigContract:
+def drives_contract() -> RigPreprocessing:
     """Eight moments in 0.7 s, in tiles of 56x56 of which the pictures fill 56x32."""
-    return RigContract(frames=8, tile_size=(56, 56), signal_size=(32, 18))
+    return RigPreprocessing(frames=8, tile_size=(56, 56), signal_size=(32, 18))
 
 
 @pytest.fixture(scope="session")
-def make_drives(road_twin: RoadTwin, drives_contract: RigContract) -> MakeDrives:
+def make_drives(road_twin: RoadTwin, drives_contract: RigPreprocessing) -> MakeDrives:
     """Prepare the first drive of the twin, and open its shards."""
 
-    def make(folder: Path, contract: RigContract = drives_contract) -> ShardDataset:
-        recording = scan(road_twin.root, contract.setup.cameras).recordings[0]
-        jobs = jobs_of([recording], {recording.key: "train"}, folder, contract, stride=4)
+    def make(folder: Path, preprocessing: RigPreprocessing = drives_contract) -> ShardDataset:
+        recording = scan(road_twin.root, preprocessing.setup.cameras).recordings[0]
+        jobs = jobs_of([recording], {recording.key: "train"}, folder, preprocessing, stride=4)
         receipt = prepare_unit(jobs[recording.key])
         home = folder / "shards" / "train"
         return ShardDataset.of_shards([home / shard["name"] for shard in receipt["shards"]])

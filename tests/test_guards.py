@@ -15,9 +15,8 @@ from pydantic import BaseModel
 
 from rushes.cli import app
 from rushes.recipe import Recipe
-from rushes.recipe_file import load_recipe
-from rushes.runs.tasks import open_run
 from rushes.storage import open_workspace
+from rushes.tasks import load_recipe, open_run
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src" / "rushes").rglob("*.py"))

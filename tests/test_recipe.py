@@ -10,14 +10,20 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from rushes.contract.driving import CameraSetup, Scale
-from rushes.document import MAX_BYTES, MAX_FAULTS
 from rushes.errors import RecipeError
-from rushes.recipe import RECIPES, OperationsRecipe, Recipe
-from rushes.recipe.operations import LabelSetName, SplitName
+from rushes.recipe import Recipe
 from rushes.recipe.sections import Side
-from rushes.recipe_file import load_recipe
-from rushes.sources.openpack_tables import LABEL_SETS, SIDES, SPLITS, load_label_set, split_subjects
+from rushes.recipe_file.document import MAX_BYTES, MAX_FAULTS
+from rushes.tasks import TASKS, load_recipe
+from rushes.tasks.driving.preprocessing import CameraSetup, Scale
+from rushes.tasks.operations.recipe import LabelSetName, OperationsRecipe, SplitName
+from rushes.tasks.operations.sources.openpack.tables import (
+    LABEL_SETS,
+    SIDES,
+    SPLITS,
+    load_label_set,
+    split_subjects,
+)
 
 Load = Callable[..., Recipe]
 
@@ -51,7 +57,7 @@ def sections(*models: type[BaseModel]) -> list[type[BaseModel]]:
     return found
 
 
-SECTIONS = tuple(dict.fromkeys(sections(*RECIPES.values())))
+SECTIONS = tuple(dict.fromkeys(sections(*(task.recipe for task in TASKS.values()))))
 
 
 # --- what holds -------------------------------------------------------------------------------------------

@@ -13,11 +13,10 @@ import pytest
 
 from rushes.campaign.records import Result, Trial
 from rushes.campaign.standing import Board
-from rushes.recipe_file import load_recipe
+from rushes.runs.do import do
 from rushes.runs.run import Run
-from rushes.runs.tasks import open_run
-from rushes.runs.work import do
 from rushes.storage import open_workspace
+from rushes.tasks import load_recipe, open_run
 
 Make = Callable[..., Result]
 

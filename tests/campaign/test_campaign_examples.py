@@ -6,7 +6,10 @@ import doctest
 
 import pytest
 
-from rushes.campaign import contract, contract_values, legacy, standing
+from rushes.campaign import admission as contract
+from rushes.campaign import standing
+from rushes.runs import admission as contract_values
+from rushes.tasks.sounds import earlier_leaderboard as legacy
 
 
 @pytest.mark.parametrize("module", [contract, contract_values, legacy, standing])

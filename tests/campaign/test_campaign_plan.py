@@ -16,9 +16,9 @@ from rich.console import Console
 from rushes.campaign.plan import CampaignPlan, PlannedRun, duration, plan_campaign
 from rushes.campaign.trials import Campaign, open_campaign
 from rushes.runs.run import Run
-from rushes.runs.tasks import open_run
 from rushes.stages import OpenStage
 from rushes.storage import Workspace, open_workspace
+from rushes.tasks import open_run
 
 EARLIER = Path(__file__).parents[2] / "recipes" / "campaigns" / "sleep-earlier.yaml"
 

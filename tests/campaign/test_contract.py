@@ -17,15 +17,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from rushes.campaign.contract import check_run, state_of
-from rushes.campaign.contract_sounds import asked_of, check_reload
-from rushes.campaign.contract_values import Fault, check_losses, figures_of_confusion
-from rushes.models.sound import build, load, save, weights_sha256
-from rushes.predict.sounds.table import logits_array
+from rushes.campaign.admission import check_run, state_of
+from rushes.models.nets import build, load, save, weights_sha256
+from rushes.runs.admission import Fault, check_losses, figures_of_confusion
+from rushes.runs.do import perform
 from rushes.runs.proof import proof
 from rushes.runs.run import Run
-from rushes.runs.work import perform
 from rushes.stages import read_done, write_json
+from rushes.tasks.sounds.admission import asked_of, check_reload
+from rushes.tasks.sounds.predict.table import logits_array
+from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 
 WITHOUT = ("export", "report")
 AFTER = {"train": ("predict", "evaluate"), "predict": ("evaluate",), "evaluate": ()}
@@ -104,7 +105,7 @@ def test_every_file_is_missed_or_found_changed(finished, board, damage):
 def test_a_stage_made_again_to_other_content_is_found(finished, board):
     run = finished.run()
     model = run.folder("train") / "model"
-    save(build(run.recipe.model, run.contract, seed=99), model)
+    save(build(run.recipe.model, run.recipe.preprocessing, seed=99), model)
     sealed(run, "train", weights=weights_sha256(model))
     assert "made from other content" in faults(run, board)[0].message
 
@@ -113,10 +114,10 @@ def test_a_stage_made_again_to_other_content_is_found(finished, board):
 
 JUDGE = """
 import errno, os, resource, sys
-from rushes.campaign.contract import check_run
+from rushes.campaign.admission import check_run
 from rushes.campaign.standing import Board
-from rushes.recipe_file import load_recipe
-from rushes.runs.tasks import open_run
+from rushes.tasks import load_recipe
+from rushes.tasks import open_run
 from rushes.storage import open_workspace
 
 recipe, workspace, refused = sys.argv[1:]
@@ -289,7 +290,7 @@ def test_no_answer_of_a_large_side_is_passed_over(finished):
 
 def check_reload_of(run: Run) -> list[Fault]:
     table = pq.read_table(run.folder("predict") / "predictions.parquet", memory_map=False)
-    return list(check_reload(run, table, logits_array(table, len(run.contract.labels))))
+    return list(check_reload(run, table, logits_array(table, len(run.recipe.preprocessing.labels))))
 
 
 def test_of_a_very_large_side_the_keys_with_the_lowest_hashes_are_asked():
@@ -305,7 +306,7 @@ def test_of_a_very_large_side_the_keys_with_the_lowest_hashes_are_asked():
 def test_weights_changed_with_all_hashes_are_found(finished, board):
     run = finished.run()
     model = run.folder("train") / "model"
-    net = load(model)
+    net = load(model, SoundPreprocessing)
     net.head.bias.data += 0.001
     save(net, model)
     sealed(run, "train", weights=weights_sha256(model))
@@ -359,7 +360,7 @@ def test_a_training_without_a_log_is_found(finished, board):
 def biased(run: Run, biases: list[float]) -> None:
     """A net that hears nothing and says the same of every clip, with all stages after it done."""
     model = run.folder("train") / "model"
-    net = load(model)
+    net = load(model, SoundPreprocessing)
     net.head.weight.data.zero_()
     net.head.bias.data[:] = net.head.bias.data.new_tensor(biases)
     save(net, model)
@@ -373,7 +374,7 @@ def test_a_net_that_says_one_class_has_collapsed(finished, board, place):
     biased(run, [5.0 * (number == place) for number in range(3)])
     found = faults(run, board)
     assert state_of(found) == "collapsed"
-    assert run.contract.labels[place] in found[0].message
+    assert run.recipe.preprocessing.labels[place] in found[0].message
 
 
 def test_what_is_no_better_than_a_trivial_system_has_collapsed(trained, board):

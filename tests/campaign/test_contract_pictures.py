@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from rushes.campaign.contract_pictures import driving_answered, operations_answered
-from rushes.campaign.contract_values import check_keys, contradictions, not_finite
 from rushes.campaign.standing import NOT_TRIVIAL
-from rushes.evaluate.driving.names import SYSTEMS as DRIVING
-from rushes.evaluate.operations.names import SYSTEMS as OPERATIONS
+from rushes.runs.admission import check_keys, contradictions, not_finite
+from rushes.tasks.driving.evaluate.names import SYSTEMS as DRIVING
+from rushes.tasks.driving.predict.table import ANSWERED as OF_DRIVING
+from rushes.tasks.operations.evaluate.names import SYSTEMS as OPERATIONS
+from rushes.tasks.operations.predict.table import ANSWERED as OF_OPERATIONS
 
 
-@pytest.mark.parametrize("answered", [operations_answered, driving_answered])
+@pytest.mark.parametrize("answered", [OF_OPERATIONS, OF_DRIVING])
 def test_every_answer_has_a_truth_in_the_table(answered):
-    columns = answered()
-    assert len(columns.said) == len(columns.truth) >= 4
-    assert {*columns.said, *columns.truth} <= set(columns.schema.names)
+    assert len(answered.said) == len(answered.truth) >= 4
+    assert {*answered.said, *answered.truth} <= set(answered.schema.names)
 
 
 def test_systems_that_are_not_trivial_are_named_as_evaluations_name_them():

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from rushes.campaign.contract import check_run, state_of
+from rushes.campaign.admission import check_run, state_of
 from rushes.campaign.hashing import Hashed, hash_shared, known_faults
 from rushes.engine import LOCAL, UnitStarted
-from rushes.recipe_file import load_recipe
 from rushes.runs.run import Run
-from rushes.runs.tasks import open_run
 from rushes.storage import open_workspace
+from rushes.tasks import load_recipe, open_run
 
 WITHOUT = ("export", "report")
 

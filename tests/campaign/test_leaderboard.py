@@ -16,7 +16,7 @@ from rushes.campaign.leaderboard import (
 from rushes.campaign.logs import negatives
 from rushes.campaign.standing import Board, aggregate, baseline_of, best_of, control_of
 from rushes.errors import StageError
-from rushes.runs.tasks import RUNS
+from rushes.tasks import TASKS
 
 
 def written(path, board, results):
@@ -127,9 +127,9 @@ def test_the_difference_on_the_test_side_is_paired_over_seeds_that_both_have(mak
     assert next(row for row in lower if row["name"] == "b")["test_difference"] == pytest.approx(-0.05)
 
 
-@pytest.mark.parametrize("task", list(RUNS))
+@pytest.mark.parametrize("task", list(TASKS))
 def test_the_columns_of_every_task_are_fixed_and_begin_with_its_metric(task):
-    metric = list(RUNS[task].figures())[2]
+    metric = list(TASKS[task].figures)[2]
     names = [column.name for column in columns(Board("any", task, metric))]
     assert len(names) == len(set(names))
     assert next(name for name in names if name.startswith("val_")) == f"val_{metric}"

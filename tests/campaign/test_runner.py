@@ -28,8 +28,8 @@ from rushes.campaign.trials import open_campaign
 from rushes.cli import app
 from rushes.engine.cluster import import_ray
 from rushes.errors import GateError, StageError
-from rushes.runs.tasks import RUNS
 from rushes.storage import open_workspace
+from rushes.tasks import TASKS
 
 RECIPE = """\
 task: sounds
@@ -219,7 +219,7 @@ def test_a_campaign_goes_through_its_gates(whole):
     assert states(runner) == TRIALS
     assert runner.waiting == {}
     assert runner.unfinished == []
-    assert all(one.figures.keys() == RUNS["sounds"].figures().keys() for one in runner.results.values())
+    assert all(one.figures.keys() == TASKS["sounds"].figures.keys() for one in runner.results.values())
     first, second = runner.verdicts["first"], runner.verdicts["second"]
     assert (first.passed, first.better, first.than) == (True, "good", "few-batch_size8")
     assert len(first.attempts) == 1
@@ -862,4 +862,4 @@ def test_a_campaign_of_a_task_of_pictures(tmp_path, task, recipe, metric):
     assert len(list(job.workspace.glob("train-*"))) == 2
     assert [row["task"] for row in job.rows()] == [task, task]
     assert all(row[f"val_{metric}"] and row["baseline_value"] for row in job.rows())
-    assert all(one.figures.keys() == RUNS[task].figures().keys() for one in runner.results.values())
+    assert all(one.figures.keys() == TASKS[task].figures.keys() for one in runner.results.values())

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from rushes.contract import SoundContract
 from rushes.engine import Unit, map_units
 from rushes.errors import MediaError, RecipeError
 from rushes.media.logmel import BLOCK, LogMel, hz_to_mel, log_mel, mel_bank, mel_to_hz
+from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 
 FRONTS = (
     LogMel(),
@@ -70,17 +70,17 @@ def test_the_numbers_are_those_of_the_definition(front, samples):
 
 
 def test_the_contract_says_the_shape():
-    contract = SoundContract()
-    features = log_mel(sounds(1, contract.samples)[0], contract)
+    preprocessing = SoundPreprocessing()
+    features = log_mel(sounds(1, preprocessing.samples)[0], preprocessing)
     assert (features.shape, features.dtype) == ((64, 501), np.float32)
-    assert features.shape == contract.shape
+    assert features.shape == preprocessing.shape
     assert features.max() == 0.0
 
 
 def test_half_precision_is_told_and_keeps_what_it_promises():
     wave = sounds(4, 80_000)
-    whole = log_mel(wave, SoundContract())
-    half = log_mel(wave, SoundContract(dtype="float16"))
+    whole = log_mel(wave, SoundPreprocessing())
+    half = log_mel(wave, SoundPreprocessing(dtype="float16"))
     assert half.dtype == np.float16
     wrong = np.abs(half.astype(np.float32) - whole)
     assert 0 < wrong.max() <= 0.03125

@@ -1,4 +1,4 @@
-"""A tiny model with its contract, and clips of noise."""
+"""A tiny model with its preprocessing, and clips of noise."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from rushes.contract import ClipContract, Turn
 from rushes.models import vlm as family
 from rushes.models.chat import Encoded
 from rushes.models.pixels import Pictures
 from rushes.models.vlm import Batch, Vlm
+from rushes.recipe.turns import Turn
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
 torch.set_num_threads(1)
 
@@ -23,22 +24,22 @@ MakeBatch = Callable[..., tuple[Batch, list[Encoded]]]
 
 
 @pytest.fixture(scope="session")
-def contract() -> ClipContract:
-    return ClipContract(frames=4, frame_size=(84, 56), labels=LABELS)
+def preprocessing() -> ClipPreprocessing:
+    return ClipPreprocessing(frames=4, frame_size=(84, 56), labels=LABELS)
 
 
 @pytest.fixture(scope="session")
-def shared_vlm(contract: ClipContract) -> Vlm:
+def shared_vlm(preprocessing: ClipPreprocessing) -> Vlm:
     """For tests that change nothing."""
-    vlm = family.load("tiny", contract, seed=3)
+    vlm = family.load("tiny", preprocessing, seed=3)
     vlm.model.eval()
     return vlm
 
 
 @pytest.fixture
-def vlm(contract: ClipContract) -> Vlm:
+def vlm(preprocessing: ClipPreprocessing) -> Vlm:
     """For tests that change it."""
-    return family.load("tiny", contract, seed=3)
+    return family.load("tiny", preprocessing, seed=3)
 
 
 @pytest.fixture(scope="session")
@@ -52,12 +53,12 @@ def noise() -> Callable[..., np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def turns(contract: ClipContract) -> list[Asked]:
+def turns(preprocessing: ClipPreprocessing) -> list[Asked]:
     """Three questions with answers: one behind the first pair of frames, two behind the second."""
     return [
-        (0, contract.turn("Pick", "Tape")),
-        (1, contract.turn("Tape", None)),
-        (1, contract.turn("Press", "Pick")),
+        (0, preprocessing.turn("Pick", "Tape")),
+        (1, preprocessing.turn("Tape", None)),
+        (1, preprocessing.turn("Press", "Pick")),
     ]
 
 

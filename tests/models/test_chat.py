@@ -15,7 +15,9 @@ BIG = (2, 8, 8)  # 4x4 tokens a picture
 @pytest.fixture(scope="module")
 def plain(shared_vlm) -> Vlm:
     """The same model without time marks."""
-    return replace(shared_vlm, contract=shared_vlm.contract.model_copy(update={"time_marks": False}))
+    return replace(
+        shared_vlm, preprocessing=shared_vlm.preprocessing.model_copy(update={"time_marks": False})
+    )
 
 
 def library_positions(vlm, ids, grid, seconds):

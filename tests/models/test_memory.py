@@ -6,17 +6,17 @@ import pytest
 import torch
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from rushes.contract import ClipContract
 from rushes.errors import ModelError
 from rushes.models import vlm as family
 from rushes.models.memory import GIB, NF4_BYTES, RELEASED, Sizes, Tower, estimate_training, lengths
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
 THREE = "Qwen/Qwen2.5-VL-3B-Instruct"
 
 
 @pytest.fixture(scope="module")
-def words() -> ClipContract:
-    return ClipContract(labels=("Picking", "Relocate Item Label", "Assemble Box"))
+def words() -> ClipPreprocessing:
+    return ClipPreprocessing(labels=("Picking", "Relocate Item Label", "Assemble Box"))
 
 
 def items(*arguments, **changes):
@@ -64,11 +64,11 @@ def test_sizes_count_exactly_the_parameters_of_any_configuration():
         assert Sizes.of(config.to_dict()).parameters == sum(p.numel() for p in model.parameters())
 
 
-def test_tiny_and_a_folder_have_the_same_sizes(contract, vlm, tmp_path):
+def test_tiny_and_a_folder_have_the_same_sizes(preprocessing, vlm, tmp_path):
     family.save(vlm, tmp_path)
-    by_name = estimate_training("tiny", contract, 2, None, False)
+    by_name = estimate_training("tiny", preprocessing, 2, None, False)
     assert by_name.parameters == by_name.trained == sum(p.numel() for p in vlm.model.parameters())
-    assert estimate_training(str(tmp_path), contract, 2, None, False).parameters == by_name.parameters
+    assert estimate_training(str(tmp_path), preprocessing, 2, None, False).parameters == by_name.parameters
 
 
 def test_published_configurations_are_flat(tmp_path, words):
@@ -167,12 +167,12 @@ def test_what_a_layer_with_lora_keeps_is_what_autograd_saves(vlm, make_batch, tu
 
 
 @pytest.mark.parametrize("marked", [True, False])
-def test_tokens_of_the_estimate_are_those_of_a_real_batch(contract, vlm, make_batch, marked):
+def test_tokens_of_the_estimate_are_those_of_a_real_batch(preprocessing, vlm, make_batch, marked):
     """A question behind every pair of frames."""
-    contract = contract.model_copy(update={"time_marks": marked})
-    turns = [(pair, contract.turn("Label", "Label")) for pair in (0, 1)]
-    batch, clips = make_batch(replace(vlm, contract=contract), [turns])
-    tokens, scored, patches = lengths(contract, lambda text: len(vlm.tokenizer.encode(text)))
+    preprocessing = preprocessing.model_copy(update={"time_marks": marked})
+    turns = [(pair, preprocessing.turn("Label", "Label")) for pair in (0, 1)]
+    batch, clips = make_batch(replace(vlm, preprocessing=preprocessing), [turns])
+    tokens, scored, patches = lengths(preprocessing, lambda text: len(vlm.tokenizer.encode(text)))
     assert tokens == len(clips[0].ids)
     assert scored == clips[0].taught.sum()
     assert patches == len(batch["patches"])

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from rushes.contract import Turn
 from rushes.models import vlm as family
 from rushes.models.pixels import Pictures, patchify
 from rushes.models.scoring import Continuation, stretch
+from rushes.recipe.turns import Turn
 
 OPEN, NEXT = '{"operation": "', '", "next": "'
 WORDS = ("Pick", "Tape", "Label", "Press")  # one token each
@@ -19,7 +19,7 @@ def times(number):
 def clip(vlm, noise, number, *answer, pair=None):
     """One of three clips of unlike length, an answer begun behind a pair, by default the last one."""
     shown = Pictures.of([noise(2 * number + 2, 56, 84, number)])
-    turn = Turn(vlm.contract.question, answer)
+    turn = Turn(vlm.preprocessing.question, answer)
     asked = number if pair is None else pair
     return vlm.chat().encode(shown.view, times(number), [(asked, turn)]), shown
 
@@ -100,7 +100,7 @@ def test_questions_behind_every_pair_are_as_if_asked_alone(shared_vlm, noise):
     clips = [chat.encode(grid, times(number), []) for number, grid in enumerate(grids)]
     batch = family.collate(clips, pictures, shared_vlm.tokenizer.pad_token_id)
     state = Continuation.of(shared_vlm, batch, [len(encoded.ids) for encoded in clips])
-    asking, _ = chat.turn(Turn(shared_vlm.contract.question, (OPEN,)))
+    asking, _ = chat.turn(Turn(shared_vlm.preprocessing.question, (OPEN,)))
     asked = [(row, min(pair, row)) for row in range(3) for pair in range(3)]
     ways = state.branch(3, [prompts[row].ends[pair] for row, pair in asked])
     ways.read([asking] * 9, [prompts[row].after(pair) + np.arange(len(asking)) for row, pair in asked])
@@ -117,7 +117,7 @@ def test_questions_behind_every_pair_are_as_if_asked_alone(shared_vlm, noise):
 
 def test_a_branch_that_sees_less_is_a_shorter_clip(shared_vlm, noise):
     """What a question behind a pair hears is what it would hear if the clip ended there."""
-    chat, turn = shared_vlm.chat(), Turn(shared_vlm.contract.question, (OPEN,))
+    chat, turn = shared_vlm.chat(), Turn(shared_vlm.preprocessing.question, (OPEN,))
     patches, grid = patchify(noise(6, 56, 84))
     times_s, per_pair = times(2), len(patches) // grid[0]
     whole = chat.encode(grid, times_s, [])

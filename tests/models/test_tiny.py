@@ -5,16 +5,16 @@ import pytest
 import torch
 from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
 
-from rushes.contract import ClipContract
 from rushes.models import tiny
 from rushes.models import vlm as family
 from rushes.models.chat import TURN, USER
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
 
-def test_every_piece_of_the_contract_is_one_token(contract):
-    words = tiny.tokenizer(contract)
-    pieces = [piece for piece in dict.fromkeys(contract.texts()) if piece]
-    assert {*contract.labels, *contract.moments(), contract.question} < set(pieces)
+def test_every_piece_of_the_contract_is_one_token(preprocessing):
+    words = tiny.tokenizer(preprocessing)
+    pieces = [piece for piece in dict.fromkeys(preprocessing.texts()) if piece]
+    assert {*preprocessing.labels, *preprocessing.moments(), preprocessing.question} < set(pieces)
     for piece in pieces:
         assert len(words.encode(piece)) == 1, piece
         assert words.decode(words.encode(piece)) == piece
@@ -23,10 +23,18 @@ def test_every_piece_of_the_contract_is_one_token(contract):
     assert len(words.encode(TURN)) <= 4
 
 
-def test_any_text_comes_back(contract):
-    words = tiny.tokenizer(contract)
+def test_any_text_comes_back(preprocessing):
+    words = tiny.tokenizer(preprocessing)
     rng = np.random.default_rng(0)
-    letters = [*string.ascii_letters, *string.digits, *string.punctuation, " ", "\n", *contract.labels, USER]
+    letters = [
+        *string.ascii_letters,
+        *string.digits,
+        *string.punctuation,
+        " ",
+        "\n",
+        *preprocessing.labels,
+        USER,
+    ]
     for _ in range(300):
         text = "".join(rng.choice(letters, rng.integers(1, 40)))
         assert words.decode(words.encode(text)) == text
@@ -40,24 +48,24 @@ def test_parameters_are_few_and_of_the_real_architecture(shared_vlm):
     assert model.lm_head.weight is model.get_input_embeddings().weight
 
 
-def test_the_seed_decides_and_nothing_else(contract):
+def test_the_seed_decides_and_nothing_else(preprocessing):
     before = torch.get_rng_state()
-    first, again, other = (tiny.build(contract, seed)[0].state_dict() for seed in (5, 5, 6))
+    first, again, other = (tiny.build(preprocessing, seed)[0].state_dict() for seed in (5, 5, 6))
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not any(torch.equal(first[name], other[name]) for name in first if name.endswith("proj.weight"))
 
 
-def test_near_moments_are_near_vectors(contract):
-    model, words = tiny.build(contract, seed=0)
-    ids = words.convert_tokens_to_ids(list(contract.moments()))
+def test_near_moments_are_near_vectors(preprocessing):
+    model, words = tiny.build(preprocessing, seed=0)
+    ids = words.convert_tokens_to_ids(list(preprocessing.moments()))
     vectors = model.get_input_embeddings().weight.detach()[ids]
     distances = torch.cdist(vectors, vectors)
     assert distances[0, 1:].argmin() == 0
     assert set(distances[20].argsort()[1:3].tolist()) == {19, 21}
 
 
-def test_a_saved_model_is_an_ordinary_checkpoint(contract, vlm, tmp_path, make_batch, turns):
+def test_a_saved_model_is_an_ordinary_checkpoint(preprocessing, vlm, tmp_path, make_batch, turns):
     family.save(vlm, tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "preprocessing.json"} <= names
@@ -65,8 +73,8 @@ def test_a_saved_model_is_an_ordinary_checkpoint(contract, vlm, tmp_path, make_b
     batch, _ = make_batch(vlm, [turns])
     with torch.inference_mode():
         expected = family.forward(vlm, batch)[0]
-        assert torch.equal(family.forward(family.restore(tmp_path), batch)[0], expected)
-        assert torch.equal(family.forward(family.load(str(tmp_path), contract), batch)[0], expected)
+        assert torch.equal(family.forward(family.restore(tmp_path, ClipPreprocessing), batch)[0], expected)
+        assert torch.equal(family.forward(family.load(str(tmp_path), preprocessing), batch)[0], expected)
         by_hand = Qwen2_5_VLForConditionalGeneration.from_pretrained(tmp_path)
         ordinary = by_hand(
             input_ids=batch["ids"],
@@ -82,9 +90,9 @@ def test_a_saved_model_is_an_ordinary_checkpoint(contract, vlm, tmp_path, make_b
 
 
 def test_labels_may_hold_each_other():
-    contract = ClipContract(labels=("Label", "Attach Label", "Attach", "Box", "Attach Box Label"))
-    words = tiny.tokenizer(contract)
-    assert all(len(words.encode(label)) == 1 for label in contract.labels)
+    preprocessing = ClipPreprocessing(labels=("Label", "Attach Label", "Attach", "Box", "Attach Box Label"))
+    words = tiny.tokenizer(preprocessing)
+    assert all(len(words.encode(label)) == 1 for label in preprocessing.labels)
 
 
 @pytest.mark.parametrize("text", ["<|im_end|>", "<|endoftext|>"])

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from rushes.contract import RigContract
 from rushes.errors import ModelError
 from rushes.models import vision
 from rushes.models import vlm as family
 from rushes.models.chat import USER, VIDEO_PAD, VISION_END, VISION_START
 from rushes.models.pixels import Pictures, patchify
 from rushes.models.vlm import Vlm
+from rushes.tasks.driving.preprocessing import RigPreprocessing
 
 SETUP = {
     "name": "three",
@@ -32,8 +32,8 @@ TARGET = {
 @pytest.fixture(scope="module")
 def rig() -> Vlm:
     """A tiny model of four moments seen by three cameras."""
-    contract = RigContract(setup=SETUP, layout="separate", frames=4, tile_size=(84, 56))
-    vlm = family.load("tiny", contract, seed=3)
+    preprocessing = RigPreprocessing(setup=SETUP, layout="separate", frames=4, tile_size=(84, 56))
+    vlm = family.load("tiny", preprocessing, seed=3)
     vlm.model.eval()
     return vlm
 
@@ -46,7 +46,7 @@ def views(noise) -> list[np.ndarray]:
 @pytest.fixture
 def asked(rig):
     """A question behind each of the two pairs."""
-    turn = rig.contract.turn(*rig.contract.values(TARGET))
+    turn = rig.preprocessing.turn(*rig.preprocessing.values(TARGET))
     return [(0, turn), (1, turn)]
 
 
@@ -116,7 +116,7 @@ def test_views_as_one_are_the_videos_of_each(rig, views):
 
 
 def test_every_picture_stands_behind_its_name_and_every_pair_behind_its_times(rig):
-    chat, names = rig.chat(), rig.contract.setup.cameras
+    chat, names = rig.chat(), rig.preprocessing.setup.cameras
     prompt = chat.prompt((2, 4, 6), TIMES)
     start, pad, end = (chat.tokens(text)[0] for text in (VISION_START, VIDEO_PAD, VISION_END))
     expected, ends = chat.tokens(USER), []

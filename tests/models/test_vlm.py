@@ -6,11 +6,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from rushes.contract import Turn
 from rushes.errors import ModelError
 from rushes.models import vlm as family
 from rushes.models.memory import RELEASED
 from rushes.models.vlm import Vlm
+from rushes.recipe.turns import Turn
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
 SEVEN = ("q", "k", "v", "o", "gate", "up", "down")
 
@@ -34,9 +35,9 @@ def base(vlm, tmp_path):
 
 
 @pytest.fixture
-def adapted(base, contract):
+def adapted(base, preprocessing):
     """A model with LoRA that has learnt something."""
-    vlm = family.adapt(family.load(str(base), contract), rank=4, alpha=8, dropout=0.1)
+    vlm = family.adapt(family.load(str(base), preprocessing), rank=4, alpha=8, dropout=0.1)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, weight in vlm.model.named_parameters():
@@ -89,8 +90,8 @@ def test_kept_positions_are_those_of_all_logits(shared_vlm, make_batch, turns):
     torch.testing.assert_close(last, everything[:, -2:], atol=1e-5, rtol=0)
 
 
-def test_a_batch_without_anything_taught_costs_nothing(shared_vlm, make_batch, contract):
-    batch, _ = make_batch(shared_vlm, [[(1, Turn(contract.question))]])
+def test_a_batch_without_anything_taught_costs_nothing(shared_vlm, make_batch, preprocessing):
+    batch, _ = make_batch(shared_vlm, [[(1, Turn(preprocessing.question))]])
     loss_sum, weight = family.loss(shared_vlm, batch)
     assert (loss_sum.item(), weight.item()) == (0.0, 0)
 
@@ -99,8 +100,8 @@ def test_a_batch_without_anything_taught_costs_nothing(shared_vlm, make_batch, c
 
 
 @pytest.mark.parametrize("name", ["Qwen/Qwen2.5-VL-2B", "Qwen/Qwen2.5-VL-2B-Instruct", "qwen2.5-vl"])
-def test_a_name_that_was_never_released_is_refused(name, contract):
-    for asked in (lambda: family.check_name(name), lambda: family.load(name, contract)):
+def test_a_name_that_was_never_released_is_refused(name, preprocessing):
+    for asked in (lambda: family.check_name(name), lambda: family.load(name, preprocessing)):
         with pytest.raises(ModelError, match="was ever released") as caught:
             asked()
         assert re.search(r"Qwen/Qwen2\.5-VL-(3|7|32|72)B-Instruct", caught.value.cure)
@@ -112,9 +113,9 @@ def test_other_names_are_left_to_the_hub(name):
     family.check_name(name)
 
 
-def test_a_folder_may_have_any_name(base, contract, tmp_path):
+def test_a_folder_may_have_any_name(base, preprocessing, tmp_path):
     folder = base.rename(tmp_path / "Qwen2.5-VL-2B")
-    assert family.load(str(folder), contract).model is not None
+    assert family.load(str(folder), preprocessing).model is not None
 
 
 def break_nothing_there(folder):
@@ -162,26 +163,26 @@ BROKEN = [value for name, value in list(globals().items()) if name.startswith("b
 
 
 @pytest.mark.parametrize("damage", BROKEN, ids=lambda damage: damage.__name__)
-def test_a_broken_folder_is_refused(base, contract, damage):
+def test_a_broken_folder_is_refused(base, preprocessing, damage):
     """A tensor that is not there must not be drawn at random instead."""
     damage(base)
     with pytest.raises(ModelError) as caught:
-        family.load(str(base), contract)
+        family.load(str(base), preprocessing)
     assert caught.value.cure
 
 
-def test_a_pickle_is_not_read(base, contract):
+def test_a_pickle_is_not_read(base, preprocessing):
     weights = load_file(base / "model.safetensors")
     (base / "model.safetensors").unlink()
     torch.save(weights, base / "pytorch_model.bin")
     with pytest.raises(ModelError):
-        family.load(str(base), contract)
+        family.load(str(base), preprocessing)
 
 
-def test_another_architecture_is_refused_before_it_is_built(base, contract):
+def test_another_architecture_is_refused_before_it_is_built(base, preprocessing):
     break_architecture(base)
     with pytest.raises(ModelError, match="it is a bert"):
-        family.load(str(base), contract)
+        family.load(str(base), preprocessing)
 
 
 # LoRA
@@ -199,8 +200,8 @@ def test_lora_is_on_the_language_model_alone(vlm, adapted):
     assert trained == {name for name, _ in adapted.model.named_parameters() if ".lora_" in name}
 
 
-def test_training_lora_leaves_the_base_alone(base, contract, make_batch, turns):
-    vlm = family.adapt(family.load(str(base), contract), rank=4, alpha=8, dropout=0.0)
+def test_training_lora_leaves_the_base_alone(base, preprocessing, make_batch, turns):
+    vlm = family.adapt(family.load(str(base), preprocessing), rank=4, alpha=8, dropout=0.0)
     batch, _ = make_batch(vlm, [turns])
     before = {name: weight.clone() for name, weight in vlm.model.named_parameters()}
     loss_sum, _ = family.loss(vlm, batch)
@@ -210,19 +211,19 @@ def test_training_lora_leaves_the_base_alone(base, contract, make_batch, turns):
     assert changed == {name for name in before if "lora_B" in name}  # B starts at zero, so A has no gradient
 
 
-def test_an_adapter_comes_back(adapted, base, contract, tmp_path, make_batch, turns):
+def test_an_adapter_comes_back(adapted, base, preprocessing, tmp_path, make_batch, turns):
     batch, _ = make_batch(adapted, [turns])
     expected = logits_of(adapted, batch)
-    assert not torch.allclose(expected, logits_of(family.load(str(base), contract), batch), atol=1e-3)
+    assert not torch.allclose(expected, logits_of(family.load(str(base), preprocessing), batch), atol=1e-3)
     folder = tmp_path / "model"
     family.save(adapted, folder)
     assert not (folder / "model.safetensors").exists()
-    restored = family.restore(folder)
-    assert restored.contract == contract
+    restored = family.restore(folder, ClipPreprocessing)
+    assert restored.preprocessing == preprocessing
     assert torch.equal(logits_of(restored, batch), expected)
 
 
-def test_three_billion_parameters_and_their_lora(contract, shared_vlm):
+def test_three_billion_parameters_and_their_lora(preprocessing, shared_vlm):
     """Exact sizes of the released 3B checkpoint, without its weights."""
     layers, hidden, mlp, heads, key_value, vocabulary, tied, vision_mlp = RELEASED["3B"]
     config = Qwen2_5_VLConfig(
@@ -246,7 +247,7 @@ def test_three_billion_parameters_and_their_lora(contract, shared_vlm):
     with torch.device("meta"):
         model = Qwen2_5_VLForConditionalGeneration(config)
     assert sum(weight.numel() for weight in model.parameters()) / 1e6 == pytest.approx(3754.6, abs=0.05)
-    adapted = family.adapt(Vlm(model, shared_vlm.tokenizer, contract), rank=16, alpha=32, dropout=0.05)
+    adapted = family.adapt(Vlm(model, shared_vlm.tokenizer, preprocessing), rank=16, alpha=32, dropout=0.05)
     trained = sum(weight.numel() for weight in adapted.model.parameters() if weight.requires_grad)
     assert trained == 29_933_568
 
@@ -255,11 +256,11 @@ def test_three_billion_parameters_and_their_lora(contract, shared_vlm):
 
 
 def no_contract(folder):
-    (folder / family.CONTRACT_FILE).unlink()
+    (folder / family.PREPROCESSING_FILE).unlink()
 
 
 def broken_contract(folder):
-    (folder / family.CONTRACT_FILE).write_text('{"frames": 3}')
+    (folder / family.PREPROCESSING_FILE).write_text('{"frames": 3}')
 
 
 def broken_card(folder):
@@ -307,7 +308,7 @@ def test_a_wrong_folder_is_not_restored(adapted, tmp_path, damage):
     family.save(adapted, tmp_path / "model")
     damage(tmp_path / "model")
     with pytest.raises(ModelError) as caught:
-        family.restore(tmp_path / "model")
+        family.restore(tmp_path / "model", ClipPreprocessing)
     assert caught.value.cure
 
 
@@ -315,7 +316,7 @@ def test_an_adapter_without_its_base_is_not_restored(adapted, base, tmp_path):
     family.save(adapted, tmp_path / "model")
     base.rename(tmp_path / "elsewhere")
     with pytest.raises(ModelError) as caught:
-        family.restore(tmp_path / "model")
+        family.restore(tmp_path / "model", ClipPreprocessing)
     assert str(base) in str(caught.value)
 
 
@@ -331,9 +332,9 @@ def test_weights_have_one_checksum(vlm, tmp_path):
     assert family.weights_sha256(tmp_path / "b") != sums[0]
 
 
-def test_four_bit_is_for_the_language_layers_alone(base, contract):
+def test_four_bit_is_for_the_language_layers_alone(base, preprocessing):
     quantised = pytest.importorskip("bitsandbytes").nn.Linear4bit
-    vlm = family.load(str(base), contract, nf4=True)
+    vlm = family.load(str(base), preprocessing, nf4=True)
     names = {name for name, module in vlm.model.named_modules() if isinstance(module, quantised)}
     assert len(names) == 7 * len(vlm.base.model.language_model.layers)
     assert all("language_model" in name and "visual" not in name for name in names)

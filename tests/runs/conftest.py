@@ -15,10 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from rushes.cli import app
-from rushes.recipe_file import load_recipe
 from rushes.runs.run import Run
-from rushes.runs.tasks import open_run
 from rushes.storage import open_workspace
+from rushes.tasks import load_recipe, open_run
 
 RECIPE = """\
 name: tiny

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from rushes.engine.cluster import connected, import_ray
-from rushes.predict.operations.table import SCHEMA
 from rushes.predict.table import FILE, read_predictions
+from rushes.tasks.operations.predict.table import SCHEMA
 
 COMPARE = ("--set", "evaluate.compare=[untrained, no_vision, shuffled]")
 STORE_BYTES = 80 << 20

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from rushes.recipe_file import load_recipe
 from rushes.runs.run import Run
-from rushes.runs.tasks import open_run
 from rushes.shards.manifest import load_manifest
 from rushes.storage import open_workspace
 from rushes.storage.remote import Remote
+from rushes.tasks import load_recipe, open_run
 
 FRONT, LEFT, TELE = "camera_front_wide_120fov", "camera_rear_left_70fov", "camera_rear_tele_30fov"
 RECIPES = {

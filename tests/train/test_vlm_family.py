@@ -5,15 +5,16 @@ import numpy as np
 import pytest
 import torch
 
-from rushes.contract import Turn, Value
 from rushes.errors import StageError
 from rushes.models import vlm as family
-from rushes.prepare.operations.sample import Sample
-from rushes.recipe.operations import ClipPhase, TrainOnClips
+from rushes.recipe.turns import Turn, Value
+from rushes.tasks.operations.prepare.sample import Sample
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
+from rushes.tasks.operations.recipe import ClipPhase, TrainOnClips
+from rushes.tasks.operations.train import Collator, clip_turns, frame_turn, random_frame
 from rushes.train.augment import augment
 from rushes.train.batches import ShardSamples
-from rushes.train.operations import Collator, clip_turns, frame_turn, random_frame
-from rushes.train.vlm import Answering, step, train
+from rushes.train.phases import Answering, step, train
 
 torch.set_num_threads(1)
 
@@ -190,8 +191,8 @@ def fit(vlm, clips, asked, folder, signature, **options):
     return train(vlm, ShardSamples(clips, Sample.of), collator_of, asked, folder, signature, **options)
 
 
-def trained(clips, contract, folder, asked=None, on_event=lambda event: None):
-    vlm = family.load("tiny", contract, seed=1)
+def trained(clips, preprocessing, folder, asked=None, on_event=lambda event: None):
+    vlm = family.load("tiny", preprocessing, seed=1)
     results = fit(vlm, clips, asked or settings(), folder, "abc", on_event=on_event)
     return vlm.model.state_dict(), results
 
@@ -238,8 +239,8 @@ def test_every_weight_learns(whole, clips_contract):
 
 
 def test_what_was_trained_is_restored(whole, clips_contract):
-    restored = family.restore(whole[0] / "model")
-    assert restored.contract == clips_contract
+    restored = family.restore(whole[0] / "model", ClipPreprocessing)
+    assert restored.preprocessing == clips_contract
     weights = restored.model.state_dict()
     assert all(torch.equal(weights[name], whole[1][name]) for name in weights)
 

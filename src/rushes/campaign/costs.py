@@ -8,18 +8,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from rushes.campaign.tasks import TASKS
 from rushes.errors import StageError
 from rushes.runs.run import Run
+from rushes.runs.stage import Stage
+from rushes.runs.task import Task
 from rushes.stages import StageSpec, read_done, spec_of_folder
-
-OF_CLIPS = ("twin", "features", "logits", "predict")
-BACKWARD = 3
-"""Training costs a pass forward, and twice that backward."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class Estimate:
     """Estimated length of a stage.
 
     Attributes:
@@ -43,24 +40,24 @@ class Rates:
     seconds: Mapping[str, tuple[float, ...]]
     clips: Mapping[str, Mapping[str, int]]
 
-    def of(self, run: Run, name: str) -> Cost:
+    def of(self, run: Run, name: str) -> Estimate:
         """The estimate for a stage of a run that is to do."""
-        kind, spec, task = run.specs[name].name, run.specs[name], TASKS[run.recipe.task]
-        dataset = run.specs[run.dataset]
-        clips = self.clips.get(dataset.signature) or task.drawn(run)
-        work = _work(spec, clips, dataset)
+        stage, spec, dataset = run.stages[name], run.specs[name], run.specs[run.dataset]
+        clips = self.clips.get(dataset.signature) or run.task.drawn(run.recipe)
+        work = _work(stage, spec, clips, dataset)
         if work is None:
-            return Cost(None, "unknown")
-        if known := self.seconds.get(kind):
-            return Cost(work * median(known), f"{len(known)} finished")
-        if name in task.assumed:
-            return Cost(work * task.assumed[name], "assumed")
-        return Cost(None, "unknown")
+            return Estimate(None, "unknown")
+        if known := self.seconds.get(spec.name):
+            return Estimate(work * median(known), f"{len(known)} finished")
+        if stage.cost.assumed_s is not None:
+            return Estimate(work * stage.cost.assumed_s, "assumed")
+        return Estimate(None, "unknown")
 
 
-def read_rates(workspace: Path) -> Rates:
-    """What the finished stages of a workspace tell; unreadable ones tell nothing."""
-    finished = list(_finished(workspace))
+def read_rates(workspace: Path, task: Task[Any]) -> Rates:
+    """What the finished stages of a task in a workspace tell; unreadable ones tell nothing."""
+    kinds = {stage.kind: stage for stage in task.stages}
+    finished = [one for one in _finished(workspace) if one[0].recipe.get("task") == task.name]
     specs = {spec.signature: spec for spec, _ in finished}
     clips = {
         spec.signature: samples
@@ -70,7 +67,7 @@ def read_rates(workspace: Path) -> Rates:
     seconds: dict[str, list[float]] = {}
     for spec, done in finished:
         dataset = next((specs[s] for k, s in spec.inputs.items() if s in clips and s in specs), spec)
-        work = _work(spec, clips.get(dataset.signature), dataset)
+        work = _work(kinds[spec.name], spec, clips.get(dataset.signature), dataset)
         if work:
             seconds.setdefault(spec.name, []).append(float(done["seconds"]) / work)
     return Rates({kind: tuple(values) for kind, values in seconds.items()}, clips)
@@ -86,28 +83,8 @@ def _finished(workspace: Path) -> Iterator[tuple[StageSpec, dict[str, Any]]]:
             yield spec, done
 
 
-def _work(spec: StageSpec, clips: Mapping[str, int] | None, dataset: StageSpec) -> float | None:
-    """What there is to do in a stage, in units of its kind; None where that cannot be told."""
-    part = spec.recipe
-    if spec.name == "train" and "net" in part["model"]:
-        if clips is None:
-            return None
-        return BACKWARD * part["train"]["epochs"] * clips.get("train", 0) * float(_macs(part, dataset))
-    if spec.name == "train":
-        phases = part["train"].get("phases", ())
-        return float(sum(one["steps"] * one["batch_size"] * one["accumulate"] for one in phases))
-    if spec.name in OF_CLIPS:
-        side = {"predict": part.get("split"), "logits": "train"}.get(spec.name)
-        if clips is None:
-            return None
-        return float(sum(clips.values()) if side is None else clips.get(side, 0))
-    return 1.0
-
-
-def _macs(part: Mapping[str, Any], dataset: StageSpec) -> int:
-    """Multiplications of the net for one clip."""
-    from rushes.contract import SoundContract
-    from rushes.models.sound_cost import macs
-    from rushes.recipe.sounds import SoundModel
-
-    return macs(SoundModel(**part["model"]), SoundContract(**dataset.recipe["preprocessing"]))
+def _work(stage: Stage, spec: StageSpec, clips: Mapping[str, int] | None, dataset: StageSpec) -> float | None:
+    """How much there is to do in a stage; None where that cannot be told."""
+    if stage.cost.amount is None:
+        return 1.0
+    return None if clips is None else float(stage.cost.amount(spec.recipe, clips, dataset.recipe))

@@ -15,14 +15,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rushes.campaign.folder import stamp_of_stage
-from rushes.campaign.work import FOR_PUPILS, WITH_UNITS
 from rushes.engine import Engine, Event, Unit, map_units
 from rushes.runs.job import RunJob
-from rushes.runs.run import Run, StageName
+from rushes.runs.run import Run
+from rushes.runs.stage import StageName
 from rushes.runs.verify import Fault, faults_of
-
-SHARED: tuple[StageName, ...] = (*WITH_UNITS, *FOR_PUPILS)
-"""Stages that are done before any run goes on alone, see `work.do_shared`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ def hash_shared(
         Name of the folder -> what was found. A stage that could not be hashed is left out: whoever judges
         tries again, and says what the machine refuses.
     """
-    asked = [(run.folder(name).name, run, name) for run in runs for name in SHARED if name in run.specs]
+    asked = [(run.folder(name).name, run, name) for run in runs for name in _shared(run)]
     count = Counter(folder for folder, _, _ in asked)
     jobs = {folder: (RunJob.of(run), name) for folder, run, name in asked if count[folder] > 1}
     units = [Unit(folder, job) for folder, job in jobs.items()]
@@ -72,9 +69,14 @@ def _hash(job: tuple[RunJob, StageName]) -> Hashed:
 
 def known_faults(run: Run, hashed: Mapping[str, Hashed]) -> dict[StageName, Sequence[Fault]]:
     """What was found in stages of a run whose files are still those that were hashed."""
-    found = {name: hashed.get(run.folder(name).name) for name in SHARED if name in run.specs}
+    found = {name: hashed.get(run.folder(name).name) for name in _shared(run)}
     return {
         name: one.faults
         for name, one in found.items()
         if one is not None and run.folder(name).is_dir() and one.stamp == stamp_of_stage(run.folder(name))
     }
+
+
+def _shared(run: Run) -> list[StageName]:
+    """Stages that are done before any run goes on alone, see `work.do_shared`."""
+    return [name for name, stage in run.stages.items() if stage.of_recordings or stage.shared]

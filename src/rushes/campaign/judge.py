@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rushes.campaign.contract import check_run, state_of
+from rushes.campaign.admission import check_run, state_of
 from rushes.campaign.folder import stamp_of
 from rushes.campaign.hashing import Hashed
 from rushes.campaign.read import (
@@ -24,7 +24,8 @@ from rushes.campaign.work import do_or_wait, silent
 from rushes.engine import Failure
 from rushes.errors import TrainError
 from rushes.runs.job import RunJob
-from rushes.runs.run import Run, StageName
+from rushes.runs.run import Run
+from rushes.runs.stage import StageName
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from typing import Any, Literal
 from rushes.campaign.records import Result
 from rushes.campaign.standing import Board, Spread, aggregate, baseline_of, difference_by_seed
 from rushes.errors import StageError
-from rushes.runs.tasks import RUNS
 from rushes.stages import canonical_json, write_atomic
+from rushes.tasks import TASKS
 
 FILE = "leaderboard.csv"
 
@@ -53,7 +53,7 @@ class Column:
 
 def figures_of(board: Board) -> tuple[str, ...]:
     """The figures of a leaderboard, the campaign's metric first."""
-    return tuple(dict.fromkeys((board.metric, *RUNS[board.task].figures())))
+    return tuple(dict.fromkeys((board.metric, *TASKS[board.task].figures)))
 
 
 def columns(board: Board) -> tuple[Column, ...]:

@@ -11,15 +11,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from rushes.campaign.costs import Cost, Rates, read_rates
+from rushes.campaign.costs import Estimate, Rates, read_rates
 from rushes.campaign.records import Trial
 from rushes.campaign.trials import Campaign, Winners
-from rushes.campaign.work import WITH_UNITS
-from rushes.runs.run import Run, StageName
-from rushes.runs.tasks import open_run
+from rushes.runs.run import Run
+from rushes.runs.stage import StageName
 from rushes.stages import StageSpec, canonical_json, read_done
 from rushes.storage import Workspace
 from rushes.storage.workspace import LocalWorkspace
+from rushes.tasks import TASKS, open_run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,12 +39,14 @@ class PlannedStage:
         signature: of it.
         state: whether this run would do it.
         cost: of doing it; none where it is done or shared.
+        of_recordings: whether all workers do it together.
     """
 
     name: StageName
     signature: str
     state: State
-    cost: Cost
+    cost: Estimate
+    of_recordings: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,7 @@ def plan_campaign(
     """
     decided = dict(winners or {})
     known = {**campaign.stand_ins(), **decided}
-    opened = _Opened(workspace, read_rates(workspace.root))
+    opened = _Opened(workspace, read_rates(workspace.root, TASKS[campaign.task]))
     runs: list[PlannedRun] = []
     for phase in campaign.phases:
         tries = campaign.attempts(phase, known)
@@ -229,8 +231,8 @@ class _Opened:
         else:
             state = self.state(spec)
         self.seen.add(folder)
-        cost = Cost(0.0, "") if state in NOT_TO_DO else self.rates.of(run, name)
-        return PlannedStage(name, spec.signature, state, cost)
+        cost = Estimate(0.0, "") if state in NOT_TO_DO else self.rates.of(run, name)
+        return PlannedStage(name, spec.signature, state, cost, run.stages[name].of_recordings)
 
     def state(self, spec: StageSpec) -> State:
         """How far a stage has come; why it has not is asked by nobody here, and takes long to tell."""
@@ -267,13 +269,13 @@ def _in_turn(runs: Iterable[PlannedRun]) -> list[list[PlannedRun]]:
 
 def _length(runs: Sequence[PlannedRun], workers: int) -> float:
     """Seconds for runs that go forward together, stage by stage."""
-    by_stage: dict[StageName, list[float]] = {}
+    by_stage: dict[tuple[StageName, bool], list[float]] = {}
     for run in runs:
         for stage in run.stages:
-            by_stage.setdefault(stage.name, []).append(stage.cost.seconds or 0.0)
+            by_stage.setdefault((stage.name, stage.of_recordings), []).append(stage.cost.seconds or 0.0)
     return sum(
-        sum(seconds) / workers if name in WITH_UNITS else _side_by_side(seconds, workers)
-        for name, seconds in by_stage.items()
+        sum(seconds) / workers if of_recordings else _side_by_side(seconds, workers)
+        for (_, of_recordings), seconds in by_stage.items()
     )
 
 

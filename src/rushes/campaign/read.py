@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rushes.campaign.records import Figure
-from rushes.campaign.tasks import TASKS
 from rushes.errors import StageError
 from rushes.predict.table import FILE as PREDICTIONS_FILE
-from rushes.runs.run import METRICS_FILE, Run
+from rushes.runs.run import Run
+from rushes.runs.stage import METRICS_FILE
 from rushes.shards.manifest import load_manifest
 from rushes.stages import read_done, read_json, sha256_file
 
@@ -17,12 +17,12 @@ MODEL = "model"
 
 def figures_of(run: Run) -> dict[str, Figure]:
     """The model's figures with their intervals."""
-    return dict(run.systems()[MODEL])
+    return dict(run.task.systems(run.metrics())[MODEL])
 
 
 def baselines_of(run: Run) -> dict[str, dict[str, float]]:
     """Values of the systems that the model must beat."""
-    return run.headline()["baselines"]
+    return run.task.headline(run.metrics())["baselines"]
 
 
 def signatures_of(run: Run) -> dict[str, str]:
@@ -59,7 +59,7 @@ def costs_of(run: Run) -> dict[str, Any]:
         "seconds": seconds_of(run),
         "started": begun,
         "ended": trained["finished"],
-        **TASKS[run.recipe.task].costs(run),
+        **run.task.costs(run),
     }
 
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rushes.campaign.cells import Cell
 from rushes.campaign.recipes import Recipes, Winners
-from rushes.campaign.tasks import TASKS
 from rushes.errors import RecipeError
 from rushes.recipe import Recipe
 from rushes.recipe_file import near, resolve
-from rushes.runs.tasks import RUNS, faults_of
+from rushes.tasks import TASKS
 
 
 def check_recipes(
@@ -36,7 +35,7 @@ def check_recipes(
     if not found:
         yield from _with_other_winners(recipes, stand_ins, candidates)
     yield from _without_control(recipes, resolved)
-    if recipes.task in tuple(TASKS):
+    if recipes.task in TASKS:
         yield from _metric(recipes)
         yield from _without_test(recipes)
 
@@ -47,7 +46,7 @@ def _checked(recipes: Recipes, cell: Cell, winners: Winners) -> tuple[Recipe | N
         taken = recipes.taken(cell, seed, winners)
     except RecipeError as error:  # of a giver, or for a section that it does not have
         faults = [line.removeprefix("  - ") for line in error.message.splitlines()[1:]]
-    recipe, more = resolve(recipes.recipe_document, list(recipes.applied(cell, seed, taken)), faults_of)
+    recipe, more = resolve(recipes.recipe_document, list(recipes.applied(cell, seed, taken)), TASKS)
     return recipe, [*faults, *more]
 
 
@@ -99,14 +98,14 @@ def _dishonest(control: str | None, rivals: Sequence[Recipe | None], pupil: Reci
 
 def _metric(recipes: Recipes) -> Iterator[str]:
     """A metric that the task does not have, or that points the other way."""
-    manifest, figures = recipes.names.manifest, RUNS[recipes.task].figures()
+    manifest, figures = recipes.names.manifest, TASKS[recipes.task].figures
     metric, given = manifest.metric, "lower_is_better" in recipes.document.tree
     if metric not in figures:
         # `near` lists them itself where none is near.
         hints = dict.fromkeys((near(metric, figures), f"known are {', '.join(figures)}"))
         where = recipes.document.where(("metric",))
         yield f"{where}: metric: {recipes.task} has no figure {metric}; {' '.join(hints)}"
-    elif manifest.lower_is_better != (lower := figures[metric]):
+    elif manifest.lower_is_better != (lower := figures[metric].better == "lower"):
         where = recipes.document.where(("lower_is_better" if given else "metric",))
         better = "lower" if lower else "higher"
         yield (

@@ -9,10 +9,11 @@ from typing import Any
 
 from rushes.campaign.cells import Cell, Place
 from rushes.campaign.checks import Names
-from rushes.document import Document, refuse
 from rushes.errors import RecipeError, StageError
-from rushes.recipe import Recipe, TaskName
+from rushes.recipe import Recipe
 from rushes.recipe_file import Override, near, put, resolve
+from rushes.recipe_file.document import Document, refuse
+from rushes.tasks import TASKS
 
 Winners = Mapping[str, str]
 """Group or gate -> name of its best run, as far as it is known."""
@@ -35,9 +36,9 @@ class Recipes:
     recipe_document: Document
 
     @property
-    def task(self) -> TaskName:
+    def task(self) -> str:
         """Of every run: no run changes it."""
-        return self.recipe_document.tree.get("task", "operations")
+        return self.recipe_document.tree.get("task", next(iter(TASKS)))
 
     def resolved(self, overrides: Sequence[Override]) -> Recipe:
         """The recipe with these changes.
@@ -45,7 +46,7 @@ class Recipes:
         Raises:
             RecipeError: with all faults.
         """
-        recipe, faults = resolve(self.recipe_document, overrides)
+        recipe, faults = resolve(self.recipe_document, overrides, TASKS)
         refuse(faults, self.recipe_document)
         assert recipe is not None
         return recipe

@@ -24,7 +24,6 @@ from rushes.campaign.report import write_report
 from rushes.campaign.seal import hash_of, open_seal, read_openings, select
 from rushes.campaign.seen import Seen
 from rushes.campaign.standing import Board
-from rushes.campaign.tasks import TASKS
 from rushes.campaign.trackers.mirror import Trackers
 from rushes.campaign.trackers.tracker import TrackerName
 from rushes.campaign.trials import Campaign
@@ -35,9 +34,9 @@ from rushes.metrics.intervals import Estimate
 from rushes.metrics.paired import paired_t
 from rushes.recipe import Recipe
 from rushes.runs.run import Run
-from rushes.runs.tasks import open_run
 from rushes.stages import canonical_json
 from rushes.storage import Workspace
+from rushes.tasks import TASKS, open_run
 from rushes.train.events import read_events
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from rushes.campaign.manifest import WORTH
 from rushes.campaign.records import Figure, Result, Trial
 from rushes.predict.variants import Variant
-from rushes.recipe import TaskName
 
 CONFIDENCE = 0.95
 NOT_TRIVIAL = frozenset({*get_args(Variant), "previous_prediction"})
@@ -37,7 +36,7 @@ class Board:
     """
 
     campaign: str
-    task: TaskName
+    task: str
     metric: str
     lower_is_better: bool = False
     worth: float = WORTH

@@ -14,10 +14,10 @@ from rushes.campaign.recipe_checks import check_recipes
 from rushes.campaign.recipes import Recipes, Winners, folded
 from rushes.campaign.records import Trial
 from rushes.campaign.seal import Opened
-from rushes.document import read_tree, refuse
 from rushes.errors import StageError
-from rushes.recipe import Recipe, TaskName
+from rushes.recipe import Recipe
 from rushes.recipe_file import Override, validate
+from rushes.recipe_file.document import read_tree, refuse
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Campaign:
         return self.manifest.campaign
 
     @property
-    def task(self) -> TaskName:
+    def task(self) -> str:
         """Of all its runs."""
         return self.recipes.task
 

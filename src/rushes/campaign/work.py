@@ -14,13 +14,11 @@ from typing import Any
 from rushes.engine import Engine, Event, Failure, Unit, map_units
 from rushes.errors import RushesError, StageError
 from rushes.recipe.sections import Side
+from rushes.runs.do import do
 from rushes.runs.job import RunJob
-from rushes.runs.run import Outcome, Run, StageName, Tell
-from rushes.runs.work import do
+from rushes.runs.run import Outcome, Run
+from rushes.runs.stage import StageName, Tell
 from rushes.stages import lock_owner
-
-WITH_UNITS: tuple[StageName, ...] = ("twin", "prepare", "features")
-FOR_PUPILS: tuple[StageName, ...] = ("teacher", "logits")
 
 UNSEEN: frozenset[StageName] = frozenset({"report"})
 """Stages that no comparison needs; the report of a run is drawn when its test side is opened."""
@@ -57,10 +55,13 @@ def do_shared(
         The runs that cannot go on, and why.
     """
     failed: dict[Key, Failure] = {}
-    for name in (*WITH_UNITS, *FOR_PUPILS):
+    stages = {name: stage for run in runs.values() for name, stage in run.stages.items()}
+    for name, stage in stages.items():
+        if not (stage.of_recordings or stage.shared):
+            continue
         due = {key: run for key, run in runs.items() if key not in failed and name in run.specs}
         shared = by_folder(due, name)
-        if name in WITH_UNITS:
+        if stage.of_recordings:
             for keys in shared.values():
                 try:
                     do_or_wait(due[keys[0]], name, tell)

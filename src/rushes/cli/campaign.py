@@ -175,11 +175,11 @@ def import_(
     picked: Annotated[str | None, typer.Option(help="The run that was presented as the best.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read a leaderboard of the earlier system and hold its rows against the contract.
+    """Read a leaderboard of the earlier system and hold its rows against the preprocessing.
 
     Ends with 1 where something was found.
     """
-    from rushes.campaign.legacy import import_legacy
+    from rushes.tasks.sounds.earlier_leaderboard import import_legacy
 
     found = import_legacy(leaderboard, picked)
     typer.echo(json.dumps(found.to_json()) if as_json else found.text())

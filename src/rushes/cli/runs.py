@@ -24,8 +24,7 @@ from rushes.cli.options import (
     failing_well,
 )
 from rushes.errors import RushesError
-
-WITH_UNITS = ("twin", "prepare", "features", "predict")  # stages whose work is cut into units
+from rushes.tasks import TASKS
 
 
 def _open(
@@ -37,21 +36,20 @@ def _open(
     address: str | None = None,
 ) -> Any:
     from rushes.engine import Engine
-    from rushes.recipe_file import load_recipe
-    from rushes.runs.tasks import faults_of, open_run
     from rushes.storage import open_workspace
+    from rushes.tasks import load_recipe, open_run
 
     where = open_workspace(workspace, cache)
-    return open_run(load_recipe(recipe, overrides or (), faults_of), where, Engine(engine, address))
+    return open_run(load_recipe(recipe, overrides or ()), where, Engine(engine, address))
 
 
 def _do(recipe: Path, run: Any, as_json: bool, only: str | None) -> None:
     """Do all stages of a recipe, or ``only`` one of them, and say what came of it."""
-    from rushes.progress import Progress
-    from rushes.runs.work import do
+    from rushes.cli.progress import Progress
+    from rushes.runs.do import do
     from rushes.stages import read_done
 
-    names = run.stages if only is None else (only,)
+    names = tuple(run.stages) if only is None else (only,)
     if only is not None and only not in run.stages:
         raise RushesError(
             f"this recipe has no stage {only}; it has {', '.join(run.stages)}",
@@ -77,9 +75,9 @@ def _do(recipe: Path, run: Any, as_json: bool, only: str | None) -> None:
 def _result(run: Any, recipe: Path, outcomes: Sequence[Any]) -> dict[str, Any]:
     """What ``--json`` prints."""
     result: dict[str, Any] = {"recipe": str(recipe), "stages": [outcome.to_json() for outcome in outcomes]}
-    if run.status("evaluate").state == "done":
-        result |= run.headline()
-    if run.status("report").state == "done":
+    if run.status(run.maker("figures")).state == "done":
+        result |= run.task.headline(run.metrics())
+    if run.status(run.maker("page")).state == "done":
         result["report"] = str(run.report)
     return result
 
@@ -88,9 +86,10 @@ def _print_result(run: Any, outcomes: Sequence[Any]) -> None:
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
-    if outcomes[-1].name in ("evaluate", "report"):
-        run.print_metrics(console)
-    last = run.report if outcomes[-1].name == "report" else outcomes[-1].folder
+    makes = run.stages[outcomes[-1].name].makes
+    if makes in ("figures", "page"):
+        run.task.print_metrics(run.metrics(), console)
+    last = run.report if makes == "page" else outcomes[-1].folder
     console.print(f"{outcomes[-1].name}: {last}", soft_wrap=True, highlight=False)
 
 
@@ -109,10 +108,19 @@ def run(
     _do(recipe, _open(recipe, overrides, workspace, cache, engine, address), as_json, None)
 
 
+def _verbs() -> dict[str, str]:
+    """Name of every stage that a task has -> its purpose, in order; that of the first task where several do."""
+    found: dict[str, str] = {}
+    for task in TASKS.values():
+        for stage in task.stages:
+            found.setdefault(stage.name, stage.purpose)
+    return found
+
+
 def _stage_verb(name: str, purpose: str) -> None:
     @app.command(name, help=purpose)
     @failing_well
-    def stage(
+    def verb(
         recipe: RecipePath,
         workspace: Workspace = WORKSPACE,
         cache: Cache = None,
@@ -121,26 +129,17 @@ def _stage_verb(name: str, purpose: str) -> None:
         address: Address = None,
         as_json: AsJson = False,
     ) -> None:
-        if engine != "local" and name not in WITH_UNITS:
+        run = _open(recipe, overrides, workspace, cache, engine, address)
+        if engine != "local" and name in run.stages and not run.stages[name].units:
+            takers = ", ".join(stage.name for stage in run.stages.values() if stage.units)
             raise RushesError(
                 f"{name} runs in this process, asked for --engine {engine}",
-                cure=f"leave it out; {', '.join(WITH_UNITS)} take it",
+                cure=f"leave it out; {takers} take it",
             )
-        _do(recipe, _open(recipe, overrides, workspace, cache, engine, address), as_json, name)
+        _do(recipe, run, as_json, name)
 
 
-for _name, _purpose in {
-    "twin": "Draw the synthetic recordings of a recipe.",
-    "prepare": "Cut recordings into clips, choose frames, write shards.",
-    "features": "Turn sounds into spectrograms, write shards.",
-    "teacher": "Train the net that a smaller one learns from.",
-    "logits": "Let the teacher answer about the training side, once for all pupils.",
-    "train": "Train the model on the prepared samples.",
-    "predict": "Let the trained model answer about the side that is reported.",
-    "evaluate": "Measure the answers against truth and baselines.",
-    "export": "Write the net as ONNX, also in 8 bits, and say whether it fits its device.",
-    "report": "Write the HTML report.",
-}.items():
+for _name, _purpose in _verbs().items():
     _stage_verb(_name, _purpose)
 
 
@@ -191,11 +190,11 @@ def verify(
     repair: Annotated[bool, typer.Option(help="Rebuild what is broken.")] = False,
 ) -> None:
     """Hash shards, dataset and run again and compare them with their receipts."""
-    from rushes.progress import Progress
+    from rushes.cli.progress import Progress
     from rushes.runs.verify import verify_run
 
     run = _open(recipe, overrides, workspace, cache)
-    with Progress(run.stages) as progress:
+    with Progress(tuple(run.stages)) as progress:
         checked = verify_run(run, repair=repair, tell=progress.tell)
     if as_json:
         typer.echo(json.dumps(checked.to_json()))

@@ -1,10 +1,36 @@
-"""Figures as they stand in JSON, and the seed of every bootstrap behind them."""
+"""What a figure is, how one stands in JSON, and the seed of every bootstrap behind it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
 
 from rushes.metrics.intervals import Estimate
 
 SEED = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A figure of a task.
+
+    Attributes:
+        title: what it is called, without its unit.
+        meaning: in a sentence, for who sees it the first time.
+        unit: e.g. ``m/s``; empty for a share or a score.
+        better: ``higher`` or ``lower``.
+        bounds: what it can be at least and at most; None where nothing bounds it.
+        headline: whether it stands in tiles and at the head of tables.
+        compared: whether the model is held against its baselines by it.
+    """
+
+    title: str
+    meaning: str
+    unit: str = ""
+    better: Literal["higher", "lower"] = "higher"
+    bounds: tuple[float | None, float | None] = (0.0, 1.0)
+    headline: bool = False
+    compared: bool = False
 
 
 def plain(estimate: Estimate) -> dict[str, float]:

@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from rushes.errors import ModelError
-from rushes.models.sound import SoundNet
+from rushes.models.nets import SoundNet
 
 if TYPE_CHECKING:
     from onnx import GraphProto
@@ -71,7 +71,7 @@ def to_onnx(net: SoundNet) -> bytes:
     if broken := [name for name, tensor in net.state_dict().items() if not torch.isfinite(tensor).all()]:
         raise ModelError(f"no net to export: {', '.join(broken)} has values that are not finite")
     plain = copy.deepcopy(net).cpu().eval()
-    example = torch.zeros(1, 1, *net.contract.shape)
+    example = torch.zeros(1, 1, *net.preprocessing.shape)
     buffer = io.BytesIO()
     with _quiet():
         torch.onnx.export(
@@ -212,7 +212,7 @@ def _clip(clip: NDArray, shape: tuple[int, ...]) -> NDArray[np.float32]:
         raise ModelError(
             f"a clip to calibrate with must be {shape[0]} x {shape[1]} finite values, found "
             f"{' x '.join(map(str, clip.shape))}{'' if clip.shape != shape else ', some not finite'}",
-            cure="prepare the sounds with the contract beside the weights",
+            cure="prepare the sounds with the preprocessing beside the weights",
         )
     return np.asarray(clip, np.float32)
 

@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 from rushes.errors import MediaError, RecipeError
 
 if TYPE_CHECKING:
-    from rushes.contract import SoundContract
+    from rushes.recipe.spectrogram import SpectrogramPreprocessing
 
 Reference = Literal["peak", "full"]
 
@@ -107,9 +107,9 @@ class LogMel:
     top_db: float = 80.0
 
     @classmethod
-    def of(cls, contract: SoundContract) -> Self:
-        """The front end of a contract."""
-        return cls(**{name: getattr(contract, name) for name in cls.__dataclass_fields__})
+    def of(cls, preprocessing: SpectrogramPreprocessing) -> Self:
+        """The front end of a preprocessing."""
+        return cls(**{name: getattr(preprocessing, name) for name in cls.__dataclass_fields__})
 
     def frames(self, samples: int) -> int:
         """Moments of a sound: the first is centred on its first sample.
@@ -210,14 +210,14 @@ def _room(front: LogMel, thread: int) -> _Room:
     return _Room(front)
 
 
-def log_mel(wave: np.ndarray, contract: SoundContract) -> np.ndarray:
-    """The features of sounds under a contract, in its dtype; see `LogMel`.
+def log_mel(wave: np.ndarray, preprocessing: SpectrogramPreprocessing) -> np.ndarray:
+    """The features of sounds under a preprocessing, in its dtype; see `LogMel`.
 
     float16 rounds a cell by at most 1/32 dB, where it lies more than 64 dB below the reference, and by half
     as much with each halving of that distance; measured over clips of noise and tones 0.0015 dB on average.
 
     Args:
         wave: float32 (..., n).
-        contract: how they are made.
+        preprocessing: how they are made.
     """
-    return LogMel.of(contract)(wave).astype(contract.dtype, copy=False)
+    return LogMel.of(preprocessing)(wave).astype(preprocessing.dtype, copy=False)

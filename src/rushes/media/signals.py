@@ -3,7 +3,7 @@
     for frame, signal in with_signals(decode(media), size=(160, 120)):
         signal.entropy, signal.motion
 
-Both look at the same small plane (see ``Frame.luma``); plane and size belong to the preprocessing contract,
+Both look at the same small plane (see ``Frame.luma``); plane and size belong to the preprocessing,
 because signals of two different planes must not be mixed in one dataset.
 
 A decoder fills the processor's caches, so whatever runs once between two frames runs cold, at about twice its

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from rushes.contract import FrameContract, Turn, Value
 from rushes.models.pixels import MERGE, PAIR, visual_tokens
+from rushes.recipe.preprocessing import FramePreprocessing
+from rushes.recipe.turns import Turn, Value
 
 USER, TURN, END = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"
 VISION_START, VIDEO_PAD, VISION_END = "<|vision_start|>", "<|video_pad|>", "<|vision_end|>"
@@ -113,13 +114,13 @@ def _lasts(pairs: Sequence[Sequence[float]]) -> tuple[float, ...]:
 
 
 class Chat:
-    """Turns clips and questions into tokens for one tokenizer and one preprocessing contract."""
+    """Turns clips and questions into tokens for one tokenizer and one preprocessing."""
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, contract: FrameContract, tokens_per_second: float
+        self, tokenizer: PreTrainedTokenizerBase, preprocessing: FramePreprocessing, tokens_per_second: float
     ) -> None:
         self.tokenizer = tokenizer
-        self.contract = contract
+        self.preprocessing = preprocessing
         self.tokens_per_second = tokens_per_second
         self._pad = self.tokens(VIDEO_PAD)
         self._known: dict[str, list[int]] = {}
@@ -146,7 +147,7 @@ class Chat:
             times_s: true time of each frame, 2 T of them (the last may be missing).
         """
         pairs = [times_s[start : start + PAIR] for start in range(0, len(times_s), PAIR)]
-        return self._marked(grid, pairs) if self.contract.time_marks else self._plain(grid, pairs)
+        return self._marked(grid, pairs) if self.preprocessing.time_marks else self._plain(grid, pairs)
 
     def _plain(self, grid: Grid, pairs: Sequence[Sequence[float]]) -> Prompt:
         """One video, its times in the rotary positions alone."""
@@ -167,8 +168,8 @@ class Chat:
         places, ends = [np.tile(np.arange(base), (3, 1))], []
         for pair, middle in zip(pairs, _middles(pairs), strict=True):
             at = base + middle * self.tokens_per_second
-            text = [token for time in pair for token in self._piece(self.contract.moment(time))]
-            for view in self.contract.views:
+            text = [token for time in pair for token in self._piece(self.preprocessing.moment(time))]
+            for view in self.preprocessing.views:
                 text = text + (self._piece(view) if view else []) + opening
                 ids = ids + text + self._pad * visual_tokens(picture) + closing
                 at += len(text)

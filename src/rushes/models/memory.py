@@ -26,9 +26,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rushes.contract import FrameContract, Value
 from rushes.errors import ModelError
 from rushes.models.pixels import FACTOR, PAIR, PATCH
+from rushes.recipe.preprocessing import FramePreprocessing
+from rushes.recipe.turns import Value
 
 GIB = 2**30
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
@@ -176,7 +177,7 @@ class MemoryEstimate:
 
 def estimate_training(
     name: str,
-    contract: FrameContract,
+    preprocessing: FramePreprocessing,
     batch_size: int,
     lora_rank: int | None,
     nf4: bool,
@@ -187,7 +188,7 @@ def estimate_training(
 
     Args:
         name: ``tiny``, a checkpoint folder, or a released name.
-        contract: frames, their size, and the words of the question.
+        preprocessing: frames, their size, and the words of the question.
         batch_size: clips of one forward pass.
         lora_rank: None trains all parameters.
         nf4: 4-bit language layers.
@@ -198,8 +199,8 @@ def estimate_training(
     """
     precision = precision or ("float32" if lora_rank is None else "bfloat16")
     width = WIDTH[precision]
-    sizes, count = _sizes(name, contract)
-    tokens, scored, patches = (batch_size * n for n in lengths(contract, count))
+    sizes, count = _sizes(name, preprocessing)
+    tokens, scored, patches = (batch_size * n for n in lengths(preprocessing, count))
     language, vision = sizes.language, sizes.vision
     passing = width * vision.trained_elements() * patches
     through = width * language.trained_elements() * tokens
@@ -234,34 +235,38 @@ def estimate_training(
     )
 
 
-def lengths(contract: FrameContract, count: Callable[[str], int]) -> tuple[int, int, int]:
+def lengths(preprocessing: FramePreprocessing, count: Callable[[str], int]) -> tuple[int, int, int]:
     """Tokens, scored tokens and patches of one clip, with the longest values in the answers.
 
     Args:
-        contract: frames, their size, and the words of the question.
+        preprocessing: frames, their size, and the words of the question.
         count: tokens of a text.
     """
     from rushes.models.chat import TURN, USER
 
-    columns, rows = contract.picture_size
-    pairs, views = math.ceil(contract.frames / PAIR), len(contract.views)
+    columns, rows = preprocessing.picture_size
+    pairs, views = math.ceil(preprocessing.frames / PAIR), len(preprocessing.views)
     patches = pairs * views * (rows // PATCH) * (columns // PATCH)
-    marks = contract.frames * count(contract.moment(contract.span_s)) if contract.time_marks else 0
-    marks += pairs * sum(map(count, contract.views))
-    borders = 2 * (pairs * views if contract.time_marks else 1)
-    turn = contract.turn(*(max(slot.choices, key=count, default="") for slot in contract.slots()))
+    marks = (
+        preprocessing.frames * count(preprocessing.moment(preprocessing.span_s))
+        if preprocessing.time_marks
+        else 0
+    )
+    marks += pairs * sum(map(count, preprocessing.views))
+    borders = 2 * (pairs * views if preprocessing.time_marks else 1)
+    turn = preprocessing.turn(*(max(slot.choices, key=count, default="") for slot in preprocessing.slots()))
     values = sum(count(part.text) for part in turn.answer if isinstance(part, Value))
     texts = (part if isinstance(part, str) else part.text for part in (turn.question, TURN, *turn.answer))
     tokens = count(USER) + marks + borders + patches // MERGED + pairs * sum(map(count, texts))
     return tokens, pairs * values, patches
 
 
-def _sizes(name: str, contract: FrameContract) -> tuple[Sizes, Callable[[str], int]]:
+def _sizes(name: str, preprocessing: FramePreprocessing) -> tuple[Sizes, Callable[[str], int]]:
     """The sizes of a model, and how many tokens its tokenizer makes of a text, or about how many."""
     if name == "tiny":
         from rushes.models import tiny
 
-        model, words = tiny.build(contract, seed=0)  # as quick as a look into a file
+        model, words = tiny.build(preprocessing, seed=0)  # as quick as a look into a file
         return Sizes.of(model.config.to_dict()), lambda text: len(words.encode(text))
     folder = Path(name)
     if folder.is_dir():

@@ -14,8 +14,8 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from rushes.contract import FrameContract
 from rushes.models.chat import END, TURN, USER, VIDEO_PAD, VISION_END, VISION_START
+from rushes.recipe.preprocessing import FramePreprocessing
 
 SPECIAL = (
     "<|endoftext|>",
@@ -29,21 +29,21 @@ SPECIAL = (
 )
 
 
-def _vocabulary(contract: FrameContract) -> Iterable[str]:
-    """Every whole piece of text that the contract can produce, then single characters for any other text."""
+def _vocabulary(preprocessing: FramePreprocessing) -> Iterable[str]:
+    """Every whole piece of text that the preprocessing can produce, then single characters for any other text."""
     yield from (USER, TURN)
-    yield from contract.texts()
+    yield from preprocessing.texts()
     yield from (chr(code) for code in (10, *range(32, 127)))
 
 
-def tokenizer(contract: FrameContract) -> PreTrainedTokenizerFast:
-    """A tokenizer that knows each piece of the contract's questions and answers as one token.
+def tokenizer(preprocessing: FramePreprocessing) -> PreTrainedTokenizerFast:
+    """A tokenizer that knows each piece of the preprocessing's questions and answers as one token.
 
     Other text falls back to characters; a character outside of ASCII becomes the unknown token.
     """
     backend = Tokenizer(models.WordLevel({"<|unk|>": 0}, unk_token="<|unk|>"))
     backend.decoder = decoders.Fuse()
-    pieces = dict.fromkeys(piece for piece in _vocabulary(contract) if piece and piece not in SPECIAL)
+    pieces = dict.fromkeys(piece for piece in _vocabulary(preprocessing) if piece and piece not in SPECIAL)
     backend.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in SPECIAL])
     backend.add_tokens([AddedToken(text, normalized=False) for text in pieces])
     return PreTrainedTokenizerFast(
@@ -113,15 +113,15 @@ def _spread(model: Qwen2_5_VLForConditionalGeneration) -> None:
 
 
 def build(
-    contract: FrameContract, seed: int
+    preprocessing: FramePreprocessing, seed: int
 ) -> tuple[Qwen2_5_VLForConditionalGeneration, PreTrainedTokenizerFast]:
     """A tiny model with random weights (1.3 M parameters) and its tokenizer."""
-    words = tokenizer(contract)
+    words = tokenizer(preprocessing)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = Qwen2_5_VLForConditionalGeneration(_config(words))
         _spread(model)
-        numbers = list(dict.fromkeys(contract.numbers()))
+        numbers = list(dict.fromkeys(preprocessing.numbers()))
         _write_numbers(
             model.get_input_embeddings().weight,
             [words.convert_tokens_to_ids(text) for text in numbers],

@@ -27,17 +27,17 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils import logging as library_logging
 
-from rushes.contract import FrameContract, read_contract
 from rushes.errors import ModelError
 from rushes.models import tiny, vision
 from rushes.models.chat import Chat, Encoded, attention_mask
 from rushes.models.pixels import Pictures
+from rushes.recipe.preprocessing import FramePreprocessing
 from rushes.recipe.sections import RELEASED, TINY, nearest_released
 from rushes.stages import sha256_file, write_atomic
 
 library_logging.disable_progress_bar()  # progress is told by stages, one bar each
 
-CONTRACT_FILE = "preprocessing.json"
+PREPROCESSING_FILE = "preprocessing.json"
 
 # The vision tower's MLP has gate, up and down projections too; LoRA belongs on the language model alone.
 LORA_TARGETS = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
@@ -47,11 +47,11 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 @dataclass(frozen=True, slots=True)
 class Vlm:
-    """A model with the tokenizer and the preprocessing contract that belong to it."""
+    """A model with the tokenizer and the preprocessing that belong to it."""
 
     model: nn.Module
     tokenizer: PreTrainedTokenizerBase
-    contract: FrameContract
+    preprocessing: FramePreprocessing
 
     @property
     def base(self) -> Qwen2_5_VLForConditionalGeneration:
@@ -65,7 +65,7 @@ class Vlm:
 
     def chat(self) -> Chat:
         """The encoder of clips and questions for this model."""
-        return Chat(self.tokenizer, self.contract, self.base.config.vision_config.tokens_per_second)
+        return Chat(self.tokenizer, self.preprocessing, self.base.config.vision_config.tokens_per_second)
 
 
 class Batch(TypedDict):
@@ -180,13 +180,18 @@ def check_name(name: str) -> None:
 
 
 def load(
-    name: str, contract: FrameContract, *, seed: int = 0, precision: Precision = "float32", nf4: bool = False
+    name: str,
+    preprocessing: FramePreprocessing,
+    *,
+    seed: int = 0,
+    precision: Precision = "float32",
+    nf4: bool = False,
 ) -> Vlm:
     """Build ``tiny``, or load a checkpoint folder or hub name of the Qwen2.5-VL family.
 
     Args:
         name: ``tiny``, a folder that ``save_pretrained`` wrote, or a hub name.
-        contract: how its questions are asked.
+        preprocessing: how its questions are asked.
         seed: for the random weights of ``tiny``.
         precision: type of the weights.
         nf4: 4-bit language model (needs bitsandbytes and CUDA); the vision tower and the head stay whole.
@@ -196,8 +201,8 @@ def load(
     """
     check_name(name)
     if name == TINY:
-        model, words = tiny.build(contract, seed)
-        return Vlm(model, words, contract)
+        model, words = tiny.build(preprocessing, seed)
+        return Vlm(model, words, preprocessing)
     quantisation = None
     if nf4:
         # A given list replaces the library's default, so the head must be named again.
@@ -225,7 +230,7 @@ def load(
         if absent := sorted(found["missing_keys"]):  # the library would draw them at random
             raise ValueError(f"{len(absent)} tensors are missing, {absent[0]} among them")
         words = AutoTokenizer.from_pretrained(name)
-    return Vlm(model, words, contract)
+    return Vlm(model, words, preprocessing)
 
 
 @contextmanager
@@ -247,7 +252,7 @@ def adapt(vlm: Vlm, rank: int, alpha: int, dropout: float) -> Vlm:
         task_type="CAUSAL_LM",
     )
     with _without_peft_warning():
-        return Vlm(get_peft_model(vlm.model, config), vlm.tokenizer, vlm.contract)
+        return Vlm(get_peft_model(vlm.model, config), vlm.tokenizer, vlm.preprocessing)
 
 
 @contextmanager
@@ -259,7 +264,7 @@ def _without_peft_warning() -> Iterator[None]:
 
 
 def save(vlm: Vlm, folder: Path) -> None:
-    """Write weights (the adapter alone if there is one), tokenizer and preprocessing contract.
+    """Write weights (the adapter alone if there is one), tokenizer and preprocessing.
 
     The folder appears whole or not at all; one that stands there already is replaced.
     """
@@ -268,30 +273,32 @@ def save(vlm: Vlm, folder: Path) -> None:
     partial.mkdir(parents=True)
     vlm.model.save_pretrained(partial)
     vlm.tokenizer.save_pretrained(partial)
-    write_atomic(partial / CONTRACT_FILE, vlm.contract.model_dump_json(indent=2) + "\n")
+    write_atomic(partial / PREPROCESSING_FILE, vlm.preprocessing.model_dump_json(indent=2) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 
 
-def restore(folder: Path, *, precision: Precision = "float32", nf4: bool = False) -> Vlm:
-    """Load what ``save`` wrote, with its own preprocessing contract.
+def restore(
+    folder: Path, schema: type[FramePreprocessing], *, precision: Precision = "float32", nf4: bool = False
+) -> Vlm:
+    """Load what ``save`` wrote, with its own preprocessing, which must be of ``schema``.
 
     Raises:
         ModelError: the folder is no trained model of rushes.
     """
     cure = "run `rushes train RECIPE`"
-    with _refused("no trained model", folder / CONTRACT_FILE, cure):
-        contract = read_contract((folder / CONTRACT_FILE).read_text())
+    with _refused("no trained model", folder / PREPROCESSING_FILE, cure):
+        preprocessing = schema.model_validate_json((folder / PREPROCESSING_FILE).read_text())
     card = folder / "adapter_config.json"
     if not card.is_file():
-        return load(str(folder), contract, precision=precision, nf4=nf4)
+        return load(str(folder), preprocessing, precision=precision, nf4=nf4)
     with _refused("no adapter", card, cure):
         base_name = json.loads(card.read_text())["base_model_name_or_path"]
-    base = load(base_name, contract, precision=precision, nf4=nf4)
+    base = load(base_name, preprocessing, precision=precision, nf4=nf4)
     with _refused("cannot load the adapter", folder, cure), _without_peft_warning():
         # PEFT would go on with adapters that are not there.
         warnings.filterwarnings("error", "Found missing adapter keys", UserWarning)
-        return Vlm(PeftModel.from_pretrained(base.model, folder), base.tokenizer, contract)
+        return Vlm(PeftModel.from_pretrained(base.model, folder), base.tokenizer, preprocessing)
 
 
 def weights_sha256(folder: Path) -> str:

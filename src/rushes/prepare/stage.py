@@ -20,9 +20,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from rushes.contract import Contract
 from rushes.engine import LOCAL, Engine, Event, Failure, Unit, UnitResult, map_units
 from rushes.errors import ShardError, SourceError, UnitError
+from rushes.recipe.preprocessing import Preprocessing
 from rushes.shards.index import ShardInfo
 from rushes.shards.manifest import Manifest, split_folder
 from rushes.stages import (
@@ -84,7 +84,7 @@ def prepare(
     jobs: Mapping[str, Job],
     unit: Callable[[Any], dict[str, Any]],
     home: Home,
-    contract: Contract,
+    preprocessing: Preprocessing,
     *,
     splits: Iterable[str],
     needed: Iterable[str] = (),
@@ -110,7 +110,7 @@ def prepare(
             ``samples``, ``clips`` (by kind), ``duration_s``, and further counts; of a block also ``bad``, see
             `rushes.stages.write_receipt`.
         home: of the stage; workers on other machines need no disk in common if it is remote.
-        contract: how a sample becomes a question.
+        preprocessing: how a sample becomes a question.
         splits: all sides, also those without a recording.
         needed: sides that must not come out empty: what trains or measures on them could only fail later.
         skipped: recordings that stand on no side; counted.
@@ -163,7 +163,7 @@ def prepare(
     closed = account(folder, planned, skipped, sizes).close(max_quarantine, jobs)
     receipts = {key: read_receipt(folder, key) for key in sorted(closed.done)}
     write_json(folder / RECORDINGS, [_truth(jobs[key], key, receipt) for key, receipt in receipts.items()])
-    manifest = _manifest(folder, contract, sorted(set(splits)), receipts)
+    manifest = _manifest(folder, preprocessing, sorted(set(splits)), receipts)
     if empty := sorted(side for side in set(needed) if not manifest.samples.get(side)):
         counts = closed.counts
         raise SourceError(
@@ -269,7 +269,10 @@ def _truth(job: Job, key: str, receipt: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _manifest(
-    folder: Path, contract: Contract, splits: Sequence[str], receipts: Mapping[str, Mapping[str, Any]]
+    folder: Path,
+    preprocessing: Preprocessing,
+    splits: Sequence[str],
+    receipts: Mapping[str, Mapping[str, Any]],
 ) -> Manifest:
     shards: dict[str, list[ShardInfo]] = {split: [] for split in splits}
     for key, receipt in receipts.items():
@@ -277,8 +280,8 @@ def _manifest(
     return Manifest(
         signature=signature_of_folder(folder),
         splits={split: tuple(sorted(found, key=lambda shard: shard.name)) for split, found in shards.items()},
-        labels=getattr(contract, "labels", ()),
-        preprocessing=contract.model_dump(mode="json"),
+        labels=getattr(preprocessing, "labels", ()),
+        preprocessing=preprocessing.model_dump(mode="json"),
     )
 
 

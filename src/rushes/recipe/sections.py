@@ -9,6 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Tag, field_validator, model_validator
 
+from rushes.recipe.preprocessing import FramePreprocessing, Preprocessing
+from rushes.recipe.signing import UNSIGNED, Signs
+
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0.0)]
@@ -53,13 +56,23 @@ def _place(root: Any) -> Path | str:
 
 
 Root = Annotated[Path | str, BeforeValidator(_place)]
-"""Folder of recordings of one's own: a path, or a URL that fsspec knows, which stays text."""
+"""Folder of recordings: a path, or a URL that fsspec knows, which stays text."""
 
 
 class Section(BaseModel):
     """A part of the recipe: frozen, and without room for a misspelt key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Source(Section):
+    """Where the recordings are.
+
+    Attributes:
+        root: folder of raw recordings, or its URL, as ``s3://bucket/prefix``; null takes the twin's.
+    """
+
+    root: Annotated[Root | None, UNSIGNED] = None
 
 
 class Prepare(Section):
@@ -70,24 +83,19 @@ class Prepare(Section):
         max_quarantine: greatest share of bad recordings.
         timeout_s: longest time for one recording.
         memory_gb: greatest private memory of one process, its imports (about 0.1) included; null is no bound.
-        workers: processes; 0 works in this one, without the two bounds. Of these only ``shard_bytes`` is part
-            of the signature.
+        workers: processes; 0 works in this one, without the two bounds.
     """
 
     shard_bytes: Annotated[int, Field(ge=1_000_000, le=200_000_000)] = 200_000_000
-    max_quarantine: Share = 0.1
-    timeout_s: Seconds = 3600.0
-    memory_gb: Annotated[float, Field(ge=0.5)] | None = 8.0
-    workers: Annotated[int, Field(ge=0, le=256)] = 2
+    max_quarantine: Annotated[Share, UNSIGNED] = 0.1
+    timeout_s: Annotated[Seconds, UNSIGNED] = 3600.0
+    memory_gb: Annotated[Annotated[float, Field(ge=0.5)] | None, UNSIGNED] = 8.0
+    workers: Annotated[int, Field(ge=0, le=256), UNSIGNED] = 2
 
     @property
     def memory_bytes(self) -> int | None:
         """``memory_gb`` in bytes."""
         return None if self.memory_gb is None else round(self.memory_gb * 1e9)
-
-
-HOW_TO_PREPARE = frozenset({"workers", "timeout_s", "memory_gb", "max_quarantine"})
-"""Keys of `Prepare` that say how to work and not what to make."""
 
 
 class Lora(Section):
@@ -165,7 +173,22 @@ class Phase(Section):
 
 
 class Train(Section):
-    """How to train: phases one after the other, the rest shared by all.
+    """How to train.
+
+    Attributes:
+        seed: of weights, order and everything drawn.
+        checkpoint_every, keep: optimizer steps between two checkpoints, and how many stay.
+        log_every: optimizer steps between two reports of the loss.
+    """
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    checkpoint_every: Annotated[Count, UNSIGNED] = 50
+    keep: Annotated[Count, UNSIGNED] = 3
+    log_every: Annotated[Count, UNSIGNED] = 10
+
+
+class VlmTrain(Train):
+    """How to train a vision language model: phases one after the other, the rest shared by all.
 
     Attributes:
         phases: at least one.
@@ -175,10 +198,6 @@ class Train(Section):
         muon: learning rate of Muon on hidden matrices in units of the phase's; 0 is AdamW alone, which is
             right for adapters; a model that starts from nothing learns twice as fast with 5.
         augment: change pictures at random.
-        checkpoint_every, keep: optimizer steps between two checkpoints, and how many stay. Neither these nor
-            ``log_every`` are part of the signature.
-        log_every: optimizer steps between two reports of the loss.
-        seed: of weights, order and everything drawn.
     """
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)]
@@ -187,33 +206,33 @@ class Train(Section):
     clip_norm: Seconds = 1.0
     muon: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
     augment: bool = True
-    checkpoint_every: Count = 50
-    keep: Count = 3
-    log_every: Count = 10
-    seed: int = 0
 
 
 class Evaluate(Section):
     """What is measured, on what.
 
     Attributes:
-        split: the split that is reported.
-        compare: what else answers the same questions, beside the trained model.
+        split: the side that is reported.
         resamples: bootstrap draws behind every interval.
         batch_size: samples answered at a time.
-        workers: processes that answer, each with the models in its own memory and one thread; 0 answers in
-            this one, or, with ``--engine ray``, in as many as prepare has. Not part of the signature.
     """
 
     split: Literal["val", "test"] = "test"
-    compare: tuple[Comparison, ...] = (
-        "untrained",
-        "no_vision",
-        "shuffled",
-    )
-    resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
-    batch_size: Count = 16
-    workers: Annotated[int, Field(ge=0, le=256)] = 0
+    resamples: Annotated[int, Field(ge=100, le=100_000), Signs("evaluate")] = 2000
+    batch_size: Annotated[Count, UNSIGNED] = 16
+
+
+class VlmEvaluate(Evaluate):
+    """What is measured, on what, beside which ablations.
+
+    Attributes:
+        compare: what else answers the same questions, beside the trained model.
+        workers: processes that answer, each with the models in its own memory and one thread; 0 answers in
+            this one, or, with ``--engine ray``, in as many as prepare has.
+    """
+
+    compare: Annotated[tuple[Comparison, ...], Signs("predict")] = ("untrained", "no_vision", "shuffled")
+    workers: Annotated[int, Field(ge=0, le=256), UNSIGNED] = 0
 
 
 class Recipe(Section):
@@ -222,12 +241,20 @@ class Recipe(Section):
     Attributes:
         task: what is learnt.
         name: of the report.
+        source: where the recordings are.
+        preprocessing: from a recording to what the model sees; trained, measured and served with the same one.
         prepare: from recordings to shards.
+        train: how to train.
+        evaluate: what is measured, on what.
     """
 
     task: str
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    source: Source
+    preprocessing: Preprocessing
     prepare: Prepare
+    train: Train
+    evaluate: Evaluate
 
 
 class VlmRecipe(Recipe):
@@ -235,10 +262,9 @@ class VlmRecipe(Recipe):
 
     Attributes:
         model: which weights to start from.
-        train: how to train.
-        evaluate: what is measured, on what.
     """
 
+    preprocessing: FramePreprocessing
     model: Model = Model()
-    train: Train
-    evaluate: Evaluate = Evaluate()
+    train: VlmTrain
+    evaluate: VlmEvaluate = VlmEvaluate()

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from rushes.engine import Unit, map_units
 from rushes.errors import StageError
 from rushes.runs.proof import digest, files_of
-from rushes.runs.run import Run, Tell
+from rushes.runs.run import Run
+from rushes.runs.stage import Tell
 from rushes.stages import OpenStage, account, read_receipt
 from rushes.storage import Home
 

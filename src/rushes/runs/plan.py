@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rushes.runs.run import Run, StageName
+from rushes.runs.run import Run
+from rushes.runs.stage import StageName
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,24 +13,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from rushes.runs.run import METRICS_FILE, REPORT_FILE, Run, StageName
+from rushes.runs.run import Run
+from rushes.runs.stage import StageName
 from rushes.stages import canonical_json, read_done, sha256_file
 
 PROVEN = ("DONE", "lock", "quarantine.jsonl", "raw/*", "shards/*", "*checkpoints/*.safetensors", "*.tmp")
-
-READ: Mapping[StageName, tuple[str, ...]] = {
-    "twin": ("units/*",),
-    "prepare": ("manifest.json", "recordings.json"),
-    "features": ("manifest.json", "recordings.json"),
-    "teacher": ("model/*",),
-    "logits": ("logits.safetensors",),
-    "train": ("model/*",),
-    "predict": ("predictions.parquet", "teacher/predictions.parquet"),
-    "evaluate": (METRICS_FILE,),
-    "export": ("model.onnx", "model.int8.onnx"),
-    "report": (REPORT_FILE,),
-}
-"""What later stages read of a stage, or what proves that."""
 
 
 def proof(run: Run, name: StageName) -> dict[str, Any]:
@@ -49,7 +36,9 @@ def content(run: Run, name: StageName) -> str | None:
     done = read_done(run.folder(name))
     if done is None or "files" not in done["summary"]:
         return None
-    read = {path: sha for path, sha in done["summary"]["files"].items() if _matches(path, READ[name])}
+    read = {
+        path: sha for path, sha in done["summary"]["files"].items() if _matches(path, run.stages[name].read)
+    }
     return hashlib.sha256(canonical_json(read).encode()).hexdigest()
 
 

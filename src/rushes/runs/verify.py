@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from rushes.errors import StageError
+from rushes.runs.do import perform, require_inputs
 from rushes.runs.proof import content, wrong_digests, wrong_files
-from rushes.runs.run import Run, StageName, Tell
-from rushes.runs.work import perform, require_inputs
+from rushes.runs.run import Run
+from rushes.runs.stage import Makes, StageName, Tell
 from rushes.stages import (
     read_done,
     read_json,
@@ -177,7 +178,7 @@ def faults_of(run: Run, name: StageName) -> list[Fault]:
     """Everything that does not hold in a finished stage, one fault a file."""
     folder = run.folder(name)
     found: dict[Path, Fault] = {}
-    for path, reason, unit in (*_own_faults(folder), *_PROOFS.get(name, lambda folder: ())(folder)):
+    for path, reason, unit in (*_own_faults(folder), *_PROOFS.get(run.stages[name].makes, _nothing)(folder)):
         found.setdefault(path, Fault(name, path, reason, unit))
     return list(found.values())
 
@@ -235,12 +236,15 @@ def _train_faults(folder: Path) -> Iterator[Found]:
             yield path, reason, None
 
 
-_PROOFS: Mapping[StageName, Callable[[Path], Iterator[Found]]] = {
-    "twin": _twin_faults,
-    "prepare": _prepare_faults,
-    "features": _prepare_faults,
-    "teacher": _train_faults,
-    "train": _train_faults,
+def _nothing(folder: Path) -> Iterator[Found]:
+    """Of a stage that is made in one go: its DONE has the hashes of all of its files."""
+    return iter(())
+
+
+_PROOFS: Mapping[Makes, Callable[[Path], Iterator[Found]]] = {
+    "recordings": _twin_faults,
+    "dataset": _prepare_faults,
+    "weights": _train_faults,
 }
 
 

@@ -37,7 +37,7 @@ class Manifest:
         signature: of the stage that made it, 12 hex digits.
         splits: shards of each split, sorted by name.
         labels: the label set, in the order of the classes.
-        preprocessing: the preprocessing contract, as JSON.
+        preprocessing: the preprocessing, as JSON.
         version: of the manifest's form.
     """
 

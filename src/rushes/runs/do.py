@@ -1,0 +1,45 @@
+"""Doing the stages of a run: folders of the stages before it in, its own folder filled."""
+
+from __future__ import annotations
+
+import time
+
+from rushes.errors import StageError
+from rushes.runs.proof import proof
+from rushes.runs.run import Outcome, Run
+from rushes.runs.stage import StageName, Tell
+from rushes.stages import OpenStage
+
+
+def do(run: Run, name: StageName, tell: Tell) -> Outcome:
+    """Do one stage whose inputs are done, or say that it is done already.
+
+    Raises:
+        StageError: a stage before it is not done.
+    """
+    began = time.monotonic()
+    spec, state = run.specs[name], run.status(name)
+    if state.state == "done":
+        return Outcome(name, spec.signature, "done", state.folder, time.monotonic() - began, state.reason)
+    require_inputs(run, name)
+    with run.workspace.working(spec) as stage:
+        perform(run, name, stage, tell)
+    return Outcome(name, spec.signature, "ran", stage.folder, time.monotonic() - began, state.reason)
+
+
+def require_inputs(run: Run, name: StageName) -> None:
+    """Raise a StageError unless all stages that this one reads are done."""
+    for needed in run.specs[name].inputs:
+        if run.status(needed).state != "done":
+            raise StageError(
+                f"{name} needs {needed}, which is not done",
+                where=run.folder(needed),
+                cure=f"run `rushes {needed} RECIPE`, or `rushes run RECIPE` for all stages",
+            )
+        run.bring(needed)
+
+
+def perform(run: Run, name: StageName, stage: OpenStage, tell: Tell) -> None:
+    """Do the work of an open stage and close it, with the proof of what it made and of what."""
+    summary, counts = run.task.work[name](run, stage, tell)
+    stage.finish({**summary, **proof(run, name)}, counts)

@@ -1,0 +1,124 @@
+"""What a task must be. `rushes.testing.check_task` holds an implementation against this contract.
+
+A task is a class with the names and stages of its work; what is costly to import stands inside of methods, so
+that ``rushes --help`` can list the verbs of every task. A package of its own registers one by an entry point::
+
+    [project.entry-points."rushes.tasks"]
+    lamps = "rushes_lamps.task:Lamps"
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from rushes.evaluate.figures import Figure
+    from rushes.metrics.intervals import Estimate
+    from rushes.recipe import Recipe
+    from rushes.runs.admission import Fault
+    from rushes.runs.run import Run
+    from rushes.runs.source import Audit, Source
+    from rushes.runs.stage import Stage, Work
+
+R = TypeVar("R", bound="Recipe")
+
+Compare = Callable[["Run[Any]", "Run[Any]", float], "Estimate"]
+"""Two runs, confidence -> difference of a figure over the samples that both answered, with its interval."""
+
+
+class Task(ABC, Generic[R]):
+    """What is learnt, and everything that only it knows.
+
+    Attributes:
+        name: as recipes write it.
+        stages: in order; the last ones make the figures and the page.
+    """
+
+    name: ClassVar[str]
+    stages: ClassVar[tuple[Stage, ...]]
+
+    @property
+    @abstractmethod
+    def recipe(self) -> type[R]:
+        """What can be asked for."""
+
+    @property
+    @abstractmethod
+    def work(self) -> Mapping[str, Work]:
+        """Name of each stage -> what it does."""
+
+    @property
+    @abstractmethod
+    def figures(self) -> Mapping[str, Figure]:
+        """Every figure of a side by which runs can be compared, in the order of tables."""
+
+    @abstractmethod
+    def source(self, recipe: R) -> Source[Any]:
+        """The layout that a recipe names."""
+
+    @abstractmethod
+    def audit(self, run: Run[R]) -> Audit:
+        """What the recordings of a run give, what they lack and what is wrong with them.
+
+        Not the source's, since what recordings give depends on how the task cuts them. Nothing is decoded.
+        """
+
+    @abstractmethod
+    def to_draw(self, recipe: R) -> str:
+        """How much the twin will be, in a line."""
+
+    @abstractmethod
+    def weights_sha256(self, folder: Path) -> str:
+        """Hash of the weights in the folder of a trained model."""
+
+    def resolve(self, recipe: R) -> R:
+        """The recipe with everything filled in that follows from its own keys."""
+        return recipe
+
+    def faults(self, recipe: R) -> Iterator[tuple[str, str]]:
+        """What can only fail later, after hours: the dotted key of each fault, and what is wrong there."""
+        yield from ()
+
+    def notes(self, run: Run[R], stage: Stage) -> tuple[str, ...]:
+        """Sizes and memory of a stage that is still to do, for a plan."""
+        if stage.makes == "recordings":
+            return (self.to_draw(run.recipe),)
+        if stage.makes == "dataset":
+            return (
+                run.audit().summary() if run.has_recordings else "sizes are known when the twin is drawn",
+            )
+        return ()
+
+    @abstractmethod
+    def headline(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """``metrics`` and ``baselines`` of an evaluation, as ``--json`` prints them."""
+
+    @abstractmethod
+    def systems(self, metrics: Mapping[str, Any]) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
+        """The figures of the model and of all other systems, of an evaluation."""
+
+    @abstractmethod
+    def print_metrics(self, metrics: Mapping[str, Any], console: Any) -> None:
+        """Tables of an evaluation."""
+
+    # --- campaigns ----------------------------------------------------------------------------------------
+
+    @property
+    def compare(self) -> Mapping[str, Compare]:
+        """Figure -> test over samples, by which a gate may tell two runs of a single seed apart."""
+        return {}
+
+    def admission(self, run: Run[R]) -> Iterator[Fault]:
+        """What only this task can check of a finished run's values."""
+        yield from ()
+
+    def costs(self, run: Run[R]) -> Mapping[str, float]:
+        """What the model of a finished run takes, by the names of leaderboard columns."""
+        return {}
+
+    def drawn(self, recipe: R) -> Mapping[str, int] | None:
+        """Samples on each side of a twin that is to be drawn, as far as that can be told."""
+        return None

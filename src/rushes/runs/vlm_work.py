@@ -1,0 +1,196 @@
+"""What the tasks that fine-tune a vision language model share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rushes.engine import LOCAL
+from rushes.runs.job import RunJob
+from rushes.runs.run import Run
+from rushes.runs.stage import Tell
+from rushes.stages import OpenStage
+
+if TYPE_CHECKING:
+    from rushes.predict.units import Chunk, Questions, Row
+    from rushes.shards.read import ShardDataset
+
+
+def base_model(run: Run) -> Any:
+    """The model before training."""
+    from rushes.models import vlm as family
+
+    model = run.recipe.model
+    vlm = family.load(
+        model.name,
+        run.recipe.preprocessing,
+        seed=run.recipe.train.seed,
+        precision=model.precision,
+        nf4=model.nf4,
+    )
+    if model.adapter is None:
+        return vlm
+    return family.adapt(vlm, model.adapter.rank, model.adapter.alpha, model.adapter.dropout)
+
+
+def trained_model(run: Run) -> Any:
+    """The model after training."""
+    from rushes.models import vlm as family
+
+    model = run.recipe.model
+    return family.restore(
+        run.folder("train") / "model",
+        type(run.recipe.preprocessing),
+        precision=model.precision,
+        nf4=model.nf4,
+    )
+
+
+def train_model(
+    run: Run,
+    stage: OpenStage,
+    tell: Tell,
+    sample_of: Callable[[str, Mapping[str, Any]], Any],
+    collator: Callable[..., Any],
+) -> tuple[Mapping, Mapping]:
+    """Train on the prepared samples.
+
+    Args:
+        run, stage, tell: what every stage gets.
+        sample_of: key and members of a sample -> what the collator takes.
+        collator: made of the model, what a phase asks, and whether pictures are changed at random.
+    """
+    from rushes.models import vlm as family
+    from rushes.train.batches import ShardSamples
+    from rushes.train.phases import train
+
+    settings = run.recipe.train
+    samples = ShardSamples(run.samples("train"), sample_of)
+    total = sum(phase.steps for phase in settings.phases)
+
+    home = run.home("train")
+
+    def on_event(event: Mapping[str, Any]) -> None:
+        if event["kind"] == "checkpoint":
+            home.checkpoint(Path(event["checkpoint"]))
+        elif event["kind"] == "train":
+            speed = f"loss {event['loss']:.3f}, {event['samples_per_s']:.0f} samples/s"
+            tell("train", event["before"] + event["step"], total, f"{event['phase']}: {speed}")
+
+    vlm = base_model(run)
+    results = train(
+        vlm,
+        samples,
+        partial(collator, vlm, augmented=settings.augment),
+        settings,
+        stage.folder,
+        stage.spec.signature,
+        on_event=on_event,
+    )
+    last = results[-1]
+    summary = {
+        "steps": sum(result.steps for result in results),
+        "loss": last.last_loss,
+        "samples_per_s": last.samples_per_s,
+        "data_wait_share": last.data_wait_share,
+        "weights": family.weights_sha256(stage.folder / "model"),
+    }
+    return summary, {"samples": len(samples)}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The models of a run before a split, in this process or in one that a panel was sent to.
+
+    Samples and models are opened when they are first asked for, and stay open.
+
+    Attributes:
+        job: what makes the run again.
+        questions: how its task asks.
+    """
+
+    job: RunJob
+    questions: Questions
+
+    @cached_property
+    def run(self) -> Run:
+        """The run, here."""
+        return self.job.run()
+
+    @cached_property
+    def samples(self) -> ShardDataset:
+        """The split that is reported."""
+        self.run.bring(self.run.dataset)
+        return self.run.samples(self.run.recipe.evaluate.split)
+
+    @cached_property
+    def trained(self) -> Any:
+        """Answers with the model after training."""
+        self.run.bring("train")
+        return self._answerer(trained_model(self.run))
+
+    @cached_property
+    def untrained(self) -> Any:
+        """Answers with the model before training."""
+        return self._answerer(base_model(self.run))
+
+    def _answerer(self, vlm: Any) -> Any:
+        from rushes.models.vlm import on_best_device
+
+        return self.questions.answerer(on_best_device(vlm), self.run.recipe.evaluate.batch_size)
+
+    def rows_of(self, chunk: Chunk) -> Sequence[Row]:
+        """Answer a chunk of questions."""
+        from rushes.predict.units import one_thread
+
+        answerer = self.untrained if chunk.variant == "untrained" else self.trained
+        split, seed = self.run.recipe.evaluate.split, self.run.recipe.train.seed
+        with one_thread():
+            return self.questions.rows_of(answerer, self.samples, chunk, split, seed)
+
+
+def let_answer(
+    run: Run, stage: OpenStage, tell: Tell, questions: Questions
+) -> tuple[Mapping[str, Any], Mapping[str, int]]:
+    """Let the trained model, and what it is compared with, answer about the samples that are reported.
+
+    Args:
+        run, stage, tell: what every stage gets.
+        questions: how the task asks.
+    """
+    from rushes.predict.table import write_predictions
+    from rushes.predict.units import predict
+
+    asked, samples = run.recipe.evaluate, run.samples(run.recipe.evaluate.split)
+    numbers = {variant: questions.asked_about(samples, variant) for variant in ("model", *asked.compare)}
+    away = run.engine.kind != LOCAL.kind
+    table = predict(
+        Panel(RunJob.of(run), questions).rows_of,
+        numbers,
+        questions.schema,
+        batch_size=asked.batch_size,
+        workers=asked.workers or (run.recipe.prepare.workers if away else 0),
+        engine=run.engine,
+        on_progress=lambda done, total: tell("predict", done, total, "answers"),
+    )
+    write_predictions(table, stage.folder)
+    return {"variants": list(numbers)}, {"answers": len(table)}
+
+
+def _number_of_phase(events: Path) -> int:
+    return int(events.parent.name.split("-")[1])
+
+
+def losses(run: Run) -> dict[str, list[tuple[int, float]]]:
+    """The (step, loss) points of each phase of training."""
+    from rushes.train.events import read_events
+
+    return {
+        path.parent.name: [
+            (event["step"], event["loss"]) for event in read_events(path) if event["kind"] == "train"
+        ]
+        for path in sorted(run.folder("train").glob("phase-*/events.jsonl"), key=_number_of_phase)
+    }

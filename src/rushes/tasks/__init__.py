@@ -1,0 +1,81 @@
+"""The tasks: those of rushes, and those that other packages register by the entry point `rushes.tasks`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rushes.engine import Engine
+    from rushes.recipe import Recipe
+    from rushes.runs.run import Run
+    from rushes.runs.task import Task
+    from rushes.storage import Workspace
+
+GROUP = "rushes.tasks"
+OURS = {
+    "operations": "rushes.tasks.operations.task:Operations",
+    "driving": "rushes.tasks.driving.task:Driving",
+    "sounds": "rushes.tasks.sounds.task:Sounds",
+}
+
+
+class _Tasks(Mapping[str, "Task[Any]"]):
+    """Name -> task; one is imported when it is first asked for."""
+
+    def __getitem__(self, name: str) -> Task[Any]:
+        return _load(_places()[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_places())
+
+    def __len__(self) -> int:
+        return len(_places())
+
+
+TASKS: Mapping[str, Task[Any]] = _Tasks()
+
+
+@cache
+def _places() -> Mapping[str, EntryPoint]:
+    """Name -> where the task is; a package that takes a name of ours is passed over."""
+    ours = {name: EntryPoint(name, place, GROUP) for name, place in OURS.items()}
+    return {place.name: place for place in entry_points(group=GROUP)} | ours
+
+
+@cache
+def _load(place: EntryPoint) -> Task[Any]:
+    kind: type[Task[Any]] = place.load()
+    return kind()
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read, override and check a recipe of any task, see `rushes.recipe_file.load_recipe`.
+
+    Raises:
+        RecipeError: with every fault.
+    """
+    from rushes import recipe_file
+
+    return recipe_file.load_recipe(path, overrides, TASKS)
+
+
+def open_run(
+    recipe: Recipe,
+    workspace: Workspace,
+    engine: Engine | None = None,
+    *,
+    raw_fingerprint: str | None = None,
+) -> Run[Any]:
+    """A recipe in a workspace, its units worked on by ``engine``; arguments as of `Run`.
+
+    Raises:
+        RecipeError: what the recipe asks cannot be.
+    """
+    from rushes.engine import LOCAL
+    from rushes.runs.run import Run
+
+    return Run(TASKS[recipe.task], recipe, workspace, engine or LOCAL, raw_fingerprint=raw_fingerprint)

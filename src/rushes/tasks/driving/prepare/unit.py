@@ -1,0 +1,299 @@
+"""One clip of a rig becomes one series of shards: every camera decoded once, linearly, where it lies.
+
+Which frames are wanted is known before anything is decoded, so the cameras advance side by side, a moment at
+a time, and only wanted frames are scaled; a moment's picture is encoded once and shared by the windows in
+which it stands.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rushes.errors import MediaError, SourceError
+from rushes.media.frame import CompactFrame
+from rushes.media.grid import encode_tiles
+from rushes.media.image import Letterbox
+from rushes.media.signals import Signals
+from rushes.media.video import decode
+from rushes.prepare.stage import remove_shards
+from rushes.records import Member, RigRecording
+from rushes.shards.manifest import split_folder
+from rushes.shards.write import Content, ShardWriter
+from rushes.tasks.driving.prepare.windows import Framing, Moments, Window, align, plan_windows
+from rushes.tasks.driving.preprocessing import RigPreprocessing
+from rushes.tasks.driving.sources.physical_ai_av.source import read_camera_times, read_trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What it takes to prepare one clip.
+
+    Attributes:
+        recording: what to read.
+        split: the side on which it stands.
+        preprocessing: cameras, rate, sizes and quality.
+        stride: moments from the start of one window to the start of the next.
+        folder: of the dataset; the shards go to ``shards/<split>`` in it.
+        shard_bytes: greatest size of a shard.
+    """
+
+    recording: RigRecording
+    split: str
+    preprocessing: RigPreprocessing
+    stride: int
+    folder: Path
+    shard_bytes: int
+
+    @property
+    def length_s(self) -> float:
+        """Clips are of about one length: the largest first."""
+        return float(sum(footage.video.size for footage in self.recording.cameras))
+
+    def truth(self) -> dict[str, Any]:
+        """Which clip it is, and what is known of it."""
+        recording = self.recording
+        return {"group": recording.group, "chunk": recording.chunk, "tags": dict(recording.tags)}
+
+
+def jobs_of(
+    recordings: Iterable[RigRecording],
+    split_of: Mapping[str, str],
+    folder: Path,
+    preprocessing: RigPreprocessing,
+    *,
+    stride: int = 8,
+    shard_bytes: int = 200_000_000,
+) -> dict[str, Job]:
+    """The jobs of all recordings that stand on a side.
+
+    Args:
+        recordings: all that the source has.
+        split_of: recording key -> split.
+        folder: of the dataset.
+        preprocessing: how a window becomes a question.
+        stride: moments from the start of one window to the start of the next.
+        shard_bytes: greatest size of a shard.
+    """
+    return {
+        recording.key: Job(recording, split_of[recording.key], preprocessing, stride, folder, shard_bytes)
+        for recording in recordings
+        if recording.key in split_of
+    }
+
+
+def prepare_unit(job: Job) -> dict[str, Any]:
+    """Prepare one clip.
+
+    Returns:
+        The receipt: ``split``, ``shards`` (as in the manifest), ``samples``, ``clips`` (``window``: number),
+        ``refused_frames``, ``refused_poses`` and ``refused_labels`` (windows left out, see `plan_windows`),
+        ``frames`` (decoded, of all cameras), ``encoded`` (JPEGs), ``duration_s``. The same job gives the same
+        receipt and the same files.
+
+    Raises:
+        MediaError, SourceError: a bad input, for quarantine; no file of the unit stands.
+        ShardError, OSError: the output cannot be written; the input is not to blame.
+    """
+    recording, preprocessing = job.recording, job.preprocessing
+    remove_shards(job.folder, job.split, recording.key)  # of a run that was killed before its receipt
+    videos = _videos(recording, preprocessing.setup.cameras)
+    times_of = {camera: read_camera_times(recording.camera(camera).times) for camera in videos}
+    framing = Framing(preprocessing.setup.reference, preprocessing.frames, preprocessing.rate_hz, job.stride)
+    moments = align(times_of, framing)
+    windows, refused = plan_windows(moments, read_trajectory(recording.egomotion), framing)
+    if not windows:
+        raise SourceError(
+            f"no window of {preprocessing.frames} moments at {preprocessing.rate_hz:g} Hz is covered by all cameras "
+            f"and poses: {refused['frames']} lack a picture, {refused['poses']} a pose, {refused['labels']} "
+            "have poses that contradict themselves",
+            where=recording.key,
+            cure="take a preprocessing.rate_hz that the cameras reach, or shorter windows, or look at the "
+            "clip's timestamp tables",
+        )
+    rig = _Rig(videos, times_of, moments, preprocessing)
+    waiting = windows[::-1]
+    held: dict[int, _Shown] = {}
+    with ShardWriter(split_folder(job.folder, job.split), recording.key, job.shard_bytes) as writer:
+        for shown in rig.shown(_wanted(windows)):
+            held[shown.moment] = shown
+            if shown.moment != waiting[-1].moments[-1]:
+                continue
+            window = waiting.pop()
+            writer.write(
+                *_sample(recording, window, moments, preprocessing, [held[n] for n in window.moments])
+            )
+            next_start = waiting[-1].moments[0] if waiting else len(moments.times_s)
+            held = {number: kept for number, kept in held.items() if number >= next_start}
+        shards = writer.close()
+    reference = times_of[framing.reference]
+    return {
+        "split": job.split,
+        "shards": [shard.to_json() for shard in shards],
+        "samples": len(windows),
+        "clips": {"window": len(windows)},
+        **{f"refused_{reason}": refused[reason] for reason in ("frames", "poses", "labels")},
+        "frames": sum(map(len, times_of.values())),
+        "encoded": rig.encoded,
+        "duration_s": float(reference[-1] - reference[0]),
+    }
+
+
+def _videos(recording: RigRecording, cameras: Sequence[str]) -> dict[str, Member]:
+    """The video of each wanted camera."""
+    found = {camera: recording.camera(camera) for camera in cameras}
+    absent = [camera for camera, footage in found.items() if footage is None]
+    absent += [] if recording.egomotion is not None else ["egomotion"]
+    if absent:
+        raise SourceError(
+            f"{', '.join(absent)} recorded nothing in this clip",
+            where=recording.key,
+            cure="choose a setup without it, or leave the clip to the quarantine",
+        )
+    return {camera: footage.video for camera, footage in found.items()}
+
+
+def _wanted(windows: Sequence[Window]) -> list[int]:
+    """Moments that stand in any window."""
+    return sorted({moment for window in windows for moment in window.moments})
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A moment as it will be stored.
+
+    Attributes:
+        moment: its number.
+        jpegs: suffix of the member's name -> picture.
+        signals: (cameras, 2) entropy and motion.
+        boxes: camera -> where its picture stands in its tile.
+    """
+
+    moment: int
+    jpegs: Mapping[str, bytes]
+    signals: np.ndarray
+    boxes: Mapping[str, Letterbox]
+
+
+class _Rig:
+    """The cameras of one clip, decoded side by side."""
+
+    def __init__(
+        self,
+        videos: Mapping[str, Member],
+        times_of: Mapping[str, np.ndarray],
+        moments: Moments,
+        preprocessing: RigPreprocessing,
+    ) -> None:
+        self.encoded = 0
+        self._videos, self._moments, self._contract = videos, moments, preprocessing
+        self._counts = {camera: len(times_s) for camera, times_s in times_of.items()}
+
+    def shown(self, wanted: Sequence[int]) -> Iterator[_Shown]:
+        """The wanted moments in order; every camera is decoded to its end, and its frames counted."""
+        streams = {
+            camera: self._pictures(camera, self._moments.numbers[camera][wanted]) for camera in self._videos
+        }
+        for moment in wanted:
+            tiles, signals = zip(*(next(stream) for stream in streams.values()), strict=True)
+            by_camera = dict(zip(streams, tiles, strict=True))
+            boxes = {camera: tile.box for camera, tile in by_camera.items()}
+            yield _Shown(moment, self._encode(by_camera), np.array(signals), boxes)
+        for stream in streams.values():
+            for _ in stream:
+                raise AssertionError("a camera gave more pictures than were asked for")
+
+    def _pictures(
+        self, camera: str, numbers: np.ndarray
+    ) -> Iterator[tuple[CompactFrame, tuple[float, float]]]:
+        """Frames with these numbers, at the size of a tile, with entropy and motion."""
+        preprocessing, member = self._contract, self._videos[camera]
+        signals, count, wanted = Signals(), 0, iter(numbers)
+        number = next(wanted)
+        for frame in decode(member):
+            signal = signals.update(frame.luma(preprocessing.signal_size))
+            if count == number:
+                compact = frame.compact(preprocessing.tile_size)
+                while count == number:  # a slow camera's frame can be the nearest to two moments
+                    yield compact, signal
+                    number = next(wanted, -1)
+            count += 1
+        if count != self._counts[camera]:
+            raise MediaError(
+                f"the video has {count} frames, its table of timestamps {self._counts[camera]}",
+                where=member,
+                cure="fetch the chunk again; a frame without its time cannot be used",
+            )
+
+    def _encode(self, tiles: Mapping[str, CompactFrame]) -> dict[str, bytes]:
+        preprocessing = self._contract
+        if preprocessing.layout == "separate":
+            self.encoded += len(tiles)
+            return {f"_{camera}": tile.jpeg(preprocessing.jpeg_quality) for camera, tile in tiles.items()}
+        self.encoded += 1
+        placed = {preprocessing.setup.place(camera): tile for camera, tile in tiles.items()}
+        return {
+            "": encode_tiles(
+                placed, preprocessing.setup.grid, preprocessing.tile_size, preprocessing.jpeg_quality
+            )
+        }
+
+
+def _sample(
+    recording: RigRecording,
+    window: Window,
+    moments: Moments,
+    preprocessing: RigPreprocessing,
+    shown: Sequence[_Shown],
+) -> tuple[str, dict[str, Content]]:
+    """Key and members of one window; times since its first frame unless said otherwise."""
+    start_s = float(window.times_s[0])
+    since_s = window.times_s - start_s
+    chosen = slice(window.moments.start, window.moments.stop)
+    cameras = {}
+    for camera, box in shown[0].boxes.items():
+        offsets_s = moments.offsets_s[camera][chosen]
+        cameras[camera] = {
+            "times_s": (since_s + offsets_s).tolist(),
+            "dt_s": offsets_s.tolist(),
+            "place": preprocessing.setup.place(camera),
+            "source_size": box.source,
+            "scale": box.scale,
+            "offset": (box.left, box.top),
+        }
+    meta = {
+        "recording": recording.key,
+        "group": recording.group,
+        "chunk": recording.chunk,
+        "split_of_source": recording.split,
+        "tags": dict(recording.tags),
+        "setup": preprocessing.setup.name,
+        "layout": preprocessing.layout,
+        "order": preprocessing.setup.cameras,  # of pictures and signals
+        "window_start_s": start_s,  # this and the next: the clip's clock
+        "window_end_s": start_s + preprocessing.frames / preprocessing.rate_hz,
+        "frame_times_s": since_s.tolist(),
+        "cameras": cameras,
+    }
+    moved = window.motion
+    target = {"times_s": since_s.tolist()} | {
+        name: getattr(moved, name).tolist() for name in type(moved).__dataclass_fields__
+    }
+    table = np.concatenate([since_s[:, None], np.stack([one.signals.ravel() for one in shown])], axis=1)
+    signals = io.BytesIO()
+    np.save(signals, table.astype(np.float32), allow_pickle=False)
+    fields: dict[str, Content] = {
+        "meta.json": json.dumps(meta, sort_keys=True).encode(),
+        "target.json": json.dumps(target, sort_keys=True).encode(),
+        "signals.npy": signals.getvalue(),
+    }
+    for place, one in enumerate(shown):
+        for suffix, data in one.jpegs.items():
+            fields[f"frame_{place:02d}{suffix}.jpg"] = data
+    return f"{recording.key}_w{window.moments.start:05d}", fields

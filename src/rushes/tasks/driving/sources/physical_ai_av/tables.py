@@ -1,0 +1,214 @@
+"""The tables beside the archives: which clips there are, on which side, with which sensors, from where."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rushes.errors import SourceError
+from rushes.records import KEY, RigRecording
+from rushes.tasks.driving.sources.physical_ai_av.layout import CLIP_INDEX, COLLECTION, PRESENCE
+from rushes.tasks.driving.sources.physical_ai_av.parquet import column_names, integers, read_table, texts
+
+SIDES = ("train", "val", "test")
+BY_INDEX = "index"
+"""Name of the split that the clip index itself makes."""
+
+DRIVE = "drive_id"
+"""Where the collection table has this column, clips of one drive are one group."""
+
+_AGAIN = "fetch the table again"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ClipRow:
+    """A row of the clip index."""
+
+    chunk: int
+    clip: str
+    split: str
+    valid: bool
+
+
+def read_clip_index(root: Path, chunks: Collection[int] | None = None) -> list[ClipRow]:
+    """The clips of ``chunks`` (of all chunks, if None), sorted by chunk and clip.
+
+    Raises:
+        SourceError: a table that does not hold, a clip id twice or none that can be a key, or a chunk that
+            the index does not know.
+    """
+    path = root / CLIP_INDEX
+    table = read_table(path, ("clip_id", "chunk", "split", "clip_is_valid"))
+    numbers, clips = integers(table, "chunk", path), table["clip_id"]
+    if pc.count_distinct(clips, mode="all").as_py() < len(clips):
+        [(twice, _), *_] = Counter(clips.to_pylist()).most_common(1)
+        raise SourceError(f"clip {twice!r} stands twice in the clip index", where=path, cure=_AGAIN)
+    if not pa.types.is_boolean(table["clip_is_valid"].type) or table["clip_is_valid"].null_count:
+        raise SourceError("column clip_is_valid should hold true or false", where=path, cure=_AGAIN)
+    if chunks is not None:
+        unknown = sorted(set(chunks) - set(numbers.tolist()))
+        if unknown:
+            raise SourceError(
+                f"the clip index knows no chunk {', '.join(map(str, unknown[:10]))}",
+                where=path,
+                cure=f"choose among {numbers.min()} to {numbers.max()}" if len(numbers) else _AGAIN,
+            )
+        table = table.filter(pc.is_in(table["chunk"], pa.array(list(chunks), table["chunk"].type)))
+    rows = [
+        ClipRow(*row)
+        for row in zip(
+            integers(table, "chunk", path).tolist(),
+            texts(table, "clip_id", path),
+            texts(table, "split", path),
+            table["clip_is_valid"].to_pylist(),
+            strict=True,
+        )
+    ]
+    strange = next((row.clip for row in rows if KEY.fullmatch(row.clip) is None), None)
+    if strange is not None:
+        raise SourceError(
+            f"a clip id is made of letters, digits, _ and -, found {strange[:80]!r}", where=path, cure=_AGAIN
+        )
+    return sorted(rows)
+
+
+def require_clips(root: Path, asked: Iterable[str]) -> None:
+    """See to it that the clip index knows all clips that are ``asked`` for, in whatever chunk.
+
+    Raises:
+        SourceError: it does not; names them, and what is nearest to the first of them.
+    """
+    path = root / CLIP_INDEX
+    known = set(texts(read_table(path, ("clip_id",)), "clip_id", path))
+    strange = sorted(set(asked) - known)
+    if strange:
+        # An id that was mistyped has one of its ends right; to compare it with all 300,000 takes seconds.
+        alike = [id_ for id_ in known if id_[:4] == strange[0][:4] or id_[-4:] == strange[0][-4:]]
+        near = difflib.get_close_matches(strange[0], sorted(alike), n=3, cutoff=0.8)
+        names = ", ".join(f"{clip[:80]!r}" for clip in strange[:5])
+        more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
+        raise SourceError(
+            f"the clip index knows no clip {names}{more}",
+            where=path,
+            cure=f"did you mean {' or '.join(near)}?" if near else "list clips of the column clip_id",
+        )
+
+
+def read_absences(root: Path, features: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Feature -> clips of which the presence table says that they lack it.
+
+    What the table does not tell, or no table at all, is no absence.
+    """
+    path = next((root / name for name in PRESENCE if (root / name).is_file()), None)
+    if path is None:
+        return {}
+    table = read_table(path, ("clip_id",), tuple(features))
+    flags = [name for name in table.column_names if pa.types.is_boolean(table[name].type)]
+    return {name: frozenset(table["clip_id"].filter(pc.invert(table[name])).to_pylist()) for name in flags}
+
+
+def read_tags(root: Path, clips: Collection[str]) -> dict[str, tuple[tuple[str, str], ...]]:
+    """What the collection table knows of ``clips``, as text: country, hour; nothing without a table."""
+    path = root / COLLECTION
+    if not path.is_file():
+        return {}
+    names = [name for name in column_names(path) if not name.startswith("__") and name != "clip_id"]
+    table = read_table(path, ("clip_id",), names)
+    table = table.filter(pc.is_in(table["clip_id"], pa.array(list(clips), pa.string())))
+    plain = [name for name in names if not pa.types.is_nested(table[name].type)]
+    return {
+        row.pop("clip_id"): tuple((name, str(value)) for name, value in row.items() if value is not None)
+        for row in table.select(["clip_id", *plain]).to_pylist()
+    }
+
+
+def read_split(root: Path, name: str) -> dict[str, tuple[str, ...]]:
+    """Side -> clips of a split that lies beside the index, ``splits/<name>.parquet``.
+
+    Raises:
+        SourceError: there is none of that name; lists those there are.
+    """
+    path = root / "splits" / f"{name}.parquet"
+    if re.fullmatch(r"[A-Za-z0-9_.-]+", name) is None or not path.is_file():
+        found = ", ".join(sorted(file.stem for file in (root / "splits").glob("*.parquet"))) or "none"
+        raise SourceError(
+            f"no split {name!r}; in splits/ there are: {found}",
+            where=root,
+            cure=f"take one of them, {BY_INDEX!r}, or list clips under train, val and test",
+        )
+    table = read_table(path, ("clip_id", "split"))
+    sides: dict[str, list[str]] = {}
+    for clip, side in zip(texts(table, "clip_id", path), texts(table, "split", path), strict=True):
+        sides.setdefault(side, []).append(clip)
+    return {side: tuple(sorted(clips)) for side, clips in sides.items()}
+
+
+def assign_splits(
+    recordings: Iterable[RigRecording], asked: str | Mapping[str, Collection[str]]
+) -> dict[str, str]:
+    """Put recordings on sides: those of a group on one side, or not at all.
+
+    Args:
+        recordings: in any order.
+        asked: ``"index"`` takes the side of the clip index; or side -> clip ids, as `read_split` gives it.
+
+    Returns:
+        Key -> side, in the order of ``recordings``; who stands on no side is not in it.
+
+    Raises:
+        SourceError: a group stands on two sides, a clip is listed on two, or a side is unknown.
+    """
+    recordings = tuple(recordings)
+    wanted = sides_of({recording.key: recording.split for recording in recordings}, asked)
+    side_of = {recording.key: wanted[recording.key] for recording in recordings if recording.key in wanted}
+    side_of_group: dict[str, tuple[str, str]] = {}
+    for recording in recordings:
+        side = side_of.get(recording.key)
+        if side is None:
+            continue
+        first, first_side = side_of_group.setdefault(recording.group, (recording.key, side))
+        if first_side != side:
+            raise SourceError(
+                f"group {recording.group} stands on two sides: {first} in {first_side}, "
+                f"{recording.key} in {side}",
+                where=f"chunk {recording.chunk}",
+                cure="put all clips of a group on one side",
+            )
+    return side_of
+
+
+def sides_of(split_of: Mapping[str, str], asked: str | Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Clip -> side on which it is asked for.
+
+    Args:
+        split_of: clip -> its split by the clip index.
+        asked: as of `assign_splits`.
+
+    Raises:
+        SourceError: a clip is listed on two sides, or a side is unknown.
+    """
+    if not isinstance(asked, str):
+        return _sides_of_clips(asked)
+    if asked != BY_INDEX:
+        raise SourceError(f"no split {asked!r}", cure=f"say {BY_INDEX!r}, or list clips by side")
+    return {clip: split for clip, split in split_of.items() if split in SIDES}
+
+
+def _sides_of_clips(sides: Mapping[str, Collection[str]]) -> dict[str, str]:
+    side_of: dict[str, str] = {}
+    for side, clips in sides.items():
+        if side not in SIDES:
+            raise SourceError(f"no side {side!r} in a split", cure=f"name sides {', '.join(SIDES)}")
+        for clip in clips:
+            if side_of.setdefault(clip, side) != side:
+                raise SourceError(
+                    f"clip {clip} is listed in {side_of[clip]} and in {side}", cure="list it on one side"
+                )
+    return side_of

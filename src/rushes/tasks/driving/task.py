@@ -1,0 +1,144 @@
+"""The task `driving`: synchronised cameras of a vehicle, from chunk archives to a measured model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from rushes.runs.vlm_task import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN, VlmTask
+
+if TYPE_CHECKING:
+    from rushes.evaluate.figures import Figure
+    from rushes.runs.admission import Fault
+    from rushes.runs.run import Run
+    from rushes.runs.source import Audit
+    from rushes.runs.stage import Work
+    from rushes.tasks.driving.recipe import DrivingRecipe
+    from rushes.tasks.driving.sources.physical_ai_av.reader import PhysicalAiAv
+
+CLIP_S = 20.0
+"""Length of a clip of the real dataset, for estimates."""
+
+BYTES_PER_PIXEL = 0.125
+"""Of the twin's H.264, as measured at 256x144."""
+
+
+class Driving(VlmTask["DrivingRecipe"]):
+    """How does the vehicle move, seen by its cameras?"""
+
+    name = "driving"
+    stages = (
+        replace(TWIN, signs=lambda recipe: {"cameras": sorted(recipe.preprocessing.setup.cameras)}),
+        PREPARE,
+        TRAIN,
+        PREDICT,
+        EVALUATE,
+        REPORT,
+    )
+
+    @property
+    def recipe(self) -> type[DrivingRecipe]:
+        """See `Task.recipe`."""
+        from rushes.tasks.driving.recipe import DrivingRecipe
+
+        return DrivingRecipe
+
+    @property
+    def work(self) -> Mapping[str, Work]:
+        """See `Task.work`."""
+        from rushes.tasks.driving.work import WORK
+
+        return WORK
+
+    @property
+    def figures(self) -> Mapping[str, Figure]:
+        """See `Task.figures`; errors of each quantity, and the share of answers that could be read."""
+        from rushes.tasks.driving.evaluate.names import FIGURES
+
+        return FIGURES
+
+    def faults(self, recipe: DrivingRecipe) -> Iterator[tuple[str, str]]:
+        """The twin's clips must be longer than a window, and it must have the sides and cameras asked for."""
+        from rushes.tasks.driving.preprocessing import camera_setups
+
+        if recipe.source.root is not None:
+            return
+        preprocessing, known = recipe.preprocessing, camera_setups()["surround"].cameras
+        if isinstance(recipe.source.split, dict):
+            yield "source.split", "the twin has its own sides; write index, or give source.root"
+        if preprocessing.span_s >= recipe.twin.clip_s:
+            yield (
+                "twin.clip_s",
+                f"a window spans {preprocessing.span_s:g} s, clips of {recipe.twin.clip_s:g} s have no room for "
+                "it; draw longer ones",
+            )
+        if strange := set(preprocessing.setup.cameras) - set(known):
+            yield (
+                "preprocessing.setup",
+                f"the twin has no camera {', '.join(sorted(strange))}; it has {', '.join(known)}",
+            )
+
+    def source(self, recipe: DrivingRecipe) -> PhysicalAiAv:
+        """See `Task.source`."""
+        from rushes.tasks.driving.sources.physical_ai_av.reader import PhysicalAiAv
+
+        source = recipe.source
+        return PhysicalAiAv(
+            cameras=recipe.preprocessing.setup.cameras,
+            chunks=source.chunks,
+            offline=source.egomotion == "offline",
+            listed=() if isinstance(source.split, str) else tuple(chain.from_iterable(source.split.values())),
+        )
+
+    def audit(self, run: Run[DrivingRecipe]) -> Audit:
+        """What each chunk has of each camera."""
+        from rushes.tasks.driving.sources.physical_ai_av.audit import audit
+
+        recipe, source, preprocessing = run.recipe, run.recipe.source, run.recipe.preprocessing
+        return audit(
+            run.raw(),
+            preprocessing.setup.cameras,
+            chunks=source.chunks,
+            split=source.split,
+            offline=source.egomotion == "offline",
+            clip_s=recipe.twin.clip_s if source.root is None else CLIP_S,
+            window_s=preprocessing.span_s,
+            stride_s=recipe.prepare.stride / preprocessing.rate_hz,
+        )
+
+    def to_draw(self, recipe: DrivingRecipe) -> str:
+        """Clips, cameras and the room that they take."""
+        from rushes.tasks.driving.twin.script import settings_of
+
+        drawn = settings_of(recipe.twin, recipe.preprocessing.setup.cameras)
+        frames = drawn.clips * drawn.clip_s * drawn.fps * len(drawn.cameras)
+        size = frames * drawn.size[0] * drawn.size[1] * BYTES_PER_PIXEL
+        return (
+            f"{drawn.clips} clips of {drawn.clip_s:g} s from {len(drawn.cameras)} cameras, "
+            f"about {size / 1e6:,.0f} MB"
+        )
+
+    def admission(self, run: Run[Any]) -> Iterator[Fault]:
+        """Every variant answers what it is asked, and the model does not always say the same."""
+        from rushes.runs.answered import check_answers
+        from rushes.tasks.driving.predict.table import ANSWERED
+
+        yield from check_answers(run, ANSWERED)
+
+    def headline(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Task.headline`."""
+        from rushes.tasks.driving.evaluate.tables import headline
+
+        return headline(metrics)
+
+    def systems(self, metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `Task.systems`."""
+        return metrics["all"]["systems"]
+
+    def print_metrics(self, metrics: Mapping[str, Any], console: Any) -> None:
+        """See `Task.print_metrics`."""
+        from rushes.tasks.driving.evaluate.tables import print_metrics
+
+        print_metrics(metrics, console)

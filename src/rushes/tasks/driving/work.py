@@ -1,0 +1,148 @@
+"""What each stage of a driving run does.
+
+Imports stand inside of the functions, so that asking for one stage loads no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from itertools import chain
+
+from rushes.errors import SourceError
+from rushes.runs.parts import draw_in_parts
+from rushes.runs.run import Run
+from rushes.runs.stage import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
+from rushes.runs.vlm_work import let_answer, losses, train_model
+from rushes.stages import OpenStage, write_json
+from rushes.tasks.driving.recipe import DrivingRecipe
+
+
+def _twin(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.tasks.driving.twin.script import settings_of, units
+    from rushes.tasks.driving.twin.writer import PARTS, assemble, remove_parts, write_unit
+
+    settings = settings_of(run.recipe.twin, run.recipe.preprocessing.setup.cameras)
+    return draw_in_parts(
+        run,
+        stage,
+        tell,
+        {unit.key: unit for unit in units(settings)},
+        write=partial(write_unit, settings=settings),
+        pack=partial(assemble, settings=settings),
+        remove=remove_parts,
+        parts=PARTS,
+    )
+
+
+def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.prepare.stage import prepare
+    from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
+    from rushes.tasks.driving.sources.physical_ai_av.source import assign_splits
+
+    recipe, scan = run.recipe, run.scan
+    split = recipe.source.split
+    side_of = assign_splits(scan.recordings, split)
+    listed = None if isinstance(split, str) else set(chain.from_iterable(split.values()))
+    faults = {fault.key: fault.reason() for fault in scan.faults if listed is None or fault.key in listed}
+    first = next((f", the first since {fault.message} ({fault.where})" for fault in scan.faults), "")
+    needed = ("train", recipe.evaluate.split)
+    for side in needed:
+        if side not in side_of.values():
+            raise SourceError(
+                f"no clip on side {side} of the split has {', '.join(run.recipe.preprocessing.setup.cameras)} and its "
+                f"motion; {len(scan.skipped)} clips are skipped, {len(scan.faults)} do not hold{first}",
+                where=scan.root,
+                cure="choose another setup or other chunks; `rushes audit RECIPE` shows what is there",
+            )
+    asked = recipe.prepare
+    prepared = prepare(
+        jobs_of(
+            scan.recordings,
+            side_of,
+            stage.folder,
+            run.recipe.preprocessing,
+            stride=asked.stride,
+            shard_bytes=asked.shard_bytes,
+        ),
+        prepare_unit,
+        run.home("prepare"),
+        run.recipe.preprocessing,
+        splits=side_of.values(),
+        needed=needed,
+        skipped=[
+            *(fault.key for fault in (*scan.skipped, *scan.faults) if fault.key not in faults),
+            *(recording.key for recording in scan.recordings if recording.key not in side_of),
+        ],
+        faults=faults,
+        max_quarantine=asked.max_quarantine,
+        timeout_s=asked.timeout_s,
+        memory_bytes=asked.memory_bytes,
+        workers=asked.workers,
+        engine=run.engine,
+        on_progress=partial(tell, "prepare"),
+    )
+    return prepared.summary(), prepared.account.counts
+
+
+def _train(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.tasks.driving.prepare.sample import Sample
+    from rushes.tasks.driving.train import Collator
+
+    return train_model(run, stage, tell, Sample.of, Collator)
+
+
+def _predict(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.tasks.driving.predict.table import QUESTIONS
+
+    return let_answer(run, stage, tell, QUESTIONS)
+
+
+def _evaluate(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.predict.table import read_predictions
+    from rushes.tasks.driving.evaluate.measure import evaluate
+    from rushes.tasks.driving.predict.table import SCHEMA, train_targets
+
+    tell("evaluate", 0, 1, "resampling")
+    metrics = evaluate(
+        read_predictions(run.folder("predict"), SCHEMA),
+        train_targets(run.samples("train")),
+        span_s=run.recipe.preprocessing.span_s,
+        resamples=run.recipe.evaluate.resamples,
+        provenance=run.provenance(),
+    )
+    write_json(stage.folder / METRICS_FILE, metrics)
+    tell("evaluate", 1, 1, "resampling")
+    return {"windows": metrics["all"]["n"]}, {"windows": metrics["all"]["n"]}
+
+
+def _report(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.predict.table import read_predictions
+    from rushes.tasks.driving.predict.table import SCHEMA
+    from rushes.tasks.driving.prepare.sample import Sample
+    from rushes.tasks.driving.report.page import write_report
+
+    tell("report", 0, 1, "drawing")
+    windows = run.samples(run.recipe.evaluate.split)
+    number_of = {key: number for number, key in enumerate(windows.keys())}
+    write_report(
+        stage.folder / REPORT_FILE,
+        run.metrics(),
+        read_predictions(run.folder("predict"), SCHEMA),
+        title=run.recipe.name,
+        losses=losses(run),
+        preprocessing=run.recipe.preprocessing.model_dump(mode="json"),
+        sample_of=lambda key: Sample.of(key, windows.sample(number_of[key])),
+    )
+    tell("report", 1, 1, "drawing")
+    return {"file": REPORT_FILE}, {"windows": len(windows)}
+
+
+WORK: Mapping[StageName, Work] = {
+    "twin": _twin,
+    "prepare": _prepare,
+    "train": _train,
+    "predict": _predict,
+    "evaluate": _evaluate,
+    "report": _report,
+}

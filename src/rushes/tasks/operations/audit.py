@@ -1,0 +1,144 @@
+"""What the recordings of an operations recipe are: read, estimated, nothing done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rushes.media.folder import list_frames
+from rushes.media.limits import DEFAULT_LIMITS
+from rushes.records import Media
+from rushes.runs.copies import Copies, copies_of, holdings
+from rushes.tasks.operations.prepare.audit import SessionAudit, audit_recordings
+from rushes.tasks.operations.prepare.clips import Cutting
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
+from rushes.tasks.operations.sources.openpack.source import Scan, assign_splits
+
+
+@dataclass(frozen=True, slots=True)
+class FootageAudit:
+    """What the recordings of a recipe are.
+
+    Attributes:
+        recordings: sessions that hold, by split.
+        seconds: length of their footage, as declared.
+        operations: labelled operations by label.
+        clips: clips expected, by split.
+        bytes: estimate of the shards.
+        masked: operation -> (number, seconds) without a target in the label set.
+        gaps: number and seconds of unlabelled stretches between operations.
+        copies: recordings whose footage has the same bytes as one on another side.
+        faults: sessions that do not hold.
+        notes: what else is worth knowing.
+        absent: subjects of the split of which there is no recording.
+        skipped: recordings on no side of the split.
+    """
+
+    recordings: dict[str, int]
+    seconds: float
+    operations: dict[str, int]
+    clips: dict[str, int]
+    bytes: int
+    masked: dict[str, tuple[int, float]]
+    gaps: tuple[int, float]
+    copies: Copies
+    faults: tuple[dict[str, str], ...]
+    notes: tuple[dict[str, str], ...]
+    absent: tuple[str, ...]
+    skipped: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__} | {
+            "copies": asdict(self.copies)
+        }
+
+    def summary(self) -> str:
+        """One line for a plan."""
+        clips, minutes = sum(self.clips.values()), self.seconds / 60
+        line = (
+            f"about {clips} clips from {minutes:.0f} minutes of footage, {self.bytes / 1e6:.0f} MB of shards"
+        )
+        return self.copies.behind(line, "recording")
+
+    def text(self) -> str:
+        """For people."""
+        lines = [f"{count:5} sessions for {split}" for split, count in sorted(self.recordings.items())]
+        lines += [f"{count:5} clips expected for {split}" for split, count in sorted(self.clips.items())]
+        lines += [
+            f"{self.seconds / 60:7.1f} minutes of footage, {self.bytes / 1e6:.0f} MB of shards expected"
+        ]
+        lines += [f"{count:5} x {label}" for label, count in sorted(self.operations.items())]
+        lines += [
+            f"{n:5} x {label} ({seconds:.0f} s) have no target in this label set"
+            for label, (n, seconds) in sorted(self.masked.items())
+        ]
+        lines += [f"{self.gaps[0]:5} gaps between labels, {self.gaps[1]:.1f} s"]
+        lines += self.copies.lines("recording")
+        lines += [f"no recording of {subject}, which the split names" for subject in self.absent]
+        lines += [f"{key} is on no side of the split: skipped" for key in self.skipped]
+        for kind, entries in (("fault", self.faults), ("note", self.notes)):
+            for entry in entries:
+                lines += [
+                    f"{kind}: {entry['message']}",
+                    f"  where: {entry['where']}",
+                    f"  cure:  {entry['cure']}",
+                ]
+        return "\n".join(lines)
+
+
+def audit_sessions(
+    scan: Scan,
+    split: str | Mapping[str, Sequence[str]],
+    preprocessing: ClipPreprocessing,
+    cutting: Cutting,
+    window_splits: Sequence[str],
+) -> FootageAudit:
+    """Read all annotation and headers, count what they would give, and list what is wrong with them."""
+    assigned = assign_splits(scan.recordings, split)
+    sides = {key: str(side) for key, side in assigned.side_of.items()}
+    sessions = audit_recordings(scan.recordings, sides, preprocessing, cutting, window_splits)
+    used = [session for session in sessions if session.split is not None]
+    clips: Counter[str] = Counter()
+    operations: Counter[str] = Counter()
+    for session in used:
+        clips[session.split] += sum(session.clips.values())
+        operations.update(session.operations)
+    return FootageAudit(
+        recordings=dict(Counter(session.split for session in used)),
+        seconds=sum(session.duration_s or 0.0 for session in used),
+        operations=dict(operations),
+        clips=dict(clips),
+        bytes=sum(session.bytes for session in used),
+        masked={label: (tally.n, tally.seconds) for label, tally in scan.masked.items()},
+        gaps=(scan.gaps.n, scan.gaps.seconds),
+        copies=copies_of(
+            holdings(
+                (sides[recording.key], recording.key, partial(_files, recording.media))
+                for recording in scan.recordings
+                if recording.key in sides
+            )
+        ),
+        faults=(*(fault.reason() for fault in scan.faults), *_faults(used)),
+        notes=tuple(note.reason() for note in scan.notes),
+        absent=assigned.absent,
+        skipped=assigned.skipped,
+    )
+
+
+def _files(media: Media) -> list[Path]:
+    """The files of a recording's footage, in order of time."""
+    if media.kind == "video":
+        return [media.path]
+    return [file.path for file in list_frames(media.path, DEFAULT_LIMITS)]
+
+
+def _faults(sessions: Sequence[SessionAudit]) -> Iterator[dict[str, str]]:
+    for session in sessions:
+        if session.fault is not None:
+            cure = "mend the session, or leave it to the quarantine"
+            yield {"message": session.fault, "where": session.key, "cure": cure}

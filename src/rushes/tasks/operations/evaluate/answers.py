@@ -1,0 +1,159 @@
+"""The clips of a split and every system's answers about them, paired by key.
+
+A *system* is whoever answers: the model, the model without eyes, or a baseline that only counts. A baseline
+may leave a part of the question open; it then has no figure for that part, and no zero either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from rushes.errors import MetricError
+from rushes.metrics.temporal import Interval
+from rushes.tasks.operations.evaluate.names import MODEL
+
+BOUNDARY_KINDS = ("before", "across", "after")
+COLUMNS = (
+    *("key", "variant", "kind", "recording", "subject", "group"),
+    *("clip_start_s", "asked_s", "truth_operation", "truth_start_s", "truth_end_s", "truth_next"),
+    *("operation", "start_s", "end_s", "next", "confidence", "failure"),
+)
+_MICROSECONDS = 6
+_KEY_TIME = re.compile(r"_t(\d+)_")
+
+Role = Literal["model", "baseline", "ceiling"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clips:
+    """The truth about n clips, in alphabetical order of their keys.
+
+    Attributes:
+        key, recording, subject, group: (n,) str.
+        boundary_ms: (n,) int, where on the recording's clock the boundary lies around which a clip was cut.
+        clip_start_s: (n,) on the recording's clock.
+        asked_s: (n,) on the clip's clock.
+        operation, next: (n,) str.
+        segment: (n, 2) seconds on the clip's clock, cut to the clip.
+    """
+
+    key: NDArray[np.str_]
+    recording: NDArray[np.str_]
+    subject: NDArray[np.str_]
+    group: NDArray[np.str_]
+    boundary_ms: NDArray[np.int64]
+    clip_start_s: NDArray[np.float64]
+    asked_s: NDArray[np.float64]
+    operation: NDArray[np.str_]
+    next: NDArray[np.str_]
+    segment: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class System:
+    """One system's answers about n clips; a part that it never answers is None as a whole.
+
+    Attributes:
+        role: a ``ceiling`` knows something that no honest system knows, and competes with none.
+        operation: (n,) labels, None where the answer could not be read.
+        segment: (n,) seconds, None likewise.
+        next: (n,) labels, None likewise.
+        confidence: (n,) probabilities in [0, 1], None likewise.
+        failed: (n,) whether the answer could not be read.
+    """
+
+    role: Role = "baseline"
+    operation: Sequence[str | None] | None = None
+    segment: Sequence[Interval | None] | None = None
+    next: Sequence[str | None] | None = None
+    confidence: Sequence[float | None] | None = None
+    failed: NDArray[np.bool_] | None = None
+
+
+def read_answers(predictions: pa.Table) -> tuple[Clips, dict[str, System]]:
+    """Clips around boundaries with their truth, and the answers of each variant in the same order.
+
+    Raises:
+        MetricError: no clip with an answer, no variant ``model``, or a variant that lacks or doubles a clip.
+    """
+    rows = predictions.select(COLUMNS)
+    rows = rows.filter(pc.is_in(rows["kind"], pa.array(BOUNDARY_KINDS)))
+    rows = rows.filter(pc.is_valid(rows["truth_operation"])).sort_by("key")
+    variants: dict[str, list[dict]] = {}
+    for row in rows.to_pylist():
+        variants.setdefault(row["variant"], []).append(row)
+    if MODEL not in variants:
+        raise MetricError(
+            f"nothing to evaluate: the predictions hold {len(predictions)} rows, "
+            "and none is an answer of the model about a clip with a known answer",
+            cure="check that the evaluated split holds clips around boundaries, then run `rushes predict`",
+        )
+    keys = [row["key"] for row in variants[MODEL]]
+    for name, answers in variants.items():
+        _same_keys(name, [row["key"] for row in answers], keys)
+    return _clips(variants[MODEL]), {name: _system(name, answers) for name, answers in variants.items()}
+
+
+def _same_keys(variant: str, found: list[str], asked: list[str]) -> None:
+    doubled = next((one for one, other in pairwise(found) if one == other), None)
+    if doubled is not None:
+        raise MetricError(f"variant {variant!r} answers a clip twice", where=doubled)
+    if found != asked:
+        odd = sorted(set(found) ^ set(asked))
+        raise MetricError(
+            f"variant {variant!r} answers {len(found)} clips, the model {len(asked)}; {len(odd)} differ",
+            where=odd[0],
+            cure="run `rushes predict` again for all variants",
+        )
+
+
+def _clips(rows: Sequence[dict]) -> Clips:
+    def column(name: str) -> NDArray:
+        return np.array([row[name] for row in rows])
+
+    times = [_KEY_TIME.search(row["key"]) for row in rows]
+    boundaries = [
+        int(time[1]) if time else round(1000 * (row["clip_start_s"] + row["truth_start_s"]))
+        for time, row in zip(times, rows, strict=True)
+    ]
+    segment = np.stack([column("truth_start_s"), column("truth_end_s")], axis=1)
+    return Clips(
+        *(column(name) for name in ("key", "recording", "subject", "group")),
+        boundary_ms=np.array(boundaries, dtype=np.int64),
+        clip_start_s=column("clip_start_s"),
+        asked_s=column("asked_s"),
+        operation=column("truth_operation"),
+        next=column("truth_next"),
+        # (a + 5.0) - a is not always 5.0: without rounding a clip's edge would pass for a boundary.
+        segment=np.round(segment, _MICROSECONDS),
+    )
+
+
+def _system(name: str, rows: Sequence[dict]) -> System:
+    failed = np.array([row["failure"] is not None for row in rows])
+    read = [None if row["failure"] is not None else row for row in rows]
+    return System(
+        role="model" if name == MODEL else "baseline",
+        operation=[row and row["operation"] for row in read],
+        segment=[row and _span(row) for row in read],
+        next=[row and row["next"] for row in read],
+        confidence=[row and row["confidence"] for row in read],
+        failed=failed,
+    )
+
+
+def _span(row: dict) -> Interval | None:
+    span = (row["start_s"], row["end_s"])
+    return None if None in span else span

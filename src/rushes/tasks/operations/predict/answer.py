@@ -1,0 +1,165 @@
+"""A trained model's answers about clips: the same code for evaluate, serve and arena.
+
+Behind every pair of frames the model is asked which operation this is and what comes next; both are scored
+among the labels of the label set. The segment is the stretch around the asked moment that most likely carries
+its operation throughout; what follows is read off the pictures where they show it, and is the model's
+expectation where they do not. Nothing has to be parsed and nothing can be illegal.
+
+Why the segment is not generated as two numbers: a model that knows what goes on at each moment knows the
+boundaries too, while numbers have to be learnt on top (docs/design/question.md has the figures).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rushes.models.pixels import Pictures
+from rushes.models.scoring import Continuation, stretch
+from rushes.models.vlm import Vlm, collate, to_device
+from rushes.predict.variants import VIEWS, Variant
+from rushes.tasks.operations.prepare.sample import Sample
+
+CERTAIN = 6.0  # log-odds beyond which evidence no longer counts: about 1 in 400
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model says of one clip, on the clip's clock.
+
+    Attributes:
+        operation: label under way at the asked moment.
+        start_s, end_s: from when to when, ``start_s <= asked < end_s``.
+        next: label that follows.
+        confidence: probability of ``operation`` among the labels.
+        probabilities, next_probabilities: ``(labels,)`` float64 each.
+    """
+
+    operation: str
+    start_s: float
+    end_s: float
+    next: str
+    confidence: float
+    probabilities: np.ndarray
+    next_probabilities: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Frames ``(T, H, W, 3)`` uint8 with their times, and the moment asked about, on the clip's clock."""
+
+    frames: np.ndarray
+    times_s: Sequence[float]
+    asked_s: float
+
+
+class Answerer:
+    """Answers questions with one model, following its own preprocessing."""
+
+    def __init__(self, vlm: Vlm, batch_size: int = 16) -> None:
+        self.vlm = vlm
+        self.batch_size = batch_size
+        self._chat = vlm.chat()
+        self._labels = [self._chat.tokens(label) for label in vlm.preprocessing.labels]
+        self._asking, _ = self._chat.turn(vlm.preprocessing.asking())
+        self._next = self._chat.tokens(vlm.preprocessing.slots()[1].before)
+
+    def answer(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer any number of questions, ``batch_size`` at a time."""
+        starts = range(0, len(questions), self.batch_size)
+        batches = (questions[start : start + self.batch_size] for start in starts)
+        return [answer for batch in batches for answer in self._answer(batch)]
+
+    def _answer(self, questions: Sequence[Question]) -> list[Answer]:
+        tracks = self._track(questions)
+        preprocessing = self.vlm.preprocessing
+        return [
+            read_off(track, question.asked_s, preprocessing.labels, preprocessing.clip_s)
+            for track, question in zip(tracks, questions, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def _track(self, questions: Sequence[Question]) -> list[Track]:
+        """What the model says behind every pair of frames of each question."""
+        pictures = [Pictures.of([question.frames]) for question in questions]
+        prompts = [
+            self._chat.prompt(shown.view, question.times_s)
+            for shown, question in zip(pictures, questions, strict=True)
+        ]
+        clips = [prompt.encoded() for prompt in prompts]
+        batch = to_device(collate(clips, pictures, self.vlm.tokenizer.pad_token_id), self.vlm.device)
+        state = Continuation.of(self.vlm, batch, [len(clip.ids) for clip in clips])
+        # Clips of a batch may have different numbers of pairs: the last is asked again to fill up.
+        count = max(len(prompt.ends) for prompt in prompts)
+        pairs = [(prompt, min(pair, len(prompt.ends) - 1)) for prompt in prompts for pair in range(count)]
+        ways = state.branch(count, [prompt.ends[pair] for prompt, pair in pairs])
+        after = [prompt.after(pair) + np.arange(len(self._asking)) for prompt, pair in pairs]
+        ways.read([self._asking] * len(pairs), after)
+        operations = ways.score(self._labels)
+        ways.read([[*self._labels[label], *self._next] for label in operations.argmax(axis=1)])
+        nexts = ways.score(self._labels)
+        return [
+            Track(
+                np.array(prompt.times_s),
+                operations[row * count : row * count + len(prompt.ends)],
+                nexts[row * count : row * count + len(prompt.ends)],
+            )
+            for row, prompt in enumerate(prompts)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What a model says at P moments of a clip.
+
+    Attributes:
+        times_s: ``(P,)`` moments on the clip's clock, rising.
+        operations, nexts: ``(P, labels)`` probabilities, rows sum to one.
+    """
+
+    times_s: np.ndarray
+    operations: np.ndarray
+    nexts: np.ndarray
+
+
+def read_off(track: Track, asked_s: float, labels: Sequence[str], clip_s: float) -> Answer:
+    """The answer about one moment of a clip.
+
+    >>> operations = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]])
+    >>> track = Track(np.array([1.0, 2.0, 3.0]), operations, np.full((3, 2), 0.5))
+    >>> answer = read_off(track, asked_s=1.2, labels=("Tape", "Label"), clip_s=4.0)
+    >>> answer.operation, answer.start_s, answer.end_s, answer.next
+    ('Tape', 0.0, 2.5, 'Label')
+    """
+    asked = int(np.abs(track.times_s - asked_s).argmin())
+    operation = int(track.operations[asked].argmax())
+    # Against the strongest rival, not against all: a model that is unsure of a label may still prefer it.
+    rival = np.delete(track.operations, operation, axis=1).max(axis=1)
+    odds = np.log(track.operations[:, operation] + 1e-12) - np.log(rival + 1e-12)
+    first, last = stretch(np.clip(odds, -CERTAIN, CERTAIN), asked)
+    cuts_s = [0.0, *(track.times_s[1:] + track.times_s[:-1]) / 2, clip_s]
+    # The segment holds the asked moment, also where that lies beyond the last or before the first cut.
+    start_s, end_s = min(cuts_s[first], asked_s), max(cuts_s[last + 1], np.nextafter(asked_s, np.inf))
+    nexts = track.nexts[last]
+    if last + 1 < len(track.times_s):
+        # Pictures show what follows; only the operation that ends cannot follow itself there.
+        nexts = np.where(np.arange(len(labels)) == operation, 0.0, track.operations[last + 1])
+        nexts = nexts / nexts.sum()
+    return Answer(
+        operation=labels[operation],
+        start_s=float(start_s),
+        end_s=float(end_s),
+        next=labels[int(nexts.argmax())],
+        confidence=float(track.operations[asked, operation]),
+        probabilities=track.operations[asked],
+        next_probabilities=nexts,
+    )
+
+
+def question(sample: Sample, variant: Variant, seed: int) -> Question:
+    """What ``variant`` is shown of a sample; a shuffle depends on the seed and the sample's key."""
+    rng = np.random.default_rng([seed, *sample.key.encode()])
+    return Question(VIEWS[variant](sample.pixels(), rng), sample.times_s, sample.asked_s)

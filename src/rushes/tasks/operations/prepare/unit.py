@@ -1,0 +1,329 @@
+"""One recording becomes one series of shards: decoded once, linearly, nothing else held than open clips need.
+
+The same function runs in this process, in spawned workers, or anywhere else: a small frozen job in, a small
+dict out, files under their final names only when all of them are whole.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rushes.errors import MediaError
+from rushes.media.sampling import SAMPLERS, SamplerOptions
+from rushes.media.signals import with_signals
+from rushes.media.video import Frame, decode, probe
+from rushes.prepare.ring import FrameRing
+from rushes.prepare.stage import remove_shards
+from rushes.records import Clip, Media, Recording
+from rushes.shards.manifest import split_folder
+from rushes.shards.write import Content, ShardWriter
+from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, followers, windows
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
+from rushes.tasks.operations.sources.openpack.source import check_coverage
+
+TOLERANCE_S = 0.5
+"""By how much the footage may be longer or shorter than declared, and labels stick out of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What it takes to prepare one recording.
+
+    Attributes:
+        recording: what to read.
+        split: the side on which it stands.
+        preprocessing: sampler, sizes and quality.
+        cutting: lengths, margins and seed of the clips.
+        with_windows: whether the whole session is cut into windows as well.
+        folder: of the dataset; the shards go to ``shards/<split>`` in it.
+        shard_bytes: greatest size of a shard.
+        boost: how much more frames near a boundary count; 0 wherever a model is measured.
+    """
+
+    recording: Recording
+    split: str
+    preprocessing: ClipPreprocessing
+    cutting: Cutting
+    with_windows: bool
+    folder: Path
+    shard_bytes: int
+    boost: float = 0.0
+
+    @property
+    def length_s(self) -> float:
+        """End of the last label."""
+        segments = self.recording.segments
+        return segments[-1].end_s if segments else 0.0
+
+    def truth(self) -> dict[str, Any]:
+        """Whose session it is, and its labels."""
+        recording = self.recording
+        return {
+            "group": recording.group,
+            "subject": recording.subject,
+            "session": recording.session,
+            "segments": [[segment.start_s, segment.end_s, segment.label] for segment in recording.segments],
+        }
+
+
+def jobs_of(
+    recordings: Iterable[Recording],
+    split_of: Mapping[str, str],
+    folder: Path,
+    preprocessing: ClipPreprocessing,
+    cutting: Cutting,
+    *,
+    window_splits: Sequence[str] = (),
+    shard_bytes: int = 200_000_000,
+    boost: float = 0.0,
+) -> dict[str, Job]:
+    """The jobs of all recordings that stand on a side.
+
+    Args:
+        recordings: all that the source has.
+        split_of: recording key -> split.
+        folder: of the dataset.
+        preprocessing: how a clip becomes a question.
+        cutting: which clips are cut.
+        window_splits: splits whose whole sessions are cut into windows.
+        shard_bytes: greatest size of a shard.
+        boost: how much more frames near a boundary count, in the training split alone.
+    """
+    return {
+        recording.key: Job(
+            recording=recording,
+            split=split_of[recording.key],
+            preprocessing=preprocessing,
+            cutting=cutting,
+            with_windows=split_of[recording.key] in window_splits,
+            folder=folder,
+            shard_bytes=shard_bytes,
+            boost=boost if split_of[recording.key] == "train" else 0.0,
+        )
+        for recording in recordings
+        if recording.key in split_of
+    }
+
+
+def prepare_unit(job: Job) -> dict[str, Any]:
+    """Prepare one recording.
+
+    Returns:
+        The receipt: ``split``, ``shards`` (as in the manifest), ``samples``, ``clips`` (number by kind),
+        ``thin`` (clips left out since the footage has a hole there), ``frames`` (decoded), ``encoded``
+        (JPEGs), ``duration_s`` (the clips are planned for it; decoding agreed), ``source_size``. The same job
+        gives the same receipt and the same files.
+
+    Raises:
+        MediaError, SourceError: a bad input, for quarantine; no file of the unit stands.
+        ShardError, OSError: the output cannot be written; the input is not to blame.
+    """
+    recording = job.recording
+    remove_shards(job.folder, job.split, recording.key)  # of a run that was killed before its receipt
+    planned_s = footage_duration(recording.media)
+    check_coverage(recording, planned_s, TOLERANCE_S)
+    clips = plan_clips(recording, planned_s, job.cutting, job.with_windows)
+    ring = FrameRing(job.preprocessing.frame_size, job.preprocessing.jpeg_quality)
+    footage = _Footage()
+    kinds: Counter[str] = Counter()
+    after = _AfterClip(recording)
+    with ShardWriter(split_folder(job.folder, job.split), recording.key, job.shard_bytes) as writer:
+        for clip in _closed_clips(footage.frames(recording.media), clips, ring, job.preprocessing):
+            numbers = ring.between(clip.start_s, clip.end_s)
+            if len(numbers) < job.preprocessing.frames:
+                continue
+            table = ring.signals(numbers)
+            table[:, 0] -= clip.start_s
+            chosen = choose_frames(table, job.preprocessing, boundary_in(clip), job.boost)
+            fields = _fields(recording, clip, after(clip), table, chosen, job.preprocessing, footage.size)
+            for place, data in enumerate(ring.jpegs([numbers[index] for index in chosen])):
+                fields[f"frame_{place:02d}.jpg"] = data
+            writer.write(clip.key, fields)
+            kinds[clip.kind] += 1
+        _require_as_planned(recording, clips, planned_s, footage.duration_s, kinds.total())
+        shards = writer.close()
+    return {
+        "split": job.split,
+        "shards": [shard.to_json() for shard in shards],
+        "samples": kinds.total(),
+        "clips": dict(sorted(kinds.items())),
+        "thin": len(clips) - kinds.total(),
+        "frames": footage.count,
+        "encoded": ring.encoded,
+        "duration_s": planned_s,
+        "source_size": list(footage.size),
+    }
+
+
+def footage_duration(media: Media) -> float:
+    """Length of the footage as declared, or counted by decoding it where nothing is declared.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    declared_s = probe(media).duration_s
+    if declared_s is not None:
+        return declared_s
+    footage = _Footage()
+    for _ in footage.frames(media):
+        pass
+    return footage.duration_s
+
+
+def plan_clips(recording: Recording, duration_s: float, cutting: Cutting, with_windows: bool) -> list[Clip]:
+    """All clips of a recording in the order of their starts, which is the order of the samples.
+
+    All have the same length, so it is the order in which they end as well.
+    """
+    clips = list(boundary_clips(recording, duration_s, cutting))
+    if with_windows:
+        clips += windows(recording, duration_s, cutting)
+    return sorted(clips, key=lambda clip: (clip.start_s, clip.key))
+
+
+def boundary_in(clip: Clip) -> float | None:
+    """The boundary nearest to the clip's middle, on its clock; None where there is none."""
+    length_s = clip.end_s - clip.start_s
+    edges_s = [edge for segment in clip.segments for edge in (segment.start_s, segment.end_s)]
+    inside_s = [edge for edge in edges_s if 0.0 < edge < length_s]
+    return min(inside_s, key=lambda edge: abs(edge - length_s / 2), default=None)
+
+
+def choose_frames(
+    table: np.ndarray, preprocessing: ClipPreprocessing, boundary_s: float | None = None, boost: float = 0.0
+) -> list[int]:
+    """Numbers of the frames of one clip that the model sees; without ``boost`` no label is looked at.
+
+    Args:
+        table: float64 (n, 3), time on the clip's clock, entropy, motion.
+        preprocessing: names the sampler.
+        boundary_s: a known boundary on the clip's clock.
+        boost: how much more frames near it count.
+    """
+    options = SamplerOptions(
+        min_gap_s=preprocessing.min_gap_s,
+        boundary_s=boundary_s if boost else None,
+        entropy_boost=1.0 + boost,
+        motion_weight=boost,
+    )
+    sampler = SAMPLERS[preprocessing.sampler]
+    return sampler(table[:, 0], table[:, 1], table[:, 2], preprocessing.frames, options).tolist()
+
+
+class _Footage:
+    """Counts frames while they pass."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.size = (0, 0)
+        self._last_s = self._period_s = 0.0
+
+    @property
+    def duration_s(self) -> float:
+        """From the first frame to the end of the last, which lasts as long as the one before it."""
+        return self._last_s + self._period_s
+
+    def frames(self, media: Media) -> Iterator[Frame]:
+        for frame in decode(media):
+            self.count += 1
+            self._period_s, self._last_s = frame.time_s - self._last_s, frame.time_s
+            self.size = (frame.width, frame.height)
+            yield frame
+
+
+def _closed_clips(
+    frames: Iterator[Frame], clips: list[Clip], ring: FrameRing, preprocessing: ClipPreprocessing
+) -> Iterator[Clip]:
+    """Each clip as soon as its end has passed, its frames in ``ring``."""
+    waiting = deque(clips)
+    for frame, signal in with_signals(frames, preprocessing.signal_size):
+        while waiting and waiting[0].end_s <= frame.time_s:
+            yield waiting.popleft()
+        if waiting:
+            ring.forget_before(waiting[0].start_s)
+            if frame.time_s >= waiting[0].start_s:
+                ring.append(frame, signal)
+    yield from waiting
+
+
+def _require_as_planned(
+    recording: Recording, clips: list[Clip], planned_s: float, duration_s: float, samples: int
+) -> None:
+    """Refuse footage that is not what the clips were planned for."""
+    if abs(duration_s - planned_s) > TOLERANCE_S:
+        raise MediaError(
+            f"the file declares {planned_s:.3f} s, decoded {duration_s:.3f} s",
+            where=recording.media.path,
+            cure="convert it, so that its header tells the truth: ffmpeg -i IN -c copy OUT.mp4",
+        )
+    check_coverage(recording, duration_s, TOLERANCE_S)
+    if clips and not samples:
+        raise MediaError(
+            f"too few frames in each of {len(clips)} clips: {duration_s:.1f} s of footage at too low a rate",
+            where=recording.media.path,
+            cure="choose fewer frames per clip, or longer clips",
+        )
+
+
+class _AfterClip:
+    """Label of the operation that follows the last one that a clip touches; None where there is none."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._starts = np.array([segment.start_s for segment in recording.segments])
+        self._segments = recording.segments
+        self._followers = followers(recording.segments)
+
+    def __call__(self, clip: Clip) -> str | None:
+        last = int(self._starts.searchsorted(clip.end_s)) - 1
+        touched = last >= 0 and self._segments[last].end_s > clip.start_s
+        return self._followers[last] if touched else None
+
+
+def _fields(
+    recording: Recording,
+    clip: Clip,
+    after: str | None,
+    table: np.ndarray,
+    chosen: list[int],
+    preprocessing: ClipPreprocessing,
+    source_size: tuple[int, int],
+) -> dict[str, Content]:
+    """Everything of a sample but its pictures; all times on the clip's clock unless said otherwise."""
+    target = clip.target
+    meta = {
+        "recording": recording.key,
+        "subject": recording.subject,
+        "session": recording.session,
+        "group": recording.group,
+        "kind": clip.kind,
+        "clip_start_s": clip.start_s,  # this and the next: the recording's clock
+        "clip_end_s": clip.end_s,
+        "asked_s": clip.asked_s,
+        "frame_times_s": table[chosen, 0].tolist(),
+        "sampler": preprocessing.sampler,
+        "frame_size": preprocessing.frame_size,
+        "source_size": source_size,
+    }
+    answer = {
+        "operation": None if target is None else target.operation,
+        "start_s": None if target is None else target.start_s,
+        "end_s": None if target is None else target.end_s,
+        "next": None if target is None else target.next,
+        "segments": [[segment.start_s, segment.end_s, segment.label] for segment in clip.segments],
+        "after": after,
+    }
+    signals = io.BytesIO()
+    np.save(signals, table.astype(np.float32), allow_pickle=False)
+    return {
+        "meta.json": json.dumps(meta, sort_keys=True).encode(),
+        "target.json": json.dumps(answer, sort_keys=True).encode(),
+        "signals.npy": signals.getvalue(),
+    }

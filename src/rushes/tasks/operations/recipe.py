@@ -1,0 +1,155 @@
+"""The recipe of the operations task: footage of people at work."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from rushes.recipe.sections import (
+    NAMED,
+    Count,
+    Phase,
+    Prepare,
+    Seconds,
+    Section,
+    Share,
+    Source,
+    SplitBySides,
+    VlmEvaluate,
+    VlmRecipe,
+    VlmTrain,
+    form_of_split,
+)
+from rushes.recipe.signing import Signs
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
+
+MediaName = Literal["video", "frames"]
+LabelSetName = Literal["openpack", "classes10"]
+SplitName = Literal["earlier", "colour"]
+AskOfClips = Literal["captions", "clips"]
+
+
+class FootageSource(Source):
+    """Where the recordings are.
+
+    Attributes:
+        kind: layout of the recordings.
+        media: frame folders as the dataset has them, or one normalised video per session.
+        labels: label set, ``openpack`` or ``classes10``.
+        split: a named split, or lists of subject ids under train, val and test.
+    """
+
+    kind: Literal["openpack"] = "openpack"
+    media: MediaName = "video"
+    labels: LabelSetName = "openpack"
+    split: Annotated[Annotated[SplitName, Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)] = (
+        "earlier"
+    )
+
+
+class Twin(Section):
+    """The synthetic dataset: how much of it, and how hard; its form is ``source.media``.
+
+    Attributes:
+        subjects: how many subject ids, in OpenPack's order: U0101, U0102, ...
+        sessions: sessions of each subject.
+        boxes: boxes packed in a session; a box takes about 45 s.
+        difficulty: 0 (trivial) to 1 (hard).
+        seed: of everything that is drawn.
+    """
+
+    subjects: Annotated[int, Field(ge=1, le=21)] = 8
+    sessions: Annotated[int, Field(ge=1, le=9)] = 1
+    boxes: Count = 4
+    difficulty: Share = 0.5
+    seed: int = 0
+
+
+class PrepareClips(Prepare):
+    """From sessions to shards of clips.
+
+    Attributes:
+        boundary_window_s: no clip asks about a moment nearer than this to a boundary.
+        wide_pairs: pairs of operations whose boundary is drawn less sharply by annotators.
+        wide_window_s: the same distance for those pairs.
+        window_stride_s: step of the sliding windows of a timeline.
+        window_splits: splits whose whole sessions are cut into windows.
+        boundary_boost: how much more frames near the true boundary count for the entropy and motion samplers,
+            in training clips alone, since service knows no boundary: 0.5 is the earlier systems' factor 1.5.
+    """
+
+    boundary_window_s: Annotated[float, Field(ge=0.0, le=5.0)] = 0.5
+    wide_pairs: tuple[tuple[str, str], ...] = ()
+    wide_window_s: Annotated[float, Field(ge=0.0, le=5.0)] = 1.0
+    window_stride_s: Seconds = 1.0
+    window_splits: tuple[Literal["train", "val", "test"], ...] = ("val", "test")
+    boundary_boost: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
+
+
+class ClipPhase(Phase):
+    """One phase of training.
+
+    Attributes:
+        ask: single frames (``captions``) or whole clips (``clips``).
+    """
+
+    ask: AskOfClips = "clips"
+
+
+class TrainOnClips(VlmTrain):
+    """How to train.
+
+    Attributes:
+        phases: one after the other.
+    """
+
+    phases: Annotated[tuple[ClipPhase, ...], Field(min_length=1)] = (ClipPhase(),)
+
+
+class EvaluateClips(VlmEvaluate):
+    """What is measured, on what.
+
+    Attributes:
+        contract_clips: size of the contract subset, the first clips in alphabetical order.
+    """
+
+    contract_clips: Annotated[Count, Signs("evaluate")] = 30
+
+
+class OperationsRecipe(VlmRecipe):
+    """A whole job.
+
+    Attributes:
+        task: what is learnt.
+        name: of the report.
+        source: where the recordings are.
+        twin: synthetic recordings, for as long as ``source.root`` is null.
+        preprocessing: how a clip becomes a question; trained, measured and served with the same one.
+        prepare: from recordings to shards.
+        train: how to train.
+        evaluate: what is measured, on what.
+    """
+
+    task: Literal["operations"] = "operations"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "operations"
+    source: FootageSource = FootageSource()
+    twin: Twin = Twin()
+    preprocessing: ClipPreprocessing = ClipPreprocessing()
+    prepare: PrepareClips = PrepareClips()
+    train: TrainOnClips = TrainOnClips()
+    evaluate: EvaluateClips = EvaluateClips()
+
+    @model_validator(mode="after")
+    def _split_has_what_is_used(self) -> OperationsRecipe:
+        if self.preprocessing.labels or self.preprocessing.label_set:
+            raise ValueError("preprocessing.labels and label_set follow from source.labels: leave them out")
+        if self.prepare.boundary_boost and self.preprocessing.sampler not in ("entropy", "motion"):
+            raise ValueError(
+                f"prepare.boundary_boost: the sampler {self.preprocessing.sampler} knows no boundary; take "
+                "entropy or motion, or leave it out"
+            )
+        split, asked = self.source.split, self.evaluate.split
+        if isinstance(split, dict) and (missing := [side for side in ("train", asked) if side not in split]):
+            raise ValueError(f"source.split names nobody for {' and '.join(missing)}")
+        return self

@@ -1,0 +1,85 @@
+"""Clips of somebody at work as training samples, and what is asked of them.
+
+Behind every pair of frames: which operation is this, and what comes next? A model that starts from nothing is
+asked about single frames first (``captions``), and about whole clips afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rushes.models.chat import Encoded
+from rushes.models.pixels import PAIR, Pictures
+from rushes.models.vlm import Vlm, collate
+from rushes.recipe.turns import Turn
+from rushes.tasks.operations.prepare.sample import Sample
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
+from rushes.tasks.operations.recipe import AskOfClips
+from rushes.train.augment import augment
+
+
+class Collator:
+    """Clips to a batch: decode, augment, patch, ask.
+
+    Args:
+        vlm: whose tokens and preprocessing.
+        ask: whole clips, or one random frame of each.
+        augmented: whether pictures are changed at random.
+    """
+
+    def __init__(self, vlm: Vlm, ask: AskOfClips, *, augmented: bool) -> None:
+        self.vlm = vlm
+        self.ask = ask
+        self.augmented = augmented
+        self._chat = vlm.chat()  # one for all samples: it remembers the tokens of every piece of text
+
+    def __call__(self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator]) -> dict:
+        """Join samples, each with its own randomness."""
+        made = [self._encode(sample, rng) for sample, rng in zip(samples, rngs, strict=True)]
+        clips, pictures = zip(*made, strict=True)
+        batch = collate(clips, pictures, self.vlm.tokenizer.pad_token_id)
+        return {**batch, "keys": [sample.key for sample in samples]}
+
+    def _encode(self, sample: Sample, rng: np.random.Generator) -> tuple[Encoded, Pictures]:
+        preprocessing = self.vlm.preprocessing
+        if self.ask == "captions":
+            # A clip of a timeline may be without any label: it teaches nothing.
+            frame = random_frame(sample, rng)
+            number = 0 if frame is None else frame
+            turn = frame_turn(sample, preprocessing, sample.times_s[number])
+            pixels, times_s, turns = sample.pixels(number), (0.0, 0.0), [] if turn is None else [(0, turn)]
+        else:
+            pixels, times_s, turns = sample.pixels(), sample.times_s, clip_turns(sample, preprocessing)
+        shown = Pictures.of([augment(pixels, rng) if self.augmented else pixels])
+        return self._chat.encode(shown.view, times_s, turns), shown
+
+
+def frame_turn(sample: Sample, preprocessing: ClipPreprocessing, time_s: float) -> Turn | None:
+    """The question about one moment with its answer; None where the moment carries no label."""
+    followers = dict(sample.answerable())
+    label = next((segment for segment in sample.segments if segment.contains(time_s)), None)
+    return None if label is None else preprocessing.turn(label.label, followers.get(label))
+
+
+def clip_turns(sample: Sample, preprocessing: ClipPreprocessing) -> list[tuple[int, Turn]]:
+    """A question behind every pair of frames whose last frame carries a label."""
+    lasts = [sample.times_s[start : start + PAIR][-1] for start in range(0, len(sample.times_s), PAIR)]
+    turns = [(pair, frame_turn(sample, preprocessing, time_s)) for pair, time_s in enumerate(lasts)]
+    return [(pair, turn) for pair, turn in turns if turn is not None]
+
+
+def labelled_frames(sample: Sample) -> Sequence[int]:
+    """Numbers of the frames that carry a label."""
+    return [
+        number
+        for number, time_s in enumerate(sample.times_s)
+        if any(segment.contains(time_s) for segment in sample.segments)
+    ]
+
+
+def random_frame(sample: Sample, rng: np.random.Generator) -> int | None:
+    """Number of a random labelled frame; None where there is none."""
+    frames = labelled_frames(sample)
+    return int(frames[rng.integers(len(frames))]) if frames else None

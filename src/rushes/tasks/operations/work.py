@@ -1,0 +1,190 @@
+"""What each stage of an operations run does.
+
+Imports stand inside of the functions, so that asking for one stage loads no other.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from rushes.errors import SourceError, StageError
+from rushes.runs.proof import digest, files_of
+from rushes.runs.run import Run
+from rushes.runs.stage import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
+from rushes.runs.vlm_work import let_answer, losses, train_model
+from rushes.stages import OpenStage, read_json, write_json
+from rushes.storage import Home
+from rushes.tasks.operations.check import sides
+from rushes.tasks.operations.recipe import OperationsRecipe
+
+
+def _twin(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.engine import Unit, map_units
+    from rushes.stages import account
+    from rushes.tasks.operations.twin.script import TwinSettings, units
+
+    twin = run.recipe.twin
+    settings = TwinSettings(
+        subjects=twin.subjects,
+        sessions=twin.sessions,
+        boxes=twin.boxes,
+        difficulty=twin.difficulty,
+        media=(run.recipe.source.media,),
+        seed=twin.seed,
+    )
+    sessions = {unit.key: unit for unit in units(settings)}
+    todo = account(stage.folder, list(sessions)).pending
+    tell("twin", len(sessions) - len(todo), len(sessions), "drawing")
+    home = run.home("twin")
+    draw = partial(_draw, home, settings=settings)
+    done = len(sessions) - len(todo)
+    results = map_units(
+        draw,
+        [Unit(key, sessions[key]) for key in todo],
+        workers=run.recipe.prepare.workers,
+        engine=run.engine,
+    )
+    for result in results:
+        if result.error is not None:
+            raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
+        home.write_receipt(result.key, result.value)
+        done += 1
+        tell("twin", done, len(sessions), result.key)
+    return {"sessions": len(sessions)}, account(stage.folder, list(sessions)).close(0.0).counts
+
+
+def _draw(home: Home, unit: Any, settings: Any) -> dict[str, Any]:
+    """Draw one session and publish its files; its receipt, with the hash of each."""
+    from rushes.tasks.operations.twin.writer import write_unit
+
+    root = home.folder / "raw"
+    written = write_unit(root, unit, settings)
+    home.publish(file for name in written.files for file in files_of(root / name))
+    return {**asdict(written), "files": {name: digest(root / name) for name in written.files}}
+
+
+def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.prepare.stage import prepare
+    from rushes.tasks.operations.prepare.clips import cutting_of
+    from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
+    from rushes.tasks.operations.sources.openpack.source import assign_splits
+
+    recipe, scan = run.recipe, run.scan
+    assigned = assign_splits(scan.recordings, recipe.source.split)
+    concerned = set(chain.from_iterable(sides(recipe).values()))
+    faults = {fault.key: fault.reason() for fault in scan.faults if fault.subject in concerned}
+    needed = ("train", recipe.evaluate.split)
+    for side in needed:
+        if side not in assigned.side_of.values():
+            raise SourceError(
+                f"no recording that holds on side {side} of the split; {len(scan.faults)} do not hold, "
+                f"{len(assigned.skipped)} are on no side",
+                where=scan.root,
+                cure="mend them, or list others under source.split; `rushes audit RECIPE` says what is there",
+            )
+
+    asked = recipe.prepare
+    jobs = jobs_of(
+        scan.recordings,
+        assigned.side_of,
+        stage.folder,
+        run.recipe.preprocessing,
+        cutting_of(recipe.preprocessing, recipe.prepare),
+        window_splits=asked.window_splits,
+        shard_bytes=asked.shard_bytes,
+        boost=asked.boundary_boost,
+    )
+    prepared = prepare(
+        jobs,
+        prepare_unit,
+        run.home("prepare"),
+        run.recipe.preprocessing,
+        splits=assigned.side_of.values(),
+        needed=needed,
+        skipped=[*assigned.skipped, *(fault.key for fault in scan.faults if fault.key not in faults)],
+        faults=faults,
+        max_quarantine=asked.max_quarantine,
+        timeout_s=asked.timeout_s,
+        memory_bytes=asked.memory_bytes,
+        workers=asked.workers,
+        engine=run.engine,
+        on_progress=partial(tell, "prepare"),
+    )
+    return prepared.summary(), prepared.account.counts
+
+
+def _train(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.tasks.operations.prepare.sample import Sample
+    from rushes.tasks.operations.train import Collator
+
+    return train_model(run, stage, tell, Sample.of, Collator)
+
+
+def _predict(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.tasks.operations.predict.table import QUESTIONS
+
+    return let_answer(run, stage, tell, QUESTIONS)
+
+
+def _evaluate(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.predict.table import read_predictions
+    from rushes.prepare.stage import RECORDINGS
+    from rushes.tasks.operations.evaluate.measure import evaluate
+    from rushes.tasks.operations.predict.table import SCHEMA, train_answers
+
+    asked, prepared = run.recipe.evaluate, run.folder("prepare")
+    tell("evaluate", 0, 1, "resampling")
+    metrics = evaluate(
+        read_predictions(run.folder("predict"), SCHEMA),
+        train_answers(run.samples("train")),
+        read_json(prepared / RECORDINGS),
+        run.recipe.preprocessing.labels,
+        run.recipe.preprocessing.clip_s,
+        run.recipe.prepare.window_stride_s,
+        asked.contract_clips,
+        asked.resamples,
+        run.provenance(),
+    )
+    write_json(stage.folder / METRICS_FILE, metrics)
+    tell("evaluate", 1, 1, "resampling")
+    return {"clips": metrics["all"]["n"]}, {"clips": metrics["all"]["n"]}
+
+
+def _report(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    import numpy as np
+
+    from rushes.predict.table import read_predictions
+    from rushes.tasks.operations.predict.table import SCHEMA
+    from rushes.tasks.operations.prepare.sample import Sample
+    from rushes.tasks.operations.report.page import write_report
+
+    tell("report", 0, 1, "drawing")
+    clips = run.samples(run.recipe.evaluate.split)
+    number_of = {key: number for number, key in enumerate(clips.keys())}
+    write_report(
+        stage.folder / REPORT_FILE,
+        run.metrics(),
+        read_predictions(run.folder("predict"), SCHEMA),
+        title=run.recipe.name,
+        losses=losses(run),
+        preprocessing=run.recipe.preprocessing.model_dump(mode="json"),
+        sample_of=lambda key: Sample.of(key, clips.sample(number_of[key])),
+        signals_of=lambda key: np.load(io.BytesIO(clips.sample(number_of[key])["signals.npy"])),
+    )
+    tell("report", 1, 1, "drawing")
+    return {"file": REPORT_FILE}, {"clips": len(clips)}
+
+
+WORK: Mapping[StageName, Work] = {
+    "twin": _twin,
+    "prepare": _prepare,
+    "train": _train,
+    "predict": _predict,
+    "evaluate": _evaluate,
+    "report": _report,
+}

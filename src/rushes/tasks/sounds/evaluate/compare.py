@@ -1,0 +1,44 @@
+"""Two nets on the same clips, for gates and leaderboards that have one seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from rushes.evaluate.clusters import Clusters, clusters, codes
+from rushes.evaluate.figures import SEED
+from rushes.metrics.intervals import CONFIDENCE, Estimate
+from rushes.metrics.paired import paired_macro_f1
+from rushes.tasks.sounds.evaluate.answers import read_answers, require_same_clips
+
+
+def compare_macro_f1(
+    first: pa.Table,
+    second: pa.Table,
+    labels: Sequence[str],
+    *,
+    resamples: int,
+    confidence: float = CONFIDENCE,
+) -> tuple[Estimate, Clusters]:
+    """Macro-F1 of the first net less that of the second, with what was resampled.
+
+    Args:
+        first, second: predictions of ``rushes.tasks.sounds.predict.table.SCHEMA`` on the same clips.
+        labels: the classes in the order of the logits.
+        resamples: bootstrap draws.
+        confidence: of the interval.
+
+    Raises:
+        MetricError: no clips, or not the same ones.
+        ShardError: logits that do not fit the labels.
+    """
+    ours, theirs = (read_answers(table, labels) for table in (first, second))
+    require_same_clips(ours, theirs)
+    every = np.arange(len(ours))
+    units = clusters({"group": codes(ours.group), "clip": every}, every)
+    places = range(len(labels))
+    sides = (answers.tolist() for answers in (ours.truth, ours.predicted, theirs.predicted))
+    found = paired_macro_f1(*sides, units.ids, places, seed=SEED, resamples=resamples, confidence=confidence)
+    return found, units

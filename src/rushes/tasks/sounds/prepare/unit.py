@@ -1,0 +1,143 @@
+"""One block of sounds becomes one series of shards: each sound decoded, seen as a spectrogram, stored.
+
+A sound is too small for a unit of its own, so a bad one must not take its block with it: it is left out,
+and its key and the reason stand in the block's receipt, from which they come into the quarantine.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rushes.engine import Failure
+from rushes.errors import MediaError, SourceError
+from rushes.media.audio import decode, probe
+from rushes.media.logmel import log_mel
+from rushes.prepare.stage import remove_shards
+from rushes.shards.manifest import split_folder
+from rushes.shards.write import ShardWriter
+from rushes.tasks.sounds.prepare.sample import fields_of
+from rushes.tasks.sounds.preprocessing import SoundPreprocessing
+from rushes.tasks.sounds.sources.blocks import FileBlock, Sounds, SoundScan
+
+MAX_BAD = 2000
+"""Bad sounds of a block, since a receipt travels; a block with more is bad as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What it takes to prepare one block of sounds.
+
+    Attributes:
+        sounds: the block; gives each recording with the bytes of its file.
+        preprocessing: length, rate, bands.
+        folder: of the dataset; the shards go to ``shards/<split>`` in it.
+        shard_bytes: greatest size of a shard.
+    """
+
+    sounds: Sounds
+    preprocessing: SoundPreprocessing
+    folder: Path
+    shard_bytes: int
+
+    @property
+    def split(self) -> str:
+        """The side on which the block stands."""
+        return self.sounds.split
+
+    @property
+    def length_s(self) -> float:
+        """About how much there is to do."""
+        return self.sounds.length_s
+
+    def truth(self) -> dict[str, Any]:
+        """Nothing is known of a block that its samples do not say."""
+        return {}
+
+
+def jobs_of(
+    blocks: Iterable[Sounds],
+    folder: Path,
+    preprocessing: SoundPreprocessing,
+    *,
+    shard_bytes: int = 200_000_000,
+) -> dict[str, Job]:
+    """The jobs of all blocks.
+
+    Args:
+        blocks: of all sides.
+        folder: of the dataset.
+        preprocessing: how a sound becomes a spectrogram.
+        shard_bytes: greatest size of a shard.
+    """
+    return {block.key: Job(block, preprocessing, folder, shard_bytes) for block in blocks}
+
+
+def sizes_of(scan: SoundScan) -> dict[str, int]:
+    """Sounds behind each block, fault and skipped entry; an archive tells only when it is read."""
+    sizes = {block.key: len(block.recordings) for block in scan.blocks if isinstance(block, FileBlock)}
+    return sizes | {fault.key: fault.count for fault in (*scan.skipped, *scan.faults)}
+
+
+def prepare_unit(job: Job) -> dict[str, Any]:
+    """Prepare one block.
+
+    Returns:
+        The receipt: ``split``, ``shards`` (as in the manifest), ``samples``, ``clips`` (label: number),
+        ``bad`` (recording key: reason), ``duration_s`` (of the clips). The same job gives the same receipt
+        and the same files.
+
+    Raises:
+        MediaError, SourceError: the block cannot be read, or more than `MAX_BAD` of its sounds cannot; no
+            file of the unit stands.
+        ShardError, OSError: the output cannot be written; the input is not to blame.
+    """
+    preprocessing, key = job.preprocessing, job.sounds.key
+    remove_shards(job.folder, job.split, key)  # of a run that was killed before its receipt
+    clips: Counter[str] = Counter()
+    bad: dict[str, dict[str, Any]] = {}
+    with ShardWriter(split_folder(job.folder, job.split), key, job.shard_bytes) as writer:
+        for recording, data in job.sounds:
+            try:
+                if isinstance(data, MediaError):
+                    raise data
+                length_s = probe(data, where=recording.path).length_s
+                wave = decode(
+                    data,
+                    sample_rate=preprocessing.sample_rate,
+                    samples=preprocessing.samples,
+                    where=recording.path,
+                )
+                features = log_mel(wave, preprocessing)
+            except MediaError as error:
+                bad[recording.key] = _reason(error)
+                if len(bad) > MAX_BAD:
+                    raise _too_many(key, error) from error
+                continue
+            writer.write(recording.key, fields_of(recording, features, length_s))
+            clips[recording.label] += 1
+        shards = writer.close()
+    return {
+        "split": job.split,
+        "shards": [shard.to_json() for shard in shards],
+        "samples": clips.total(),
+        "clips": dict(sorted(clips.items())),
+        "bad": bad,
+        "duration_s": clips.total() * preprocessing.clip_s,
+    }
+
+
+def _reason(error: MediaError) -> dict[str, Any]:
+    """The same entry as that of a unit that failed."""
+    return {name: value for name, value in asdict(Failure.of(error)).items() if name != "trace"}
+
+
+def _too_many(key: str, last: MediaError) -> SourceError:
+    return SourceError(
+        f"more than {MAX_BAD} sounds cannot be read; the last: {last.message}",
+        where=key if last.where is None else last.where,
+        cure="look at the files: are they sounds at all?",
+    )

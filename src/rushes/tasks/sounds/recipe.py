@@ -1,0 +1,230 @@
+"""The recipe of the sounds task: short sounds with a class each, and small nets that run on a wearable."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from rushes.recipe.net import Net
+from rushes.recipe.sections import (
+    NAMED,
+    Count,
+    Evaluate,
+    Prepare,
+    Recipe,
+    Section,
+    Share,
+    Source,
+    SplitBySides,
+    Train,
+    form_of_split,
+)
+from rushes.recipe.signing import UNSIGNED
+from rushes.tasks.sounds.preprocessing import SoundPreprocessing
+
+Rate = Annotated[float, Field(gt=0.0, le=1.0)]
+
+
+class Shares(Section):
+    """How many of the groups stand on each side.
+
+    Attributes:
+        train, val, test: share of the groups; together all of them.
+    """
+
+    train: Rate = 0.7
+    val: Rate = 0.15
+    test: Rate = 0.15
+
+    @model_validator(mode="after")
+    def _are_all(self) -> Shares:
+        if abs(self.train + self.val + self.test - 1.0) > 1e-6:
+            raise ValueError(f"shares add up to {self.train + self.val + self.test:g}, not to 1")
+        return self
+
+
+class SoundSource(Source):
+    """Where the recordings are.
+
+    Attributes:
+        kind: layout of the recordings: ``dreamcatcher`` for the dataset's archives, ``folder`` for sound
+            files anywhere below a folder.
+        root: folder of the recordings, or its URL, as ``s3://bucket/prefix``; null takes the twin's.
+        pattern: regular expression on a file's path below ``root``, with the named group ``label`` and, if it
+            can be told, ``group``: who must not stand on two sides. Null takes the layout's own: the class is
+            the folder that a file lies in.
+        table: CSV below ``root`` with the columns ``file`` and ``label``, and ``group`` and ``split`` if they
+            are known, in place of ``pattern``.
+        split: ``index`` takes the sides that the source gives, ``shares`` deals groups out by ``shares``, or
+            lists of groups under train, val and test.
+        shares: of each side.
+    """
+
+    kind: Literal["dreamcatcher", "folder"] = "dreamcatcher"
+    pattern: str | None = None
+    table: str | None = None
+    split: Annotated[
+        Annotated[Literal["index", "shares"], Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)
+    ] = "index"
+    shares: Shares = Shares()
+
+    @field_validator("pattern")
+    @classmethod
+    def _names_a_label(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                names = re.compile(pattern).groupindex
+            except re.error as error:
+                raise ValueError(f"not a regular expression: {error}") from None
+            if "label" not in names:
+                raise ValueError("no named group label; write it as (?P<label>...)")
+        return pattern
+
+    @model_validator(mode="after")
+    def _one_way_to_a_label(self) -> SoundSource:
+        if self.pattern is not None and self.table is not None:
+            raise ValueError("pattern and table both say what a sound's class is: leave one out")
+        return self
+
+
+class SleepTwin(Section):
+    """The synthetic dataset: how much of it, and how hard.
+
+    Attributes:
+        train, val, test: wearers of each side.
+        clips: of each wearer.
+        difficulty: 0 (trivial) to 1 (hard).
+        seed: of everything that is drawn.
+    """
+
+    train: Annotated[int, Field(ge=2)] = 10
+    val: Count = 4
+    test: Count = 4
+    clips: Count = 80
+    difficulty: Share = 0.5
+    seed: int = 0
+
+
+class TrainOnSounds(Train):
+    """How to train; the best epoch on the validation side is kept.
+
+    Attributes:
+        epochs: at most.
+        patience: epochs without a better macro-F1 on the validation side after which training stops.
+        batch_size: clips of an optimizer step.
+        learning_rate: highest rate of the cosine schedule.
+        floor: share of it that the cosine falls to.
+        weight_decay: of matrices.
+        clip_norm: greatest norm of a gradient; null does not clip.
+        class_weights: of the loss, one for each class; ``balanced`` makes every class count the same.
+        checkpoint_every, keep: optimizer steps between two checkpoints beside that of each epoch, and how
+            many stay.
+    """
+
+    epochs: Count = 50
+    patience: Count = 5
+    batch_size: Count = 64
+    learning_rate: Rate = 1e-3
+    floor: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 1e-5
+    clip_norm: Annotated[float, Field(gt=0.0)] | None = None
+    class_weights: Literal["balanced"] | tuple[Annotated[float, Field(gt=0.0)], ...] | None = "balanced"
+    checkpoint_every: Annotated[Count, UNSIGNED] = 1000
+    keep: Annotated[Count, UNSIGNED] = 2
+
+
+class Teacher(Section):
+    """The net that teaches: trained as if by a recipe of its own, so that it is trained once for all pupils.
+
+    Attributes:
+        model: which net.
+        train: how it is trained.
+    """
+
+    model: Net = Net(net="crnn")
+    train: TrainOnSounds = TrainOnSounds()
+
+
+class Distil(Section):
+    """Knowledge distillation: the loss is ``soft_weight * temperature**2 * KL + (1 - soft_weight) * CE``.
+
+    Attributes:
+        teacher: the net that teaches.
+        soft_weight: share of the teacher's opinion in it, 0 (none) to 1 (nothing else); alpha elsewhere.
+        temperature: by which both nets' logits are divided; elsewhere tau.
+    """
+
+    teacher: Annotated[Teacher, UNSIGNED] = Teacher()
+    soft_weight: Share = 0.7
+    temperature: Annotated[float, Field(ge=0.1, le=100.0)] = 5.0
+
+
+class EvaluateSounds(Evaluate):
+    """What is measured, on what.
+
+    Attributes:
+        batch_size: clips answered at a time.
+    """
+
+    batch_size: Annotated[Count, UNSIGNED] = 64
+
+
+class Deploy(Section):
+    """The device that the net is for.
+
+    Attributes:
+        max_bytes: of its weights, 8 bits each where that can be.
+        max_macs_per_s: multiplications and additions for a second of sound.
+        calibration: clips of the training side by which the ranges of 8 bits are chosen.
+        runs: timed calls behind the latency.
+    """
+
+    max_bytes: Count = 128_000
+    max_macs_per_s: Count = 30_000_000
+    calibration: Count = 128
+    runs: Annotated[int, Field(ge=10, le=10_000)] = 200
+
+
+class SoundsRecipe(Recipe):
+    """A whole job of the sounds task.
+
+    Attributes:
+        source: where the recordings are.
+        twin: synthetic recordings, for as long as ``source.root`` is null.
+        preprocessing: how a sound becomes a spectrogram; trained, measured and served with the same one.
+        model: which net.
+        train: how to train.
+        distil: learn from a teacher as well; null does not.
+        evaluate: what is measured, on what.
+        deploy: the device that the net is for.
+    """
+
+    task: Literal["sounds"] = "sounds"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "sounds"
+    source: SoundSource = SoundSource()
+    twin: SleepTwin = SleepTwin()
+    preprocessing: SoundPreprocessing = SoundPreprocessing()
+    prepare: Prepare = Prepare()
+    model: Net = Net()
+    train: TrainOnSounds = TrainOnSounds()
+    distil: Distil | None = None
+    evaluate: EvaluateSounds = EvaluateSounds()
+    deploy: Deploy = Deploy()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> SoundsRecipe:
+        classes = len(self.preprocessing.labels)
+        trained = [("train", self.train)]
+        if self.distil is not None:
+            trained.append(("distil.teacher.train", self.distil.teacher.train))
+        for place, train in trained:
+            if isinstance(train.class_weights, tuple) and len(train.class_weights) != classes:
+                raise ValueError(
+                    f"{place}.class_weights has {len(train.class_weights)} weights for {classes} classes"
+                )
+        split, needed = self.source.split, dict.fromkeys(("train", "val", self.evaluate.split))
+        if isinstance(split, dict) and (missing := [side for side in needed if side not in split]):
+            raise ValueError(f"source.split has nobody for {' and '.join(missing)}")
+        return self

@@ -1,0 +1,245 @@
+"""Sounds inside of a tar or tar.gz: streamed from first to last byte, never unpacked.
+
+An archive with a link, a device, a name that leaves its folder or a member beyond `MAX_BYTES` is refused as a
+whole, and so is one that is cut or whose checksum is wrong. Members that are no sound, or of no class that is
+asked for, are passed over; `members` tells of them too.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from rushes.errors import MediaError, SourceError, is_of_the_machine
+from rushes.records import SoundRecording
+from rushes.tasks.sounds.sources.blocks import (
+    BYTES_PER_S,
+    MAX_BYTES,
+    SUFFIXES,
+    is_sound,
+    key_of,
+    require_size,
+)
+
+METADATA = "metadata.csv"
+NOT_THERE = f"{METADATA} names it; it is not there, or is no {', '.join(SUFFIXES)}"
+CORRECT = "correct the line, or fetch the data again"
+MAX_PADDING = 1 << 20
+"""Bytes behind the end of the archive inside of its file; tar fills up to 10 kB."""
+
+_EMPTY = bytes(tarfile.BLOCKSIZE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")  # the last are bytes that are no UTF-8
+_AGAIN = "fetch the archive again; it is cut or damaged"
+_BROKEN = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, OSError, RecursionError)
+"""Among them what gzip raises, an OSError, and headers of headers without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the name of a sound tells.
+
+    Attributes:
+        label: its class.
+        group: whose it is.
+    """
+
+    label: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How names tell classes.
+
+    Attributes:
+        labels: folders that are classes.
+        pattern: of a whole name, with the named group ``label`` and perhaps ``group``; None takes the nearest
+            folder that is one of ``labels``, and for the group the file's name up to its first ``_``.
+    """
+
+    labels: tuple[str, ...]
+    pattern: str | None = None
+
+    def place(self, name: str) -> Place | None:
+        """Class and group of the sound ``name``; None where its name tells no class.
+
+        >>> Layout(("quiet", "snore")).place("train/snore/P01_003.wav")
+        Place(label='snore', group='P01')
+        """
+        if self.pattern is not None:
+            found = re.fullmatch(self.pattern, name)
+            if found is None or not found["label"]:
+                return None
+            return Place(found["label"], found.groupdict().get("group") or name)
+        *folders, file = name.split("/")
+        label = next((folder for folder in reversed(folders) if folder in self.labels), None)
+        group, separator, _ = file.partition("_")
+        return None if label is None else Place(label, group if separator and group else name)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveBlock:
+    """The sounds of one side that lie in one archive.
+
+    Attributes:
+        key: unique in the dataset.
+        split: their side.
+        path: a ``.tar``, ``.tar.gz`` or ``.tgz``.
+        layout: how its names tell classes; where it has no pattern, a ``metadata.csv`` that is the archive's
+            first file tells them instead, by its columns ``file_name``, ``label`` and perhaps ``group``.
+        wanted: classes that are asked for.
+    """
+
+    key: str
+    split: str
+    path: Path
+    layout: Layout
+    wanted: tuple[str, ...]
+
+    @property
+    def length_s(self) -> float:
+        """By size; noise does not shrink."""
+        return self.path.stat().st_size / BYTES_PER_S
+
+    def __iter__(self) -> Iterator[tuple[SoundRecording, bytes | MediaError]]:
+        """Each sound of a class that is asked for, whole; last those that the table names in vain.
+
+        Raises:
+            MediaError: the archive is cut, damaged or refused; what was wrong shows at the latest behind its
+                last sound.
+            SourceError: its table does not hold.
+        """
+        for recording, _, data in self.members():
+            if recording is not None and recording.label in self.wanted:
+                yield recording, data
+
+    def members(self) -> Iterator[tuple[SoundRecording | None, str, bytes | MediaError]]:
+        """Every file of the archive in order: the recording, or None where it is no sound; name and bytes.
+
+        Then what the table names and the archive does not have, with the reason in place of bytes.
+
+        Raises:
+            MediaError, SourceError: as of the archive itself; or two of its sounds have one name.
+        """
+        table: dict[str, Place] | None = None
+        seen: set[str] = set()
+        for number, (name, data) in enumerate(_read(self.path)):
+            if number == 0 and self.layout.pattern is None and name.rsplit("/", 1)[-1] == METADATA:
+                table = read_table(data, name, f"{self.path}/{name}")
+            place = None
+            if is_sound(name):
+                place = self.layout.place(name) if table is None else table.get(name)
+            recording = None if place is None else self._recording(name, place)
+            if recording is not None and recording.key in seen:
+                raise MediaError(
+                    "two sounds have this name", where=recording.path, cure="pack each file once"
+                )
+            if recording is not None:
+                seen.add(recording.key)
+            yield recording, name, data
+        for name, place in (table or {}).items():
+            recording = self._recording(name, place)
+            if recording.key not in seen:
+                yield recording, name, MediaError(NOT_THERE, where=recording.path, cure=CORRECT)
+
+    def _recording(self, name: str, place: Place) -> SoundRecording:
+        inside = name.removeprefix(f"{self.key}/")
+        return SoundRecording(
+            key=key_of(f"{self.split}/{inside}"),
+            group=place.group,
+            split=self.split,
+            label=place.label,
+            path=self.path / name,
+        )
+
+
+class _Stream(io.BufferedIOBase):
+    """What tarfile needs of a file: remembers the last block that it saw, and reads nothing that is huge."""
+
+    def __init__(self, file: io.BufferedIOBase) -> None:
+        self._file, self.last = file, b""
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not 0 <= size <= MAX_BYTES:
+            raise ValueError(f"a header of {size:,} bytes")
+        self.last = self._file.read(size)
+        return self.last
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def _read(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of each file of a tar, which may be gzipped."""
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            with closing(gzip.GzipFile(fileobj=raw) if packed else raw) as file:
+                stream = _Stream(file)
+                with tarfile.TarFile(fileobj=stream, mode="r", errorlevel=2) as archive:
+                    for member in archive:
+                        archive.members = []  # tarfile would keep a record of every member
+                        _require_plain(path, member)
+                        if member.isreg():
+                            data = stream.read(member.size) if stream.seek(member.offset_data) else b""
+                            if len(data) < member.size:
+                                raise EOFError("a member is cut")
+                            yield member.name.removeprefix("./"), data
+                if stream.last != _EMPTY:
+                    raise EOFError("its end is missing, or a header is damaged")
+                if len(file.read(MAX_PADDING + 1)) > MAX_PADDING:
+                    raise ValueError("there is more behind its end")
+    except _BROKEN as error:
+        if is_of_the_machine(error):
+            raise
+        reason = str(error) or type(error).__name__
+        raise MediaError(f"cannot be read as a tar: {reason}", where=path, cure=_AGAIN) from error
+
+
+def _require_plain(path: Path, member: tarfile.TarInfo) -> None:
+    name = member.name.removeprefix("./")
+    parts = name.split("/")
+    if not (member.isreg() or member.isdir()) or member.issparse():
+        raise MediaError(
+            "an archive of sounds holds files and folders only, found a link or a device",
+            where=f"{path}/{member.name}",
+            cure="pack the files themselves: tar --dereference -czf ARCHIVE FOLDER",
+        )
+    if _CONTROL.search(name) or (member.isreg() and any(part in ("", ".", "..") for part in parts)):
+        raise MediaError(
+            f"a member may not be called {member.name[:80]!r}",
+            where=path,
+            cure="fetch the archive from its source again; its names should be plain file names",
+        )
+    require_size(member.size, f"{path}/{member.name}")
+
+
+def read_table(data: bytes, name: str, where: str) -> dict[str, Place]:
+    """Member -> place, out of a ``metadata.csv`` whose names are relative to its folder."""
+    folder = name[: -len(METADATA)]
+    try:
+        rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SourceError(f"not a table: {error}", where=where, cure=_AGAIN) from error
+    places = {}
+    for line, row in enumerate(rows, 2):
+        file, label = row.get("file_name"), row.get("label")
+        if not file or not label:
+            raise SourceError(
+                "each line needs file_name and label", where=f"{where}:{line}", cure="complete the line"
+            )
+        if places.setdefault(folder + file, Place(label, row.get("group") or file)).label != label:
+            raise SourceError(f"{file} has two classes", where=f"{where}:{line}", cure="leave one line")
+    return places

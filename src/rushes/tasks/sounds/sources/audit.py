@@ -1,0 +1,158 @@
+"""What a dataset of sounds has of each class on each side: from names, and from bytes only to find copies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rushes.errors import MediaError, SourceError
+from rushes.records import SoundRecording
+from rushes.runs.copies import Copies, Holding, copies_of, digest, sizes_on_two_sides
+from rushes.tasks.sounds.sources.archive import ArchiveBlock
+from rushes.tasks.sounds.sources.blocks import SIDES, FileBlock, Sounds, SoundScan, require_apart
+
+
+@dataclass(frozen=True, slots=True)
+class SoundAudit:
+    """What there is.
+
+    Attributes:
+        labels: classes that are asked for, in order.
+        sounds: side -> class -> how many; classes that nobody asked for stand in ``skipped``.
+        groups: side -> how many.
+        bytes: of the sounds.
+        skipped: reason -> how many files.
+        copies: sounds with the same bytes as one on another side.
+        faults: what does not hold.
+    """
+
+    labels: tuple[str, ...]
+    sounds: Mapping[str, Mapping[str, int]]
+    groups: Mapping[str, int]
+    bytes: int
+    skipped: Mapping[str, int]
+    copies: Copies
+    faults: tuple[dict[str, str], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__} | {
+            "copies": asdict(self.copies)
+        }
+
+    def summary(self) -> str:
+        """One line for a plan."""
+        total = sum(sum(counts.values()) for counts in self.sounds.values())
+        line = f"{total:,} sounds of {sum(self.groups.values())} groups, {self.bytes / 1e6:.0f} MB"
+        return self.copies.behind(line, "sound")
+
+    def text(self) -> str:
+        """For people: a table of classes by sides, and what is wrong."""
+        width = max(len(label) for label in (*self.labels, "groups"))
+        lines = [" " * width + "".join(f"{side:>9}" for side in SIDES)]
+        for label in self.labels:
+            counts = (self.sounds.get(side, {}).get(label, 0) for side in SIDES)
+            lines.append(f"{label:{width}}" + "".join(f"{count:9,}" for count in counts))
+        lines.append(f"{'groups':{width}}" + "".join(f"{self.groups.get(side, 0):9,}" for side in SIDES))
+        lines.append(f"{self.bytes / 1e6:.1f} MB")
+        lines += [f"{count:,} skipped: {reason}" for reason, count in self.skipped.items()]
+        lines += self.copies.lines("sound")
+        for fault in self.faults:
+            lines += [f"fault: {fault['message']}", f"  where: {fault['where']}", f"  cure:  {fault['cure']}"]
+        return "\n".join(lines)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What is counted on the way."""
+
+    sounds: dict[str, Counter[str]]
+    groups: list[tuple[str, str, str]]
+    skipped: Counter[str]
+    bytes: int = 0
+
+
+def audit_of(scan: SoundScan, labels: tuple[str, ...]) -> SoundAudit:
+    """Count what a scan found. Archives are read once; of files only those whose size another one shares.
+
+    Raises:
+        SourceError: a group stands on two sides.
+    """
+    tally = _Tally({side: Counter() for side in SIDES}, [], Counter())
+    faults = [fault.reason() for fault in scan.faults]
+    for fault in scan.skipped:
+        tally.skipped[fault.message] += fault.count
+    copies = copies_of(_look_through(scan, labels, tally, faults))
+    side_of = require_apart(tally.groups)
+    return SoundAudit(
+        labels=labels,
+        sounds={side: dict(counts) for side, counts in tally.sounds.items()},
+        groups=dict(Counter(side_of.values())),
+        bytes=tally.bytes,
+        skipped=dict(tally.skipped),
+        copies=copies,
+        faults=tuple(faults),
+    )
+
+
+def _look_through(
+    scan: SoundScan, labels: tuple[str, ...], tally: _Tally, faults: list[dict[str, str]]
+) -> Iterator[Holding]:
+    """Count all blocks and note what does not hold in them; what may be a copy."""
+    twins = sizes_on_two_sides(
+        (block.split, recording.path.stat().st_size)
+        for block in scan.blocks
+        if isinstance(block, FileBlock)
+        for recording in block.recordings
+    )
+    for block in scan.blocks:
+        try:
+            yield from _count(block, labels, twins, tally, faults)
+        except (MediaError, SourceError) as error:
+            faults.append(_fault(error, scan.root))
+
+
+def _fault(error: MediaError | SourceError, root: Path) -> dict[str, str]:
+    return {
+        "type": type(error).__name__,
+        "message": error.message,
+        "where": str(error.where or root),
+        "cure": error.cure or "",
+    }
+
+
+def _count(
+    block: Sounds,
+    labels: tuple[str, ...],
+    twins: Collection[Hashable],
+    tally: _Tally,
+    faults: list[dict[str, str]],
+) -> Iterator[Holding]:
+    """Count a block and note which of its sounds are not there; what of it may be a copy."""
+
+    def take(recording: SoundRecording, size: int) -> None:
+        tally.sounds[block.split][recording.label] += 1
+        tally.groups.append((recording.group, block.split, str(recording.path)))
+        tally.bytes += size
+
+    if isinstance(block, FileBlock):
+        for recording in block.recordings:
+            size = recording.path.stat().st_size
+            take(recording, size)
+            if size in twins:
+                yield block.split, str(recording.path), digest([recording.path])
+    elif isinstance(block, ArchiveBlock):
+        for recording, name, data in block.members():
+            if recording is None:
+                tally.skipped["no sound of a class" if data or name else "empty"] += 1
+            elif recording.label not in labels:
+                tally.skipped[f"class {recording.label} is not asked for"] += 1
+            elif isinstance(data, MediaError):
+                faults.append(_fault(data, block.path))
+            else:
+                take(recording, len(data))
+                yield block.split, str(recording.path), hashlib.sha256(data).hexdigest()

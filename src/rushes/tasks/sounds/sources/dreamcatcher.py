@@ -1,0 +1,198 @@
+"""DreamCatcher: what people and those beside them do in their sleep, heard by earbuds, nine classes.
+
+``scan`` takes ``data/{train,validation,test}.tar.gz`` as they are, or the same folders unpacked. The motion
+in ``imu/`` is left alone. Data: https://huggingface.co/datasets/THU-PI-Sensing/DreamCatcher, gated.
+
+How the archives are laid out inside is unverified, as access has to be granted: by default a sound's class is
+the nearest folder that is one of the nine, and its wearer is the file's name up to the first ``_``. Where
+that is not so, ``rushes audit`` shows sounds of no class; a ``metadata.csv`` at the head of the archive
+(``file_name``, ``label`` and perhaps ``group``) tells it instead, or ``source.pattern``, which comes first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from rushes.errors import SourceError
+from rushes.records import SoundRecording
+from rushes.runs.source import Source
+from rushes.tasks.sounds.sources.archive import (
+    CORRECT,
+    METADATA,
+    NOT_THERE,
+    ArchiveBlock,
+    Layout,
+    Place,
+    read_table,
+)
+from rushes.tasks.sounds.sources.audit import SoundAudit, audit_of
+from rushes.tasks.sounds.sources.blocks import (
+    SIDE_OF_NAME,
+    SUFFIXES,
+    Fault,
+    SoundScan,
+    blocks_of,
+    fingerprint_of,
+    is_sound,
+    key_of,
+    require_apart,
+    require_size,
+    take,
+    walk,
+)
+
+LABELS = ("quiet", "non_wearer", "bruxism", "swallow", "somniloquy", "breathe", "cough", "snore", "movements")
+"""The classes, in the dataset's own order."""
+
+NAMES = ("train", "validation", "test")
+"""The dataset's own sides."""
+
+ARCHIVES = (".tar.gz", ".tgz", ".tar")
+
+
+@dataclass(frozen=True, slots=True)
+class DreamCatcher(Source[SoundScan]):
+    """The dataset's archives, or the folders that were in them.
+
+    Attributes:
+        labels: classes that are asked for.
+        pattern: of the names of sounds, in place of the layout's own.
+    """
+
+    labels: tuple[str, ...]
+    pattern: str | None = None
+
+    def scan(self, root: Path) -> SoundScan:
+        """See `scan`."""
+        return scan(root, self.labels, pattern=self.pattern)
+
+    def audit(self, root: Path) -> SoundAudit:
+        """See `audit`."""
+        return audit(root, self.labels, pattern=self.pattern)
+
+    def fingerprint(self, found: SoundScan) -> str:
+        """See `Source.fingerprint`."""
+        return fingerprint(found.root)
+
+
+def scan(root: Path, labels: tuple[str, ...], *, pattern: str | None = None) -> SoundScan:
+    """Find the archives, or the folders that were in them. Archives are not opened here.
+
+    Args:
+        root: folder that holds ``data``, or ``data`` itself.
+        labels: classes that are asked for.
+        pattern: of the names of sounds, in place of the layout's own.
+
+    Raises:
+        SourceError: ``root`` is not in DreamCatcher's layout, a side lies there twice, or of unpacked folders
+            a wearer stands on two sides.
+    """
+    data = data_root(root)
+    layout = Layout(LABELS, pattern)
+    blocks: list[ArchiveBlock] = []
+    recordings: list[tuple[SoundRecording, int]] = []
+    faults: list[Fault] = []
+    skipped: Counter[str] = Counter()
+    for name in NAMES:
+        archives, folder = _archives(data, name), data / name
+        if len(archives) + folder.is_dir() > 1:
+            raise SourceError(
+                f"{name} lies there twice: {', '.join(path.name for path in archives)}"
+                + (f" and {name}/" if folder.is_dir() else ""),
+                where=data,
+                cure="keep the archive or the folder, and move the other away",
+            )
+        if archives:
+            blocks.append(ArchiveBlock(name, SIDE_OF_NAME[name], archives[0], layout, labels))
+        elif folder.is_dir():
+            _look_into(data, name, layout, labels, (recordings, faults, skipped))
+    require_apart((recording.group, recording.split, str(recording.path)) for recording, _ in recordings)
+    return SoundScan(
+        root=data,
+        blocks=(*blocks, *blocks_of(recordings)),
+        skipped=tuple(
+            Fault(key_of(reason), "", "Skipped", reason, str(data), "", count)
+            for reason, count in sorted(skipped.items())
+        ),
+        faults=tuple(faults),
+    )
+
+
+def data_root(root: Path) -> Path:
+    """The folder of the archives: ``data`` below ``root``, or ``root``.
+
+    Raises:
+        SourceError: neither has an archive or a folder of one of the sides.
+    """
+    root = Path(root)
+    for candidate in (root / "data", root):
+        if any(_archives(candidate, name) or (candidate / name).is_dir() for name in NAMES):
+            return candidate
+    found = sorted(entry.name for entry in root.iterdir()) if root.is_dir() else []
+    listing = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")
+    raise SourceError(
+        "not the root of DreamCatcher: expected data/train.tar.gz, data/validation.tar.gz, data/test.tar.gz"
+        + (f", found {listing or 'an empty folder'}" if root.is_dir() else ", found no folder at all"),
+        where=root,
+        cure="give the folder that holds data/; for sounds of another layout set source.kind to folder",
+    )
+
+
+def fingerprint(root: Path) -> str:
+    """SHA-256 of what the dataset holds, motion left out; the same wherever it lies."""
+    return fingerprint_of(data_root(root), (*ARCHIVES, *SUFFIXES, METADATA))
+
+
+def audit(root: Path, labels: tuple[str, ...], *, pattern: str | None = None) -> SoundAudit:
+    """Count what there is of each class on each side: archives are read to their end, nothing is decoded.
+
+    Raises:
+        SourceError: as `scan`; or a wearer stands on two sides.
+    """
+    return audit_of(scan(root, labels, pattern=pattern), labels)
+
+
+def _archives(data: Path, name: str) -> list[Path]:
+    return [path for suffix in ARCHIVES if (path := data / f"{name}{suffix}").is_file()]
+
+
+def _table_of(folder: Path, layout: Layout) -> dict[str, Place] | None:
+    """What an archive's ``metadata.csv`` says, where it was unpacked."""
+    path = folder / METADATA
+    if layout.pattern is not None or not path.is_file():
+        return None
+    if path.is_symlink():
+        raise SourceError("a link where the classes are told", where=path, cure="copy the file here")
+    require_size(path.stat().st_size, path)
+    return read_table(path.read_bytes(), f"{folder.name}/{METADATA}", str(path))
+
+
+def _look_into(
+    data: Path,
+    name: str,
+    layout: Layout,
+    labels: tuple[str, ...],
+    found: tuple[list[tuple[SoundRecording, int]], list[Fault], Counter[str]],
+) -> None:
+    """Sort the files of an unpacked side into recordings, faults and what is skipped."""
+    recordings, faults, skipped = found
+    side, table = SIDE_OF_NAME[name], _table_of(data / name, layout)
+    missing = {known: place for known, place in (table or {}).items() if place.label in labels}
+    for inside, entry in walk(data / name):
+        place = None
+        if is_sound(inside):
+            known = f"{name}/{inside}"
+            place = layout.place(known) if table is None else table.get(known)
+            missing.pop(known, None)
+        if place is None:
+            skipped["no sound of a class"] += 1
+        elif place.label not in labels:
+            skipped[f"class {place.label} is not asked for"] += 1
+        else:
+            taken = take(data, entry, key_of(f"{side}/{inside}"), side, place.label, place.group)
+            faults.append(taken) if isinstance(taken, Fault) else recordings.append(taken)
+    for known in missing:
+        key = key_of(f"{side}/{known.removeprefix(f'{name}/')}")
+        faults.append(Fault(key, side, "MediaError", NOT_THERE, str(data / known), CORRECT))

@@ -1,0 +1,281 @@
+"""The task `sounds`: short sounds with a class each, from files to a small net and the device that it fits on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rushes.runs.stage import Cost, Stage, is_drawn
+from rushes.runs.task import Compare, Task
+
+if TYPE_CHECKING:
+    from rushes.evaluate.figures import Figure
+    from rushes.runs.admission import Fault
+    from rushes.runs.run import Run
+    from rushes.runs.source import Audit
+    from rushes.runs.stage import Work
+    from rushes.tasks.sounds.recipe import SoundsRecipe
+    from rushes.tasks.sounds.sources.dreamcatcher import DreamCatcher
+    from rushes.tasks.sounds.sources.folder import SoundFolder
+
+BYTES_PER_SOUND = 2e5
+"""Of the twin's archives, as measured."""
+
+MACS_PER_S = 1.5e10
+"""Multiplications with an addition that one thread does in a second of training: 13 to 19 thousand million
+were measured on one core of a busy server."""
+
+BACKWARD = 3
+"""Training costs a pass forward, and twice that backward."""
+
+
+def _sounds(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
+    return sum(clips.values())
+
+
+def _taught(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
+    return clips.get("train", 0)
+
+
+def _asked(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
+    return clips.get(part["evaluate"]["split"], 0)
+
+
+def _macs(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
+    """Multiplications of a whole training."""
+    from rushes.models.net_costs import macs
+    from rushes.recipe.net import Net
+    from rushes.tasks.sounds.preprocessing import SoundPreprocessing
+
+    once = macs(Net(**part["model"]), SoundPreprocessing(**dataset["preprocessing"]))
+    return BACKWARD * part["train"]["epochs"] * clips.get("train", 0) * float(once)
+
+
+def _distils(recipe: SoundsRecipe) -> bool:
+    return recipe.distil is not None
+
+
+def _teacher(recipe: SoundsRecipe) -> Mapping[str, Any]:
+    """As the training of a run of its own, down to the signature: a teacher is trained once for all pupils."""
+    from rushes.recipe.signing import signed
+
+    assert recipe.distil is not None, "only a recipe with distil has a teacher"
+    return {**signed(recipe.distil.teacher, ("model", "train"), "train"), "distil": None}
+
+
+class Sounds(Task["SoundsRecipe"]):
+    """Which of the classes is heard?"""
+
+    name = "sounds"
+    stages = (
+        Stage(
+            name="twin",
+            purpose="Draw the synthetic recordings of a recipe.",
+            makes="recordings",
+            sections=("twin",),
+            asked=is_drawn,
+            units=True,
+            cost=Cost(amount=_sounds, assumed_s=0.01),
+        ),
+        Stage(
+            name="features",
+            purpose="Turn sounds into spectrograms, write shards.",
+            makes="dataset",
+            sections=("source", "preprocessing", "prepare"),
+            inputs=("twin",),
+            units=True,
+            cost=Cost(amount=_sounds, assumed_s=0.02),
+        ),
+        Stage(
+            name="teacher",
+            purpose="Train the net that a smaller one learns from.",
+            makes="weights",
+            signs=_teacher,
+            inputs=("features",),
+            asked=_distils,
+            like="train",
+            shared=True,
+            cost=Cost(amount=_macs, assumed_s=1 / MACS_PER_S),
+        ),
+        Stage(
+            name="logits",
+            purpose="Let the teacher answer about the training side, once for all pupils.",
+            makes="answers",
+            inputs=("features", "teacher"),
+            asked=_distils,
+            reads=("logits.safetensors",),
+            shared=True,
+            cost=Cost(amount=_taught, assumed_s=0.005),
+        ),
+        Stage(
+            name="train",
+            purpose="Train the model on the prepared samples.",
+            makes="weights",
+            sections=("model", "train", "distil"),
+            inputs=("features", "logits"),
+            cost=Cost(amount=_macs, assumed_s=1 / MACS_PER_S),
+        ),
+        Stage(
+            name="predict",
+            purpose="Let the trained model answer about the side that is reported.",
+            makes="answers",
+            sections=("evaluate",),
+            inputs=("features", "teacher", "train"),
+            reads=("predictions.parquet", "teacher/predictions.parquet"),
+            cost=Cost(amount=_asked, assumed_s=0.005),
+        ),
+        Stage(
+            name="evaluate",
+            purpose="Measure the answers against truth and baselines.",
+            makes="figures",
+            sections=("evaluate",),
+            inputs=("features", "train", "predict"),
+            cost=Cost(assumed_s=2.0),
+        ),
+        Stage(
+            name="export",
+            purpose="Write the net as ONNX, also in 8 bits, and say whether it fits its device.",
+            makes="files",
+            sections=("evaluate", "deploy"),
+            inputs=("features", "train"),
+            version=2,
+            reads=("model.onnx", "model.int8.onnx"),
+            cost=Cost(assumed_s=10.0),
+        ),
+        Stage(
+            name="report",
+            purpose="Write the HTML report.",
+            makes="page",
+            sections=("name",),
+            inputs=("features", "teacher", "train", "predict", "evaluate", "export"),
+            cost=Cost(assumed_s=2.0),
+        ),
+    )
+
+    @property
+    def recipe(self) -> type[SoundsRecipe]:
+        """See `Task.recipe`."""
+        from rushes.tasks.sounds.recipe import SoundsRecipe
+
+        return SoundsRecipe
+
+    @property
+    def work(self) -> Mapping[str, Work]:
+        """See `Task.work`."""
+        from rushes.tasks.sounds.work import WORK
+
+        return WORK
+
+    @property
+    def figures(self) -> Mapping[str, Figure]:
+        """See `Task.figures`; shares of clips, loss and calibration error."""
+        from rushes.tasks.sounds.evaluate.names import FIGURES
+
+        return FIGURES
+
+    def faults(self, recipe: SoundsRecipe) -> Iterator[tuple[str, str]]:
+        """Sides and classes that the twin or the kind of source does not have."""
+        from rushes.tasks.sounds.sources.dreamcatcher import LABELS
+
+        source, drawn = recipe.source, recipe.source.root is None
+        if drawn and source.kind != "dreamcatcher":
+            yield "source.root", "missing; the twin has the layout dreamcatcher, not folder"
+        if drawn and source.split != "index":
+            yield "source.split", "the twin has its own sides; write index, or give source.root"
+        if source.kind != "dreamcatcher":
+            return
+        if source.table is not None:
+            yield "source.table", "dreamcatcher has its classes in its archives; take folder"
+        if not drawn and source.split != "index":
+            yield "source.split", "dreamcatcher has its own sides; write index, or take folder"
+        if strange := set(recipe.preprocessing.labels) - set(LABELS):
+            yield (
+                "preprocessing.labels",
+                f"dreamcatcher has no class {', '.join(sorted(strange))}; it has {', '.join(LABELS)}",
+            )
+
+    def source(self, recipe: SoundsRecipe) -> DreamCatcher | SoundFolder:
+        """See `Task.source`."""
+        from rushes.tasks.sounds.sources.dreamcatcher import DreamCatcher
+        from rushes.tasks.sounds.sources.folder import SoundFolder
+
+        source, labels = recipe.source, recipe.preprocessing.labels
+        if source.kind == "dreamcatcher":
+            return DreamCatcher(labels, source.pattern)
+        shares = source.shares.model_dump()
+        return SoundFolder(labels, source.pattern, source.table, source.split, shares)
+
+    def audit(self, run: Run[SoundsRecipe]) -> Audit:
+        """What there is of each class on each side."""
+        return self.source(run.recipe).audit(run.raw())
+
+    def to_draw(self, recipe: SoundsRecipe) -> str:
+        """Wearers, their sounds and the room that these take."""
+        asked = recipe.twin
+        wearers = asked.train + asked.val + asked.test
+        sounds = wearers * asked.clips
+        return f"{sounds:,} sounds of {wearers} wearers, about {sounds * BYTES_PER_SOUND / 1e6:,.0f} MB"
+
+    def weights_sha256(self, folder: Path) -> str:
+        """See `Task.weights_sha256`."""
+        from rushes.models.nets import weights_sha256
+
+        return weights_sha256(folder)
+
+    def notes(self, run: Run[SoundsRecipe], stage: Stage) -> tuple[str, ...]:
+        """See `Task.notes`; of training, how large the net is."""
+        if stage.makes != "weights":
+            return super().notes(run, stage)
+        from rushes.models.net_costs import macs, parameters
+
+        recipe, preprocessing = run.recipe, run.recipe.preprocessing
+        taught = stage.name == "train" or recipe.distil is None
+        net = recipe.model if taught else recipe.distil.teacher.model
+        size = parameters(net, preprocessing.labels)
+        per_s = macs(net, preprocessing) / preprocessing.clip_s
+        return (f"{size:,} parameters, {per_s / 1e6:.1f} million multiplications and additions a second",)
+
+    @property
+    def compare(self) -> Mapping[str, Compare]:
+        """See `Task.compare`."""
+        from rushes.tasks.sounds.campaign import compare_macro_f1
+
+        return {"f1_macro": compare_macro_f1}
+
+    def admission(self, run: Run[Any]) -> Iterator[Fault]:
+        """Figures follow from logits, logits from the weights, and more than one class is answered."""
+        from rushes.tasks.sounds.admission import check_sounds
+
+        yield from check_sounds(run)
+
+    def costs(self, run: Run[SoundsRecipe]) -> Mapping[str, float]:
+        """What the net takes on its device, of the finished export."""
+        from rushes.tasks.sounds.campaign import deployed
+
+        return deployed(run)
+
+    def drawn(self, recipe: SoundsRecipe) -> Mapping[str, int] | None:
+        """Clips on each side of a twin; None where there are recordings."""
+        twin = recipe.twin
+        return (
+            {side: getattr(twin, side) * twin.clips for side in ("train", "val", "test")}
+            if is_drawn(recipe)
+            else None
+        )
+
+    def headline(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """See `Task.headline`."""
+        from rushes.tasks.sounds.evaluate.tables import headline
+
+        return headline(metrics)
+
+    def systems(self, metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `Task.systems`."""
+        return metrics["systems"]
+
+    def print_metrics(self, metrics: Mapping[str, Any], console: Any) -> None:
+        """See `Task.print_metrics`."""
+        from rushes.tasks.sounds.evaluate.tables import print_metrics
+
+        print_metrics(metrics, console)

@@ -1,0 +1,293 @@
+"""What each stage of a sounds run does.
+
+Imports stand inside of the functions, so that asking for one stage loads no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rushes.errors import SourceError
+from rushes.recipe.net import Net
+from rushes.runs.parts import draw_in_parts
+from rushes.runs.run import Run
+from rushes.runs.stage import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
+from rushes.stages import OpenStage, read_json, write_json
+from rushes.tasks.sounds.recipe import Distil, SoundsRecipe, TrainOnSounds
+
+if TYPE_CHECKING:
+    from rushes.models.nets import SoundNet
+
+SIDES = ("train", "val", "test")
+TEACHER = "teacher"
+"""Folder of a teacher's predictions inside of the pupil's."""
+
+
+def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.tasks.sounds.twin.script import SleepSettings, units
+    from rushes.tasks.sounds.twin.writer import PARTS, assemble, remove_parts, write_unit
+
+    settings = SleepSettings(**run.recipe.twin.model_dump())
+    return draw_in_parts(
+        run,
+        stage,
+        tell,
+        {unit.key: unit for unit in units(settings)},
+        write=partial(write_unit, settings=settings),
+        pack=partial(assemble, settings=settings),
+        remove=remove_parts,
+        parts=PARTS,
+    )
+
+
+def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.prepare.stage import prepare
+    from rushes.tasks.sounds.prepare.sample import metas
+    from rushes.tasks.sounds.prepare.unit import jobs_of, prepare_unit, sizes_of
+    from rushes.tasks.sounds.sources.blocks import require_apart
+
+    asked, scan = run.recipe.prepare, run.scan
+    found = {block.split for block in scan.blocks}
+    needed = dict.fromkeys((*SIDES[:2], run.recipe.evaluate.split))
+    if missing := [side for side in needed if side not in found]:
+        raise SourceError(
+            f"no sound of {', '.join(run.recipe.preprocessing.labels)} on side {' and '.join(missing)}",
+            where=scan.root,
+            cure="`rushes audit RECIPE` shows what is there; change source.split or preprocessing.labels",
+        )
+    prepared = prepare(
+        jobs_of(scan.blocks, stage.folder, run.recipe.preprocessing, shard_bytes=asked.shard_bytes),
+        prepare_unit,
+        run.home("features"),
+        run.recipe.preprocessing,
+        splits=SIDES,
+        needed=needed,
+        skipped=[fault.key for fault in scan.skipped],
+        faults={fault.key: fault.reason() for fault in scan.faults},
+        sizes=sizes_of(scan),
+        max_quarantine=asked.max_quarantine,
+        timeout_s=asked.timeout_s,
+        memory_bytes=asked.memory_bytes,
+        workers=asked.workers,
+        engine=run.engine,
+        on_progress=lambda done, total, note: tell("features", done, total, note),
+    )
+    # An archive tells its groups only when it is read.
+    sides = [side for side, count in prepared.manifest.samples.items() if count]
+    require_apart(
+        (meta["group"], side, meta["recording"]) for side in sides for meta in metas(run.samples(side))
+    )
+    return prepared.summary(), prepared.account.counts
+
+
+def _teacher(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    teacher = _distil(run).teacher
+    return _trained(run, "teacher", stage, tell, teacher.model, teacher.train)
+
+
+def _logits(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.tasks.sounds.predict.logits import logits_of, write_logits
+    from rushes.tasks.sounds.train import FeatureSet
+
+    samples, labels = run.samples("train"), run.recipe.preprocessing.labels
+    tell("logits", 0, 1, "the teacher answers")
+    found = logits_of(
+        net_of(run, "teacher"), FeatureSet(samples, labels).features(), run.recipe.evaluate.batch_size
+    )
+    write_logits(stage.folder, list(samples.keys()), labels, found)
+    tell("logits", 1, 1, "the teacher answers")
+    return {}, {"samples": len(samples)}
+
+
+def _train(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    return _trained(run, "train", stage, tell, run.recipe.model, run.recipe.train, run.recipe.distil)
+
+
+def _trained(
+    run: Run[SoundsRecipe],
+    name: StageName,
+    stage: OpenStage,
+    tell: Tell,
+    model: Net,
+    settings: TrainOnSounds,
+    distil: Distil | None = None,
+) -> tuple[Mapping, Mapping]:
+    from rushes.models.nets import build, weights_sha256
+    from rushes.tasks.sounds.predict.logits import read_logits
+    from rushes.tasks.sounds.train import FeatureSet, train
+
+    labels, samples = run.recipe.preprocessing.labels, run.samples("train")
+    logits = None if distil is None else read_logits(run.folder("logits"), list(samples.keys()), labels)
+    taught = FeatureSet(samples, labels, logits=logits)
+    epoch = -(-len(taught) // settings.batch_size)
+    total = settings.epochs * epoch
+    home = run.home(name)
+
+    def on_event(event: Mapping[str, Any]) -> None:
+        if event["kind"] == "checkpoint":
+            home.checkpoint(Path(event["checkpoint"]))
+        elif event["kind"] == "train":
+            tell(
+                name, event["step"], total, f"loss {event['loss']:.3f}, {event['samples_per_s']:.0f} sounds/s"
+            )
+        elif event["kind"] == "validation":
+            tell(name, event["step"], total, f"validation macro-F1 {event['f1_macro']:.3f}")
+
+    result = train(
+        build(model, run.recipe.preprocessing, seed=settings.seed),
+        taught,
+        FeatureSet(run.samples("val"), labels),
+        settings,
+        stage.folder,
+        stage.spec.signature,
+        distil=distil,
+        on_event=on_event,
+    )
+    tell(name, total, total, "out of patience" if result.stopped_early else "all epochs done")
+    summary = {
+        "steps": result.steps,
+        "loss": result.last_loss,
+        "best": result.best,
+        "epochs": result.steps // epoch,
+        "best_epoch": None if result.best_step is None else result.best_step // epoch,
+        "samples_per_s": result.samples_per_s,
+        "data_wait_share": result.data_wait_share,
+        "weights": weights_sha256(stage.folder / "model"),
+    }
+    return summary, {"samples": len(taught)}
+
+
+def _predict(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.predict.table import write_predictions
+    from rushes.tasks.sounds.predict.logits import logits_of
+    from rushes.tasks.sounds.predict.table import predictions_table
+    from rushes.tasks.sounds.prepare.sample import metas
+    from rushes.tasks.sounds.train import FeatureSet
+
+    samples = run.samples(run.recipe.evaluate.split)
+    found, heard = list(metas(samples)), FeatureSet(samples, run.recipe.preprocessing.labels)
+    asked: dict[StageName, Path] = {"train": stage.folder}
+    if "teacher" in run.specs:
+        asked["teacher"] = stage.folder / TEACHER
+    for done, (name, folder) in enumerate(asked.items()):
+        tell("predict", done, len(asked), "answers")
+        table = predictions_table(
+            list(samples.keys()),
+            [meta["group"] for meta in found],
+            [meta["label"] for meta in found],
+            logits_of(net_of(run, name), heard.features(), run.recipe.evaluate.batch_size),
+        )
+        folder.mkdir(exist_ok=True)
+        write_predictions(table, folder)
+    tell("predict", len(asked), len(asked), "answers")
+    return {"variants": list(asked)}, {"answers": len(samples) * len(asked)}
+
+
+def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.models.net_costs import macs, parameters
+    from rushes.predict.table import read_predictions
+    from rushes.tasks.sounds.evaluate.measure import evaluate
+    from rushes.tasks.sounds.predict.table import SCHEMA
+    from rushes.tasks.sounds.train import FeatureSet, weights_of_classes
+
+    tell("evaluate", 0, 1, "resampling")
+    recipe, preprocessing = run.recipe, run.recipe.preprocessing
+    counts = FeatureSet(run.samples("train"), preprocessing.labels).counts
+    metrics = evaluate(
+        read_predictions(run.folder("predict"), SCHEMA),
+        dict(zip(preprocessing.labels, counts.tolist(), strict=True)),
+        preprocessing.labels,
+        weights_of_classes(recipe.train.class_weights, counts, preprocessing.labels),
+        split=recipe.evaluate.split,
+        resamples=recipe.evaluate.resamples,
+        provenance=run.provenance(),
+        costs={
+            "parameters": parameters(recipe.model, preprocessing.labels),
+            "macs_per_clip": macs(recipe.model, preprocessing),
+        },
+        teacher=(
+            read_predictions(run.folder("predict") / TEACHER, SCHEMA) if "teacher" in run.specs else None
+        ),
+    )
+    write_json(stage.folder / METRICS_FILE, metrics)
+    tell("evaluate", 1, 1, "resampling")
+    return {"sounds": metrics["n"]}, {"sounds": metrics["n"]}
+
+
+def _export(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.tasks.sounds.export import export
+    from rushes.tasks.sounds.prepare.sample import Sample
+
+    taught, heard = run.samples("train"), run.samples(run.recipe.evaluate.split)
+    # Evenly over the side: its first sounds may all be of one class.
+    count = min(run.recipe.deploy.calibration, len(taught))
+    chosen = [number * len(taught) // count for number in range(count)]
+
+    asked = run.recipe.deploy
+    tell("export", 0, 1, "ONNX and 8 bits")
+    report = export(
+        net_of(run, "train"),
+        (Sample.of(taught.key(number), taught.sample(number)) for number in chosen),
+        (Sample.of(heard.key(number), heard.sample(number)) for number in range(len(heard))),
+        stage.folder,
+        max_bytes=asked.max_bytes,
+        max_macs_per_s=asked.max_macs_per_s,
+        runs=asked.runs,
+        batch_size=run.recipe.evaluate.batch_size,
+    )
+    tell("export", 1, 1, "ONNX and 8 bits")
+    return {"fits": report["verdict"]["fits"]}, {}
+
+
+def _report(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.predict.table import read_predictions
+    from rushes.tasks.sounds.export import DEPLOY_FILE
+    from rushes.tasks.sounds.predict.table import SCHEMA
+    from rushes.tasks.sounds.prepare.sample import Sample
+    from rushes.tasks.sounds.report.curves import Curves
+    from rushes.tasks.sounds.report.page import write_report
+    from rushes.train.events import read_events
+
+    tell("report", 0, 1, "drawing")
+    sounds = run.samples(run.recipe.evaluate.split)
+    number_of = {key: number for number, key in enumerate(sounds.keys())}
+    write_report(
+        stage.folder / REPORT_FILE,
+        run.metrics(),
+        read_predictions(run.folder("predict"), SCHEMA),
+        title=run.recipe.name,
+        curves=Curves.of(read_events(run.folder("train") / "events.jsonl")),
+        preprocessing=run.recipe.preprocessing.model_dump(mode="json"),
+        sample_of=lambda key: Sample.of(key, sounds.sample(number_of[key])),
+        deploy=read_json(run.folder("export") / DEPLOY_FILE),
+    )
+    tell("report", 1, 1, "drawing")
+    return {"file": REPORT_FILE}, {"sounds": len(sounds)}
+
+
+def net_of(run: Run[SoundsRecipe], name: StageName) -> SoundNet:
+    """The net that the stage ``train`` or ``teacher`` trained."""
+    from rushes.models.nets import load
+
+    return load(run.folder(name) / "model", type(run.recipe.preprocessing))
+
+
+def _distil(run: Run[SoundsRecipe]) -> Distil:
+    assert run.recipe.distil is not None, "only a recipe with distil has the stages of a teacher"
+    return run.recipe.distil
+
+
+WORK: Mapping[StageName, Work] = {
+    "twin": _twin,
+    "features": _features,
+    "teacher": _teacher,
+    "logits": _logits,
+    "train": _train,
+    "predict": _predict,
+    "evaluate": _evaluate,
+    "export": _export,
+    "report": _report,
+}

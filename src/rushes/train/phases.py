@@ -1,0 +1,111 @@
+"""Fine-tune a Qwen2.5-VL, phase by phase, whatever it is asked.
+
+    rushes train recipes/operations-twin.yaml
+
+A task gives its samples, and for each phase the collator that turns them into pictures and questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from rushes.models import vlm as family
+from rushes.models.vlm import Batch, Vlm
+from rushes.recipe.sections import Train as TrainSettings
+from rushes.stages import canonical_json
+from rushes.train.batches import Collate, Samples
+from rushes.train.events import Event, narrate
+from rushes.train.loop import FitResult, LoopSettings, StepOutput, fit
+
+FORMAT = 1  # raised when the same recipe would train another model
+
+
+class Answering(nn.Module):
+    """The model as something that maps a batch to its loss, so that a wrapper sees one forward pass."""
+
+    def __init__(self, vlm: Vlm) -> None:
+        super().__init__()
+        self.model = vlm.model
+        self._describe = (vlm.tokenizer, vlm.preprocessing)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Summed loss of the taught tokens, and their number."""
+        return family.loss(Vlm(self.model, *self._describe), batch)
+
+
+def step(model: nn.Module, batch: Batch) -> StepOutput:
+    """The loss of one batch, per taught token."""
+    inputs = {name: tensor for name, tensor in batch.items() if name != "keys"}
+    loss_sum, weight = model(inputs)
+    return StepOutput(loss_sum, weight, tokens=batch["ids"].numel())
+
+
+def train(
+    vlm: Vlm,
+    samples: Samples,
+    collator_of: Callable[[str], Collate],
+    settings: TrainSettings,
+    folder: Path,
+    signature: str,
+    *,
+    on_event: Callable[[Event], None] = narrate,
+) -> list[FitResult]:
+    """Train ``vlm`` through all phases, resuming wherever an earlier call was interrupted.
+
+    Args:
+        vlm: comes back trained.
+        samples: of the training split.
+        collator_of: what joins samples to batches in a phase that asks for it by this name.
+        settings: phases and what they share.
+        folder: one subfolder for each phase; the trained model goes to ``model/``.
+        signature: of data and model.
+        on_event: is told everything that happens, with ``phase`` and the steps ``before`` it.
+
+    Returns:
+        What came of each phase.
+    """
+    answering, results, steps_before = Answering(vlm), [], 0
+    for number, phase in enumerate(settings.phases, start=1):
+        loop = LoopSettings(
+            steps=phase.steps,
+            batch_size=phase.batch_size,
+            learning_rate=phase.learning_rate,
+            accumulate=phase.accumulate,
+            warmup=round(settings.warmup * phase.steps),
+            weight_decay=settings.weight_decay,
+            clip_norm=settings.clip_norm,
+            muon=settings.muon,
+            seed=settings.seed,
+            checkpoint_every=settings.checkpoint_every,
+            keep=settings.keep,
+            log_every=settings.log_every,
+            threads=1,
+        )
+        # A phase starts from the weights of those before it, so they are part of what it is.
+        before = [earlier.model_dump(mode="json") for earlier in settings.phases[:number]]
+        of_phase = canonical_json({"signature": signature, "phases": before, "augment": settings.augment})
+        name = f"phase-{number}-{phase.ask}"
+        tell = partial(_tell, on_event, {"phase": name, "before": steps_before})
+        results.append(
+            fit(
+                answering,
+                step,
+                samples,
+                collator_of(phase.ask),
+                loop,
+                folder / name,
+                of_phase,
+                on_event=tell,
+            )
+        )
+        steps_before += phase.steps
+    family.save(vlm, folder / "model")
+    return results
+
+
+def _tell(on_event: Callable[[Event], None], phase: Event, event: Event) -> None:
+    on_event({**event, **phase})

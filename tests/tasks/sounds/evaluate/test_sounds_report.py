@@ -1,0 +1,212 @@
+import json
+import re
+from base64 import b64decode
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from rushes.errors import ShardError
+from rushes.media.image import decode_jpeg
+from rushes.tasks.sounds.evaluate.answers import read_answers
+from rushes.tasks.sounds.evaluate.measure import evaluate
+from rushes.tasks.sounds.predict.table import predictions_table
+from rushes.tasks.sounds.prepare.sample import Sample
+from rushes.tasks.sounds.preprocessing import SoundPreprocessing
+from rushes.tasks.sounds.report.curves import Curves
+from rushes.tasks.sounds.report.page import write_report
+from rushes.tasks.sounds.report.spectrograms import colours, picture, surest
+
+LABELS = ("quiet", "breathe", "snore")
+EVENTS = [
+    {"kind": "train", "step": 5, "loss": 1.1, "lr": 1e-3},
+    {"kind": "train", "step": 10, "loss": 0.8, "lr": 1e-3},
+    {"kind": "validation", "step": 10, "loss": 0.9, "f1_macro": 0.61},
+    {"kind": "validation", "step": 20, "loss": 0.8, "f1_macro": 0.64},
+    {"kind": "validation", "step": 30, "loss": 0.8, "f1_macro": 0.64},
+]
+DEPLOY = {
+    "parameters": 23_943,
+    "macs_per_clip": 78_500_000,
+    "macs_per_s": 15_700_000,
+    "clips": {"calibration": 128, "evaluation": 320},
+    "bytes": {"fp32": 95_772, "int8": 24_700, "float_in_int8": 0, "onnx": 98_968, "onnx_int8": 33_278},
+    "parity": 9e-8,
+    "f1_macro": {"fp32": 0.7, "int8": 0.69, "drop": 0.01},
+    "verdict": {"fits": False, "reasons": ["its weights take 24,700 where 9,000 are allowed"]},
+    "time": {"p50_ms": 1.6, "p95_ms": 1.9, "int8_p50_ms": 1.25, "int8_p95_ms": 1.4, "pinned": True},
+}
+VOID = {"meta", "img", "br", "rect", "line", "circle", "path", "polyline", "polygon", "image"}
+
+
+def sample_of(key: str) -> Sample:
+    rng = np.random.default_rng([*key.encode()])
+    return Sample(key, key.split("_")[0], "quiet", rng.uniform(-80, 0, (16, 51)).astype(np.float16))
+
+
+def measure(table, labels=LABELS, **changes):
+    asked = {
+        "train_labels": dict.fromkeys(labels, 10),
+        "class_weights": None,
+        "split": "test",
+        "resamples": 100,
+        "provenance": {"weights": "abc"},
+    }
+    found = evaluate(table, labels=labels, **{**asked, **changes})
+    return json.loads(json.dumps(found, sort_keys=True))
+
+
+def written(folder, metrics, table, **changes) -> str:
+    asked = {
+        "title": "night",
+        "curves": Curves.of(EVENTS),
+        "preprocessing": SoundPreprocessing().model_dump(mode="json"),
+        "sample_of": sample_of,
+    }
+    path = folder / "report.html"
+    write_report(path, metrics, table, **{**asked, **changes})
+    return path.read_text(encoding="utf-8")
+
+
+class Balance(HTMLParser):
+    """Every element that is opened is closed, in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def balanced(html: str) -> bool:
+    parser = Balance()
+    parser.feed(html)
+    return parser.open == []
+
+
+def test_a_report_needs_no_other_file_and_is_whole(tmp_path, predictions):
+    table = predictions()
+    metrics = measure(table, teacher=predictions(seed=1, skill=3.0))
+    html = written(tmp_path, metrics, table, deploy=DEPLOY)
+    assert balanced(html)
+    assert not re.search(r'(?:src|href)="(?!data:|#)', html)
+    model = metrics["systems"]["model"]["f1_macro"]
+    assert f"[{model['low']:.3f}, {model['high']:.3f}]" in html
+    for section in ("Result", "Classes", "Groups", "Training", "Distillation", "Device", "Sounds"):
+        assert f"<h2>{section}</h2>" in html
+    assert "does not fit" in html
+    assert "where 9,000 are allowed" in html
+    assert "step 20 with 0.640" in html
+    for group in metrics["by_group"]:
+        assert f">{group}</text>" in html
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path, predictions):
+    table = predictions()
+    metrics = measure(table)
+    assert written(tmp_path, metrics, table) == written(tmp_path, metrics, table.take([*range(320)][::-1]))
+
+
+def test_what_is_not_there_is_left_out(tmp_path, predictions):
+    table = predictions(wearers=1, clips=60, always=0)
+    html = written(tmp_path, measure(table), table, curves=Curves())
+    assert balanced(html)
+    assert "collapsed: every clip is answered with quiet" in html
+    for section in ("Training", "Distillation", "Device"):
+        assert f"<h2>{section}</h2>" not in html
+    assert "<h3>quiet, missed</h3>" not in html
+    assert "<h3>snore, recognised</h3>" not in html
+
+
+def test_one_clip_and_many_classes_make_a_report(tmp_path):
+    labels = tuple(f"class {place}" for place in range(30))
+    table = predictions_table(["w_k"], ["w"], ["class 3"], np.eye(30, dtype=np.float32)[:1])
+    html = written(tmp_path, measure(table, labels), table)
+    assert balanced(html)
+    assert "none has figures of its own" in html
+    assert "true class, the 8 classes of least F1:" in html
+
+
+def test_names_from_data_never_become_markup(tmp_path):
+    odd = ("<script>alert(1)</script>", 'say "&"')
+    keys, groups = ["<img src=x>" + str(n) for n in range(24)], ["<b>w</b>"] * 24
+    logits = np.random.default_rng(0).normal(size=(24, 2)).astype(np.float32)
+    table = predictions_table(keys, groups, [odd[n % 2] for n in range(24)], logits)
+    metrics = measure(table, odd, provenance={"<i>": "</dd><script>"})
+    html = written(tmp_path, metrics, table, title="<u>night</u>")
+    assert balanced(html)
+    for text in ("<script", "<img src=x", "<b>w", "<i>", "<u>"):
+        assert text not in html
+    assert "&lt;script&gt;alert(1)" in html
+
+
+def test_the_wall_shows_the_surest_of_many_wearers(predictions, labels):
+    answers = read_answers(predictions(), labels)
+    for wall in surest(answers, range(3), 3):
+        for rows, right in ((wall.right, True), (wall.wrong, False)):
+            assert all(labels[answers.truth[row]] == wall.label for row in rows)
+            assert all(bool(answers.right[row]) is right for row in rows)
+            sure = [answers.confidence[row] for row in rows]
+            assert sure == sorted(sure, reverse=True)
+        assert len({answers.group[row] for row in wall.right}) == 3
+    quiet = answers.confidence[answers.right & (answers.truth == 0)].max()
+    assert answers.confidence[surest(answers, [0], 1)[0].right[0]] == quiet
+
+
+def test_one_wearer_fills_the_wall_alone(predictions, labels):
+    answers = read_answers(predictions(wearers=1), labels)
+    wall = surest(answers, [0], 3)[0]
+    assert len(set(wall.right)) == 3
+
+
+def test_shades_grow_evenly_brighter():
+    rgb = colours(np.linspace(0, 1, 64)).astype(float)
+    light = rgb @ (0.30, 0.59, 0.11)
+    assert (np.diff(light) > 0).all()
+    assert np.abs(light - np.linspace(0, 255, 64)).max() < 6
+
+
+def test_low_bands_stand_at_the_bottom():
+    features = np.full((16, 64), -80.0, np.float32)
+    features[0] = 0.0
+    drawn = decode_jpeg(picture(features, (-80.0, 0.0))).astype(int)
+    assert drawn.shape == (128, 64, 3)
+    assert drawn[-4:].mean() > 200
+    assert drawn[:100].mean() < 30
+
+
+def test_pictures_of_the_report_are_those_of_the_samples(tmp_path, predictions):
+    table = predictions()
+    html = written(tmp_path, measure(table), table)
+    found = re.findall(r'<img src="data:image/jpeg;base64,([^"]+)" alt="log-mel spectrogram of (\w+)"', html)
+    assert 9 <= len(found) <= 18
+    assert len({key for _, key in found}) == len(found)
+    data, key = found[0]
+    seen = decode_jpeg(b64decode(data)).astype(float).mean(axis=2)[::8][::-1]
+    heard = sample_of(key).features.astype(float)
+    assert np.corrcoef(seen.ravel(), heard.ravel())[0, 1] > 0.8
+
+
+def test_a_torn_spectrogram_is_an_error_and_leaves_no_file(tmp_path, predictions):
+    table = predictions()
+
+    def torn(key):
+        return Sample(key, "w", "quiet", np.full((4, 4), np.nan, np.float32))
+
+    with pytest.raises(ShardError, match="finite"):
+        written(tmp_path, measure(table), table, sample_of=torn)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_curves_take_the_first_of_the_best_epochs():
+    found = Curves.of(EVENTS)
+    assert found.training == ((5, 1.1), (10, 0.8))
+    assert found.validation == ((10, 0.9), (20, 0.8), (30, 0.8))
+    assert found.best == (20, 0.64)
+    assert Curves.of([]).best is None

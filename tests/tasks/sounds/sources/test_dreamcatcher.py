@@ -1,0 +1,241 @@
+"""DreamCatcher's archives: streamed, and refused when they are not what they should be."""
+
+import gzip
+import io
+import pickle
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from rushes.errors import MediaError, SourceError
+from rushes.tasks.sounds.sources import dreamcatcher
+from rushes.tasks.sounds.sources.blocks import MAX_BYTES
+
+LABELS = ("quiet", "breathe", "snore")
+
+
+def tar(*members: tuple[str, bytes] | tarfile.TarInfo) -> bytes:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as archive:
+        for member in members:
+            if isinstance(member, tarfile.TarInfo):
+                archive.addfile(member)
+            else:
+                info = tarfile.TarInfo(member[0])
+                info.size = len(member[1])
+                archive.addfile(info, io.BytesIO(member[1]))
+    return sink.getvalue()
+
+
+def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def dataset(root: Path, **archives: bytes) -> Path:
+    (root / "data").mkdir(parents=True, exist_ok=True)
+    for name, data in archives.items():
+        (root / "data" / f"{name}.tar.gz").write_bytes(gzip.compress(data, mtime=0))
+    return root
+
+
+GOOD = tar(("train/snore/P01_1.wav", b"one"), ("train/imu.txt", b"?"), ("train/quiet/P02_2.wav", b"two"))
+
+
+def the_block(root: Path, **options):
+    (block,) = dreamcatcher.scan(root, LABELS, **options).blocks
+    return block
+
+
+def test_archives_are_streamed_in_order(tmp_path):
+    block = the_block(dataset(tmp_path, train=GOOD))
+    assert (block.key, block.split) == ("train", "train")
+    assert [(item.group, item.split, item.label, data) for item, data in block] == [
+        ("P01", "train", "snore", b"one"),
+        ("P02", "train", "quiet", b"two"),
+    ]
+    assert list(pickle.loads(pickle.dumps(block))) == list(block)
+
+
+def test_unpacked_folders_give_the_same_recordings(tmp_path):
+    packed = [
+        (item.key, item.group, item.label, data)
+        for item, data in the_block(dataset(tmp_path / "a", train=GOOD))
+    ]
+    with tarfile.open(fileobj=io.BytesIO(GOOD)) as archive:
+        archive.extractall(tmp_path / "b" / "data", filter="data")
+    unpacked = [(item.key, item.group, item.label, data) for item, data in the_block(tmp_path / "b")]
+    assert sorted(packed) == sorted(unpacked)
+
+
+def test_both_forms_of_a_side_are_refused(tmp_path):
+    root = dataset(tmp_path, train=GOOD)
+    (root / "data/train").mkdir()
+    with pytest.raises(SourceError, match="lies there twice"):
+        dreamcatcher.scan(root, LABELS)
+
+
+def test_a_wearer_on_two_sides_is_refused(tmp_path):
+    test = tar(("test/snore/P01_9.wav", b"nine"))
+    with pytest.raises(SourceError, match="group P01 stands on two sides"):
+        dreamcatcher.audit(dataset(tmp_path, train=GOOD, test=test), LABELS)
+
+
+def test_the_audit_counts_what_is_there(tmp_path):
+    train = tar(("train/snore/P01_1.wav", b"one"), ("train/cough/P01_2.wav", b"two"), ("train/x.wav", b"?"))
+    test = tar(("test/snore/P02_1.wav", b"one"), ("test/quiet/P02_2.wav", b"other"))
+    audit = dreamcatcher.audit(dataset(tmp_path, train=train, test=test), LABELS)
+    assert audit.sounds == {"train": {"snore": 1}, "val": {}, "test": {"snore": 1, "quiet": 1}}
+    assert audit.groups == {"train": 1, "test": 1}
+    assert audit.skipped == {"class cough is not asked for": 1, "no sound of a class": 1}
+    assert audit.copies.count == 1
+    assert "snore" in audit.text()
+    assert audit.to_json()["bytes"] == 11
+
+
+def test_a_table_at_the_head_of_an_archive(tmp_path):
+    table = b"file_name,label,group\na.wav,snore,ann\nb/c.wav,quiet,bob\n"
+    train = tar(("t/metadata.csv", table), ("t/a.wav", b"A"), ("t/b/c.wav", b"C"), ("t/snore/d.wav", b"D"))
+    found = [(item.label, item.group, data) for item, data in the_block(dataset(tmp_path, train=train))]
+    assert found == [("snore", "ann", b"A"), ("quiet", "bob", b"C")]
+
+
+@pytest.mark.parametrize("table", [b"file_name,label\na.wav,\n", b"file,class\na.wav,snore\n", b"\xff\xfe"])
+def test_a_table_that_does_not_hold_is_refused(tmp_path, table):
+    train = tar(("metadata.csv", table), ("a.wav", b"A"))
+    with pytest.raises(SourceError, match=r"metadata\.csv") as caught:
+        list(the_block(dataset(tmp_path, train=train)))
+    assert caught.value.cure
+
+
+def test_a_pattern_in_place_of_the_layout(tmp_path):
+    train = tar(("x/7-snore-ann.wav", b"A"), ("x/other.wav", b"B"))
+    block = the_block(dataset(tmp_path, train=train), pattern=r"x/\d+-(?P<label>\w+)-(?P<group>\w+)\.wav")
+    assert [(item.label, item.group) for item, _ in block] == [("snore", "ann")]
+
+
+GIANT = tarfile.TarInfo("train/snore/P01_1.wav")
+GIANT.size = MAX_BYTES + 1
+LONG_NAME = tarfile.TarInfo("././@LongLink")
+LONG_NAME.type, LONG_NAME.size = tarfile.GNUTYPE_LONGNAME, MAX_BYTES + 1
+
+REFUSED = {
+    "a symbolic link": tar(link("train/snore/P01_1.wav", "/etc/passwd")),
+    "a hard link": tar(link("train/snore/P01_1.wav", "../../x", tarfile.LNKTYPE)),
+    "a device": tar(link("train/snore/P01_1.wav", "", tarfile.CHRTYPE)),
+    "an absolute name": tar(("/train/snore/P01_1.wav", b"x")),
+    "a name that climbs": tar(("train/../../snore/P01_1.wav", b"x")),
+    "a name with a line break": tar(("train/snore/P01\n_1.wav", b"x")),
+    "a giant": GIANT.tobuf() + bytes(5000),
+    "a giant header": LONG_NAME.tobuf() + bytes(5000),
+    "a tar that is cut in a member": tar(("train/snore/P01_1.wav", bytes(5000)))[:3000],
+    "a tar without its end": tar(("train/snore/P01_1.wav", bytes(512)))[:1024],
+    "a damaged second header": GOOD[:1100] + b"\xff" + GOOD[1101:],
+    "no tar at all": b"garbage" * 500,
+    "a long tail": GOOD + bytes(2 << 20),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_archives_that_are_refused(tmp_path, name):
+    block = the_block(dataset(tmp_path, train=REFUSED[name]))
+    with pytest.raises(MediaError) as caught:
+        list(block)
+    assert "train.tar.gz" in caught.value.where
+    assert caught.value.cure
+    (fault,) = dreamcatcher.audit(tmp_path, LABELS).faults
+    assert fault["type"] == "MediaError"
+
+
+@pytest.mark.parametrize("damage", ["cut", "bit", "empty"])
+def test_a_gzip_that_is_damaged_is_refused(tmp_path, damage):
+    path = dataset(tmp_path, train=GOOD) / "data/train.tar.gz"
+    data = bytearray(path.read_bytes())
+    data[-6] ^= 1  # of the checksum
+    path.write_bytes({"cut": path.read_bytes()[:-20], "bit": bytes(data), "empty": b""}[damage])
+    with pytest.raises(MediaError):
+        list(the_block(tmp_path))
+
+
+def test_a_plain_tar_is_read_too(tmp_path):
+    (tmp_path / "train.tar").write_bytes(GOOD)
+    assert [item.group for item, _ in the_block(tmp_path)] == ["P01", "P02"]
+
+
+def test_the_fingerprint_sees_the_sounds_and_not_the_motion(tmp_path):
+    root = dataset(tmp_path, train=GOOD)
+    before = dreamcatcher.fingerprint(root)
+    (root / "imu").mkdir()
+    (root / "imu/train.tar.gz").write_bytes(b"motion")
+    assert dreamcatcher.fingerprint(root) == before
+    dataset(root, train=GOOD.replace(b"one", b"eno"))
+    assert dreamcatcher.fingerprint(root) != before
+
+
+def test_another_layout_is_told_with_what_was_found(tmp_path):
+    (tmp_path / "snore").mkdir()
+    with pytest.raises(SourceError, match="found snore") as caught:
+        dreamcatcher.scan(tmp_path, LABELS)
+    assert "folder" in caught.value.cure
+
+
+def test_a_giant_header_is_refused_before_it_is_read(tmp_path):
+    block = the_block(dataset(tmp_path, train=REFUSED["a giant header"]))
+    with pytest.raises(MediaError, match="a header of 100,000,"):
+        list(block)
+
+
+def test_two_sounds_of_one_name_are_refused(tmp_path):
+    twice = tar(("train/snore/P01_1.wav", b"one"), ("snore/P01_1.wav", b"two"), ("snore/P01_1.wav", b"3"))
+    for data in (twice, tar(*[("train/snore/P01_1.wav", b"one")] * 2)):
+        with pytest.raises(MediaError, match="two sounds have this name"):
+            list(the_block(dataset(tmp_path, train=data)))
+
+
+def test_headers_of_headers_and_names_of_no_encoding_are_refused(tmp_path):
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 5
+    chain = (header.tobuf(tarfile.GNU_FORMAT) + b"abcd".ljust(512, b"\0")) * 3000
+    with pytest.raises(MediaError, match="cannot be read as a tar"):
+        list(the_block(dataset(tmp_path, train=chain + bytes(1024))))
+    with pytest.raises(MediaError, match="may not be called"):
+        list(the_block(dataset(tmp_path, train=tar(("train/snore/P\udcff_1.wav", b"one")))))
+
+
+def test_what_a_table_names_and_nobody_finds_is_told_packed_and_unpacked(tmp_path):
+    told = b"file_name,label\na.wav,quiet\ngone.wav,snore\nlost.wav,cough\n"
+    data = tar(("train/metadata.csv", told), ("train/a.wav", b"one"))
+    (a, one), (gone, why) = the_block(dataset(tmp_path / "a", train=data))
+    assert (a.label, one, gone.label, type(why)) == ("quiet", b"one", "snore", MediaError)
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        archive.extractall(tmp_path / "b" / "data", filter="data")
+    (fault,) = dreamcatcher.scan(tmp_path / "b", LABELS).faults
+    assert fault.key == gone.key
+    for root in (tmp_path / "a", tmp_path / "b"):
+        found = dreamcatcher.audit(root, LABELS)
+        assert (found.sounds["train"], [entry["message"] for entry in found.faults]) == (
+            {"quiet": 1}, [why.message]
+        )  # fmt: skip
+
+
+def test_the_table_tells_the_same_unpacked_and_the_pattern_comes_before_it(tmp_path):
+    told = b"file_name,label,group\nsnore/1.wav,quiet,P7\n"
+    data = tar(("train/metadata.csv", told), ("train/snore/1.wav", b"one"), ("train/quiet/2.wav", b"two"))
+    packed = the_block(dataset(tmp_path / "a", train=data))
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        archive.extractall(tmp_path / "b" / "data", filter="data")
+    unpacked = the_block(tmp_path / "b")
+    for block in (packed, unpacked):
+        assert [(item.label, item.group, data) for item, data in block] == [("quiet", "P7", b"one")]
+    before = dreamcatcher.fingerprint(tmp_path / "b")
+    pattern = "train/(?:(?P<label>snore)|[a-z]+)/.*"
+    for root in (tmp_path / "a", tmp_path / "b"):
+        assert [(item.label, data) for item, data in the_block(root, pattern=pattern)] == [("snore", b"one")]
+    (tmp_path / "b/data/train/metadata.csv").write_bytes(told.replace(b"quiet", b"snore"))
+    assert dreamcatcher.fingerprint(tmp_path / "b") != before
+    (tmp_path / "b/data/train/metadata.csv").rename(tmp_path / "elsewhere.csv")
+    (tmp_path / "b/data/train/metadata.csv").symlink_to(tmp_path / "elsewhere.csv")
+    with pytest.raises(SourceError, match="a link"):
+        the_block(tmp_path / "b")
