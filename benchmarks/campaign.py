@@ -31,11 +31,11 @@ from campaign_kills import kills
 from campaign_whole import full, plan, voices
 from report import Figure, at_least, at_most, emit
 
-from rushes.campaign.admission import check_run, state_of
-from rushes.campaign.judge import Case, judge
-from rushes.campaign.leaderboard import rows
+from rushes.campaign.judging.admission import check_run, state_of
+from rushes.campaign.judging.judge import Case, judge
+from rushes.campaign.judging.standing import Board
+from rushes.campaign.pages.leaderboard import rows
 from rushes.campaign.records import Result, Trial
-from rushes.campaign.standing import Board
 from rushes.runs.do import do
 from rushes.runs.job import RunJob
 from rushes.storage import open_workspace

@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
+from rushes.campaign.judging.standing import Board, Spread
 from rushes.campaign.records import Result
-from rushes.campaign.standing import Board, Spread
 from rushes.stages import read_json
 
 RUSHES = Path(sys.executable).with_name("rushes")

@@ -28,10 +28,10 @@ from campaign_command import Asked, command, results_of, write_manifest
 from campaign_torn import torn_files
 from report import Figure, at_least, at_most
 
-from rushes.campaign.leaderboard import FILE as LEADERBOARD
-from rushes.campaign.leaderboard import TIME
-from rushes.campaign.logs import DECISIONS, NEGATIVES
-from rushes.campaign.seal import OPENINGS_FILE
+from rushes.campaign.judging.seal import OPENINGS_FILE
+from rushes.campaign.pages.leaderboard import FILE as LEADERBOARD
+from rushes.campaign.pages.leaderboard import TIME
+from rushes.campaign.pages.logs import DECISIONS, NEGATIVES
 from rushes.stages import read_json, sha256_file
 
 RECIPE = """\

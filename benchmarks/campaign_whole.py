@@ -11,8 +11,8 @@ import yaml
 from campaign_command import GATE_FAILED, RECIPES, Answer, Asked, board_of, results_of, shown, tell, wall_s
 from report import Figure, at_least, at_most, not_measured
 
+from rushes.campaign.judging.standing import Board, aggregate, baseline_of, control_of, spread
 from rushes.campaign.records import Result
-from rushes.campaign.standing import Board, aggregate, baseline_of, control_of, spread
 from rushes.stages import read_done, read_json
 
 EARLIER, VOICES = RECIPES / "campaigns" / "sleep-earlier.yaml", RECIPES / "campaigns" / "voices.yaml"

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from rushes.cli import app
 from rushes.recipe import Recipe
 from rushes.storage import open_workspace
-from rushes.tasks import load_recipe, open_run
+from rushes.tasks import OURS, load_recipe, open_run
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src" / "rushes").rglob("*.py"))
@@ -45,6 +45,20 @@ def test_every_part_of_the_house_has_a_floor():
     named = {name.strip() for floor in floors for name in floor.split("|")}
     parts = {path.relative_to(ROOT / "src" / "rushes").parts[0].removesuffix(".py") for path in SOURCES}
     assert parts - {"__init__"} == named
+
+
+def test_no_floor_knows_a_task_by_name():
+    """Whatever a shared floor needs to know of a task, the task says itself, see `rushes.runs.task`."""
+    shared = [path for path in (ROOT / "src" / "rushes").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    named = re.compile(rf"\b({'|'.join(OURS)}|catalog)\b")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in shared
+        if "tasks" not in path.relative_to(ROOT / "src" / "rushes").parts
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if named.search(line)
+    ]
+    assert found == []
 
 
 def test_files_are_short():

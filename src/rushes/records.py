@@ -77,7 +77,7 @@ class Recording:
         subject: the id under which the source knows the person; one person can carry two.
         session: the source's name of the session.
         media: the pictures.
-        segments: labelled operations in order of time, not overlapping; gaps are allowed.
+        segments: labelled stretches in order of time, not overlapping; gaps are allowed.
         origin_unix_s: wall-clock time (seconds since 1970, UTC) of the recording's zero.
     """
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rushes.campaign.judging.standing import Board
 from rushes.campaign.records import Result, Trial
-from rushes.campaign.standing import Board
 from rushes.runs.do import do
 from rushes.runs.run import Run
 from rushes.storage import open_workspace

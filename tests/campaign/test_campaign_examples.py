@@ -6,8 +6,8 @@ import doctest
 
 import pytest
 
-from rushes.campaign import admission as contract
-from rushes.campaign import standing
+from rushes.campaign.judging import admission as contract
+from rushes.campaign.judging import standing
 from rushes.runs import admission as contract_values
 from rushes.tasks.sounds import earlier_leaderboard as legacy
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from rushes.campaign.manifest.trials import Campaign, open_campaign
 from rushes.campaign.plan import CampaignPlan, PlannedRun, duration, plan_campaign
-from rushes.campaign.trials import Campaign, open_campaign
 from rushes.runs.run import Run
 from rushes.stages import OpenStage
 from rushes.storage import Workspace, open_workspace
@@ -203,7 +203,7 @@ def test_a_campaign_of_pictures_is_planned_without_inventing_lengths(tmp_path: P
 
 def test_planning_loads_no_net(tmp_path: Path):
     code = (
-        "import sys; from pathlib import Path; from rushes.campaign.trials import open_campaign\n"
+        "import sys; from pathlib import Path; from rushes.campaign.manifest.trials import open_campaign\n"
         "from rushes.campaign.plan import plan_campaign; from rushes.storage import open_workspace\n"
         "plan_campaign(open_campaign(Path(sys.argv[1])), open_workspace(sys.argv[2]))\n"
         "print(*sorted({'torch', 'scipy', 'av', 'ray', 'onnx', 'pyarrow'} & sys.modules.keys()))\n"

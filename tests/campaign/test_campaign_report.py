@@ -6,10 +6,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from rushes.campaign.gate import Question, decide
+from rushes.campaign.judging.gate import Question, decide
+from rushes.campaign.judging.standing import aggregate
+from rushes.campaign.pages.report import in_order, write_report
 from rushes.campaign.records import Opening, Selection, Verdict
-from rushes.campaign.report import in_order, write_report
-from rushes.campaign.standing import aggregate
 from rushes.metrics.paired import paired_t
 
 EVIL = "<script>alert(1)</script>"

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from rushes.campaign.admission import check_run, state_of
+from rushes.campaign.judging.admission import check_run, state_of
 from rushes.models.nets import build, load, save, weights_sha256
 from rushes.runs.admission import Fault, check_losses, figures_of_confusion
 from rushes.runs.do import perform
@@ -114,8 +114,8 @@ def test_a_stage_made_again_to_other_content_is_found(finished, board):
 
 JUDGE = """
 import errno, os, resource, sys
-from rushes.campaign.admission import check_run
-from rushes.campaign.standing import Board
+from rushes.campaign.judging.admission import check_run
+from rushes.campaign.judging.standing import Board
 from rushes.tasks import load_recipe
 from rushes.tasks import open_run
 from rushes.storage import open_workspace
@@ -387,7 +387,7 @@ def test_what_is_no_better_than_a_trivial_system_has_collapsed(trained, board):
 
 
 def test_a_metric_that_there_is_not_is_named(trained):
-    from rushes.campaign.standing import Board
+    from rushes.campaign.judging.standing import Board
 
     (found,) = check_run(trained.run(), Board("c", "sounds", "oca"), without=WITHOUT)
     assert "no figure oca" in found.message

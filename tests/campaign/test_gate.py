@@ -8,7 +8,16 @@ from dataclasses import replace
 
 import pytest
 
-from rushes.campaign.gate import NO_SPREAD, OVER_CLIPS, OVER_SEEDS, Question, best, decide, failure, values_of
+from rushes.campaign.judging.gate import (
+    NO_SPREAD,
+    OVER_CLIPS,
+    OVER_SEEDS,
+    Question,
+    best,
+    decide,
+    failure,
+    values_of,
+)
 from rushes.campaign.records import Result, Verdict
 from rushes.errors import GateError, MetricError
 from rushes.metrics.intervals import Estimate

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rushes.campaign.admission import check_run, state_of
-from rushes.campaign.hashing import Hashed, hash_shared, known_faults
+from rushes.campaign.judging.admission import check_run, state_of
+from rushes.campaign.judging.hashing import Hashed, hash_shared, known_faults
 from rushes.engine import LOCAL, UnitStarted
 from rushes.runs.run import Run
 from rushes.storage import open_workspace

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 from scipy.stats import ttest_rel
 
-from rushes.campaign.leaderboard import (
+from rushes.campaign.judging.standing import Board, aggregate, baseline_of, best_of, control_of
+from rushes.campaign.pages.leaderboard import (
     TIME,
     columns,
     rows,
     write_leaderboard,
 )
-from rushes.campaign.logs import negatives
-from rushes.campaign.standing import Board, aggregate, baseline_of, best_of, control_of
+from rushes.campaign.pages.logs import negatives
 from rushes.errors import StageError
 from rushes.tasks import TASKS
 

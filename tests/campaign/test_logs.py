@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rushes.campaign.gate import Question, decide
-from rushes.campaign.logs import decisions, missing_reasons, negative_results, negatives, write_logs
+from rushes.campaign.judging.gate import Question, decide
+from rushes.campaign.pages.logs import decisions, missing_reasons, negative_results, negatives, write_logs
 from rushes.campaign.records import Opening, Selection, Verdict
 from rushes.metrics.paired import paired_t
 

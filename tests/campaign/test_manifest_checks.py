@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rushes.campaign.manifest import MAX_TRIALS
-from rushes.campaign.trials import Campaign, open_campaign
+from rushes.campaign.manifest.schema import MAX_TRIALS
+from rushes.campaign.manifest.trials import Campaign, open_campaign
 from rushes.errors import RecipeError
 
 Open = Callable[..., Campaign]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rushes.campaign.read import seconds_of
+from rushes.campaign.judging.read import seconds_of
 from rushes.runs.do import do
 from rushes.stages import read_done, write_json
 

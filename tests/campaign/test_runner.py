@@ -21,10 +21,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from rushes.campaign.leaderboard import TIME
 from rushes.campaign.live import Show
+from rushes.campaign.manifest.trials import open_campaign
+from rushes.campaign.pages.leaderboard import TIME
 from rushes.campaign.runner import Runner
-from rushes.campaign.trials import open_campaign
 from rushes.cli import app
 from rushes.engine.cluster import import_ray
 from rushes.errors import GateError, StageError

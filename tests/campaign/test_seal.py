@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from rushes.campaign.judging.seal import OPENINGS_FILE, Opened, hash_of, open_seal, read_openings, select
 from rushes.campaign.records import Opening, Result, Selection, Trial
-from rushes.campaign.seal import OPENINGS_FILE, Opened, hash_of, open_seal, read_openings, select
 from rushes.errors import StageError
 
 Make = Callable[..., Result]

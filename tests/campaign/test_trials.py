@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rushes.campaign.cells import MAX_NAME
-from rushes.campaign.trials import Campaign, open_campaign
+from rushes.campaign.manifest.cells import MAX_NAME
+from rushes.campaign.manifest.trials import Campaign, open_campaign
 from rushes.errors import RecipeError, StageError
 
 Open = Callable[..., Campaign]

@@ -24,9 +24,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rushes.campaign.judging.seal import OPENINGS_FILE
+from rushes.campaign.judging.standing import Board
 from rushes.campaign.records import Result, Trial, Verdict
-from rushes.campaign.seal import OPENINGS_FILE
-from rushes.campaign.standing import Board
 from rushes.errors import StageError
 from rushes.runs.run import Run
 from rushes.stages import canonical_json, read_json, write_atomic, write_json

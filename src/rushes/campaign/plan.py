@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from rushes.campaign.costs import Estimate, Rates, read_rates
+from rushes.campaign.manifest.trials import Campaign, Winners
 from rushes.campaign.records import Trial
-from rushes.campaign.trials import Campaign, Winners
 from rushes.runs.run import Run
 from rushes.runs.stage import StageName
 from rushes.stages import StageSpec, canonical_json, read_done

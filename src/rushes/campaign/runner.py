@@ -10,23 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rushes.campaign.folder import CampaignFolder
-from rushes.campaign.gate import best, decide, values_of
-from rushes.campaign.gate import failure as failure_of
-from rushes.campaign.hashing import hash_shared
-from rushes.campaign.judge import judge, lost
-from rushes.campaign.leaderboard import FILE as LEADERBOARD
-from rushes.campaign.leaderboard import write_leaderboard
+from rushes.campaign.judging.gate import best, decide, values_of
+from rushes.campaign.judging.gate import failure as failure_of
+from rushes.campaign.judging.hashing import hash_shared
+from rushes.campaign.judging.judge import judge, lost
+from rushes.campaign.judging.seal import hash_of, open_seal, read_openings, select
+from rushes.campaign.judging.seen import Seen
+from rushes.campaign.judging.standing import Board
 from rushes.campaign.live import Show
-from rushes.campaign.logs import missing_reasons, write_logs
-from rushes.campaign.manifest import Phase
+from rushes.campaign.manifest.schema import Phase
+from rushes.campaign.manifest.trials import Campaign
+from rushes.campaign.pages.leaderboard import FILE as LEADERBOARD
+from rushes.campaign.pages.leaderboard import write_leaderboard
+from rushes.campaign.pages.logs import missing_reasons, write_logs
+from rushes.campaign.pages.report import write_report
 from rushes.campaign.records import Result, Selection, Trial, Verdict
-from rushes.campaign.report import write_report
-from rushes.campaign.seal import hash_of, open_seal, read_openings, select
-from rushes.campaign.seen import Seen
-from rushes.campaign.standing import Board
 from rushes.campaign.trackers.mirror import Trackers
 from rushes.campaign.trackers.tracker import TrackerName
-from rushes.campaign.trials import Campaign
 from rushes.campaign.work import Key, do_shared
 from rushes.engine import LOCAL, Engine, Failure, Unit, map_units
 from rushes.errors import GateError

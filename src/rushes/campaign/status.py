@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rushes.campaign.folder import CampaignFolder
-from rushes.campaign.gate import best, values_of
+from rushes.campaign.judging.gate import best, values_of
+from rushes.campaign.manifest.trials import Campaign
 from rushes.campaign.plan import PlannedRun, plan_campaign
-from rushes.campaign.trials import Campaign
 from rushes.campaign.work import UNSEEN
 from rushes.stages import lock_owner
 from rushes.storage import Workspace

@@ -1,7 +1,7 @@
 """The verbs.
 
-    rushes run recipes/operations-twin.yaml
-    rushes campaign run recipes/campaigns/sleep.yaml
+    rushes run RECIPE
+    rushes campaign run MANIFEST
 
 Every verb takes a recipe, or a manifest of many runs. Progress goes to standard error, results to standard
 output. A verb imports what it needs when it is asked for, so that ``rushes --help`` is instant.

@@ -20,7 +20,7 @@ from rushes.cli.options import (
     Workspace,
     failing_well,
 )
-from rushes.errors import StageError
+from rushes.errors import RushesError, StageError
 
 verbs = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Many runs, with gates between them.")
 app.add_typer(verbs, name="campaign")
@@ -37,8 +37,8 @@ Track = Annotated[
 
 def _runner(manifest: Path, workspace: str, cache: Path | None, **how: Any) -> Any:
     from rushes.campaign.live import Show
+    from rushes.campaign.manifest.trials import open_campaign
     from rushes.campaign.runner import Runner
-    from rushes.campaign.trials import open_campaign
     from rushes.storage import open_workspace
 
     campaign = open_campaign(manifest)
@@ -49,7 +49,7 @@ def _say(runner: Any, as_json: bool) -> None:
     """The standing of all runs, and where the files are."""
     from rich.console import Console
 
-    from rushes.campaign.tables import print_standings, summary
+    from rushes.campaign.pages.tables import print_standings, summary
 
     if as_json:
         typer.echo(json.dumps(summary(runner), allow_nan=False))
@@ -71,9 +71,9 @@ def plan(
     from rich.console import Console
 
     from rushes.campaign.folder import CampaignFolder
+    from rushes.campaign.manifest.trials import open_campaign
     from rushes.campaign.plan import plan_campaign
     from rushes.campaign.status import decided
-    from rushes.campaign.trials import open_campaign
     from rushes.campaign.work import UNSEEN
     from rushes.storage import open_workspace
 
@@ -133,8 +133,8 @@ def status(
     manifest: ManifestPath, workspace: Workspace = WORKSPACE, cache: Cache = None, as_json: AsJson = False
 ) -> None:
     """Say how far a campaign is, from what stands on disk."""
+    from rushes.campaign.manifest.trials import open_campaign
     from rushes.campaign.status import status_of, table
-    from rushes.campaign.trials import open_campaign
     from rushes.storage import open_workspace
 
     rows = status_of(open_campaign(manifest), open_workspace(workspace, cache))
@@ -171,17 +171,28 @@ def report(
 @verbs.command("import")
 @failing_well
 def import_(
-    leaderboard: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Of 68 columns.")],
+    leaderboard: Annotated[Path, typer.Argument(metavar="FILE.csv", help="As an earlier system wrote it.")],
     picked: Annotated[str | None, typer.Option(help="The run that was presented as the best.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Whose earlier system it was, where several have one.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read a leaderboard of the earlier system and hold its rows against the preprocessing.
+    """Read a leaderboard of an earlier system and hold its rows against what a campaign admits.
 
     Ends with 1 where something was found.
     """
-    from rushes.tasks.sounds.earlier_leaderboard import import_legacy
+    from rushes.tasks import TASKS
 
-    found = import_legacy(leaderboard, picked)
+    readers = {name: one.read_earlier for name, one in TASKS.items() if one.read_earlier is not None}
+    if task is None and len(readers) == 1:
+        (task,) = readers
+    if task not in readers:
+        raise RushesError(
+            f"no leaderboard of an earlier system is known of {task or 'an unnamed task'}",
+            cure=f"write --task with one of {', '.join(readers)}",
+        )
+    found = readers[task](leaderboard, picked)
     typer.echo(json.dumps(found.to_json()) if as_json else found.text())
     if found.findings:
         raise typer.Exit(1)

@@ -1,10 +1,10 @@
-"""Nets of sounds as ONNX models: in floats, in 8 bits, and run as a device would: one clip, one thread.
+"""Small nets as ONNX models: in floats, in 8 bits, and run as a device would: one clip, one thread.
 
 The exporter is torch's older one, which traces the net. Its bytes depend on the net alone and it keeps a GRU
 one node that takes any number of clips; of the newer one, which wants onnxscript as well, neither is true
 (torch 2.13, onnxscript 0.7: 28 s, other bytes each time, the number of clips fixed).
 
-onnx and onnxruntime are an extra (``pip install 'rushes[sounds]'``), imported here and only when asked for.
+onnx and onnxruntime are an extra (``pip install 'rushes[onnx]'``), imported here and only when asked for.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def _clip(clip: NDArray, shape: tuple[int, ...]) -> NDArray[np.float32]:
         raise ModelError(
             f"a clip to calibrate with must be {shape[0]} x {shape[1]} finite values, found "
             f"{' x '.join(map(str, clip.shape))}{'' if clip.shape != shape else ', some not finite'}",
-            cure="prepare the sounds with the preprocessing beside the weights",
+            cure="prepare the clips with the preprocessing beside the weights",
         )
     return np.asarray(clip, np.float32)
 
@@ -236,5 +236,5 @@ def _require() -> None:
         import onnxruntime  # noqa: F401
     except ImportError as error:
         raise ModelError(
-            f"export needs onnx and onnxruntime: {error}", cure="pip install 'rushes[sounds]'"
+            f"export needs onnx and onnxruntime: {error}", cure="pip install 'rushes[onnx]'"
         ) from error

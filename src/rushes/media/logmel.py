@@ -83,10 +83,10 @@ def mel_bank(sample_rate: int, bins: int, mels: int, low_hz: float, high_hz: flo
 
 @dataclass(frozen=True, slots=True)
 class LogMel:
-    """A front end: call it with sounds.
+    """A front end: call it with waves.
 
     Attributes:
-        sample_rate: Hz of the sounds.
+        sample_rate: Hz of the waves.
         fft: samples of a Fourier transform.
         window: samples of the periodic Hann window in its middle, at most ``fft``.
         hop: samples from one moment to the next.
@@ -211,7 +211,7 @@ def _room(front: LogMel, thread: int) -> _Room:
 
 
 def log_mel(wave: np.ndarray, preprocessing: SpectrogramPreprocessing) -> np.ndarray:
-    """The features of sounds under a preprocessing, in its dtype; see `LogMel`.
+    """The features of waves under a preprocessing, in its dtype; see `LogMel`.
 
     float16 rounds a cell by at most 1/32 dB, where it lies more than 64 dB below the reference, and by half
     as much with each halving of that distance; measured over clips of noise and tones 0.0015 dB on average.

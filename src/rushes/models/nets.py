@@ -181,7 +181,7 @@ def infer(net: SoundNet, features: Iterable[NDArray], batch_size: int) -> NDArra
     Args:
         net: asked as it is.
         features: (mels, frames) each, in dB; read as they are needed.
-        batch_size: sounds in one forward pass on a GPU, where another one may change the last bits of logits;
+        batch_size: clips in one forward pass on a GPU, where another one may change the last bits of logits;
             on a CPU it is always 16.
 
     Returns:
@@ -202,7 +202,7 @@ def infer(net: SoundNet, features: Iterable[NDArray], batch_size: int) -> NDArra
                     raise ModelError(
                         f"the net hears spectrograms of {shape[0]} x {shape[1]}, found one of "
                         f"{' x '.join(map(str, spectrogram.shape))}",
-                        cure="prepare the sounds with the preprocessing beside the weights",
+                        cure="prepare the clips with the preprocessing beside the weights",
                     )
                 row[0] = spectrogram
             logits = net(torch.from_numpy(batch).to(device))
@@ -285,4 +285,4 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _unreadable(reason: object, path: Path) -> ModelError:
-    return ModelError(f"no trained net of sounds: {reason}", where=path, cure="run `rushes train RECIPE`")
+    return ModelError(f"no trained net: {reason}", where=path, cure="run `rushes train RECIPE`")

@@ -1,4 +1,4 @@
-"""The preprocessing of sounds: from samples of pressure to a log-mel spectrogram."""
+"""The preprocessing of sound: from samples of pressure to a log-mel spectrogram."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class SpectrogramPreprocessing(Preprocessing):
 
     Attributes:
         labels: the classes in order.
-        sample_rate: Hz to which sounds are resampled, channels averaged.
-        clip_s: length of a clip; longer sounds are cut at their end, shorter ones filled with silence.
+        sample_rate: Hz to which sound is resampled, channels averaged.
+        clip_s: length of a clip; a longer sound is cut at its end, a shorter one filled with silence.
         fft: samples of a Fourier transform.
         window: samples of the Hann window in its middle, at most ``fft``.
         hop: samples from one moment to the next.

@@ -10,9 +10,9 @@ that ``rushes --help`` can list the verbs of every task. A package of its own re
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from rushes.evaluate.figures import Figure
@@ -27,6 +27,23 @@ R = TypeVar("R", bound="Recipe")
 
 Compare = Callable[["Run[Any]", "Run[Any]", float], "Estimate"]
 """Two runs, confidence -> difference of a figure over the samples that both answered, with its interval."""
+
+
+class Imported(Protocol):
+    """An earlier system's leaderboard, and what is wrong with it."""
+
+    @property
+    def findings(self) -> Sequence[object]:
+        """Whatever a campaign would not admit."""
+        ...
+
+    def text(self) -> str:
+        """For people."""
+        ...
+
+    def to_json(self) -> Mapping[str, Any]:
+        """As the command line prints it."""
+        ...
 
 
 class Task(ABC, Generic[R]):
@@ -118,6 +135,11 @@ class Task(ABC, Generic[R]):
     def costs(self, run: Run[R]) -> Mapping[str, float]:
         """What the model of a finished run takes, by the names of leaderboard columns."""
         return {}
+
+    @property
+    def read_earlier(self) -> Callable[[Path, str | None], Imported] | None:
+        """Reader of the leaderboard of an earlier system: its file, and the run that was called the best."""
+        return None
 
     def drawn(self, recipe: R) -> Mapping[str, int] | None:
         """Samples on each side of a twin that is to be drawn, as far as that can be told."""

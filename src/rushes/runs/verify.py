@@ -1,6 +1,6 @@
 """Hash a run again, stage by stage, and rebuild what is broken.
 
-    rushes verify recipes/operations-twin.yaml --repair
+    rushes verify RECIPE --repair
 
 A broken unit loses its receipt and its shards, a broken file goes, and the stage's own work makes them again,
 from the stages before it; whatever is whole stays as it is. Stages are deterministic, so the same content

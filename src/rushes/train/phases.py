@@ -1,6 +1,6 @@
 """Fine-tune a Qwen2.5-VL, phase by phase, whatever it is asked.
 
-    rushes train recipes/operations-twin.yaml
+    rushes train RECIPE
 
 A task gives its samples, and for each phase the collator that turns them into pictures and questions.
 """

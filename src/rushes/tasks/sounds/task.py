@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rushes.runs.stage import Cost, Stage, is_drawn
-from rushes.runs.task import Compare, Task
+from rushes.runs.task import Compare, Imported, Task
 
 if TYPE_CHECKING:
     from rushes.evaluate.figures import Figure
@@ -254,6 +254,13 @@ class Sounds(Task["SoundsRecipe"]):
         from rushes.tasks.sounds.campaign import deployed
 
         return deployed(run)
+
+    @property
+    def read_earlier(self) -> Callable[[Path, str | None], Imported] | None:
+        """See `Task.read_earlier`."""
+        from rushes.tasks.sounds.earlier_leaderboard import import_legacy
+
+        return import_legacy
 
     def drawn(self, recipe: SoundsRecipe) -> Mapping[str, int] | None:
         """Clips on each side of a twin; None where there are recordings."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rushes.campaign.manifest import Group, Manifest
+from rushes.campaign.manifest.schema import Group, Manifest
 
 MAX_NAME = 100
 

@@ -18,8 +18,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
+from rushes.campaign.judging.standing import Board, Spread, aggregate, baseline_of, difference_by_seed
 from rushes.campaign.records import Result
-from rushes.campaign.standing import Board, Spread, aggregate, baseline_of, difference_by_seed
 from rushes.errors import StageError
 from rushes.stages import canonical_json, write_atomic
 from rushes.tasks import TASKS

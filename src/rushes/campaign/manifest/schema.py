@@ -1,7 +1,7 @@
 """The manifest: one YAML file that says everything about one campaign.
 
     campaign: sleep
-    recipe: sounds-twin.yaml
+    recipe: recipe.yaml
     seeds: [0, 1, 2]
     metric: f1_macro
     phases:

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rushes.campaign.admission import check_run, state_of
 from rushes.campaign.folder import stamp_of
-from rushes.campaign.hashing import Hashed
-from rushes.campaign.read import (
+from rushes.campaign.judging.admission import check_run, state_of
+from rushes.campaign.judging.hashing import Hashed
+from rushes.campaign.judging.read import (
     baselines_of,
     collapsed_of,
     costs_of,
@@ -18,8 +18,8 @@ from rushes.campaign.read import (
     fingerprints_of,
     signatures_of,
 )
+from rushes.campaign.judging.standing import Board
 from rushes.campaign.records import Result, Trial
-from rushes.campaign.standing import Board
 from rushes.campaign.work import do_or_wait, silent
 from rushes.engine import Failure
 from rushes.errors import TrainError

@@ -11,7 +11,7 @@ from typing import get_args
 
 import numpy as np
 
-from rushes.campaign.manifest import WORTH
+from rushes.campaign.manifest.schema import WORTH
 from rushes.campaign.records import Figure, Result, Trial
 from rushes.predict.variants import Variant
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from rushes.campaign.cells import Cell, Place
-from rushes.campaign.manifest import Manifest
+from rushes.campaign.manifest.cells import Cell, Place
+from rushes.campaign.manifest.schema import Manifest
 from rushes.recipe_file import near
 
 Found = tuple[Place, str]

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from rushes.campaign.judging.standing import Board, Spread, Standing, aggregate
 from rushes.campaign.runner import Runner
-from rushes.campaign.standing import Board, Spread, Standing, aggregate
 
 
 def print_standings(runner: Runner, console: Console) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from rushes.campaign.gate import best, values_of
+from rushes.campaign.judging.gate import best, values_of
 from rushes.campaign.records import Opening, Result, Selection, Trial
 from rushes.errors import StageError
 from rushes.stages import canonical_json

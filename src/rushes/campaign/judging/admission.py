@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rushes.campaign.hashing import Hashed, known_faults
+from rushes.campaign.judging.hashing import Hashed, known_faults
+from rushes.campaign.judging.standing import NOT_TRIVIAL, Board
 from rushes.campaign.records import State
-from rushes.campaign.standing import NOT_TRIVIAL, Board
 from rushes.errors import AnswerError, MediaError, ModelError, ShardError, SourceError, StageError
 from rushes.runs.admission import (
     Fault,
@@ -52,7 +52,7 @@ def check_run(
 ) -> list[Fault]:
     """Everything in which a finished run breaks the contract; nothing in its folders is written.
 
-    Loads the model of a sounds run, so it belongs into a worker. What damaged files raise is among the
+    May load the model of the run, so it belongs into a worker. What damaged files raise is among the
     faults; what the machine refuses is raised, so that a run that could not be judged is judged again.
 
     Args:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rushes.campaign.gate import corrected_text
-from rushes.campaign.leaderboard import COSTS, LATENCY, figures_of
-from rushes.campaign.logs import Negative, negatives
+from rushes.campaign.judging.gate import corrected_text
+from rushes.campaign.judging.standing import Board, Standing, aggregate, baseline_of
+from rushes.campaign.pages.cells import TITLES, cost, figure, number, signed
+from rushes.campaign.pages.leaderboard import COSTS, LATENCY, figures_of
+from rushes.campaign.pages.logs import Negative, negatives
+from rushes.campaign.pages.plots import Priced, Whisker, against_bytes, whiskers
 from rushes.campaign.records import Opening, Result, Selection, Verdict
-from rushes.campaign.report_cells import TITLES, cost, figure, number, signed
-from rushes.campaign.report_plots import Priced, Whisker, against_bytes, whiskers
-from rushes.campaign.standing import Board, Standing, aggregate, baseline_of
 from rushes.evaluate.markup import Markup, join, table, table_row, tag
 from rushes.evaluate.page import page
 from rushes.evaluate.plots import ACCENT, BAD

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rushes.campaign.folder import stamp_of
-from rushes.campaign.hashing import Hashed
-from rushes.campaign.judge import Case
+from rushes.campaign.judging.hashing import Hashed
+from rushes.campaign.judging.judge import Case
+from rushes.campaign.judging.standing import Board
 from rushes.campaign.records import Trial
-from rushes.campaign.standing import Board
 from rushes.campaign.work import UNSEEN
 from rushes.runs.job import RunJob
 from rushes.runs.run import Run

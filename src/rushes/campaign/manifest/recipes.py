@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rushes.campaign.cells import Cell, Place
-from rushes.campaign.checks import Names
+from rushes.campaign.manifest.cells import Cell, Place
+from rushes.campaign.manifest.checks import Names
 from rushes.errors import RecipeError, StageError
 from rushes.recipe import Recipe
 from rushes.recipe_file import Override, near, put, resolve

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rushes.campaign.cells import Cell
-from rushes.campaign.recipes import Recipes, Winners
+from rushes.campaign.manifest.cells import Cell
+from rushes.campaign.manifest.recipes import Recipes, Winners
 from rushes.errors import RecipeError
 from rushes.recipe import Recipe
 from rushes.recipe_file import near, resolve

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rushes.campaign.gate import corrected_text
+from rushes.campaign.judging.gate import corrected_text
+from rushes.campaign.judging.standing import Board, Spread, Standing, aggregate, baseline_of
 from rushes.campaign.records import Figure, Opening, Result, Selection, Verdict
-from rushes.campaign.standing import Board, Spread, Standing, aggregate, baseline_of
 from rushes.stages import write_atomic
 
 DECISIONS, NEGATIVES = "decisions.md", "negative-results.md"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rushes.campaign.standing import Spread
+from rushes.campaign.judging.standing import Spread
 from rushes.evaluate.markup import Markup, tag
 
 _NOTHING = tag("span", "–", class_="none")
