@@ -28,6 +28,8 @@ from rushes.tasks.driving.twin.writer import assemble, remove_parts, write_unit
 from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, windows
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
+pytest_plugins = ["jobs"]
+
 COLOURS = {"Pick": (200, 40, 40), "Tape": (40, 200, 40), "Press": (40, 40, 200), "Label": (200, 200, 40)}
 UNLABELLED = (128, 128, 128)
 

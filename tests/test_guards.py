@@ -49,7 +49,9 @@ def test_every_part_of_the_house_has_a_floor():
 
 def test_no_floor_knows_a_task_by_name():
     """Whatever a shared floor needs to know of a task, the task says itself, see `rushes.runs.task`."""
-    shared = [path for path in (ROOT / "src" / "rushes").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    shared = [
+        path for path in (ROOT / "src" / "rushes").rglob("*") if path.is_file() and path.suffix != ".pyc"
+    ]
     named = re.compile(rf"\b({'|'.join(OURS)}|catalog)\b")
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"

@@ -19,7 +19,7 @@ import pytest
 
 from rushes.campaign.judging.admission import check_run, state_of
 from rushes.models.nets import build, load, save, weights_sha256
-from rushes.runs.admission import Fault, check_losses, figures_of_confusion
+from rushes.runs.admission.values import Fault, check_losses, figures_of_confusion
 from rushes.runs.do import perform
 from rushes.runs.proof import proof
 from rushes.runs.run import Run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rushes.campaign.judging.standing import NOT_TRIVIAL
-from rushes.runs.admission import check_keys, contradictions, not_finite
+from rushes.runs.admission.values import check_keys, contradictions, not_finite
 from rushes.tasks.driving.evaluate.names import SYSTEMS as DRIVING
 from rushes.tasks.driving.predict.table import ANSWERED as OF_DRIVING
 from rushes.tasks.operations.evaluate.names import SYSTEMS as OPERATIONS

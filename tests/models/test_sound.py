@@ -268,7 +268,7 @@ def test_what_is_torn_or_does_not_fit_is_refused(tmp_path, file, change):
     save(build(Net(attention="cbam"), SMALL, seed=4), tmp_path)
     load(tmp_path, SoundPreprocessing)
     spoil(tmp_path, file, change)
-    with pytest.raises(ModelError, match="no trained net of sounds"):
+    with pytest.raises(ModelError, match="no trained net"):
         load(tmp_path, SoundPreprocessing)
 
 

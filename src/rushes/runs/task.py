@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rushes.evaluate.figures import Figure
     from rushes.metrics.intervals import Estimate
     from rushes.recipe import Recipe
-    from rushes.runs.admission import Fault
+    from rushes.runs.admission.values import Fault
     from rushes.runs.run import Run
     from rushes.runs.source import Audit, Source
     from rushes.runs.stage import Stage, Work

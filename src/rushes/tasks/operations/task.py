@@ -10,7 +10,7 @@ from rushes.runs.vlm_task import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN
 
 if TYPE_CHECKING:
     from rushes.evaluate.figures import Figure
-    from rushes.runs.admission import Fault
+    from rushes.runs.admission.values import Fault
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
     from rushes.runs.stage import Work
@@ -104,7 +104,7 @@ class Operations(VlmTask["OperationsRecipe"]):
 
     def admission(self, run: Run[Any]) -> Iterator[Fault]:
         """Every variant answers what it is asked, and the model does not always say the same."""
-        from rushes.runs.answered import check_answers
+        from rushes.runs.admission.answers import check_answers
         from rushes.tasks.operations.predict.table import ANSWERED
 
         yield from check_answers(run, ANSWERED)

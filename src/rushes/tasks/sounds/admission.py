@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.runs.admission import TOLERANCE, Fault, check_keys, figures_of_confusion
+from rushes.runs.admission.values import TOLERANCE, Fault, check_keys, figures_of_confusion
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE
 from rushes.tasks.sounds.recipe import SoundsRecipe

@@ -11,7 +11,7 @@ from rushes.runs.task import Compare, Imported, Task
 
 if TYPE_CHECKING:
     from rushes.evaluate.figures import Figure
-    from rushes.runs.admission import Fault
+    from rushes.runs.admission.values import Fault
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
     from rushes.runs.stage import Work

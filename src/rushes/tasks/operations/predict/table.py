@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from rushes.predict.units import Chunk, Questions, Row
 from rushes.predict.variants import Variant
-from rushes.runs.answered import Answered
+from rushes.runs.admission.answers import Answered
 from rushes.shards.read import ShardDataset
 from rushes.tasks.operations.predict.answer import Answer, Answerer, question
 from rushes.tasks.operations.prepare.sample import Sample

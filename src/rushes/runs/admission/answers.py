@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rushes.runs.admission import Fault, check_keys, not_finite
+from rushes.runs.admission.values import Fault, check_keys, not_finite
 from rushes.runs.run import Run
 
 if TYPE_CHECKING:

@@ -1,0 +1,23 @@
+"""The contract of tasks and sources, as tests that anybody can run on their own.
+
+For pytest::
+
+    from rushes.testing import finish, source_checks, task_checks
+
+    @pytest.fixture(scope="module")
+    def finished(tmp_path_factory):
+        return finish(Lamps(), Path("recipes/lamps.yaml"), tmp_path_factory.mktemp("lamps"))
+
+    @pytest.mark.parametrize("check", task_checks(), ids=lambda check: check.__name__)
+    def test_the_task_keeps_its_contract(check, finished, tmp_path):
+        check(finished, tmp_path)
+
+`check_task` and `check_source` do all checks in one call. A check that fails raises an AssertionError that
+says what was promised and what was found.
+"""
+
+from rushes.testing.source import check_source, source_checks
+from rushes.testing.subject import Finished, finish
+from rushes.testing.task import check_task, task_checks
+
+__all__ = ["Finished", "check_source", "check_task", "finish", "source_checks", "task_checks"]

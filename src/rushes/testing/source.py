@@ -1,0 +1,88 @@
+"""Checks that every source must pass, see `rushes.runs.source.Source`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rushes.errors import SourceError
+from rushes.runs.source import Source
+
+Check = Callable[[Source[Any], Path, Path], None]
+
+
+def source_checks() -> Sequence[Check]:
+    """All checks, for ``pytest.mark.parametrize``; each takes source, root of a copy of the layout, a folder."""
+    return (
+        a_scan_is_the_same_each_time,
+        a_copy_elsewhere_has_the_same_fingerprint,
+        other_bytes_have_another_fingerprint,
+        what_is_no_copy_is_refused_with_a_cure,
+    )
+
+
+def check_source(source: Source[Any], root: Path, folder: Path) -> None:
+    """Do every check.
+
+    Args:
+        source: the source.
+        root: of recordings in its layout that hold.
+        folder: an empty one.
+
+    Raises:
+        AssertionError: the source breaks its contract.
+    """
+    for check in source_checks():
+        check(source, root, folder / check.__name__)
+
+
+def a_scan_is_the_same_each_time(source: Source[Any], root: Path, folder: Path) -> None:
+    """The same recordings in the same order, none at fault in a copy that holds."""
+    first, second = source.scan(root), source.scan(root)
+    assert first == second, "two scans of one copy differ"
+    assert not first.faults, f"faults in a copy that holds: {first.faults[:3]}"
+
+
+def a_copy_elsewhere_has_the_same_fingerprint(source: Source[Any], root: Path, folder: Path) -> None:
+    """Where a copy lies is no part of what it is."""
+    shutil.copytree(root, folder / "copy")
+    here, there = (source.fingerprint(source.scan(place)) for place in (root, folder / "copy"))
+    assert here == there, "the fingerprint depends on the place of the copy"
+
+
+def other_bytes_have_another_fingerprint(source: Source[Any], root: Path, folder: Path) -> None:
+    """A changed byte in the largest file of the recordings is another dataset."""
+    shutil.copytree(root, folder / "copy")
+    before = source.fingerprint(source.scan(folder / "copy"))
+    largest = max(
+        (path for path in (folder / "copy").rglob("*") if path.is_file()),
+        key=lambda path: path.stat().st_size,
+    )
+    content = largest.read_bytes()
+    largest.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    try:
+        after = source.fingerprint(source.scan(folder / "copy"))
+    except SourceError:
+        return  # refused at once, which is better still
+    assert after != before, f"{largest.name} was changed, and the fingerprint is the same"
+
+
+def what_is_no_copy_is_refused_with_a_cure(source: Source[Any], root: Path, folder: Path) -> None:
+    """An empty folder, a file and nothing at all are refused with a SourceError that says what to do."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "empty").mkdir()
+    (folder / "file").write_bytes(b"no folder")
+    for place in ("empty", "file", "nothing"):
+        refused = _refusal(source, folder / place)
+        assert refused is not None, f"{place} was taken for a copy"
+        assert refused.cure, f"{place}: refused without a cure: {refused.message}"
+
+
+def _refusal(source: Source[Any], root: Path) -> SourceError | None:
+    try:
+        source.scan(root)
+    except SourceError as error:
+        return error
+    return None
