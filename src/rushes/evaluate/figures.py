@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from rushes.metrics.intervals import Estimate
@@ -31,6 +32,12 @@ class Figure:
     bounds: tuple[float | None, float | None] = (0.0, 1.0)
     headline: bool = False
     compared: bool = False
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """``bounds`` as numbers, infinite where nothing bounds the figure."""
+        low, high = self.bounds
+        return -inf if low is None else low, inf if high is None else high
 
 
 def plain(estimate: Estimate) -> dict[str, float]:

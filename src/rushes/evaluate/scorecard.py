@@ -24,7 +24,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from rushes.errors import StageError
 from rushes.evaluate.figures import Figure
-from rushes.metrics.intervals import Estimate
+from rushes.metrics.estimate import Estimate
+from rushes.metrics.verdict import Verdict
 
 VERSION = 2
 SCHEMA_FILE = Path(__file__).with_name("scorecard.schema.json")
@@ -33,8 +34,7 @@ Role = Literal["model", "baseline", "ablation", "ceiling", "reference"]
 """``model`` is what was trained; a ``baseline`` is trivial: it saw no input of the side; an ``ablation`` is the
 model with something taken away; a ``ceiling`` was told the truth; a ``reference`` is another trained model."""
 
-Verdict = Literal["better", "worse", "cannot be told"]
-PartKind = Literal["all", "subset", "class", "group", "band"]
+PartKind = Literal["all", "subset", "timeline", "class", "group", "band"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -98,7 +98,7 @@ class Value(_Row):
             low=estimate.low,
             high=estimate.high,
             n=estimate.n,
-            clusters=estimate.clusters,
+            clusters=estimate.clusters or estimate.n,
         )
 
 
@@ -135,8 +135,8 @@ class Part(_Row):
     """Some of the rows of the side.
 
     Attributes:
-        kind: ``all`` of them, a named ``subset``, those of a true ``class``, a ``group``, or a ``band`` of some
-            condition.
+        kind: ``all`` of them, a named ``subset``, whole recordings as a ``timeline``, those of a true
+            ``class``, a ``group``, or a ``band`` of some condition.
         name: of the class, group or band; empty for all.
         condition: which condition a band is one of, as ``speed``; empty otherwise.
         n: rows.
