@@ -14,7 +14,7 @@ from rushes.runs.parts import draw_in_parts
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
 from rushes.runs.vlm_work import let_answer, losses, train_model
-from rushes.stages import OpenStage, write_json
+from rushes.stages import OpenStage
 from rushes.tasks.driving.recipe import DrivingRecipe
 
 
@@ -99,21 +99,22 @@ def _predict(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Map
 
 
 def _evaluate(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+    from rushes.evaluate.scorecard import write_scorecard
     from rushes.predict.table import read_predictions
     from rushes.tasks.driving.evaluate.measure import evaluate
     from rushes.tasks.driving.predict.table import SCHEMA, train_targets
 
-    tell("evaluate", 0, 1, "resampling")
-    metrics = evaluate(
+    tell("evaluate", 0, 1, "measuring")
+    card = evaluate(
         read_predictions(run.folder("predict"), SCHEMA),
         train_targets(run.samples("train")),
+        split=run.recipe.evaluate.split,
         span_s=run.recipe.preprocessing.span_s,
-        resamples=run.recipe.evaluate.resamples,
         provenance=run.provenance(),
     )
-    write_json(stage.folder / METRICS_FILE, metrics)
-    tell("evaluate", 1, 1, "resampling")
-    return {"windows": metrics["all"]["n"]}, {"windows": metrics["all"]["n"]}
+    write_scorecard(stage.folder / METRICS_FILE, card)
+    tell("evaluate", 1, 1, "measuring")
+    return {"windows": card.all.n}, {"windows": card.all.n}
 
 
 def _report(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
