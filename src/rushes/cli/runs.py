@@ -76,7 +76,7 @@ def _result(run: Any, recipe: Path, outcomes: Sequence[Any]) -> dict[str, Any]:
     """What ``--json`` prints."""
     result: dict[str, Any] = {"recipe": str(recipe), "stages": [outcome.to_json() for outcome in outcomes]}
     if run.status(run.maker("figures")).state == "done":
-        result |= run.task.headline(run.metrics())
+        result |= run.scorecard().summary()
     if run.status(run.maker("page")).state == "done":
         result["report"] = str(run.report)
     return result
@@ -88,7 +88,9 @@ def _print_result(run: Any, outcomes: Sequence[Any]) -> None:
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     makes = run.stages[outcomes[-1].name].makes
     if makes in ("figures", "page"):
-        run.task.print_metrics(run.metrics(), console)
+        from rushes.evaluate.tables import print_scorecard
+
+        print_scorecard(run.scorecard(), console)
     last = run.report if makes == "page" else outcomes[-1].folder
     console.print(f"{outcomes[-1].name}: {last}", soft_wrap=True, highlight=False)
 

@@ -19,10 +19,11 @@ from rushes.errors import RecipeError, StageError
 from rushes.runs.source import Audit
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Makes, Stage, StageName
 from rushes.runs.task import R, Task
-from rushes.stages import StageSpec, Status, read_done, read_json
+from rushes.stages import StageSpec, Status, read_done
 from rushes.storage import Home, Workspace
 
 if TYPE_CHECKING:
+    from rushes.evaluate.scorecard import Scorecard
     from rushes.shards.read import ShardDataset
 
 RECORDINGS = "recordings"  # folder of a workspace for those that were brought from elsewhere
@@ -210,6 +211,12 @@ class Run(Generic[R]):
             raise StageError("the report is missing", where=path, cure="run `rushes verify RECIPE --repair`")
         return path
 
-    def metrics(self) -> dict[str, Any]:
-        """The figures of the finished evaluation."""
-        return read_json(self.bring(self.maker("figures")) / METRICS_FILE)
+    def scorecard(self) -> Scorecard:
+        """The figures of the finished evaluation.
+
+        Raises:
+            StageError: they are missing, torn, or of an older rushes.
+        """
+        from rushes.evaluate.scorecard import read_scorecard
+
+        return read_scorecard(self.bring(self.maker("figures")) / METRICS_FILE)
