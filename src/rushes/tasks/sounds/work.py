@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rushes.errors import SourceError
 from rushes.recipe.net import Net
-from rushes.runs.parts import draw_in_parts
+from rushes.runs.drawing import draw_in_parts
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
 from rushes.stages import OpenStage, read_json, write_json
