@@ -1,9 +1,12 @@
 from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
 
+from rushes.metrics.detection import AP_THRESHOLDS, Detection, TrueSegment, average_precision
 from rushes.metrics.temporal import (
+    THRESHOLDS,
     boundary_errors,
     frames_to_seconds,
     interior_edges,
@@ -11,6 +14,7 @@ from rushes.metrics.temporal import (
     missed,
     overlap_over_candidate,
     pairwise_tiou,
+    reaches,
     seconds_to_frames,
     tiou,
 )
@@ -68,6 +72,34 @@ def test_misses_stay_in_the_denominator():
 def test_a_hit_is_at_or_above_the_threshold():
     assert localization([[0, 4]], [(0, 2)], [0.5]).recall == {0.5: 1.0}
     assert localization([[0, 4]], [(0, 1.999)], [0.5]).recall == {0.5: 0.0}
+
+
+FRAMES_S = [Fraction(1, 10), Fraction(1, 25), Fraction(1, 30), Fraction(1001, 30000)]
+
+
+@pytest.mark.parametrize("frame_s", FRAMES_S, ids=str)
+def test_an_overlap_on_a_threshold_is_a_hit_and_one_below_it_is_none(frame_s):
+    exact, pairs = [], []
+    for first, length, start, end in product((0, 7, 1500), range(1, 21), range(12), range(1, 21)):
+        if start < length and start < end:
+            overlap, union = min(end, length) - start, max(end, length)
+            exact.append(Fraction(overlap, union))
+            edges = ((first, first + length), (first + start, first + end))
+            pairs.append([tuple(float(frame * frame_s) for frame in pair) for pair in edges])
+    overlaps = tiou([true for true, _ in pairs], [answer for _, answer in pairs])
+    for tau in (*THRESHOLDS, *AP_THRESHOLDS):
+        expected = [share >= Fraction(str(tau)) for share in exact]
+        assert reaches(overlaps, tau).tolist() == expected
+        assert any(share == Fraction(str(tau)) for share in exact)
+    assert (overlaps < 0.5).tolist() != [share < Fraction(1, 2) for share in exact], "rounding does decide"
+
+
+def test_both_scorers_take_an_overlap_of_a_half_for_a_half():
+    true, answer = (0.0, 0.1), (0.0, 0.2)
+    assert tiou([true], [answer])[0] < 0.5
+    assert localization([true], [answer], [0.5]).recall == {0.5: 1.0}
+    found = average_precision([TrueSegment("v", "a", *true)], [Detection("v", "a", *answer, 1)], ["a"], [0.5])
+    assert found.average == 1.0
 
 
 def test_a_reversed_prediction_is_not_turned_round():

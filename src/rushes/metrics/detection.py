@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rushes.errors import MetricError
 from rushes.metrics.checks import Label, as_list, encode, finite
-from rushes.metrics.temporal import intervals
+from rushes.metrics.temporal import intervals, reaches
 
 AP_THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 
@@ -136,7 +136,7 @@ def _class_ap(
         free = taken[row.video]
         best = np.where(free, -1.0, tious).argmax(axis=1)  # (T,)
         every = np.arange(len(taus))
-        hits[:, rank] = (tious[best] >= taus) & ~free[every, best]
+        hits[:, rank] = reaches(tious[best], taus) & ~free[every, best]
         free[every, best] |= hits[:, rank]
     return np.array([_area(row, len(true)) for row in hits])
 

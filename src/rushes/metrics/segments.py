@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rushes.errors import MetricError
 from rushes.metrics.checks import Label, as_list, encode, same_length
+from rushes.metrics.temporal import reaches
 
 F1_THRESHOLDS = (0.10, 0.25, 0.50)
 
@@ -230,6 +231,6 @@ def _match(truth: list[Run], prediction: list[Run], threshold: float) -> Segment
         union = np.maximum(run.end, ends) - np.minimum(run.start, starts)  # exact wherever they overlap
         tious = overlap / union * (labels == run.label)
         best = int(tious.argmax())
-        taken[best] |= tious[best] >= threshold
+        taken[best] |= reaches(tious[best], threshold)
     tp = int(taken.sum())
     return SegmentCounts(tp, len(prediction) - tp, len(truth) - tp)

@@ -20,6 +20,7 @@ from rushes.metrics.checks import MetricTypeError, as_list, finite, same_length
 
 Interval = tuple[float, float]
 THRESHOLDS = (0.3, 0.5, 0.7)
+ROUNDING = 1e-9  # of seconds in binary: an overlap of exactly a half may come out as 0.49999999999999994
 _FARTHEST_S = 1e12  # 30,000 years; beyond it lengths overflow or lose their microseconds
 
 
@@ -40,6 +41,16 @@ def tiou(truth: ArrayLike, predicted: Sequence[Interval | None]) -> NDArray[np.f
     true, answer, answered = _pairs(truth, predicted)
     overlap, union = _overlap_union(true, np.where(answered[:, None], answer, true))
     return np.where(answered, np.minimum(overlap / union, 1.0), 0.0)
+
+
+def reaches(tious: ArrayLike, thresholds: ArrayLike) -> NDArray[np.bool_]:
+    """Whether each tIoU is at or above its threshold, but for rounding; the one rule of every hit here.
+
+    >>> overlap = tiou([[0, 0.1]], [(0, 0.2)])
+    >>> float(overlap[0]), bool(reaches(overlap, 0.5)[0])
+    (0.49999999999999994, True)
+    """
+    return np.asarray(tious) >= np.asarray(thresholds) - ROUNDING
 
 
 def missed(predicted: Sequence[Interval | None]) -> NDArray[np.bool_]:
@@ -71,7 +82,7 @@ class Localization:
 def localization(
     truth: ArrayLike, predicted: Sequence[Interval | None], thresholds: Sequence[float] = THRESHOLDS
 ) -> Localization:
-    """tIoU@threshold and mean tIoU with the misses in the denominator; ``>=`` counts as a hit.
+    """tIoU@threshold and mean tIoU with the misses in the denominator; `reaches` says what is a hit.
 
     Raises:
         MetricError: as `tiou`; or a threshold outside of (0, 1].
@@ -85,7 +96,7 @@ def localization(
             raise MetricError(f"a tIoU threshold lies in (0, 1], found {threshold}")
     overlaps = tiou(truth, predicted)
     return Localization(
-        recall={threshold: float((overlaps >= threshold).mean()) for threshold in thresholds},
+        recall={threshold: float(reaches(overlaps, threshold).mean()) for threshold in thresholds},
         mean=float(overlaps.mean()),
         miss_rate=float(missed(predicted).mean()),
         n=len(overlaps),
