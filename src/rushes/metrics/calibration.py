@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rushes.errors import MetricError
 from rushes.metrics.checks import MetricTypeError, as_list, finite, same_length
-from rushes.metrics.intervals import Estimate, wilson
+from rushes.metrics.estimate import Estimate, wilson
 
 
 @dataclass(frozen=True, slots=True)

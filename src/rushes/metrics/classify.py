@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rushes.errors import MetricError
 from rushes.metrics.checks import Label, MetricTypeError, as_list, encode, label_index, same_length
-from rushes.metrics.intervals import Estimate, wilson
+from rushes.metrics.estimate import Estimate, wilson
 
 Normalize = Literal["true", "pred", "all"]
 

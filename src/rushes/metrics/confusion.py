@@ -1,7 +1,7 @@
 """Scores of whole stacks of confusion matrices at once, and the matrices of systems that only guess.
 
-A bootstrap of a macro score over tens of thousands of rows is a bootstrap over the confusion matrices of the
-clusters: they add up, see `rushes.metrics.intervals.resampled_sums`.
+Confusion matrices of clusters add up, so the interval of a macro score over tens of thousands of rows needs
+no more than the matrix without each cluster, see `rushes.metrics.jackknife.Jackknife.sums`.
 """
 
 from __future__ import annotations
