@@ -17,10 +17,12 @@ from rushes.cli.options import (
     Address,
     AsJson,
     Cache,
+    CacheGb,
     EngineKind,
     Overrides,
     RecipePath,
     Workspace,
+    cache_bytes,
     failing_well,
 )
 from rushes.errors import RushesError
@@ -35,13 +37,14 @@ def _open(
     cache: Path | None,
     engine: str = "local",
     address: str | None = None,
+    cache_gb: float | None = None,
 ) -> Any:
     from rushes.engine import Engine
     from rushes.recipe_file import load_recipe
     from rushes.runs.tasks import faults_of, open_run
     from rushes.storage import open_workspace
 
-    where = open_workspace(workspace, cache)
+    where = open_workspace(workspace, cache, cache_bytes(cache_gb))
     return open_run(load_recipe(recipe, overrides or (), faults_of), where, Engine(engine, address))
 
 
@@ -100,13 +103,14 @@ def run(
     recipe: RecipePath,
     workspace: Workspace = WORKSPACE,
     cache: Cache = None,
+    cache_gb: CacheGb = None,
     overrides: Overrides = None,
     engine: EngineKind = "local",
     address: Address = None,
     as_json: AsJson = False,
 ) -> None:
     """Do all stages of a recipe; what is done already is skipped."""
-    _do(recipe, _open(recipe, overrides, workspace, cache, engine, address), as_json, None)
+    _do(recipe, _open(recipe, overrides, workspace, cache, engine, address, cache_gb), as_json, None)
 
 
 def _stage_verb(name: str, purpose: str) -> None:
@@ -116,6 +120,7 @@ def _stage_verb(name: str, purpose: str) -> None:
         recipe: RecipePath,
         workspace: Workspace = WORKSPACE,
         cache: Cache = None,
+        cache_gb: CacheGb = None,
         overrides: Overrides = None,
         engine: EngineKind = "local",
         address: Address = None,
@@ -126,7 +131,7 @@ def _stage_verb(name: str, purpose: str) -> None:
                 f"{name} runs in this process, asked for --engine {engine}",
                 cure=f"leave it out; {', '.join(WITH_UNITS)} take it",
             )
-        _do(recipe, _open(recipe, overrides, workspace, cache, engine, address), as_json, name)
+        _do(recipe, _open(recipe, overrides, workspace, cache, engine, address, cache_gb), as_json, name)
 
 
 for _name, _purpose in {

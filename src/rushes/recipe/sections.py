@@ -14,6 +14,8 @@ Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0.0)]
 Side = Literal["train", "val", "test"]
 Comparison = Literal["untrained", "no_vision", "shuffled"]
+Order = Literal["shuffled", "streamed"]
+"""Of training samples: shuffled evenly, or shard by shard, where a cache does not hold all shards at once."""
 
 TINY = "tiny"
 SIZES = (3, 7, 32, 72)  # billions of parameters
@@ -175,6 +177,8 @@ class Train(Section):
         muon: learning rate of Muon on hidden matrices in units of the phase's; 0 is AdamW alone, which is
             right for adapters; a model that starts from nothing learns twice as fast with 5.
         augment: change pictures at random.
+        order: ``shuffled`` evenly, or ``streamed`` shard by shard, a few shards mixed at a time, which brings
+            each shard of a remote dataset once an epoch where a cache does not hold all of them.
         checkpoint_every, keep: optimizer steps between two checkpoints, and how many stay. Neither these nor
             ``log_every`` are part of the signature.
         log_every: optimizer steps between two reports of the loss.
@@ -187,6 +191,7 @@ class Train(Section):
     clip_norm: Seconds = 1.0
     muon: Annotated[float, Field(ge=0.0, le=100.0)] = 0.0
     augment: bool = True
+    order: Order = "shuffled"
     checkpoint_every: Count = 50
     keep: Count = 3
     log_every: Count = 10

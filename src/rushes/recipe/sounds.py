@@ -11,6 +11,7 @@ from rushes.contract import SoundContract
 from rushes.recipe.sections import (
     NAMED,
     Count,
+    Order,
     Prepare,
     Recipe,
     Root,
@@ -145,6 +146,7 @@ class TrainOnSounds(Section):
         weight_decay: of matrices.
         clip_norm: greatest norm of a gradient; null does not clip.
         class_weights: of the loss, one for each class; ``balanced`` makes every class count the same.
+        order: as of the other tasks: ``shuffled`` evenly, or ``streamed`` shard by shard.
         checkpoint_every, keep: optimizer steps between two checkpoints beside that of each epoch, and how
             many stay. Neither these nor ``log_every`` are part of the signature.
         log_every: optimizer steps between two reports of the loss.
@@ -159,6 +161,7 @@ class TrainOnSounds(Section):
     weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 1e-5
     clip_norm: Annotated[float, Field(gt=0.0)] | None = None
     class_weights: Literal["balanced"] | tuple[Annotated[float, Field(gt=0.0)], ...] | None = "balanced"
+    order: Order = "shuffled"
     checkpoint_every: Count = 1000
     keep: Count = 2
     log_every: Count = 10

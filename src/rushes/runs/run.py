@@ -20,6 +20,7 @@ from rushes.contract import Contract
 from rushes.engine import LOCAL, Engine
 from rushes.errors import RecipeError, StageError
 from rushes.recipe import Recipe
+from rushes.recipe.sections import Order
 from rushes.stages import OpenStage, StageSpec, Status, read_done, read_json
 from rushes.storage import Home, Workspace
 
@@ -244,6 +245,18 @@ class Run(ABC, Generic[Recipes]):
         return ShardDataset.open(
             self.folder(self.dataset), split, opener=self.workspace.opener(self.specs[self.dataset])
         )
+
+    def training_samples(self, order: Order) -> ShardDataset:
+        """The prepared samples of the training side, to be read in this order again and again.
+
+        Raises:
+            StorageError: a bounded cache is too small for that order.
+        """
+        from rushes.train.batches import require_room
+
+        samples = self.samples("train")
+        require_room(samples, order, self.workspace.cache_bytes)
+        return samples
 
     def status(self, name: StageName) -> Status:
         """How far a stage has come."""

@@ -58,6 +58,7 @@ class FeatureSet:
         logits: (n, K) a teacher's, in the order of ``dataset``; None without a teacher.
 
     Attributes:
+        dataset: the side's shards.
         classes: (n,) int64, number of each sound's class.
         counts: (K,) int64, sounds of each class.
 
@@ -75,7 +76,7 @@ class FeatureSet:
                 cure="let the teacher answer about this dataset",
             )
         self.labels, self.logits = tuple(labels), logits
-        self._dataset = dataset
+        self.dataset = dataset
         number = {label: place for place, label in enumerate(self.labels)}
         found = labels_of(dataset)
         if strange := [index for index, label in enumerate(found) if label not in number]:
@@ -89,7 +90,7 @@ class FeatureSet:
         self.counts = np.bincount(self.classes, minlength=len(self.labels))
 
     def __len__(self) -> int:
-        return len(self._dataset)
+        return len(self.dataset)
 
     def __getitem__(self, index: int) -> Lesson:
         teacher = None if self.logits is None else self.logits[index]
@@ -100,7 +101,7 @@ class FeatureSet:
         return (self._sample(index).features for index in range(len(self)))
 
     def _sample(self, index: int) -> Sample:
-        return Sample.of(self._dataset.key(index), self._dataset.sample(index))
+        return Sample.of(self.dataset.key(index), self.dataset.sample(index))
 
 
 class Hearing(nn.Module):
@@ -227,6 +228,7 @@ def train(
         loop,
         folder,
         canonical_json(decisive),
+        shards=samples.dataset if settings.order == "streamed" else None,
         validate=partial(
             _validate, samples=validation, class_weights=weights, batch_size=settings.batch_size
         ),

@@ -118,7 +118,7 @@ def _trained(
     from rushes.predict.sounds.logits import read_logits
     from rushes.train.sounds import FeatureSet, train
 
-    labels, samples = run.contract.labels, run.samples("train")
+    labels, samples = run.contract.labels, run.training_samples(settings.order)
     logits = None if distil is None else read_logits(run.folder("logits"), list(samples.keys()), labels)
     taught = FeatureSet(samples, labels, logits=logits)
     epoch = -(-len(taught) // settings.batch_size)
