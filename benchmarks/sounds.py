@@ -33,7 +33,7 @@ import numpy as np
 from report import Figure, at_least, at_most, emit, not_measured
 
 from rushes.contract import SoundContract
-from rushes.prepare.sounds.sample import Sample, labels_of
+from rushes.prepare.sounds.sample import Sample
 from rushes.prepare.sounds.unit import jobs_of, prepare_unit, sizes_of
 from rushes.prepare.stage import prepare
 from rushes.records import SoundRecording
@@ -190,7 +190,7 @@ def reads(folder: Path, quick: bool, peer: str | None) -> list[Figure]:
         figures.append(at_least(told, round(statistics.median(rates)), 20_000))
         if dtype == "float32":
             started_s = time.perf_counter()
-            labels_of(dataset)
+            list(dataset.labels())
             figures.append(
                 Figure("labels/s of a split", round(len(dataset) / (time.perf_counter() - started_s)))
             )

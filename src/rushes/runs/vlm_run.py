@@ -19,7 +19,7 @@ class VlmRun(Run[VlmRecipes]):
     """The chain twin, prepare, train, predict, evaluate, report."""
 
     #: Raised when the same input no longer gives the same dataset, answers, or page.
-    prepare_version: ClassVar[int] = 1
+    prepare_version: ClassVar[int] = 2
     predict_version: ClassVar[int] = 1
     report_version: ClassVar[int] = 1
 

@@ -125,6 +125,11 @@ class ShardDataset:
         for tar, info in zip(self.tars, self.infos, strict=True):
             yield from _open_index(tar, info, self.opener).keys.to_pylist()
 
+    def labels(self) -> Iterator[str | None]:
+        """Labels of all samples in order, None for one without; reads indexes alone."""
+        for tar, info in zip(self.tars, self.infos, strict=True):
+            yield from _open_index(tar, info, self.opener).labels.to_pylist()
+
     def key(self, i: int) -> str:
         """Key of sample ``i``.
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from rushes.errors import ShardError, TrainError
 from rushes.metrics.classify import class_scores
 from rushes.models.sound import SoundNet, infer, passes, save
-from rushes.prepare.sounds.sample import Sample, labels_of
+from rushes.prepare.sounds.sample import Sample
 from rushes.recipe.sounds import Distil, TrainOnSounds
 from rushes.shards.read import ShardDataset
 from rushes.stages import canonical_json
@@ -50,7 +50,7 @@ class Lesson:
 
 
 class FeatureSet:
-    """The sounds of one side; the classes of all are read at once, features when they are asked for.
+    """The sounds of one side; the classes of all stand in the indexes, features are read when asked for.
 
     Args:
         dataset: the side's shards.
@@ -78,7 +78,7 @@ class FeatureSet:
         self.labels, self.logits = tuple(labels), logits
         self.dataset = dataset
         number = {label: place for place, label in enumerate(self.labels)}
-        found = labels_of(dataset)
+        found = list(dataset.labels())
         if strange := [index for index, label in enumerate(found) if label not in number]:
             raise ShardError(
                 f"{len(strange)} sounds of other classes than {', '.join(self.labels)}, the first of class "

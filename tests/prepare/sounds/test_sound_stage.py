@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from rushes.errors import QuarantineError, StageError
-from rushes.prepare.sounds.sample import labels_of
 from rushes.prepare.sounds.unit import jobs_of, prepare_unit, sizes_of
 from rushes.prepare.stage import prepare
 from rushes.records import SoundRecording
@@ -70,7 +69,7 @@ def test_sounds_are_counted_not_blocks(run):
     listed = [json.loads(line) for line in (folder / "quarantine.jsonl").read_text().splitlines()]
     assert listed == list(entries.values())
     assert verify_dataset(folder) == []
-    assert labels_of(ShardDataset.open(folder, "val")) == ["quiet", "breathe", "snore"]
+    assert list(ShardDataset.open(folder, "val").labels()) == ["quiet", "breathe", "snore"]
 
 
 def test_workers_and_order_do_not_matter(run, blocks, tmp_path):

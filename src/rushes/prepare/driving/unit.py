@@ -120,13 +120,15 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     rig = _Rig(videos, times_of, moments, contract)
     waiting = windows[::-1]
     held: dict[int, _Shown] = {}
-    with ShardWriter(split_folder(job.folder, job.split), recording.key, job.shard_bytes) as writer:
+    place = split_folder(job.folder, job.split)
+    with ShardWriter(place, recording.key, job.shard_bytes, split=job.split) as writer:
         for shown in rig.shown(_wanted(windows)):
             held[shown.moment] = shown
             if shown.moment != waiting[-1].moments[-1]:
                 continue
             window = waiting.pop()
-            writer.write(*_sample(recording, window, moments, contract, [held[n] for n in window.moments]))
+            sample = _sample(recording, window, moments, contract, [held[n] for n in window.moments])
+            writer.write(*sample, group=recording.group)
             next_start = waiting[-1].moments[0] if waiting else len(moments.times_s)
             held = {number: kept for number, kept in held.items() if number >= next_start}
         shards = writer.close()

@@ -58,7 +58,7 @@ class SoundsRun(Run[SoundsRecipe]):
             "preprocessing": self.contract.model_dump(mode="json"),
             "shard_bytes": recipe.prepare.shard_bytes,
         }
-        add(specs, "features", 1, features, "twin", raw=self.raw_fingerprint)
+        add(specs, "features", 2, features, "twin", raw=self.raw_fingerprint)
         pupil: Mapping[str, Any] = {"distil": None}
         if recipe.distil is not None:
             teacher = recipe.distil.teacher
