@@ -17,10 +17,12 @@ from rushes.cli.options import (
     Address,
     AsJson,
     Cache,
+    CacheGb,
     EngineKind,
     Overrides,
     RecipePath,
     Workspace,
+    cache_bytes,
     failing_well,
 )
 from rushes.errors import RushesError
@@ -34,12 +36,13 @@ def _open(
     cache: Path | None,
     engine: str = "local",
     address: str | None = None,
+    cache_gb: float | None = None,
 ) -> Any:
     from rushes.engine import Engine
     from rushes.storage import open_workspace
     from rushes.tasks import load_recipe, open_run
 
-    where = open_workspace(workspace, cache)
+    where = open_workspace(workspace, cache, cache_bytes(cache_gb))
     return open_run(load_recipe(recipe, overrides or ()), where, Engine(engine, address))
 
 
@@ -101,13 +104,14 @@ def run(
     recipe: RecipePath,
     workspace: Workspace = WORKSPACE,
     cache: Cache = None,
+    cache_gb: CacheGb = None,
     overrides: Overrides = None,
     engine: EngineKind = "local",
     address: Address = None,
     as_json: AsJson = False,
 ) -> None:
     """Do all stages of a recipe; what is done already is skipped."""
-    _do(recipe, _open(recipe, overrides, workspace, cache, engine, address), as_json, None)
+    _do(recipe, _open(recipe, overrides, workspace, cache, engine, address, cache_gb), as_json, None)
 
 
 def _verbs() -> dict[str, str]:
@@ -126,12 +130,13 @@ def _stage_verb(name: str, purpose: str) -> None:
         recipe: RecipePath,
         workspace: Workspace = WORKSPACE,
         cache: Cache = None,
+        cache_gb: CacheGb = None,
         overrides: Overrides = None,
         engine: EngineKind = "local",
         address: Address = None,
         as_json: AsJson = False,
     ) -> None:
-        run = _open(recipe, overrides, workspace, cache, engine, address)
+        run = _open(recipe, overrides, workspace, cache, engine, address, cache_gb)
         if engine != "local" and name in run.stages and not run.stages[name].units:
             takers = ", ".join(stage.name for stage in run.stages.values() if stage.units)
             raise RushesError(

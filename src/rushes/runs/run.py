@@ -24,6 +24,7 @@ from rushes.storage import Home, Workspace
 
 if TYPE_CHECKING:
     from rushes.evaluate.scorecard import Scorecard
+    from rushes.recipe.sections import Order
     from rushes.shards.read import ShardDataset
 
 RECORDINGS = "recordings"  # folder of a workspace for those that were brought from elsewhere
@@ -181,6 +182,18 @@ class Run(Generic[R]):
         return ShardDataset.open(
             self.folder(self.dataset), split, opener=self.workspace.opener(self.specs[self.dataset])
         )
+
+    def training_samples(self, order: Order) -> ShardDataset:
+        """The prepared samples of the training side, to be read in this order again and again.
+
+        Raises:
+            StorageError: a bounded cache is too small for that order.
+        """
+        from rushes.train.batches import require_room
+
+        samples = self.samples("train")
+        require_room(samples, order, self.workspace.cache_bytes)
+        return samples
 
     def status(self, name: StageName) -> Status:
         """How far a stage has come."""

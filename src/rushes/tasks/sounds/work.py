@@ -119,7 +119,7 @@ def _trained(
     from rushes.tasks.sounds.predict.logits import read_logits
     from rushes.tasks.sounds.train import FeatureSet, train
 
-    labels, samples = run.recipe.preprocessing.labels, run.samples("train")
+    labels, samples = run.recipe.preprocessing.labels, run.training_samples(settings.order)
     logits = None if distil is None else read_logits(run.folder("logits"), list(samples.keys()), labels)
     taught = FeatureSet(samples, labels, logits=logits)
     epoch = -(-len(taught) // settings.batch_size)
