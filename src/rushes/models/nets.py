@@ -30,7 +30,7 @@ from rushes.errors import ModelError, is_of_the_machine
 from rushes.models.net_costs import ATTENDED, CHANNELS, squeezed
 from rushes.recipe.net import Net
 from rushes.recipe.spectrogram import SpectrogramPreprocessing
-from rushes.stages import sha256_file, write_atomic
+from rushes.stages import write_atomic
 
 Described = TypeVar("Described", bound=BaseModel)
 
@@ -259,11 +259,6 @@ def load(folder: Path, schema: type[SpectrogramPreprocessing]) -> SoundNet:
         raise _unreadable(f"{', '.join(broken)} has values that are not finite", path)
     net.load_state_dict(saved)
     return net.eval()
-
-
-def weights_sha256(folder: Path) -> str:
-    """SHA-256 of the saved weights in a folder of :func:`save`."""
-    return sha256_file(Path(folder) / WEIGHTS_FILE)
 
 
 def _described(path: Path, kind: type[Described]) -> Described:

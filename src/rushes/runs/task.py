@@ -87,10 +87,6 @@ class Task(ABC, Generic[R]):
     def to_draw(self, recipe: R) -> str:
         """How much the twin will be, in a line."""
 
-    @abstractmethod
-    def weights_sha256(self, folder: Path) -> str:
-        """Hash of the weights in the folder of a trained model."""
-
     def resolve(self, recipe: R) -> R:
         """The recipe with everything filled in that follows from its own keys."""
         return recipe

@@ -217,12 +217,6 @@ class Sounds(Task["SoundsRecipe"]):
         sounds = wearers * asked.clips
         return f"{sounds:,} sounds of {wearers} wearers, about {sounds * BYTES_PER_SOUND / 1e6:,.0f} MB"
 
-    def weights_sha256(self, folder: Path) -> str:
-        """See `Task.weights_sha256`."""
-        from rushes.models.nets import weights_sha256
-
-        return weights_sha256(folder)
-
     def notes(self, run: Run[SoundsRecipe], stage: Stage) -> tuple[str, ...]:
         """See `Task.notes`; of training, how large the net is."""
         if stage.makes != "weights":

@@ -15,7 +15,7 @@ from rushes.recipe.net import Net
 from rushes.runs.drawing import draw_in_parts
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
-from rushes.stages import OpenStage, read_json, write_json
+from rushes.stages import OpenStage, read_json, weights_sha256, write_json
 from rushes.tasks.sounds.recipe import Distil, SoundsRecipe, TrainOnSounds
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _trained(
     settings: TrainOnSounds,
     distil: Distil | None = None,
 ) -> tuple[Mapping, Mapping]:
-    from rushes.models.nets import build, weights_sha256
+    from rushes.models.nets import build
     from rushes.tasks.sounds.predict.logits import read_logits
     from rushes.tasks.sounds.train import FeatureSet, train
 
