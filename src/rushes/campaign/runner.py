@@ -161,7 +161,7 @@ class Runner:
         self._judge({trial.key: Seen(trial, runs[trial.key]) for trial in trials})
         return all(trial.key in self.results for trial in trials)
 
-    def _open(self, recipe: Recipe) -> Run:
+    def _open(self, recipe: Recipe) -> Run[Any]:
         """A run of this campaign; recordings of one's own are looked through once for all that read them."""
         source = canonical_json(recipe.source.model_dump(mode="json"))
         known = self._fingerprints.get(source)

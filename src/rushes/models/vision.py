@@ -57,7 +57,9 @@ def layout(visual: Qwen2_5_VisionTransformerPretrainedModel, grids: Tensor) -> L
     return Layout(order, _rows(ends.diff()), _rows(frames), get_vision_position_ids(grids, merge))
 
 
-def _attend(block: Qwen2_5_VLVisionBlock, x: Tensor, rows: tuple[Tensor, ...], rotary: tuple) -> Tensor:
+def _attend(
+    block: Qwen2_5_VLVisionBlock, x: Tensor, rows: tuple[Tensor, ...], rotary: tuple[Tensor, Tensor]
+) -> Tensor:
     """Self-attention of ``x`` (patches, hidden) inside each row of patch indices."""
     attention = block.attn
     # Unbound rather than indexed: three indexings have three gradients of the size of all, mostly zeros.
