@@ -37,7 +37,7 @@ from rushes.records import SoundRecording
 from rushes.shards.read import ShardDataset
 from rushes.stages import StageSpec, working
 from rushes.storage import LocalHome
-from rushes.tasks.sounds.prepare.sample import Sample, labels_of
+from rushes.tasks.sounds.prepare.sample import Sample
 from rushes.tasks.sounds.prepare.unit import jobs_of, prepare_unit, sizes_of
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 from rushes.tasks.sounds.sources.blocks import SoundScan, blocks_of
@@ -190,7 +190,7 @@ def reads(folder: Path, quick: bool, peer: str | None) -> list[Figure]:
         figures.append(at_least(told, round(statistics.median(rates)), 20_000))
         if dtype == "float32":
             started_s = time.perf_counter()
-            labels_of(dataset)
+            list(dataset.labels())
             figures.append(
                 Figure("labels/s of a split", round(len(dataset) / (time.perf_counter() - started_s)))
             )

@@ -54,10 +54,6 @@ class Segment:
         """Whether ``time_s`` lies in ``[start_s, end_s)``."""
         return self.start_s <= time_s < self.end_s
 
-    def shifted(self, by_s: float) -> Segment:
-        """The same segment on a clock whose zero lies ``by_s`` seconds earlier."""
-        return Segment(self.start_s + by_s, self.end_s + by_s, self.label)
-
 
 @dataclass(frozen=True, slots=True)
 class Media:

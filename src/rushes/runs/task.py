@@ -109,18 +109,6 @@ class Task(ABC, Generic[R]):
             )
         return ()
 
-    @abstractmethod
-    def headline(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
-        """``metrics`` and ``baselines`` of an evaluation, as ``--json`` prints them."""
-
-    @abstractmethod
-    def systems(self, metrics: Mapping[str, Any]) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
-        """The figures of the model and of all other systems, of an evaluation."""
-
-    @abstractmethod
-    def print_metrics(self, metrics: Mapping[str, Any], console: Any) -> None:
-        """Tables of an evaluation."""
-
     # --- campaigns ----------------------------------------------------------------------------------------
 
     @property

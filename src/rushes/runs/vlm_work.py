@@ -68,7 +68,7 @@ def train_model(
     from rushes.train.phases import train
 
     settings = run.recipe.train
-    samples = ShardSamples(run.samples("train"), sample_of)
+    samples = ShardSamples(run.training_samples(settings.order), sample_of)
     total = sum(phase.steps for phase in settings.phases)
 
     home = run.home("train")

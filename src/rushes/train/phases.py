@@ -17,7 +17,7 @@ from rushes.models import vlm as family
 from rushes.models.vlm import Batch, Vlm
 from rushes.recipe.sections import Train as TrainSettings
 from rushes.stages import canonical_json
-from rushes.train.batches import Collate, Samples
+from rushes.train.batches import Collate, ShardSamples
 from rushes.train.events import Event, narrate
 from rushes.train.loop import FitResult, LoopSettings, StepOutput, fit
 
@@ -46,7 +46,7 @@ def step(model: nn.Module, batch: Batch) -> StepOutput:
 
 def train(
     vlm: Vlm,
-    samples: Samples,
+    samples: ShardSamples,
     collator_of: Callable[[str], Collate],
     settings: TrainSettings,
     folder: Path,
@@ -99,6 +99,7 @@ def train(
                 loop,
                 folder / name,
                 of_phase,
+                shards=samples.dataset if settings.order == "streamed" else None,
                 on_event=tell,
             )
         )

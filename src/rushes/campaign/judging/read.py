@@ -12,17 +12,16 @@ from rushes.runs.stage import METRICS_FILE
 from rushes.shards.manifest import load_manifest
 from rushes.stages import read_done, read_json, sha256_file
 
-MODEL = "model"
-
 
 def figures_of(run: Run) -> dict[str, Figure]:
     """The model's figures with their intervals."""
-    return dict(run.task.systems(run.metrics())[MODEL])
+    card = run.scorecard()
+    return {name: value.model_dump() for name, value in card.all.estimates[card.model].items()}
 
 
 def baselines_of(run: Run) -> dict[str, dict[str, float]]:
     """Values of the systems that the model must beat."""
-    return run.task.headline(run.metrics())["baselines"]
+    return run.scorecard().summary()["baselines"]
 
 
 def signatures_of(run: Run) -> dict[str, str]:
@@ -42,7 +41,7 @@ def fingerprints_of(run: Run) -> dict[str, str]:
 
 def collapsed_of(run: Run) -> str | None:
     """The one class with which a net answers everything; None where it has more, or tells of none."""
-    return run.metrics().get("collapsed")
+    return run.scorecard().details.get("collapsed")
 
 
 def epochs_of(run: Run) -> tuple[int | None, int | None]:

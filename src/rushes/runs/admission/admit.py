@@ -142,7 +142,7 @@ def _provenance(run: Run) -> Iterable[Fault]:
     from rushes.shards.manifest import load_manifest
 
     where = str(run.folder(run.maker("figures")) / METRICS_FILE)
-    said: Mapping[str, Any] = run.metrics()["provenance"]
+    said: Mapping[str, Any] = run.scorecard().provenance
     recorded = (read_done(run.folder(run.maker("weights"))) or {})["summary"].get("weights")
     there = {
         "dataset": load_manifest(run.folder(run.dataset)).checksum,
@@ -175,7 +175,7 @@ def _losses(run: Run) -> Iterable[Fault]:
 
 def _again(run: Run) -> Iterable[Fault]:
     """Evaluating the predictions once more gives the same figures, see `contradictions`."""
-    stored = run.metrics()
+    stored = read_json(run.folder(run.maker("figures")) / METRICS_FILE)
     where = str(run.folder(run.maker("figures")) / METRICS_FILE)
     if odd := not_finite(stored):
         yield Fault("figures", f"{odd[0]} is not finite", where)

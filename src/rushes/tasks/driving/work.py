@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain
 
 from rushes.errors import SourceError
-from rushes.runs.parts import draw_in_parts
+from rushes.runs.drawing import draw_in_parts
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
 from rushes.runs.vlm_work import let_answer, losses, train_model

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rushes.errors import SourceError
 from rushes.recipe.net import Net
-from rushes.runs.parts import draw_in_parts
+from rushes.runs.drawing import draw_in_parts
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
 from rushes.stages import OpenStage, read_json, write_json
@@ -119,7 +119,7 @@ def _trained(
     from rushes.tasks.sounds.predict.logits import read_logits
     from rushes.tasks.sounds.train import FeatureSet, train
 
-    labels, samples = run.recipe.preprocessing.labels, run.samples("train")
+    labels, samples = run.recipe.preprocessing.labels, run.training_samples(settings.order)
     logits = None if distil is None else read_logits(run.folder("logits"), list(samples.keys()), labels)
     taught = FeatureSet(samples, labels, logits=logits)
     epoch = -(-len(taught) // settings.batch_size)

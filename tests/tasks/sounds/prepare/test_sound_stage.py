@@ -14,7 +14,6 @@ from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_dataset
 from rushes.stages import StageSpec, account, read_quarantine, read_receipt, working, write_receipt
 from rushes.storage import LocalHome
-from rushes.tasks.sounds.prepare.sample import labels_of
 from rushes.tasks.sounds.prepare.unit import jobs_of, prepare_unit, sizes_of
 from rushes.tasks.sounds.sources.archive import ArchiveBlock, Layout
 from rushes.tasks.sounds.sources.blocks import Fault, FileBlock, SoundScan
@@ -70,7 +69,7 @@ def test_sounds_are_counted_not_blocks(run):
     listed = [json.loads(line) for line in (folder / "quarantine.jsonl").read_text().splitlines()]
     assert listed == list(entries.values())
     assert verify_dataset(folder) == []
-    assert labels_of(ShardDataset.open(folder, "val")) == ["quiet", "breathe", "snore"]
+    assert list(ShardDataset.open(folder, "val").labels()) == ["quiet", "breathe", "snore"]
 
 
 def test_workers_and_order_do_not_matter(run, blocks, tmp_path):

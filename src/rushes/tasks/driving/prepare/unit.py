@@ -120,15 +120,15 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     rig = _Rig(videos, times_of, moments, preprocessing)
     waiting = windows[::-1]
     held: dict[int, _Shown] = {}
-    with ShardWriter(split_folder(job.folder, job.split), recording.key, job.shard_bytes) as writer:
+    place = split_folder(job.folder, job.split)
+    with ShardWriter(place, recording.key, job.shard_bytes, split=job.split) as writer:
         for shown in rig.shown(_wanted(windows)):
             held[shown.moment] = shown
             if shown.moment != waiting[-1].moments[-1]:
                 continue
             window = waiting.pop()
-            writer.write(
-                *_sample(recording, window, moments, preprocessing, [held[n] for n in window.moments])
-            )
+            sample = _sample(recording, window, moments, preprocessing, [held[n] for n in window.moments])
+            writer.write(*sample, group=recording.group)
             next_start = waiting[-1].moments[0] if waiting else len(moments.times_s)
             held = {number: kept for number, kept in held.items() if number >= next_start}
         shards = writer.close()
@@ -192,7 +192,7 @@ class _Rig:
         preprocessing: RigPreprocessing,
     ) -> None:
         self.encoded = 0
-        self._videos, self._moments, self._contract = videos, moments, preprocessing
+        self._videos, self._moments, self._preprocessing = videos, moments, preprocessing
         self._counts = {camera: len(times_s) for camera, times_s in times_of.items()}
 
     def shown(self, wanted: Sequence[int]) -> Iterator[_Shown]:
@@ -213,7 +213,7 @@ class _Rig:
         self, camera: str, numbers: np.ndarray
     ) -> Iterator[tuple[CompactFrame, tuple[float, float]]]:
         """Frames with these numbers, at the size of a tile, with entropy and motion."""
-        preprocessing, member = self._contract, self._videos[camera]
+        preprocessing, member = self._preprocessing, self._videos[camera]
         signals, count, wanted = Signals(), 0, iter(numbers)
         number = next(wanted)
         for frame in decode(member):
@@ -232,7 +232,7 @@ class _Rig:
             )
 
     def _encode(self, tiles: Mapping[str, CompactFrame]) -> dict[str, bytes]:
-        preprocessing = self._contract
+        preprocessing = self._preprocessing
         if preprocessing.layout == "separate":
             self.encoded += len(tiles)
             return {f"_{camera}": tile.jpeg(preprocessing.jpeg_quality) for camera, tile in tiles.items()}

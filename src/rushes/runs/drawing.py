@@ -1,17 +1,17 @@
-"""A twin of archives: each unit is drawn into a part of its own, then all parts are packed."""
+"""Drawing a twin: unit by unit, each with its receipt; of archives, each into a part that is packed at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from rushes.engine import Unit, map_units
+from rushes.engine import Unit, UnitResult, map_units
 from rushes.errors import StageError
 from rushes.runs.proof import digest, files_of
 from rushes.runs.run import Run
-from rushes.runs.stage import Tell
+from rushes.runs.stage import Made, Tell
 from rushes.stages import OpenStage, account, read_receipt
 from rushes.storage import Home
 
@@ -28,8 +28,33 @@ class Written(Protocol):
         ...
 
 
+def draw_units(
+    run: Run[Any],
+    stage: OpenStage,
+    tell: Tell,
+    units: Mapping[str, Any],
+    write: Callable[[Path, Any], Written],
+) -> Made:
+    """Draw what has no receipt yet, each unit into files of its own; summary and counts.
+
+    Args:
+        run, stage, tell: what every stage gets.
+        units: what is drawn, by key.
+        write: root and unit -> what was written; fit to travel to another process.
+    """
+    name, home = stage.spec.name, run.home(stage.spec.name)
+    todo = account(stage.folder, list(units)).pending
+    done = len(units) - len(todo)
+    tell(name, done, len(units), "drawing")
+    for result in _drawn(run, partial(_draw_with_receipt, home, write), {key: units[key] for key in todo}):
+        home.write_receipt(result.key, result.value)
+        done += 1
+        tell(name, done, len(units), result.key)
+    return {"units": len(units)}, account(stage.folder, list(units)).close(0.0).counts
+
+
 def draw_in_parts(
-    run: Run,
+    run: Run[Any],
     stage: OpenStage,
     tell: Tell,
     units: Mapping[str, Any],
@@ -38,7 +63,7 @@ def draw_in_parts(
     pack: Callable[[Path], Written],
     remove: Callable[[Path], None],
     parts: str,
-) -> tuple[Mapping[str, Any], Mapping[str, int]]:
+) -> Made:
     """Draw what has no receipt yet, pack all of it, take the parts away; summary and counts.
 
     Args:
@@ -49,34 +74,47 @@ def draw_in_parts(
         remove: takes the parts below a root away.
         parts: their folder below the root.
     """
-    raw, home = stage.folder / "raw", run.home("twin")
+    name, raw, home = stage.spec.name, stage.folder / "raw", run.home(stage.spec.name)
     planned = [*units, ARCHIVES]
     packed = read_receipt(stage.folder, ARCHIVES) is not None
     # Of a packed twin only what has lost its receipt is drawn again: the receipt comes of it.
     todo = [key for key in units if not _is_drawn(stage.folder, None if packed else raw, key)]
     done = len(units) - len(todo)
-    tell("twin", done, len(planned), "drawing")
-    results = map_units(
-        partial(_draw, home, write),
-        [Unit(key, units[key]) for key in todo],
-        workers=run.recipe.prepare.workers,
-        engine=run.engine,
-    )
-    for result in results:
-        if result.error is not None:
-            raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
+    tell(name, done, len(planned), "drawing")
+    for result in _drawn(run, partial(_draw, home, write), {key: units[key] for key in todo}):
         # The archives will hold what the parts hold, so their hashes are the proof.
         home.write_receipt(result.key, {"parts": result.value, "files": {}})
         done += 1
-        tell("twin", done, len(planned), result.key)
+        tell(name, done, len(planned), result.key)
     if not packed:
         files = pack(raw).files
         home.publish(raw / name for name in files)
         home.write_receipt(ARCHIVES, {"files": {name: digest(raw / name) for name in files}})
     home.discard(files_of(raw / parts))
     remove(raw)
-    tell("twin", len(planned), len(planned), "packed")
+    tell(name, len(planned), len(planned), "packed")
     return {"units": len(units)}, account(stage.folder, planned).close(0.0).counts
+
+
+def _drawn(run: Run[Any], draw: Callable[[Any], Any], units: Mapping[str, Any]) -> Iterator[UnitResult]:
+    """Results of units as they come, by the workers and the engine of a run.
+
+    Raises:
+        StageError: a unit cannot be drawn.
+    """
+    asked = [Unit(key, unit) for key, unit in units.items()]
+    for result in map_units(draw, asked, workers=run.recipe.prepare.workers, engine=run.engine):
+        if result.error is not None:
+            raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
+        yield result
+
+
+def _draw_with_receipt(home: Home, write: Callable[[Path, Any], Written], unit: Any) -> dict[str, Any]:
+    """Draw one unit and publish its files; its receipt, with the hash of each."""
+    root = home.folder / "raw"
+    written = write(root, unit)
+    home.publish(file for name in written.files for file in files_of(root / name))
+    return {"files": {name: digest(root / name) for name in written.files}}
 
 
 def _draw(home: Home, write: Callable[[Path, Any], Written], unit: Any) -> list[str]:
