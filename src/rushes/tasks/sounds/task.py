@@ -264,19 +264,3 @@ class Sounds(Task["SoundsRecipe"]):
             if is_drawn(recipe)
             else None
         )
-
-    def headline(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
-        """See `Task.headline`."""
-        from rushes.tasks.sounds.evaluate.tables import headline
-
-        return headline(metrics)
-
-    def systems(self, metrics: Mapping[str, Any]) -> Mapping[str, Any]:
-        """See `Task.systems`."""
-        return metrics["systems"]
-
-    def print_metrics(self, metrics: Mapping[str, Any], console: Any) -> None:
-        """See `Task.print_metrics`."""
-        from rushes.tasks.sounds.evaluate.tables import print_metrics
-
-        print_metrics(metrics, console)

@@ -193,16 +193,15 @@ def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.sounds.predict.table import SCHEMA
     from rushes.tasks.sounds.train import FeatureSet, weights_of_classes
 
-    tell("evaluate", 0, 1, "resampling")
+    tell("evaluate", 0, 1, "figures")
     recipe, preprocessing = run.recipe, run.recipe.preprocessing
     counts = FeatureSet(run.samples("train"), preprocessing.labels).counts
-    metrics = evaluate(
+    card = evaluate(
         read_predictions(run.folder("predict"), SCHEMA),
         dict(zip(preprocessing.labels, counts.tolist(), strict=True)),
         preprocessing.labels,
         weights_of_classes(recipe.train.class_weights, counts, preprocessing.labels),
         split=recipe.evaluate.split,
-        resamples=recipe.evaluate.resamples,
         provenance=run.provenance(),
         costs={
             "parameters": parameters(recipe.model, preprocessing.labels),
@@ -212,9 +211,9 @@ def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
             read_predictions(run.folder("predict") / TEACHER, SCHEMA) if "teacher" in run.specs else None
         ),
     )
-    write_json(stage.folder / METRICS_FILE, metrics)
-    tell("evaluate", 1, 1, "resampling")
-    return {"sounds": metrics["n"]}, {"sounds": metrics["n"]}
+    write_json(stage.folder / METRICS_FILE, card.to_json())
+    tell("evaluate", 1, 1, "figures")
+    return {"sounds": card.all.n}, {"sounds": card.all.n}
 
 
 def _export(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
