@@ -15,7 +15,7 @@ from rushes.recipe.net import Net
 from rushes.runs.drawing import draw_in_parts
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
-from rushes.stages import OpenStage, read_json, weights_sha256, write_json
+from rushes.stages import OpenStage, read_json, weights_sha256
 from rushes.tasks.sounds.recipe import Distil, SoundsRecipe, TrainOnSounds
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
             read_predictions(run.folder("predict") / TEACHER, SCHEMA) if "teacher" in run.specs else None
         ),
     )
-    write_json(stage.folder / METRICS_FILE, card.to_json())
+    card.write(stage.folder / METRICS_FILE)
     tell("evaluate", 1, 1, "figures")
     return {"sounds": card.all.n}, {"sounds": card.all.n}
 

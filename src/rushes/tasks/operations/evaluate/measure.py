@@ -126,7 +126,9 @@ def _of_clips(scored: Mapping[str, Scored], rows: Rows, among: Clusters) -> Meas
     return {name: system.of_clips(rows, among.ids) for name, system in scored.items()}
 
 
-def _of_part(scored: Mapping[str, Scored], rows: Rows, jackknife: Jackknife) -> dict[str, dict[str, Measured]]:
+def _of_part(
+    scored: Mapping[str, Scored], rows: Rows, jackknife: Jackknife
+) -> dict[str, dict[str, Measured]]:
     return {name: system.of_part(rows, jackknife) for name, system in scored.items()}
 
 

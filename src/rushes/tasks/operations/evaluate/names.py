@@ -131,7 +131,9 @@ HEADLINE = tuple(name for name, figure in FIGURES.items() if figure.headline)
 OF_TIMELINES = tuple(_OF_TIMELINES)
 
 SYSTEMS = {
-    MODEL: System(role="model", what="the trained model; on whole sessions its label of each tick as it comes"),
+    MODEL: System(
+        role="model", what="the trained model; on whole sessions its label of each tick as it comes"
+    ),
     "smoothed": System(
         role="ablation",
         what=(

@@ -129,9 +129,7 @@ def timeline(
                     "raw": [list(span) for span in session.spans(raw)],
                     "smoothed": [list(span) for span in session.spans(smoothed)],
                 }
-                for session, raw, smoothed in zip(
-                    sessions, answers[MODEL], answers["smoothed"], strict=True
-                )
+                for session, raw, smoothed in zip(sessions, answers[MODEL], answers["smoothed"], strict=True)
             ],
         },
     )
