@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from rushes.campaign.folder import CampaignFolder
 from rushes.campaign.judging.gate import best, decide, values_of
