@@ -25,8 +25,9 @@ from report import Figure, at_least, at_most, emit, not_measured
 
 from rushes.media.image import encode_jpeg
 from rushes.shards.manifest import Manifest, split_folder
-from rushes.shards.read import ShardDataset, Stream
+from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter
+from rushes.train.batches import sample_order
 
 HERE = Path(__file__).parent
 FRAMES, SIDE = 8, 336
@@ -69,10 +70,12 @@ def one_pass(order: str, folder: Path, copy: bool = True) -> tuple[int, int, flo
     """Samples, bytes and seconds of one epoch, opening included."""
     started = time.perf_counter()
     samples = size = 0
-    for _, fields in Stream(ShardDataset.open(folder, "train"), seed=1, shuffle=order == "random"):
+    dataset = ShardDataset.open(folder, "train")
+    whole = (len(dataset),)
+    for number in sample_order(1, 0, whole).tolist() if order == "random" else range(len(dataset)):
         samples += 1
-        contents = map(bytes, fields.values()) if copy else fields.values()
-        size += sum(map(len, contents))
+        contents = dataset.sample(number).values()
+        size += sum(map(len, map(bytes, contents) if copy else contents))
     return samples, size, time.perf_counter() - started
 
 

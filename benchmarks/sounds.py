@@ -32,12 +32,13 @@ import av
 import numpy as np
 from report import Figure, at_least, at_most, emit, not_measured
 
-from rushes.prepare.stage import prepare
+from rushes.prepare.stage import Planned, prepare
+from rushes.recipe.sections import Prepare
 from rushes.records import SoundRecording
 from rushes.shards.read import ShardDataset
 from rushes.stages import StageSpec, working
 from rushes.storage import LocalHome
-from rushes.tasks.sounds.prepare.sample import Sample, labels_of
+from rushes.tasks.sounds.prepare.sample import Sample
 from rushes.tasks.sounds.prepare.unit import jobs_of, prepare_unit, sizes_of
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 from rushes.tasks.sounds.sources.blocks import SoundScan, blocks_of
@@ -98,15 +99,15 @@ def take_features(scan: SoundScan, workspace: Path, preprocessing: SoundPreproce
     """The stage as a run has it; gives its folder."""
     with working(StageSpec("features", 1, preprocessing.model_dump(mode="json")), workspace) as stage:
         prepared = prepare(
-            jobs_of(scan.blocks, stage.folder, preprocessing),
+            Planned(
+                jobs=jobs_of(scan.blocks, stage.folder, preprocessing),
+                splits=("train", "val"),
+                sizes=sizes_of(scan),
+            ),
             prepare_unit,
             LocalHome(stage.folder),
             preprocessing,
-            splits=("train", "val"),
-            faults={},
-            sizes=sizes_of(scan),
-            max_quarantine=0.0,
-            workers=workers,
+            Prepare(max_quarantine=0.0, memory_gb=None, workers=workers),
         )
         stage.finish(prepared.summary(), prepared.account.counts)
     return stage.folder
@@ -190,7 +191,7 @@ def reads(folder: Path, quick: bool, peer: str | None) -> list[Figure]:
         figures.append(at_least(told, round(statistics.median(rates)), 20_000))
         if dtype == "float32":
             started_s = time.perf_counter()
-            labels_of(dataset)
+            list(dataset.labels())
             figures.append(
                 Figure("labels/s of a split", round(len(dataset) / (time.perf_counter() - started_s)))
             )

@@ -54,10 +54,6 @@ class Segment:
         """Whether ``time_s`` lies in ``[start_s, end_s)``."""
         return self.start_s <= time_s < self.end_s
 
-    def shifted(self, by_s: float) -> Segment:
-        """The same segment on a clock whose zero lies ``by_s`` seconds earlier."""
-        return Segment(self.start_s + by_s, self.end_s + by_s, self.label)
-
 
 @dataclass(frozen=True, slots=True)
 class Media:
@@ -231,14 +227,14 @@ class SoundRecording:
     Attributes:
         key: unique in the dataset.
         group: what a split must not cut through: the wearer, the speaker, the take.
-        split: side on which the source puts it; None where the recipe decides.
+        split: the side on which it stands.
         label: its class.
         path: the sound file.
     """
 
     key: str
     group: str
-    split: str | None
+    split: str
     label: str
     path: Path
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import json
 import pickle
-import shutil
+import threading
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ import pytest
 
 from rushes.errors import ShardError
 from rushes.shards.manifest import load_manifest
-from rushes.shards.read import ShardDataset, Stream
+from rushes.shards.read import ShardDataset
 
 
 @pytest.fixture
@@ -83,10 +82,11 @@ def test_memory_follows_the_open_shards_and_not_the_samples(tmp_path: Path, writ
     samples = [(f"k{n:05d}", {"x.bin": b"12345", "y.bin": b""}) for n in range(12_000)]
     shards = write_series(tmp_path, "U", samples, 400 * 1536 + 1024)
     assert len(shards) == 30
-    stream = Stream(ShardDataset.of_shards([tmp_path / s.name for s in shards], max_open=2), window=2)
+    opened = ShardDataset.of_shards([tmp_path / s.name for s in shards], max_open=2)
     peaks = []
     tracemalloc.start()
-    for number, _ in enumerate(stream):
+    for number in range(len(opened)):
+        opened.sample(number)
         if number in (1_000, 11_999):
             peaks.append(tracemalloc.get_traced_memory()[1])
     tracemalloc.stop()
@@ -147,101 +147,69 @@ def test_a_flipped_byte_is_seen_when_asked_to_check(dataset: Path) -> None:
         ShardDataset.open(dataset, "train", check=True).sample(0)
 
 
-# --- streams ---------------------------------------------------------------------------------------------
+# --- shards that are held --------------------------------------------------------------------------------
 
 
-def read(stream: Stream, count: int | None = None) -> list[str]:
-    """Keys of the next ``count`` samples, or of the rest of the epoch."""
-    keys = []
-    for key, fields in stream:
-        assert json.loads(bytes(fields["meta.json"]))["recording"] in key
-        keys.append(key)
-        if len(keys) == count:
-            break
-    return keys
+def test_shards_that_are_held_are_open_and_all_others_let_go(dataset: Path, expected: list) -> None:
+    opened = ShardDataset.open(dataset, "train", max_open=1)
+    before = mapped(dataset)
+    zero, two = opened.hold([0, 2])
+    assert mapped(dataset) == before
+    zero.open()
+    two.open()
+    assert mapped(dataset) - before == 2  # whatever max_open is
+    third = sum(opened.sizes[:2])
+    for i in (0, third, 1, third + 1):
+        assert contents(opened, i) == expected[i][1]
+    assert opened.hold([2, 0]) == []
+    del zero, two
+    (one,) = opened.hold([1, 2])
+    assert mapped(dataset) - before == 1
+    assert contents(opened, opened.sizes[0]) == expected[opened.sizes[0]][1]  # opens it
+    assert one.open() is one.open()
+    assert mapped(dataset) - before == 2
 
 
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_an_epoch_has_every_sample_once(dataset: Path, expected: list, shuffle: bool) -> None:
-    stream = Stream(ShardDataset.open(dataset, "train"), seed=1, shuffle=shuffle)
-    first, second = read(stream), read(stream)
-    keys = [key for key, _ in expected]
-    assert sorted(first) == sorted(second) == keys
-    assert (first == second == keys) is not shuffle
-    assert stream.epoch == 2
+def test_a_shard_that_is_brought_keeps_no_other_waiting(dataset: Path, expected: list) -> None:
+    begun, arrived = threading.Event(), threading.Event()
+    slow = load_manifest(dataset).splits["train"][1].name
+
+    def opener(path: Path, sha256: str):
+        if path.name == slow:
+            begun.set()
+            assert arrived.wait(30)
+        return path.open("rb")
+
+    opened = ShardDataset.open(dataset, "train", opener=opener)
+    (shard,) = opened.hold([1])
+    with ThreadPoolExecutor(2) as pool:
+        bringing, reading = pool.submit(shard.open), pool.submit(contents, opened, opened.sizes[0])
+        assert begun.wait(30)
+        assert contents(opened, 0) == expected[0][1]
+        assert not bringing.done()
+        assert not reading.done()
+        arrived.set()
+        assert reading.result() == expected[opened.sizes[0]][1]
 
 
-@pytest.mark.parametrize(("ranks", "workers"), [(1, 1), (2, 1), (1, 3), (2, 2), (3, 4), (5, 5)])
-def test_ranks_and_workers_partition_an_epoch(
-    dataset: Path, expected: list, ranks: int, workers: int
-) -> None:
+def test_a_shard_that_could_not_be_opened_is_tried_again(dataset: Path, expected: list) -> None:
+    tar = sorted((dataset / "shards" / "train").glob("*.tar"))[0]
     opened = ShardDataset.open(dataset, "train")
-    streams = [
-        Stream(opened, seed=2, rank=rank, ranks=ranks, worker=worker, workers=workers)
-        for rank in range(ranks)
-        for worker in range(workers)
-    ]
-    for _ in range(2):
-        parts = [read(stream) for stream in streams]
-        assert [len(part) for part in parts] == [len(stream) for stream in streams]
-        assert sorted(key for part in parts for key in part) == [key for key, _ in expected]
-        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    away = tar.rename(tar.with_suffix(".away"))
+    (shard,) = opened.hold([0])
+    with pytest.raises(FileNotFoundError):
+        shard.open()
+    away.rename(tar)
+    assert contents(opened, 0) == expected[0][1]
 
 
-@pytest.mark.parametrize("taken", range(31))
-def test_resume_in_the_middle_of_an_epoch_is_exact(dataset: Path, taken: int) -> None:
-    opened = ShardDataset.open(dataset, "train")
+def test_keys_are_those_of_indexes_and_open_no_shard(dataset: Path, expected: list) -> None:
+    asked = []
 
-    def stream() -> Stream:
-        return Stream(opened, seed=4, window=2, rank=1, ranks=2)
+    def opener(path: Path, sha256: str):
+        asked.append(path.suffix)
+        return path.open("rb")
 
-    def endless(of: Stream) -> list[str]:
-        keys = []
-        while len(keys) < 40:
-            keys += read(of)
-        return keys
-
-    uninterrupted = endless(stream())
-    begun = stream()
-    keys = []
-    while len(keys) < taken:
-        keys += read(begun, taken - len(keys))
-    state = json.loads(json.dumps(begun.state_dict()))
-    resumed = stream()
-    resumed.load_state_dict(state)
-    assert (keys + endless(resumed))[:40] == uninterrupted[:40]
-
-
-def test_a_fleet_resumes_with_another_number_of_ranks(dataset: Path, expected: list) -> None:
-    opened = ShardDataset.open(dataset, "train")
-    three = [Stream(opened, seed=6, rank=rank, ranks=3) for rank in range(3)]
-    keys = [key for stream in three for key in read(stream, 2)]
-    two = [Stream(opened, seed=6, rank=rank, ranks=2) for rank in range(2)]
-    for stream in two:
-        stream.load_state_dict(three[0].state_dict())
-        keys += read(stream)
-    assert sorted(keys) == [key for key, _ in expected]
-
-
-def test_the_state_of_another_stream_is_refused(dataset: Path, tmp_path: Path) -> None:
-    opened = ShardDataset.open(dataset, "train")
-    state = Stream(opened, seed=1).state_dict()
-    for other in (
-        Stream(opened, seed=2),
-        Stream(opened, seed=1, shuffle=False),
-        Stream(opened, seed=1, window=3),
-    ):
-        with pytest.raises(ShardError, match="another stream"):
-            other.load_state_dict(state)
-    with pytest.raises(ShardError, match="checksum"):
-        Stream(ShardDataset.open(dataset, "test"), seed=1).load_state_dict(state)
-    with pytest.raises(ShardError, match="position -1"):
-        Stream(opened, seed=1).load_state_dict(state | {"position": -1})
-    moved = shutil.copytree(dataset, tmp_path / "moved")
-    Stream(ShardDataset.open(moved, "train"), seed=1).load_state_dict(state)
-
-
-@pytest.mark.parametrize("place", [{"rank": 1}, {"rank": -1}, {"worker": 2, "workers": 2}])
-def test_no_such_rank(dataset: Path, place: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="no rank"):
-        Stream(ShardDataset.open(dataset, "train"), **place)
+    opened = ShardDataset.open(dataset, "train", opener=opener)
+    assert list(opened.keys()) == [key for key, _ in expected]
+    assert set(asked) == {".parquet"}

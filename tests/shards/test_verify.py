@@ -150,6 +150,7 @@ def member(kind: bytes = tarfile.REGTYPE, name: str = "a.x.bin", size: int = 5) 
 
 CONTENT = b"12345".ljust(512, b"\0")
 ROW = {"key": "a", "field": "x.bin", "offset": 512, "length": 5, "crc32": 0xCBF53A1C}
+ROW |= {"split": "train", "group": "g", "label": None}
 
 
 def test_the_forger_can_also_be_honest(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rushes.errors import ShardError
+from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter
 
 UNIT = "U0101_S0100"
@@ -56,6 +57,19 @@ def test_info_and_index_tell_what_lies_there(
     for row, (_, _, content) in zip(rows, expected, strict=True):
         assert tar[row["offset"] : row["offset"] + row["length"]] == content
         assert row["crc32"] == zlib.crc32(content)
+
+
+def test_the_index_tells_split_group_and_label(tmp_path: Path) -> None:
+    with ShardWriter(tmp_path, UNIT, 4000, split="train") as writer:
+        for number, label in enumerate(("Tape", None, "Pick", "Tape")):
+            writer.write(f"k{number}", {"a.bin": b"1", "b.bin": b"2"}, group="U0101", label=label)
+        shards = writer.close()
+    assert len(shards) == 4
+    tars = [tmp_path / shard.name for shard in shards]
+    assert list(ShardDataset(tars, shards).labels()) == ["Tape", None, "Pick", "Tape"]
+    rows = pq.read_table([tar.with_suffix(".parquet") for tar in tars]).to_pylist()
+    assert {(row["split"], row["group"]) for row in rows} == {("train", "U0101")}
+    assert len({row["key"] for row in rows if row["label"] == "Tape"}) == 2
 
 
 def test_same_samples_give_the_same_bytes(
@@ -181,6 +195,7 @@ def test_a_full_disk_ends_the_series(tmp_path: Path) -> None:
     code = """
 import resource, signal, sys
 from pathlib import Path
+from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
@@ -203,6 +218,7 @@ def test_kill_leaves_no_torn_file(tmp_path: Path) -> None:
     code = """
 import os, sys
 from pathlib import Path
+from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter
 for number in range(1000):
     with ShardWriter(Path(sys.argv[1]), f"U{number}", 300_000) as writer:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import itertools
+import re
 import socket
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -95,12 +97,16 @@ def write_file(tmp_path: Path) -> Callable[..., Path]:
 
 
 class _Proxy:
-    """Passes TCP connections on to ``endpoint``; breaks the first ``breaks``, stops after ``limit`` bytes."""
+    """Passes TCP connections on to ``endpoint``; breaks the first ``breaks``, stops after ``limit`` bytes.
+
+    ``got`` counts by path what was asked for by GET.
+    """
 
     def __init__(self, endpoint: str, *, breaks: int = 0, limit: int | None = None) -> None:
         self._target = endpoint.removeprefix("http://").split(":")
         self._breaks, self._left = breaks, limit
         self.reached = threading.Event()
+        self.got: Counter[str] = Counter()
         self._server = socket.create_server(("127.0.0.1", 0))
         self._sockets = [self._server]
         self.endpoint = f"http://127.0.0.1:{self._server.getsockname()[1]}"
@@ -128,6 +134,10 @@ class _Proxy:
     def _pass(self, source: socket.socket, target: socket.socket, counted: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
+                if counted:
+                    self.got.update(
+                        path.decode() for path in re.findall(rb"^GET (\S+) HTTP", data, re.MULTILINE)
+                    )
                 if counted and self._left is not None:
                     self._left -= len(data)
                     if self._left < 0:
@@ -151,6 +161,21 @@ def cut_after() -> Callable:
             proxy.close()
 
     return cut
+
+
+@pytest.fixture
+def counting() -> Callable:
+    """A way to the server, and the count of what was asked for on it by GET, by path."""
+
+    @contextlib.contextmanager
+    def counted(endpoint: str) -> Iterator[tuple[str, Counter[str]]]:
+        proxy = _Proxy(endpoint)
+        try:
+            yield proxy.endpoint, proxy.got
+        finally:
+            proxy.close()
+
+    return counted
 
 
 @pytest.fixture

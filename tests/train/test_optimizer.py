@@ -10,6 +10,7 @@ from torch.nn import functional
 from rushes.errors import TrainError
 from rushes.train.events import read_events, without_times
 from rushes.train.loop import LoopSettings, StepOutput, fit
+from rushes.train.muon import Muon
 from rushes.train.optimizer import Joined, make_optimizer, set_rate
 from rushes.train.state import learnt_tensors, optimizer_tensors, restore_optimizer, restore_tensors
 
@@ -138,9 +139,7 @@ def test_members_step_as_if_alone():
     joined, apart = Reader(), Reader()
     optimizer = made(joined)
     named = dict(apart.named_parameters())
-    muon = torch.optim.Muon(
-        [named[name] for name in sorted(MATRICES)], lr=0.05, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"
-    )
+    muon = Muon([named[name] for name in sorted(MATRICES)], lr=0.05, weight_decay=0.1)
     wide = [parameter for name, parameter in named.items() if name in REST and parameter.ndim > 1]
     flat = [parameter for name, parameter in named.items() if name in REST and parameter.ndim == 1]
     adamw = torch.optim.AdamW(

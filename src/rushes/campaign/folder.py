@@ -22,7 +22,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rushes.campaign.judging.seal import OPENINGS_FILE
 from rushes.campaign.judging.standing import Board
@@ -161,7 +161,7 @@ def _plain(trial: Trial) -> Mapping:
     return Result(trial, "done").to_json()["trial"]
 
 
-def stamp_of(run: Run, board: Board) -> str:
+def stamp_of(run: Run[Any], board: Board) -> str:
     """Hash of all that a result rests on: names, sizes and times of change of files, and how it is judged."""
     lines = (
         line

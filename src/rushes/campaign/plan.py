@@ -215,7 +215,7 @@ class _Opened:
         run = self.run(campaign, trial)
         return tuple(self.stage(run, name) for name in run.stages if name not in without)
 
-    def run(self, campaign: Campaign, trial: Trial) -> Run:
+    def run(self, campaign: Campaign, trial: Trial) -> Run[Any]:
         """The run of a trial; recordings of one's own are looked through once for all of them."""
         recipe = campaign.recipe_of(trial)
         source = canonical_json(recipe.source.model_dump(mode="json"))
@@ -223,7 +223,7 @@ class _Opened:
         self.fingerprints[source] = run.raw_fingerprint
         return run
 
-    def stage(self, run: Run, name: StageName) -> PlannedStage:
+    def stage(self, run: Run[Any], name: StageName) -> PlannedStage:
         spec = run.specs[name]
         folder = f"{spec.name}-{spec.signature}"
         if folder in self.seen:

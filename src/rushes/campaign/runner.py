@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from rushes.campaign.folder import CampaignFolder
 from rushes.campaign.judging.gate import best, decide, values_of
@@ -161,7 +162,7 @@ class Runner:
         self._judge({trial.key: Seen(trial, runs[trial.key]) for trial in trials})
         return all(trial.key in self.results for trial in trials)
 
-    def _open(self, recipe: Recipe) -> Run:
+    def _open(self, recipe: Recipe) -> Run[Any]:
         """A run of this campaign; recordings of one's own are looked through once for all that read them."""
         source = canonical_json(recipe.source.model_dump(mode="json"))
         known = self._fingerprints.get(source)

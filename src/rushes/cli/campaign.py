@@ -16,8 +16,10 @@ from rushes.cli.options import (
     Address,
     AsJson,
     Cache,
+    CacheGb,
     EngineKind,
     Workspace,
+    cache_bytes,
     failing_well,
 )
 from rushes.errors import RushesError, StageError
@@ -35,14 +37,16 @@ Track = Annotated[
 ]
 
 
-def _runner(manifest: Path, workspace: str, cache: Path | None, **how: Any) -> Any:
+def _runner(
+    manifest: Path, workspace: str, cache: Path | None, cache_gb: float | None = None, **how: Any
+) -> Any:
     from rushes.campaign.live import Show
     from rushes.campaign.manifest.trials import open_campaign
     from rushes.campaign.runner import Runner
     from rushes.storage import open_workspace
 
-    campaign = open_campaign(manifest)
-    return Runner(campaign, open_workspace(workspace, cache), Show(campaign.manifest.metric), **how)
+    campaign, where = open_campaign(manifest), open_workspace(workspace, cache, cache_bytes(cache_gb))
+    return Runner(campaign, where, Show(campaign.manifest.metric), **how)
 
 
 def _say(runner: Any, as_json: bool) -> None:
@@ -92,6 +96,7 @@ def run(
     manifest: ManifestPath,
     workspace: Workspace = WORKSPACE,
     cache: Cache = None,
+    cache_gb: CacheGb = None,
     workers: Workers = 2,
     engine: EngineKind = "local",
     address: Address = None,
@@ -109,6 +114,7 @@ def run(
         manifest,
         workspace,
         cache,
+        cache_gb,
         workers=workers,
         engine=Engine(engine, address),
         trackers=tuple(track or ()),

@@ -22,6 +22,10 @@ Workspace = Annotated[str, typer.Option(help="Folder of all stages of all runs, 
 Cache = Annotated[
     Path | None, typer.Option(help="Folder of copies of a remote workspace; ~/.cache/rushes without it.")
 ]
+CacheGb = Annotated[
+    float | None,
+    typer.Option(min=0.0, help="Room for shards among these copies, in GB; no bound without it."),
+]
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=C", help="Override a key of the recipe; repeatable.")
 ]
@@ -49,6 +53,11 @@ REFUSALS: Mapping[int, str] = {
     errno.EIO: "the disk or the network fails: repair it, then type the same again",
 }
 """What a user can do where the machine refuses; any other error of it may be a fault in the code."""
+
+
+def cache_bytes(cache_gb: float | None) -> int | None:
+    """``--cache-gb`` in bytes."""
+    return None if cache_gb is None else round(cache_gb * 1e9)
 
 
 def failing_well(verb: Callable) -> Callable:

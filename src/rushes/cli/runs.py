@@ -17,10 +17,12 @@ from rushes.cli.options import (
     Address,
     AsJson,
     Cache,
+    CacheGb,
     EngineKind,
     Overrides,
     RecipePath,
     Workspace,
+    cache_bytes,
     failing_well,
 )
 from rushes.errors import RushesError
@@ -34,12 +36,13 @@ def _open(
     cache: Path | None,
     engine: str = "local",
     address: str | None = None,
+    cache_gb: float | None = None,
 ) -> Any:
     from rushes.engine import Engine
     from rushes.storage import open_workspace
     from rushes.tasks import load_recipe, open_run
 
-    where = open_workspace(workspace, cache)
+    where = open_workspace(workspace, cache, cache_bytes(cache_gb))
     return open_run(load_recipe(recipe, overrides or ()), where, Engine(engine, address))
 
 
@@ -76,7 +79,7 @@ def _result(run: Any, recipe: Path, outcomes: Sequence[Any]) -> dict[str, Any]:
     """What ``--json`` prints."""
     result: dict[str, Any] = {"recipe": str(recipe), "stages": [outcome.to_json() for outcome in outcomes]}
     if run.status(run.maker("figures")).state == "done":
-        result |= run.task.headline(run.metrics())
+        result |= run.scorecard().summary()
     if run.status(run.maker("page")).state == "done":
         result["report"] = str(run.report)
     return result
@@ -88,7 +91,9 @@ def _print_result(run: Any, outcomes: Sequence[Any]) -> None:
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     makes = run.stages[outcomes[-1].name].makes
     if makes in ("figures", "page"):
-        run.task.print_metrics(run.metrics(), console)
+        from rushes.evaluate.tables import print_scorecard
+
+        print_scorecard(run.scorecard(), console)
     last = run.report if makes == "page" else outcomes[-1].folder
     console.print(f"{outcomes[-1].name}: {last}", soft_wrap=True, highlight=False)
 
@@ -99,13 +104,14 @@ def run(
     recipe: RecipePath,
     workspace: Workspace = WORKSPACE,
     cache: Cache = None,
+    cache_gb: CacheGb = None,
     overrides: Overrides = None,
     engine: EngineKind = "local",
     address: Address = None,
     as_json: AsJson = False,
 ) -> None:
     """Do all stages of a recipe; what is done already is skipped."""
-    _do(recipe, _open(recipe, overrides, workspace, cache, engine, address), as_json, None)
+    _do(recipe, _open(recipe, overrides, workspace, cache, engine, address, cache_gb), as_json, None)
 
 
 def _verbs() -> dict[str, str]:
@@ -124,12 +130,13 @@ def _stage_verb(name: str, purpose: str) -> None:
         recipe: RecipePath,
         workspace: Workspace = WORKSPACE,
         cache: Cache = None,
+        cache_gb: CacheGb = None,
         overrides: Overrides = None,
         engine: EngineKind = "local",
         address: Address = None,
         as_json: AsJson = False,
     ) -> None:
-        run = _open(recipe, overrides, workspace, cache, engine, address)
+        run = _open(recipe, overrides, workspace, cache, engine, address, cache_gb)
         if engine != "local" and name in run.stages and not run.stages[name].units:
             takers = ", ".join(stage.name for stage in run.stages.values() if stage.units)
             raise RushesError(

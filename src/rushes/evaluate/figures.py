@@ -23,6 +23,7 @@ class Figure:
         bounds: what it can be at least and at most; None where nothing bounds it.
         headline: whether it stands in tiles and at the head of tables.
         compared: whether the model is held against its baselines by it.
+        on: kind of the parts that have it.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Figure:
     bounds: tuple[float | None, float | None] = (0.0, 1.0)
     headline: bool = False
     compared: bool = False
+    on: Literal["all", "timeline", "class"] = "all"
 
     @property
     def range(self) -> tuple[float, float]:

@@ -1,22 +1,19 @@
-"""HTML and SVG whose text cannot become markup: every string is escaped unless it was built here.
+"""HTML and SVG written in Python, for drawings: every text is escaped unless it is `Markup` already.
+
+Pages and tables come from templates, see `rushes.evaluate.pages`; both share `markupsafe.Markup`.
 
 >>> tag("p", "Tape < Pack & ", tag("b", "done"), class_="note")
-'<p class="note">Tape &lt; Pack &amp; <b>done</b></p>'
+Markup('<p class="note">Tape &lt; Pack &amp; <b>done</b></p>')
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from html import escape
+
+from markupsafe import Markup, escape
 
 VOID = frozenset({"meta", "img", "br", "rect", "line", "circle", "path", "polyline", "polygon", "image"})
-
-
-class Markup(str):
-    """Text that is HTML or SVG already."""
-
-    __slots__ = ()
 
 
 def tag(name: str, /, *content: object, **attributes: object) -> Markup:
@@ -40,19 +37,18 @@ def tag(name: str, /, *content: object, **attributes: object) -> Markup:
 
 
 def join(content: Iterable[object]) -> Markup:
-    """Children one after the other, escaped unless they are `Markup`."""
-    return Markup(
-        "".join(
-            child if isinstance(child, Markup) else escape(str(child))
-            for child in content
-            if child is not None
-        )
-    )
+    """Children one after the other, escaped unless they are `Markup`; None is left out."""
+    return Markup("").join(child for child in content if child is not None)
+
+
+def data_uri(data: bytes | memoryview, kind: str) -> str:
+    """Bytes as a ``data:`` address, so that the page needs no other file; ``kind`` is e.g. ``image/jpeg``."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def jpeg_uri(data: bytes | memoryview) -> str:
-    """A JPEG as a ``data:`` address, so that the page needs no other file."""
-    return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+    """A JPEG as a ``data:`` address."""
+    return data_uri(data, "image/jpeg")
 
 
 def table(head: Iterable[object], rows: Iterable[Iterable[object]], *, class_: str | None = None) -> Markup:

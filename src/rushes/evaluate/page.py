@@ -22,7 +22,7 @@ def page(title: str, sections: Mapping[str, Markup]) -> str:
     links = (tag("a", name, href=f"#{anchors[name]}") for name in sections)
     body = (tag("section", tag("h2", name), content, id=anchors[name]) for name, content in sections.items())
     content = tag("body", tag("nav", tag("b", title), *links), tag("main", *body))
-    return "<!doctype html>\n" + tag("html", head, content, lang="en") + "\n"
+    return Markup("<!doctype html>\n") + tag("html", head, content, lang="en") + "\n"
 
 
 def facts(values: Mapping[str, Any]) -> Markup:

@@ -1,124 +1,38 @@
-"""The report's pictures as inline SVG: sharp at any size, with the exact figures under the pointer."""
+"""The reports' earlier pictures, for reports that are not yet made of `rushes.evaluate.pages`."""
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import ceil, floor, log10
+from math import ceil
 from typing import Any
 
 from rushes.evaluate.markup import Markup, tag
+from rushes.evaluate.pages.draw import Plane, drawing, ticks, words
+from rushes.evaluate.pages.theme import ACCENT, BAD, INK, MUTED, NOTHING, SERIES, ink_on, palette
+from rushes.evaluate.pages.theme import LINE as GRID
 
-INK, MUTED, GRID, ACCENT, BAD = "#22303c", "#7b8794", "#e6e8ea", "#1f6f8b", "#c2452d"
-SERIES = (ACCENT, "#d98e32", "#5b8c5a", "#8a5a9e")
-_TABLEAU = (
-    *("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#76b7b2"),
-    *("#edc948", "#b07aa1", "#ff9da7", "#9c755f", "#6b7a8f"),
-)
-_NOTHING = "#eef0f2"
+__all__ = [
+    "ACCENT",
+    "BAD",
+    "GRID",
+    "INK",
+    "MUTED",
+    "SERIES",
+    "Plane",
+    "drawing",
+    "heat",
+    "ink_on",
+    "interval_bar",
+    "legend",
+    "loss_curve",
+    "palette",
+    "reliability",
+    "strips",
+    "ticks",
+    "words",
+]
+
 _LINE_S = 240.0  # seconds of a session in one line of its strips
-
-
-def palette(labels: Sequence[str]) -> dict[str, str]:
-    """A colour for each label: ten that are easily told apart, further ones around the circle of hues."""
-    extra = [
-        "#"
-        + "".join(f"{round(255 * part):02x}" for part in colorsys.hls_to_rgb(0.13 + i * 0.618 % 1, 0.6, 0.45))
-        for i in range(max(len(labels) - len(_TABLEAU), 0))
-    ]
-    return dict(zip(labels, (*_TABLEAU, *extra), strict=False))
-
-
-def ink_on(colour: str) -> str:
-    """Dark or white, whichever can be read on ``#rrggbb``.
-
-    >>> ink_on("#edc948"), ink_on("#4e79a7")
-    ('#22303c', '#ffffff')
-    """
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    return INK if 0.3 * red + 0.59 * green + 0.11 * blue > 170 else "#ffffff"
-
-
-@dataclass(frozen=True, slots=True)
-class Plane:
-    """A rectangle of the drawing, in its units, with the ranges of data that it shows."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-    x_range: tuple[float, float]
-    y_range: tuple[float, float]
-
-    def x(self, value: float) -> float:
-        """Place of a value along the horizontal axis."""
-        low, high = self.x_range
-        return self.left + self.width * (value - low) / (high - low or 1.0)
-
-    def y(self, value: float) -> float:
-        """Place of a value along the vertical axis, which points up."""
-        low, high = self.y_range
-        return self.top + self.height * (1 - (value - low) / (high - low or 1.0))
-
-    def line(self, points: Sequence[tuple[float, float]], colour: str, **style: object) -> Markup:
-        """Points of data joined in order."""
-        places = " ".join(f"{self.x(x):.1f},{self.y(y):.1f}" for x, y in points)
-        look: dict[str, object] = {"stroke_width": 1.6, "stroke_linejoin": "round", **style}
-        return tag("polyline", points=places, fill="none", stroke=colour, **look)
-
-    def axes(self, x_name: str, y_name: str) -> list[Markup]:
-        """Grid, figures along both axes, and their names."""
-        drawn = []
-        bottom, right = self.top + self.height, self.left + self.width
-        for value in ticks(*self.y_range):
-            y = self.y(value)
-            drawn.append(tag("line", x1=self.left, x2=right, y1=y, y2=y, stroke=GRID))
-            drawn.append(words(self.left - 8, y + 4, f"{value:g}", anchor="end", colour=MUTED))
-        for value in ticks(*self.x_range):
-            x = self.x(value)
-            drawn.append(tag("line", x1=x, x2=x, y1=bottom, y2=bottom + 4, stroke=MUTED))
-            drawn.append(words(x, bottom + 18, f"{value:g}", anchor="middle", colour=MUTED))
-        drawn.append(tag("line", x1=self.left, x2=right, y1=bottom, y2=bottom, stroke=MUTED))
-        drawn.append(words(right, bottom + 36, x_name, anchor="end", colour=INK))
-        drawn.append(words(self.left - 34, self.top - 12, y_name, colour=INK))
-        return drawn
-
-
-def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round values inside of ``[low, high]``, about ``count`` of them.
-
-    >>> ticks(0.0, 1.0)
-    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    >>> ticks(0.0, 300.0)
-    [0.0, 50.0, 100.0, 150.0, 200.0, 250.0, 300.0]
-    """
-    if high <= low:
-        return [low]
-    rough = (high - low) / count
-    power = 10.0 ** floor(log10(rough))
-    step = power * min((1, 2, 5, 10), key=lambda factor: abs(factor - rough / power))
-    first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
-    return [round(number * step, 10) for number in range(first, last + 1)]
-
-
-def words(
-    x: float, y: float, text: str, *, anchor: str = "start", colour: str = INK, size: int = 12
-) -> Markup:
-    """A line of text in a drawing."""
-    return tag("text", text, x=x, y=y, fill=colour, font_size=size, text_anchor=anchor)
-
-
-def drawing(width: float, height: float, *content: object, label: str) -> Markup:
-    """An SVG that is as wide as the page allows, at most ``width`` pixels."""
-    return tag(
-        "svg",
-        *content,
-        viewBox=f"0 0 {width:g} {height:g}",
-        role="img",
-        aria_label=label,
-        style=f"max-width:{width:g}px",
-    )
 
 
 def interval_bar(model: Mapping[str, Any], marks: Mapping[str, float]) -> Markup:
@@ -223,13 +137,13 @@ def _spans(
 ) -> list[Markup]:
     low, high = plane.x_range
     drawn = [
-        tag("rect", x=plane.left, y=top, width=plane.width, height=height, fill=_NOTHING, rx=2),
+        tag("rect", x=plane.left, y=top, width=plane.width, height=height, fill=NOTHING, rx=2),
     ]
     for start_s, end_s, label in spans:
         left, right = plane.x(max(start_s, low)), plane.x(min(end_s, high))
         if right > left and label is not None:
             title = tag("title", f"{name}: {label}, {start_s:.1f} to {end_s:.1f} s")
-            fill = colours.get(label, _NOTHING)
+            fill = colours.get(label, NOTHING)
             look = {"stroke": "#ffffff", "stroke_width": 0.6}
             drawn.append(
                 tag("rect", title, x=left, y=top, width=right - left, height=height, fill=fill, **look)

@@ -18,6 +18,9 @@ Seconds = Annotated[float, Field(gt=0.0)]
 Side = Literal["train", "val", "test"]
 Comparison = Literal["untrained", "no_vision", "shuffled"]
 
+Order = Literal["shuffled", "streamed"]
+"""Of training samples: shuffled evenly, or shard by shard, where a cache does not hold all shards at once."""
+
 TINY = "tiny"
 SIZES = (3, 7, 32, 72)  # billions of parameters
 RELEASED = tuple(f"Qwen/Qwen2.5-VL-{size}B-Instruct" for size in SIZES)
@@ -177,11 +180,14 @@ class Train(Section):
 
     Attributes:
         seed: of weights, order and everything drawn.
+        order: ``shuffled`` evenly, or ``streamed`` shard by shard, a few shards mixed at a time, which brings
+            each shard of a remote dataset once an epoch where a cache does not hold all of them.
         checkpoint_every, keep: optimizer steps between two checkpoints, and how many stay.
         log_every: optimizer steps between two reports of the loss.
     """
 
     seed: Annotated[int, Field(ge=0)] = 0
+    order: Order = "shuffled"
     checkpoint_every: Annotated[Count, UNSIGNED] = 50
     keep: Annotated[Count, UNSIGNED] = 3
     log_every: Annotated[Count, UNSIGNED] = 10

@@ -19,10 +19,12 @@ from rushes.errors import RecipeError, StageError
 from rushes.runs.source import Audit
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Makes, Stage, StageName
 from rushes.runs.task import R, Task
-from rushes.stages import StageSpec, Status, read_done, read_json
+from rushes.stages import StageSpec, Status, read_done
 from rushes.storage import Home, Workspace
 
 if TYPE_CHECKING:
+    from rushes.evaluate.scorecard import Scorecard
+    from rushes.recipe.sections import Order
     from rushes.shards.read import ShardDataset
 
 RECORDINGS = "recordings"  # folder of a workspace for those that were brought from elsewhere
@@ -181,6 +183,18 @@ class Run(Generic[R]):
             self.folder(self.dataset), split, opener=self.workspace.opener(self.specs[self.dataset])
         )
 
+    def training_samples(self, order: Order) -> ShardDataset:
+        """The prepared samples of the training side, to be read in this order again and again.
+
+        Raises:
+            StorageError: a bounded cache is too small for that order.
+        """
+        from rushes.train.batches import require_room
+
+        samples = self.samples("train")
+        require_room(samples, order, self.workspace.cache_bytes)
+        return samples
+
     def status(self, name: StageName) -> Status:
         """How far a stage has come."""
         return self.workspace.status(self.specs[name])
@@ -210,6 +224,12 @@ class Run(Generic[R]):
             raise StageError("the report is missing", where=path, cure="run `rushes verify RECIPE --repair`")
         return path
 
-    def metrics(self) -> dict[str, Any]:
-        """The figures of the finished evaluation."""
-        return read_json(self.bring(self.maker("figures")) / METRICS_FILE)
+    def scorecard(self) -> Scorecard:
+        """The figures of the finished evaluation.
+
+        Raises:
+            StageError: they are missing, torn, or of an older rushes.
+        """
+        from rushes.evaluate.scorecard import read_scorecard
+
+        return read_scorecard(self.bring(self.maker("figures")) / METRICS_FILE)

@@ -87,10 +87,6 @@ class Task(ABC, Generic[R]):
     def to_draw(self, recipe: R) -> str:
         """How much the twin will be, in a line."""
 
-    @abstractmethod
-    def weights_sha256(self, folder: Path) -> str:
-        """Hash of the weights in the folder of a trained model."""
-
     def resolve(self, recipe: R) -> R:
         """The recipe with everything filled in that follows from its own keys."""
         return recipe
@@ -108,18 +104,6 @@ class Task(ABC, Generic[R]):
                 run.audit().summary() if run.has_recordings else "sizes are known when the twin is drawn",
             )
         return ()
-
-    @abstractmethod
-    def headline(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
-        """``metrics`` and ``baselines`` of an evaluation, as ``--json`` prints them."""
-
-    @abstractmethod
-    def systems(self, metrics: Mapping[str, Any]) -> Mapping[str, Mapping[str, Mapping[str, float]]]:
-        """The figures of the model and of all other systems, of an evaluation."""
-
-    @abstractmethod
-    def print_metrics(self, metrics: Mapping[str, Any], console: Any) -> None:
-        """Tables of an evaluation."""
 
     # --- campaigns ----------------------------------------------------------------------------------------
 

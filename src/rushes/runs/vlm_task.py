@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rushes.runs.stage import Cost, Stage, is_drawn
+from rushes.runs.stage import Cost, Stage
 from rushes.runs.task import Task
 
 if TYPE_CHECKING:
@@ -17,70 +16,12 @@ if TYPE_CHECKING:
 V = TypeVar("V", bound="VlmRecipe")
 
 
-def _samples(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
-    """All samples of the dataset; a `rushes.runs.stage.Amount`."""
-    return sum(clips.values())
-
-
-def _asked(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
-    """Samples of the side that is reported."""
-    return clips.get(part["evaluate"]["split"], 0)
-
-
 def _taught(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
     """Samples that pass through the model in all phases."""
     return sum(one["steps"] * one["batch_size"] * one["accumulate"] for one in part["train"]["phases"])
 
 
-TRAIN = Stage(
-    name="train",
-    purpose="Train the model on the prepared samples.",
-    makes="weights",
-    sections=("model", "train"),
-    inputs=("prepare",),
-    cost=Cost(amount=_taught),
-)
-PREDICT = Stage(
-    name="predict",
-    purpose="Let the trained model answer about the side that is reported.",
-    makes="answers",
-    sections=("evaluate",),
-    inputs=("prepare", "train"),
-    reads=("predictions.parquet",),
-    units=True,
-    cost=Cost(amount=_asked),
-)
-EVALUATE = Stage(
-    name="evaluate",
-    purpose="Measure the answers against truth and baselines.",
-    makes="figures",
-    sections=("evaluate",),
-    inputs=("prepare", "train", "predict"),
-)
-REPORT = Stage(
-    name="report",
-    purpose="Write the HTML report.",
-    makes="page",
-    sections=("name",),
-    inputs=("prepare", "train", "predict", "evaluate"),
-)
-PREPARE = Stage(
-    name="prepare",
-    purpose="Cut recordings into samples, choose frames, write shards.",
-    makes="dataset",
-    sections=("source", "preprocessing", "prepare"),
-    inputs=("twin",),
-    units=True,
-)
-TWIN = Stage(
-    name="twin",
-    purpose="Draw the synthetic recordings of a recipe.",
-    makes="recordings",
-    sections=("twin",),
-    asked=is_drawn,
-    units=True,
-    cost=Cost(amount=_samples),
-)
+TAUGHT = Cost(amount=_taught)
 
 
 class VlmTask(Task[V]):
@@ -99,9 +40,3 @@ class VlmTask(Task[V]):
             model.name, run.recipe.preprocessing, largest, lora, model.nf4, precision=model.precision
         )
         return (estimate.text(),)
-
-    def weights_sha256(self, folder: Path) -> str:
-        """See `Task.weights_sha256`; of the model's weights, or of its adapter's."""
-        from rushes.models.vlm import weights_sha256
-
-        return weights_sha256(folder)

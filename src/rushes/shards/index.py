@@ -2,7 +2,9 @@
 
 The index is a Parquet table beside the tar, one row per member in the order of the tar. It carries the
 shard's own figures in its metadata, so a list of shards is as good as a manifest. It is read into a few
-small arrays.
+small arrays. Split, group and label of each sample stand in it for those who ask with SQL::
+
+    SELECT label, count(DISTINCT key) FROM 'shards/*/*.parquet' WHERE split = 'train' GROUP BY label
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ SCHEMA = pa.schema(
         pa.field("offset", pa.int64(), nullable=False),
         pa.field("length", pa.int64(), nullable=False),
         pa.field("crc32", pa.uint32(), nullable=False),
+        pa.field("split", pa.string()),
+        pa.field("group", pa.string()),
+        pa.field("label", pa.string()),
     ]
 )
 
@@ -111,6 +116,7 @@ class Index:
         field: (m,) which of ``fields`` a member is.
         length: (m,) of the member's content in bytes.
         crc32: (m,) of the member's content; None if not asked for.
+        labels, groups: (n,) Arrow strings; null for a sample without one.
     """
 
     keys: pa.Array
@@ -120,6 +126,8 @@ class Index:
     field: np.ndarray
     length: np.ndarray
     crc32: np.ndarray | None
+    labels: pa.Array
+    groups: pa.Array
 
     def members(self, sample: int) -> Iterator[tuple[str, int, int]]:
         """Field, offset and length of each member of ``sample``."""
@@ -142,7 +150,9 @@ def encode_index(columns: Mapping[str, Sequence], tar_bytes: int, tar_sha256: st
     sink = pa.BufferOutputStream()
     # Uncompressed: a hash or a key of its own does not compress, and an honest size is a check against bombs.
     table = pa.table(dict(columns), schema=SCHEMA.with_metadata(figures))
-    pq.write_table(table, sink, compression="none", use_dictionary=["key", "field"])
+    pq.write_table(
+        table, sink, compression="none", use_dictionary=["key", "field", "split", "group", "label"]
+    )
     return sink.getvalue().to_pybytes()
 
 
@@ -204,6 +214,8 @@ def read_index(folder: Path, shard: ShardInfo, *, crc32: bool = False) -> Index:
         field=codes.astype(np.min_scalar_type(len(fields))),
         length=length.astype(place),
         crc32=crcs.copy() if crc32 else None,
+        labels=table.column("label").chunk(0).take(pa.array(starts)),
+        groups=table.column("group").chunk(0).take(pa.array(starts)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,6 @@ VERSION = 1
 MANIFEST = "manifest.json"
 
 _CURE = "run `rushes prepare` again"
-
-
-def dataset_checksum(shards: Iterable[ShardInfo]) -> str:
-    """Hex SHA-256 over the canonical JSON list of the shards' SHA-256, in their order."""
-    return hashlib.sha256(canonical_json([shard.sha256 for shard in shards]).encode()).hexdigest()
 
 
 def split_folder(folder: Path, split: str) -> Path:

@@ -1,4 +1,4 @@
-"""Read finished shards: any sample at any time without a copy, or all of them in a resumable order."""
+"""Read finished shards: any sample at any time, without a copy."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ import threading
 import zlib
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from rushes.errors import ShardError
 from rushes.shards.index import Index, ShardInfo, read_index, read_info
-from rushes.shards.manifest import dataset_checksum, load_manifest, split_folder
-from rushes.shards.order import SampleOrder
-
-__all__ = ["SampleOrder", "ShardDataset", "Stream"]
+from rushes.shards.manifest import load_manifest, split_folder
 
 _RESIDENT_BYTES = 8 << 20  # pages of shards that stay mapped; the kernel keeps the rest cached all the same
 _FAULT_BYTES = 64 << 10  # that Linux maps around one touched page
@@ -34,8 +32,9 @@ class ShardDataset:
     """The samples of one split, map-style, numbered in the order of the shards.
 
     Opening it reads no shard and no index. A shard is mapped, and its index read, when its first sample is
-    asked for; at most ``max_open`` stay so. Memory depends on that number, not on the number of samples.
-    May be used by several threads, and sent to another process, which opens its own files.
+    asked for; at most ``max_open`` stay so, unless a reader that knows its way says which, see :meth:`hold`.
+    Memory depends on that number, not on the number of samples. May be used by several threads, and sent to
+    another process, which opens its own files.
 
     Args:
         tars: the shards.
@@ -68,7 +67,7 @@ class ShardDataset:
         self.check = check
         self.opener = opener
         self._ends = list(accumulate(info.samples for info in infos))
-        self._open: OrderedDict[int, _OpenShard] = OrderedDict()
+        self._open: OrderedDict[int, Shard] = OrderedDict()
         self._touched: set[int] = set()  # shards read since pages were given back
         self._touched_bytes = 0
         self._lock = threading.Lock()
@@ -117,19 +116,24 @@ class ShardDataset:
         return _reopen, (self.tars, self.infos, self.max_open, self.check, self.opener)
 
     @property
-    def checksum(self) -> str:
-        """Hex SHA-256 over the hashes of the shards: two datasets with the same one hold the same samples."""
-        return dataset_checksum(self.infos)
-
-    @property
     def sizes(self) -> tuple[int, ...]:
         """Samples in each shard."""
         return tuple(info.samples for info in self.infos)
 
     def keys(self) -> Iterator[str]:
-        """Keys of all samples in order, shard by shard."""
-        for number in range(len(self.infos)):
-            yield from self._shard(number).index.keys.to_pylist()
+        """Keys of all samples in order, shard by shard; reads indexes alone."""
+        for tar, info in zip(self.tars, self.infos, strict=True):
+            yield from _open_index(tar, info, self.opener).keys.to_pylist()
+
+    def labels(self) -> Iterator[str | None]:
+        """Labels of all samples in order, None for one without; reads indexes alone."""
+        for tar, info in zip(self.tars, self.infos, strict=True):
+            yield from _open_index(tar, info, self.opener).labels.to_pylist()
+
+    def groups(self) -> Iterator[str | None]:
+        """Groups of all samples in order, None for one without; reads indexes alone."""
+        for tar, info in zip(self.tars, self.infos, strict=True):
+            yield from _open_index(tar, info, self.opener).groups.to_pylist()
 
     def key(self, i: int) -> str:
         """Key of sample ``i``.
@@ -157,6 +161,18 @@ class ShardDataset:
             shard.check(row, fields)
         return fields
 
+    def hold(self, numbers: Iterable[int]) -> list[Shard]:
+        """Hold the shards with these numbers, and let go of all others.
+
+        Returns:
+            Those that were not held before. Each is opened by its ``open``, or when a sample of it is read.
+        """
+        with self._lock:
+            held = {number: self._open.get(number) or self._unopened(number) for number in numbers}
+            new = [shard for number, shard in held.items() if number not in self._open]
+            self._open = OrderedDict(held)
+        return new
+
     def _place(self, i: int) -> tuple[int, int]:
         """Shard number of sample ``i`` and its number within the shard."""
         if not 0 <= i < len(self):
@@ -167,13 +183,15 @@ class ShardDataset:
     def _shard(self, number: int) -> _OpenShard:
         with self._lock:
             if (shard := self._open.get(number)) is None:
-                shard = _open_shard(self.tars[number], self.infos[number], self.check, self.opener)
-                self._open[number] = shard
+                shard = self._open[number] = self._unopened(number)
                 if len(self._open) > self.max_open:
                     self._open.popitem(last=False)  # unmapped with the last view into it
             else:
                 self._open.move_to_end(number)
-            return shard
+        return shard.open()
+
+    def _unopened(self, number: int) -> Shard:
+        return Shard(partial(_open_shard, self.tars[number], self.infos[number], self.check, self.opener))
 
     def _forget(self, number: int, touched: int) -> None:
         """Unmap pages after every 8 MiB, or a process would seem to hold the whole dataset in its memory.
@@ -194,6 +212,32 @@ def _reopen(
     tars: Sequence[Path], infos: Sequence[ShardInfo], max_open: int, check: bool, opener: Opener | None
 ) -> ShardDataset:
     return ShardDataset(tars, infos, max_open=max_open, check=check, opener=opener)
+
+
+class Shard:
+    """A shard that is opened when it is needed; whoever needs it while it is brought waits for it alone."""
+
+    def __init__(self, open_it: Callable[[], _OpenShard]) -> None:
+        self._open_it = open_it
+        self._opened: _OpenShard | None = None
+        self._lock = threading.Lock()
+
+    def open(self) -> _OpenShard:
+        """Map it and read its index, once; after an error, again.
+
+        Raises:
+            ShardError: shard or index does not hold.
+            StorageError: it cannot be brought.
+        """
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._open_it()
+            return self._opened
+
+    def forget(self) -> None:
+        """Let the kernel take the mapped pages, if any, out of this process."""
+        if self._opened is not None:
+            self._opened.pages.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,15 +261,15 @@ class _OpenShard:
                 key = self.index.keys[row].as_py()
                 raise ShardError(f"{key}.{field} is not what was written", where=self.path, cure=_CURE)
 
-    def forget(self) -> None:
-        """Let the kernel take the mapped pages out of this process."""
-        self.pages.madvise(mmap.MADV_DONTNEED)
+
+def _open_index(tar: Path, info: ShardInfo, opener: Opener | None, *, crc32: bool = False) -> Index:
+    if opener is not None:
+        opener(tar.with_name(info.index_name), info.index_sha256).close()
+    return read_index(tar.parent, info, crc32=crc32)
 
 
 def _open_shard(tar: Path, info: ShardInfo, check: bool, opener: Opener | None) -> _OpenShard:
-    if opener is not None:
-        opener(tar.with_name(info.index_name), info.index_sha256).close()
-    index = read_index(tar.parent, info, crc32=check)
+    index = _open_index(tar, info, opener, crc32=check)
     with tar.open("rb") if opener is None else opener(tar, info.sha256) as file:
         pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     # A shard that was cut short would end the process with SIGBUS at the first touch behind its end.
@@ -243,96 +287,3 @@ def _require_size(tar: Path, info: ShardInfo) -> None:
         raise ShardError("cannot open a shard: it is missing", where=tar, cure=_CURE) from None
     if found != info.bytes:
         raise ShardError(f"the shard has {found} bytes, {info.bytes} were written", where=tar, cure=_CURE)
-
-
-class Stream:
-    """The samples of a dataset, epoch after epoch, for one worker of one rank.
-
-    All streams of a fleet together yield each sample of an epoch exactly once: stream ``worker + workers *
-    rank`` takes every ``ranks * workers``-th position of one :class:`SampleOrder`. Each ``for`` loop runs
-    to the end of the epoch; the next one begins the next epoch. Lengths differ by one where the division
-    leaves a rest.
-
-    The state says how far the *fleet* is, in steps in which each stream takes one sample. So it also
-    resumes on another number of ranks or workers, if all streams had taken equally many. It counts what was
-    yielded: a reader that fetches ahead must keep the state of the sample that it hands on.
-
-    Args:
-        dataset: where the samples are.
-        seed: of the shuffling.
-        shuffle: False to read the shards sequentially.
-        window: shards that are mixed, see :class:`SampleOrder`; at most the dataset's ``max_open`` is wise.
-        rank, ranks: this process among the processes.
-        worker, workers: this worker among the workers of the process.
-
-    Raises:
-        ValueError: rank or worker is out of range.
-    """
-
-    def __init__(
-        self,
-        dataset: ShardDataset,
-        *,
-        seed: int = 0,
-        shuffle: bool = True,
-        window: int = 32,
-        rank: int = 0,
-        ranks: int = 1,
-        worker: int = 0,
-        workers: int = 1,
-    ) -> None:
-        if not (0 <= rank < ranks and 0 <= worker < workers):
-            raise ValueError(f"no rank {rank} of {ranks} with worker {worker} of {workers}")
-        self.dataset = dataset
-        self.order = SampleOrder(dataset.sizes, seed, shuffle, window)
-        self._identity = {"checksum": dataset.checksum, "seed": seed, "shuffle": shuffle, "window": window}
-        self._first = worker + workers * rank
-        self._step = ranks * workers
-        self._epoch = 0
-        self._position = 0  # of the fleet: every position before it is read
-
-    @property
-    def epoch(self) -> int:
-        """The epoch that is being read, from 0."""
-        return self._epoch
-
-    def __len__(self) -> int:
-        """Samples of a whole epoch that fall to this stream."""
-        return len(range(self._first, len(self.order), self._step))
-
-    def indices(self) -> Iterator[int]:
-        """Numbers of the samples in the rest of the epoch; the state moves with them."""
-        for index in self.order.indices(self._epoch, self._position + self._first, self._step):
-            self._position += self._step
-            yield index
-        self._epoch += 1
-        self._position = 0
-
-    def __iter__(self) -> Iterator[tuple[str, dict[str, memoryview]]]:
-        """Key and contents of the samples in the rest of the epoch."""
-        for index in self.indices():
-            yield self.dataset.key(index), self.dataset.sample(index)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where the stream stands: JSON, one small dict."""
-        return self._identity | {"epoch": self._epoch, "position": self._position}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to where the stream with the state ``state`` stood; loops that run already are not moved.
-
-        Raises:
-            ShardError: it was a stream over other samples or in another order.
-        """
-        differing = [name for name, value in self._identity.items() if state.get(name) != value]
-        if differing:
-            found = ", ".join(
-                f"{name} {state.get(name)!r}, not {self._identity[name]!r}" for name in differing
-            )
-            raise ShardError(
-                f"the reader's state is of another stream: {found}",
-                cure="resume with the dataset and the reader settings of the run, or begin a new run",
-            )
-        epoch, position = state.get("epoch"), state.get("position")
-        if not all(type(number) is int and number >= 0 for number in (epoch, position)):
-            raise ShardError(f"the reader's state is at epoch {epoch!r}, position {position!r}")
-        self._epoch, self._position = epoch, position

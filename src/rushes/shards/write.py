@@ -28,22 +28,26 @@ class ShardWriter:
     whatever goes wrong before or during it leaves none of them. A file stays open for each shard of the
     series until then::
 
-        with ShardWriter(folder / "shards" / "train", "U0101_S0100") as writer:
+        with ShardWriter(folder / "shards" / "train", "U0101_S0100", split="train") as writer:
             for key, fields in samples:
-                writer.write(key, fields)
+                writer.write(key, fields, group="U0101")
             shards = writer.close()
 
     Args:
         folder: where the shards go; made if it is missing.
         prefix: name of the series: letters, digits, ``_`` and ``-``.
         max_bytes: no shard is larger.
+        split: what the index says of all samples.
 
     Raises:
         ShardError: the prefix cannot name a series.
     """
 
-    def __init__(self, folder: Path, prefix: str, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, folder: Path, prefix: str, max_bytes: int = MAX_BYTES, *, split: str | None = None
+    ) -> None:
         self._folder = Path(folder)
+        self._split = split
         self._prefix = prefix
         self._max_bytes = max_bytes
         self._keys: set[str] = set()
@@ -53,13 +57,17 @@ class ShardWriter:
         if SHARD_NAME.fullmatch(self._name(0)) is None:
             raise ShardError(f"not a shard series: {prefix!r}", cure="use letters, digits, _ and -")
 
-    def write(self, key: str, fields: Mapping[str, Content]) -> None:
+    def write(
+        self, key: str, fields: Mapping[str, Content], *, group: str | None = None, label: str | None = None
+    ) -> None:
         """Append one sample.
 
         Args:
             key: unique in the series; letters, digits, ``_`` and ``-``.
             fields: content by field, e.g. ``{"frame_00.jpg": ..., "meta.json": ...}``, at least one; a view
                 of any contiguous array is content.
+            group: what a split does not cut through, for the index.
+            label: the sample's class, for the index; None where it has none, or is no matter of classes.
 
         Raises:
             ShardError: the series is closed; the key stands already; key or field does not fit its form; the
@@ -88,7 +96,7 @@ class ShardWriter:
             name = self._name(len(self._shards))
             self._shards.append(_OpenShard(name, self._files.enter_context(atomic_file(self._folder / name))))
         try:
-            self._shards[-1].append(key, members)
+            self._shards[-1].append(key, members, (self._split, group, label))
         except BaseException as error:  # part of the sample may stand in the file
             self._closed = True
             self._abort(error)
@@ -151,12 +159,15 @@ class _OpenShard:
         self._sha256 = hashlib.sha256()
         self._columns: dict[str, list[Any]] = {column: [] for column in SCHEMA.names}
 
-    def append(self, key: str, members: list[tuple[str, bytes, memoryview]]) -> None:
+    def append(
+        self, key: str, members: list[tuple[str, bytes, memoryview]], about: tuple[str | None, ...]
+    ) -> None:
+        """Append a sample; ``about`` is its split, group and label."""
         pieces: list[Content] = []
         for field, name, content in members:
             size = content.nbytes
             pieces += (ustar.header(name, size), content, bytes(-size % ustar.BLOCK))
-            row = (key, field, self.bytes + ustar.BLOCK, size, zlib.crc32(content))
+            row = (key, field, self.bytes + ustar.BLOCK, size, zlib.crc32(content), *about)
             for column, value in zip(self._columns.values(), row, strict=True):
                 column.append(value)
             self.bytes += ustar.BLOCK + ustar.padded(size)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, ClassVar, Protocol
 
 from rushes.errors import StageError
 from rushes.stages import OpenStage, StageSpec, Status, check_done, status, status_of, working, write_atomic
@@ -33,6 +33,11 @@ class Workspace(Protocol):
     @property
     def root(self) -> Path:
         """The local folder: the workspace itself, or its cache."""
+        ...
+
+    @property
+    def cache_bytes(self) -> int | None:
+        """Bound for the shards in the cache; None is none, or no cache."""
         ...
 
     def home(self, spec: StageSpec) -> Home:
@@ -65,6 +70,7 @@ class LocalWorkspace:
     """A workspace on a disk of this machine, or on one that all machines share."""
 
     root: Path
+    cache_bytes: ClassVar[None] = None
 
     def home(self, spec: StageSpec) -> LocalHome:
         """The stage's folder."""

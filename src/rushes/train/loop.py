@@ -21,6 +21,7 @@ from pathlib import Path
 from torch import nn
 
 from rushes.errors import StageError, TrainError
+from rushes.shards.read import ShardDataset
 from rushes.stages import canonical_json, read_json, write_json
 from rushes.train.batches import Batches, Collate, Samples
 from rushes.train.checkpoint import (
@@ -50,6 +51,7 @@ def fit(
     folder: Path,
     signature: str,
     *,
+    shards: ShardDataset | None = None,
     validate: Validate | None = None,
     on_event: Callable[[Event], None] = narrate,
 ) -> FitResult:
@@ -67,6 +69,7 @@ def fit(
         settings: see :class:`LoopSettings`.
         folder: of this training alone; ``checkpoints/``, ``events.jsonl`` and ``result.json`` are made in it.
         signature: of all else that the weights depend on: data, model, step.
+        shards: where ``samples`` lie, if they are to be read shard by shard, see :class:`Batches`.
         validate: figures of the model, which is in evaluation mode and without gradients.
         on_event: is told everything that happens, on the main process only.
 
@@ -84,8 +87,8 @@ def fit(
         raise TrainError("eval_every asks for validations, and no function to validate with was given")
     learner = Learner(model, settings)
     main, checkpoints = learner.process == 0, folder / "checkpoints"
-    batches = Batches(samples, collate, settings.batch_size, settings.seed, settings.threads)
-    identity = _identity(settings, signature, len(samples), learner.processes)
+    batches = Batches(samples, collate, settings.batch_size, settings.seed, settings.threads, shards)
+    identity = _identity(settings, signature, batches, learner.processes)
     log = EventLog(folder / "events.jsonl", on_event, silent=not main)
 
     # Resume.
@@ -165,10 +168,11 @@ def fit(
     return result
 
 
-def _identity(settings: LoopSettings, signature: str, samples: int, processes: int) -> Identity:
+def _identity(settings: LoopSettings, signature: str, batches: Batches, processes: int) -> Identity:
     """What a run must share with a checkpoint to go on from it, as JSON gives it back."""
     decisive = {name: value for name, value in asdict(settings).items() if name not in FREE}
-    identity = {"signature": signature, "samples": samples, "processes": processes, **decisive}
+    order = {"samples": len(batches.samples), "streamed": batches.shards is not None}
+    identity = {"signature": signature, **order, "processes": processes, **decisive}
     return json.loads(canonical_json(identity))
 
 

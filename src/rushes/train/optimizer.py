@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 
 from rushes.errors import TrainError
+from rushes.train.muon import Muon
 
 
 class Joined(Optimizer):
@@ -78,7 +79,7 @@ def make_optimizer(
     ]
     members: list[Optimizer] = []
     if hidden:
-        orthogonal = Muon(hidden, lr=learning_rate, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+        orthogonal = Muon(hidden, learning_rate, weight_decay)
         for group in orthogonal.param_groups:
             group["rate"] = muon
         members.append(orthogonal)

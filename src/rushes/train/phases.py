@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -17,7 +18,7 @@ from rushes.models import vlm as family
 from rushes.models.vlm import Batch, Vlm
 from rushes.recipe.sections import Train as TrainSettings
 from rushes.stages import canonical_json
-from rushes.train.batches import Collate, Samples
+from rushes.train.batches import Collate, ShardSamples
 from rushes.train.events import Event, narrate
 from rushes.train.loop import FitResult, LoopSettings, StepOutput, fit
 
@@ -27,7 +28,7 @@ FORMAT = 1  # raised when the same recipe would train another model
 class Answering(nn.Module):
     """The model as something that maps a batch to its loss, so that a wrapper sees one forward pass."""
 
-    def __init__(self, vlm: Vlm) -> None:
+    def __init__(self, vlm: Vlm[Any]) -> None:
         super().__init__()
         self.model = vlm.model
         self._describe = (vlm.tokenizer, vlm.preprocessing)
@@ -45,8 +46,8 @@ def step(model: nn.Module, batch: Batch) -> StepOutput:
 
 
 def train(
-    vlm: Vlm,
-    samples: Samples,
+    vlm: Vlm[Any],
+    samples: ShardSamples,
     collator_of: Callable[[str], Collate],
     settings: TrainSettings,
     folder: Path,
@@ -99,6 +100,7 @@ def train(
                 loop,
                 folder / name,
                 of_phase,
+                shards=samples.dataset if settings.order == "streamed" else None,
                 on_event=tell,
             )
         )

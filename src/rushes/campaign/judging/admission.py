@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
+from typing import Any
 
 from rushes.campaign.judging.hashing import Hashed, known_faults
-from rushes.campaign.judging.standing import NOT_TRIVIAL, Board
+from rushes.campaign.judging.standing import Board
 from rushes.campaign.records import State
 from rushes.runs.admission.admit import admit, caught
 from rushes.runs.admission.values import Fault
@@ -15,7 +16,7 @@ from rushes.runs.stage import StageName
 
 
 def check_run(
-    run: Run,
+    run: Run[Any],
     board: Board,
     *,
     without: Collection[StageName] = (),
@@ -49,9 +50,9 @@ def state_of(faults: Collection[Fault]) -> State:
     return "collapsed" if all(fault.kind == "collapsed" for fault in faults) else "invalid"
 
 
-def _worth(run: Run, board: Board) -> Iterable[Fault]:
+def _worth(run: Run[Any], board: Board) -> Iterable[Fault]:
     """Every trivial system is beaten by what the board asks for."""
-    head = run.task.headline(run.metrics())
+    head = run.scorecard().summary()
     value = head["metrics"].get(board.metric)
     if value is None:
         known = ", ".join(head["metrics"])
@@ -60,7 +61,7 @@ def _worth(run: Run, board: Board) -> Iterable[Fault]:
     rivals = {
         name: found[board.metric]
         for name, found in head["baselines"].items()
-        if name not in NOT_TRIVIAL and found.get(board.metric) is not None
+        if found.get(board.metric) is not None
     }
     for name, rival in rivals.items():
         if board.gain(value, rival) < board.worth * abs(rival) or board.gain(value, rival) <= 0:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from math import inf
 
 import numpy as np
 
 from rushes.campaign.manifest.schema import WORTH
 from rushes.campaign.records import Figure, Result, Trial
-from rushes.predict.variants import Variant
+from rushes.tasks import TASKS
 
 CONFIDENCE = 0.95
-NOT_TRIVIAL = frozenset({*get_args(Variant), "previous_prediction"})
-"""Systems that answer with the model itself; a model need not beat what it says in another way."""
+Bounds = tuple[float, float]
+UNBOUNDED: Bounds = (-inf, inf)
 
 MOMENTS = ("started", "ended")
 """Costs that are points in time, so that they have no mean."""
@@ -46,6 +46,17 @@ class Board:
         """What a run must show in order to count, for people."""
         return f"better than every trivial system by {100 * self.worth:g} % of its figure"
 
+    def range_of(self, figure: str) -> Bounds:
+        """What a figure can be; unbounded where the task does not know it."""
+        figures = TASKS[self.task].figures
+        return figures[figure].range if figure in figures else UNBOUNDED
+
+    @property
+    def gains(self) -> Bounds:
+        """What a gain in the metric can be."""
+        low, high = self.range_of(self.metric)
+        return low - high, high - low
+
     def gain(self, value: float, other: float) -> float:
         """By how much ``value`` is better than ``other``."""
         return other - value if self.lower_is_better else value - other
@@ -69,8 +80,12 @@ class Spread:
     n: int
 
 
-def spread(values: Iterable[float]) -> Spread:
-    """Mean, deviation and t interval, ``mean +- t(0.975, n - 1) * sd / sqrt(n)``.
+def spread(values: Iterable[float], bounds: Bounds = UNBOUNDED) -> Spread:
+    """Mean and deviation of one value a seed, with Student's t interval, see `rushes.metrics.paired.paired_t`.
+
+    Args:
+        values: at least one.
+        bounds: what their mean can be.
 
     >>> found = spread([1.0, 2.0, 3.0])
     >>> found.mean, found.sd, round(found.low, 3), round(found.high, 3)
@@ -78,15 +93,14 @@ def spread(values: Iterable[float]) -> Spread:
     >>> spread([0.5])
     Spread(mean=0.5, sd=None, low=None, high=None, n=1)
     """
-    from scipy.stats import t
+    from rushes.metrics.paired import paired_t
 
     array = np.asarray(list(values), dtype=np.float64)
     n, mean = len(array), float(array.mean())
     if n == 1:
         return Spread(mean, None, None, None, 1)
-    sd = float(array.std(ddof=1))
-    half = float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / n**0.5
-    return Spread(mean, sd, mean - half, mean + half, n)
+    found = paired_t(array, CONFIDENCE, bounds)
+    return Spread(mean, float(array.std(ddof=1)), found.low, found.high, n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +175,10 @@ def _standing(board: Board, own: Sequence[Result], results: Sequence[Result], as
         states=_counts(result.state for result in own),
         control=control,
         against_run=against_run,
-        validation=_spreads([result.figures for result in done]),
-        test=_spreads([result.test for result in done]),
-        difference=spread(gains) if gains else None,
-        test_difference=spread(opened) if opened else None,
+        validation=_spreads([result.figures for result in done], board),
+        test=_spreads([result.test for result in done], board),
+        difference=spread(gains, board.gains) if gains else None,
+        test_difference=spread(opened, board.gains) if opened else None,
         costs={
             name: known.mean
             for name, known in _spreads(
@@ -194,13 +208,16 @@ def _test_gains(
     ]
 
 
-def _spreads(sides: Sequence[Mapping[str, Figure] | None]) -> dict[str, Spread]:
-    """Of every figure that all sides that are open have."""
+def _spreads(sides: Sequence[Mapping[str, Figure] | None], board: Board | None = None) -> dict[str, Spread]:
+    """Of every figure that all sides that are open have, within its bounds where the board knows it."""
     opened = [side for side in sides if side]
     if not opened:
         return {}
     shared = [name for name in opened[0] if all(name in side for side in opened)]
-    return {name: spread(side[name]["value"] for side in opened) for name in shared}
+    return {
+        name: spread((side[name]["value"] for side in opened), board.range_of(name) if board else UNBOUNDED)
+        for name in shared
+    }
 
 
 def _counts(states: Iterable[str]) -> dict[str, int]:
@@ -242,14 +259,11 @@ def best_of(board: Board, results: Sequence[Result]) -> str | None:
 
 
 def baseline_of(board: Board, result: Result) -> tuple[str | None, float | None]:
-    """The best trivial system of the validation side and its value; None where no system has the metric.
-
-    Systems that are the model itself, with other inputs or in another way, are none (`NOT_TRIVIAL`).
-    """
+    """The best trivial system of the validation side and its value; None where no system has the metric."""
     values = {
         name: found[board.metric]
         for name, found in (result.baselines or {}).items()
-        if name not in NOT_TRIVIAL and found.get(board.metric) is not None
+        if found.get(board.metric) is not None
     }
     if not values:
         return None, None

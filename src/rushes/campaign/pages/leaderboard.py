@@ -53,7 +53,8 @@ class Column:
 
 def figures_of(board: Board) -> tuple[str, ...]:
     """The figures of a leaderboard, the campaign's metric first."""
-    return tuple(dict.fromkeys((board.metric, *TASKS[board.task].figures)))
+    known = (name for name, figure in TASKS[board.task].figures.items() if figure.on == "all")
+    return tuple(dict.fromkeys((board.metric, *known)))
 
 
 def columns(board: Board) -> tuple[Column, ...]:

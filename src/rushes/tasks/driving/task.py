@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from rushes.runs.vlm_task import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN, VlmTask
+from rushes.runs.usual import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN
+from rushes.runs.vlm_task import TAUGHT, VlmTask
 
 if TYPE_CHECKING:
     from rushes.evaluate.figures import Figure
@@ -32,7 +33,7 @@ class Driving(VlmTask["DrivingRecipe"]):
     stages = (
         replace(TWIN, signs=lambda recipe: {"cameras": sorted(recipe.preprocessing.setup.cameras)}),
         PREPARE,
-        TRAIN,
+        replace(TRAIN, cost=TAUGHT),
         PREDICT,
         EVALUATE,
         REPORT,

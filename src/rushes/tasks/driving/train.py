@@ -16,6 +16,7 @@ from rushes.models.pixels import PAIR, Pictures
 from rushes.models.vlm import Vlm, collate
 from rushes.recipe.turns import Turn
 from rushes.tasks.driving.prepare.sample import Sample
+from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.recipe import AskOfWindows
 from rushes.train.augment import relight
 
@@ -36,7 +37,7 @@ class Collator:
         augmented: whether tempo and light are changed at random.
     """
 
-    def __init__(self, vlm: Vlm, ask: AskOfWindows, *, augmented: bool) -> None:
+    def __init__(self, vlm: Vlm[RigPreprocessing], ask: AskOfWindows, *, augmented: bool) -> None:
         self.vlm = vlm
         self.ask = ask
         self.augmented = augmented

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rushes.runs.vlm_task import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN, VlmTask
+from rushes.runs.usual import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN
+from rushes.runs.vlm_task import TAUGHT, VlmTask
 
 if TYPE_CHECKING:
     from rushes.evaluate.figures import Figure
@@ -31,7 +32,7 @@ class Operations(VlmTask["OperationsRecipe"]):
     stages = (
         replace(TWIN, signs=lambda recipe: {"media": recipe.source.media}),
         PREPARE,
-        TRAIN,
+        replace(TRAIN, cost=TAUGHT),
         replace(PREDICT, version=2),
         EVALUATE,
         replace(REPORT, version=2),

@@ -29,7 +29,7 @@ class Collator:
         augmented: whether pictures are changed at random.
     """
 
-    def __init__(self, vlm: Vlm, ask: AskOfClips, *, augmented: bool) -> None:
+    def __init__(self, vlm: Vlm[ClipPreprocessing], ask: AskOfClips, *, augmented: bool) -> None:
         self.vlm = vlm
         self.ask = ask
         self.augmented = augmented

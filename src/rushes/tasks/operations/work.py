@@ -7,26 +7,22 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
 from itertools import chain
-from typing import Any
 
-from rushes.errors import SourceError, StageError
-from rushes.runs.proof import digest, files_of
+from rushes.errors import SourceError
+from rushes.runs.drawing import draw_units
 from rushes.runs.run import Run
-from rushes.runs.stage import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
+from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
 from rushes.runs.vlm_work import let_answer, losses, train_model
 from rushes.stages import OpenStage, read_json, write_json
-from rushes.storage import Home
 from rushes.tasks.operations.check import sides
 from rushes.tasks.operations.recipe import OperationsRecipe
 
 
-def _twin(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from rushes.engine import Unit, map_units
-    from rushes.stages import account
+def _twin(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.operations.twin.script import TwinSettings, units
+    from rushes.tasks.operations.twin.writer import write_unit
 
     twin = run.recipe.twin
     settings = TwinSettings(
@@ -37,39 +33,12 @@ def _twin(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Map
         media=(run.recipe.source.media,),
         seed=twin.seed,
     )
-    sessions = {unit.key: unit for unit in units(settings)}
-    todo = account(stage.folder, list(sessions)).pending
-    tell("twin", len(sessions) - len(todo), len(sessions), "drawing")
-    home = run.home("twin")
-    draw = partial(_draw, home, settings=settings)
-    done = len(sessions) - len(todo)
-    results = map_units(
-        draw,
-        [Unit(key, sessions[key]) for key in todo],
-        workers=run.recipe.prepare.workers,
-        engine=run.engine,
-    )
-    for result in results:
-        if result.error is not None:
-            raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
-        home.write_receipt(result.key, result.value)
-        done += 1
-        tell("twin", done, len(sessions), result.key)
-    return {"sessions": len(sessions)}, account(stage.folder, list(sessions)).close(0.0).counts
+    write = partial(write_unit, settings=settings)
+    return draw_units(run, stage, tell, {unit.key: unit for unit in units(settings)}, write)
 
 
-def _draw(home: Home, unit: Any, settings: Any) -> dict[str, Any]:
-    """Draw one session and publish its files; its receipt, with the hash of each."""
-    from rushes.tasks.operations.twin.writer import write_unit
-
-    root = home.folder / "raw"
-    written = write_unit(root, unit, settings)
-    home.publish(file for name in written.files for file in files_of(root / name))
-    return {**asdict(written), "files": {name: digest(root / name) for name in written.files}}
-
-
-def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from rushes.prepare.stage import prepare
+def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
+    from rushes.prepare.stage import Planned, prepare
     from rushes.tasks.operations.prepare.clips import cutting_of
     from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
     from rushes.tasks.operations.sources.openpack.source import assign_splits
@@ -99,39 +68,39 @@ def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[
         shard_bytes=asked.shard_bytes,
         boost=asked.boundary_boost,
     )
-    prepared = prepare(
-        jobs,
-        prepare_unit,
-        run.home("prepare"),
-        run.recipe.preprocessing,
+    planned = Planned(
+        jobs=jobs,
         splits=assigned.side_of.values(),
         needed=needed,
         skipped=[*assigned.skipped, *(fault.key for fault in scan.faults if fault.key not in faults)],
         faults=faults,
-        max_quarantine=asked.max_quarantine,
-        timeout_s=asked.timeout_s,
-        memory_bytes=asked.memory_bytes,
-        workers=asked.workers,
+    )
+    prepared = prepare(
+        planned,
+        prepare_unit,
+        run.home("prepare"),
+        recipe.preprocessing,
+        asked,
         engine=run.engine,
         on_progress=partial(tell, "prepare"),
     )
     return prepared.summary(), prepared.account.counts
 
 
-def _train(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _train(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.operations.prepare.sample import Sample
     from rushes.tasks.operations.train import Collator
 
     return train_model(run, stage, tell, Sample.of, Collator)
 
 
-def _predict(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _predict(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.operations.predict.table import QUESTIONS
 
     return let_answer(run, stage, tell, QUESTIONS)
 
 
-def _evaluate(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _evaluate(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.predict.table import read_predictions
     from rushes.prepare.stage import RECORDINGS
     from rushes.tasks.operations.evaluate.measure import evaluate
@@ -155,7 +124,7 @@ def _evaluate(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple
     return {"clips": metrics["all"]["n"]}, {"clips": metrics["all"]["n"]}
 
 
-def _report(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _report(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     import numpy as np
 
     from rushes.predict.table import read_predictions

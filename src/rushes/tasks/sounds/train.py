@@ -24,7 +24,7 @@ from rushes.metrics.classify import class_scores
 from rushes.models.nets import SoundNet, infer, passes, save
 from rushes.shards.read import ShardDataset
 from rushes.stages import canonical_json
-from rushes.tasks.sounds.prepare.sample import Sample, labels_of
+from rushes.tasks.sounds.prepare.sample import Sample
 from rushes.tasks.sounds.recipe import Distil, TrainOnSounds
 from rushes.train.batches import Batch
 from rushes.train.distil import hard_loss, soft_loss
@@ -50,7 +50,7 @@ class Lesson:
 
 
 class FeatureSet:
-    """The sounds of one side; the classes of all are read at once, features when they are asked for.
+    """The sounds of one side; the classes of all stand in the indexes, features are read when asked for.
 
     Args:
         dataset: the side's shards.
@@ -58,6 +58,7 @@ class FeatureSet:
         logits: (n, K) a teacher's, in the order of ``dataset``; None without a teacher.
 
     Attributes:
+        dataset: the side's shards.
         classes: (n,) int64, number of each sound's class.
         counts: (K,) int64, sounds of each class.
 
@@ -75,9 +76,9 @@ class FeatureSet:
                 cure="let the teacher answer about this dataset",
             )
         self.labels, self.logits = tuple(labels), logits
-        self._dataset = dataset
+        self.dataset = dataset
         number = {label: place for place, label in enumerate(self.labels)}
-        found = labels_of(dataset)
+        found = list(dataset.labels())
         if strange := [index for index, label in enumerate(found) if label not in number]:
             raise ShardError(
                 f"{len(strange)} sounds of other classes than {', '.join(self.labels)}, the first of class "
@@ -89,7 +90,7 @@ class FeatureSet:
         self.counts = np.bincount(self.classes, minlength=len(self.labels))
 
     def __len__(self) -> int:
-        return len(self._dataset)
+        return len(self.dataset)
 
     def __getitem__(self, index: int) -> Lesson:
         teacher = None if self.logits is None else self.logits[index]
@@ -100,7 +101,7 @@ class FeatureSet:
         return (self._sample(index).features for index in range(len(self)))
 
     def _sample(self, index: int) -> Sample:
-        return Sample.of(self._dataset.key(index), self._dataset.sample(index))
+        return Sample.of(self.dataset.key(index), self.dataset.sample(index))
 
 
 class Hearing(nn.Module):
@@ -227,6 +228,7 @@ def train(
         loop,
         folder,
         canonical_json(decisive),
+        shards=samples.dataset if settings.order == "streamed" else None,
         validate=partial(
             _validate, samples=validation, class_weights=weights, batch_size=settings.batch_size
         ),

@@ -9,7 +9,7 @@ import pytest
 
 from rushes.errors import MetricError
 from rushes.evaluate.clusters import clusters
-from rushes.evaluate.scorecard import Clusters, read_scorecard, write_scorecard
+from rushes.evaluate.scorecard import Clusters, read_scorecard
 from rushes.metrics.egomotion import SPEED_BANDS, TARGETS, TURNS, motion_errors
 from rushes.tasks.driving.evaluate.answers import read_answers
 from rushes.tasks.driving.evaluate.baselines import baselines, constants, target_arrays
@@ -121,7 +121,7 @@ def test_failures_are_counted_with_their_reasons(table, card):
 
 
 def test_the_scorecard_survives_its_file_in_its_order(card, tmp_path):
-    write_scorecard(tmp_path / "metrics.json", card)
+    card.write(tmp_path / "metrics.json")
     found = read_scorecard(tmp_path / "metrics.json")
     assert found == card
     assert list(found.systems) == [name for name in SYSTEMS if name != "shuffled"]

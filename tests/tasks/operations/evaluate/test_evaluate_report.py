@@ -235,7 +235,7 @@ def test_a_thumbnail_has_no_letterbox_bars():
 def test_markup_escapes_what_it_did_not_build():
     inner = tag("b", "x < y")
     assert tag("p", inner, " & ", EVIL, title='"') == (
-        '<p title="&quot;"><b>x &lt; y</b> &amp; &lt;script&gt;alert(&quot;$x$&quot;)&lt;/script&gt;</p>'
+        '<p title="&#34;"><b>x &lt; y</b> &amp; &lt;script&gt;alert(&#34;$x$&#34;)&lt;/script&gt;</p>'
     )
     assert tag("rect", x=1.23456, fill=None) == '<rect x="1.23"/>'
     assert "rect" in VOID

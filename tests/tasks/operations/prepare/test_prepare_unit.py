@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from rushes.errors import MediaError, ShardError, SourceError
@@ -46,6 +47,10 @@ def test_receipt_counts_what_was_written(make_recording, make_job):
     assert receipt["source_size"] == [224, 168]
     infos = [ShardInfo.from_json(entry, "receipt") for entry in receipt["shards"]]
     assert verify_shards(job.folder / "shards" / "test", infos) == []
+    rows = pq.read_table(sorted((job.folder / "shards" / "test").glob("*.parquet"))).to_pylist()
+    assert {(row["key"], row["split"], row["group"], row["label"]) for row in rows} == {
+        (clip.key, "test", job.recording.group, clip.target and clip.target.operation) for clip in clips
+    }
 
 
 @pytest.mark.parametrize("sampler", list(SAMPLERS))

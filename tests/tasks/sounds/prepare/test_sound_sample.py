@@ -14,7 +14,7 @@ from rushes.errors import ShardError
 from rushes.records import SoundRecording
 from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter
-from rushes.tasks.sounds.prepare.sample import Sample, fields_of, groups_of, labels_of, metas
+from rushes.tasks.sounds.prepare.sample import Sample, fields_of, metas
 
 RECORDING = SoundRecording("a-1", "anna", "train", "snore", Path("a/1.wav"))
 
@@ -85,18 +85,18 @@ def dataset(tmp_path):
     return ShardDataset.of_shards([tmp_path / shard.name for shard in shards])
 
 
-def test_labels_and_groups_of_a_split(dataset):
-    assert labels_of(dataset) == list("abababa")
-    assert groups_of(dataset) == ["g0"] * 3 + ["g1"] * 3 + ["g2"]
+def test_metas_of_a_split(dataset):
+    assert [meta["label"] for meta in metas(dataset)] == list("abababa")
+    assert [meta["group"] for meta in metas(dataset)] == ["g0"] * 3 + ["g1"] * 3 + ["g2"]
     assert [meta["recording"] for meta in metas(dataset)] == [f"a-{number}" for number in range(7)]
 
 
-def test_labels_are_read_where_features_are_damaged(dataset, tmp_path):
+def test_metas_are_read_where_features_are_damaged(dataset, tmp_path):
     path = dataset.tars[0]
     data = path.read_bytes()
     path.write_bytes(data.replace(b"\x93NUMPY", b"\x93DAMPY"))
     damaged = ShardDataset(dataset.tars, dataset.infos)
-    assert labels_of(damaged) == list("abababa")
+    assert [meta["label"] for meta in metas(damaged)] == list("abababa")
     with pytest.raises(ShardError):
         Sample.of("a-0", damaged.sample(0))
 
@@ -106,4 +106,4 @@ def test_a_sample_without_a_label_is_refused(tmp_path):
         writer.write("a-1", {"meta.json": b'{"group": "g"}', "logmel.npy": b"1"})
         shards = writer.close()
     with pytest.raises(ShardError, match="a meta of group"):
-        labels_of(ShardDataset.of_shards([tmp_path / shards[0].name]))
+        list(metas(ShardDataset.of_shards([tmp_path / shards[0].name])))

@@ -135,7 +135,8 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     footage = _Footage()
     kinds: Counter[str] = Counter()
     after = _AfterClip(recording)
-    with ShardWriter(split_folder(job.folder, job.split), recording.key, job.shard_bytes) as writer:
+    place = split_folder(job.folder, job.split)
+    with ShardWriter(place, recording.key, job.shard_bytes, split=job.split) as writer:
         for clip in _closed_clips(footage.frames(recording.media), clips, ring, job.preprocessing):
             numbers = ring.between(clip.start_s, clip.end_s)
             if len(numbers) < job.preprocessing.frames:
@@ -144,9 +145,10 @@ def prepare_unit(job: Job) -> dict[str, Any]:
             table[:, 0] -= clip.start_s
             chosen = choose_frames(table, job.preprocessing, boundary_in(clip), job.boost)
             fields = _fields(recording, clip, after(clip), table, chosen, job.preprocessing, footage.size)
-            for place, data in enumerate(ring.jpegs([numbers[index] for index in chosen])):
-                fields[f"frame_{place:02d}.jpg"] = data
-            writer.write(clip.key, fields)
+            for number, data in enumerate(ring.jpegs([numbers[index] for index in chosen])):
+                fields[f"frame_{number:02d}.jpg"] = data
+            label = None if clip.target is None else clip.target.operation
+            writer.write(clip.key, fields, group=recording.group, label=label)
             kinds[clip.kind] += 1
         _require_as_planned(recording, clips, planned_s, footage.duration_s, kinds.total())
         shards = writer.close()
@@ -215,7 +217,8 @@ def choose_frames(
         motion_weight=boost,
     )
     sampler = SAMPLERS[preprocessing.sampler]
-    return sampler(table[:, 0], table[:, 1], table[:, 2], preprocessing.frames, options).tolist()
+    chosen = sampler(table[:, 0], table[:, 1], table[:, 2], preprocessing.frames, options)
+    return [int(number) for number in chosen]
 
 
 class _Footage:

@@ -89,16 +89,6 @@ def metas(dataset: ShardDataset) -> Iterator[dict[str, Any]]:
         yield meta
 
 
-def labels_of(dataset: ShardDataset) -> list[str]:
-    """The classes of all samples in order, for class weights and baselines."""
-    return [meta["label"] for meta in metas(dataset)]
-
-
-def groups_of(dataset: ShardDataset) -> list[str]:
-    """The groups of all samples in order."""
-    return [meta["group"] for meta in metas(dataset)]
-
-
 def _array(data: bytes | memoryview) -> np.ndarray:
     """The array of a .npy file of two dimensions, in the file's own memory."""
     shape, dtype = _header(bytes(data[:_HEADER_BYTES]))

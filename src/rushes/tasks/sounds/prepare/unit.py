@@ -99,7 +99,8 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     remove_shards(job.folder, job.split, key)  # of a run that was killed before its receipt
     clips: Counter[str] = Counter()
     bad: dict[str, dict[str, Any]] = {}
-    with ShardWriter(split_folder(job.folder, job.split), key, job.shard_bytes) as writer:
+    place = split_folder(job.folder, job.split)
+    with ShardWriter(place, key, job.shard_bytes, split=job.split) as writer:
         for recording, data in job.sounds:
             try:
                 if isinstance(data, MediaError):
@@ -117,7 +118,8 @@ def prepare_unit(job: Job) -> dict[str, Any]:
                 if len(bad) > MAX_BAD:
                     raise _too_many(key, error) from error
                 continue
-            writer.write(recording.key, fields_of(recording, features, length_s))
+            fields = fields_of(recording, features, length_s)
+            writer.write(recording.key, fields, group=recording.group, label=recording.label)
             clips[recording.label] += 1
         shards = writer.close()
     return {

@@ -1,0 +1,1 @@
+"""Which lamp blinks faster: a task for rushes in one small package."""

@@ -1,0 +1,68 @@
+"""The usual stages: twin, prepare, train, predict, evaluate, report. A task takes them, or replaces fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rushes.runs.stage import Cost, Stage, is_drawn
+
+
+def _samples(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
+    """All samples of the dataset; a `rushes.runs.stage.Amount`."""
+    return sum(clips.values())
+
+
+def _asked(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
+    """Samples of the side that is reported."""
+    return clips.get(part["evaluate"]["split"], 0)
+
+
+TWIN = Stage(
+    name="twin",
+    purpose="Draw the synthetic recordings of a recipe.",
+    makes="recordings",
+    sections=("twin",),
+    asked=is_drawn,
+    units=True,
+    cost=Cost(amount=_samples),
+)
+PREPARE = Stage(
+    name="prepare",
+    purpose="Cut recordings into samples, choose frames, write shards.",
+    makes="dataset",
+    sections=("source", "preprocessing", "prepare"),
+    inputs=("twin",),
+    units=True,
+)
+TRAIN = Stage(
+    name="train",
+    purpose="Train the model on the prepared samples.",
+    makes="weights",
+    sections=("model", "train"),
+    inputs=("prepare",),
+)
+PREDICT = Stage(
+    name="predict",
+    purpose="Let the trained model answer about the side that is reported.",
+    makes="answers",
+    sections=("evaluate",),
+    inputs=("prepare", "train"),
+    reads=("predictions.parquet",),
+    units=True,
+    cost=Cost(amount=_asked),
+)
+EVALUATE = Stage(
+    name="evaluate",
+    purpose="Measure the answers against truth and baselines.",
+    makes="figures",
+    sections=("evaluate",),
+    inputs=("prepare", "train", "predict"),
+)
+REPORT = Stage(
+    name="report",
+    purpose="Write the HTML report.",
+    makes="page",
+    sections=("name",),
+    inputs=("prepare", "train", "predict", "evaluate"),
+)
