@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jobs import SOUNDS
 
 from rushes.predict.table import read_predictions
 from rushes.runs.verify import verify_run
@@ -27,22 +28,6 @@ from rushes.tasks.sounds.predict.table import SCHEMA
 
 STAGES = ("twin", "features", "teacher", "logits", "train", "predict", "evaluate", "export", "report")
 
-RECIPE = """\
-task: sounds
-name: tiny-night
-twin: {train: 2, val: 2, test: 2, clips: 12, difficulty: 0.0}
-preprocessing: {clip_s: 1.0, sample_rate: 8000, fft: 256, window: 200, hop: 100, mels: 16, high_hz: 4000}
-prepare: {workers: 0}
-model: {net: tinycnn, attention: cbam}
-train: {epochs: 2, batch_size: 8, learning_rate: 0.005, log_every: 1}
-distil:
-  teacher:
-    model: {net: crnn, hidden: 8, layers: 1}
-    train: {epochs: 1, batch_size: 8, learning_rate: 0.005, log_every: 1}
-  soft_weight: 0.5
-evaluate: {resamples: 100}
-deploy: {runs: 10, calibration: 8}
-"""
 TEACHER = (  # the recipe of the teacher alone
     *("--set", "distil=null"),
     *("--set", "model={net: crnn, hidden: 8, layers: 1}"),
@@ -54,7 +39,7 @@ HEAVY = {"torch", "accelerate", "onnx", "onnxruntime", "matplotlib", "sklearn", 
 @pytest.fixture(scope="module")
 def done(open_job, tmp_path_factory):
     """The job, run once from nothing, and what it printed."""
-    job = open_job(RECIPE, tmp_path_factory.mktemp("night"))
+    job = open_job(SOUNDS, tmp_path_factory.mktemp("night"))
     return job, job.tell("run", "--json")
 
 
