@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rushes.prepare.stage import prepare, remove_shards
+from rushes.prepare.stage import Planned, prepare, remove_shards
 from rushes.runs.run import Run
-from rushes.runs.stage import REPORT_FILE, Made, Tell
+from rushes.runs.stage import Made, Tell
 from rushes.shards.manifest import split_folder
 from rushes.shards.write import ShardWriter
-from rushes.stages import OpenStage, read_done, write_atomic
+from rushes.stages import OpenStage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,21 +65,21 @@ def prepare_samples(
         samples_of: cuts one.
     """
     asked = run.recipe.prepare
-    prepared = prepare(
-        {
+    planned = Planned(
+        jobs={
             key: _Job(key, raw, stage.folder, samples_of, asked.shard_bytes)
             for key, raw in recordings.items()
         },
-        _prepare_unit,
-        run.home(stage.spec.name),
-        run.recipe.preprocessing,
         splits={raw.side for raw in recordings.values()},
         needed=("train", run.recipe.evaluate.split),
         faults={fault.key: fault.reason() for fault in run.scan.faults},
-        max_quarantine=asked.max_quarantine,
-        timeout_s=asked.timeout_s,
-        memory_bytes=asked.memory_bytes,
-        workers=asked.workers,
+    )
+    prepared = prepare(
+        planned,
+        _prepare_unit,
+        run.home(stage.spec.name),
+        run.recipe.preprocessing,
+        asked,
         engine=run.engine,
         on_progress=partial(tell, stage.spec.name),
     )
@@ -113,8 +113,9 @@ def _prepare_unit(job: _Job) -> dict[str, Any]:
     count = 0
     place = split_folder(job.folder, job.split)
     with ShardWriter(place, job.key, job.shard_bytes, split=job.split) as writer:
-        for count, sample in enumerate(job.samples_of(job.raw.content), start=1):
+        for sample in job.samples_of(job.raw.content):
             writer.write(sample.key, sample.fields, group=sample.group, label=sample.label)
+            count += 1
         shards = writer.close()
     return {
         "split": job.split,

@@ -12,13 +12,13 @@ from itertools import chain
 from rushes.errors import SourceError
 from rushes.runs.drawing import draw_in_parts
 from rushes.runs.run import Run
-from rushes.runs.stage import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
+from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
 from rushes.runs.vlm_work import let_answer, losses, train_model
 from rushes.stages import OpenStage, write_json
 from rushes.tasks.driving.recipe import DrivingRecipe
 
 
-def _twin(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _twin(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.driving.twin.script import settings_of, units
     from rushes.tasks.driving.twin.writer import PARTS, assemble, remove_parts, write_unit
 
@@ -35,8 +35,8 @@ def _twin(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mappin
     )
 
 
-def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from rushes.prepare.stage import prepare
+def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
+    from rushes.prepare.stage import Planned, prepare
     from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
     from rushes.tasks.driving.sources.physical_ai_av.source import assign_splits
 
@@ -56,18 +56,15 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Map
                 cure="choose another setup or other chunks; `rushes audit RECIPE` shows what is there",
             )
     asked = recipe.prepare
-    prepared = prepare(
-        jobs_of(
+    planned = Planned(
+        jobs=jobs_of(
             scan.recordings,
             side_of,
             stage.folder,
-            run.recipe.preprocessing,
+            recipe.preprocessing,
             stride=asked.stride,
             shard_bytes=asked.shard_bytes,
         ),
-        prepare_unit,
-        run.home("prepare"),
-        run.recipe.preprocessing,
         splits=side_of.values(),
         needed=needed,
         skipped=[
@@ -75,30 +72,33 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Map
             *(recording.key for recording in scan.recordings if recording.key not in side_of),
         ],
         faults=faults,
-        max_quarantine=asked.max_quarantine,
-        timeout_s=asked.timeout_s,
-        memory_bytes=asked.memory_bytes,
-        workers=asked.workers,
+    )
+    prepared = prepare(
+        planned,
+        prepare_unit,
+        run.home("prepare"),
+        recipe.preprocessing,
+        asked,
         engine=run.engine,
         on_progress=partial(tell, "prepare"),
     )
     return prepared.summary(), prepared.account.counts
 
 
-def _train(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _train(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.driving.prepare.sample import Sample
     from rushes.tasks.driving.train import Collator
 
     return train_model(run, stage, tell, Sample.of, Collator)
 
 
-def _predict(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _predict(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.driving.predict.table import QUESTIONS
 
     return let_answer(run, stage, tell, QUESTIONS)
 
 
-def _evaluate(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _evaluate(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.predict.table import read_predictions
     from rushes.tasks.driving.evaluate.measure import evaluate
     from rushes.tasks.driving.predict.table import SCHEMA, train_targets
@@ -116,7 +116,7 @@ def _evaluate(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Ma
     return {"windows": metrics["all"]["n"]}, {"windows": metrics["all"]["n"]}
 
 
-def _report(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _report(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.predict.table import read_predictions
     from rushes.tasks.driving.predict.table import SCHEMA
     from rushes.tasks.driving.prepare.sample import Sample

@@ -14,7 +14,7 @@ from rushes.errors import SourceError
 from rushes.recipe.net import Net
 from rushes.runs.drawing import draw_in_parts
 from rushes.runs.run import Run
-from rushes.runs.stage import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
+from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
 from rushes.stages import OpenStage, read_json, write_json
 from rushes.tasks.sounds.recipe import Distil, SoundsRecipe, TrainOnSounds
 
@@ -26,7 +26,7 @@ TEACHER = "teacher"
 """Folder of a teacher's predictions inside of the pupil's."""
 
 
-def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.sounds.twin.script import SleepSettings, units
     from rushes.tasks.sounds.twin.writer import PARTS, assemble, remove_parts, write_unit
 
@@ -43,8 +43,8 @@ def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping
     )
 
 
-def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from rushes.prepare.stage import prepare
+def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
+    from rushes.prepare.stage import Planned, prepare
     from rushes.tasks.sounds.prepare.sample import metas
     from rushes.tasks.sounds.prepare.unit import jobs_of, prepare_unit, sizes_of
     from rushes.tasks.sounds.sources.blocks import require_apart
@@ -58,22 +58,22 @@ def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Map
             where=scan.root,
             cure="`rushes audit RECIPE` shows what is there; change source.split or preprocessing.labels",
         )
-    prepared = prepare(
-        jobs_of(scan.blocks, stage.folder, run.recipe.preprocessing, shard_bytes=asked.shard_bytes),
-        prepare_unit,
-        run.home("features"),
-        run.recipe.preprocessing,
+    planned = Planned(
+        jobs=jobs_of(scan.blocks, stage.folder, run.recipe.preprocessing, shard_bytes=asked.shard_bytes),
         splits=SIDES,
         needed=needed,
         skipped=[fault.key for fault in scan.skipped],
         faults={fault.key: fault.reason() for fault in scan.faults},
         sizes=sizes_of(scan),
-        max_quarantine=asked.max_quarantine,
-        timeout_s=asked.timeout_s,
-        memory_bytes=asked.memory_bytes,
-        workers=asked.workers,
+    )
+    prepared = prepare(
+        planned,
+        prepare_unit,
+        run.home("features"),
+        run.recipe.preprocessing,
+        asked,
         engine=run.engine,
-        on_progress=lambda done, total, note: tell("features", done, total, note),
+        on_progress=partial(tell, "features"),
     )
     # An archive tells its groups only when it is read.
     sides = [side for side, count in prepared.manifest.samples.items() if count]
@@ -83,12 +83,12 @@ def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Map
     return prepared.summary(), prepared.account.counts
 
 
-def _teacher(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _teacher(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     teacher = _distil(run).teacher
     return _trained(run, "teacher", stage, tell, teacher.model, teacher.train)
 
 
-def _logits(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _logits(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.sounds.predict.logits import logits_of, write_logits
     from rushes.tasks.sounds.train import FeatureSet
 
@@ -102,7 +102,7 @@ def _logits(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mappi
     return {}, {"samples": len(samples)}
 
 
-def _train(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _train(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     return _trained(run, "train", stage, tell, run.recipe.model, run.recipe.train, run.recipe.distil)
 
 
@@ -114,7 +114,7 @@ def _trained(
     model: Net,
     settings: TrainOnSounds,
     distil: Distil | None = None,
-) -> tuple[Mapping, Mapping]:
+) -> Made:
     from rushes.models.nets import build, weights_sha256
     from rushes.tasks.sounds.predict.logits import read_logits
     from rushes.tasks.sounds.train import FeatureSet, train
@@ -160,7 +160,7 @@ def _trained(
     return summary, {"samples": len(taught)}
 
 
-def _predict(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _predict(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.predict.table import write_predictions
     from rushes.tasks.sounds.predict.logits import logits_of
     from rushes.tasks.sounds.predict.table import predictions_table
@@ -186,7 +186,7 @@ def _predict(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapp
     return {"variants": list(asked)}, {"answers": len(samples) * len(asked)}
 
 
-def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.models.net_costs import macs, parameters
     from rushes.predict.table import read_predictions
     from rushes.tasks.sounds.evaluate.measure import evaluate
@@ -217,7 +217,7 @@ def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Map
     return {"sounds": metrics["n"]}, {"sounds": metrics["n"]}
 
 
-def _export(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _export(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.sounds.export import export
     from rushes.tasks.sounds.prepare.sample import Sample
 
@@ -242,7 +242,7 @@ def _export(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mappi
     return {"fits": report["verdict"]["fits"]}, {}
 
 
-def _report(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _report(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.predict.table import read_predictions
     from rushes.tasks.sounds.export import DEPLOY_FILE
     from rushes.tasks.sounds.predict.table import SCHEMA
