@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from typing import Any
 
 _OF_THE_FILE = frozenset(
     (None, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.ELOOP)
@@ -52,7 +53,7 @@ class RushesError(Exception):
             lines.append(f"  cure:  {self.cure}")
         return "\n".join(lines)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Keep the keyword arguments when an error crosses a process border."""
         return _rebuild, (type(self), self.message, self.where, self.cure)
 

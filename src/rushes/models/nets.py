@@ -144,7 +144,8 @@ def build(model: Net, preprocessing: SpectrogramPreprocessing, *, seed: int) -> 
             else:
                 nn.init.xavier_uniform_(weight)
     # A CPU's convolutions take less than half the time where the channels of a place lie side by side.
-    return net.to(memory_format=torch.channels_last)
+    net.to(memory_format=torch.channels_last)
+    return net
 
 
 def parameters(net: nn.Module) -> int:
@@ -168,10 +169,13 @@ def float32_on(device: torch.device) -> AbstractContextManager[None]:
     """While it is open, cuDNN computes in float32 and by the same algorithms each time; then as before."""
     if device.type != "cuda":
         return nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, deterministic=True, allow_tf32=False
+    )
+    return flags
 
 
-def infer(net: SoundNet, features: Iterable[NDArray], batch_size: int) -> NDArray[np.float32]:
+def infer(net: SoundNet, features: Iterable[NDArray[np.floating]], batch_size: int) -> NDArray[np.float32]:
     """Logits of spectrograms, on the device of the net, which is left in evaluation mode.
 
     Every forward pass has one shape, the last one being filled up, so that the logits of a sound do not
@@ -258,7 +262,8 @@ def load(folder: Path, schema: type[SpectrogramPreprocessing]) -> SoundNet:
     if broken := sorted(name for name, tensor in saved.items() if not torch.isfinite(tensor).all()):
         raise _unreadable(f"{', '.join(broken)} has values that are not finite", path)
     net.load_state_dict(saved)
-    return net.eval()
+    net.eval()
+    return net
 
 
 def weights_sha256(folder: Path) -> str:

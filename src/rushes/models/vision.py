@@ -56,7 +56,9 @@ def layout(visual: Qwen2_5_VisionTransformerPretrainedModel, grids: Tensor) -> L
     return Layout(order, _rows(ends.diff()), _rows(frames), get_vision_position_ids(grids, merge))
 
 
-def _attend(block: Qwen2_5_VLVisionBlock, x: Tensor, rows: tuple[Tensor, ...], rotary: tuple) -> Tensor:
+def _attend(
+    block: Qwen2_5_VLVisionBlock, x: Tensor, rows: tuple[Tensor, ...], rotary: tuple[Tensor, Tensor]
+) -> Tensor:
     """Self-attention of ``x`` (patches, hidden) inside each row of patch indices."""
     attention = block.attn
     qkv = attention.qkv(x).reshape(len(x), 3, attention.num_heads, -1)
@@ -64,8 +66,8 @@ def _attend(block: Qwen2_5_VLVisionBlock, x: Tensor, rows: tuple[Tensor, ...], r
     value = qkv[:, 2]
     out = torch.empty_like(value)
     for index in rows:
-        batch = (tensor[index].transpose(1, 2) for tensor in (query, key, value))  # (n, heads, length, dim)
-        attended = F.scaled_dot_product_attention(*batch, scale=attention.scaling).transpose(1, 2)
+        q, k, v = (tensor[index].transpose(1, 2) for tensor in (query, key, value))  # (n, heads, length, dim)
+        attended = F.scaled_dot_product_attention(q, k, v, scale=attention.scaling).transpose(1, 2)
         if len(rows) == 1:
             return attention.proj(attended.reshape(len(x), -1))
         out = out.index_copy(0, index.flatten(), attended.flatten(0, 1))
