@@ -18,11 +18,9 @@ def compare_macro_f1(ours: Run[SoundsRecipe], theirs: Run[SoundsRecipe], confide
     from rushes.tasks.sounds.evaluate.compare import compare_macro_f1
     from rushes.tasks.sounds.predict.table import SCHEMA
 
-    tables = [read_predictions(run.bring("predict"), SCHEMA) for run in (ours, theirs)]
-    resamples = ours.recipe.evaluate.resamples
-    return compare_macro_f1(
-        *tables, ours.recipe.preprocessing.labels, resamples=resamples, confidence=confidence
-    )[0]
+    first, second = (read_predictions(run.bring("predict"), SCHEMA) for run in (ours, theirs))
+    labels, resamples = ours.recipe.preprocessing.labels, ours.recipe.evaluate.resamples
+    return compare_macro_f1(first, second, labels, resamples=resamples, confidence=confidence)[0]
 
 
 def deployed(run: Run[SoundsRecipe]) -> dict[str, float]:

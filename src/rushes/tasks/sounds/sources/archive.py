@@ -167,9 +167,9 @@ class _Stream(io.BufferedIOBase):
     def __init__(self, file: io.BufferedIOBase) -> None:
         self._file, self.last = file, b""
 
-    def read(self, size: int = -1, /) -> bytes:
-        if not 0 <= size <= MAX_BYTES:
-            raise ValueError(f"a header of {size:,} bytes")
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or not 0 <= size <= MAX_BYTES:
+            raise ValueError(f"a header of {size} bytes")
         self.last = self._file.read(size)
         return self.last
 
@@ -190,7 +190,8 @@ def _read(path: Path) -> Iterator[tuple[str, bytes]]:
                 stream = _Stream(file)
                 with tarfile.TarFile(fileobj=stream, mode="r", errorlevel=2) as archive:
                     for member in archive:
-                        archive.members = []  # tarfile would keep a record of every member
+                        # tarfile would keep a record of every member; typeshed does not know the attribute.
+                        archive.members = []  # type: ignore[attr-defined]
                         _require_plain(path, member)
                         if member.isreg():
                             data = stream.read(member.size) if stream.seek(member.offset_data) else b""
@@ -233,7 +234,7 @@ def read_table(data: bytes, name: str, where: str) -> dict[str, Place]:
         rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise SourceError(f"not a table: {error}", where=where, cure=_AGAIN) from error
-    places = {}
+    places: dict[str, Place] = {}
     for line, row in enumerate(rows, 2):
         file, label = row.get("file_name"), row.get("label")
         if not file or not label:

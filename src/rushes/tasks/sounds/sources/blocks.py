@@ -45,19 +45,22 @@ _NOT_UTF8 = re.compile(r"[\ud800-\udfff]")  # what Python makes of such bytes in
 
 
 class Sounds(Protocol):
-    """A unit of work: frozen, small, and the same in another process.
+    """A unit of work: frozen, small, and the same in another process."""
 
-    Attributes:
-        key: unique in the dataset.
-        split: train, val or test.
-    """
+    @property
+    def key(self) -> str:
+        """Unique in the dataset."""
+        ...
 
-    key: str
-    split: str
+    @property
+    def split(self) -> str:
+        """Train, val or test."""
+        ...
 
     @property
     def length_s(self) -> float:
         """About how long it is: the longest block comes first."""
+        ...
 
     def __iter__(self) -> Iterator[tuple[SoundRecording, bytes | MediaError]]:
         """Each recording with the bytes of its file, or why it has none.
@@ -65,6 +68,7 @@ class Sounds(Protocol):
         Raises:
             MediaError: what holds all the sounds cannot be read, or is refused.
         """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +123,18 @@ class FileBlock:
         key: unique in the dataset.
         split: their side.
         recordings: in order of path.
-        bytes: of all files.
+        size_bytes: of all files.
     """
 
     key: str
     split: str
     recordings: tuple[SoundRecording, ...]
-    bytes: int
+    size_bytes: int
 
     @property
     def length_s(self) -> float:
         """By size."""
-        return self.bytes / BYTES_PER_S
+        return self.size_bytes / BYTES_PER_S
 
     def __iter__(self) -> Iterator[tuple[SoundRecording, bytes | MediaError]]:
         """Each file, whole; or why not, where it is gone, unreadable or too large by now.
@@ -169,7 +173,7 @@ def blocks_of(recordings: Iterable[tuple[SoundRecording, int]]) -> tuple[FileBlo
             key=f"{side}-{start // BLOCK:05d}",
             split=side,
             recordings=tuple(recording for recording, _ in listed[start : start + BLOCK]),
-            bytes=sum(size for _, size in listed[start : start + BLOCK]),
+            size_bytes=sum(size for _, size in listed[start : start + BLOCK]),
         )
         for side, listed in by_side.items()
         for start in range(0, len(listed), BLOCK)
@@ -263,7 +267,7 @@ def leaves(root: Path, entry: os.DirEntry[str]) -> bool:
 
 
 def take(
-    root: Path, entry: os.DirEntry[str], key: str, side: str | None, label: str, group: str
+    root: Path, entry: os.DirEntry[str], key: str, side: str, label: str, group: str
 ) -> tuple[SoundRecording, int] | Fault:
     """A file as a recording with its size, or why it is none."""
     try:
@@ -280,7 +284,7 @@ def take(
         size = entry.stat().st_size
         require_size(size, entry.path)
     except (SourceError, MediaError) as error:
-        return Fault(key, side or "", type(error).__name__, error.message, str(error.where), error.cure or "")
+        return Fault(key, side, type(error).__name__, error.message, str(error.where), error.cure or "")
     return SoundRecording(key, group, side, label, Path(entry.path)), size
 
 

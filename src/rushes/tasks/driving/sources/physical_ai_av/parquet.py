@@ -72,7 +72,8 @@ def integers(table: pa.Table, name: str, where: object) -> np.ndarray:
             where=where,
             cure=_AGAIN,
         )
-    return column.to_numpy().astype(np.int64)
+    whole: np.ndarray = column.to_numpy().astype(np.int64)
+    return whole
 
 
 def numbers(table: pa.Table, name: str, where: object) -> np.ndarray:
@@ -84,7 +85,8 @@ def numbers(table: pa.Table, name: str, where: object) -> np.ndarray:
     column = table[name]
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
         raise SourceError(f"column {name} should hold numbers, found {column.type}", where=where, cure=_AGAIN)
-    return column.to_numpy().astype(np.float64)
+    values: np.ndarray = column.to_numpy().astype(np.float64)
+    return values
 
 
 def texts(table: pa.Table, name: str, where: object) -> list[str]:
@@ -93,7 +95,7 @@ def texts(table: pa.Table, name: str, where: object) -> list[str]:
     Raises:
         SourceError: it holds something else, or a hole.
     """
-    values = table[name].to_pylist()
+    values: list[str] = table[name].to_pylist()
     if not all(isinstance(value, str) for value in values):
         raise SourceError(
             f"column {name} should hold text in every row, found {table[name].type}", where=where, cure=_AGAIN
