@@ -70,7 +70,7 @@ def test_the_account_of_the_clips_closes(done):
     table = read_predictions(run.folder("predict"), SCHEMA)
     assert len(table) == 3 * windows["test"]
     assert set(table["variant"].to_pylist()) == {"model", "untrained", "shuffled"}
-    assert run.metrics()["all"]["n"] == windows["test"]
+    assert run.scorecard().all.n == windows["test"]
 
 
 def test_the_parts_of_the_twin_are_gone_and_its_clips_have_receipts(done):
