@@ -31,7 +31,7 @@ from rushes.campaign.trackers.tracker import TrackerName
 from rushes.campaign.work import Key, do_shared
 from rushes.engine import LOCAL, Engine, Failure, Unit, map_units
 from rushes.errors import GateError
-from rushes.metrics.intervals import Estimate
+from rushes.metrics.estimate import Estimate
 from rushes.metrics.paired import paired_t
 from rushes.recipe import Recipe
 from rushes.runs.run import Run

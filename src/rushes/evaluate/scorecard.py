@@ -26,6 +26,7 @@ from rushes.errors import StageError
 from rushes.evaluate.figures import Figure
 from rushes.metrics.estimate import Estimate
 from rushes.metrics.verdict import Verdict
+from rushes.stages import write_atomic
 
 VERSION = 2
 SCHEMA_FILE = Path(__file__).with_name("scorecard.schema.json")
@@ -225,9 +226,9 @@ class Scorecard(_Row):
         baselines = {name: values[name] for name in self.with_role("baseline") if name in values}
         return {"metrics": values[self.model], "baselines": baselines}
 
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in ``metrics.json``."""
-        return self.model_dump(mode="json")
+    def write(self, path: Path) -> None:
+        """Write ``metrics.json``, whole or not at all; systems and figures keep the order of tables."""
+        write_atomic(path, self.model_dump_json(indent=2) + "\n")
 
 
 def read_scorecard(path: Path) -> Scorecard:

@@ -161,9 +161,23 @@ def grammar_score(
     answer = _codes(predicted, grammar.labels, "predicted transitions", missing=True)
     complete = answer[(answer >= 0).all(axis=1)]
     allowed = int((grammar.counts[complete[:, 0], complete[:, 1]] > 0).sum())
-    k = len(grammar.labels)
-    distance = np.linalg.norm(_matrix(complete, k) - _matrix(true, k))
-    return GrammarScore(allowed / len(answer), float(distance), len(answer))
+    distance = transition_distance(true, answer, len(grammar.labels))
+    return GrammarScore(allowed / len(answer), distance, len(answer))
+
+
+def transition_distance(truth: NDArray[np.int64], predicted: NDArray[np.int64], k: int) -> float:
+    """The distance of `grammar_score`, of positions in the k labels.
+
+    Args:
+        truth: (n, 2) positions of current and next.
+        predicted: (m, 2) likewise; a pair with a negative one does not enter.
+        k: labels.
+
+    >>> round(transition_distance(np.array([[0, 1], [1, 2]]), np.array([[0, 1], [1, 0]]), 3), 3)
+    1.414
+    """
+    complete = predicted[(predicted >= 0).all(axis=1)]
+    return float(np.linalg.norm(_matrix(complete, k) - _matrix(truth, k)))
 
 
 def transitions(sequences: Sequence[Sequence[Label]]) -> list[Transition]:

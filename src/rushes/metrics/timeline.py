@@ -128,6 +128,31 @@ def scores_1hz(
     >>> round(scores.macro.f1, 4)
     0.3333
     """
+    _, actual, answer = labels_1hz(truth, predicted, labels, null=null)
+    return class_scores(actual, answer, labels)
+
+
+def labels_1hz(
+    truth: tuple[ArrayLike, Sequence[Label]],
+    predicted: tuple[ArrayLike, Sequence[Label | None]],
+    labels: Sequence[Label],
+    *,
+    null: Label = NULL,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The seconds that `scores_1hz` rests on: ``(seconds, true positions, answered positions)``, (m,) each.
+
+    Positions are those in ``labels``; an answer outside of them, or none, is negative.
+
+    Args:
+        truth, predicted, labels, null: as of `scores_1hz`.
+
+    Raises:
+        MetricError: as `scores_1hz`.
+
+    >>> found = labels_1hz(([0, 1, 2], ["a", "Null", "b"]), ([0, 1, 2.5], ["a", "b", "a"]), ["a", "b"])
+    >>> [column.tolist() for column in found]
+    [[0, 2], [0, 1], [0, 0]]
+    """
     if null in labels:
         raise MetricError(f"{null!r} is no class of the mean", cure="leave it out of the class list")
     classes = [*labels, null]
@@ -139,7 +164,7 @@ def scores_1hz(
     answer = np.where(seconds[place] == true_seconds, answer[place], MISSING)
     answer[answer == len(labels)] = MISSING  # Null lowers recall, and no class's precision
     scored = _scored(actual, classes, null)
-    return class_scores(actual[scored], answer[scored], labels)
+    return true_seconds[scored], actual[scored], answer[scored]
 
 
 def _scored(actual: NDArray[np.int64], labels: Sequence[Label], ignore: Label | None) -> NDArray[np.bool_]:

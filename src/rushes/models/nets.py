@@ -30,7 +30,7 @@ from rushes.errors import ModelError, is_of_the_machine
 from rushes.models.net_costs import ATTENDED, CHANNELS, squeezed
 from rushes.recipe.net import Net
 from rushes.recipe.spectrogram import SpectrogramPreprocessing
-from rushes.stages import sha256_file, write_atomic
+from rushes.stages import write_atomic
 
 Described = TypeVar("Described", bound=BaseModel)
 
@@ -264,11 +264,6 @@ def load(folder: Path, schema: type[SpectrogramPreprocessing]) -> SoundNet:
     net.load_state_dict(saved)
     net.eval()
     return net
-
-
-def weights_sha256(folder: Path) -> str:
-    """SHA-256 of the saved weights in a folder of :func:`save`."""
-    return sha256_file(Path(folder) / WEIGHTS_FILE)
 
 
 def _described(path: Path, kind: type[Described]) -> Described:

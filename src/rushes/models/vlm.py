@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import warnings
@@ -33,7 +32,7 @@ from rushes.models.chat import Chat, Encoded, attention_mask
 from rushes.models.pixels import Pictures
 from rushes.recipe.preprocessing import FramePreprocessing
 from rushes.recipe.sections import RELEASED, TINY, nearest_released
-from rushes.stages import sha256_file, write_atomic
+from rushes.stages import write_atomic
 
 library_logging.disable_progress_bar()  # progress is told by stages, one bar each
 
@@ -312,11 +311,3 @@ def restore(folder: Path, schema: type[P], *, precision: Precision = "float32", 
         # PEFT would go on with adapters that are not there.
         warnings.filterwarnings("error", "Found missing adapter keys", UserWarning)
         return Vlm(PeftModel.from_pretrained(base.model, folder), base.tokenizer, preprocessing)
-
-
-def weights_sha256(folder: Path) -> str:
-    """SHA-256 over the names and contents of the safetensors files of a checkpoint folder."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        digest.update(path.name.encode() + b"\0" + bytes.fromhex(sha256_file(path)))
-    return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rushes.runs.stage import Cost, Stage
@@ -41,9 +40,3 @@ class VlmTask(Task[V]):
             model.name, run.recipe.preprocessing, largest, lora, model.nf4, precision=model.precision
         )
         return (estimate.text(),)
-
-    def weights_sha256(self, folder: Path) -> str:
-        """See `Task.weights_sha256`; of the model's weights, or of its adapter's."""
-        from rushes.models.vlm import weights_sha256
-
-        return weights_sha256(folder)

@@ -12,7 +12,7 @@ from rushes.engine import LOCAL
 from rushes.runs.job import RunJob
 from rushes.runs.run import Run
 from rushes.runs.stage import Made, Tell
-from rushes.stages import OpenStage
+from rushes.stages import OpenStage, weights_sha256
 
 if TYPE_CHECKING:
     from rushes.models.vlm import Vlm
@@ -69,7 +69,6 @@ def train_model(
         sample_of: key and members of a sample -> what the collator takes.
         collator: made of the model, what a phase asks, and whether pictures are changed at random.
     """
-    from rushes.models import vlm as family
     from rushes.train.batches import ShardSamples
     from rushes.train.phases import train
 
@@ -102,7 +101,7 @@ def train_model(
         "loss": last.last_loss,
         "samples_per_s": last.samples_per_s,
         "data_wait_share": last.data_wait_share,
-        "weights": family.weights_sha256(stage.folder / "model"),
+        "weights": weights_sha256(stage.folder / "model"),
     }
     return summary, {"samples": len(samples)}
 

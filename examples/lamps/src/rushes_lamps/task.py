@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rushes.runs.task import Task
@@ -41,17 +40,12 @@ class Lamps(Task["LampRecipe"]):
         return {"accuracy": Figure(title="accuracy", meaning=meaning, headline=True, compared=True)}
 
     def source(self, recipe: LampRecipe) -> Any:
-        from rushes_lamps.work import LampFolder
+        from rushes.runs.source import FileSource
 
-        return LampFolder()
+        return FileSource("*.json")
 
     def audit(self, run: Any) -> Any:
         return run.scan
 
     def to_draw(self, recipe: LampRecipe) -> str:
         return f"{3 * recipe.twin.rooms * recipe.twin.clips} clips"
-
-    def weights_sha256(self, folder: Path) -> str:
-        from rushes.stages import sha256_file
-
-        return sha256_file(folder / "model.safetensors")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +14,6 @@ import torch
 from pydantic import Field
 from safetensors.torch import load_file, save
 
-from rushes.errors import SourceError
 from rushes.evaluate.clusters import clusters, codes
 from rushes.evaluate.parts import Measured, part_of, scorecard_of
 from rushes.evaluate.scorecard import System
@@ -24,14 +22,13 @@ from rushes.predict.table import read_predictions, write_predictions
 from rushes.recipe import Recipe
 from rushes.recipe.preprocessing import Preprocessing
 from rushes.recipe.sections import Count, Evaluate, Prepare, Section, Share, Source, Train
-from rushes.runs.drawing import draw_units
+from rushes.runs.drawing import Written, draw_units
 from rushes.runs.run import Run
-from rushes.runs.source import Source as RawSource
 from rushes.runs.stage import METRICS_FILE, Made, Tell
-from rushes.runs.usual_work import Raw, Sample, Written, prepare_samples, report
-from rushes.stages import OpenStage, sha256_file, write_atomic, write_json
+from rushes.runs.usual_work import Raw, Sample, prepare_samples, report
+from rushes.stages import OpenStage, weights_sha256, write_atomic
 from rushes.train.batches import ShardSamples
-from rushes.train.loop import LoopSettings, fit
+from rushes.train.loop import LoopSettings, StepOutput, fit
 
 SIDES = ("train", "val", "test")
 SCHEMA = pa.schema([("key", pa.string()), ("group", pa.string()), ("truth", pa.string()), ("said", pa.string())])
@@ -67,43 +64,13 @@ class LampRecipe(Recipe):
     evaluate: Evaluate = Evaluate()
 
 
-@dataclass(frozen=True, slots=True)
-class LampScan:
-    """The rooms of a copy; also its audit."""
-
-    root: Path
-    rooms: tuple[Path, ...]
-    faults: tuple[Any, ...] = ()
-
-    def text(self) -> str:
-        return f"{len(self.rooms)} rooms"
-
-    summary = text
-
-    def to_json(self) -> dict[str, Any]:
-        return {"rooms": [path.stem for path in self.rooms]}
-
-
-class LampFolder(RawSource[LampScan]):
-    """A folder with a JSON file for each room: its side, and for each clip the label and the light of both lamps."""
-
-    def scan(self, root: Path) -> LampScan:
-        rooms = tuple(sorted(root.glob("*.json")))
-        if not rooms:
-            raise SourceError("no room in this folder", where=root, cure="give the folder of the rooms' JSON files")
-        return LampScan(root, rooms)
-
-    def fingerprint(self, found: LampScan) -> str:
-        return "-".join(f"{path.stem}.{sha256_file(path)[:12]}" for path in found.rooms)
-
-
 def _draw(root: Path, room: tuple[str, int], asked: LampTwin) -> Written:
-    """Two sines a clip, the faster one anywhere, under noise that lets a tenth of the clips be misread."""
+    """Two sines a clip, the faster one anywhere, under noise."""
     side, number = room
     rng, moments, clips = np.random.default_rng([asked.seed, SIDES.index(side), number]), np.arange(64), []
     for _ in range(asked.clips):
         rates = rng.uniform(0.05, 0.25, (2, 1))
-        light = np.sin(2 * np.pi * (rates * moments + rng.random((2, 1)))) + rng.normal(0, 3 * asked.noise, (2, 64))
+        light = np.sin(2 * np.pi * (rates * moments + rng.random((2, 1)))) + rng.normal(0, 2 * asked.noise, (2, 64))
         clips.append({"label": ("left", "right")[int(rates.argmax())], "light": light.round(3).tolist()})
     write_atomic(root / f"{side}-{number}.json", json.dumps({"side": side, "clips": clips}))
     return Written((f"{side}-{number}.json",))
@@ -124,7 +91,7 @@ def _cut(content: tuple[str, list[dict[str, Any]]], moments: int) -> Iterator[Sa
 
 
 def prepare(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
-    rooms = {path.stem: json.loads(path.read_bytes()) for path in run.scan.rooms}
+    rooms = {path.stem: json.loads(path.read_bytes()) for path in run.scan.recordings}
     raw = {key: Raw(side=room["side"], content=(key, room["clips"])) for key, room in rooms.items()}
     return prepare_samples(run, stage, tell, raw, partial(_cut, moments=run.recipe.preprocessing.moments))
 
@@ -143,14 +110,15 @@ def train(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
         powers, labels = zip(*samples, strict=True)
         return {"powers": torch.stack(powers), "labels": torch.tensor(labels)}
 
-    def step(model: torch.nn.Module, batch: Any) -> torch.Tensor:
-        return torch.nn.functional.cross_entropy(model(batch["powers"]), batch["labels"])
+    def step(model: torch.nn.Module, batch: Any) -> StepOutput:
+        loss = torch.nn.functional.cross_entropy(model(batch["powers"]), batch["labels"], reduction="sum")
+        return StepOutput(loss, weight=len(batch["labels"]))
 
     net, asked = _net(run), run.recipe.train
     settings = LoopSettings(steps=150, batch_size=32, learning_rate=0.1, seed=asked.seed, checkpoint_every=asked.checkpoint_every)
     result = fit(net, step, ShardSamples(run.samples("train"), _tensors), collate, settings, stage.folder, stage.spec.signature)
     write_atomic(stage.folder / "model" / "model.safetensors", save(net.state_dict()))
-    return {"steps": result.steps, "weights": sha256_file(stage.folder / "model" / "model.safetensors")}, {}
+    return {"steps": result.steps, "weights": weights_sha256(stage.folder / "model")}, {}
 
 
 def predict(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
@@ -174,7 +142,7 @@ def evaluate(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
     measures = {name: {"accuracy": Measured.mean(jackknife, one == truth)} for name, one in answers.items()}
     systems = {"model": System(role="model", what="the trained map"), "majority": System(role="baseline", what=f"always {most}")}
     card = scorecard_of("lamps", run.recipe.evaluate.split, figures, systems, [part_of(measures, figures, systems, among)], provenance=run.provenance())
-    write_json(stage.folder / METRICS_FILE, card.to_json())
+    card.write(stage.folder / METRICS_FILE)
     return {}, {"answers": len(truth)}
 
 

@@ -12,7 +12,7 @@ from rushes.campaign.records import Result, Verdict
 from rushes.errors import GateError, MetricError
 
 if TYPE_CHECKING:  # scipy stands behind it, which no plan waits for
-    from rushes.metrics.intervals import Estimate
+    from rushes.metrics.estimate import Estimate
 
 SeedTest = Callable[[Sequence[float], float], "Estimate"]
 """Paired differences, one a seed, and a confidence -> their mean with its interval."""

@@ -28,7 +28,7 @@ from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, StageName
 from rushes.runs.verify import Fault as BrokenFile
 from rushes.runs.verify import verify_run
-from rushes.stages import OpenStage, read_done, read_json
+from rushes.stages import OpenStage, read_done, read_json, weights_sha256
 
 DAMAGED = (
     *(SourceError, MediaError, ShardError, StageError, ModelError, AnswerError),
@@ -146,7 +146,7 @@ def _provenance(run: Run[Any]) -> Iterable[Fault]:
     recorded = (read_done(run.folder(run.maker("weights"))) or {})["summary"].get("weights")
     there = {
         "dataset": load_manifest(run.folder(run.dataset)).checksum,
-        "weights": run.task.weights_sha256(run.folder(run.maker("weights")) / "model"),
+        "weights": weights_sha256(run.folder(run.maker("weights")) / "model"),
     }
     for name, expected in there.items():
         if not said.get(name):

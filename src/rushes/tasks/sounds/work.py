@@ -15,7 +15,7 @@ from rushes.recipe.net import Net
 from rushes.runs.drawing import draw_in_parts
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
-from rushes.stages import OpenStage, read_json, write_json
+from rushes.stages import OpenStage, read_json, weights_sha256
 from rushes.tasks.sounds.recipe import Distil, SoundsRecipe, TrainOnSounds
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _trained(
     settings: TrainOnSounds,
     distil: Distil | None = None,
 ) -> Made:
-    from rushes.models.nets import build, weights_sha256
+    from rushes.models.nets import build
     from rushes.tasks.sounds.predict.logits import read_logits
     from rushes.tasks.sounds.train import FeatureSet, train
 
@@ -193,16 +193,15 @@ def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.sounds.predict.table import SCHEMA
     from rushes.tasks.sounds.train import FeatureSet, weights_of_classes
 
-    tell("evaluate", 0, 1, "resampling")
+    tell("evaluate", 0, 1, "figures")
     recipe, preprocessing = run.recipe, run.recipe.preprocessing
     counts = FeatureSet(run.samples("train"), preprocessing.labels).counts
-    metrics = evaluate(
+    card = evaluate(
         read_predictions(run.folder("predict"), SCHEMA),
         dict(zip(preprocessing.labels, counts.tolist(), strict=True)),
         preprocessing.labels,
         weights_of_classes(recipe.train.class_weights, counts, preprocessing.labels),
         split=recipe.evaluate.split,
-        resamples=recipe.evaluate.resamples,
         provenance=run.provenance(),
         costs={
             "parameters": parameters(recipe.model, preprocessing.labels),
@@ -212,9 +211,9 @@ def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
             read_predictions(run.folder("predict") / TEACHER, SCHEMA) if "teacher" in run.specs else None
         ),
     )
-    write_json(stage.folder / METRICS_FILE, metrics)
-    tell("evaluate", 1, 1, "resampling")
-    return {"sounds": metrics["n"]}, {"sounds": metrics["n"]}
+    card.write(stage.folder / METRICS_FILE)
+    tell("evaluate", 1, 1, "figures")
+    return {"sounds": card.all.n}, {"sounds": card.all.n}
 
 
 def _export(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:

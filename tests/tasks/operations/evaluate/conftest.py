@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from rushes.evaluate.scorecard import Scorecard
 from rushes.media.image import encode_jpeg
 from rushes.records import Clip, Media, Recording, Segment
 from rushes.tasks.operations.evaluate.measure import evaluate
@@ -103,16 +104,16 @@ class World:
             table = table.set_column(table.column_names.index(name), name, table[name].cast(kind))
         return table
 
-    def evaluate(self, table: pa.Table, **changes: Any) -> dict[str, Any]:
-        """Metrics of predictions about this world, with few resamples."""
+    def evaluate(self, table: pa.Table, **changes: Any) -> Scorecard:
+        """The scorecard of predictions about this world."""
         settings = {
             "recordings": self.recordings,
             "train": self.train,
             "labels": LABELS,
+            "split": "test",
             "clip_s": 5.0,
             "stride_s": 1.0,
-            "contract_clips": 30,
-            "resamples": 100,
+            "first_clips": 30,
             "provenance": {"weights": "0123456789ab"},
         }
         return evaluate(table, **(settings | changes))

@@ -1,7 +1,6 @@
 """The clips of a split and every system's answers about them, paired by key.
 
-A *system* is whoever answers: the model, the model without eyes, or a baseline that only counts. A baseline
-may leave a part of the question open; it then has no figure for that part, and no zero either.
+A baseline may leave a part of the question open; it then has no figure for that part, and no zero either.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +16,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
+from rushes.evaluate.parts import MODEL
 from rushes.metrics.temporal import Interval
-from rushes.tasks.operations.evaluate.names import MODEL
 
 BOUNDARY_KINDS = ("before", "across", "after")
 COLUMNS = (
@@ -29,8 +27,6 @@ COLUMNS = (
 )
 _MICROSECONDS = 6
 _KEY_TIME = re.compile(r"_t(\d+)_")
-
-Role = Literal["model", "baseline", "ceiling"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,11 +58,10 @@ class Clips:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class System:
+class Answers:
     """One system's answers about n clips; a part that it never answers is None as a whole.
 
     Attributes:
-        role: a ``ceiling`` knows something that no honest system knows, and competes with none.
         operation: (n,) labels, None where the answer could not be read.
         segment: (n,) seconds, None likewise.
         next: (n,) labels, None likewise.
@@ -74,7 +69,6 @@ class System:
         failed: (n,) whether the answer could not be read.
     """
 
-    role: Role = "baseline"
     operation: Sequence[str | None] | None = None
     segment: Sequence[Interval | None] | None = None
     next: Sequence[str | None] | None = None
@@ -82,7 +76,7 @@ class System:
     failed: NDArray[np.bool_] | None = None
 
 
-def read_answers(predictions: pa.Table) -> tuple[Clips, dict[str, System]]:
+def read_answers(predictions: pa.Table) -> tuple[Clips, dict[str, Answers]]:
     """Clips around boundaries with their truth, and the answers of each variant in the same order.
 
     Raises:
@@ -103,7 +97,7 @@ def read_answers(predictions: pa.Table) -> tuple[Clips, dict[str, System]]:
     keys = [row["key"] for row in variants[MODEL]]
     for name, answers in variants.items():
         _same_keys(name, [row["key"] for row in answers], keys)
-    return _clips(variants[MODEL]), {name: _system(name, answers) for name, answers in variants.items()}
+    return _clips(variants[MODEL]), {name: _answers(answers) for name, answers in variants.items()}
 
 
 def _same_keys(variant: str, found: list[str], asked: list[str]) -> None:
@@ -141,11 +135,10 @@ def _clips(rows: Sequence[dict]) -> Clips:
     )
 
 
-def _system(name: str, rows: Sequence[dict]) -> System:
+def _answers(rows: Sequence[dict]) -> Answers:
     failed = np.array([row["failure"] is not None for row in rows])
     read = [None if row["failure"] is not None else row for row in rows]
-    return System(
-        role="model" if name == MODEL else "baseline",
+    return Answers(
         operation=[row and row["operation"] for row in read],
         segment=[row and _span(row) for row in read],
         next=[row and row["next"] for row in read],

@@ -1,7 +1,4 @@
-"""Systems that see nothing: a model that does not beat them has learnt nothing worth its weights.
-
-All are fitted on the training split and answer about the clips of the evaluated one.
-"""
+"""Answers of trivial systems, and of the order of work: all are fitted on the training side."""
 
 from __future__ import annotations
 
@@ -15,8 +12,8 @@ from numpy.typing import NDArray
 
 from rushes.errors import MetricError
 from rushes.metrics.grammar import Grammar, fit_grammar, grammar_prior
-from rushes.metrics.temporal import Interval, pairwise_tiou
-from rushes.tasks.operations.evaluate.answers import Clips, System
+from rushes.metrics.temporal import Interval, pairwise_tiou, reaches
+from rushes.tasks.operations.evaluate.answers import Answers, Clips
 
 GRID = 50  # steps of a clip's length on which the best constant is searched
 THRESHOLD = 0.5
@@ -73,8 +70,8 @@ def order_of_work(sequences: Sequence[Sequence[str]], labels: Sequence[str]) -> 
 
 
 def baselines(
-    train: TrainClips, clips: Clips, model: System, grammar: Grammar, clip_s: float
-) -> dict[str, System]:
+    train: TrainClips, clips: Clips, model: Answers, grammar: Grammar, clip_s: float
+) -> dict[str, Answers]:
     """Every baseline's answers about the clips.
 
     Args:
@@ -92,12 +89,12 @@ def baselines(
         for asked in (train.asked_s < clip_s / 2, train.asked_s >= clip_s / 2)
     )
     return {
-        "majority": System(operation=[_most(train.operation)] * n, next=[_most(train.next)] * n),
-        "whole_clip": System(segment=[(0.0, clip_s)] * n),
-        "constant_template": System(segment=[template] * n),
-        "constant_asked": System(segment=[first if half else second for half in early]),
-        "grammar_prior": System(next=grammar_prior(grammar, model.operation)),
-        "grammar_prior_true": System("ceiling", next=grammar_prior(grammar, clips.operation.tolist())),
+        "majority": Answers(operation=[_most(train.operation)] * n, next=[_most(train.next)] * n),
+        "whole_clip": Answers(segment=[(0.0, clip_s)] * n),
+        "constant_template": Answers(segment=[template] * n),
+        "constant_asked": Answers(segment=[first if half else second for half in early]),
+        "grammar_prior": Answers(next=grammar_prior(grammar, model.operation)),
+        "grammar_prior_true": Answers(next=grammar_prior(grammar, clips.operation.tolist())),
     }
 
 
@@ -119,7 +116,7 @@ def best_constant(segments: NDArray[np.float64], clip_s: float) -> Interval:
     starts, ends = np.triu_indices(len(edges), k=1)
     candidates = np.stack([edges[starts], edges[ends]], axis=1)
     tious = pairwise_tiou(segments, candidates)  # (n, candidates)
-    rank = np.lexsort((tious.mean(axis=0), (tious >= THRESHOLD).mean(axis=0)))
+    rank = np.lexsort((tious.mean(axis=0), reaches(tious, THRESHOLD).mean(axis=0)))
     return tuple(candidates[rank[-1]].tolist())
 
 

@@ -1,166 +1,152 @@
-"""From one system's answers to its figures: scores of single clips first, then means with their intervals.
-
-Scores of single clips are what paired differences between systems need, so they are made once and shared.
-"""
+"""From every system's answers to its figures: scores of single clips first, then figures of some of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from rushes.evaluate.clusters import Clusters
-from rushes.evaluate.figures import SEED, plain
-from rushes.metrics.checks import encode
-from rushes.metrics.classify import class_scores
-from rushes.metrics.grammar import Grammar, grammar_score
-from rushes.metrics.intervals import bootstrap, bootstrap_mean, bootstrap_share
-from rushes.metrics.temporal import THRESHOLDS, boundary_errors, interior_edges, tiou
-from rushes.tasks.operations.evaluate.answers import Clips, System
+from rushes.evaluate.parts import Measured
+from rushes.metrics.calibration import bin_of
+from rushes.metrics.checks import MISSING, encode
+from rushes.metrics.confusion import Scores, confusion_scores
+from rushes.metrics.grammar import Grammar, transition_distance
+from rushes.metrics.jackknife import Jackknife
+from rushes.metrics.temporal import THRESHOLDS, boundary_errors, interior_edges, reaches, tiou
+from rushes.tasks.operations.evaluate.answers import Answers, Clips
+from rushes.tasks.operations.evaluate.names import HEADLINE
 
 CALIBRATION_BINS = 10
+OF_PARTS = (*HEADLINE, "tiou_mean")
+"""Figures of classes and groups, all of them means of scores of single clips."""
 
-Scores = Mapping[str, NDArray]
 Rows = NDArray[np.int64]
-Statistic = Callable[[Rows], float]
 
 
-def clip_scores(clips: Clips, system: System, grammar: Grammar) -> dict[str, NDArray]:
-    """Scores of each clip, (n,) each; booleans are hits, and their means are the figures of the same name.
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """One system's answers about the n clips of the side, and what each of them scored.
 
-    ``oca``, ``aa_1``, ``tiou_30``, ``tiou_50``, ``tiou_70`` and ``tiou_mean`` (in [0, 1]), ``allowed``
-    (the answered transition occurs in training), ``failure_rate``. Parts that the system leaves open are
-    left out.
-    """
-    scores: dict[str, NDArray] = {}
-    labels = grammar.labels
-    if system.operation is not None:
-        operation = encode(system.operation, labels, "the prediction", missing=True)
-        scores["oca"] = operation == encode(clips.operation.tolist(), labels, "the truth")
-    if system.segment is not None:
-        overlap = tiou(clips.segment, system.segment)
-        scores |= {f"tiou_{round(100 * threshold)}": overlap >= threshold for threshold in THRESHOLDS}
-        scores["tiou_mean"] = overlap
-    if system.next is not None:
-        following = encode(system.next, labels, "the prediction", missing=True)
-        scores["aa_1"] = following == encode(clips.next.tolist(), labels, "the truth")
-    if system.operation is not None and system.next is not None:
-        complete = (operation >= 0) & (following >= 0)
-        scores["allowed"] = complete & (grammar.counts[operation, following] > 0)
-    if system.failed is not None:
-        scores["failure_rate"] = system.failed
-    return scores
-
-
-def edge_errors(clips: Clips, system: System, clip_s: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Seconds by which starts and ends are off, (n, 2), and which of them are boundaries inside the clip.
-
-    A miss is charged the length of the clip.
-    """
-    return boundary_errors(clips.segment, system.segment, clip_s), interior_edges(clips.segment, clip_s)
-
-
-def figures(
-    clips: Clips,
-    system: System,
-    scores: Scores,
-    grammar: Grammar,
-    rows: Rows,
-    clusters: Clusters,
-    clip_s: float,
-    resamples: int,
-) -> dict[str, dict[str, float | None]]:
-    """Every figure of one system on some clips, each with its interval.
-
-    Args:
-        clips, system, scores: all n clips, with `clip_scores` of the system.
-        grammar: over operations, fitted on the training sessions.
-        rows: which clips the figures are about.
-        clusters: of those rows.
+    Attributes:
+        answers: of the system.
+        segment: (n, 2) true seconds on the clip's clock.
+        truth, said: (n, 2) positions of operation and next among the K labels; negative where nothing was
+            said or could be read.
+        scores: (n,) each; booleans are hits, and their means are the figures of the same name. Parts that
+            the system leaves open are left out.
+        labels: K.
         clip_s: length of a clip.
-        resamples: bootstrap draws.
     """
-    found = means(scores, rows, clusters, resamples)
-    for name, (statistic, chosen, bounds) in _statistics(clips, system, grammar, rows, clip_s).items():
-        ids = clusters.ids[np.isin(rows, chosen)]
-        estimate = bootstrap(
-            lambda drawn, of=statistic, among=chosen: of(among[drawn]),
-            ids,
-            seed=SEED,
-            bounds=bounds,
-            resamples=resamples,
+
+    answers: Answers
+    segment: NDArray[np.float64]
+    truth: NDArray[np.int64]
+    said: NDArray[np.int64]
+    scores: Mapping[str, NDArray]
+    labels: int
+    clip_s: float
+
+    @classmethod
+    def of(cls, clips: Clips, answers: Answers, grammar: Grammar, clip_s: float) -> Scored:
+        """Score every clip once.
+
+        Args:
+            clips: with their truth.
+            answers: of the system.
+            grammar: over operations, fitted on the training sessions.
+            clip_s: length of a clip.
+
+        Raises:
+            MetricError: a label that the grammar does not have.
+        """
+        labels = grammar.labels
+        nothing = [None] * len(clips)
+        truth, said = (
+            np.stack([encode(names, labels, what, missing=what != "the truth") for names in pair], axis=1)
+            for what, pair in (
+                ("the truth", (clips.operation.tolist(), clips.next.tolist())),
+                ("the prediction", (answers.operation or nothing, answers.next or nothing)),
+            )
         )
-        found[name] = plain(estimate)
-    if "allowed" in scores:
-        found["transition_distance"] = _distance(clips, system, grammar, rows)
-    return found
+        right = said == truth
+        scores: dict[str, NDArray] = {}
+        if answers.operation is not None:
+            scores["oca"] = right[:, 0]
+        if answers.segment is not None:
+            overlap = tiou(clips.segment, answers.segment)
+            scores |= {f"tiou_{round(100 * tau)}": reaches(overlap, tau) for tau in THRESHOLDS}
+            scores["tiou_mean"] = overlap
+        if answers.next is not None:
+            scores["aa_1"] = right[:, 1]
+        if answers.operation is not None and answers.next is not None:
+            scores["allowed"] = (said != MISSING).all(axis=1) & (grammar.counts[tuple(said.T)] > 0)
+        if answers.failed is not None:
+            scores["failure_rate"] = answers.failed
+        return cls(answers, clips.segment, truth, said, scores, len(labels), clip_s)
 
-
-def _distance(clips: Clips, system: System, grammar: Grammar, rows: Rows) -> dict[str, float | None]:
-    """Distance of transition matrices; resampling thins out their cells and so would only enlarge it."""
-    truth = [(clips.operation[row], clips.next[row]) for row in rows]
-    answers = [(system.operation[row], system.next[row]) for row in rows]
-    value = grammar_score(grammar, truth, answers).distance
-    return {"value": value, "low": None, "high": None, "n": len(rows)}
-
-
-def means(scores: Scores, rows: Rows, clusters: Clusters, resamples: int) -> dict[str, dict[str, float]]:
-    """Mean of each score over the rows, with its interval."""
-    found = {}
-    for name, values in scores.items():
-        if values.dtype == np.bool_:
-            estimate = bootstrap_share(values[rows], clusters.ids, seed=SEED, resamples=resamples)
-        else:
-            estimate = bootstrap_mean(
-                values[rows], clusters.ids, seed=SEED, bounds=(0.0, 1.0), resamples=resamples
+    def of_clips(self, rows: Rows, clusters: NDArray[np.int64]) -> dict[str, Measured]:
+        """Every figure of the clips at ``rows`` (m,), of which ``clusters`` (m,) tells what moves together."""
+        jackknife = Jackknife.of(clusters)
+        found = {name: Measured.mean(jackknife, values[rows]) for name, values in self.scores.items()}
+        if self.answers.operation is not None:
+            rated = self.rated(rows, jackknife)
+            means = [f1[support > 0].mean() for f1, support in zip(rated.f1, rated.support, strict=True)]
+            found["macro_f1"] = Measured(jackknife, np.array(means))
+        if "allowed" in self.scores:
+            truth, said = self.truth[rows], self.said[rows]
+            found["transition_distance"] = Measured(
+                jackknife,
+                jackknife.statistic(lambda some: transition_distance(truth[some], said[some], self.labels)),
             )
-        found[name] = plain(estimate)
-    return found
+        if self.answers.segment is not None:
+            inside = interior_edges(self.segment, self.clip_s)[rows]
+            if inside.any():
+                errors = boundary_errors(self.segment, self.answers.segment, self.clip_s)[rows][inside]
+                edges = Jackknife.of(clusters.repeat(inside.sum(axis=1)))
+                found["boundary_error_s"] = Measured(edges, edges.medians(errors))
+        if self.answers.confidence is not None:
+            sure = np.array(self.answers.confidence, dtype=np.float64)[rows]  # None becomes nan
+            there = ~np.isnan(sure)
+            if there.any():
+                answered = Jackknife.of(clusters[there])
+                errors = calibration_errors(sure[there], self.scores["oca"][rows][there], answered)
+                found["ece"] = Measured(answered, errors)
+        return found
+
+    def of_part(self, rows: Rows, jackknife: Jackknife) -> dict[str, Measured]:
+        """The figures of classes and groups on the clips at ``rows``."""
+        return {
+            name: Measured.mean(jackknife, self.scores[name][rows])
+            for name in OF_PARTS
+            if name in self.scores
+        }
+
+    def rated(self, rows: Rows, jackknife: Jackknife) -> Scores:
+        """Precision, recall and F1 of the K operations, and of no answer as the last, (1 + G, K + 1)."""
+        size = self.labels + 1
+        actual, answer = self.truth[rows, 0], self.said[rows, 0]
+        cells = actual * size + np.where(answer == MISSING, self.labels, answer)
+        return confusion_scores(jackknife.sums(one_hot(cells, size * size)).reshape(-1, size, size))
 
 
-def _statistics(
-    clips: Clips, system: System, grammar: Grammar, rows: Rows, clip_s: float
-) -> dict[str, tuple[Statistic, Rows, tuple[float, float]]]:
-    """Figures that are no means of rows: the statistic, the rows it can be formed on, its range."""
-    labels = grammar.labels
-    found: dict[str, tuple[Statistic, Rows, tuple[float, float]]] = {}
-    actual = encode(clips.operation.tolist(), labels, "the truth")
-    if system.operation is not None:
-        answer = encode(system.operation, labels, "the prediction", missing=True)
-
-        def macro_f1(chosen: Rows) -> float:
-            """Mean F1 of the classes that the truth of these rows holds."""
-            scores = class_scores(actual[chosen], answer[chosen], labels)
-            return float(scores.f1[scores.support > 0].mean())
-
-        found["macro_f1"] = (macro_f1, rows, (0.0, 1.0))
-    if system.segment is not None:
-        errors, inside = edge_errors(clips, system, clip_s)
-        with_boundary = rows[inside[rows].any(axis=1)]
-        if len(with_boundary):
-            found["boundary_error_s"] = (
-                lambda chosen: float(np.median(errors[chosen][inside[chosen]])),
-                with_boundary,
-                (0.0, clip_s),
-            )
-    if system.confidence is not None:
-        sure = np.array([np.nan if value is None else value for value in system.confidence])
-        readable = rows[~np.isnan(sure[rows])]
-        if len(readable):
-            right = answer == actual
-            found["ece"] = (lambda chosen: expected_error(sure[chosen], right[chosen]), readable, (0.0, 1.0))
-    return found
+def one_hot(places: NDArray[np.int64], size: int, weights: NDArray | None = None) -> csr_array:
+    """(n, size) with 1, or the weight of the row, at the place of each row."""
+    n = len(places)
+    return csr_array((np.ones(n) if weights is None else weights, (np.arange(n), places)), (n, size))
 
 
-def expected_error(
-    confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int = CALIBRATION_BINS
-) -> float:
-    """Expected calibration error as `rushes.metrics.calibration` has it, fast enough to be resampled.
+def calibration_errors(
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_], jackknife: Jackknife
+) -> NDArray[np.float64]:
+    """Expected calibration error, (1 + G,), as `rushes.metrics.calibration.calibration` has it of all rows.
 
-    >>> round(expected_error(np.array([0.95, 0.95, 0.65, 0.65]), np.array([True, True, True, False])), 3)
-    0.1
+    >>> sure, right = np.array([0.95, 0.95, 0.65, 0.65]), np.array([True, True, True, False])
+    >>> calibration_errors(sure, right, Jackknife.of(["a", "a", "b", "c"])).round(3).tolist()
+    [0.1, 0.15, 0.15, 0.15]
     """
-    place = np.maximum(np.searchsorted(np.linspace(0, 1, bins + 1), confidence, side="left"), 1) - 1
-    gap = np.bincount(place, weights=correct.astype(float) - confidence, minlength=bins)
-    return float(np.abs(gap).sum() / len(confidence))
+    gaps = one_hot(bin_of(confidence, CALIBRATION_BINS), CALIBRATION_BINS, correct - confidence)
+    n = jackknife.sums(np.ones((len(confidence), 1)))[:, 0]
+    return np.abs(jackknife.sums(gaps)).sum(axis=1) / n

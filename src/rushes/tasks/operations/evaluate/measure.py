@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,21 +11,24 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
-from rushes.evaluate.figures import SEED, plain
-from rushes.metrics.calibration import calibration
-from rushes.metrics.classify import confused_pairs, confusion_matrix, precision_recall_f1
-from rushes.metrics.intervals import bootstrap_share, paired_difference
-from rushes.tasks.operations.evaluate.answers import Clips, System, read_answers
+from rushes.evaluate.clusters import Clusters, clusters
+from rushes.evaluate.parts import MODEL, Measure, Measured, Measures, part_of, parts_by, scorecard_of
+from rushes.evaluate.scorecard import Scorecard, Value
+from rushes.metrics.calibration import bin_of, calibration
+from rushes.metrics.classify import confused_pairs, confusion_matrix
+from rushes.metrics.estimate import SHARE, Bounds, of_differences
+from rushes.metrics.jackknife import Jackknife
+from rushes.tasks.operations.evaluate.answers import Answers, Clips, read_answers
 from rushes.tasks.operations.evaluate.baselines import TrainClips, baselines, order_of_work
-from rushes.tasks.operations.evaluate.blocks import Evidence, block, short
-from rushes.tasks.operations.evaluate.clusters import RULE
-from rushes.tasks.operations.evaluate.figures import CALIBRATION_BINS
-from rushes.tasks.operations.evaluate.names import MODEL, SYSTEMS
+from rushes.tasks.operations.evaluate.clusters import LADDER, groups_remark, ladder
+from rushes.tasks.operations.evaluate.figures import CALIBRATION_BINS, Scored
+from rushes.tasks.operations.evaluate.names import FIGURES, HEADLINE, SYSTEMS
 from rushes.tasks.operations.evaluate.timeline import timeline
 
-METRIC_VERSION = 1
 NO_ANSWER = "no answer"
 MINIMUM_SUPPORT = 10
+
+Rows = NDArray[np.int64]
 
 
 def evaluate(
@@ -32,12 +36,13 @@ def evaluate(
     train: Iterable[Any],
     recordings: Sequence[Mapping[str, Any]],
     labels: Sequence[str],
+    *,
+    split: str,
     clip_s: float,
     stride_s: float,
-    contract_clips: int,
-    resamples: int,
+    first_clips: int,
     provenance: Mapping[str, Any],
-) -> dict[str, Any]:
+) -> Scorecard:
     """Measure the answers of a model and of all its baselines.
 
     Args:
@@ -45,109 +50,150 @@ def evaluate(
         train: samples of the training split; baselines are fitted on those with an answer.
         recordings: content of ``recordings.json``.
         labels: names of the operations, in the order of all tables.
+        split: the side that the clips are of.
         clip_s: length of a clip.
         stride_s: length of a tick of a timeline.
-        contract_clips: size of the contract subset, the first clips in alphabetical order.
-        resamples: bootstrap draws behind every interval.
+        first_clips: how many clips, in alphabetical order, are measured by themselves as well.
         provenance: signatures, hashes and seeds that the figures belong to, copied as they are.
 
     Returns:
-        One JSON object. ``all`` and ``contract`` (see `blocks.block`) hold every figure of every system and
-        how the model stands to its best baselines, ``per_class`` and ``per_subject`` the headline figures.
-        Beside them stand ``confusion``, ``confused_pairs``, ``calibration``, ``timeline`` (null where no
-        session was cut into windows) and ``provenance``. A figure is ``{value, low, high, n}``; ``low`` and
-        ``high`` are null where no interval can be given.
+        Parts: all clips, the first of them, whole sessions where they were cut into windows, the clips of
+        each true operation and of each subject. Details: ``confusion`` counts clips, rows are the truth;
+        ``confused_pairs``; ``calibration``, None where the model gave no confidence; ``timeline`` with the
+        labels of each session, None without windows; ``first_clips``, their keys.
 
     Raises:
         MetricError: no clips, answers that do not pair up, labels that are not known.
     """
     labels = list(labels)
-    clips, systems = read_answers(predictions)
+    clips, answers = read_answers(predictions)
     fitted = TrainClips.of(train)
-    sequences = [
-        [segment[2] for segment in recording["segments"]]
-        for recording in recordings
-        if recording["split"] == "train"
-    ]
-    grammar = order_of_work(sequences, labels)
-    systems |= baselines(fitted, clips, systems[MODEL], grammar, clip_s)
-    evidence = Evidence.of(clips, systems, grammar, clip_s, resamples)
-    every = np.arange(len(clips))
+    taught = [row for row in recordings if row["split"] == "train"]
+    grammar = order_of_work([[segment[2] for segment in row["segments"]] for row in taught], labels)
+    answers |= baselines(fitted, clips, answers[MODEL], grammar, clip_s)
+    scored = {name: Scored.of(clips, answers[name], grammar, clip_s) for name in SYSTEMS if name in answers}
     counts = np.array([fitted.operation.count(label) for label in labels]) + 1.0
-    return {
-        "metric_version": METRIC_VERSION,
-        "labels": labels,
-        "clip_s": clip_s,
-        "n": {"clips": len(clips), "train_clips": len(fitted.operation)},
-        "intervals": {"rule": RULE, "resamples": resamples, "seed": SEED},
-        "systems": {
-            name: {"role": system.role, "what": SYSTEMS.get(name)} for name, system in systems.items()
-        },
-        "all": block(evidence, every),
-        "contract": block(evidence, every[:contract_clips]) | {"keys": clips.key[:contract_clips].tolist()},
-        "per_class": _per_class(evidence, labels),
-        "per_subject": {
-            subject: short(evidence, np.flatnonzero(clips.subject == subject))
-            for subject in np.unique(clips.subject).tolist()
-        },
-        "confusion": {
-            "labels": [*labels, NO_ANSWER],
-            "counts": confusion_matrix(
-                clips.operation.tolist(), systems[MODEL].operation, labels, missing=NO_ANSWER
-            ).tolist(),
-        },
-        "confused_pairs": _confused(clips, systems, recordings, labels, resamples),
-        "calibration": _calibration(systems[MODEL], evidence.scores[MODEL]["oca"]),
-        "timeline": timeline(
-            predictions, recordings, labels, counts / counts.sum(), stride_s, clip_s, resamples
+    sessions = timeline(predictions, recordings, labels, counts / counts.sum(), stride_s, clip_s)
+    levels, every = ladder(clips), np.arange(len(clips))
+    among, among_first = clusters(levels, every), clusters(levels, every[:first_clips])
+    by_class = {label: np.flatnonzero(clips.operation == label) for label in labels}
+    by_subject = {name: np.flatnonzero(clips.subject == name) for name in np.unique(clips.subject).tolist()}
+    of_class, of_group = _of_class(scored, Jackknife.of(among.ids)), partial(_of_part, scored)
+    parts = [
+        part_of(_of_clips(scored, every, among), FIGURES, SYSTEMS, among, against=HEADLINE),
+        part_of(
+            _of_clips(scored, every[:first_clips], among_first),
+            FIGURES,
+            SYSTEMS,
+            among_first,
+            kind="subset",
+            name=f"first {first_clips}",
+            against=HEADLINE,
         ),
-        "provenance": dict(provenance),
+        *([sessions.part] if sessions else []),
+        *parts_by(by_class, of_class, FIGURES, SYSTEMS, levels, kind="class"),
+        *parts_by(by_subject, of_group, FIGURES, SYSTEMS, levels, kind="group"),
+    ]
+    measured = {name for part in parts for name in part.estimates}
+    return scorecard_of(
+        "operations",
+        split,
+        FIGURES,
+        {name: system for name, system in SYSTEMS.items() if name in measured},
+        parts,
+        remarks=[*groups_remark(clips, among), *_absent(by_class)],
+        details={
+            "labels": labels,
+            "clip_s": clip_s,
+            "train_clips": len(fitted.operation),
+            "clusters": LADDER,
+            "first_clips": clips.key[:first_clips].tolist(),
+            "confusion": {
+                "labels": [*labels, NO_ANSWER],
+                "counts": confusion_matrix(
+                    clips.operation.tolist(), answers[MODEL].operation, labels, missing=NO_ANSWER
+                ).tolist(),
+            },
+            "confused_pairs": _confused(clips, answers, recordings, labels),
+            "calibration": _calibration(answers[MODEL], scored[MODEL].scores["oca"], levels),
+            "timeline": sessions and sessions.details,
+        },
+        provenance=provenance,
+    )
+
+
+def _of_clips(scored: Mapping[str, Scored], rows: Rows, among: Clusters) -> Measures:
+    return {name: system.of_clips(rows, among.ids) for name, system in scored.items()}
+
+
+def _of_part(
+    scored: Mapping[str, Scored], rows: Rows, jackknife: Jackknife
+) -> dict[str, dict[str, Measured]]:
+    return {name: system.of_part(rows, jackknife) for name, system in scored.items()}
+
+
+def _of_class(scored: Mapping[str, Scored], jackknife: Jackknife) -> Measure:
+    """Figures of the clips of a class; precision and F1 rest on those that were taken for it as well.
+
+    Args:
+        scored: every system.
+        jackknife: of all clips of the side.
+    """
+    every = np.arange(len(jackknife.part))
+    rated = {
+        name: system.rated(every, jackknife)
+        for name, system in scored.items()
+        if system.answers.operation is not None
     }
 
+    def measure(rows: Rows, own: Jackknife) -> Measures:
+        found = _of_part(scored, rows, own)
+        for name, scores in rated.items():
+            truth, said = scored[name].truth[:, 0], scored[name].said[:, 0]
+            place = truth[rows[0]]
+            counted = jackknife.sums(((truth == place) | (said == place))[:, None])[:, 0]
+            found[name] |= {
+                "precision": Measured(jackknife, scores.precision[:, place], counted),
+                "f1": Measured(jackknife, scores.f1[:, place], counted),
+            }
+        return found
 
-def _per_class(evidence: Evidence, labels: Sequence[str]) -> dict[str, Any]:
-    """Headline figures of the clips of each class, with the class's precision and F1 over all clips."""
-    clips, model = evidence.clips, evidence.systems[MODEL]
-    rated = precision_recall_f1(clips.operation.tolist(), model.operation, labels)
-    found = {}
-    for number, label in enumerate(labels):
-        rows = np.flatnonzero(clips.operation == label)
-        if len(rows):
-            averages = {"precision": float(rated.precision[number]), "f1": float(rated.f1[number])}
-            found[label] = short(evidence, rows) | averages
-    return found
+    return measure
+
+
+def _absent(by_class: Mapping[str, Rows]) -> Iterator[str]:
+    if absent := [label for label, rows in by_class.items() if not len(rows)]:
+        yield f"no clip on this side asks about {', '.join(absent)}: nothing is known of how they fare"
 
 
 def _confused(
     clips: Clips,
-    systems: Mapping[str, System],
+    answers: Mapping[str, Answers],
     recordings: Sequence[Mapping[str, Any]],
     labels: Sequence[str],
-    resamples: int,
 ) -> dict[str, Any]:
-    """Ordered pairs of confused operations; their intervals resample operations, since clips share them."""
-    truth, answers = clips.operation.tolist(), systems[MODEL].operation
+    """Ordered pairs of confused operations; their clusters are operations of a session, as clips share them."""
+    truth, said = clips.operation.tolist(), answers[MODEL].operation
     operation = operation_ids(clips, recordings)
     pairs = []
-    for pair in confused_pairs(truth, answers, labels, minimum_support=MINIMUM_SUPPORT):
+    for pair in confused_pairs(truth, said, labels, minimum_support=MINIMUM_SUPPORT):
         rows = np.flatnonzero(clips.operation == pair.truth)
-
-        def taken_for(system: System, rows: NDArray = rows, pair: Any = pair) -> NDArray[np.bool_]:
-            return np.array([system.operation[row] == pair.predicted for row in rows])
-
-        hits, ids = taken_for(systems[MODEL]), operation[rows]
+        taken = {
+            name: np.array([answers[name].operation[row] == pair.predicted for row in rows])
+            for name in (MODEL, "untrained")
+            if name in answers
+        }
+        ids = operation[rows]
         entry = {
             "truth": pair.truth,
             "predicted": pair.predicted,
             "count": pair.count,
-            "operations": len(np.unique(ids[hits])),
-            "rate": plain(bootstrap_share(hits, ids, seed=SEED, resamples=resamples)),
+            "operations": len(np.unique(ids[taken[MODEL]])),
+            "rate": _mean(taken[MODEL], ids, SHARE),
         }
-        if "untrained" in systems:
-            before = taken_for(systems["untrained"])
-            entry["less_untrained"] = plain(
-                paired_difference(hits, before, ids, seed=SEED, bounds=(-1.0, 1.0), resamples=resamples)
-            )
+        if "untrained" in taken:
+            less = taken[MODEL].astype(float) - taken["untrained"]
+            entry["less_untrained"] = _mean(less, ids, of_differences(SHARE))
         pairs.append(entry)
     return {"minimum_support": MINIMUM_SUPPORT, "clusters": "operation", "pairs": pairs}
 
@@ -170,17 +216,33 @@ def operation_ids(clips: Clips, recordings: Sequence[Mapping[str, Any]]) -> NDAr
     return np.array(found, dtype=np.int64)
 
 
-def _calibration(model: System, correct: NDArray[np.bool_]) -> dict[str, Any] | None:
+def _calibration(
+    model: Answers, correct: NDArray[np.bool_], levels: Mapping[str, NDArray[np.int64]]
+) -> dict[str, Any] | None:
     """Reliability of the model's confidence in its operation; None where it never gave one."""
-    readable = [row for row, value in enumerate(model.confidence) if value is not None]
-    if not readable:
+    sure = np.array(model.confidence, dtype=np.float64)  # None becomes nan
+    rows = np.flatnonzero(~np.isnan(sure))
+    if not len(rows):
         return None
-    found = calibration([model.confidence[row] for row in readable], correct[readable], CALIBRATION_BINS)
+    place = bin_of(sure[rows], CALIBRATION_BINS)
+    members = (rows[place == number] for number in np.unique(place))
     return {
-        "ece": found.ece,
-        "n": found.n,
+        "n": len(rows),
         "bins": [
-            {"low": bin.low, "high": bin.high, "confidence": bin.confidence, "accuracy": plain(bin.accuracy)}
-            for bin in found.bins
+            {
+                "low": each.low,
+                "high": each.high,
+                "confidence": each.confidence,
+                "accuracy": _mean(correct[inside], clusters(levels, inside).ids, SHARE),
+            }
+            for each, inside in zip(
+                calibration(sure[rows], correct[rows], CALIBRATION_BINS).bins, members, strict=True
+            )
         ],
     }
+
+
+def _mean(scores: NDArray, ids: NDArray[np.int64], bounds: Bounds) -> dict[str, Any]:
+    """The mean of some scores with its interval, as it stands in JSON."""
+    jackknife = Jackknife.of(ids)
+    return Value.of(jackknife.estimate(jackknife.means(scores), bounds)).model_dump()

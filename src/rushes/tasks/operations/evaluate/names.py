@@ -1,99 +1,169 @@
-"""What figures and systems are called, and in which order they stand in every table."""
+"""Figures and systems of the task, in the order in which they stand in every table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from rushes.evaluate.figures import Figure
+from rushes.evaluate.parts import MODEL
+from rushes.evaluate.scorecard import System
 
-MODEL = "model"
-
-TITLES = {
-    "oca": "OCA",
-    "tiou_30": "tIoU@0.3",
-    "tiou_50": "tIoU@0.5",
-    "tiou_70": "tIoU@0.7",
-    "tiou_mean": "mean tIoU",
-    "aa_1": "AA@1",
-    "macro_f1": "macro F1",
-    "boundary_error_s": "boundary error (s)",
-    "allowed": "allowed transitions",
-    "transition_distance": "transition distance",
-    "ece": "ECE",
-    "failure_rate": "unreadable",
-    "mof": "MoF",
-    "macro_f1_1hz": "macro F1 1 Hz",
-    "edit": "edit",
-    "f1_10": "F1@10",
-    "f1_25": "F1@25",
-    "f1_50": "F1@50",
-    "map": "mAP",
-    "map_50": "mAP@0.5",
-}
-MEANINGS = {
-    "oca": "share of clips whose operation is named exactly",
-    "tiou_50": "share of clips whose segment overlaps the true one by half of their union or more",
-    "aa_1": "share of clips whose next operation is named exactly",
-    "macro_f1": "mean F1 of the operations that the clips hold",
-    "boundary_error_s": (
-        "median distance of answered from true boundaries inside the clip; a miss costs the clip's length"
+_OF_CLIPS = {
+    "oca": Figure(
+        title="OCA",
+        meaning="operation classification accuracy: share of clips whose operation is named exactly",
+        headline=True,
+        compared=True,
     ),
-    "allowed": "grammar score: share of answered transitions (operation, next) that occur in training",
-    "transition_distance": "Frobenius distance of answered from true transition matrix",
-    "ece": "expected calibration error of the confidence in the operation",
-    "mof": "frame accuracy: share of labelled ticks with the right label",
-    "edit": "Levenshtein similarity of the order of operations, 0 to 100",
-    "map": "mean average precision over tIoU 0.5 to 0.95",
+    "tiou_50": Figure(
+        title="tIoU@0.5",
+        meaning="share of clips whose segment overlaps the true one by half of their union or more",
+        headline=True,
+        compared=True,
+    ),
+    "aa_1": Figure(
+        title="AA@1",
+        meaning="anticipation accuracy: share of clips whose next operation is named exactly",
+        headline=True,
+        compared=True,
+    ),
+    "tiou_30": Figure(
+        title="tIoU@0.3",
+        meaning="share of clips whose segment overlaps the true one by 0.3 of their union or more",
+        compared=True,
+    ),
+    "tiou_70": Figure(
+        title="tIoU@0.7",
+        meaning="share of clips whose segment overlaps the true one by 0.7 of their union or more",
+        compared=True,
+    ),
+    "tiou_mean": Figure(
+        title="mean tIoU",
+        meaning="mean overlap of the answered and the true segment over their union; a miss counts as 0",
+        compared=True,
+    ),
+    "macro_f1": Figure(
+        title="macro F1", meaning="mean F1 of the operations that the clips hold", compared=True
+    ),
+    "boundary_error_s": Figure(
+        title="boundary error",
+        meaning="median distance of answered from true boundaries inside the clip; a miss costs the clip's length",
+        unit="s",
+        better="lower",
+        bounds=(0.0, None),
+        compared=True,
+    ),
+    "allowed": Figure(
+        title="allowed transitions",
+        meaning="grammar score: share of answered transitions (operation, next) that occur in training",
+    ),
+    "transition_distance": Figure(
+        title="transition distance",
+        meaning="Frobenius distance of the answered from the true transition matrix",
+        better="lower",
+        bounds=(0.0, None),
+    ),
+    "ece": Figure(
+        title="ECE",
+        meaning="expected calibration error of the confidence in the operation",
+        better="lower",
+    ),
+    "failure_rate": Figure(
+        title="unreadable",
+        meaning="share of answers that could not be read; they count as wrong everywhere",
+        better="lower",
+    ),
 }
-HEADLINE = ("oca", "tiou_50", "aa_1")
-COMPARED = ("oca", "tiou_30", "tiou_50", "tiou_70", "tiou_mean", "aa_1")
-LOWER_IS_BETTER = frozenset({"boundary_error_s", "transition_distance", "ece", "failure_rate"})
-
-OTHERS = ("macro_f1", "boundary_error_s", "allowed", "transition_distance", "ece", "failure_rate")
-FIGURES = {
-    name: Figure(
-        title=TITLES[name],
-        meaning=MEANINGS.get(name, ""),
-        better="lower" if name in LOWER_IS_BETTER else "higher",
-        headline=name in HEADLINE,
-        compared=name in COMPARED,
-    )
-    for name in (*COMPARED, *OTHERS)
+_OF_A_CLASS = {
+    "precision": Figure(
+        title="precision", meaning="of the clips answered with an operation, the share that asks about it"
+    ),
+    "f1": Figure(
+        title="F1", meaning="of one operation: harmonic mean of its precision and its recall", compared=True
+    ),
 }
+_OF_TIMELINES = {
+    "mof": Figure(
+        title="MoF",
+        meaning="frame accuracy: share of labelled ticks of whole sessions with the right label",
+        compared=True,
+    ),
+    "macro_f1_1hz": Figure(
+        title="macro F1 at 1 Hz",
+        meaning="mean F1 of all operations over labelled seconds, as in OpenPack's challenge",
+        compared=True,
+    ),
+    "edit": Figure(
+        title="edit score",
+        meaning="Levenshtein similarity of the order of operations in a session",
+        unit="%",
+        bounds=(0.0, 100.0),
+        compared=True,
+    ),
+    **{
+        f"f1_{percent}": Figure(
+            title=f"F1@{percent}",
+            meaning=f"F1 of segments that overlap a true one of their operation by {percent} % of the union",
+            unit="%",
+            bounds=(0.0, 100.0),
+            compared=True,
+        )
+        for percent in (10, 25, 50)
+    },
+    "map_50": Figure(
+        title="mAP@0.5", meaning="mean average precision of segments at tIoU 0.5", compared=True
+    ),
+    "map": Figure(
+        title="mAP", meaning="mean average precision of segments over tIoU 0.5 to 0.95", compared=True
+    ),
+    "start_error_s": Figure(
+        title="start error",
+        meaning=(
+            "median distance of each true start of an operation from the nearest answered start of the same "
+            "one, at most the length of a clip"
+        ),
+        unit="s",
+        better="lower",
+        bounds=(0.0, None),
+        compared=True,
+    ),
+}
+FIGURES = {**_OF_CLIPS, **_OF_A_CLASS, **_OF_TIMELINES}
+HEADLINE = tuple(name for name, figure in FIGURES.items() if figure.headline)
+OF_TIMELINES = tuple(_OF_TIMELINES)
 
 SYSTEMS = {
-    "model": "the trained model",
-    "raw": "the model's label of each tick",
-    "smoothed": "the model's probabilities under the order and durations of the training sessions (Viterbi)",
-    "untrained": "the model before training",
-    "no_vision": "the trained model with black frames",
-    "shuffled": "the trained model with the frames in random order",
-    "majority": "the most frequent operation and the most frequent next one of the training clips",
-    "whole_clip": "always the whole clip",
-    "constant_template": "mean start and mean end of the training clips",
-    "constant_asked": (
-        "the constant segment that reaches tIoU 0.5 on most training clips, one for questions about the "
-        "first half of a clip and one for those about the second"
+    MODEL: System(
+        role="model", what="the trained model; on whole sessions its label of each tick as it comes"
     ),
-    "grammar_prior": "most frequent successor of the operation that the model itself names",
-    "grammar_prior_true": "most frequent successor of the true operation: a ceiling of the order, no rival",
+    "smoothed": System(
+        role="ablation",
+        what=(
+            "the model's probabilities of all ticks under the order and durations of the training sessions "
+            "(Viterbi)"
+        ),
+    ),
+    "untrained": System(role="ablation", what="the model before training"),
+    "no_vision": System(role="ablation", what="the trained model with black frames"),
+    "shuffled": System(role="ablation", what="the trained model with the frames in random order"),
+    "grammar_prior": System(
+        role="ablation", what="the most frequent successor of the operation that the model itself names"
+    ),
+    "majority": System(
+        role="baseline",
+        what=(
+            "the most frequent operation and the most frequent next one of the training clips; on whole "
+            "sessions the operation of most training ticks"
+        ),
+    ),
+    "whole_clip": System(role="baseline", what="always the whole clip"),
+    "constant_template": System(role="baseline", what="mean start and mean end of the training clips"),
+    "constant_asked": System(
+        role="baseline",
+        what=(
+            "the constant segment that reaches tIoU 0.5 on most training clips, one for questions about the "
+            "first half of a clip and one for those about the second"
+        ),
+    ),
+    "grammar_prior_true": System(
+        role="ceiling", what="the most frequent successor of the true operation: what order alone can give"
+    ),
 }
-
-
-def in_order(systems: Iterable[str]) -> list[str]:
-    """Systems in the order of `SYSTEMS`, unknown ones last; JSON files sort their keys.
-
-    >>> in_order(["majority", "other", "model"])
-    ['model', 'majority', 'other']
-    """
-    known = list(SYSTEMS)
-    return sorted(systems, key=lambda name: (known.index(name) if name in known else len(known), name))
-
-
-def shown(value: float) -> str:
-    """A figure with as many digits as a table needs.
-
-    >>> shown(0.8571), shown(56.0)
-    ('0.857', '56.0')
-    """
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"

@@ -7,9 +7,10 @@ as it stands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,17 +18,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
-from rushes.evaluate.clusters import ENOUGH
-from rushes.evaluate.figures import SEED, plain
-from rushes.metrics.checks import encode
-from rushes.metrics.classify import class_scores
+from rushes.evaluate.clusters import ENOUGH, Clusters
+from rushes.evaluate.parts import MODEL, Measured, part_of
+from rushes.evaluate.scorecard import Part
+from rushes.metrics.confusion import confusion_scores
 from rushes.metrics.decode import smooth
 from rushes.metrics.detection import Detection, DetectionScores, TrueSegment, average_precision
 from rushes.metrics.grammar import fit_grammar
-from rushes.metrics.intervals import bootstrap, bootstrap_share
+from rushes.metrics.jackknife import Jackknife
 from rushes.metrics.segments import F1_THRESHOLDS, SegmentCounts, edit_scores, runs, segment_counts
-from rushes.metrics.timeline import NULL, labels_at, resample_1hz
+from rushes.metrics.timeline import NULL, labels_1hz, labels_at
 from rushes.tasks.operations.evaluate.clusters import NEIGHBOURS
+from rushes.tasks.operations.evaluate.figures import one_hot
+from rushes.tasks.operations.evaluate.names import FIGURES, OF_TIMELINES, SYSTEMS
 
 SegmentRow = tuple[float, float, str]
 
@@ -54,12 +57,25 @@ class Session:
     probabilities: NDArray[np.float64]
     segments: tuple[SegmentRow, ...]
 
+    @property
+    def moments(self) -> list[float]:
+        """Middle of each labelled tick on the recording's clock."""
+        middles = self.first_s + (np.arange(len(self.truth)) + 0.5) * self.stride_s
+        return [middle for middle, label in zip(middles.tolist(), self.truth, strict=True) if label != NULL]
+
     def spans(self, sequence: Sequence[str | None]) -> list[tuple[float, float, str | None]]:
         """Runs of equal labels as (start_s, end_s, label) on the recording's clock."""
         return [
             (self.first_s + run.start * self.stride_s, self.first_s + run.end * self.stride_s, run.label)
             for run in runs(sequence)
         ]
+
+
+class Timeline(NamedTuple):
+    """Whole sessions: their part of the scorecard, and the labels of each as JSON."""
+
+    part: Part
+    details: dict[str, Any]
 
 
 def timeline(
@@ -69,9 +85,8 @@ def timeline(
     prior: NDArray[np.float64],
     stride_s: float,
     clip_s: float,
-    resamples: int,
-) -> dict[str, Any] | None:
-    """Figures of whole sessions for the model raw, the model smoothed, and the majority label.
+) -> Timeline | None:
+    """Measure whole sessions: the model's labels as they come, smoothed, and the majority label.
 
     Args:
         predictions: rows of kind ``window`` are the ticks; None is returned where there is none.
@@ -80,7 +95,6 @@ def timeline(
         prior: (K,) shares of the labels in the model's training data, above 0.
         stride_s: length of a tick.
         clip_s: what a boundary that is not found is charged.
-        resamples: bootstrap draws over sessions.
 
     Raises:
         MetricError: a session that ``recordings`` does not know, or none with a label.
@@ -94,28 +108,31 @@ def timeline(
     grammar = fit_grammar(sequences, labels)
     ticks = np.bincount([labels.index(label) for row in sequences for label in row], minlength=len(labels))
     answers = {
-        "raw": [session.raw for session in sessions],
+        MODEL: [session.raw for session in sessions],
         "smoothed": [smooth(grammar, session.probabilities, prior) for session in sessions],
         "majority": [[labels[int(ticks.argmax())]] * len(session.truth) for session in sessions],
     }
-    return {
-        "stride_s": stride_s,
-        "clusters": "session" if len(sessions) >= ENOUGH else "block of operations",
-        "ticks": sum(len(session.truth) for session in sessions),
-        "systems": {
-            name: session_figures(sessions, sequence, labels, clip_s, resamples)
-            for name, sequence in answers.items()
-        },
-        "sessions": [
-            {
-                "key": session.key,
-                "truth": [list(segment) for segment in session.segments],
-                "raw": [list(span) for span in session.spans(answers["raw"][number])],
-                "smoothed": [list(span) for span in session.spans(answers["smoothed"][number])],
-            }
-            for number, session in enumerate(sessions)
-        ],
+    measures = {
+        name: session_figures(sessions, sequences, labels, clip_s) for name, sequences in answers.items()
     }
+    by = "session" if len(sessions) >= ENOUGH else "block of operations"
+    among = Clusters(by, _units(sessions, [session.moments for session in sessions]))
+    return Timeline(
+        part_of(measures, FIGURES, SYSTEMS, among, kind="timeline", against=OF_TIMELINES),
+        {
+            "stride_s": stride_s,
+            "ticks": sum(len(session.truth) for session in sessions),
+            "sessions": [
+                {
+                    "key": session.key,
+                    "truth": [list(segment) for segment in session.segments],
+                    "raw": [list(span) for span in session.spans(raw)],
+                    "smoothed": [list(span) for span in session.spans(smoothed)],
+                }
+                for session, raw, smoothed in zip(sessions, answers[MODEL], answers["smoothed"], strict=True)
+            ],
+        },
+    )
 
 
 def read_sessions(
@@ -196,57 +213,53 @@ def session_figures(
     answers: Sequence[Sequence[str | None]],
     labels: Sequence[str],
     clip_s: float,
-    resamples: int,
-) -> dict[str, dict[str, float | None]]:
+) -> dict[str, Measured]:
     """Figures of one labelling of all sessions.
 
-    ``mof`` (frame accuracy) and ``macro_f1_1hz`` in [0, 1] and ``boundary_error_s``: their intervals resample
-    sessions where there are enough, else blocks of neighbouring operations. ``edit``, ``f1_10``, ``f1_25``
-    and ``f1_50`` in [0, 100] are figures of sessions: without enough of those they carry no interval.
-    ``map`` and ``map_50`` in [0, 1] never carry one.
+    ``mof`` (frame accuracy) and ``macro_f1_1hz`` in [0, 1], and ``start_error_s``: sessions are left out one
+    by one where there are enough, else blocks of neighbouring operations. Of ``edit``, ``f1_10``, ``f1_25``
+    and ``f1_50`` in [0, 100], and ``map`` and ``map_50`` in [0, 1], always sessions.
     """
     truths = [session.truth for session in sessions]
     classes = [*labels, NULL]
-    draws = {"seed": SEED, "resamples": resamples}
-    found = _tick_figures(sessions, answers, labels, draws)
-    offs = [start_errors(session, answer, clip_s) for session, answer in zip(sessions, answers, strict=True)]
+    ticks = Jackknife.of(_units(sessions, [session.moments for session in sessions]))
+    hits = [
+        true == said
+        for truth, answer in zip(truths, answers, strict=True)
+        for true, said in zip(truth, answer, strict=True)
+        if true != NULL
+    ]
+    found = {
+        "mof": Measured.mean(ticks, hits),
+        "macro_f1_1hz": _macro_f1_1hz(sessions, answers, labels),
+    }
     starts = [[segment[0] for segment in session.segments[1:]] for session in sessions]
     if any(starts):
-        errors = np.concatenate(offs)
-        found["boundary_error_s"] = plain(
-            bootstrap(
-                lambda rows: float(np.median(errors[rows])),
-                _units(sessions, starts),
-                bounds=(0.0, clip_s),
-                **draws,
-            )
-        )
+        errors = [start_errors(*each, clip_s) for each in zip(sessions, answers, strict=True)]
+        of_starts = Jackknife.of(_units(sessions, starts))
+        found["start_error_s"] = Measured(of_starts, of_starts.medians(np.concatenate(errors)))
+    whole = Jackknife.of(np.arange(len(sessions)))
     edits = edit_scores(truths, answers, classes, background=[NULL])
-    found["edit"] = _of_sessions(lambda rows: float(edits[rows].mean()), len(sessions), draws)
+    found["edit"] = Measured.mean(whole, edits)
     for threshold in F1_THRESHOLDS:
         counts = segment_counts(truths, answers, classes, threshold, background=[NULL])
-        found[f"f1_{round(100 * threshold)}"] = _of_sessions(
-            lambda rows, of=counts: sum((of[row] for row in rows), SegmentCounts(0, 0, 0)).f1,
-            len(sessions),
-            draws,
+        sums = whole.sums(np.array([(of.tp, of.fp, of.fn) for of in counts]))
+        found[f"f1_{round(100 * threshold)}"] = Measured(
+            whole, np.array([SegmentCounts(*row).f1 for row in sums.astype(int).tolist()])
         )
-    detected = _average_precision(sessions, answers, labels)
-    for name, value in (("map", detected.average), ("map_50", detected.mean_ap[0.5])):
-        found[name] = {"value": value, "low": None, "high": None, "n": len(sessions)}
+
+    @cache
+    def detected(kept: tuple[int, ...]) -> DetectionScores:
+        return _average_precision([sessions[n] for n in kept], [answers[n] for n in kept], labels)
+
+    for name, figure in (("map", lambda of: of.average), ("map_50", lambda of: of.mean_ap[0.5])):
+        values = whole.statistic(lambda kept, of=figure: of(detected(tuple(kept.tolist()))))
+        found[name] = Measured(whole, values)
     return found
 
 
-def _of_sessions(
-    statistic: Callable[[NDArray[np.int64]], float], n: int, draws: Mapping[str, int]
-) -> dict[str, float | None]:
-    """A figure of whole sessions; its interval needs enough of them."""
-    if n >= ENOUGH:
-        return plain(bootstrap(statistic, np.arange(n), **draws))
-    return {"value": statistic(np.arange(n)), "low": None, "high": None, "n": n}
-
-
 def _units(sessions: Sequence[Session], times_s: Sequence[Sequence[float]]) -> NDArray[np.int64]:
-    """What is resampled as one at each moment of each session: the session or a block of operations."""
+    """What moves together at each moment of each session: the session or a block of operations."""
     found, offset = [], 0
     for number, (session, moments) in enumerate(zip(sessions, times_s, strict=True)):
         if len(sessions) >= ENOUGH:
@@ -259,50 +272,23 @@ def _units(sessions: Sequence[Session], times_s: Sequence[Sequence[float]]) -> N
     return np.concatenate(found)
 
 
-def _tick_figures(
-    sessions: Sequence[Session],
-    answers: Sequence[Sequence[str | None]],
-    labels: Sequence[str],
-    draws: Mapping[str, int],
-) -> dict[str, dict[str, float | None]]:
-    """Frame accuracy over labelled ticks, and OpenPack's macro F1 over labelled seconds."""
-    ticks, seconds = [], []
+def _macro_f1_1hz(
+    sessions: Sequence[Session], answers: Sequence[Sequence[str | None]], labels: Sequence[str]
+) -> Measured:
+    """OpenPack's macro F1 over labelled seconds; ticks longer than a second are repeated."""
+    moments, cells, size = [], [], len(labels) + 1
     for session, answer in zip(sessions, answers, strict=True):
-        moments = session.first_s + (np.arange(len(answer)) + 0.5) * session.stride_s
-        ticks.append([row for row in zip(moments, session.truth, answer, strict=True) if row[1] != NULL])
-        seconds.append([row for row in _at_1hz(session, answer) if row[1] != NULL])
-    hits = np.array([truth == given for rows in ticks for _, truth, given in rows])
-    actual = encode([truth for rows in seconds for _, truth, _ in rows], labels, "the truth")
-    answer = encode([given for rows in seconds for *_, given in rows], labels, "the prediction", missing=True)
-    by_tick, by_second = (
-        _units(sessions, [[moment for moment, *_ in session] for session in rows])
-        for rows in (ticks, seconds)
-    )
-    return {
-        "mof": plain(bootstrap_share(hits, by_tick, **draws)),
-        "macro_f1_1hz": plain(
-            bootstrap(
-                lambda rows: class_scores(actual[rows], answer[rows], labels).macro.f1,
-                by_second,
-                bounds=(0.0, 1.0),
-                **draws,
-            )
-        ),
-    }
-
-
-def _at_1hz(session: Session, answer: Sequence[str | None]) -> list[tuple[float, str, str | None]]:
-    """(time_s, truth, answer) of each second, the last of its ticks as in OpenPack's challenge.
-
-    Ticks longer than a second are repeated.
-    """
-    step_s = min(session.stride_s, 1.0)
-    count = max(round(len(answer) * session.stride_s / step_s), 1)
-    since = (np.arange(count) + 0.5) * step_s
-    place = np.minimum((since // session.stride_s).astype(int), len(answer) - 1)
-    clock, truth = resample_1hz(since, [session.truth[tick] for tick in place])
-    _, given = resample_1hz(since, [answer[tick] for tick in place])
-    return list(zip(session.first_s + clock, truth, given, strict=True))
+        step_s = min(session.stride_s, 1.0)
+        count = max(round(len(answer) * session.stride_s / step_s), 1)
+        since = (np.arange(count) + 0.5) * step_s
+        place = np.minimum((since // session.stride_s).astype(int), len(answer) - 1)
+        truth, said = ([side[tick] for tick in place] for side in (session.truth, answer))
+        seconds, actual, answered = labels_1hz((since, truth), (since, said), labels)
+        moments.append(session.first_s + seconds)
+        cells.append(actual * size + np.where(answered < 0, len(labels), answered))
+    jackknife = Jackknife.of(_units(sessions, moments))
+    counts = jackknife.sums(one_hot(np.concatenate(cells), size * size)).reshape(-1, size, size)
+    return Measured(jackknife, confusion_scores(counts).f1[:, :-1].mean(axis=1))
 
 
 def start_errors(session: Session, answer: Sequence[str | None], clip_s: float) -> NDArray[np.float64]:
