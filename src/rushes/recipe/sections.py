@@ -219,12 +219,10 @@ class Evaluate(Section):
 
     Attributes:
         split: the side that is reported.
-        resamples: bootstrap draws behind every interval.
         batch_size: samples answered at a time.
     """
 
     split: Literal["val", "test"] = "test"
-    resamples: Annotated[int, Field(ge=100, le=100_000), Signs("evaluate")] = 2000
     batch_size: Annotated[Count, UNSIGNED] = 16
 
 

@@ -14,7 +14,7 @@ from rushes.runs.drawing import draw_in_parts
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
 from rushes.runs.vlm_work import let_answer, losses, train_model
-from rushes.stages import OpenStage, write_json
+from rushes.stages import OpenStage
 from rushes.tasks.driving.recipe import DrivingRecipe
 
 
@@ -103,17 +103,17 @@ def _evaluate(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.driving.evaluate.measure import evaluate
     from rushes.tasks.driving.predict.table import SCHEMA, train_targets
 
-    tell("evaluate", 0, 1, "resampling")
-    metrics = evaluate(
+    tell("evaluate", 0, 1, "measuring")
+    card = evaluate(
         read_predictions(run.folder("predict"), SCHEMA),
         train_targets(run.samples("train")),
+        split=run.recipe.evaluate.split,
         span_s=run.recipe.preprocessing.span_s,
-        resamples=run.recipe.evaluate.resamples,
         provenance=run.provenance(),
     )
-    write_json(stage.folder / METRICS_FILE, metrics)
-    tell("evaluate", 1, 1, "resampling")
-    return {"windows": metrics["all"]["n"]}, {"windows": metrics["all"]["n"]}
+    card.write(stage.folder / METRICS_FILE)
+    tell("evaluate", 1, 1, "measuring")
+    return {"windows": card.all.n}, {"windows": card.all.n}
 
 
 def _report(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
@@ -127,7 +127,7 @@ def _report(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     number_of = {key: number for number, key in enumerate(windows.keys())}
     write_report(
         stage.folder / REPORT_FILE,
-        run.metrics(),
+        run.scorecard(),
         read_predictions(run.folder("predict"), SCHEMA),
         title=run.recipe.name,
         losses=losses(run),
