@@ -81,11 +81,10 @@ def twin(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 
 def _cut(room: tuple[str, list[dict[str, Any]]], moments: int) -> Iterator[Sample]:
-    key, clips = room
-    for number, clip in enumerate(clips):
+    for number, clip in enumerate(room[1]):
         power = np.abs(np.fft.rfft(np.array(clip["light"])[:, :moments]))[:, 1:] / moments
         fields = {"power.json": json.dumps(power.ravel().tolist()).encode()}
-        yield Sample(key=f"{key}-{number}", fields=fields, group=key, label=clip["label"])
+        yield Sample(key=f"{room[0]}-{number}", fields=fields, group=room[0], label=clip["label"])
 
 
 def prepare(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
@@ -106,7 +105,7 @@ def _net(run: Run[LampRecipe]) -> Linear:
 
 def train(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
     """Fit a linear map from powers to the two answers."""
-    net, asked, samples = _net(run), run.recipe.train, run.samples("train")
+    net, samples, seed = _net(run), run.samples("train"), run.recipe.train.seed
     truth = dict(zip(samples.keys(), map(LABELS.index, samples.labels()), strict=True))
 
     def collate(batch: Any, rngs: Any) -> dict[str, torch.Tensor]:
@@ -117,9 +116,8 @@ def train(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
         loss = functional.cross_entropy(model(batch["powers"]), batch["labels"], reduction="sum")
         return StepOutput(loss, weight=len(batch["labels"]))
 
-    settings = LoopSettings(steps=150, batch_size=32, learning_rate=0.1, seed=asked.seed)
-    shards, signature = ShardSamples(samples, _power), stage.spec.signature
-    result = fit(net, step, shards, collate, settings, stage.folder, signature)
+    how, shards = LoopSettings(150, 32, learning_rate=0.1, seed=seed), ShardSamples(samples, _power)
+    result = fit(net, step, shards, collate, how, stage.folder, stage.spec.signature)
     write_atomic(stage.folder / "model" / "model.safetensors", save(net.state_dict()))
     return {"steps": result.steps, "weights": weights_sha256(stage.folder / "model")}, {}
 
@@ -144,8 +142,7 @@ def evaluate(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
     answers = {"model": np.array(table["said"]), "majority": np.full(len(truth), most)}
     jackknife = Jackknife.of(among.ids)
     measures = {name: {"accuracy": Measured.mean(jackknife, said == truth)} for name, said in answers.items()}
-    majority = System(role="baseline", what=f"always {most}")
-    systems = {"model": System(role="model", what="the trained map"), "majority": majority}
+    systems = {"model": System(role="model", what="the map"), "majority": System(role="baseline", what=most)}
     parts, split = [part_of(measures, figures, systems, among)], run.recipe.evaluate.split
     card = scorecard_of("lamps", split, figures, systems, parts, provenance=run.provenance())
     card.write(stage.folder / METRICS_FILE)
