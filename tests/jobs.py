@@ -32,7 +32,7 @@ train:
     - {ask: clips, steps: 2, batch_size: 2, accumulate: 1}
   checkpoint_every: 1
   log_every: 1
-evaluate: {resamples: 100, compare: [untrained]}
+evaluate: {compare: [untrained]}
 """
 
 
@@ -55,7 +55,7 @@ train:
     - {{ask: windows, steps: 2, batch_size: 2, accumulate: 1}}
   checkpoint_every: 1
   log_every: 1
-evaluate: {{resamples: 100, compare: [untrained, shuffled]}}
+evaluate: {{compare: [untrained, shuffled]}}
 """
 
 SOUNDS = """\
@@ -71,7 +71,6 @@ distil:
     model: {net: crnn, hidden: 8, layers: 1}
     train: {epochs: 1, batch_size: 8, learning_rate: 0.005, log_every: 1}
   soft_weight: 0.5
-evaluate: {resamples: 100}
 deploy: {runs: 10, calibration: 8}
 """
 

@@ -24,7 +24,7 @@ train:
   phases: [{ask: clips, steps: 60, batch_size: 2, accumulate: 1}]
   checkpoint_every: 10
   log_every: 10
-evaluate: {resamples: 100, compare: [untrained]}
+evaluate: {compare: [untrained]}
 """
 
 

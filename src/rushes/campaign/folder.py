@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,8 +157,9 @@ class CampaignFolder:
         return found if isinstance(found, dict) else {}
 
 
-def _plain(trial: Trial) -> Mapping:
-    return Result(trial, "done").to_json()["trial"]
+def _plain(trial: Trial) -> dict[str, Any]:
+    plain: dict[str, Any] = Result(trial, "done").to_json()["trial"]
+    return plain
 
 
 def stamp_of(run: Run[Any], board: Board) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from rushes.campaign.costs import Estimate, Rates, read_rates
-from rushes.campaign.manifest.trials import Campaign, Winners
+from rushes.campaign.manifest.recipes import Winners
+from rushes.campaign.manifest.trials import Campaign
 from rushes.campaign.records import Trial
 from rushes.runs.run import Run
 from rushes.runs.stage import StageName
@@ -191,7 +192,7 @@ def plan_campaign(
     runs: list[PlannedRun] = []
     for phase in campaign.phases:
         tries = campaign.attempts(phase, known)
-        rows = [(trial, None) for trial in campaign.trials(phase, known)]
+        rows: list[tuple[Trial, int | None]] = [(trial, None) for trial in campaign.trials(phase, known)]
         rows += [(trial, number) for number, trials in enumerate(tries, start=1) for trial in trials]
         for trial, attempt in rows:
             guessed = tuple(name for name in campaign.awaits(trial.name) if name not in decided)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from rushes.evaluate.figures import Figure
-    from rushes.metrics.intervals import Estimate
+    from rushes.metrics.estimate import Estimate
     from rushes.recipe import Recipe
     from rushes.runs.admission.values import Fault
     from rushes.runs.run import Run

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rushes.prepare.stage import prepare, remove_shards
+from rushes.prepare.stage import Planned, prepare, remove_shards
 from rushes.runs.run import Run
 from rushes.runs.stage import REPORT_FILE, Made, Tell
 from rushes.shards.manifest import split_folder
@@ -69,18 +69,21 @@ def prepare_samples(
         samples_of: cuts one.
     """
     asked = run.recipe.prepare
-    prepared = prepare(
-        {key: _Job(key, raw, stage.folder, samples_of, asked.shard_bytes) for key, raw in recordings.items()},
-        _prepare_unit,
-        run.home(stage.spec.name),
-        run.recipe.preprocessing,
+    planned = Planned(
+        jobs={
+            key: _Job(key, raw, stage.folder, samples_of, asked.shard_bytes)
+            for key, raw in recordings.items()
+        },
         splits={raw.side for raw in recordings.values()},
         needed=("train", run.recipe.evaluate.split),
         faults={fault.key: fault.reason() for fault in run.scan.faults},
-        max_quarantine=asked.max_quarantine,
-        timeout_s=asked.timeout_s,
-        memory_bytes=asked.memory_bytes,
-        workers=asked.workers,
+    )
+    prepared = prepare(
+        planned,
+        _prepare_unit,
+        run.home(stage.spec.name),
+        run.recipe.preprocessing,
+        asked,
         engine=run.engine,
         on_progress=partial(tell, stage.spec.name),
     )

@@ -18,7 +18,7 @@ V = TypeVar("V", bound="VlmRecipe")
 
 def _taught(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
     """Samples that pass through the model in all phases."""
-    return sum(one["steps"] * one["batch_size"] * one["accumulate"] for one in part["train"]["phases"])
+    return float(sum(one["steps"] * one["batch_size"] * one["accumulate"] for one in part["train"]["phases"]))
 
 
 TAUGHT = Cost(amount=_taught)

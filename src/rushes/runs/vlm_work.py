@@ -17,6 +17,7 @@ from rushes.stages import OpenStage, weights_sha256
 if TYPE_CHECKING:
     from rushes.models.vlm import Vlm
     from rushes.predict.units import Chunk, Questions, Row
+    from rushes.predict.variants import Variant
     from rushes.recipe import VlmRecipe
     from rushes.recipe.preprocessing import FramePreprocessing
     from rushes.shards.read import ShardDataset
@@ -148,7 +149,7 @@ class Panel:
 
     def rows_of(self, chunk: Chunk) -> Sequence[Row]:
         """Answer a chunk of questions."""
-        from rushes.predict.units import one_thread
+        from rushes.train.threads import one_thread
 
         answerer = self.untrained if chunk.variant == "untrained" else self.trained
         split, seed = self.run.recipe.evaluate.split, self.run.recipe.train.seed
@@ -167,7 +168,8 @@ def let_answer(run: Run[V], stage: OpenStage, tell: Tell, questions: Questions) 
     from rushes.predict.units import predict
 
     asked, samples = run.recipe.evaluate, run.samples(run.recipe.evaluate.split)
-    numbers = {variant: questions.asked_about(samples, variant) for variant in ("model", *asked.compare)}
+    variants: tuple[Variant, ...] = ("model", *asked.compare)
+    numbers = {variant: questions.asked_about(samples, variant) for variant in variants}
     away = run.engine.kind != LOCAL.kind
     table = predict(
         Panel(RunJob.of(run), questions).rows_of,

@@ -345,7 +345,6 @@ preprocessing:
    high_hz: 4000}
 prepare: {workers: 0, max_quarantine: 0.1}
 train: {epochs: 2, batch_size: 4, learning_rate: 0.01, log_every: 1}
-evaluate: {resamples: 100}
 deploy: {runs: 10, calibration: 8}
 """
 PATTERN = "pattern: '(?P<group>[^/]+)/(?P<label>low|high)-.*'"
@@ -457,7 +456,7 @@ def test_a_wrong_recipe_is_refused_with_all_its_faults(done, tmp_path):
         "train.epoch": "3",
         "twin.train": "1",
         "source.pattern": "(?P<name>.*)",
-        "evaluate.resamples": "5",
+        "evaluate.batch_size": "0",
     }
     told = job.tell("run", *(part for key, value in wrong.items() for part in ("--set", f"{key}={value}")))
     assert (told.code, told.out) == (2, "")
@@ -466,7 +465,7 @@ def test_a_wrong_recipe_is_refused_with_all_its_faults(done, tmp_path):
         "train.epoch: unknown key; did you mean epochs?",
         "twin.train: Input should be greater than or equal to 2",
         "no named group label",
-        "evaluate.resamples",
+        "evaluate.batch_size",
         "crnn has no attention: leave it out",
     ):
         assert says in told.err

@@ -21,7 +21,8 @@ def figures_of(run: Run[Any]) -> dict[str, Figure]:
 
 def baselines_of(run: Run[Any]) -> dict[str, dict[str, float]]:
     """Values of the systems that the model must beat."""
-    return run.scorecard().summary()["baselines"]
+    baselines: dict[str, dict[str, float]] = run.scorecard().summary()["baselines"]
+    return baselines
 
 
 def signatures_of(run: Run[Any]) -> dict[str, str]:
@@ -64,7 +65,9 @@ def costs_of(run: Run[Any]) -> dict[str, Any]:
 
 def seconds_of(run: Run[Any]) -> float:
     """Of training: updates, validations and checkpoints of all phases, before and after every kill."""
-    return sum(read_json(path)["result"]["seconds"] for path in run.folder("train").rglob("result.json"))
+    return float(
+        sum(read_json(path)["result"]["seconds"] for path in run.folder("train").rglob("result.json"))
+    )
 
 
 def _training(run: Run[Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ afterwards.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Collator:
         self.augmented = augmented
         self._chat = vlm.chat()
 
-    def __call__(self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator]) -> dict:
+    def __call__(self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator]) -> dict[str, Any]:
         """Join samples, each with its own randomness."""
         made = [self._encode(sample, rng) for sample, rng in zip(samples, rngs, strict=True)]
         windows, pictures = zip(*made, strict=True)

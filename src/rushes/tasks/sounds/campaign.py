@@ -18,8 +18,8 @@ def compare_macro_f1(ours: Run[SoundsRecipe], theirs: Run[SoundsRecipe], confide
     from rushes.tasks.sounds.evaluate.compare import compare_macro_f1
     from rushes.tasks.sounds.predict.table import SCHEMA
 
-    tables = [read_predictions(run.bring("predict"), SCHEMA) for run in (ours, theirs)]
-    return compare_macro_f1(*tables, ours.recipe.preprocessing.labels, confidence=confidence)
+    first, second = (read_predictions(run.bring("predict"), SCHEMA) for run in (ours, theirs))
+    return compare_macro_f1(first, second, ours.recipe.preprocessing.labels, confidence=confidence)
 
 
 def deployed(run: Run[SoundsRecipe]) -> dict[str, float]:

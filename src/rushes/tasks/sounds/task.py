@@ -49,7 +49,7 @@ def _macs(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[st
     from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 
     once = macs(Net(**part["model"]), SoundPreprocessing(**dataset["preprocessing"]))
-    return BACKWARD * part["train"]["epochs"] * clips.get("train", 0) * float(once)
+    return float(BACKWARD * part["train"]["epochs"] * clips.get("train", 0) * once)
 
 
 def _distils(recipe: SoundsRecipe) -> bool:
@@ -224,8 +224,8 @@ class Sounds(Task["SoundsRecipe"]):
         from rushes.models.net_costs import macs, parameters
 
         recipe, preprocessing = run.recipe, run.recipe.preprocessing
-        taught = stage.name == "train" or recipe.distil is None
-        net = recipe.model if taught else recipe.distil.teacher.model
+        distil = None if stage.name == "train" else recipe.distil
+        net = recipe.model if distil is None else distil.teacher.model
         size = parameters(net, preprocessing.labels)
         per_s = macs(net, preprocessing) / preprocessing.clip_s
         return (f"{size:,} parameters, {per_s / 1e6:.1f} million multiplications and additions a second",)

@@ -188,8 +188,9 @@ class _Frame:
         return np.array([cos * ahead - sin * left, sin * ahead + cos * left, up])
 
     def points(self, *places: tuple[float, float, float]) -> np.ndarray:
-        turned = np.array([self.turned(place) for place in places], np.float64)
-        return turned + np.array([self.x, self.y, 0.0])
+        points: np.ndarray = np.array([self.turned(place) for place in places])
+        points += np.array([self.x, self.y, 0.0])
+        return points
 
     def level(self, ahead: float, left: float, z: float) -> np.ndarray:
         return self.points((-ahead, -left, z), (ahead, -left, z), (ahead, left, z), (-ahead, left, z))

@@ -100,7 +100,7 @@ class Camera:
         [[160.0, 90.0]]
         """
         seen: NDArray[np.float64] = (points - self.place) @ self.axes
-        return seen[:, :2] / seen[:, 2:] * self.focal_px + np.array(self.centre)
+        return seen[:, :2] / seen[:, 2:] * self.focal_px + np.array(self.centre, np.float64)
 
 
 def camera_of(name: str, size: tuple[int, int], rng: np.random.Generator) -> Camera:

@@ -168,8 +168,9 @@ class _Stream(io.BufferedIOBase):
         self._file, self.last = file, b""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or not 0 <= size <= MAX_BYTES:
-            raise ValueError(f"a header of {size} bytes")
+        size = -1 if size is None else size
+        if not 0 <= size <= MAX_BYTES:
+            raise ValueError(f"a header of {size:,} bytes")
         self.last = self._file.read(size)
         return self.last
 

@@ -89,7 +89,8 @@ class Place:
         heard: NDArray[np.float32] = irfft(spectrum, FFT)[:, :SAMPLES]
         heard += self._hum(rng)
         heard = np.tanh(FLOOR * heard)
-        return np.rint(FULL_SCALE * heard).astype("<i2")
+        samples: NDArray[np.int16] = np.rint(FULL_SCALE * heard).astype("<i2")
+        return samples
 
     def _hum(self, rng: np.random.Generator) -> NDArray[np.float32]:
         time = np.arange(SAMPLES) / RATE
@@ -98,12 +99,13 @@ class Place:
             np.sin(2 * np.pi * number * self.hum_hz * time + phase) / number
             for number, phase in enumerate(phases, 1)
         )
-        return np.float32(self.hum) * np.sum(list(tones), axis=0).astype(np.float32)
+        hum: NDArray[np.float32] = np.float32(self.hum) * np.sum(list(tones), axis=0).astype(np.float32)
+        return hum
 
 
 def _air(rng: np.random.Generator, air_db: float) -> NDArray[np.float32]:
     """A steady noise of another colour in every clip, as a gain of the floor, (bins,) float32."""
-    gain = np.ones_like(_HERTZ)
+    gain: NDArray[np.float64] = np.ones_like(_HERTZ)
     for centre in np.exp(rng.uniform(np.log(200.0), np.log(4500.0), 2)):
         peak = 10 ** (rng.uniform(0.0, air_db) / 20) - 1.0
         gain += peak / (1.0 + ((_HERTZ - centre) / (0.35 * centre)) ** 2)
@@ -114,4 +116,5 @@ def _echo(rng: np.random.Generator, rt60_s: float) -> NDArray[np.complex128]:
     """Spectrum of a room's echo: noise that dies by 60 dB in ``rt60_s``, of unit energy."""
     n = round(rt60_s * RATE)
     tail = rng.standard_normal(n) * np.exp(-6.9 * np.arange(n) / n)
-    return rfft(tail / np.linalg.norm(tail), FFT)
+    spectrum: NDArray[np.complex128] = rfft(tail / np.linalg.norm(tail), FFT)
+    return spectrum
