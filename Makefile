@@ -20,8 +20,8 @@ test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 check: $(STAMP)
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/lint-imports
 
 # The lock names torch without a build: pip takes the one that fits the machine.

@@ -254,11 +254,11 @@ class Recipe(Section):
 
     task: str
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
-    source: Source
+    source: Source = Source()
     preprocessing: Preprocessing
-    prepare: Prepare
-    train: Train
-    evaluate: Evaluate
+    prepare: Prepare = Prepare()
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()
 
 
 class VlmRecipe(Recipe):

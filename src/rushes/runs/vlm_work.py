@@ -149,7 +149,7 @@ class Panel:
 
     def rows_of(self, chunk: Chunk) -> Sequence[Row]:
         """Answer a chunk of questions."""
-        from rushes.predict.units import one_thread
+        from rushes.train.threads import one_thread
 
         answerer = self.untrained if chunk.variant == "untrained" else self.trained
         split, seed = self.run.recipe.evaluate.split, self.run.recipe.train.seed

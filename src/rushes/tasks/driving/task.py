@@ -34,7 +34,7 @@ class Driving(VlmTask["DrivingRecipe"]):
         replace(TWIN, signs=lambda recipe: {"cameras": sorted(recipe.preprocessing.setup.cameras)}),
         PREPARE,
         replace(TRAIN, cost=TAUGHT),
-        PREDICT,
+        replace(PREDICT, units=True),
         EVALUATE,
         REPORT,
     )

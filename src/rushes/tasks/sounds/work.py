@@ -242,7 +242,9 @@ def _export(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 
 def _report(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
+    from rushes.models.net_costs import parameters
     from rushes.predict.table import read_predictions
+    from rushes.runs.usual_work import head_of
     from rushes.tasks.sounds.export import DEPLOY_FILE
     from rushes.tasks.sounds.predict.table import SCHEMA
     from rushes.tasks.sounds.prepare.sample import Sample
@@ -251,15 +253,17 @@ def _report(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.train.events import read_events
 
     tell("report", 0, 1, "drawing")
-    sounds = run.samples(run.recipe.evaluate.split)
+    recipe, preprocessing = run.recipe, run.recipe.preprocessing
+    sounds = run.samples(recipe.evaluate.split)
     number_of = {key: number for number, key in enumerate(sounds.keys())}
+    size = parameters(recipe.model, preprocessing.labels)
     write_report(
         stage.folder / REPORT_FILE,
-        run.metrics(),
+        head_of(run, f"{recipe.model.net}, {size:,} parameters", classes=len(preprocessing.labels)),
+        run.scorecard(),
         read_predictions(run.folder("predict"), SCHEMA),
-        title=run.recipe.name,
-        curves=Curves.of(read_events(run.folder("train") / "events.jsonl")),
-        preprocessing=run.recipe.preprocessing.model_dump(mode="json"),
+        history=Curves.of(read_events(run.folder("train") / "events.jsonl")),
+        preprocessing=preprocessing.model_dump(mode="json"),
         sample_of=lambda key: Sample.of(key, sounds.sample(number_of[key])),
         deploy=read_json(run.folder("export") / DEPLOY_FILE),
     )

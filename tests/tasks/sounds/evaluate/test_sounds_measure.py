@@ -1,4 +1,3 @@
-import json
 from functools import partial
 
 import numpy as np
@@ -181,7 +180,7 @@ def test_the_order_of_rows_and_the_form_of_the_training_labels_change_nothing(pr
     shuffled = table.take(np.random.default_rng(1).permutation(len(table)))
     listed = [label for label, count in TRAIN.items() for _ in range(count)]
     texts = [
-        json.dumps(each.to_json(), sort_keys=True, allow_nan=False)
+        each.model_dump_json()
         for each in (evaluate(table), evaluate(shuffled), evaluate(table, train_labels=listed))
     ]
     assert texts[0] == texts[1] == texts[2]
