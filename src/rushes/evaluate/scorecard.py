@@ -26,6 +26,7 @@ from rushes.errors import StageError
 from rushes.evaluate.figures import Figure
 from rushes.metrics.estimate import Estimate
 from rushes.metrics.verdict import Verdict
+from rushes.stages import write_atomic
 
 VERSION = 2
 SCHEMA_FILE = Path(__file__).with_name("scorecard.schema.json")
@@ -228,6 +229,12 @@ class Scorecard(_Row):
     def to_json(self) -> dict[str, Any]:
         """As it stands in ``metrics.json``."""
         return self.model_dump(mode="json")
+
+
+def write_scorecard(path: Path, card: Scorecard) -> None:
+    """Write ``metrics.json``, whole or not at all; systems and figures keep their order."""
+    text = json.dumps(card.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomic(path, text.encode(errors="backslashreplace") + b"\n")
 
 
 def read_scorecard(path: Path) -> Scorecard:

@@ -1,5 +1,4 @@
-"""Answers of trivial systems, and of the order of work: all are fitted on the training side.
-"""
+"""Answers of trivial systems, and of the order of work: all are fitted on the training side."""
 
 from __future__ import annotations
 

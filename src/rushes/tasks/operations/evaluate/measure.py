@@ -101,7 +101,11 @@ def evaluate(
         FIGURES,
         {name: system for name, system in SYSTEMS.items() if name in measured},
         parts,
-        remarks=[*groups_remark(clips, among), *_absent(by_class)],
+        remarks=[
+            *groups_remark(clips, among),
+            *_absent(by_class),
+            *(sessions.remarks if sessions else ()),
+        ],
         details={
             "labels": labels,
             "clip_s": clip_s,
@@ -126,7 +130,9 @@ def _of_clips(scored: Mapping[str, Scored], rows: Rows, among: Clusters) -> Meas
     return {name: system.of_clips(rows, among.ids) for name, system in scored.items()}
 
 
-def _of_part(scored: Mapping[str, Scored], rows: Rows, jackknife: Jackknife) -> dict[str, dict[str, Measured]]:
+def _of_part(
+    scored: Mapping[str, Scored], rows: Rows, jackknife: Jackknife
+) -> dict[str, dict[str, Measured]]:
     return {name: system.of_part(rows, jackknife) for name, system in scored.items()}
 
 
