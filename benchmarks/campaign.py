@@ -50,7 +50,7 @@ name: faults
 twin: {train: 5, val: 3, test: 2, clips: 24, difficulty: 0.0}
 prepare: {workers: 0}
 train: {epochs: 12, patience: 12, learning_rate: 0.005, batch_size: 16, log_every: 1}
-evaluate: {split: val, resamples: 200}
+evaluate: {split: val}
 distil:
   soft_weight: 0.5
   teacher: {train: {epochs: 2, learning_rate: 0.003, batch_size: 16, log_every: 1}}

@@ -40,7 +40,6 @@ name: small
 twin: {train: 4, val: 3, test: 3, clips: 32, difficulty: 0.0}
 preprocessing: {clip_s: 2.0}
 train: {epochs: 2, patience: 12, batch_size: 8, learning_rate: 0.001, checkpoint_every: 5, log_every: 1}
-evaluate: {resamples: 200}
 deploy: {calibration: 16, runs: 10}
 """
 MANIFEST = """\

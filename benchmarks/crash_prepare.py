@@ -13,7 +13,8 @@ from pathlib import Path
 import footage
 
 from rushes.engine import Engine, Event, UnitStarted
-from rushes.prepare.stage import prepare
+from rushes.prepare.stage import Planned, prepare
+from rushes.recipe.sections import Prepare
 from rushes.stages import StageSpec, status, working
 from rushes.storage import LocalHome
 from rushes.tasks.operations.prepare.clips import Cutting
@@ -60,14 +61,11 @@ def main() -> None:
         )
         called_s = time.perf_counter()
         prepared = prepare(
-            jobs,
+            Planned(jobs=jobs, splits=sides),
             prepare_unit,
             LocalHome(stage.folder),
             preprocessing,
-            splits=sides,
-            faults={},
-            max_quarantine=0.0,
-            workers=arguments.workers,
+            Prepare(max_quarantine=0.0, memory_gb=None, workers=arguments.workers),
             engine=Engine(arguments.engine, arguments.address),
             on_event=on_event,
         )

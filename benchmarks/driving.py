@@ -42,6 +42,8 @@ from driving_reader import reader_figures
 from prepare import cpu_seconds, spread
 from report import Figure, at_least, at_most, emit
 
+from rushes.evaluate.scorecard import read_scorecard
+from rushes.runs.stage import METRICS_FILE
 from rushes.tasks.driving.evaluate.names import SPEED
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.twin.script import DrivingSettings
@@ -49,7 +51,6 @@ from rushes.tasks.driving.twin.script import DrivingSettings
 HERE = Path(__file__).parent
 RECIPE = HERE.parent / "recipes" / "driving-twin.yaml"
 RUSHES = Path(sys.executable).with_name("rushes")
-PREVIOUS = "previous_prediction"  # made of the model's own answers
 SETUPS = ("cruciform", "surround")
 SIZE = (1920, 1080)
 BARE = """
@@ -228,16 +229,17 @@ def demo_part(bench: Bench) -> list[Figure]:
     began_s = time.monotonic()
     told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     total_s = time.monotonic() - began_s
-    own, figure = told["metrics"], SPEED.figure("mae")
-    errors = {name: found[figure] for name, found in told["baselines"].items()}
-    by_itself = errors.pop(PREVIOUS)
-    name, best = min(errors.items(), key=lambda pair: pair[1])
+    (folder,) = (stage["folder"] for stage in told["stages"] if stage["name"] == "evaluate")
+    card, figure = read_scorecard(Path(folder) / METRICS_FILE), SPEED.figure("mae")
+    errors = {name: found[figure].value for name, found in card.all.estimates.items()}
+    own, best = errors[card.model], card.all.standings[figure]
     figures = [
-        Figure("demo: mean absolute error of the speed, m/s", own[figure]),
-        Figure(f"demo: the same of the best baseline that is not the model's own, {name}", best),
-        at_most("demo: the model's over that baseline's", round(own[figure] / best, 3), 0.5),
+        Figure("demo: mean absolute error of the speed, m/s", own),
+        Figure(f"demo: the same of the best baseline, {best.rival}", best.value),
+        at_most("demo: the model's over that baseline's", round(own / best.value, 3), 0.5),
         Figure(
-            "demo: the model's over that of its own answer about the window before", own[figure] / by_itself
+            "demo: the model's over that of its own answer about the window before",
+            own / errors["previous_prediction"],
         ),
     ]
     if fresh:

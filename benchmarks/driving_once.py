@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rushes.prepare.stage import Prepared, prepare
+from rushes.prepare.stage import Planned, Prepared, prepare
+from rushes.recipe.sections import Prepare
 from rushes.stages import StageSpec, status, working
 from rushes.storage import LocalHome
 from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
@@ -30,15 +31,16 @@ def prepare_root(
     side_of = assign_splits(found.recordings, "index")
     with working(spec, workspace) as stage:
         prepared = prepare(
-            jobs_of(found.recordings, side_of, stage.folder, preprocessing, shard_bytes=shard_bytes),
+            Planned(
+                jobs=jobs_of(found.recordings, side_of, stage.folder, preprocessing, shard_bytes=shard_bytes),
+                splits=side_of.values(),
+                skipped=[fault.key for fault in found.skipped],
+                faults={fault.key: fault.reason() for fault in found.faults},
+            ),
             prepare_unit,
             LocalHome(stage.folder),
             preprocessing,
-            splits=side_of.values(),
-            skipped=[fault.key for fault in found.skipped],
-            faults={fault.key: fault.reason() for fault in found.faults},
-            max_quarantine=max_quarantine,
-            workers=workers,
+            Prepare(max_quarantine=max_quarantine, memory_gb=None, workers=workers),
         )
         stage.finish(prepared.summary(), prepared.account.counts)
     return prepared

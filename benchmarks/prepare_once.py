@@ -7,7 +7,8 @@ from pathlib import Path
 
 import footage
 
-from rushes.prepare.stage import prepare
+from rushes.prepare.stage import Planned, prepare
+from rushes.recipe.sections import Prepare
 from rushes.stages import StageSpec, working
 from rushes.storage import LocalHome
 from rushes.tasks.operations.prepare.clips import Cutting
@@ -33,7 +34,11 @@ def main() -> None:
             window_splits=windowed,
         )
         prepared = prepare(
-            jobs, prepare_unit, LocalHome(stage.folder), preprocessing, splits=("test",), faults={}, workers=0
+            Planned(jobs=jobs, splits=("test",)),
+            prepare_unit,
+            LocalHome(stage.folder),
+            preprocessing,
+            Prepare(workers=0),
         )
         stage.finish(prepared.summary(), prepared.account.counts)
 

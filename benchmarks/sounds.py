@@ -32,7 +32,8 @@ import av
 import numpy as np
 from report import Figure, at_least, at_most, emit, not_measured
 
-from rushes.prepare.stage import prepare
+from rushes.prepare.stage import Planned, prepare
+from rushes.recipe.sections import Prepare
 from rushes.records import SoundRecording
 from rushes.shards.read import ShardDataset
 from rushes.stages import StageSpec, working
@@ -98,15 +99,15 @@ def take_features(scan: SoundScan, workspace: Path, preprocessing: SoundPreproce
     """The stage as a run has it; gives its folder."""
     with working(StageSpec("features", 1, preprocessing.model_dump(mode="json")), workspace) as stage:
         prepared = prepare(
-            jobs_of(scan.blocks, stage.folder, preprocessing),
+            Planned(
+                jobs=jobs_of(scan.blocks, stage.folder, preprocessing),
+                splits=("train", "val"),
+                sizes=sizes_of(scan),
+            ),
             prepare_unit,
             LocalHome(stage.folder),
             preprocessing,
-            splits=("train", "val"),
-            faults={},
-            sizes=sizes_of(scan),
-            max_quarantine=0.0,
-            workers=workers,
+            Prepare(max_quarantine=0.0, memory_gb=None, workers=workers),
         )
         stage.finish(prepared.summary(), prepared.account.counts)
     return stage.folder

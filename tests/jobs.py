@@ -1,4 +1,4 @@
-"""A tiny job, run once from the command line; tests that change things get a copy of its workspace."""
+"""Tiny jobs of every task, and one that is run once from the command line; tests that change things get a copy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from rushes.runs.run import Run
 from rushes.storage import open_workspace
 from rushes.tasks import load_recipe, open_run
 
-RECIPE = """\
+OPERATIONS = """\
+task: operations
 name: tiny
 source: {split: {train: [U0101], test: [U0102]}}
 twin: {subjects: 2, boxes: 1, difficulty: 0.0}
@@ -31,8 +32,50 @@ train:
     - {ask: clips, steps: 2, batch_size: 2, accumulate: 1}
   checkpoint_every: 1
   log_every: 1
-evaluate: {resamples: 100, compare: [untrained]}
+evaluate: {compare: [untrained]}
 """
+
+
+FRONT, LEFT = "camera_front_wide_120fov", "camera_rear_left_70fov"
+DRIVING = f"""\
+task: driving
+name: tiny-drive
+twin: {{train: 4, val: 1, test: 1, clip_s: 2.0, picture: [64, 36], difficulty: 0.2, missing: 0.0}}
+preprocessing:
+  setup: {{name: pair, reference: {FRONT}, rows: [[{FRONT}, {LEFT}]]}}
+  layout: separate
+  reasoning: words
+  frames: 8
+  tile_size: [56, 28]
+  signal_size: [32, 18]
+prepare: {{stride: 4, workers: 0}}
+train:
+  phases:
+    - {{ask: pairs, steps: 1, batch_size: 2, accumulate: 1}}
+    - {{ask: windows, steps: 2, batch_size: 2, accumulate: 1}}
+  checkpoint_every: 1
+  log_every: 1
+evaluate: {{compare: [untrained, shuffled]}}
+"""
+
+SOUNDS = """\
+task: sounds
+name: tiny-night
+twin: {train: 2, val: 2, test: 2, clips: 12, difficulty: 0.0}
+preprocessing: {clip_s: 1.0, sample_rate: 8000, fft: 256, window: 200, hop: 100, mels: 16, high_hz: 4000}
+prepare: {workers: 0}
+model: {net: tinycnn, attention: cbam}
+train: {epochs: 2, batch_size: 8, learning_rate: 0.005, log_every: 1}
+distil:
+  teacher:
+    model: {net: crnn, hidden: 8, layers: 1}
+    train: {epochs: 1, batch_size: 8, learning_rate: 0.005, log_every: 1}
+  soft_weight: 0.5
+deploy: {runs: 10, calibration: 8}
+"""
+
+TINY = {"operations": OPERATIONS, "driving": DRIVING, "sounds": SOUNDS}
+"""The smallest recipe of each task that shows anything."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +135,7 @@ class Finished:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder = tmp_path_factory.mktemp("job")
-    (folder / "tiny.yaml").write_text(RECIPE)
+    (folder / "tiny.yaml").write_text(OPERATIONS)
     job = Job(folder / "tiny.yaml", folder / "workspace")
     process = job.begin("run", "--json")
     out, err = process.communicate(timeout=200)

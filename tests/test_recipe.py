@@ -162,7 +162,7 @@ def test_unknown_keys_are_found_on_every_level(load: Load, text: str, place: str
         ("model: {precision: bfloat16}", "tiny is built and trained in float32"),
         ("preprocessing: {labels: [a]}", "preprocessing.labels and label_set follow from source.labels"),
         ("prepare: {timeout_s: .inf}", "prepare.timeout_s: Input should be a finite number, found inf"),
-        ("evaluate: {resamples: .nan}", "evaluate.resamples: Input should be a finite number"),
+        ("prepare: {timeout_s: .nan}", "prepare.timeout_s: Input should be a finite number"),
         ("train: 5", "train: expected keys such as phases, warmup, weight_decay, clip_norm, found 5"),
         ("train:", "train: expected keys such as phases, warmup, weight_decay, clip_norm, found nothing"),
         ("train: {phases: []}", "train.phases: Tuple should have at least 1 item"),

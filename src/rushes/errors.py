@@ -19,7 +19,9 @@ RushesError                 anything that a user can cause and cure; exit code 1
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 _OF_THE_FILE = frozenset(
     (None, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.ELOOP)
@@ -52,7 +54,7 @@ class RushesError(Exception):
             lines.append(f"  cure:  {self.cure}")
         return "\n".join(lines)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Keep the keyword arguments when an error crosses a process border."""
         return _rebuild, (type(self), self.message, self.where, self.cure)
 
@@ -136,3 +138,30 @@ def is_of_the_machine(error: BaseException) -> bool:
     False
     """
     return isinstance(error, OSError) and error.errno not in _OF_THE_FILE
+
+
+@contextmanager
+def unreadable_as(
+    kind: type[RushesError],
+    message: str,
+    *,
+    where: object,
+    cure: str | None = None,
+    errors: tuple[type[Exception], ...] = (OSError,),
+) -> Iterator[None]:
+    """Tell ``errors`` of reading a file as a ``kind``, save those of the machine, which pass as they are.
+
+    >>> with unreadable_as(SourceError, "no table", where="a.csv", errors=(ValueError,)):
+    ...     int("x")
+    Traceback (most recent call last):
+    ...
+    rushes.errors.SourceError: no table: invalid literal for int() with base 10: 'x'
+      where: a.csv
+    """
+    try:
+        yield
+    except errors as error:
+        if is_of_the_machine(error):
+            raise
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise kind(f"{message}: {reason}", where=where, cure=cure) from error

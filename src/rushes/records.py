@@ -227,14 +227,14 @@ class SoundRecording:
     Attributes:
         key: unique in the dataset.
         group: what a split must not cut through: the wearer, the speaker, the take.
-        split: side on which the source puts it; None where the recipe decides.
+        split: the side on which it stands.
         label: its class.
         path: the sound file.
     """
 
     key: str
     group: str
-    split: str | None
+    split: str
     label: str
     path: Path
 

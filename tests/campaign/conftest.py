@@ -70,7 +70,7 @@ source: {kind: folder, root: ROOT, split: shares, shares: {train: 0.5, val: 0.25
 preprocessing: {clip_s: 0.25, sample_rate: 4000, fft: 256, window: 200, hop: 80, mels: 8, high_hz: 2000}
 prepare: {workers: 0}
 train: {epochs: 6, batch_size: 8, learning_rate: 0.02, log_every: 1, patience: 6}
-evaluate: {split: val, resamples: 100}
+evaluate: {split: val}
 """
 STAGES = ("features", "train", "predict", "evaluate")
 WITHOUT = ("export", "report")

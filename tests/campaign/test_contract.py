@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from rushes.campaign.judging.admission import check_run, state_of
-from rushes.models.nets import build, load, save, weights_sha256
+from rushes.models.nets import build, load, save
 from rushes.runs.admission.values import Fault, check_losses, figures_of_confusion
 from rushes.runs.do import perform
 from rushes.runs.proof import proof
 from rushes.runs.run import Run
-from rushes.stages import read_done, write_json
+from rushes.stages import read_done, weights_sha256, write_json
 from rushes.tasks.sounds.admission import asked_of, check_reload
 from rushes.tasks.sounds.predict.table import logits_array
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
@@ -162,7 +162,9 @@ def change(path: tuple, to: Callable[[Any], Any]) -> Callable[[dict], None]:
     return edit
 
 
-MODEL = ("systems", "model", "f1_macro")
+SYSTEMS = ("parts", 0, "estimates")
+MODEL = (*SYSTEMS, "model", "f1_macro")
+CONFUSION = ("details", "confusion")
 EDITS = {
     "figure raised": change((*MODEL, "value"), lambda value: value - 0.01),
     "eighth digit": change((*MODEL, "value"), lambda value: value * (1 - 1e-8)),
@@ -170,16 +172,21 @@ EDITS = {
     "interval turned": change(MODEL, lambda one: one | {"low": one["high"], "high": one["low"] - 0.1}),
     "figure blank": change((*MODEL, "value"), lambda value: None),
     "figure a word": change((*MODEL, "value"), str),
-    "figure gone": lambda metrics: metrics["systems"]["model"].pop("f1_macro"),
-    "system gone": lambda metrics: metrics["systems"].pop("majority"),
-    "rows swapped": change(("confusion",), lambda rows: [rows[1], rows[0], rows[2]]),
-    "columns swapped": change(("confusion",), lambda rows: [[b, a, c] for a, b, c in rows]),
-    "row gone": change(("confusion",), lambda rows: rows[:2]),
-    "support": change(("per_class", "snore", "support"), lambda count: count + 1),
-    "labels in another order": change(("labels",), lambda labels: [*labels[1:], labels[0]]),
-    "weaker baseline": change(("systems", "majority", "f1_macro", "value"), lambda value: value / 2),
+    "figure gone": change(SYSTEMS, lambda of: of | {"model": {"accuracy": of["model"]["accuracy"]}}),
+    "system gone": change(SYSTEMS, lambda of: {"model": of["model"]}),
+    "rows swapped": change(CONFUSION, lambda rows: [rows[1], rows[0], rows[2]]),
+    "columns swapped": change(CONFUSION, lambda rows: [[b, a, c] for a, b, c in rows]),
+    "row gone": change(CONFUSION, lambda rows: rows[:2]),
+    "support": change(("parts", 3, "n"), lambda count: count + 1),
+    "labels in another order": change(("details", "labels"), lambda labels: [*labels[1:], labels[0]]),
+    "weaker baseline": change((*SYSTEMS, "majority", "f1_macro", "value"), lambda value: value / 2),
+    "baseline called a ceiling": change(("systems", "prior", "role"), lambda role: "ceiling"),
+    "another verdict": change(
+        ("parts", 0, "standings", "f1_macro", "verdict"),
+        lambda verdict: "cannot be told" if verdict == "better" else "better",
+    ),
     "another split": change(("split",), lambda split: "test"),
-    "fewer clips": change(("n",), lambda n: n - 1),
+    "fewer clips": change(("parts", 0, "n"), lambda n: n - 1),
     "no dataset": change(("provenance", "dataset"), lambda sha: ""),
     "another dataset": change(("provenance", "dataset"), lambda sha: "0" * 64),
     "no weights": change(("provenance", "weights"), lambda sha: None),
@@ -206,11 +213,11 @@ def test_a_figure_that_is_not_finite_is_found(finished, board, text):
     run = finished.run()
     path = run.folder("evaluate") / "metrics.json"
     metrics = json.loads(path.read_bytes())
-    metrics["systems"]["model"]["loss"]["value"] = float(text.replace("Infinity", "inf"))
+    change((*SYSTEMS, "model", "loss", "value"), lambda _: float(text.replace("Infinity", "inf")))(metrics)
     path.write_text(json.dumps(metrics))
     sealed(run, "evaluate")
-    (found,) = faults(run, board)
-    assert "systems.model.loss.value is not finite" in found.message
+    said = [fault.message for fault in faults(run, board)]
+    assert "parts.0.estimates.model.loss.value is not finite" in said
 
 
 def answered(edit: Callable[[pa.Table], pa.Table], run: Run) -> None:

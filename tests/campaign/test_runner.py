@@ -38,7 +38,6 @@ source: {kind: folder, root: ROOT, split: shares, shares: {train: 0.5, val: 0.25
 preprocessing: {clip_s: 0.25, sample_rate: 4000, fft: 256, window: 200, hop: 80, mels: 8, high_hz: 2000}
 prepare: {workers: 0}
 train: {epochs: 6, batch_size: 8, learning_rate: 0.02, log_every: 1, patience: 6}
-evaluate: {resamples: 100}
 deploy: {runs: 10, calibration: 8}
 """
 
@@ -765,7 +764,7 @@ def test_a_slice_of_the_earlier_study_runs_to_one_of_its_ends(tmp_path):
     recipe["twin"] = {"train": 4, "val": 2, "test": 2, "clips": 24, "difficulty": 0.0}
     recipe["preprocessing"]["clip_s"] = 1.0
     recipe["train"] = {"epochs": 3, "patience": 2, "batch_size": 8, "learning_rate": 0.01}
-    recipe |= {"evaluate": {"resamples": 100}, "deploy": {"runs": 10, "calibration": 8}}
+    recipe |= {"deploy": {"runs": 10, "calibration": 8}}
     (tmp_path / "sounds-twin.yaml").write_text(yaml.safe_dump(recipe))
     tree = yaml.safe_load(EARLIER.read_text())
     base, gate, kd = tree["phases"]
@@ -805,7 +804,7 @@ train:
   phases: [{ask: clips, steps: 1, batch_size: 2, accumulate: 1}]
   checkpoint_every: 1
   log_every: 1
-evaluate: {resamples: 100, compare: []}
+evaluate: {compare: []}
 """
 
 
@@ -825,7 +824,7 @@ train:
   phases: [{{ask: windows, steps: 1, batch_size: 2, accumulate: 1}}]
   checkpoint_every: 1
   log_every: 1
-evaluate: {{resamples: 100, compare: []}}
+evaluate: {{compare: []}}
 """
 
 

@@ -17,6 +17,7 @@ from rushes.metrics.egomotion import (
     turn_classes,
     wrapped_deg,
 )
+from rushes.metrics.jackknife import Jackknife
 
 NAN, INF = float("nan"), float("inf")
 
@@ -44,40 +45,60 @@ def test_wrapping_keeps_the_half_open_range_and_the_direction():
     assert np.abs(np.mod(found - angles + 180, 360) - 180).max() < 1e-9
 
 
+def figures(errors):
+    """Each figure of all rows."""
+    return {name: found[0] for name, found in error_figures(errors, Jackknife.of(range(len(errors)))).items()}
+
+
 def test_figures_by_hand():
-    found = error_figures([3.0, -4.0])
-    assert (found.mae, found.median, found.n) == (3.5, 3.5, 2)
-    assert found.rmse == pytest.approx(math.sqrt(12.5))
+    found = figures([3.0, -4.0])
+    assert (found["mae"], found["median"]) == (3.5, 3.5)
+    assert found["rmse"] == pytest.approx(math.sqrt(12.5))
 
 
 def test_figures_are_those_of_the_plain_sums_and_in_order():
     rng = np.random.default_rng(2)
     for _ in range(200):
         errors = rng.normal(size=int(rng.integers(1, 60))) * 10
-        found = error_figures(errors)
-        assert found.mae == pytest.approx(sum(abs(error) for error in errors) / len(errors))
-        assert found.rmse == pytest.approx(math.sqrt(sum(error**2 for error in errors) / len(errors)))
-        assert found.rmse >= found.mae - 1e-12
-        assert found == error_figures(-errors)
+        found = figures(errors)
+        assert found["mae"] == pytest.approx(sum(abs(error) for error in errors) / len(errors))
+        assert found["rmse"] == pytest.approx(math.sqrt(sum(error**2 for error in errors) / len(errors)))
+        assert found["rmse"] >= found["mae"] - 1e-12
+        assert found == figures(-errors)
+
+
+def test_leave_outs_are_the_figures_of_the_rows_that_stay():
+    errors, clips = np.random.default_rng(6).normal(size=30), np.repeat(np.arange(6), 5)
+    found = error_figures(errors, Jackknife.of(clips))
+    for clip in range(6):
+        alone = figures(errors[clips != clip])
+        assert found["mae"][1 + clip] == pytest.approx(alone["mae"])
+        assert found["rmse"][1 + clip] == pytest.approx(alone["rmse"])
+
+
+def test_without_the_only_clip_that_errs_nothing_is_left():
+    clips = np.repeat([0, 1, 2], 40)
+    for seed in range(20):
+        errors = np.where(clips == 0, np.random.default_rng(seed).normal(size=120), 0.0)
+        found = error_figures(errors, Jackknife.of(clips))
+        assert found["mae"][1] == pytest.approx(0, abs=1e-12)
+        assert found["rmse"][1] == pytest.approx(0, abs=1e-6)
 
 
 def test_a_failure_never_leaves_the_denominator():
     truth, answers = [10.0, 20.0, 30.0, 40.0], [10.0, 20.0, None, None]
     found = motion_errors(truth, answers, constant=10.0)
-    assert found.answered.mae == 0
-    assert found.answered.n == 2
-    assert found.all.n == 4
-    assert found.all.mae == (0 + 0 + 20 + 30) / 4
-    assert found.parse_rate == 0.5
+    assert found.signed.tolist() == [0, 0, -20, -30]
+    assert found.answered.tolist() == [True, True, False, False]
 
 
 def test_silence_scores_what_the_constant_scores():
     rng = np.random.default_rng(3)
     truth = rng.uniform(-180, 180, 50)
     found = motion_errors(truth, [None] * 50, constant=12.5, circular=True)
-    assert found.answered is None
-    assert found.parse_rate == 0
-    assert found.all == motion_errors(truth, [12.5] * 50, constant=0.0, circular=True).all
+    assert not found.answered.any()
+    constant = motion_errors(truth, [12.5] * 50, constant=0.0, circular=True)
+    assert found.signed.tolist() == constant.signed.tolist()
 
 
 def test_zero_is_an_answer():
@@ -100,10 +121,10 @@ def test_the_median_is_the_constant_of_least_mean_absolute_error():
     values = rng.gamma(2.0, 5.0, 301)
     mean, median = centre(values)
     grid = np.linspace(0, 40, 400)
-    best = min(error_figures(values - constant).mae for constant in [*grid, mean])
-    assert error_figures(values - median).mae <= best
-    best = min(error_figures(values - constant).rmse for constant in [*grid, median])
-    assert error_figures(values - mean).rmse <= best
+    best = min(figures(values - constant)["mae"] for constant in [*grid, mean])
+    assert figures(values - median)["mae"] <= best
+    best = min(figures(values - constant)["rmse"] for constant in [*grid, median])
+    assert figures(values - mean)["rmse"] <= best
 
 
 def test_intervals_hold_their_ends_and_cross_the_seam():
@@ -139,9 +160,9 @@ def test_bands_and_turns_take_their_thresholds():
 
 
 REFUSED = {
-    "nan among errors": (lambda: error_figures([1.0, NAN]), "finite"),
-    "no errors": (lambda: error_figures([]), "empty"),
-    "matrix of errors": (lambda: error_figures([[1.0]]), "one axis"),
+    "nan among errors": (lambda: figures([1.0, NAN]), "finite"),
+    "matrix of errors": (lambda: figures([[1.0]]), "one axis"),
+    "errors of other rows": (lambda: error_figures([1.0], Jackknife.of(range(2))), "one length"),
     "infinite answer": (lambda: filled([INF, 1.0], 0.0), "finite"),
     "nan constant": (lambda: filled([1.0], NAN), "constant"),
     "text as answer": (lambda: filled(["3 m"], 0.0), "numbers"),

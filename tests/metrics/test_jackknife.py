@@ -126,6 +126,22 @@ def test_no_interval_leaves_the_range_or_its_own_figure():
         assert found.high - found.low > 0.01
 
 
+def test_a_leave_out_at_a_bound_counts_as_half_a_row_from_it():
+    hits = np.array([True] * 9 + [False] + [True] * 90)
+    jackknife = Jackknife.of(np.arange(100) // 20)
+    found = jackknife.estimate(jackknife.means(hits), SHARE)
+    odds = np.log([0.99 / 0.01, 0.995 / 0.005, *[79 / 1] * 4])
+    reach = student.ppf(0.975, 4) * np.sqrt(((odds[1:] - odds[0]) ** 2).sum())
+    assert found.low == pytest.approx(1 / (1 + np.exp(reach - odds[0])))
+
+
+def test_the_interval_holds_its_figure_at_the_end_of_the_range():
+    f1 = [1.0, 1.0, 2 / 3, 1.0, 1.0]  # without the second cluster a class is gone, and counts as 0
+    found = Jackknife.of(range(4)).estimate(f1, SHARE)
+    assert found.low < 2 / 3
+    assert found.high == found.value == 1.0
+
+
 def test_a_figure_of_some_rows_rests_on_their_clusters():
     hits = np.array([True, False, True, True, False, True])
     counted = np.array([True, True, True, True, False, False])

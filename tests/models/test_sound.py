@@ -23,9 +23,9 @@ from rushes.models.nets import (
     parameters,
     passes,
     save,
-    weights_sha256,
 )
 from rushes.recipe.net import Net
+from rushes.stages import weights_sha256
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 

@@ -11,6 +11,7 @@ from rushes.models import vlm as family
 from rushes.models.memory import RELEASED
 from rushes.models.vlm import Vlm
 from rushes.recipe.turns import Turn
+from rushes.stages import weights_sha256
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
 SEVEN = ("q", "k", "v", "o", "gate", "up", "down")
@@ -324,12 +325,12 @@ def test_weights_have_one_checksum(vlm, tmp_path):
     sums = []
     for name in ("a", "b"):
         family.save(vlm, tmp_path / name)
-        sums.append(family.weights_sha256(tmp_path / name))
+        sums.append(weights_sha256(tmp_path / name))
     assert sums[0] == sums[1]
     with torch.no_grad():
         next(vlm.model.parameters()).add_(1e-3)
     family.save(vlm, tmp_path / "b")
-    assert family.weights_sha256(tmp_path / "b") != sums[0]
+    assert weights_sha256(tmp_path / "b") != sums[0]
 
 
 def test_four_bit_is_for_the_language_layers_alone(base, preprocessing):

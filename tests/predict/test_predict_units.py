@@ -8,11 +8,10 @@ import multiprocessing
 
 import pyarrow as pa
 import pytest
-import torch
 
 from rushes.errors import ModelError, UnitError
 from rushes.predict import units
-from rushes.predict.units import Chunk, chunks_of, one_thread, predict
+from rushes.predict.units import Chunk, chunks_of, predict
 
 SCHEMA = pa.schema([("variant", pa.string()), ("number", pa.int64())])
 
@@ -70,16 +69,3 @@ def test_workers_end_with_the_first_error():
     with pytest.raises(UnitError, match="TypeError: the JSON object must be"):
         predict(json.loads, {"model": range(500)}, SCHEMA, batch_size=1, workers=2)
     assert multiprocessing.active_children() == []
-
-
-def test_one_thread_is_given_back():
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        with one_thread():
-            assert torch.get_num_threads() == 1
-        with pytest.raises(ZeroDivisionError), one_thread():
-            divmod(1, 0)
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)

@@ -24,7 +24,7 @@ train:
   phases: [{ask: clips, steps: 60, batch_size: 2, accumulate: 1}]
   checkpoint_every: 10
   log_every: 10
-evaluate: {resamples: 100, compare: [untrained]}
+evaluate: {compare: [untrained]}
 """
 
 
@@ -35,8 +35,11 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
-def begin(verb: str, recipe: Path, workspace: str, cache: Path | None = None) -> subprocess.Popen:
+def begin(
+    verb: str, recipe: Path, workspace: str, cache: Path | None = None, *options: str
+) -> subprocess.Popen:
     command = [sys.executable, "-m", "rushes.cli", verb, str(recipe), "--workspace", workspace, "--json"]
+    command += options
     if cache is not None:
         command += ["--cache", str(cache)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -82,3 +85,12 @@ def test_a_run_elsewhere_is_killed_and_continued_with_an_empty_disk(shared, reci
     assert Path(again["report"]).is_file()
     assert not list(third.rglob("*.tar"))  # nobody asked for a sample
     assert told(begin("verify", recipe, shared.url, third))["whole"]
+
+    few = "train.phases=[{ask: clips, steps: 2, batch_size: 2}]"
+    streamed = ("--set", few, "--set", "train.order=streamed", "--cache-gb")
+    refused = begin("train", recipe, shared.url, third, *streamed, "0.00001")
+    assert "streamed reads from" in refused.communicate(timeout=200)[1]
+    assert refused.returncode == 1
+    trained = told(begin("train", recipe, shared.url, third, *streamed, "0.1"))
+    assert [stage["state"] for stage in trained["stages"]] == ["ran"]
+    assert trained["stages"][0]["signature"] not in {stage["signature"] for stage in here["stages"]}

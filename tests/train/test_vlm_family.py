@@ -8,6 +8,7 @@ import torch
 from rushes.errors import StageError
 from rushes.models import vlm as family
 from rushes.recipe.turns import Turn, Value
+from rushes.stages import weights_sha256
 from rushes.tasks.operations.prepare.sample import Sample
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 from rushes.tasks.operations.recipe import ClipPhase, TrainOnClips
@@ -212,8 +213,8 @@ def test_an_interrupted_training_ends_with_the_same_weights(clips, clips_contrac
     weights, _ = trained(clips, clips_contract, tmp_path)
     assert weights.keys() == whole[1].keys()
     assert all(torch.equal(weights[name], whole[1][name]) for name in weights)
-    saved = family.weights_sha256(tmp_path / "model")
-    assert saved == family.weights_sha256(whole[0] / "model")
+    saved = weights_sha256(tmp_path / "model")
+    assert saved == weights_sha256(whole[0] / "model")
 
 
 def test_a_finished_training_is_not_done_again(clips, clips_contract, whole, tmp_path):

@@ -40,7 +40,7 @@ class Rates:
     seconds: Mapping[str, tuple[float, ...]]
     clips: Mapping[str, Mapping[str, int]]
 
-    def of(self, run: Run, name: str) -> Estimate:
+    def of(self, run: Run[Any], name: str) -> Estimate:
         """The estimate for a stage of a run that is to do."""
         stage, spec, dataset = run.stages[name], run.specs[name], run.specs[run.dataset]
         clips = self.clips.get(dataset.signature) or run.task.drawn(run.recipe)

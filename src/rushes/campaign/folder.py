@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rushes.campaign.judging.seal import OPENINGS_FILE
 from rushes.campaign.judging.standing import Board
@@ -157,11 +157,12 @@ class CampaignFolder:
         return found if isinstance(found, dict) else {}
 
 
-def _plain(trial: Trial) -> Mapping:
-    return Result(trial, "done").to_json()["trial"]
+def _plain(trial: Trial) -> dict[str, Any]:
+    plain: dict[str, Any] = Result(trial, "done").to_json()["trial"]
+    return plain
 
 
-def stamp_of(run: Run, board: Board) -> str:
+def stamp_of(run: Run[Any], board: Board) -> str:
     """Hash of all that a result rests on: names, sizes and times of change of files, and how it is judged."""
     lines = (
         line

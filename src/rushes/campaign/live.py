@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -52,9 +53,11 @@ class Show:
             self._live.__enter__()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._live is not None:
-            self._live.__exit__(*error)
+            self._live.__exit__(kind, error, trace)
 
     def expect(self, trials: Sequence[Trial]) -> None:
         """These trials are to be done now."""
@@ -80,8 +83,8 @@ class Show:
             case UnitRetried(key=folder, error=error):
                 self._note(folder, name, f"again: {error.message}")
             case UnitDone(result=result):
-                failed = result.error is not None
-                said = f"failed: {result.error.message}" if failed else f"{result.seconds:.0f} s"
+                failed = result.error
+                said = f"{result.seconds:.0f} s" if failed is None else f"failed: {failed.message}"
                 self._note(result.key, name, said)
 
     def judged(self, result: Result) -> None:

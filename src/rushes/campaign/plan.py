@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from rushes.campaign.costs import Estimate, Rates, read_rates
-from rushes.campaign.manifest.trials import Campaign, Winners
+from rushes.campaign.manifest.recipes import Winners
+from rushes.campaign.manifest.trials import Campaign
 from rushes.campaign.records import Trial
 from rushes.runs.run import Run
 from rushes.runs.stage import StageName
@@ -191,7 +192,7 @@ def plan_campaign(
     runs: list[PlannedRun] = []
     for phase in campaign.phases:
         tries = campaign.attempts(phase, known)
-        rows = [(trial, None) for trial in campaign.trials(phase, known)]
+        rows: list[tuple[Trial, int | None]] = [(trial, None) for trial in campaign.trials(phase, known)]
         rows += [(trial, number) for number, trials in enumerate(tries, start=1) for trial in trials]
         for trial, attempt in rows:
             guessed = tuple(name for name in campaign.awaits(trial.name) if name not in decided)
@@ -215,7 +216,7 @@ class _Opened:
         run = self.run(campaign, trial)
         return tuple(self.stage(run, name) for name in run.stages if name not in without)
 
-    def run(self, campaign: Campaign, trial: Trial) -> Run:
+    def run(self, campaign: Campaign, trial: Trial) -> Run[Any]:
         """The run of a trial; recordings of one's own are looked through once for all of them."""
         recipe = campaign.recipe_of(trial)
         source = canonical_json(recipe.source.model_dump(mode="json"))
@@ -223,7 +224,7 @@ class _Opened:
         self.fingerprints[source] = run.raw_fingerprint
         return run
 
-    def stage(self, run: Run, name: StageName) -> PlannedStage:
+    def stage(self, run: Run[Any], name: StageName) -> PlannedStage:
         spec = run.specs[name]
         folder = f"{spec.name}-{spec.signature}"
         if folder in self.seen:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from rushes.campaign.folder import CampaignFolder
 from rushes.campaign.judging.gate import best, decide, values_of
@@ -22,7 +23,7 @@ from rushes.campaign.manifest.schema import Phase
 from rushes.campaign.manifest.trials import Campaign
 from rushes.campaign.pages.leaderboard import FILE as LEADERBOARD
 from rushes.campaign.pages.leaderboard import write_leaderboard
-from rushes.campaign.pages.logs import missing_reasons, write_logs
+from rushes.campaign.pages.logs import Logged, missing_reasons, write_logs
 from rushes.campaign.pages.report import write_report
 from rushes.campaign.records import Result, Selection, Trial, Verdict
 from rushes.campaign.trackers.mirror import Trackers
@@ -30,7 +31,7 @@ from rushes.campaign.trackers.tracker import TrackerName
 from rushes.campaign.work import Key, do_shared
 from rushes.engine import LOCAL, Engine, Failure, Unit, map_units
 from rushes.errors import GateError
-from rushes.metrics.intervals import Estimate
+from rushes.metrics.estimate import Estimate
 from rushes.metrics.paired import paired_t
 from rushes.recipe import Recipe
 from rushes.runs.run import Run
@@ -161,7 +162,7 @@ class Runner:
         self._judge({trial.key: Seen(trial, runs[trial.key]) for trial in trials})
         return all(trial.key in self.results for trial in trials)
 
-    def _open(self, recipe: Recipe) -> Run:
+    def _open(self, recipe: Recipe) -> Run[Any]:
         """A run of this campaign; recordings of one's own are looked through once for all that read them."""
         source = canonical_json(recipe.source.model_dump(mode="json"))
         known = self._fingerprints.get(source)
@@ -311,8 +312,8 @@ class Runner:
         compare = TASKS[self.campaign.task].compare.get(self.campaign.manifest.metric)
         if compare is None:
             return None
-        runs = [self._open(self.campaign.recipe_of(result.trial)) for result in (ours, theirs)]
-        return compare(*runs, confidence)
+        better, than = (self._open(self.campaign.recipe_of(result.trial)) for result in (ours, theirs))
+        return compare(better, than, confidence)
 
     def _unseal(self) -> None:
         """Freeze the best run of each selected group, then, and only then, measure these on the test side."""
@@ -353,7 +354,7 @@ class Runner:
         path, results = self.folder.path, list(self.results.values())
         openings = [one for opened in read_openings(path) for one in opened.openings()]
         write_leaderboard(path / LEADERBOARD, self.board, results)
-        logged = {
+        logged: Logged = {
             "verdicts": list(self.verdicts.values()),
             "selections": self.selections,
             "openings": openings,

@@ -86,6 +86,7 @@ def _status(run: PlannedRun, folder: CampaignFolder, workspace: Workspace, metri
         if stage.state != "done"
     }
     now = next((f"{name}: {owner}" for name, owner in owners.items() if owner is not None), "")
+    state: str
     if result is not None:
         state, note = result.state, "; ".join(result.faults[:1]) or result.error or ""
     elif now:

@@ -33,7 +33,7 @@ OnShared = Callable[[Mapping[str, Sequence[Key]]], None]
 
 
 def do_shared(
-    runs: Mapping[Key, Run],
+    runs: Mapping[Key, Run[Any]],
     *,
     workers: int,
     engine: Engine,
@@ -75,7 +75,7 @@ def do_shared(
     return failed
 
 
-def by_folder(runs: Mapping[Key, Run], name: StageName) -> dict[str, list[Key]]:
+def by_folder(runs: Mapping[Key, Run[Any]], name: StageName) -> dict[str, list[Key]]:
     """Names of the folders of a stage that is not done yet -> the runs that wait for it."""
     shared: dict[str, list[Key]] = {}
     for key, run in runs.items():
@@ -107,7 +107,7 @@ def _do(job: tuple[RunJob, StageName]) -> dict[str, Any]:
     return do_or_wait(asked.run(), name, silent).to_json()
 
 
-def do_or_wait(run: Run, name: StageName, tell: Tell) -> Outcome:
+def do_or_wait(run: Run[Any], name: StageName, tell: Tell) -> Outcome:
     """Do a stage, or wait until whoever does it has done it: another campaign may share it."""
     while True:
         try:

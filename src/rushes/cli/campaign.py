@@ -20,6 +20,7 @@ from rushes.cli.options import (
     EngineKind,
     Workspace,
     cache_bytes,
+    engine_of,
     failing_well,
 )
 from rushes.errors import RushesError, StageError
@@ -107,7 +108,6 @@ def run(
 
     Ends with 3 where a gate failed for good, with 1 where runs failed or something else is not done.
     """
-    from rushes.engine import Engine
     from rushes.stages import locked
 
     runner = _runner(
@@ -116,7 +116,7 @@ def run(
         cache,
         cache_gb,
         workers=workers,
-        engine=Engine(engine, address),
+        engine=engine_of(engine, address),
         trackers=tuple(track or ()),
     )
     runner.folder.path.mkdir(parents=True, exist_ok=True)

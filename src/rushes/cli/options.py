@@ -6,11 +6,15 @@ import errno
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from rushes.errors import RushesError
+
+if TYPE_CHECKING:
+    from rushes.engine import Engine
+    from rushes.engine import EngineKind as Kind
 
 WORKSPACE = "workspace"
 PIPED_WIDTH = 140  # of tables where there is no terminal whose width they could take
@@ -60,7 +64,14 @@ def cache_bytes(cache_gb: float | None) -> int | None:
     return None if cache_gb is None else round(cache_gb * 1e9)
 
 
-def failing_well(verb: Callable) -> Callable:
+def engine_of(kind: str, address: str | None) -> Engine:
+    """The engine that the options name; it refuses a kind that there is not."""
+    from rushes.engine import Engine
+
+    return Engine(cast("Kind", kind), address)
+
+
+def failing_well(verb: Callable[..., None]) -> Callable[..., None]:
     """End with the error's text and exit code where a user can cure it, with a traceback where not."""
 
     @wraps(verb)
@@ -71,7 +82,7 @@ def failing_well(verb: Callable) -> Callable:
             typer.echo(f"{type(error).__name__}: {error}", err=True)
             raise typer.Exit(error.exit_code) from None
         except OSError as error:
-            if error.errno not in REFUSALS:
+            if error.errno is None or error.errno not in REFUSALS:
                 raise
             refused = RushesError(
                 f"the machine refuses: {error.strerror}", where=error.filename, cure=REFUSALS[error.errno]

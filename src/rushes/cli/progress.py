@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from types import TracebackType
 from typing import Self
 
 from rich import progress
@@ -39,8 +40,10 @@ class Progress:
         self._bars.__enter__()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._bars.__exit__(*error)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.__exit__(kind, error, trace)
 
     def tell(self, name: str, done: float, total: float, note: str) -> None:
         """Show that ``done`` of ``total`` of a stage is done."""

@@ -23,6 +23,7 @@ from rushes.cli.options import (
     RecipePath,
     Workspace,
     cache_bytes,
+    engine_of,
     failing_well,
 )
 from rushes.errors import RushesError
@@ -38,12 +39,11 @@ def _open(
     address: str | None = None,
     cache_gb: float | None = None,
 ) -> Any:
-    from rushes.engine import Engine
     from rushes.storage import open_workspace
     from rushes.tasks import load_recipe, open_run
 
     where = open_workspace(workspace, cache, cache_bytes(cache_gb))
-    return open_run(load_recipe(recipe, overrides or ()), where, Engine(engine, address))
+    return open_run(load_recipe(recipe, overrides or ()), where, engine_of(engine, address))
 
 
 def _do(recipe: Path, run: Any, as_json: bool, only: str | None) -> None:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -96,13 +97,12 @@ def import_ray() -> ModuleType:
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)  # read at Ray's import, so it cannot be an argument
     try:
-        import ray
-        import ray.exceptions
+        import_module("ray.exceptions")
+        return import_module("ray")
     except ImportError as error:
         raise UnitError(
             f"the engine ray is not installed: {error}", cure="pip install 'rushes[cluster]'"
         ) from error
-    return ray
 
 
 def _require_reachable(address: str) -> None:
@@ -140,6 +140,8 @@ class ActorWorker:
         """Its next message, None where none is there yet; WorkerLost where there will be none."""
         if not self.ray.wait([self.pending], timeout=0)[0]:
             return None
+        message: bytes
+        lost: WorkerLost | None
         try:
             message, lost = self.ray.get(self.pending)
         except self.ray.exceptions.RayError as error:
@@ -151,7 +153,7 @@ class ActorWorker:
     def alive(self) -> bool:
         """Whether actor and process answer."""
         try:
-            return self.ray.get(self.actor.ping.remote(), timeout=ALIVE_LIMIT_S)
+            return bool(self.ray.get(self.actor.ping.remote(), timeout=ALIVE_LIMIT_S))
         except self.ray.exceptions.RayError:  # dead, or too late
             return False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 
 class WorkerLost(Exception):
@@ -44,20 +44,23 @@ class Worker(Protocol):
         """Kill it, whatever it does; it can be called again."""
 
 
-class Crew(Protocol):
-    """A kind of workers.
+W = TypeVar("W", bound=Worker)
 
-    Attributes:
-        cure: what to do when none of them can start.
-    """
 
-    cure: str
+class Crew(Protocol[W]):
+    """A kind of workers."""
 
-    def start(self, number: int) -> Worker:
+    @property
+    def cure(self) -> str:
+        """What to do when none of them can start."""
+        ...
+
+    def start(self, number: int) -> W:
         """Begin a new worker for a place, numbered from 0; does not wait until it is ready."""
+        ...
 
-    def wait(self, workers: Sequence[Worker], patience_s: float | None) -> None:
+    def wait(self, workers: Sequence[W], patience_s: float | None) -> None:
         """Return when any of ``workers`` may have a message or is lost, or after ``patience_s`` seconds."""
 
-    def stop(self, busy: Sequence[Worker], idle: Sequence[Worker]) -> None:
+    def stop(self, busy: Sequence[W], idle: Sequence[W]) -> None:
         """End all workers, as gently as a short time allows."""

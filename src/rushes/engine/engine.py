@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing.reduction import ForkingPickler
@@ -17,6 +17,9 @@ from rushes.engine.worker import Start
 from rushes.errors import UnitError
 
 EngineKind = Literal["local", "ray"]
+
+Results = Generator[UnitResult, None, None]
+"""Each result once; closed early, it stops the workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +46,19 @@ class Engine:
 
 
 @contextmanager
-def _local_crew(engine: Engine, start: Start, workers: int) -> Iterator[Crew]:
+def _local_crew(engine: Engine, start: Start, workers: int) -> Iterator[Crew[Any]]:
     yield ProcessCrew(start)
 
 
 @contextmanager
-def _ray_crew(engine: Engine, start: Start, workers: int) -> Iterator[Crew]:
+def _ray_crew(engine: Engine, start: Start, workers: int) -> Iterator[Crew[Any]]:
     from rushes.engine.cluster import ActorCrew, connected
 
     with connected(engine.address, workers) as ray:
         yield ActorCrew(ray, start)
 
 
-CREWS: Mapping[EngineKind, Callable[[Engine, Start, int], AbstractContextManager[Crew]]] = {
+CREWS: Mapping[EngineKind, Callable[[Engine, Start, int], AbstractContextManager[Crew[Any]]]] = {
     "local": _local_crew,
     "ray": _ray_crew,
 }
@@ -73,7 +76,7 @@ def map_units(
     memory_bytes: int | None = None,
     retries: int = 1,
     on_event: Callable[[Event], None] | None = None,
-) -> Iterator[UnitResult]:
+) -> Results:
     """Apply ``function`` to every unit and yield each result once, in the order in which they end.
 
     ``units`` is consumed lazily: each worker holds one unit, and the next is taken when a worker is free.
@@ -122,14 +125,14 @@ def _map_with_crew(
     timeout_s: float | None,
     retries: int,
     tell: Callable[[Event], None],
-) -> Iterator[UnitResult]:
+) -> Results:
     with CREWS[engine.kind](engine, start, workers) as crew:
         yield from Supervisor(crew, units, workers, timeout_s, retries, tell).run()
 
 
 def _map_here(
     function: Callable[[Any], Any], units: Iterable[Unit], tell: Callable[[Event], None]
-) -> Iterator[UnitResult]:
+) -> Results:
     for unit in units:
         tell(UnitStarted(unit.key, 0, 1))
         started_s = time.perf_counter()

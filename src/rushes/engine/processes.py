@@ -68,7 +68,9 @@ class ProcessWorker:
         except (EOFError, OSError):
             pass
         self.end()
-        raise WorkerLost(_exit_text(self.process.exitcode), self.untouched)
+        code = self.process.exitcode
+        assert code is not None  # joined by end()
+        raise WorkerLost(_exit_text(code), self.untouched)
 
     def wait(self, patience_s: float | None = None) -> None:
         """Until it has a message or is gone."""

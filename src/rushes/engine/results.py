@@ -77,7 +77,7 @@ class UnitResult:
     """
 
     key: str
-    value: Any | None
+    value: Any
     error: Failure | None
     seconds: float
     attempts: int

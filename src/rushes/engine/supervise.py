@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.reduction import ForkingPickler
-from typing import Any
+from typing import Any, Generic
 
-from rushes.engine.crew import Crew, Worker, WorkerLost
+from rushes.engine.crew import Crew, W, WorkerLost
 from rushes.engine.results import Event, Failure, Unit, UnitDone, UnitResult, UnitRetried, UnitStarted
 from rushes.errors import UnitError
 
@@ -39,31 +39,31 @@ class _Job:
 
 
 @dataclass(slots=True)
-class _Place:
+class _Place(Generic[W]):
     """A worker, numbered by its place, and the job it has, if any."""
 
     number: int
-    worker: Worker
+    worker: W
     job: _Job | None = None
     ready: bool = False
     began_s: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
-class Supervisor:
+class Supervisor(Generic[W]):
     """The loop over ``size`` places; what a worker is, the crew knows.
 
     A job is taken from ``units`` when a place can have it: no more of them are held than there are places.
     """
 
-    crew: Crew
+    crew: Crew[W]
     units: Iterator[Unit]
     size: int
     timeout_s: float | None
     retries: int
     tell: Callable[[Event], None]
     queue: deque[_Job] = field(default_factory=deque)  # to be tried again, or waiting for a worker to start
-    places: dict[int, _Place] = field(default_factory=dict)
+    places: dict[int, _Place[W]] = field(default_factory=dict)
     failed_starts: int = 0
     none_ready_since_s: float = field(default_factory=time.monotonic)
 
@@ -118,14 +118,14 @@ class Supervisor:
         unit = next(self.units, None)
         return None if unit is None else _Job(unit.key, ForkingPickler.dumps(unit.payload).tobytes())
 
-    def _send(self, place: _Place, job: _Job) -> None:
+    def _send(self, place: _Place[W], job: _Job) -> None:
         place.job = job
         job.attempts += 1
         place.began_s = time.monotonic()
         self.tell(UnitStarted(job.key, place.number, job.attempts))
         place.worker.send(job.payload)
 
-    def _look_after(self, place: _Place) -> UnitResult | None:
+    def _look_after(self, place: _Place[W]) -> UnitResult | None:
         """Take the worker's answer, or its death, or its time-out: in this order, since we may come late."""
         try:
             message = place.worker.receive()
@@ -133,19 +133,19 @@ class Supervisor:
             return self._bury(place, lost)
         if message is not None:
             return self._receive(place, message)
-        if self._seconds_left(place) == 0.0:
+        if place.job is not None and self._seconds_left(place) == 0.0:
             self._vacate(place)
             reason = Failure("timeout", "UnitError", f"not done after {self.timeout_s:g} s", place.job.key)
-            return self._lose(place, reason)
+            return self._lose(place, place.job, reason)
         return None
 
-    def _receive(self, place: _Place, message: bytes) -> UnitResult | None:
+    def _receive(self, place: _Place[W], message: bytes) -> UnitResult | None:
         try:
             value, error, seconds = pickle.loads(message)  # from our own worker, not from a file
         except Exception as caught:
             value, error, seconds = None, Failure.of(caught), time.monotonic() - place.began_s
-        if place.ready:
-            return self._settle(place, value, error, seconds)
+        if place.job is not None:
+            return self._settle(place, place.job, value, error, seconds)
         if error is not None:
             raise UnitError(
                 f"a worker cannot import its function: {error.type}: {error.message}",
@@ -155,9 +155,10 @@ class Supervisor:
         self.failed_starts = 0
         return None
 
-    def _bury(self, place: _Place, lost: WorkerLost) -> UnitResult | None:
+    def _bury(self, place: _Place[W], lost: WorkerLost) -> UnitResult | None:
         self._vacate(place)
-        if not place.ready:
+        job = place.job
+        if job is None:  # not ready yet: an idle worker is not looked after
             self.failed_starts += 1
             if self.failed_starts >= STARTS_IN_A_ROW:
                 raise UnitError(
@@ -165,31 +166,31 @@ class Supervisor:
                     cure=self.crew.cure,
                 )
             return None
-        job = place.job
         if lost.untouched and job.misses < MISSES:  # dead already when it was given the job: no fault of it
             job.misses += 1
             job.attempts -= 1
             self.queue.appendleft(job)
             return None
         cure = "often the machine ran out of memory: take fewer workers" if "SIGKILL" in lost.how else None
-        return self._lose(place, Failure("crash", "UnitError", f"the worker {lost.how}", job.key, cure))
+        return self._lose(place, job, Failure("crash", "UnitError", f"the worker {lost.how}", job.key, cure))
 
-    def _vacate(self, place: _Place) -> None:
+    def _vacate(self, place: _Place[W]) -> None:
         del self.places[place.number]
         place.worker.end()
 
-    def _lose(self, place: _Place, error: Failure) -> UnitResult | None:
+    def _lose(self, place: _Place[W], job: _Job, error: Failure) -> UnitResult | None:
         """An attempt that ended with its worker: try again, or give the unit up."""
-        job = place.job
         if job.attempts <= self.retries:
             job.lost_at = place.number
             self.tell(UnitRetried(job.key, job.attempts, error))
             self.queue.append(job)
             return None
-        return self._settle(place, None, error, time.monotonic() - place.began_s)
+        return self._settle(place, job, None, error, time.monotonic() - place.began_s)
 
-    def _settle(self, place: _Place, value: Any, error: Failure | None, seconds: float) -> UnitResult:
-        job, place.job = place.job, None
+    def _settle(
+        self, place: _Place[W], job: _Job, value: Any, error: Failure | None, seconds: float
+    ) -> UnitResult:
+        place.job = None
         result = UnitResult(job.key, value, error, seconds, job.attempts)
         self.tell(UnitDone(result))
         return result
@@ -201,7 +202,7 @@ class Supervisor:
         elif time.monotonic() - self.none_ready_since_s > START_LIMIT_S:
             raise UnitError(f"no worker was ready after {START_LIMIT_S:.0f} s", cure=self.crew.cure)
 
-    def _seconds_left(self, place: _Place) -> float | None:
+    def _seconds_left(self, place: _Place[W]) -> float | None:
         """Until the time-out of its job, not below 0; None for ever."""
         if self.timeout_s is None or place.job is None:
             return None

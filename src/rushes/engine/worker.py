@@ -108,7 +108,9 @@ def _leave_with_parent(from_main_thread: bool) -> None:
 
 
 def _wait_for_parent() -> None:
-    wait([multiprocessing.parent_process().sentinel])
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # a worker is always spawned
+    wait([parent.sentinel])
     os._exit(1)
 
 

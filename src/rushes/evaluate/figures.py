@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
-from rushes.metrics.intervals import Estimate
+from rushes.metrics.estimate import Estimate
 
 SEED = 0
 

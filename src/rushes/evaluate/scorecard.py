@@ -226,9 +226,9 @@ class Scorecard(_Row):
         baselines = {name: values[name] for name in self.with_role("baseline") if name in values}
         return {"metrics": values[self.model], "baselines": baselines}
 
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in ``metrics.json``."""
-        return self.model_dump(mode="json")
+    def write(self, path: Path) -> None:
+        """Write ``metrics.json``, whole or not at all; systems and figures keep the order of tables."""
+        write_atomic(path, self.model_dump_json(indent=2) + "\n")
 
 
 def write_scorecard(path: Path, card: Scorecard) -> None:

@@ -87,7 +87,7 @@ def to_onnx(net: SoundNet) -> bytes:
     return buffer.getvalue()
 
 
-def to_int8(model: bytes, calibration: Iterable[NDArray]) -> bytes:
+def to_int8(model: bytes, calibration: Iterable[NDArray[np.floating]]) -> bytes:
     """The model with 8-bit weights, one scale a channel, and 8-bit activations between them.
 
     The trunk's convolutions take part, which are all but a thousandth of the MACs. A GRU stays as it is:
@@ -115,7 +115,7 @@ def to_int8(model: bytes, calibration: Iterable[NDArray]) -> bytes:
     )
 
     class Reader(CalibrationDataReader):
-        def get_next(self) -> dict[str, NDArray] | None:
+        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
             clip = next(clips, None)
             return None if clip is None else {INPUT: clip[None, None]}
 
@@ -171,7 +171,8 @@ def session(model: bytes) -> InferenceSession:
 
 def logits_of(model: InferenceSession, features: NDArray[np.float32]) -> NDArray[np.float32]:
     """Logits (n, K) of spectrograms (n, mels, frames)."""
-    return model.run([OUTPUT], {INPUT: features[:, None]})[0]
+    logits: NDArray[np.float32] = model.run([OUTPUT], {INPUT: features[:, None]})[0]
+    return logits
 
 
 def weights(model: bytes) -> Weights:
@@ -191,7 +192,7 @@ def weights(model: bytes) -> Weights:
     return Weights(total, floats, gru)
 
 
-def _checked(clips: Iterable[NDArray], shape: tuple[int, ...]) -> Iterator[NDArray[np.float32]]:
+def _checked(clips: Iterable[NDArray[np.floating]], shape: tuple[int, ...]) -> Iterator[NDArray[np.float32]]:
     """Clips of the right shape and of finite values; the first is looked at now, the others as they come."""
     checked = (_clip(clip, shape) for clip in clips)
     first = next(checked, None)
@@ -207,7 +208,7 @@ def _checked(clips: Iterable[NDArray], shape: tuple[int, ...]) -> Iterator[NDArr
     return every()
 
 
-def _clip(clip: NDArray, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _clip(clip: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.float32]:
     if clip.shape != shape or not np.isfinite(clip).all():
         raise ModelError(
             f"a clip to calibrate with must be {shape[0]} x {shape[1]} finite values, found "

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rushes.errors import MetricError
 from rushes.metrics.checks import MetricTypeError, as_list, finite, same_length
+from rushes.metrics.jackknife import Jackknife
 
 TARGETS = ("mean_speed_mps", "final_speed_mps", "displacement_m", "yaw_deg")
 CIRCULAR = frozenset({"yaw_deg"})  # 179 and -179 degrees are 2 degrees apart
@@ -23,6 +25,8 @@ SPEED_BANDS = ("still", "slow", "fast")
 STILL_MPS, FAST_MPS = 0.5, 10.0
 TURNS = ("left", "straight", "right")
 TURN_DEG = 5.0
+
+Statistic = Literal["mae", "rmse", "median"]
 
 
 def wrapped_deg(angle: ArrayLike) -> NDArray[np.float64]:
@@ -118,58 +122,23 @@ def filled(predicted: Sequence[float | None], constant: float) -> NDArray[np.flo
     return _vector([rest if value is None else value for value in values], "the prediction")
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorFigures:
-    """Errors of n rows, in the unit of the quantity.
-
-    Attributes:
-        mae: mean of their absolute values.
-        rmse: root of the mean of their squares, never below ``mae``.
-        median: median of their absolute values.
-        n: rows.
-    """
-
-    mae: float
-    rmse: float
-    median: float
-    n: int
-
-
-def error_figures(errors: ArrayLike) -> ErrorFigures:
-    """Mean absolute, root mean square and median absolute error of (n,) signed errors.
-
-    Raises:
-        MetricError: empty or not finite.
-
-    >>> error_figures([1.0, -1.0, 4.0, 0.0])
-    ErrorFigures(mae=1.5, rmse=2.1213203435596424, median=1.0, n=4)
-    """
-    rows = _vector(errors, "errors")
-    absolute = np.abs(rows)
-    return ErrorFigures(
-        float(absolute.mean()), float(np.sqrt((rows**2).mean())), float(np.median(absolute)), len(rows)
-    )
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class MotionErrors:
-    """Errors of one quantity, twice.
+    """Errors of one quantity in each of n rows, in its unit.
 
     Attributes:
-        all: over all rows, those without an answer charged the constant's error.
-        answered: over the rows with an answer; None where there is none.
-        parse_rate: share of rows with an answer.
+        signed: (n,) answer less truth; a row without an answer is charged the constant's error.
+        answered: (n,) whether there was an answer; its mean is the parse rate.
     """
 
-    all: ErrorFigures
-    answered: ErrorFigures | None
-    parse_rate: float
+    signed: NDArray[np.float64]
+    answered: NDArray[np.bool_]
 
 
 def motion_errors(
     truth: ArrayLike, predicted: Sequence[float | None], constant: float, *, circular: bool = False
 ) -> MotionErrors:
-    """Errors of one quantity with every missing answer replaced by ``constant``, and without those rows.
+    """Errors of one quantity, every missing answer replaced by ``constant``.
 
     A system that never answers scores exactly what the constant scores: silence wins nothing over it.
 
@@ -183,13 +152,38 @@ def motion_errors(
         MetricError: empty, lengths differ, or a value that is not finite.
 
     >>> found = motion_errors([10.0, 20.0, 5.0], [11.0, 17.0, None], constant=9.0)
-    >>> round(found.all.mae, 3), found.answered.mae, round(found.parse_rate, 3)
-    (2.667, 2.0, 0.667)
+    >>> found.signed.tolist(), found.answered.tolist()
+    ([1.0, -3.0, 4.0], [True, True, False])
     """
-    there = answered(predicted)
-    errors = differences(filled(predicted, constant), truth, circular=circular)
-    alone = error_figures(errors[there]) if there.any() else None
-    return MotionErrors(error_figures(errors), alone, float(there.mean()))
+    signed = differences(filled(predicted, constant), truth, circular=circular)
+    return MotionErrors(signed, answered(predicted))
+
+
+def error_figures(errors: ArrayLike, jackknife: Jackknife) -> dict[Statistic, NDArray[np.float64]]:
+    """Figures of (n,) signed errors, in their unit: of all rows, then without each leave-out, (1 + G,).
+
+    ``mae`` is the mean of their absolute values, ``rmse`` the root of the mean of their squares and never
+    below ``mae``, ``median`` that of their absolute values.
+
+    Args:
+        errors: (n,) numbers.
+        jackknife: of the same n rows.
+
+    Raises:
+        MetricError: not finite, or lengths differ.
+
+    >>> found = error_figures([1.0, -1.0, 4.0, 0.0], Jackknife.of(range(4)))
+    >>> {name: round(float(figures[0]), 3) for name, figures in found.items()}
+    {'mae': 1.5, 'rmse': 2.121, 'median': 1.0}
+    """
+    rows = _vector(errors, "errors")
+    absolute = np.abs(rows)
+    return {
+        "mae": jackknife.means(absolute),
+        # A mean without the only cluster that errs may come out below 0 by rounding.
+        "rmse": np.sqrt(np.maximum(jackknife.means(rows**2), 0.0)),
+        "median": jackknife.medians(absolute),
+    }
 
 
 def covered(

@@ -127,7 +127,8 @@ class Chat:
 
     def tokens(self, text: str) -> list[int]:
         """Token ids of ``text``; parts of an answer are always encoded alone, in training and in service."""
-        return self.tokenizer.encode(text, add_special_tokens=False)
+        ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
+        return ids
 
     def _piece(self, text: str) -> list[int]:
         if text not in self._known:
@@ -195,10 +196,11 @@ class Chat:
         """A clip with its questions and answers, each behind the pair of frames with its number."""
         prompt = self.prompt(grid, times_s)
         ids, positions = list(prompt.ids), [prompt.positions]
-        block, sees, taught = ([value] * len(ids) for value in (0, len(ids), False))
+        block, sees, taught = [0] * len(ids), [len(ids)] * len(ids), [False] * len(ids)
         for number, (pair, turn) in enumerate(turns, start=1):
             own_ids, own_taught = self.turn(turn)
-            ids, taught = ids + own_ids, taught + own_taught
+            ids += own_ids
+            taught += own_taught
             block += [number] * len(own_ids)
             sees += [prompt.ends[pair]] * len(own_ids)
             positions.append(np.tile(prompt.after(pair) + np.arange(len(own_ids)), (3, 1)))
@@ -232,4 +234,5 @@ def attention_mask(blocks: np.ndarray, sees: np.ndarray) -> np.ndarray:
     same = blocks[:, :, None] == blocks[:, None, :]
     seen = (blocks[:, None, :] == 0) & (np.arange(length) < sees[:, :, None])
     causal = np.tril(np.ones((length, length), bool))
-    return ((same | seen) & causal)[:, None]
+    mask: np.ndarray = ((same | seen) & causal)[:, None]
+    return mask

@@ -204,6 +204,7 @@ def estimate_training(
     language, vision = sizes.language, sizes.vision
     passing = width * vision.trained_elements() * patches
     through = width * language.trained_elements() * tokens
+    weights: tuple[tuple[str, float], ...]
     if lora_rank is None:
         trained = sizes.parameters
         weights = (("weights, gradients and Adam", float(TRAINED_BYTES * trained)),)
@@ -223,7 +224,7 @@ def estimate_training(
         kept = language.lora_bytes(width) * language.layers * tokens
     logits = (width + 8) * sizes.vocabulary * scored
     # A frozen vision tower has let go of its layer before the language model fills up.
-    step = (("activations", float(kept + through)), ("logits", float(logits)))
+    step: tuple[tuple[str, float], ...] = (("activations", float(kept + through)), ("logits", float(logits)))
     if lora_rank is not None and passing > kept + through + logits:
         step = (("vision tower at work", float(passing)),)
     pictures = ("pictures", 4.0 * PATCH_VALUES * patches)

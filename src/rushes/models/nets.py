@@ -26,17 +26,18 @@ from safetensors.torch import save as tensor_bytes
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rushes.errors import ModelError, is_of_the_machine
+from rushes.errors import ModelError, unreadable_as
 from rushes.models.net_costs import ATTENDED, CHANNELS, squeezed
 from rushes.recipe.net import Net
 from rushes.recipe.spectrogram import SpectrogramPreprocessing
-from rushes.stages import sha256_file, write_atomic
+from rushes.stages import write_atomic
 
 Described = TypeVar("Described", bound=BaseModel)
 
 WEIGHTS_FILE = "model.safetensors"
 PREPROCESSING_FILE = "preprocessing.json"
 CONFIG_FILE = "config.json"
+_NO_NET, _TRAIN = "no trained net", "run `rushes train RECIPE`"
 MAX_BYTES = 256 << 20
 """The largest net that a recipe can ask for has 100 MB; a file beyond this is none of ours."""
 
@@ -144,7 +145,8 @@ def build(model: Net, preprocessing: SpectrogramPreprocessing, *, seed: int) -> 
             else:
                 nn.init.xavier_uniform_(weight)
     # A CPU's convolutions take less than half the time where the channels of a place lie side by side.
-    return net.to(memory_format=torch.channels_last)
+    net.to(memory_format=torch.channels_last)
+    return net
 
 
 def parameters(net: nn.Module) -> int:
@@ -168,10 +170,13 @@ def float32_on(device: torch.device) -> AbstractContextManager[None]:
     """While it is open, cuDNN computes in float32 and by the same algorithms each time; then as before."""
     if device.type != "cuda":
         return nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+    flags: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=True, deterministic=True, allow_tf32=False
+    )
+    return flags
 
 
-def infer(net: SoundNet, features: Iterable[NDArray], batch_size: int) -> NDArray[np.float32]:
+def infer(net: SoundNet, features: Iterable[NDArray[np.floating]], batch_size: int) -> NDArray[np.float32]:
     """Logits of spectrograms, on the device of the net, which is left in evaluation mode.
 
     Every forward pass has one shape, the last one being filled up, so that the logits of a sound do not
@@ -258,31 +263,21 @@ def load(folder: Path, schema: type[SpectrogramPreprocessing]) -> SoundNet:
     if broken := sorted(name for name, tensor in saved.items() if not torch.isfinite(tensor).all()):
         raise _unreadable(f"{', '.join(broken)} has values that are not finite", path)
     net.load_state_dict(saved)
-    return net.eval()
-
-
-def weights_sha256(folder: Path) -> str:
-    """SHA-256 of the saved weights in a folder of :func:`save`."""
-    return sha256_file(Path(folder) / WEIGHTS_FILE)
+    net.eval()
+    return net
 
 
 def _described(path: Path, kind: type[Described]) -> Described:
-    try:
+    with unreadable_as(ModelError, _NO_NET, where=path, cure=_TRAIN, errors=(ValueError,)):
         return kind.model_validate_json(_bytes_of(path))
-    except ValueError as error:
-        raise _unreadable(error, path) from error
 
 
 def _bytes_of(path: Path) -> bytes:
-    try:
+    with unreadable_as(ModelError, _NO_NET, where=path, cure=_TRAIN):
         if (size := path.stat().st_size) > MAX_BYTES:
             raise _unreadable(f"it has {size} bytes", path)
         return path.read_bytes()
-    except OSError as error:
-        if is_of_the_machine(error):
-            raise
-        raise _unreadable(error.strerror, path) from error
 
 
 def _unreadable(reason: object, path: Path) -> ModelError:
-    return ModelError(f"no trained net: {reason}", where=path, cure="run `rushes train RECIPE`")
+    return ModelError(f"{_NO_NET}: {reason}", where=path, cure=_TRAIN)

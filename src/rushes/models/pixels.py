@@ -92,15 +92,15 @@ def patchify(frames: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
             cure="set preprocessing.frame_size to multiples of 28",
         )
     rows, columns = height // FACTOR, width // FACTOR
+    blocks = frames.reshape(count // PAIR, PAIR, rows, MERGE, PATCH, columns, MERGE, PATCH, 3)
+    # (T, pair, R, m, p, C, n, q, channel) -> (T, R, C, m, n, channel, pair, p, q), moved as bytes
+    ordered = np.ascontiguousarray(blocks.transpose(0, 2, 5, 3, 6, 8, 1, 4, 7))
     # One multiply-add instead of /255, -mean, /std: the same numbers to one rounding.
-    scaled = frames.astype(np.float32)
-    scaled *= 1 / (255 * CLIP_STD)
-    scaled -= CLIP_MEAN / CLIP_STD
-    blocks = scaled.reshape(count // PAIR, PAIR, rows, MERGE, PATCH, columns, MERGE, PATCH, 3)
-    # (T, pair, R, m, p, C, n, q, channel) -> (T, R, C, m, n, channel, pair, p, q)
-    ordered = blocks.transpose(0, 2, 5, 3, 6, 8, 1, 4, 7)
+    scale, offset = (each.reshape(3, 1, 1, 1) for each in (1 / (255 * CLIP_STD), CLIP_MEAN / CLIP_STD))
+    patches = ordered * scale
+    patches -= offset
     grid = (count // PAIR, height // PATCH, width // PATCH)
-    return np.ascontiguousarray(ordered).reshape(math.prod(grid), -1), grid
+    return patches.reshape(math.prod(grid), -1), grid
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,14 +34,14 @@ class Continuation:
         logits: ``(B, vocabulary)`` float32 for the token after it.
     """
 
-    vlm: Vlm
+    vlm: Vlm[Any]
     cache: DynamicCache
     valid: Tensor
     last: Tensor
     logits: Tensor
 
     @classmethod
-    def of(cls, vlm: Vlm, batch: Batch, lengths: Sequence[int]) -> Continuation:
+    def of(cls, vlm: Vlm[Any], batch: Batch, lengths: Sequence[int]) -> Continuation:
         """Read a batch whose rows hold ``lengths`` tokens each, padded on the right."""
         ends = torch.tensor(lengths, device=batch["ids"].device)
         places = torch.arange(batch["ids"].shape[1], device=ends.device)
@@ -97,7 +98,8 @@ class Continuation:
         total = self.logits.log_softmax(dim=-1)[:, [choice[0] for choice in choices]]
         if max(map(len, choices)) > 1:
             total = total + self._tails(choices)
-        return total.double().softmax(dim=-1).cpu().numpy()
+        probabilities: np.ndarray = total.double().softmax(dim=-1).cpu().numpy()
+        return probabilities
 
     def _tails(self, choices: Sequence[Sequence[int]]) -> Tensor:
         """Log-probability of everything after the first token of each choice, ``(B, C)``."""
@@ -115,7 +117,7 @@ def _following(last: Tensor, count: int) -> Tensor:
     return last[:, :, None] + torch.arange(1, count + 1, device=last.device)
 
 
-def _step(vlm: Vlm, cache: DynamicCache, valid: Tensor, ids: Tensor, places: Tensor) -> Tensor:
+def _step(vlm: Vlm[Any], cache: DynamicCache, valid: Tensor, ids: Tensor, places: Tensor) -> Tensor:
     """Read ``ids`` (B, n) at ``places`` (3, B, n) after the ``valid`` (B, S) places of ``cache``.
 
     Returns:

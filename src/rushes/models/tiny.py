@@ -53,7 +53,8 @@ def tokenizer(preprocessing: FramePreprocessing) -> PreTrainedTokenizerFast:
 
 def _config(words: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
     def token(text: str) -> int:
-        return words.convert_tokens_to_ids(text)
+        number: int = words.convert_tokens_to_ids(text)
+        return number
 
     return Qwen2_5_VLConfig(
         text_config={

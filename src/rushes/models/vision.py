@@ -8,6 +8,7 @@ weights, the modules and the numbers are the library's; the result enters the mo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -56,20 +57,28 @@ def layout(visual: Qwen2_5_VisionTransformerPretrainedModel, grids: Tensor) -> L
     return Layout(order, _rows(ends.diff()), _rows(frames), get_vision_position_ids(grids, merge))
 
 
-def _attend(block: Qwen2_5_VLVisionBlock, x: Tensor, rows: tuple[Tensor, ...], rotary: tuple) -> Tensor:
+def _attend(
+    block: Qwen2_5_VLVisionBlock, x: Tensor, rows: tuple[Tensor, ...], rotary: tuple[Tensor, Tensor]
+) -> Tensor:
     """Self-attention of ``x`` (patches, hidden) inside each row of patch indices."""
     attention = block.attn
-    qkv = attention.qkv(x).reshape(len(x), 3, attention.num_heads, -1)
-    query, key = apply_rotary_pos_emb_vision(qkv[:, 0], qkv[:, 1], *rotary)
-    value = qkv[:, 2]
+    # Unbound rather than indexed: three indexings have three gradients of the size of all, mostly zeros.
+    query, key, value = attention.qkv(x).reshape(len(x), 3, attention.num_heads, -1).unbind(1)
+    query, key = apply_rotary_pos_emb_vision(query, key, *rotary)
+    if len(rows) == 1:  # they follow one another; a copy of the values lets go of all three
+        batch = (part.unflatten(0, rows[0].shape) for part in (query, key, value.contiguous()))
+        return attention.proj(_attended(batch, attention.scaling).reshape(len(x), -1))
     out = torch.empty_like(value)
     for index in rows:
-        batch = (tensor[index].transpose(1, 2) for tensor in (query, key, value))  # (n, heads, length, dim)
-        attended = F.scaled_dot_product_attention(*batch, scale=attention.scaling).transpose(1, 2)
-        if len(rows) == 1:
-            return attention.proj(attended.reshape(len(x), -1))
-        out = out.index_copy(0, index.flatten(), attended.flatten(0, 1))
+        batch = (part[index] for part in (query, key, value))
+        out = out.index_copy(0, index.flatten(), _attended(batch, attention.scaling).flatten(0, 1))
     return attention.proj(out.flatten(1))
+
+
+def _attended(batch: Iterable[Tensor], scale: float) -> Tensor:
+    """What each position gathers in its row, from queries, keys and values (n, length, heads, dim) each."""
+    query, key, value = (part.transpose(1, 2) for part in batch)
+    return F.scaled_dot_product_attention(query, key, value, scale=scale).transpose(1, 2)
 
 
 def encode(visual: Qwen2_5_VisionTransformerPretrainedModel, patches: Tensor, grids: Tensor) -> Tensor:

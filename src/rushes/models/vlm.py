@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import warnings
@@ -10,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Generic, Literal, TypedDict, TypeVar
 
 import numpy as np
 import torch
@@ -33,9 +32,11 @@ from rushes.models.chat import Chat, Encoded, attention_mask
 from rushes.models.pixels import Pictures
 from rushes.recipe.preprocessing import FramePreprocessing
 from rushes.recipe.sections import RELEASED, TINY, nearest_released
-from rushes.stages import sha256_file, write_atomic
+from rushes.stages import write_atomic
 
 library_logging.disable_progress_bar()  # progress is told by stages, one bar each
+
+P = TypeVar("P", bound=FramePreprocessing)
 
 PREPROCESSING_FILE = "preprocessing.json"
 
@@ -46,12 +47,12 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True)
-class Vlm:
+class Vlm(Generic[P]):
     """A model with the tokenizer and the preprocessing that belong to it."""
 
     model: nn.Module
     tokenizer: PreTrainedTokenizerBase
-    preprocessing: FramePreprocessing
+    preprocessing: P
 
     @property
     def base(self) -> Qwen2_5_VLForConditionalGeneration:
@@ -90,10 +91,21 @@ class Batch(TypedDict):
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The same batch on ``device``."""
-    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+
+    def moved(tensor: Tensor) -> Tensor:
+        return tensor.to(device, non_blocking=True)
+
+    return Batch(
+        ids=moved(batch["ids"]),
+        positions=moved(batch["positions"]),
+        mask=moved(batch["mask"]),
+        taught=moved(batch["taught"]),
+        patches=moved(batch["patches"]),
+        grids=moved(batch["grids"]),
+    )
 
 
-def on_best_device(vlm: Vlm) -> Vlm:
+def on_best_device(vlm: Vlm[P]) -> Vlm[P]:
     """The same model, on a GPU where there is one; 4-bit weights are there from the start."""
     if torch.cuda.is_available() and vlm.device.type == "cpu":
         vlm.model.to("cuda")
@@ -126,7 +138,9 @@ def collate(clips: Sequence[Encoded], pictures: Sequence[Pictures], pad_id: int)
     )
 
 
-def forward(vlm: Vlm, batch: Batch, keep: Tensor | int = 0, cache: object = None) -> tuple[Tensor, object]:
+def forward(
+    vlm: Vlm[Any], batch: Batch, keep: Tensor | int = 0, cache: object = None
+) -> tuple[Tensor, object]:
     """Logits at the kept positions.
 
     Args:
@@ -152,7 +166,7 @@ def forward(vlm: Vlm, batch: Batch, keep: Tensor | int = 0, cache: object = None
     return output.logits, output.past_key_values
 
 
-def loss(vlm: Vlm, batch: Batch) -> tuple[Tensor, Tensor]:
+def loss(vlm: Vlm[Any], batch: Batch) -> tuple[Tensor, Tensor]:
     """Summed cross-entropy of the taught tokens, and their number.
 
     Only positions before a taught token reach the vocabulary, which saves the head's memory.
@@ -181,12 +195,12 @@ def check_name(name: str) -> None:
 
 def load(
     name: str,
-    preprocessing: FramePreprocessing,
+    preprocessing: P,
     *,
     seed: int = 0,
     precision: Precision = "float32",
     nf4: bool = False,
-) -> Vlm:
+) -> Vlm[P]:
     """Build ``tiny``, or load a checkpoint folder or hub name of the Qwen2.5-VL family.
 
     Args:
@@ -242,7 +256,7 @@ def _refused(message: str, where: object, cure: str) -> Iterator[None]:
         raise ModelError(f"{message}: {error}", where=where, cure=cure) from error
 
 
-def adapt(vlm: Vlm, rank: int, alpha: int, dropout: float) -> Vlm:
+def adapt(vlm: Vlm[P], rank: int, alpha: int, dropout: float) -> Vlm[P]:
     """Freeze the model and add LoRA to the seven projections of every language layer."""
     config = LoraConfig(
         r=rank,
@@ -263,7 +277,7 @@ def _without_peft_warning() -> Iterator[None]:
         yield
 
 
-def save(vlm: Vlm, folder: Path) -> None:
+def save(vlm: Vlm[Any], folder: Path) -> None:
     """Write weights (the adapter alone if there is one), tokenizer and preprocessing.
 
     The folder appears whole or not at all; one that stands there already is replaced.
@@ -278,9 +292,7 @@ def save(vlm: Vlm, folder: Path) -> None:
     partial.rename(folder)
 
 
-def restore(
-    folder: Path, schema: type[FramePreprocessing], *, precision: Precision = "float32", nf4: bool = False
-) -> Vlm:
+def restore(folder: Path, schema: type[P], *, precision: Precision = "float32", nf4: bool = False) -> Vlm[P]:
     """Load what ``save`` wrote, with its own preprocessing, which must be of ``schema``.
 
     Raises:
@@ -299,11 +311,3 @@ def restore(
         # PEFT would go on with adapters that are not there.
         warnings.filterwarnings("error", "Found missing adapter keys", UserWarning)
         return Vlm(PeftModel.from_pretrained(base.model, folder), base.tokenizer, preprocessing)
-
-
-def weights_sha256(folder: Path) -> str:
-    """SHA-256 over the names and contents of the safetensors files of a checkpoint folder."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        digest.update(path.name.encode() + b"\0" + bytes.fromhex(sha256_file(path)))
-    return digest.hexdigest()

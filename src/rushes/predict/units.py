@@ -8,7 +8,7 @@ threads share it: every unit is answered by one thread, wherever that is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,16 +99,3 @@ def predict(
             done += len(result.value)
             on_progress(done, total)
     return pa.Table.from_pylist([row for unit in units for row in rows[unit.key]], schema=schema)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch compute with one thread, here, to the end of the block."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

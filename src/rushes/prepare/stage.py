@@ -14,15 +14,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from rushes.engine import LOCAL, Engine, Event, Failure, Unit, UnitResult, map_units
+from rushes.engine import LOCAL, Engine, Event, Failure, Unit, map_units
 from rushes.errors import ShardError, SourceError, UnitError
 from rushes.recipe.preprocessing import Preprocessing
+from rushes.recipe.sections import Prepare as Settings
 from rushes.shards.index import ShardInfo
 from rushes.shards.manifest import Manifest, split_folder
 from rushes.stages import (
@@ -70,31 +71,49 @@ class Prepared:
 class Job(Protocol):
     """What it takes to prepare one recording or block; a small value that can be sent to another process."""
 
-    split: str
+    @property
+    def split(self) -> str:
+        """The side on which it stands."""
+        ...
 
     @property
     def length_s(self) -> float:
         """About how long it is: the longest come first."""
+        ...
 
     def truth(self) -> dict[str, Any]:
         """What is known of it, for ``recordings.json``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What a dataset is to be made of.
+
+    Attributes:
+        jobs: unit key -> what it takes.
+        splits: all sides, also those without a recording.
+        needed: sides that must not come out empty: what trains or measures on them could only fail later.
+        skipped: recordings that stand on no side; counted.
+        faults: unit -> reason, for what could not become a recording (``Fault.reason()``).
+        sizes: recordings behind a job, a skipped entry or a fault, where it is not one and they are known.
+    """
+
+    jobs: Mapping[str, Job]
+    splits: Iterable[str]
+    needed: Iterable[str] = ()
+    skipped: Sequence[str] = ()
+    faults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    sizes: Mapping[str, int] | None = None
 
 
 def prepare(
-    jobs: Mapping[str, Job],
+    planned: Planned,
     unit: Callable[[Any], dict[str, Any]],
     home: Home,
     preprocessing: Preprocessing,
+    settings: Settings,
     *,
-    splits: Iterable[str],
-    needed: Iterable[str] = (),
-    skipped: Sequence[str] = (),
-    faults: Mapping[str, Mapping[str, Any]],
-    sizes: Mapping[str, int] | None = None,
-    max_quarantine: float = 0.1,
-    timeout_s: float | None = None,
-    memory_bytes: int | None = None,
-    workers: int = 2,
     engine: Engine = LOCAL,
     on_event: Callable[[Event], None] | None = None,
     on_progress: Callable[[int, int, str], None] | None = None,
@@ -105,22 +124,14 @@ def prepare(
     them fail (memory, a time-out) may be over.
 
     Args:
-        jobs: unit key -> what it takes.
+        planned: the units, and what is counted beside them.
         unit: prepares one recording, or one block of them; returns its receipt: ``split``, ``shards``,
             ``samples``, ``clips`` (by kind), ``duration_s``, and further counts; of a block also ``bad``, see
             `rushes.stages.write_receipt`.
         home: of the stage; workers on other machines need no disk in common if it is remote.
         preprocessing: how a sample becomes a question.
-        splits: all sides, also those without a recording.
-        needed: sides that must not come out empty: what trains or measures on them could only fail later.
-        skipped: recordings that stand on no side; counted.
-        faults: unit -> reason, for what could not become a recording (``Fault.reason()``).
-        sizes: recordings behind a job, a skipped entry or a fault, where it is not one and they are known.
-        max_quarantine: greatest share of bad recordings, and of bad units.
-        timeout_s: longest time for one recording.
-        memory_bytes: greatest private memory of one process.
-        workers: processes; 0 works in this one.
-        engine: where they run.
+        settings: workers and their bounds, and the greatest share of bad recordings and of bad units.
+        engine: where the workers run.
         on_event: told what the engine does.
         on_progress: told how many of how many units are done, those of an earlier run among them, and the
             key of the last one; once also before the first.
@@ -130,20 +141,19 @@ def prepare(
         SourceError: a side that is needed has no sample; nothing is finished.
         UnitError: units failed for another reason than their input: a full disk, a fault in the code.
     """
-    folder, standing = home.folder, home.standing()
-    for key, reason in faults.items():
+    jobs, folder, standing = planned.jobs, home.folder, home.standing()
+    for key, reason in planned.faults.items():
         home.quarantine(key, reason)
     todo = [key for key, job in sorted(jobs.items()) if not is_whole(home, standing, key, job.split)]
     units = [Unit(key, jobs[key]) for key in sorted(todo, key=lambda key: (-jobs[key].length_s, key))]
-    failures: list[UnitResult] = []
-    make = partial(_make, unit, home)
+    failures: list[tuple[str, Failure]] = []
     results = map_units(
-        make,
+        partial(_make, unit, home),
         units,
-        workers=workers,
+        workers=settings.workers,
         engine=engine,
-        timeout_s=timeout_s,
-        memory_bytes=memory_bytes,
+        timeout_s=settings.timeout_s,
+        memory_bytes=settings.memory_bytes,
         on_event=on_event,
     )
     reused, tell = len(jobs) - len(todo), on_progress or _tell_nobody
@@ -153,18 +163,18 @@ def prepare(
             home.write_receipt(result.key, result.value)
         elif _is_bad_input(result.error):
             home.discard(_shards_of(home, jobs[result.key].split, result.key))
-            home.quarantine(result.key, _reason(result))
+            home.quarantine(result.key, _reason(result.error, result.attempts))
         else:
-            failures.append(result)
+            failures.append((result.key, result.error))
         tell(done, len(jobs), result.key)
     if failures:
-        raise _of_ours(failures)
-    planned = [*jobs, *skipped, *faults]
-    closed = account(folder, planned, skipped, sizes).close(max_quarantine, jobs)
-    receipts = {key: read_receipt(folder, key) for key in sorted(closed.done)}
+        raise _not_of_the_input(failures)
+    counted = [*jobs, *planned.skipped, *planned.faults]
+    closed = account(folder, counted, planned.skipped, planned.sizes).close(settings.max_quarantine, jobs)
+    receipts = {key: _receipt(folder, key) for key in sorted(closed.done)}
     write_json(folder / RECORDINGS, [_truth(jobs[key], key, receipt) for key, receipt in receipts.items()])
-    manifest = _manifest(folder, preprocessing, sorted(set(splits)), receipts)
-    if empty := sorted(side for side in set(needed) if not manifest.samples.get(side)):
+    manifest = _manifest(folder, preprocessing, sorted(set(planned.splits)), receipts)
+    if empty := sorted(side for side in set(planned.needed) if not manifest.samples.get(side)):
         counts = closed.counts
         raise SourceError(
             f"no sample came out for side {' and '.join(empty)}; {counts['quarantined']} of "
@@ -246,21 +256,27 @@ def _is_bad_input(failure: Failure) -> bool:
     return failure.kind in ("crash", "timeout", "memory")
 
 
-def _reason(result: UnitResult) -> dict[str, Any]:
-    return {name: value for name, value in asdict(result.error).items() if name != "trace"} | {
-        "attempts": result.attempts
+def _reason(failure: Failure, attempts: int) -> dict[str, Any]:
+    return {name: value for name, value in asdict(failure).items() if name != "trace"} | {
+        "attempts": attempts
     }
 
 
-def _of_ours(failures: Sequence[UnitResult]) -> UnitError:
-    first = failures[0].error
+def _not_of_the_input(failures: Sequence[tuple[str, Failure]]) -> UnitError:
+    key, first = failures[0]
     others = f" (and {len(failures) - 1} more units)" if len(failures) > 1 else ""
     return UnitError(
         f"a unit failed, and not because of its input{others}: {first.type}: {first.message}",
-        where=failures[0].key,
+        where=key,
         cure=first.cure
         or f"run the stage again once this is repaired: it resumes\n{first.trace or ''}".rstrip(),
     )
+
+
+def _receipt(folder: Path, key: str) -> dict[str, Any]:
+    receipt = read_receipt(folder, key)
+    assert receipt is not None  # the account counts a unit as done by its receipt
+    return receipt
 
 
 def _truth(job: Job, key: str, receipt: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cache
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -88,12 +89,18 @@ class FramePreprocessing(Preprocessing, ABC):
 
     def moments(self) -> tuple[str, ...]:
         """Every legal moment as text, from the start to the end of the span, e.g. 0.0, 0.1 ... 1.5."""
-        step, length = (Fraction(str(value)) for value in (self.time_step_s, self.span_s))
+        step, length = map(_exact, (self.time_step_s, self.span_s))
         return tuple(self.moment(float(index * step)) for index in range(int(length / step) + 1))
 
     def moment(self, time_s: float) -> str:
         """The moment nearest to ``time_s`` (since the stretch begins) as text."""
-        step = Fraction(str(self.time_step_s))
-        count = min(max(round(time_s / step), 0), int(Fraction(str(self.span_s)) / step))
+        step = _exact(self.time_step_s)
+        count = min(max(round(time_s / step), 0), int(_exact(self.span_s) / step))
         decimals = max(len(str(self.time_step_s).partition(".")[2]), 1)
         return f"{float(count * step):.{decimals}f}"
+
+
+@cache
+def _exact(value: float) -> Fraction:
+    """The decimal number that a float of a contract was written as."""
+    return Fraction(str(value))

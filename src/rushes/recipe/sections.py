@@ -219,12 +219,10 @@ class Evaluate(Section):
 
     Attributes:
         split: the side that is reported.
-        resamples: bootstrap draws behind every interval.
         batch_size: samples answered at a time.
     """
 
     split: Literal["val", "test"] = "test"
-    resamples: Annotated[int, Field(ge=100, le=100_000), Signs("evaluate")] = 2000
     batch_size: Annotated[Count, UNSIGNED] = 16
 
 
@@ -256,11 +254,11 @@ class Recipe(Section):
 
     task: str
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
-    source: Source
+    source: Source = Source()
     preprocessing: Preprocessing
-    prepare: Prepare
-    train: Train
-    evaluate: Evaluate
+    prepare: Prepare = Prepare()
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()
 
 
 class VlmRecipe(Recipe):

@@ -4,7 +4,7 @@ A stage names the sections that it depends on, and every key of them is in its s
 marked: with the stages that it signs, or as `UNSIGNED` where it says how to work and not what to make::
 
     split: Literal["val", "test"] = "test"
-    resamples: Annotated[int, Signs("evaluate")] = 2000
+    first_clips: Annotated[int, Signs("evaluate")] = 30
     workers: Annotated[int, UNSIGNED] = 2
 """
 

@@ -113,7 +113,7 @@ def _parse(text: str, path: Path, what: str) -> tuple[dict[str, Any], yaml.Node]
         raise RecipeError.of([f"{line}not YAML: {error.problem or error.context}"], path, what) from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that cannot be
         raise RecipeError.of([f"not YAML: {str(error).splitlines()[0]}"], path, what) from None
-    if not isinstance(tree, dict):
+    if root is None or not isinstance(tree, dict):
         found = "an empty file" if tree is None else type(tree).__name__
         raise RecipeError.of([f"expected keys such as {KEYS[what]}, found {found}"], path, what)
     return tree, root
@@ -131,7 +131,8 @@ def _refuse_traps(text: str, path: Path, what: str) -> None:
         elif depth > MAX_DEPTH:
             fault = f"nested more than {MAX_DEPTH} deep"
         if fault is not None:
-            raise RecipeError.of([f"{path.name}:{event.start_mark.line + 1}: {fault}"], path, what)
+            line = "" if event.start_mark is None else f":{event.start_mark.line + 1}"
+            raise RecipeError.of([f"{path.name}{line}: {fault}"], path, what)
 
 
 def _repeated(node: yaml.Node, place: str = "") -> Iterator[tuple[int, str]]:

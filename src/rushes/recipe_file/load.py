@@ -229,8 +229,8 @@ def _what(detail: ErrorDetails, schema: type[BaseModel], place: Sequence[str | i
         found = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
         return "unknown key; " + (f"did you mean {found[0]}?" if found else f"known here: {', '.join(known)}")
     if kind in ("model_type", "model_attributes_type"):
-        known = ", ".join(_siblings(schema, place)[:4])
-        return f"expected keys such as {known}, found {'nothing' if found is None else _short(found)}"
+        keys = ", ".join(_siblings(schema, place)[:4])
+        return f"expected keys such as {keys}, found {'nothing' if found is None else _short(found)}"
     message = detail["msg"].removeprefix("Value error, ")
     return message if kind == "value_error" else f"{message}, found {_short(found)}"
 

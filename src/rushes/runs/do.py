@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from rushes.errors import StageError
 from rushes.runs.proof import proof
@@ -11,7 +12,7 @@ from rushes.runs.stage import StageName, Tell
 from rushes.stages import OpenStage
 
 
-def do(run: Run, name: StageName, tell: Tell) -> Outcome:
+def do(run: Run[Any], name: StageName, tell: Tell) -> Outcome:
     """Do one stage whose inputs are done, or say that it is done already.
 
     Raises:
@@ -27,7 +28,7 @@ def do(run: Run, name: StageName, tell: Tell) -> Outcome:
     return Outcome(name, spec.signature, "ran", stage.folder, time.monotonic() - began, state.reason)
 
 
-def require_inputs(run: Run, name: StageName) -> None:
+def require_inputs(run: Run[Any], name: StageName) -> None:
     """Raise a StageError unless all stages that this one reads are done."""
     for needed in run.specs[name].inputs:
         if run.status(needed).state != "done":
@@ -39,7 +40,7 @@ def require_inputs(run: Run, name: StageName) -> None:
         run.bring(needed)
 
 
-def perform(run: Run, name: StageName, stage: OpenStage, tell: Tell) -> None:
+def perform(run: Run[Any], name: StageName, stage: OpenStage, tell: Tell) -> None:
     """Do the work of an open stage and close it, with the proof of what it made and of what."""
     summary, counts = run.task.work[name](run, stage, tell)
     stage.finish({**summary, **proof(run, name)}, counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +20,7 @@ ARCHIVES = "archives"
 """The unit of the twin that holds all others, once each is drawn."""
 
 
-class Written(Protocol):
+class HasFiles(Protocol):
     """What was written."""
 
     @property
@@ -28,12 +29,23 @@ class Written(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written of a unit.
+
+    Attributes:
+        files: below the root, with ``/``.
+    """
+
+    files: tuple[str, ...]
+
+
 def draw_units(
     run: Run[Any],
     stage: OpenStage,
     tell: Tell,
     units: Mapping[str, Any],
-    write: Callable[[Path, Any], Written],
+    write: Callable[[Path, Any], HasFiles],
 ) -> Made:
     """Draw what has no receipt yet, each unit into files of its own; summary and counts.
 
@@ -59,8 +71,8 @@ def draw_in_parts(
     tell: Tell,
     units: Mapping[str, Any],
     *,
-    write: Callable[[Path, Any], Written],
-    pack: Callable[[Path], Written],
+    write: Callable[[Path, Any], HasFiles],
+    pack: Callable[[Path], HasFiles],
     remove: Callable[[Path], None],
     parts: str,
 ) -> Made:
@@ -109,7 +121,7 @@ def _drawn(run: Run[Any], draw: Callable[[Any], Any], units: Mapping[str, Any]) 
         yield result
 
 
-def _draw_with_receipt(home: Home, write: Callable[[Path, Any], Written], unit: Any) -> dict[str, Any]:
+def _draw_with_receipt(home: Home, write: Callable[[Path, Any], HasFiles], unit: Any) -> dict[str, Any]:
     """Draw one unit and publish its files; its receipt, with the hash of each."""
     root = home.folder / "raw"
     written = write(root, unit)
@@ -117,7 +129,7 @@ def _draw_with_receipt(home: Home, write: Callable[[Path, Any], Written], unit: 
     return {"files": {name: digest(root / name) for name in written.files}}
 
 
-def _draw(home: Home, write: Callable[[Path, Any], Written], unit: Any) -> list[str]:
+def _draw(home: Home, write: Callable[[Path, Any], HasFiles], unit: Any) -> list[str]:
     """Draw one part and publish it, so that another machine can go on with it; the names of its files."""
     raw = home.folder / "raw"
     files = list(write(raw, unit).files)

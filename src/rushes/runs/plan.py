@@ -32,7 +32,7 @@ class PlanRow:
         }
 
 
-def plan_run(run: Run) -> list[PlanRow]:
+def plan_run(run: Run[Any]) -> list[PlanRow]:
     """Every stage of a run: whether it would run, why, and what it would take."""
     rows = []
     for name in run.stages:

@@ -20,7 +20,7 @@ from rushes.stages import canonical_json, read_done, sha256_file
 PROVEN = ("DONE", "lock", "quarantine.jsonl", "raw/*", "shards/*", "*checkpoints/*.safetensors", "*.tmp")
 
 
-def proof(run: Run, name: StageName) -> dict[str, Any]:
+def proof(run: Run[Any], name: StageName) -> dict[str, Any]:
     """``files`` and ``inputs`` of a stage whose work is finished, for its DONE."""
     folder = run.folder(name)
     files = {
@@ -31,7 +31,7 @@ def proof(run: Run, name: StageName) -> dict[str, Any]:
     return {"files": files, "inputs": {needed: content(run, needed) for needed in run.specs[name].inputs}}
 
 
-def content(run: Run, name: StageName) -> str | None:
+def content(run: Run[Any], name: StageName) -> str | None:
     """Hash of what later stages read of a finished stage; None where its DONE does not hold."""
     done = read_done(run.folder(name))
     if done is None or "files" not in done["summary"]:

@@ -102,7 +102,7 @@ class Run(Generic[R]):
 
     def maker(self, what: Makes) -> StageName:
         """Name of the last stage of this run that makes ``what``."""
-        return next(name for name, stage in reversed(self.stages.items()) if stage.makes == what)
+        return next(name for name in reversed(list(self.stages)) if self.stages[name].makes == what)
 
     @property
     def dataset(self) -> StageName:
@@ -141,10 +141,11 @@ class Run(Generic[R]):
             StageError: the twin is to be drawn first.
             StorageError: recordings that lie elsewhere cannot be brought.
         """
-        if isinstance(self.recipe.source.root, str):
+        root = self.recipe.source.root
+        if isinstance(root, str):
             return self._brought
-        if self.recipe.source.root is not None:
-            return self.recipe.source.root
+        if root is not None:
+            return root
         twin = self.maker("recordings")
         if self.status(twin).state != "done":
             raise StageError(
@@ -159,8 +160,10 @@ class Run(Generic[R]):
         """Recordings that lie elsewhere, as they were when this run first looked."""
         from rushes.storage.recordings import bring_recordings
 
+        url = self.recipe.source.root
+        assert isinstance(url, str)
         return self.task.source(self.recipe).fetch(
-            partial(bring_recordings, self.recipe.source.root, self.workspace.root / RECORDINGS)
+            partial(bring_recordings, url, self.workspace.root / RECORDINGS)
         )
 
     def folder(self, name: StageName) -> Path:

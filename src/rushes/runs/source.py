@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
+
+from rushes.errors import SourceError
+from rushes.stages import sha256_file
 
 Bring = Callable[[Callable[[str], bool]], Path]
 """Brings the files whose names fit; returns the folder with all that were brought so far."""
@@ -74,3 +79,56 @@ class Source(ABC, Generic[Found]):
     def fetch(self, bring: Bring) -> Path:
         """Bring what is read of recordings that lie elsewhere: all of them, unless the layout knows better."""
         return bring(lambda name: True)
+
+
+@dataclass(frozen=True, slots=True)
+class FileScan:
+    """Recordings that are files, and their own audit.
+
+    Attributes:
+        root: of the recordings.
+        recordings: the files, in order of their names.
+        faults: none: a file is opened when it is prepared.
+    """
+
+    root: Path
+    recordings: tuple[Path, ...]
+    faults: tuple[Any, ...] = ()
+
+    def text(self) -> str:
+        """See `Audit.text`."""
+        size = sum(path.stat().st_size for path in self.recordings)
+        return f"{len(self.recordings):,} recordings, {size / 1e6:,.1f} MB"
+
+    summary = text
+
+    def to_json(self) -> Mapping[str, Any]:
+        """See `Audit.to_json`."""
+        return {"recordings": [path.relative_to(self.root).as_posix() for path in self.recordings]}
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource(Source[FileScan]):
+    """A folder in which each file is a recording.
+
+    Attributes:
+        pattern: of the names of the files below the root, as ``*.json`` or ``**/*.wav``.
+    """
+
+    pattern: str
+
+    def scan(self, root: Path) -> FileScan:
+        """See `Source.scan`."""
+        found = tuple(sorted(path for path in Path(root).glob(self.pattern) if path.is_file()))
+        if not found:
+            raise SourceError(
+                f"no file {self.pattern} in this folder", where=root, cure="give the folder that holds them"
+            )
+        return FileScan(Path(root), found)
+
+    def fingerprint(self, found: FileScan) -> str:
+        """See `Source.fingerprint`."""
+        lines = (
+            f"{path.relative_to(found.root).as_posix()} {sha256_file(path)}\n" for path in found.recordings
+        )
+        return hashlib.sha256("".join(lines).encode()).hexdigest()

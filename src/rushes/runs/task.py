@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from rushes.evaluate.figures import Figure
-    from rushes.metrics.intervals import Estimate
+    from rushes.metrics.estimate import Estimate
     from rushes.recipe import Recipe
     from rushes.runs.admission.values import Fault
     from rushes.runs.run import Run
@@ -86,10 +86,6 @@ class Task(ABC, Generic[R]):
     @abstractmethod
     def to_draw(self, recipe: R) -> str:
         """How much the twin will be, in a line."""
-
-    @abstractmethod
-    def weights_sha256(self, folder: Path) -> str:
-        """Hash of the weights in the folder of a trained model."""
 
     def resolve(self, recipe: R) -> R:
         """The recipe with everything filled in that follows from its own keys."""

@@ -49,7 +49,6 @@ PREDICT = Stage(
     sections=("evaluate",),
     inputs=("prepare", "train"),
     reads=("predictions.parquet",),
-    units=True,
     cost=Cost(amount=_asked),
 )
 EVALUATE = Stage(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rushes.prepare.stage import prepare, remove_shards
+from rushes.prepare.stage import Planned, prepare, remove_shards
 from rushes.runs.run import Run
 from rushes.runs.stage import REPORT_FILE, Made, Tell
 from rushes.shards.manifest import split_folder
 from rushes.shards.write import ShardWriter
 from rushes.stages import OpenStage, read_done, write_atomic
+
+if TYPE_CHECKING:
+    from rushes.evaluate.pages import Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,21 +69,21 @@ def prepare_samples(
         samples_of: cuts one.
     """
     asked = run.recipe.prepare
-    prepared = prepare(
-        {
+    planned = Planned(
+        jobs={
             key: _Job(key, raw, stage.folder, samples_of, asked.shard_bytes)
             for key, raw in recordings.items()
         },
-        _prepare_unit,
-        run.home(stage.spec.name),
-        run.recipe.preprocessing,
         splits={raw.side for raw in recordings.values()},
         needed=("train", run.recipe.evaluate.split),
         faults={fault.key: fault.reason() for fault in run.scan.faults},
-        max_quarantine=asked.max_quarantine,
-        timeout_s=asked.timeout_s,
-        memory_bytes=asked.memory_bytes,
-        workers=asked.workers,
+    )
+    prepared = prepare(
+        planned,
+        _prepare_unit,
+        run.home(stage.spec.name),
+        run.recipe.preprocessing,
+        asked,
         engine=run.engine,
         on_progress=partial(tell, stage.spec.name),
     )
@@ -113,8 +117,9 @@ def _prepare_unit(job: _Job) -> dict[str, Any]:
     count = 0
     place = split_folder(job.folder, job.split)
     with ShardWriter(place, job.key, job.shard_bytes, split=job.split) as writer:
-        for count, sample in enumerate(job.samples_of(job.raw.content), start=1):
+        for sample in job.samples_of(job.raw.content):
             writer.write(sample.key, sample.fields, group=sample.group, label=sample.label)
+            count += 1
         shards = writer.close()
     return {
         "split": job.split,
@@ -123,3 +128,48 @@ def _prepare_unit(job: _Job) -> dict[str, Any]:
         "clips": {"sample": count},
         "duration_s": 0.0,
     }
+
+
+def report(run: Run[Any], stage: OpenStage, tell: Tell) -> Made:
+    """Write the page that any scorecard gives; a `rushes.runs.stage.Work`."""
+    from rushes.evaluate.pages import Section, facts, page, parts, result, systems
+
+    card = run.scorecard()
+    kinds = dict.fromkeys(part.kind for part in card.parts[1:])
+    sections = [
+        Section("Result", result(card)),
+        Section("All systems", systems(card)),
+        *(Section(f"By {kind}", parts(card, kind)) for kind in kinds),
+        Section("Preprocessing", facts(run.recipe.preprocessing.model_dump(mode="json"))),
+        Section("Provenance", facts(card.provenance)),
+    ]
+    write_atomic(stage.folder / REPORT_FILE, page(head_of(run), sections))
+    return {"file": REPORT_FILE}, {}
+
+
+def head_of(run: Run[Any], model: str = "", **sizes: object) -> Head:
+    """Head of the page of a run.
+
+    Args:
+        run: measured.
+        model: what was trained, in a few words; the name in the recipe without it.
+        sizes: what was counted, beside the samples of the side that was measured.
+    """
+    from rushes.evaluate.pages import Head
+
+    card, folder = run.scorecard(), run.folder(run.maker("figures"))
+    done = read_done(folder)
+    assert done is not None, "a page is of a finished evaluation"
+    whole = card.all
+    return Head(
+        title=run.recipe.name,
+        what=f"report of a run of {run.task.name}",
+        date=datetime.fromisoformat(done["finished"]),
+        command=f"rushes run {run.recipe.name}.yaml",
+        model=model or str(getattr(getattr(run.recipe, "model", None), "name", run.task.name)),
+        sizes={
+            "training samples": len(run.samples("train")),
+            f"{card.split} samples": f"{whole.n:,} in {whole.clusters.count:,} × {whole.clusters.by}",
+            **sizes,
+        },
+    )

@@ -117,7 +117,7 @@ class Checked:
 
 
 def verify_run(
-    run: Run,
+    run: Run[Any],
     *,
     repair: bool,
     known: Mapping[StageName, Sequence[Fault]] | None = None,
@@ -165,7 +165,7 @@ def verify_run(
     )
 
 
-def _is_stale(run: Run, name: StageName) -> bool:
+def _is_stale(run: Run[Any], name: StageName) -> bool:
     done = read_done(run.folder(name)) or {}
     read = done.get("summary", {}).get("inputs", {})
     return any(content(run, needed) not in (None, read[needed]) for needed in read)
@@ -174,7 +174,7 @@ def _is_stale(run: Run, name: StageName) -> bool:
 # --- faults -----------------------------------------------------------------------------------------------
 
 
-def faults_of(run: Run, name: StageName) -> list[Fault]:
+def faults_of(run: Run[Any], name: StageName) -> list[Fault]:
     """Everything that does not hold in a finished stage, one fault a file."""
     folder = run.folder(name)
     found: dict[Path, Fault] = {}
@@ -251,7 +251,7 @@ _PROOFS: Mapping[Makes, Callable[[Path], Iterator[Found]]] = {
 # --- repair -----------------------------------------------------------------------------------------------
 
 
-def _repair(run: Run, name: StageName, faults: list[Fault], tell: Tell) -> None:
+def _repair(run: Run[Any], name: StageName, faults: list[Fault], tell: Tell) -> None:
     require_inputs(run, name)
     folder = run.folder(name)
     if any(fault.path == folder / "recipe.json" for fault in faults):

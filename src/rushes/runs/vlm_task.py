@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rushes.runs.stage import Cost, Stage
@@ -19,7 +18,7 @@ V = TypeVar("V", bound="VlmRecipe")
 
 def _taught(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
     """Samples that pass through the model in all phases."""
-    return sum(one["steps"] * one["batch_size"] * one["accumulate"] for one in part["train"]["phases"])
+    return float(sum(one["steps"] * one["batch_size"] * one["accumulate"] for one in part["train"]["phases"]))
 
 
 TAUGHT = Cost(amount=_taught)
@@ -41,9 +40,3 @@ class VlmTask(Task[V]):
             model.name, run.recipe.preprocessing, largest, lora, model.nf4, precision=model.precision
         )
         return (estimate.text(),)
-
-    def weights_sha256(self, folder: Path) -> str:
-        """See `Task.weights_sha256`; of the model's weights, or of its adapter's."""
-        from rushes.models.vlm import weights_sha256
-
-        return weights_sha256(folder)

@@ -6,20 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rushes.engine import LOCAL
 from rushes.runs.job import RunJob
 from rushes.runs.run import Run
-from rushes.runs.stage import Tell
-from rushes.stages import OpenStage
+from rushes.runs.stage import Made, Tell
+from rushes.stages import OpenStage, weights_sha256
 
 if TYPE_CHECKING:
+    from rushes.models.vlm import Vlm
     from rushes.predict.units import Chunk, Questions, Row
+    from rushes.predict.variants import Variant
+    from rushes.recipe import VlmRecipe
+    from rushes.recipe.preprocessing import FramePreprocessing
     from rushes.shards.read import ShardDataset
 
+V = TypeVar("V", bound="VlmRecipe")
 
-def base_model(run: Run) -> Any:
+
+def base_model(run: Run[V]) -> Vlm[FramePreprocessing]:
     """The model before training."""
     from rushes.models import vlm as family
 
@@ -36,7 +42,7 @@ def base_model(run: Run) -> Any:
     return family.adapt(vlm, model.adapter.rank, model.adapter.alpha, model.adapter.dropout)
 
 
-def trained_model(run: Run) -> Any:
+def trained_model(run: Run[V]) -> Vlm[FramePreprocessing]:
     """The model after training."""
     from rushes.models import vlm as family
 
@@ -50,12 +56,12 @@ def trained_model(run: Run) -> Any:
 
 
 def train_model(
-    run: Run,
+    run: Run[V],
     stage: OpenStage,
     tell: Tell,
     sample_of: Callable[[str, Mapping[str, Any]], Any],
     collator: Callable[..., Any],
-) -> tuple[Mapping, Mapping]:
+) -> Made:
     """Train on the prepared samples.
 
     Args:
@@ -63,7 +69,6 @@ def train_model(
         sample_of: key and members of a sample -> what the collator takes.
         collator: made of the model, what a phase asks, and whether pictures are changed at random.
     """
-    from rushes.models import vlm as family
     from rushes.train.batches import ShardSamples
     from rushes.train.phases import train
 
@@ -96,7 +101,7 @@ def train_model(
         "loss": last.last_loss,
         "samples_per_s": last.samples_per_s,
         "data_wait_share": last.data_wait_share,
-        "weights": family.weights_sha256(stage.folder / "model"),
+        "weights": weights_sha256(stage.folder / "model"),
     }
     return summary, {"samples": len(samples)}
 
@@ -116,7 +121,7 @@ class Panel:
     questions: Questions
 
     @cached_property
-    def run(self) -> Run:
+    def run(self) -> Run[Any]:
         """The run, here."""
         return self.job.run()
 
@@ -137,14 +142,14 @@ class Panel:
         """Answers with the model before training."""
         return self._answerer(base_model(self.run))
 
-    def _answerer(self, vlm: Any) -> Any:
+    def _answerer(self, vlm: Vlm[Any]) -> Any:
         from rushes.models.vlm import on_best_device
 
         return self.questions.answerer(on_best_device(vlm), self.run.recipe.evaluate.batch_size)
 
     def rows_of(self, chunk: Chunk) -> Sequence[Row]:
         """Answer a chunk of questions."""
-        from rushes.predict.units import one_thread
+        from rushes.train.threads import one_thread
 
         answerer = self.untrained if chunk.variant == "untrained" else self.trained
         split, seed = self.run.recipe.evaluate.split, self.run.recipe.train.seed
@@ -152,9 +157,7 @@ class Panel:
             return self.questions.rows_of(answerer, self.samples, chunk, split, seed)
 
 
-def let_answer(
-    run: Run, stage: OpenStage, tell: Tell, questions: Questions
-) -> tuple[Mapping[str, Any], Mapping[str, int]]:
+def let_answer(run: Run[V], stage: OpenStage, tell: Tell, questions: Questions) -> Made:
     """Let the trained model, and what it is compared with, answer about the samples that are reported.
 
     Args:
@@ -165,7 +168,8 @@ def let_answer(
     from rushes.predict.units import predict
 
     asked, samples = run.recipe.evaluate, run.samples(run.recipe.evaluate.split)
-    numbers = {variant: questions.asked_about(samples, variant) for variant in ("model", *asked.compare)}
+    variants: tuple[Variant, ...] = ("model", *asked.compare)
+    numbers = {variant: questions.asked_about(samples, variant) for variant in variants}
     away = run.engine.kind != LOCAL.kind
     table = predict(
         Panel(RunJob.of(run), questions).rows_of,
@@ -184,7 +188,7 @@ def _number_of_phase(events: Path) -> int:
     return int(events.parent.name.split("-")[1])
 
 
-def losses(run: Run) -> dict[str, list[tuple[int, float]]]:
+def losses(run: Run[V]) -> dict[str, list[tuple[int, float]]]:
     """The (step, loss) points of each phase of training."""
     from rushes.train.events import read_events
 

@@ -116,7 +116,7 @@ class Index:
         field: (m,) which of ``fields`` a member is.
         length: (m,) of the member's content in bytes.
         crc32: (m,) of the member's content; None if not asked for.
-        labels: (n,) Arrow strings; null for a sample without one.
+        labels, groups: (n,) Arrow strings; null for a sample without one.
     """
 
     keys: pa.Array
@@ -127,6 +127,7 @@ class Index:
     length: np.ndarray
     crc32: np.ndarray | None
     labels: pa.Array
+    groups: pa.Array
 
     def members(self, sample: int) -> Iterator[tuple[str, int, int]]:
         """Field, offset and length of each member of ``sample``."""
@@ -214,6 +215,7 @@ def read_index(folder: Path, shard: ShardInfo, *, crc32: bool = False) -> Index:
         length=length.astype(place),
         crc32=crcs.copy() if crc32 else None,
         labels=table.column("label").chunk(0).take(pa.array(starts)),
+        groups=table.column("group").chunk(0).take(pa.array(starts)),
     )
 
 

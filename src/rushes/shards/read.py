@@ -130,6 +130,11 @@ class ShardDataset:
         for tar, info in zip(self.tars, self.infos, strict=True):
             yield from _open_index(tar, info, self.opener).labels.to_pylist()
 
+    def groups(self) -> Iterator[str | None]:
+        """Groups of all samples in order, None for one without; reads indexes alone."""
+        for tar, info in zip(self.tars, self.infos, strict=True):
+            yield from _open_index(tar, info, self.opener).groups.to_pylist()
+
     def key(self, i: int) -> str:
         """Key of sample ``i``.
 

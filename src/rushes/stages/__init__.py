@@ -19,7 +19,15 @@ Typical use::
             stage.finish({"samples": 1200}, closed.counts)
 """
 
-from rushes.stages.files import atomic_file, canonical_json, read_json, sha256_file, write_atomic, write_json
+from rushes.stages.files import (
+    atomic_file,
+    canonical_json,
+    read_json,
+    sha256_file,
+    weights_sha256,
+    write_atomic,
+    write_json,
+)
 from rushes.stages.folder import (
     OpenStage,
     Status,
@@ -66,6 +74,7 @@ __all__ = [
     "spec_of_folder",
     "status",
     "status_of",
+    "weights_sha256",
     "working",
     "write_atomic",
     "write_json",

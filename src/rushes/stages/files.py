@@ -113,3 +113,11 @@ def sha256_file(path: Path) -> str:
     """Hex SHA-256 of the bytes of the file at ``path``."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def weights_sha256(folder: Path) -> str:
+    """SHA-256 over the names and contents of the safetensors files of a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(folder).glob("*.safetensors")):
+        digest.update(path.name.encode() + b"\0" + bytes.fromhex(sha256_file(path)))
+    return digest.hexdigest()

@@ -74,7 +74,8 @@ class StageSpec:
     def parts(self) -> dict[str, Any]:
         """The parts as JSON gives them back: what recipe.json holds and what :func:`differences` compares."""
         parts = (self.name, self.version, self.recipe, self.inputs, self.fingerprint)
-        return json.loads(canonical_json(dict(zip(PARTS, parts, strict=True))))
+        as_json: dict[str, Any] = json.loads(canonical_json(dict(zip(PARTS, parts, strict=True))))
+        return as_json
 
 
 def spec_of_folder(folder: Path) -> StageSpec:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from operator import methodcaller
 from pathlib import Path
 from typing import IO, Any, NamedTuple, TypeVar
 
@@ -164,7 +165,8 @@ class Remote:
         def read(files: Any) -> bytes:
             if (size := files.info(self._path(name))["size"]) > MAX_BYTES_READ:
                 raise StorageError(f"{size} bytes, too many for a small file", where=f"{self.url}/{name}")
-            return files.cat_file(self._path(name))
+            data: bytes = files.cat_file(self._path(name))
+            return data
 
         return self._do("read", name, read, missing=None)
 
@@ -196,7 +198,7 @@ class Remote:
     def remove(self, *names: str) -> None:
         """Delete files, in this order; one that is not there is no error."""
         for name in names:
-            self._do("delete", name, lambda files, name=name: files.rm_file(self._path(name)), missing=None)
+            self._do("delete", name, methodcaller("rm_file", self._path(name)), missing=None)
 
     def sweep(self) -> None:
         """Delete what killed writers left half sent; only while nobody writes here."""

@@ -17,11 +17,13 @@ def augment(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Returns:
         ``(T, H, W, 3)`` uint8 RGB.
     """
-    _, height, width, _ = frames.shape
+    count, height, width, _ = frames.shape
     zoom, mirrored = rng.uniform(0.92, 1.12), rng.random() < 0.5
     rows = _lookup(height, zoom, rng.uniform(-0.06, 0.06))
     columns = _lookup(width, zoom, rng.uniform(-0.06, 0.06))
-    return relight(frames[:, rows][:, :, columns[::-1] if mirrored else columns], rng)
+    source = (rows[:, None] * width + (columns[::-1] if mirrored else columns)).ravel()
+    moved = frames.reshape(count, height * width, 3).take(source, axis=1)
+    return relight(moved.reshape(frames.shape), rng)
 
 
 def relight(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -36,10 +38,13 @@ def relight(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """
     contrast, brightness = rng.uniform(0.75, 1.25), rng.uniform(-25.0, 25.0)
     gain = (contrast * rng.uniform(0.85, 1.15, 3)).astype(np.float32)
-    light = frames.astype(np.float32) - 128.0
-    light *= gain
-    light += 128.0 + brightness
-    return np.clip(light, 0, 255, out=light).astype(np.uint8)
+    # There are only 256 levels: each is changed once per channel, and looked up for every pixel.
+    levels = np.arange(256, dtype=np.float32)[:, None] - np.float32(128.0)
+    changed = np.clip(levels * gain + np.float32(128.0 + brightness), 0, 255).astype(np.uint8)
+    lit = np.empty_like(frames)
+    for channel in range(3):
+        lit[..., channel] = changed[:, channel].take(frames[..., channel])
+    return lit
 
 
 def _lookup(length: int, zoom: float, shift: float) -> np.ndarray:

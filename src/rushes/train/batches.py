@@ -210,13 +210,14 @@ def require_room(shards: ShardDataset, order: Order, cache_bytes: int | None) ->
             MIXED + 1 where they are streamed.
     """
     sizes = sorted((info.bytes for info in shards.infos), reverse=True)
-    needed = sum(sizes if order == "shuffled" else sizes[: MIXED + 1])
+    streamed = sum(sizes[: MIXED + 1])
+    needed = sum(sizes) if order == "shuffled" else streamed
     if cache_bytes is None or needed <= cache_bytes:
         return
     cures = [f"give the cache at least --cache-gb {math.ceil(needed / 1e6) / 1e3:g}"]
-    if order == "shuffled":
+    if streamed <= cache_bytes:
         cures.insert(0, "set train.order: streamed, which brings each shard once an epoch")
-    else:
+    elif order == "streamed":
         cures.append("prepare smaller shards (prepare.shard_bytes)")
     raise StorageError(
         f"training in the order {order} reads from {needed:,} bytes of shards at a time; the cache holds "

@@ -38,6 +38,7 @@ from rushes.train.progress import FitResult, Progress
 from rushes.train.schedule import warmup_cosine
 from rushes.train.settings import FREE, LoopSettings
 from rushes.train.state import learnt_tensors, restore_tensors
+from rushes.train.threads import threads_for
 
 __all__ = ["FitResult", "LoopSettings", "StepOutput", "fit", "narrate"]
 
@@ -58,7 +59,8 @@ def fit(
     """Train ``model`` in ``folder``, from its newest checkpoint if there is one; then it holds the result.
 
     On a CPU, with the same number of torch threads, the weights, the optimizer and events.jsonl (less
-    ``TIME_FIELDS``) come out bit-identical however often the process was killed on the way.
+    ``TIME_FIELDS``) come out bit-identical however often the process was killed on the way. A small model has
+    one thread, see :data:`rushes.train.threads.SMALL`.
 
     Args:
         model: its parameters that ask for gradients are trained; all others, and on a fresh start these too,
@@ -107,7 +109,7 @@ def fit(
     stride = learner.processes
     first, end = (at * settings.accumulate * stride for at in (progress.step, settings.steps))
     numbers = range(first + learner.process, end, stride)
-    with closing(batches.stream(numbers)) as stream, log.open(progress.step):
+    with closing(batches.stream(numbers)) as stream, log.open(progress.step), threads_for(learner.model):
         if main and log.lines != lines:
             log.tell("note", note=f"events.jsonl has {log.lines} of {lines} lines up to step {progress.step}")
         while progress.step < settings.steps and not progress.out_of_patience(settings.patience):

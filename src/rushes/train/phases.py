@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -27,7 +28,7 @@ FORMAT = 1  # raised when the same recipe would train another model
 class Answering(nn.Module):
     """The model as something that maps a batch to its loss, so that a wrapper sees one forward pass."""
 
-    def __init__(self, vlm: Vlm) -> None:
+    def __init__(self, vlm: Vlm[Any]) -> None:
         super().__init__()
         self.model = vlm.model
         self._describe = (vlm.tokenizer, vlm.preprocessing)
@@ -45,7 +46,7 @@ def step(model: nn.Module, batch: Batch) -> StepOutput:
 
 
 def train(
-    vlm: Vlm,
+    vlm: Vlm[Any],
     samples: ShardSamples,
     collator_of: Callable[[str], Collate],
     settings: TrainSettings,

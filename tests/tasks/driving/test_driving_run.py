@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from jobs import DRIVING, FRONT, LEFT
 
 from rushes.models import vlm as family
 from rushes.predict.table import read_predictions
@@ -17,33 +18,11 @@ from rushes.tasks.driving.predict.table import SCHEMA
 
 STAGES = ("twin", "prepare", "train", "predict", "evaluate", "report")
 
-FRONT, LEFT = "camera_front_wide_120fov", "camera_rear_left_70fov"
-RECIPE = f"""\
-task: driving
-name: tiny-drive
-twin: {{train: 4, val: 1, test: 1, clip_s: 2.0, picture: [64, 36], difficulty: 0.2, missing: 0.0}}
-preprocessing:
-  setup: {{name: pair, reference: {FRONT}, rows: [[{FRONT}, {LEFT}]]}}
-  layout: separate
-  reasoning: words
-  frames: 8
-  tile_size: [56, 28]
-  signal_size: [32, 18]
-prepare: {{stride: 4, workers: 0}}
-train:
-  phases:
-    - {{ask: pairs, steps: 1, batch_size: 2, accumulate: 1}}
-    - {{ask: windows, steps: 2, batch_size: 2, accumulate: 1}}
-  checkpoint_every: 1
-  log_every: 1
-evaluate: {{resamples: 100, compare: [untrained, shuffled]}}
-"""
-
 
 @pytest.fixture(scope="module")
 def done(open_job, tmp_path_factory):
     """The job, run once from nothing, and what it printed."""
-    job = open_job(RECIPE, tmp_path_factory.mktemp("drive"))
+    job = open_job(DRIVING, tmp_path_factory.mktemp("drive"))
     return job, job.tell("run", "--json")
 
 
@@ -91,7 +70,7 @@ def test_the_account_of_the_clips_closes(done):
     table = read_predictions(run.folder("predict"), SCHEMA)
     assert len(table) == 3 * windows["test"]
     assert set(table["variant"].to_pylist()) == {"model", "untrained", "shuffled"}
-    assert run.metrics()["all"]["n"] == windows["test"]
+    assert run.scorecard().all.n == windows["test"]
 
 
 def test_the_parts_of_the_twin_are_gone_and_its_clips_have_receipts(done):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jobs import SOUNDS
 
 from rushes.predict.table import read_predictions
 from rushes.runs.verify import verify_run
@@ -27,22 +28,6 @@ from rushes.tasks.sounds.predict.table import SCHEMA
 
 STAGES = ("twin", "features", "teacher", "logits", "train", "predict", "evaluate", "export", "report")
 
-RECIPE = """\
-task: sounds
-name: tiny-night
-twin: {train: 2, val: 2, test: 2, clips: 12, difficulty: 0.0}
-preprocessing: {clip_s: 1.0, sample_rate: 8000, fft: 256, window: 200, hop: 100, mels: 16, high_hz: 4000}
-prepare: {workers: 0}
-model: {net: tinycnn, attention: cbam}
-train: {epochs: 2, batch_size: 8, learning_rate: 0.005, log_every: 1}
-distil:
-  teacher:
-    model: {net: crnn, hidden: 8, layers: 1}
-    train: {epochs: 1, batch_size: 8, learning_rate: 0.005, log_every: 1}
-  soft_weight: 0.5
-evaluate: {resamples: 100}
-deploy: {runs: 10, calibration: 8}
-"""
 TEACHER = (  # the recipe of the teacher alone
     *("--set", "distil=null"),
     *("--set", "model={net: crnn, hidden: 8, layers: 1}"),
@@ -54,7 +39,7 @@ HEAVY = {"torch", "accelerate", "onnx", "onnxruntime", "matplotlib", "sklearn", 
 @pytest.fixture(scope="module")
 def done(open_job, tmp_path_factory):
     """The job, run once from nothing, and what it printed."""
-    job = open_job(RECIPE, tmp_path_factory.mktemp("night"))
+    job = open_job(SOUNDS, tmp_path_factory.mktemp("night"))
     return job, job.tell("run", "--json")
 
 
@@ -360,7 +345,6 @@ preprocessing:
    high_hz: 4000}
 prepare: {workers: 0, max_quarantine: 0.1}
 train: {epochs: 2, batch_size: 4, learning_rate: 0.01, log_every: 1}
-evaluate: {resamples: 100}
 deploy: {runs: 10, calibration: 8}
 """
 PATTERN = "pattern: '(?P<group>[^/]+)/(?P<label>low|high)-.*'"
@@ -472,7 +456,7 @@ def test_a_wrong_recipe_is_refused_with_all_its_faults(done, tmp_path):
         "train.epoch": "3",
         "twin.train": "1",
         "source.pattern": "(?P<name>.*)",
-        "evaluate.resamples": "5",
+        "evaluate.batch_size": "0",
     }
     told = job.tell("run", *(part for key, value in wrong.items() for part in ("--set", f"{key}={value}")))
     assert (told.code, told.out) == (2, "")
@@ -481,7 +465,7 @@ def test_a_wrong_recipe_is_refused_with_all_its_faults(done, tmp_path):
         "train.epoch: unknown key; did you mean epochs?",
         "twin.train: Input should be greater than or equal to 2",
         "no named group label",
-        "evaluate.resamples",
+        "evaluate.batch_size",
         "crnn has no attention: leave it out",
     ):
         assert says in told.err

@@ -55,7 +55,7 @@ def tones(seed, counts=COUNTS):
 def written(folder, sounds):
     with ShardWriter(folder, "a") as writer:
         for sound in sounds:
-            recording = SoundRecording(sound.key, "g", None, sound.label, Path(f"{sound.key}.wav"))
+            recording = SoundRecording(sound.key, "g", "train", sound.label, Path(f"{sound.key}.wav"))
             writer.write(sound.key, fields_of(recording, sound.features, 0.5), label=sound.label)
         infos = writer.close()
     return ShardDataset.of_shards([folder / info.name for info in infos])

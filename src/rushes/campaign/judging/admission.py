@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
+from typing import Any
 
 from rushes.campaign.judging.hashing import Hashed, known_faults
 from rushes.campaign.judging.standing import Board
@@ -15,7 +16,7 @@ from rushes.runs.stage import StageName
 
 
 def check_run(
-    run: Run,
+    run: Run[Any],
     board: Board,
     *,
     without: Collection[StageName] = (),
@@ -49,7 +50,7 @@ def state_of(faults: Collection[Fault]) -> State:
     return "collapsed" if all(fault.kind == "collapsed" for fault in faults) else "invalid"
 
 
-def _worth(run: Run, board: Board) -> Iterable[Fault]:
+def _worth(run: Run[Any], board: Board) -> Iterable[Fault]:
     """Every trivial system is beaten by what the board asks for."""
     head = run.scorecard().summary()
     value = head["metrics"].get(board.metric)

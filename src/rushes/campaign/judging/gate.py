@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from rushes.campaign.records import Result, Verdict
 from rushes.errors import GateError, MetricError
 
 if TYPE_CHECKING:  # scipy stands behind it, which no plan waits for
-    from rushes.metrics.intervals import Estimate
+    from rushes.metrics.estimate import Estimate
 
 SeedTest = Callable[[Sequence[float], float], "Estimate"]
 """Paired differences, one a seed, and a confidence -> their mean with its interval."""
@@ -121,68 +122,32 @@ def decide(
     Raises:
         MetricError: the test's difference is not that of the results.
     """
-    metric, lower = question.metric, question.lower_is_better
-    sides = {
-        "better": values_of(results, [*question.better, *tried], question.seeds, metric),
-        "than": values_of(results, question.than, question.seeds, metric),
-    }
-    asked = len(attempts) + 1
-    tested_at = corrected(question.confidence or CONFIDENCE, asked if question.confidence else 1)
-    every = {name: values for side in sides.values() for name, values in side.items()}
-    base = Verdict(
-        gate=question.gate,
-        passed=False,
-        metric=metric,
-        margin=question.margin,
-        confidence=question.confidence,
-        better="",
-        than="",
-        by_seed={},
-        difference={},
-        test=NO_TEST,
-        attempts=tuple(attempts),
-        candidates={name: fmean(values) for name, values in every.items()},
-        values={name: dict(zip(question.seeds, values, strict=True)) for name, values in every.items()},
-        asked=asked,
-        tested_at=tested_at,
-        lower_is_better=lower,
-    )
-    better, than = (best(side, lower_is_better=lower) for side in sides.values())
+    names = [*question.better, *tried], question.than
+    sides = [values_of(results, side, question.seeds, question.metric) for side in names]
+    asked = _asked(question, sides[0] | sides[1], attempts)
+    better, than = (best(side, lower_is_better=question.lower_is_better) for side in sides)
     if better is None or than is None:
-        lost = replace(base, better=better or "", than=than or "")
+        lost = replace(asked, better=better or "", than=than or "")
         line = f"{len(tried)} tried: no run of {lost.empty} is done with every seed, not passed"
         return replace(lost, attempts=(*attempts, line))
-    ours, theirs = sides["better"][better], sides["than"][than]
-    gains = [base.gain(*pair) for pair in zip(ours, theirs, strict=True)]
-    gain, test = fmean(gains), NO_TEST
-    difference: dict[str, float] = {"value": gain, "n": len(gains)}
-    estimate = None
-    if len(gains) == 1 and clip_test is not None:
-        by_name = {(result.trial.name, result.trial.seed): result for result in results}
-        pair = (by_name[name, question.seeds[0]] for name in ((than, better) if lower else (better, than)))
-        estimate = clip_test(*pair, tested_at)
-        test = NO_TEST if estimate is None else OVER_CLIPS
-    elif len(gains) > 1 and max(gains) - min(gains) <= ROUNDING:
-        test = NO_SPREAD
-    elif len(gains) > 1:
-        estimate, test = seed_test(gains, tested_at), OVER_SEEDS
-    if estimate is not None:
-        if abs(estimate.value - gain) > 1e-6:
-            raise MetricError(
-                f"the {test} finds a difference of {estimate.value:.6f}, the results one of {gain:.6f}",
-                where=f"gate {question.gate}: {better} against {than}",
-                cure="the predictions are not those that were measured: run `rushes verify` on both",
-            )
-        difference = {"value": gain, "low": estimate.low, "high": estimate.high, "n": estimate.n}
-    passed = gain >= question.margin - ROUNDING
-    if question.confidence is not None:
-        passed = passed and difference.get("low", 0.0) > 0.0
+    ours, theirs = sides[0][better], sides[1][than]
+    gains = [asked.gain(*pair) for pair in zip(ours, theirs, strict=True)]
+    of_clips = None if clip_test is None else partial(clip_test, *_lone_pair(question, results, better, than))
+    estimate, test = _tested(gains, asked.tested_at or CONFIDENCE, seed_test, of_clips)
+    if estimate is not None and abs(estimate.value - fmean(gains)) > 1e-6:
+        raise MetricError(
+            f"the {test} finds a difference of {estimate.value:.6f}, the results one of {fmean(gains):.6f}",
+            where=f"gate {question.gate}: {better} against {than}",
+            cure="the predictions are not those that were measured: run `rushes verify` on both",
+        )
+    difference = _difference(gains, estimate)
+    passed = _passes(question, difference)
     line = (
         f"{len(tried)} tried: {better} {fmean(ours):.4f} against {than} {fmean(theirs):.4f}, "
         f"{_text(difference)}, {'passed' if passed else 'not passed'}"
     )
     return replace(
-        base,
+        asked,
         passed=passed,
         better=better,
         than=than,
@@ -191,6 +156,68 @@ def decide(
         test=test,
         attempts=(*attempts, line),
     )
+
+
+def _asked(question: Question, values: Mapping[str, Sequence[float]], attempts: Sequence[str]) -> Verdict:
+    """The verdict before anything is compared: not passed."""
+    asked = len(attempts) + 1
+    return Verdict(
+        gate=question.gate,
+        passed=False,
+        metric=question.metric,
+        margin=question.margin,
+        confidence=question.confidence,
+        better="",
+        than="",
+        by_seed={},
+        difference={},
+        test=NO_TEST,
+        attempts=tuple(attempts),
+        candidates={name: fmean(of_seeds) for name, of_seeds in values.items()},
+        values={name: dict(zip(question.seeds, of_seeds, strict=True)) for name, of_seeds in values.items()},
+        asked=asked,
+        tested_at=corrected(question.confidence or CONFIDENCE, asked if question.confidence else 1),
+        lower_is_better=question.lower_is_better,
+    )
+
+
+def _lone_pair(
+    question: Question, results: Sequence[Result], better: str, than: str
+) -> tuple[Result, Result]:
+    """The results of the first seed, the one whose value should be larger first."""
+    by_name = {(result.trial.name, result.trial.seed): result for result in results}
+    larger, smaller = (than, better) if question.lower_is_better else (better, than)
+    return by_name[larger, question.seeds[0]], by_name[smaller, question.seeds[0]]
+
+
+def _tested(
+    gains: Sequence[float],
+    confidence: float,
+    seed_test: SeedTest,
+    of_clips: Callable[[float], Estimate | None] | None,
+) -> tuple[Estimate | None, str]:
+    """The mean gain with its interval, over seeds or over the clips of a single one, and the test's name."""
+    if len(gains) == 1:
+        estimate = None if of_clips is None else of_clips(confidence)
+        return estimate, NO_TEST if estimate is None else OVER_CLIPS
+    if max(gains) - min(gains) <= ROUNDING:
+        return None, NO_SPREAD
+    return seed_test(gains, confidence), OVER_SEEDS
+
+
+def _difference(gains: Sequence[float], estimate: Estimate | None) -> dict[str, float]:
+    """The mean gain, with its interval where a test gave one."""
+    if estimate is None:
+        return {"value": fmean(gains), "n": len(gains)}
+    if estimate.low is None or estimate.high is None:
+        return {"value": fmean(gains), "n": estimate.n}
+    return {"value": fmean(gains), "low": estimate.low, "high": estimate.high, "n": estimate.n}
+
+
+def _passes(question: Question, difference: Mapping[str, float]) -> bool:
+    """Whether the mean reaches the margin and, where a confidence is asked for, its interval lies above zero."""
+    reached = difference["value"] >= question.margin - ROUNDING
+    return reached and (question.confidence is None or difference.get("low", 0.0) > 0.0)
 
 
 def failure(verdict: Verdict) -> GateError:

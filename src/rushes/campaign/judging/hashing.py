@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rushes.campaign.folder import stamp_of_stage
 from rushes.engine import Engine, Event, Unit, map_units
@@ -36,7 +37,7 @@ class Hashed:
 
 
 def hash_shared(
-    runs: Iterable[Run], *, workers: int, engine: Engine, on_event: Callable[[Event], None]
+    runs: Iterable[Run[Any]], *, workers: int, engine: Engine, on_event: Callable[[Event], None]
 ) -> dict[str, Hashed]:
     """Hash every stage that several runs share.
 
@@ -67,7 +68,7 @@ def _hash(job: tuple[RunJob, StageName]) -> Hashed:
     return Hashed(stamp, faults_of(run, name))
 
 
-def known_faults(run: Run, hashed: Mapping[str, Hashed]) -> dict[StageName, Sequence[Fault]]:
+def known_faults(run: Run[Any], hashed: Mapping[str, Hashed]) -> dict[StageName, Sequence[Fault]]:
     """What was found in stages of a run whose files are still those that were hashed."""
     found = {name: hashed.get(run.folder(name).name) for name in _shared(run)}
     return {
@@ -77,6 +78,6 @@ def known_faults(run: Run, hashed: Mapping[str, Hashed]) -> dict[StageName, Sequ
     }
 
 
-def _shared(run: Run) -> list[StageName]:
+def _shared(run: Run[Any]) -> list[StageName]:
     """Stages that are done before any run goes on alone, see `work.do_shared`."""
     return [name for name, stage in run.stages.items() if stage.of_recordings or stage.shared]

@@ -75,7 +75,7 @@ def lost(trial: Trial, failure: Failure) -> Result:
     return Result(trial, "failed", error=f"{failure.type}: {failure.message}", final=final)
 
 
-def _judged(case: Case, run: Run, unsealed: Run | None = None) -> Result:
+def _judged(case: Case, run: Run[Any], unsealed: Run[Any] | None = None) -> Result:
     faults = check_run(run, case.board, without=case.without, hashed=case.hashed)
     if state_of(faults) == "invalid":
         # Nothing that its files say is to be believed.
@@ -97,7 +97,7 @@ def _judged(case: Case, run: Run, unsealed: Run | None = None) -> Result:
     return result if unsealed is None else _unsealed(result, unsealed, case)
 
 
-def _finished(job: RunJob, without: Collection[StageName]) -> Run:
+def _finished(job: RunJob, without: Collection[StageName]) -> Run[Any]:
     run = job.run()
     for name in run.stages:
         if name not in without:
@@ -105,7 +105,7 @@ def _finished(job: RunJob, without: Collection[StageName]) -> Run:
     return run
 
 
-def _unsealed(result: Result, run: Run, case: Case) -> Result:
+def _unsealed(result: Result, run: Run[Any], case: Case) -> Result:
     """The result with its figures on the test side; what is wrong there never touches the validation side."""
     checked = check_run(run, case.board, hashed=case.hashed)
     faults = [fault for fault in checked if fault.kind != "collapsed"]

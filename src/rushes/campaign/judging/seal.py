@@ -143,7 +143,7 @@ def read_openings(folder: Path) -> tuple[Opened, ...]:
 
 def _content(file: Any, path: Path) -> bytes:
     file.seek(0)
-    data = file.read(MAX_BYTES + 1)
+    data: bytes = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise StageError(f"more than {MAX_BYTES:,} bytes of openings", where=path, cure="move the file away")
     return data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rushes.campaign.folder import stamp_of
 from rushes.campaign.judging.hashing import Hashed
@@ -26,11 +27,11 @@ class Seen:
     """
 
     trial: Trial
-    run: Run
-    unsealed: Run | None = None
+    run: Run[Any]
+    unsealed: Run[Any] | None = None
 
     @property
-    def runs(self) -> tuple[Run, ...]:
+    def runs(self) -> tuple[Run[Any], ...]:
         """Those that are looked at."""
         return (self.run,) if self.unsealed is None else (self.run, self.unsealed)
 

@@ -19,7 +19,6 @@ CONFIDENCE = 0.95
 Bounds = tuple[float, float]
 UNBOUNDED: Bounds = (-inf, inf)
 
-MOMENTS = ("started", "ended")
 """Costs that are points in time, so that they have no mean."""
 
 
@@ -183,7 +182,11 @@ def _standing(board: Board, own: Sequence[Result], results: Sequence[Result], as
             name: known.mean
             for name, known in _spreads(
                 [
-                    {key: {"value": value} for key, value in (one.costs or {}).items() if key not in MOMENTS}
+                    {
+                        key: {"value": value}
+                        for key, value in (one.costs or {}).items()
+                        if not isinstance(value, str)
+                    }
                     for one in done
                 ]
             ).items()

@@ -60,7 +60,7 @@ class Names:
         for number, phase in enumerate(self.manifest.phases):
             before = numbers.get(phase.after or "")
             inherited = frozenset() if before is None else found[before]
-            own = {phase.after} & self.gates.keys() if before is not None else set()
+            own: set[str] = set() if before is None else self.gates.keys() & {phase.after}
             found.append(inherited | own)
             numbers.setdefault(phase.name, number)
         return tuple(found)

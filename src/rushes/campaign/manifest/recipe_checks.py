@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, TypeGuard
+
+from pydantic import BaseModel
 
 from rushes.campaign.manifest.cells import Cell
 from rushes.campaign.manifest.recipes import Recipes, Winners
@@ -64,17 +67,18 @@ def _with_other_winners(
 
 def _without_control(recipes: Recipes, resolved: Mapping[str, Recipe | None]) -> Iterator[str]:
     """Groups that learn from a teacher and are not compared with the same net without one."""
+    nets = {name: recipe for name, recipe in resolved.items() if _can_distil(recipe)}
     for group, cells in recipes.names.groups.items():
         control = cells[0].entry.control
-        rivals = [] if control is None else [resolved[cell.name] for cell in recipes.names.some(control)]
-        pupils = [recipe for cell in cells if _distils(recipe := resolved[cell.name])]
+        others = () if control is None else recipes.names.some(control)
+        rivals = [nets[cell.name] for cell in others if cell.name in nets]
+        pupils = [nets[cell.name] for cell in cells if cell.name in nets and nets[cell.name].distil]
         wrong = [(pupil, why) for pupil in pupils if (why := _dishonest(control, rivals, pupil)) is not None]
         if not wrong:
             continue
         pupil, why = wrong[0]
         where = recipes.document.where((*cells[0].place, "control"))
-        known = ((name, recipe) for name, recipe in resolved.items() if recipe is not None)
-        same = [name for name, recipe in known if not _distils(recipe) and recipe.model == pupil.model]
+        same = [name for name, net in nets.items() if not net.distil and net.model == pupil.model]
         hint = f"control: {same[0]}" if same else "a run of this net without distil, and its name as control"
         yield (
             f"{where}: {group} learns from a teacher, and its control is {why}; "
@@ -82,11 +86,11 @@ def _without_control(recipes: Recipes, resolved: Mapping[str, Recipe | None]) ->
         )
 
 
-def _dishonest(control: str | None, rivals: Sequence[Recipe | None], pupil: Recipe) -> str | None:
+def _dishonest(control: str | None, rivals: Sequence[_Distillable], pupil: _Distillable) -> str | None:
     """What is wrong with a pupil's control; of a group one net that is the pupil's is enough."""
-    if control is None or any(map(_distils, rivals)):
+    if control is None or any(rival.distil for rival in rivals):
         return control or "nothing"
-    known = [rival.model for rival in rivals if rival is not None]
+    known = [rival.model for rival in rivals]
     if not known or pupil.model in known:
         return None
     ours, theirs = (model.model_dump(mode="json") for model in (pupil.model, known[0]))
@@ -131,8 +135,18 @@ def _without_test(recipes: Recipes) -> Iterator[str]:
             )
 
 
-def _distils(recipe: Recipe | None) -> bool:
-    return getattr(recipe, "distil", None) is not None
+class _Distillable(Protocol):
+    """A recipe of a task whose nets can learn from a teacher."""
+
+    @property
+    def model(self) -> BaseModel: ...
+
+    @property
+    def distil(self) -> BaseModel | None: ...
+
+
+def _can_distil(recipe: object) -> TypeGuard[_Distillable]:
+    return hasattr(recipe, "distil")
 
 
 def _runs(names: Sequence[str]) -> str:

@@ -38,7 +38,8 @@ class Recipes:
     @property
     def task(self) -> str:
         """Of every run: no run changes it."""
-        return self.recipe_document.tree.get("task", next(iter(TASKS)))
+        task: str = self.recipe_document.tree.get("task", next(iter(TASKS)))
+        return task
 
     def resolved(self, overrides: Sequence[Override]) -> Recipe:
         """The recipe with these changes.
@@ -80,7 +81,7 @@ class Recipes:
     def applied(self, cell: Cell, seed: int, taken: Mapping[str, Any]) -> Iterator[Override]:
         """As :meth:`overrides`, with what it takes already known."""
         manifest, number, entry = self.names.manifest, cell.number, cell.entry
-        layers: tuple[tuple[tuple, Mapping[str, Any]], ...] = (
+        layers: tuple[tuple[tuple[str | int, ...], Mapping[str, Any]], ...] = (
             (("set",), manifest.set),
             (("phases", number, "set"), manifest.phases[number].set),
             ((*cell.place, "take"), taken),

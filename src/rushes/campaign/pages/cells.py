@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from markupsafe import Markup
+
 from rushes.campaign.judging.standing import Spread
-from rushes.evaluate.markup import Markup, tag
+from rushes.evaluate.markup import tag
 
 _NOTHING = tag("span", "–", class_="none")
 

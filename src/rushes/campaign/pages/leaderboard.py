@@ -39,7 +39,7 @@ TIME = (*LATENCY, "seconds", "started", "ended")
 FINGERPRINTS = ("dataset", "weights", "predictions")
 
 Kind = Literal["text", "whole", "real", "json"]
-Value = str | int | float | dict | None
+Value = str | int | float | dict[str, Any] | None
 Row = dict[str, Value]
 
 
@@ -165,6 +165,7 @@ def _written(column: Column, value: Value, where: str) -> str:
     if column.kind == "json":
         return canonical_json(value)
     if column.kind == "real":
+        assert isinstance(value, int | float)
         if not isfinite(value):
             raise StageError(f"{column.name} is {value}, not a finite number", where=where)
         return repr(float(value))

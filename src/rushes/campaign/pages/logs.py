@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
 
 from rushes.campaign.judging.gate import corrected_text
 from rushes.campaign.judging.standing import Board, Spread, Standing, aggregate, baseline_of
@@ -238,6 +238,22 @@ def _signed_interval(figure: Figure) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+class Logged(TypedDict):
+    """What a campaign has decided, as its pages and logs take it.
+
+    Attributes:
+        verdicts, selections, openings: in the order in which they were made.
+        skipped: phase or run -> why it was not done.
+        reasons: run -> why it is tried, as the manifest says.
+    """
+
+    verdicts: Sequence[Verdict]
+    selections: Sequence[Selection]
+    openings: Sequence[Opening]
+    skipped: Mapping[str, str]
+    reasons: Mapping[str, str]
 
 
 def write_logs(

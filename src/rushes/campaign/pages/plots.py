@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log2
 
-from rushes.evaluate.markup import Markup, tag
+from markupsafe import Markup
+
+from rushes.evaluate.markup import tag
 from rushes.evaluate.plots import ACCENT, GRID, INK, MUTED, Plane, drawing, ticks, words
 
 WARN = "#d98e32"

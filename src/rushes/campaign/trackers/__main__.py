@@ -10,17 +10,17 @@ from pathlib import Path
 
 from rushes.campaign.trackers.mlflow import MLflow
 from rushes.campaign.trackers.tensorboard import TensorBoard
-from rushes.campaign.trackers.tracker import Tracker, TrackerName
+from rushes.campaign.trackers.tracker import Tracker
 from rushes.campaign.trackers.wandb import WandB
 
-TRACKERS: Mapping[TrackerName, Callable[[Path, str], Tracker]] = {
+TRACKERS: Mapping[str, Callable[[Path, str], Tracker]] = {
     "tensorboard": TensorBoard,
     "mlflow": MLflow,
     "wandb": WandB,
 }
 
 
-def main(tracker: TrackerName, folder: str) -> None:
+def main(tracker: str, folder: str) -> None:
     """Log one run in one tracker, below ``folder``."""
     run = json.load(sys.stdin)
     with closing(TRACKERS[tracker](Path(folder), run["campaign"])) as opened:

@@ -218,7 +218,7 @@ def parts(
     ]
     said = None
     if any(part.standings for part in found):
-        said = verdict_legend("Below a figure: its interval, and the best baseline on the same answers.")
+        said = verdict_legend("Below a figure: its interval, and the best baseline there.")
     return join((said, table(columns, rows), meanings(card, names, folded=True)))
 
 

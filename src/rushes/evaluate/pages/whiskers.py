@@ -152,7 +152,10 @@ def _chart(
         if row["low"] is not None
     ]
     colour = alt.Color("colour:N", scale=None)
+    room = {"x": alt.value(-left), "x2": alt.value(plot + right)}
     layers: list[alt.Chart] = [
+        # What browsers write with may be wider than what Vega measures with: the room of names is kept.
+        layer_of([{}]).mark_rect(opacity=0, aria=False).encode(**room),
         *_upright(at, span, x_axis),
         layer_of(clipped)
         .mark_rule(strokeWidth=6, opacity=0.3, aria=False)

@@ -28,7 +28,7 @@ from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, StageName
 from rushes.runs.verify import Fault as BrokenFile
 from rushes.runs.verify import verify_run
-from rushes.stages import OpenStage, read_done, read_json
+from rushes.stages import OpenStage, read_done, read_json, weights_sha256
 
 DAMAGED = (
     *(SourceError, MediaError, ShardError, StageError, ModelError, AnswerError),
@@ -42,7 +42,7 @@ ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 def admit(
-    run: Run,
+    run: Run[Any],
     *,
     without: Collection[StageName] = (),
     known: Mapping[StageName, Sequence[BrokenFile]] | None = None,
@@ -69,7 +69,7 @@ def admit(
     return []
 
 
-def caught(check: Callable[[Run], Iterable[Fault]], run: Run) -> list[Fault]:
+def caught(check: Callable[[Run[Any]], Iterable[Fault]], run: Run[Any]) -> list[Fault]:
     """What a check finds; whatever a damaged file makes a reader raise is a finding as well."""
     try:
         return list(check(run))
@@ -82,7 +82,7 @@ def caught(check: Callable[[Run], Iterable[Fault]], run: Run) -> list[Fault]:
         return [Fault(named.__name__.strip("_"), message, where)]
 
 
-def _tells_of(run: Run, error: Exception) -> bool:
+def _tells_of(run: Run[Any], error: Exception) -> bool:
     """Whether an error tells of the run's files, and not of the machine that reads them."""
     from pyarrow import ArrowException
     from safetensors import SafetensorError
@@ -102,7 +102,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _of_content(run: Run, error: OSError) -> bool:
+def _of_content(run: Run[Any], error: OSError) -> bool:
     """Whether a file of the run is absent, or is no such file as its reader (Arrow, say) can read."""
     if error.errno is None:
         return True
@@ -113,7 +113,7 @@ def _of_content(run: Run, error: OSError) -> bool:
 
 
 def _files(
-    run: Run, without: Collection[StageName], known: Mapping[StageName, Sequence[BrokenFile]]
+    run: Run[Any], without: Collection[StageName], known: Mapping[StageName, Sequence[BrokenFile]]
 ) -> Iterable[Fault]:
     """Every stage is done, and every file is what was written, from what now stands before it."""
     checked = verify_run(run, repair=False, known=known)
@@ -137,7 +137,7 @@ def _require_readable(path: Path) -> None:
         return
 
 
-def _provenance(run: Run) -> Iterable[Fault]:
+def _provenance(run: Run[Any]) -> Iterable[Fault]:
     """The figures name the data, the weights and the stages that stand there, and none is blank."""
     from rushes.shards.manifest import load_manifest
 
@@ -146,7 +146,7 @@ def _provenance(run: Run) -> Iterable[Fault]:
     recorded = (read_done(run.folder(run.maker("weights"))) or {})["summary"].get("weights")
     there = {
         "dataset": load_manifest(run.folder(run.dataset)).checksum,
-        "weights": run.task.weights_sha256(run.folder(run.maker("weights")) / "model"),
+        "weights": weights_sha256(run.folder(run.maker("weights")) / "model"),
     }
     for name, expected in there.items():
         if not said.get(name):
@@ -164,7 +164,7 @@ def _provenance(run: Run) -> Iterable[Fault]:
             yield Fault("fingerprints", message, where)
 
 
-def _losses(run: Run) -> Iterable[Fault]:
+def _losses(run: Run[Any]) -> Iterable[Fault]:
     """Every training log is whole, its steps rise and its numbers are finite."""
     logs = sorted(run.folder(run.maker("weights")).rglob("events.jsonl"))
     if not logs:
@@ -173,7 +173,7 @@ def _losses(run: Run) -> Iterable[Fault]:
         yield from check_losses(path)
 
 
-def _again(run: Run) -> Iterable[Fault]:
+def _again(run: Run[Any]) -> Iterable[Fault]:
     """Evaluating the predictions once more gives the same figures, see `contradictions`."""
     stored = read_json(run.folder(run.maker("figures")) / METRICS_FILE)
     where = str(run.folder(run.maker("figures")) / METRICS_FILE)

@@ -151,7 +151,8 @@ class RigPreprocessing(FramePreprocessing):
     """
 
     task: Literal["driving"] = "driving"
-    setup: Annotated[CameraSetup, Field(validate_default=True)] = "cruciform"
+    # The name of a setup that comes with rushes is validated into the setup.
+    setup: Annotated[CameraSetup, Field(validate_default=True)] = "cruciform"  # type: ignore[assignment]
     layout: Layout = "tiled"
     frames: Annotated[int, Field(ge=2, le=64, multiple_of=2)] = 16
     rate_hz: Annotated[float, Field(gt=0.0, le=60.0)] = 10.0
@@ -204,16 +205,20 @@ class RigPreprocessing(FramePreprocessing):
         """The cameras where each has its own picture."""
         return self.setup.cameras if self.layout == "separate" else ("",)
 
-    def scale(self, name: QuantityName) -> Scale:
-        """The scale of a quantity."""
-        return getattr(self, name)
+    def scale(self, name: str) -> Scale:
+        """The scale of one of `QUANTITIES`."""
+        scale: Scale = getattr(self, name)
+        return scale
 
     def slots(self) -> tuple[Slot, ...]:
         """The reasoning, if there is one, and the four quantities."""
-        words = Slot("pace", '{"reasoning": "The vehicle is ', PACES), Slot("trend", ", ", TRENDS)
-        words += (Slot("turn", ", ", TURNS),)
+        words = (
+            Slot("pace", '{"reasoning": "The vehicle is ', PACES),
+            Slot("trend", ", ", TRENDS),
+            Slot("turn", ", ", TURNS),
+        )
         speeds = self.mean_speed_mps.texts
-        opening = {
+        opening: dict[str, tuple[tuple[Slot, ...], str]] = {
             "none": ((), "{"),
             "words": (words, '.", '),
             "numbers": ((*words, Slot(ABOUT, ", at about ", speeds)), ' m/s.", '),

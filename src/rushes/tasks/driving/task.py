@@ -34,7 +34,7 @@ class Driving(VlmTask["DrivingRecipe"]):
         replace(TWIN, signs=lambda recipe: {"cameras": sorted(recipe.preprocessing.setup.cameras)}),
         PREPARE,
         replace(TRAIN, cost=TAUGHT),
-        PREDICT,
+        replace(PREDICT, units=True),
         EVALUATE,
         REPORT,
     )
@@ -127,19 +127,3 @@ class Driving(VlmTask["DrivingRecipe"]):
         from rushes.tasks.driving.predict.table import ANSWERED
 
         yield from check_answers(run, ANSWERED)
-
-    def headline(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
-        """See `Task.headline`."""
-        from rushes.tasks.driving.evaluate.tables import headline
-
-        return headline(metrics)
-
-    def systems(self, metrics: Mapping[str, Any]) -> Mapping[str, Any]:
-        """See `Task.systems`."""
-        return metrics["all"]["systems"]
-
-    def print_metrics(self, metrics: Mapping[str, Any], console: Any) -> None:
-        """See `Task.print_metrics`."""
-        from rushes.tasks.driving.evaluate.tables import print_metrics
-
-        print_metrics(metrics, console)

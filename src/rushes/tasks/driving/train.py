@@ -8,6 +8,7 @@ afterwards.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from rushes.models.pixels import PAIR, Pictures
 from rushes.models.vlm import Vlm, collate
 from rushes.recipe.turns import Turn
 from rushes.tasks.driving.prepare.sample import Sample
+from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.recipe import AskOfWindows
 from rushes.train.augment import relight
 
@@ -36,13 +38,13 @@ class Collator:
         augmented: whether tempo and light are changed at random.
     """
 
-    def __init__(self, vlm: Vlm, ask: AskOfWindows, *, augmented: bool) -> None:
+    def __init__(self, vlm: Vlm[RigPreprocessing], ask: AskOfWindows, *, augmented: bool) -> None:
         self.vlm = vlm
         self.ask = ask
         self.augmented = augmented
         self._chat = vlm.chat()
 
-    def __call__(self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator]) -> dict:
+    def __call__(self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator]) -> dict[str, Any]:
         """Join samples, each with its own randomness."""
         made = [self._encode(sample, rng) for sample, rng in zip(samples, rngs, strict=True)]
         windows, pictures = zip(*made, strict=True)

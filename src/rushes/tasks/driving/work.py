@@ -12,13 +12,13 @@ from itertools import chain
 from rushes.errors import SourceError
 from rushes.runs.drawing import draw_in_parts
 from rushes.runs.run import Run
-from rushes.runs.stage import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
+from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
 from rushes.runs.vlm_work import let_answer, losses, train_model
-from rushes.stages import OpenStage, write_json
+from rushes.stages import OpenStage
 from rushes.tasks.driving.recipe import DrivingRecipe
 
 
-def _twin(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _twin(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.driving.twin.script import settings_of, units
     from rushes.tasks.driving.twin.writer import PARTS, assemble, remove_parts, write_unit
 
@@ -35,8 +35,8 @@ def _twin(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mappin
     )
 
 
-def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from rushes.prepare.stage import prepare
+def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
+    from rushes.prepare.stage import Planned, prepare
     from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
     from rushes.tasks.driving.sources.physical_ai_av.source import assign_splits
 
@@ -56,18 +56,15 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Map
                 cure="choose another setup or other chunks; `rushes audit RECIPE` shows what is there",
             )
     asked = recipe.prepare
-    prepared = prepare(
-        jobs_of(
+    planned = Planned(
+        jobs=jobs_of(
             scan.recordings,
             side_of,
             stage.folder,
-            run.recipe.preprocessing,
+            recipe.preprocessing,
             stride=asked.stride,
             shard_bytes=asked.shard_bytes,
         ),
-        prepare_unit,
-        run.home("prepare"),
-        run.recipe.preprocessing,
         splits=side_of.values(),
         needed=needed,
         skipped=[
@@ -75,61 +72,66 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Map
             *(recording.key for recording in scan.recordings if recording.key not in side_of),
         ],
         faults=faults,
-        max_quarantine=asked.max_quarantine,
-        timeout_s=asked.timeout_s,
-        memory_bytes=asked.memory_bytes,
-        workers=asked.workers,
+    )
+    prepared = prepare(
+        planned,
+        prepare_unit,
+        run.home("prepare"),
+        recipe.preprocessing,
+        asked,
         engine=run.engine,
         on_progress=partial(tell, "prepare"),
     )
     return prepared.summary(), prepared.account.counts
 
 
-def _train(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _train(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.driving.prepare.sample import Sample
     from rushes.tasks.driving.train import Collator
 
     return train_model(run, stage, tell, Sample.of, Collator)
 
 
-def _predict(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _predict(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.driving.predict.table import QUESTIONS
 
     return let_answer(run, stage, tell, QUESTIONS)
 
 
-def _evaluate(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _evaluate(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.predict.table import read_predictions
     from rushes.tasks.driving.evaluate.measure import evaluate
     from rushes.tasks.driving.predict.table import SCHEMA, train_targets
 
-    tell("evaluate", 0, 1, "resampling")
-    metrics = evaluate(
+    tell("evaluate", 0, 1, "measuring")
+    card = evaluate(
         read_predictions(run.folder("predict"), SCHEMA),
         train_targets(run.samples("train")),
+        split=run.recipe.evaluate.split,
         span_s=run.recipe.preprocessing.span_s,
-        resamples=run.recipe.evaluate.resamples,
         provenance=run.provenance(),
     )
-    write_json(stage.folder / METRICS_FILE, metrics)
-    tell("evaluate", 1, 1, "resampling")
-    return {"windows": metrics["all"]["n"]}, {"windows": metrics["all"]["n"]}
+    card.write(stage.folder / METRICS_FILE)
+    tell("evaluate", 1, 1, "measuring")
+    return {"windows": card.all.n}, {"windows": card.all.n}
 
 
-def _report(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _report(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.predict.table import read_predictions
+    from rushes.runs.usual_work import head_of
     from rushes.tasks.driving.predict.table import SCHEMA
     from rushes.tasks.driving.prepare.sample import Sample
     from rushes.tasks.driving.report.page import write_report
 
     tell("report", 0, 1, "drawing")
-    windows = run.samples(run.recipe.evaluate.split)
+    card, windows = run.scorecard(), run.samples(run.recipe.evaluate.split)
     number_of = {key: number for number, key in enumerate(windows.keys())}
+    counted = card.details["windows"]
     write_report(
         stage.folder / REPORT_FILE,
-        run.metrics(),
+        head_of(run, clips=counted["clips"], window=f"{counted['span_s']:g} s"),
+        card,
         read_predictions(run.folder("predict"), SCHEMA),
-        title=run.recipe.name,
         losses=losses(run),
         preprocessing=run.recipe.preprocessing.model_dump(mode="json"),
         sample_of=lambda key: Sample.of(key, windows.sample(number_of[key])),

@@ -11,6 +11,7 @@ from typing import Any
 
 from rushes.media.folder import list_frames
 from rushes.media.limits import DEFAULT_LIMITS
+from rushes.recipe.sections import Side
 from rushes.records import Media
 from rushes.runs.copies import Copies, copies_of, holdings
 from rushes.tasks.operations.prepare.audit import SessionAudit, audit_recordings
@@ -93,7 +94,7 @@ class FootageAudit:
 
 def audit_sessions(
     scan: Scan,
-    split: str | Mapping[str, Sequence[str]],
+    split: str | Mapping[Side, Sequence[str]],
     preprocessing: ClipPreprocessing,
     cutting: Cutting,
     window_splits: Sequence[str],
@@ -103,13 +104,16 @@ def audit_sessions(
     sides = {key: str(side) for key, side in assigned.side_of.items()}
     sessions = audit_recordings(scan.recordings, sides, preprocessing, cutting, window_splits)
     used = [session for session in sessions if session.split is not None]
+    recordings: Counter[str] = Counter()
     clips: Counter[str] = Counter()
     operations: Counter[str] = Counter()
     for session in used:
-        clips[session.split] += sum(session.clips.values())
+        side = str(session.split)
+        recordings[side] += 1
+        clips[side] += sum(session.clips.values())
         operations.update(session.operations)
     return FootageAudit(
-        recordings=dict(Counter(session.split for session in used)),
+        recordings=dict(recordings),
         seconds=sum(session.duration_s or 0.0 for session in used),
         operations=dict(operations),
         clips=dict(clips),

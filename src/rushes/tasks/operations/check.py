@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rushes.errors import SourceError
+from rushes.recipe.sections import Side
 from rushes.tasks.operations.recipe import OperationsRecipe
 from rushes.tasks.operations.sources.openpack.tables import (
     assign_splits,
@@ -14,7 +15,7 @@ from rushes.tasks.operations.sources.openpack.tables import (
 )
 
 
-def sides(recipe: OperationsRecipe) -> Mapping[str, Sequence[str]]:
+def sides(recipe: OperationsRecipe) -> Mapping[Side, Sequence[str]]:
     """Side -> subject ids of the split that the recipe names or spells out."""
     split = recipe.source.split
     return split_subjects(split) if isinstance(split, str) else split

@@ -33,9 +33,9 @@ class Operations(VlmTask["OperationsRecipe"]):
         replace(TWIN, signs=lambda recipe: {"media": recipe.source.media}),
         PREPARE,
         replace(TRAIN, cost=TAUGHT),
-        replace(PREDICT, version=2),
+        replace(PREDICT, units=True),
         EVALUATE,
-        replace(REPORT, version=2),
+        REPORT,
     )
 
     @property

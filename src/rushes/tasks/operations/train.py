@@ -7,6 +7,7 @@ asked about single frames first (``captions``), and about whole clips afterwards
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -29,13 +30,13 @@ class Collator:
         augmented: whether pictures are changed at random.
     """
 
-    def __init__(self, vlm: Vlm, ask: AskOfClips, *, augmented: bool) -> None:
+    def __init__(self, vlm: Vlm[ClipPreprocessing], ask: AskOfClips, *, augmented: bool) -> None:
         self.vlm = vlm
         self.ask = ask
         self.augmented = augmented
         self._chat = vlm.chat()  # one for all samples: it remembers the tokens of every piece of text
 
-    def __call__(self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator]) -> dict:
+    def __call__(self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator]) -> dict[str, Any]:
         """Join samples, each with its own randomness."""
         made = [self._encode(sample, rng) for sample, rng in zip(samples, rngs, strict=True)]
         clips, pictures = zip(*made, strict=True)
@@ -44,6 +45,7 @@ class Collator:
 
     def _encode(self, sample: Sample, rng: np.random.Generator) -> tuple[Encoded, Pictures]:
         preprocessing = self.vlm.preprocessing
+        times_s: tuple[float, ...]
         if self.ask == "captions":
             # A clip of a timeline may be without any label: it teaches nothing.
             frame = random_frame(sample, rng)
@@ -82,4 +84,4 @@ def labelled_frames(sample: Sample) -> Sequence[int]:
 def random_frame(sample: Sample, rng: np.random.Generator) -> int | None:
     """Number of a random labelled frame; None where there is none."""
     frames = labelled_frames(sample)
-    return int(frames[rng.integers(len(frames))]) if frames else None
+    return int(frames[int(rng.integers(len(frames)))]) if frames else None

@@ -37,8 +37,8 @@ def _twin(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     return draw_units(run, stage, tell, {unit.key: unit for unit in units(settings)}, write)
 
 
-def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from rushes.prepare.stage import prepare
+def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
+    from rushes.prepare.stage import Planned, prepare
     from rushes.tasks.operations.prepare.clips import cutting_of
     from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
     from rushes.tasks.operations.sources.openpack.source import assign_splits
@@ -68,40 +68,39 @@ def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[
         shard_bytes=asked.shard_bytes,
         boost=asked.boundary_boost,
     )
-    prepared = prepare(
-        jobs,
-        prepare_unit,
-        run.home("prepare"),
-        run.recipe.preprocessing,
+    planned = Planned(
+        jobs=jobs,
         splits=assigned.side_of.values(),
         needed=needed,
         skipped=[*assigned.skipped, *(fault.key for fault in scan.faults if fault.key not in faults)],
         faults=faults,
-        max_quarantine=asked.max_quarantine,
-        timeout_s=asked.timeout_s,
-        memory_bytes=asked.memory_bytes,
-        workers=asked.workers,
+    )
+    prepared = prepare(
+        planned,
+        prepare_unit,
+        run.home("prepare"),
+        recipe.preprocessing,
+        asked,
         engine=run.engine,
         on_progress=partial(tell, "prepare"),
     )
     return prepared.summary(), prepared.account.counts
 
 
-def _train(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _train(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.operations.prepare.sample import Sample
     from rushes.tasks.operations.train import Collator
 
     return train_model(run, stage, tell, Sample.of, Collator)
 
 
-def _predict(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _predict(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.operations.predict.table import QUESTIONS
 
     return let_answer(run, stage, tell, QUESTIONS)
 
 
-def _evaluate(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from rushes.evaluate.scorecard import write_scorecard
+def _evaluate(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.predict.table import read_predictions
     from rushes.prepare.stage import RECORDINGS
     from rushes.tasks.operations.evaluate.measure import evaluate
@@ -120,12 +119,12 @@ def _evaluate(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple
         first_clips=recipe.evaluate.first_clips,
         provenance=run.provenance(),
     )
-    write_scorecard(stage.folder / METRICS_FILE, card)
+    card.write(stage.folder / METRICS_FILE)
     tell("evaluate", 1, 1, "figures")
     return {"clips": card.all.n}, {"clips": card.all.n}
 
 
-def _report(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _report(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     import numpy as np
 
     from rushes.predict.table import read_predictions

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from rushes.tasks.sounds.recipe import SoundsRecipe
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from rushes.evaluate.scorecard import Scorecard
 
 ASKED = 20_000
 """Clips of a side up to which the reloaded net is asked about every one."""
@@ -39,8 +41,7 @@ def check_sounds(run: Run[SoundsRecipe]) -> Iterator[Fault]:
     samples = run.samples(split)
     yield from check_keys(list(samples.keys()), table["key"].to_pylist(), where)
     yield from check_truth(run, table)
-    metrics = run.metrics()
-    yield from check_metrics(metrics, confusion_of(table, logits, labels), labels, run)
+    yield from check_metrics(run.scorecard(), confusion_of(table, logits, labels), labels, run)
     yield from check_reload(run, table, logits)
     named = np.unique(logits.argmax(axis=1))
     if len(named) == 1:
@@ -73,27 +74,28 @@ def check_truth(run: Run[SoundsRecipe], table: pa.Table) -> Iterator[Fault]:
 
 
 def check_metrics(
-    metrics: Mapping[str, Any], counts: NDArray[np.int64], labels: tuple[str, ...], run: Run[SoundsRecipe]
+    card: Scorecard, counts: NDArray[np.int64], labels: tuple[str, ...], run: Run[SoundsRecipe]
 ) -> Iterator[Fault]:
     """Labels, confusion matrix, support and figures are those of the predictions."""
     where = str(run.folder("evaluate") / METRICS_FILE)
-    if tuple(metrics["labels"]) != labels:
-        yield Fault("figures", f"labels {metrics['labels']}, the contract has {list(labels)}", where)
+    said, matrix = card.details["labels"], card.details["confusion"]
+    if tuple(said) != labels:
+        yield Fault("figures", f"labels {said}, the recipe has {list(labels)}", where)
         return
-    if metrics["confusion"] != counts.tolist():
-        message = f"the confusion matrix is {metrics['confusion']}, the predictions give {counts.tolist()}"
+    if matrix != counts.tolist():
+        message = f"the confusion matrix is {matrix}, the predictions give {counts.tolist()}"
         yield Fault("figures", message, where)
-    if metrics["n"] != counts.sum() or metrics["split"] != run.recipe.evaluate.split:
-        message = f"{metrics['n']} clips of {metrics['split']}, there are {counts.sum()}"
+    if card.all.n != counts.sum() or card.split != run.recipe.evaluate.split:
+        message = f"{card.all.n} clips of {card.split}, there are {counts.sum()}"
         yield Fault("figures", f"{message} of {run.recipe.evaluate.split}", where)
-    said = metrics["systems"]["model"]
+    model = card.all.estimates[card.model]
     for name, value in figures_of_confusion(counts).items():
-        if abs(said[name]["value"] - value) > TOLERANCE:
-            message = f"{name} is {said[name]['value']}, the confusion matrix gives {value}"
+        if abs(model[name].value - value) > TOLERANCE:
+            message = f"{name} is {model[name].value}, the confusion matrix gives {value}"
             yield Fault("figures", message, where)
-    support = {label: metrics["per_class"][label]["support"] for label in labels}
+    support = {part.name: part.n for part in card.of_kind("class")}
     truly = dict(zip(labels, counts.sum(axis=1).tolist(), strict=True))
-    if support != truly:
+    if support != {label: count for label, count in truly.items() if count}:
         yield Fault("figures", f"support is {support}, the split has {truly}", where)
 
 
@@ -110,7 +112,7 @@ def check_reload(run: Run[SoundsRecipe], table: pa.Table, logits: NDArray[np.flo
 
     net = load(run.folder("train") / "model", type(run.recipe.preprocessing))
     where = str(run.folder("train") / "model")
-    if net.contract != run.recipe.preprocessing or net.config != run.recipe.model:
+    if net.preprocessing != run.recipe.preprocessing or net.config != run.recipe.model:
         yield Fault("reload", "the net on disk is not the one that the recipe asks for", where)
         return
     samples = run.samples(run.recipe.evaluate.split)

@@ -9,7 +9,7 @@ from rushes.stages import read_json
 from rushes.tasks.sounds.recipe import SoundsRecipe
 
 if TYPE_CHECKING:  # scipy stands behind it, which no plan waits for
-    from rushes.metrics.intervals import Estimate
+    from rushes.metrics.estimate import Estimate
 
 
 def compare_macro_f1(ours: Run[SoundsRecipe], theirs: Run[SoundsRecipe], confidence: float) -> Estimate:
@@ -18,11 +18,8 @@ def compare_macro_f1(ours: Run[SoundsRecipe], theirs: Run[SoundsRecipe], confide
     from rushes.tasks.sounds.evaluate.compare import compare_macro_f1
     from rushes.tasks.sounds.predict.table import SCHEMA
 
-    tables = [read_predictions(run.bring("predict"), SCHEMA) for run in (ours, theirs)]
-    resamples = ours.recipe.evaluate.resamples
-    return compare_macro_f1(
-        *tables, ours.recipe.preprocessing.labels, resamples=resamples, confidence=confidence
-    )[0]
+    first, second = (read_predictions(run.bring("predict"), SCHEMA) for run in (ours, theirs))
+    return compare_macro_f1(first, second, ours.recipe.preprocessing.labels, confidence=confidence)
 
 
 def deployed(run: Run[SoundsRecipe]) -> dict[str, float]:

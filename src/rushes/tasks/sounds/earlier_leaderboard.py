@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
@@ -190,9 +191,11 @@ def _of_cells(number: int, cells: Sequence[str]) -> list[str]:
         except ValueError as error:
             faults.append(f"line {number}: {name}: {error}")
             continue
-        if isinstance(value, float) and not isfinite(value):
+        if isinstance(value, str | None):
+            continue
+        if not isfinite(value):
             faults.append(f"line {number}: {name} is {value}")
-        elif name in SCORES and value is not None and not name.endswith("loss") and not 0 <= value <= 1:
+        elif name in SCORES and not name.endswith("loss") and not 0 <= value <= 1:
             faults.append(f"line {number}: {name} is {value}, not in [0, 1]")
     return faults
 
@@ -274,7 +277,7 @@ def _fingerprints(rows: Sequence[LegacyRow]) -> list[Finding]:
 def _duplicates(rows: Sequence[LegacyRow]) -> list[Finding]:
     found = []
     for column in ("run_name", "run_id"):
-        for value, same in _same(rows, lambda row, column=column: row.cells[column]).items():
+        for value, same in _same(rows, partial(_cell, column)).items():
             lines = ", ".join(str(row.line) for row in same)
             message = f"{column} {value} stands {len(same)} times, lines {lines}"
             found.append(Finding("duplicate", (same[0].name,), message))
@@ -313,10 +316,11 @@ def _picked(rows: Sequence[LegacyRow], picked: str) -> list[Finding]:
     """The best of its model and teacher on the test side, though not on the validation side."""
     chosen = next(row for row in rows if row.name == picked)
     peers = [row for row in rows if row.kind == chosen.kind]
-    best = {
-        side: max(peers, key=lambda row, side=side: (row.score(f"{side}_f1"), row is chosen))
-        for side in _SIDES
-    }
+
+    def best_of(side: str) -> LegacyRow:
+        return max(peers, key=lambda row: (row.score(f"{side}_f1"), row is chosen))
+
+    best = {side: best_of(side) for side in _SIDES}
     if best["test"] is not chosen or best["best_val"] is chosen:
         return []
     honest = best["best_val"]
@@ -326,6 +330,10 @@ def _picked(rows: Sequence[LegacyRow], picked: str) -> list[Finding]:
         f"({honest.score('best_val_f1'):.4f}; test {honest.score('test_f1'):.4f})"
     )
     return [Finding("picked on test", (picked,), message)]
+
+
+def _cell(column: str, row: LegacyRow) -> str:
+    return row.cells[column]
 
 
 def _same(rows: Sequence[LegacyRow], key: Callable[[LegacyRow], Any]) -> dict[Any, list[LegacyRow]]:

@@ -48,10 +48,10 @@ it is of logits of 1, and a bar for the difference alone would refuse a net for 
 
 
 class Clip(Protocol):
-    """A sound as the net hears it, and what it is."""
+    """The features of a sound, and its class."""
 
     @property
-    def features(self) -> NDArray:
+    def features(self) -> NDArray[np.floating]:
         """(mels, frames) in dB."""
         ...
 
@@ -166,7 +166,7 @@ class _Asked:
 def _ask(net: SoundNet, plain: bytes, small: bytes, clips: Iterable[Clip], batch_size: int) -> _Asked:
     models = session(plain), session(small)
     truth: list[str] = []
-    logits: tuple[list[NDArray], ...] = ([], [], [])
+    logits: tuple[list[NDArray[np.float32]], ...] = ([], [], [])
     heard = copy.deepcopy(net).cpu()
     for batch in _batches(clips, batch_size):
         truth += [clip.label for clip in batch]
@@ -204,7 +204,7 @@ def _f1_macro(truth: list[str], logits: NDArray[np.float32], labels: tuple[str, 
     return precision_recall_f1(truth, [labels[best] for best in logits.argmax(1)], labels).macro.f1
 
 
-def _time(plain: bytes, small: bytes, features: NDArray, runs: int) -> dict[str, Any]:
+def _time(plain: bytes, small: bytes, features: NDArray[np.floating], runs: int) -> dict[str, Any]:
     clip = {INPUT: np.asarray(features, np.float32)[None, None]}
     models = {"": session(plain), "int8_": session(small)}
     calls = {name: partial(model.run, [OUTPUT], clip) for name, model in models.items()}

@@ -49,7 +49,7 @@ def _macs(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[st
     from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 
     once = macs(Net(**part["model"]), SoundPreprocessing(**dataset["preprocessing"]))
-    return BACKWARD * part["train"]["epochs"] * clips.get("train", 0) * float(once)
+    return float(BACKWARD * part["train"]["epochs"] * clips.get("train", 0) * once)
 
 
 def _distils(recipe: SoundsRecipe) -> bool:
@@ -217,12 +217,6 @@ class Sounds(Task["SoundsRecipe"]):
         sounds = wearers * asked.clips
         return f"{sounds:,} sounds of {wearers} wearers, about {sounds * BYTES_PER_SOUND / 1e6:,.0f} MB"
 
-    def weights_sha256(self, folder: Path) -> str:
-        """See `Task.weights_sha256`."""
-        from rushes.models.nets import weights_sha256
-
-        return weights_sha256(folder)
-
     def notes(self, run: Run[SoundsRecipe], stage: Stage) -> tuple[str, ...]:
         """See `Task.notes`; of training, how large the net is."""
         if stage.makes != "weights":
@@ -230,8 +224,8 @@ class Sounds(Task["SoundsRecipe"]):
         from rushes.models.net_costs import macs, parameters
 
         recipe, preprocessing = run.recipe, run.recipe.preprocessing
-        taught = stage.name == "train" or recipe.distil is None
-        net = recipe.model if taught else recipe.distil.teacher.model
+        distil = None if stage.name == "train" else recipe.distil
+        net = recipe.model if distil is None else distil.teacher.model
         size = parameters(net, preprocessing.labels)
         per_s = macs(net, preprocessing) / preprocessing.clip_s
         return (f"{size:,} parameters, {per_s / 1e6:.1f} million multiplications and additions a second",)
@@ -270,19 +264,3 @@ class Sounds(Task["SoundsRecipe"]):
             if is_drawn(recipe)
             else None
         )
-
-    def headline(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
-        """See `Task.headline`."""
-        from rushes.tasks.sounds.evaluate.tables import headline
-
-        return headline(metrics)
-
-    def systems(self, metrics: Mapping[str, Any]) -> Mapping[str, Any]:
-        """See `Task.systems`."""
-        return metrics["systems"]
-
-    def print_metrics(self, metrics: Mapping[str, Any], console: Any) -> None:
-        """See `Task.print_metrics`."""
-        from rushes.tasks.sounds.evaluate.tables import print_metrics
-
-        print_metrics(metrics, console)

@@ -77,7 +77,7 @@ class FeatureSet:
             )
         self.labels, self.logits = tuple(labels), logits
         self.dataset = dataset
-        number = {label: place for place, label in enumerate(self.labels)}
+        number: dict[str | None, int] = {label: place for place, label in enumerate(self.labels)}
         found = list(dataset.labels())
         if strange := [index for index, label in enumerate(found) if label not in number]:
             raise ShardError(
@@ -96,7 +96,7 @@ class FeatureSet:
         teacher = None if self.logits is None else self.logits[index]
         return Lesson(self._sample(index), int(self.classes[index]), teacher)
 
-    def features(self) -> Iterator[NDArray]:
+    def features(self) -> Iterator[NDArray[np.floating]]:
         """Features of all sounds in order, (mels, frames) each."""
         return (self._sample(index).features for index in range(len(self)))
 
@@ -124,8 +124,9 @@ def collate(lessons: Sequence[Lesson], rngs: Sequence[np.random.Generator]) -> B
         "features": torch.from_numpy(spectrograms[:, None]),
         "labels": torch.tensor([lesson.label for lesson in lessons]),
     }
-    if lessons[0].teacher is not None:
-        batch["teacher"] = torch.from_numpy(np.stack([lesson.teacher for lesson in lessons]))
+    taught = [lesson.teacher for lesson in lessons if lesson.teacher is not None]
+    if taught:
+        batch["teacher"] = torch.from_numpy(np.stack(taught))
     return batch
 
 
@@ -143,8 +144,10 @@ def weights_of_classes(
     Raises:
         TrainError: ``balanced``, and a class has no sounds.
     """
-    if asked != "balanced":
-        return None if asked is None else tuple(asked)
+    if asked is None:
+        return None
+    if not isinstance(asked, str):
+        return tuple(asked)
     if absent := [label for label, count in zip(labels, counts, strict=True) if not count]:
         raise TrainError(
             f"class_weights are to be balanced, and no training sound is of class {', '.join(absent)}",

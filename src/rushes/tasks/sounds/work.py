@@ -14,8 +14,8 @@ from rushes.errors import SourceError
 from rushes.recipe.net import Net
 from rushes.runs.drawing import draw_in_parts
 from rushes.runs.run import Run
-from rushes.runs.stage import METRICS_FILE, REPORT_FILE, StageName, Tell, Work
-from rushes.stages import OpenStage, read_json, write_json
+from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
+from rushes.stages import OpenStage, read_json, weights_sha256
 from rushes.tasks.sounds.recipe import Distil, SoundsRecipe, TrainOnSounds
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ TEACHER = "teacher"
 """Folder of a teacher's predictions inside of the pupil's."""
 
 
-def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.sounds.twin.script import SleepSettings, units
     from rushes.tasks.sounds.twin.writer import PARTS, assemble, remove_parts, write_unit
 
@@ -43,8 +43,8 @@ def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping
     )
 
 
-def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
-    from rushes.prepare.stage import prepare
+def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
+    from rushes.prepare.stage import Planned, prepare
     from rushes.tasks.sounds.prepare.sample import metas
     from rushes.tasks.sounds.prepare.unit import jobs_of, prepare_unit, sizes_of
     from rushes.tasks.sounds.sources.blocks import require_apart
@@ -58,22 +58,22 @@ def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Map
             where=scan.root,
             cure="`rushes audit RECIPE` shows what is there; change source.split or preprocessing.labels",
         )
-    prepared = prepare(
-        jobs_of(scan.blocks, stage.folder, run.recipe.preprocessing, shard_bytes=asked.shard_bytes),
-        prepare_unit,
-        run.home("features"),
-        run.recipe.preprocessing,
+    planned = Planned(
+        jobs=jobs_of(scan.blocks, stage.folder, run.recipe.preprocessing, shard_bytes=asked.shard_bytes),
         splits=SIDES,
         needed=needed,
         skipped=[fault.key for fault in scan.skipped],
         faults={fault.key: fault.reason() for fault in scan.faults},
         sizes=sizes_of(scan),
-        max_quarantine=asked.max_quarantine,
-        timeout_s=asked.timeout_s,
-        memory_bytes=asked.memory_bytes,
-        workers=asked.workers,
+    )
+    prepared = prepare(
+        planned,
+        prepare_unit,
+        run.home("features"),
+        run.recipe.preprocessing,
+        asked,
         engine=run.engine,
-        on_progress=lambda done, total, note: tell("features", done, total, note),
+        on_progress=partial(tell, "features"),
     )
     # An archive tells its groups only when it is read.
     sides = [side for side, count in prepared.manifest.samples.items() if count]
@@ -83,12 +83,12 @@ def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Map
     return prepared.summary(), prepared.account.counts
 
 
-def _teacher(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _teacher(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     teacher = _distil(run).teacher
     return _trained(run, "teacher", stage, tell, teacher.model, teacher.train)
 
 
-def _logits(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _logits(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.sounds.predict.logits import logits_of, write_logits
     from rushes.tasks.sounds.train import FeatureSet
 
@@ -102,7 +102,7 @@ def _logits(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mappi
     return {}, {"samples": len(samples)}
 
 
-def _train(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _train(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     return _trained(run, "train", stage, tell, run.recipe.model, run.recipe.train, run.recipe.distil)
 
 
@@ -114,8 +114,8 @@ def _trained(
     model: Net,
     settings: TrainOnSounds,
     distil: Distil | None = None,
-) -> tuple[Mapping, Mapping]:
-    from rushes.models.nets import build, weights_sha256
+) -> Made:
+    from rushes.models.nets import build
     from rushes.tasks.sounds.predict.logits import read_logits
     from rushes.tasks.sounds.train import FeatureSet, train
 
@@ -160,7 +160,7 @@ def _trained(
     return summary, {"samples": len(taught)}
 
 
-def _predict(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _predict(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.predict.table import write_predictions
     from rushes.tasks.sounds.predict.logits import logits_of
     from rushes.tasks.sounds.predict.table import predictions_table
@@ -186,23 +186,22 @@ def _predict(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapp
     return {"variants": list(asked)}, {"answers": len(samples) * len(asked)}
 
 
-def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.models.net_costs import macs, parameters
     from rushes.predict.table import read_predictions
     from rushes.tasks.sounds.evaluate.measure import evaluate
     from rushes.tasks.sounds.predict.table import SCHEMA
     from rushes.tasks.sounds.train import FeatureSet, weights_of_classes
 
-    tell("evaluate", 0, 1, "resampling")
+    tell("evaluate", 0, 1, "figures")
     recipe, preprocessing = run.recipe, run.recipe.preprocessing
     counts = FeatureSet(run.samples("train"), preprocessing.labels).counts
-    metrics = evaluate(
+    card = evaluate(
         read_predictions(run.folder("predict"), SCHEMA),
         dict(zip(preprocessing.labels, counts.tolist(), strict=True)),
         preprocessing.labels,
         weights_of_classes(recipe.train.class_weights, counts, preprocessing.labels),
         split=recipe.evaluate.split,
-        resamples=recipe.evaluate.resamples,
         provenance=run.provenance(),
         costs={
             "parameters": parameters(recipe.model, preprocessing.labels),
@@ -212,12 +211,12 @@ def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Map
             read_predictions(run.folder("predict") / TEACHER, SCHEMA) if "teacher" in run.specs else None
         ),
     )
-    write_json(stage.folder / METRICS_FILE, metrics)
-    tell("evaluate", 1, 1, "resampling")
-    return {"sounds": metrics["n"]}, {"sounds": metrics["n"]}
+    card.write(stage.folder / METRICS_FILE)
+    tell("evaluate", 1, 1, "figures")
+    return {"sounds": card.all.n}, {"sounds": card.all.n}
 
 
-def _export(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _export(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.sounds.export import export
     from rushes.tasks.sounds.prepare.sample import Sample
 
@@ -242,8 +241,10 @@ def _export(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mappi
     return {"fits": report["verdict"]["fits"]}, {}
 
 
-def _report(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mapping, Mapping]:
+def _report(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
+    from rushes.models.net_costs import parameters
     from rushes.predict.table import read_predictions
+    from rushes.runs.usual_work import head_of
     from rushes.tasks.sounds.export import DEPLOY_FILE
     from rushes.tasks.sounds.predict.table import SCHEMA
     from rushes.tasks.sounds.prepare.sample import Sample
@@ -252,15 +253,17 @@ def _report(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> tuple[Mappi
     from rushes.train.events import read_events
 
     tell("report", 0, 1, "drawing")
-    sounds = run.samples(run.recipe.evaluate.split)
+    recipe, preprocessing = run.recipe, run.recipe.preprocessing
+    sounds = run.samples(recipe.evaluate.split)
     number_of = {key: number for number, key in enumerate(sounds.keys())}
+    size = parameters(recipe.model, preprocessing.labels)
     write_report(
         stage.folder / REPORT_FILE,
-        run.metrics(),
+        head_of(run, f"{recipe.model.net}, {size:,} parameters", classes=len(preprocessing.labels)),
+        run.scorecard(),
         read_predictions(run.folder("predict"), SCHEMA),
-        title=run.recipe.name,
-        curves=Curves.of(read_events(run.folder("train") / "events.jsonl")),
-        preprocessing=run.recipe.preprocessing.model_dump(mode="json"),
+        history=Curves.of(read_events(run.folder("train") / "events.jsonl")),
+        preprocessing=preprocessing.model_dump(mode="json"),
         sample_of=lambda key: Sample.of(key, sounds.sample(number_of[key])),
         deploy=read_json(run.folder("export") / DEPLOY_FILE),
     )

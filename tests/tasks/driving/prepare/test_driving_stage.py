@@ -9,7 +9,8 @@ import pytest
 
 from rushes.engine import UnitStarted
 from rushes.errors import QuarantineError
-from rushes.prepare.stage import prepare
+from rushes.prepare.stage import Planned, prepare
+from rushes.recipe.sections import Prepare
 from rushes.shards.manifest import load_manifest
 from rushes.shards.verify import verify_dataset
 from rushes.stages import read_quarantine
@@ -24,7 +25,7 @@ FRONT, LEFT = "camera_front_wide_120fov", "camera_rear_left_70fov"
 def run(open_stage, road_twin, drives_contract, tmp_path):
     """The stage as a run calls it; gives its folder, what it came to and the units that were worked on."""
 
-    def run_(workspace: Path = tmp_path / "ws", root: Path = road_twin.root, **options):
+    def run_(workspace: Path = tmp_path / "ws", root: Path = road_twin.root, faults=None, **settings):
         worked = []
 
         def listen(event):
@@ -34,20 +35,19 @@ def run(open_stage, road_twin, drives_contract, tmp_path):
         found = scan(root, drives_contract.setup.cameras)
         side_of = assign_splits(found.recordings, "index")
         with open_stage(workspace) as stage:
+            planned = Planned(
+                jobs=jobs_of(found.recordings, side_of, stage.folder, drives_contract, stride=4),
+                splits=side_of.values(),
+                skipped=[fault.key for fault in found.skipped],
+                faults=faults or {fault.key: fault.reason() for fault in found.faults},
+            )
             prepared = prepare(
-                jobs_of(found.recordings, side_of, stage.folder, drives_contract, stride=4),
+                planned,
                 prepare_unit,
                 LocalHome(stage.folder),
                 drives_contract,
-                splits=side_of.values(),
-                skipped=[fault.key for fault in found.skipped],
+                Prepare(**{"workers": 0, "max_quarantine": 0.5, **settings}),
                 on_event=listen,
-                **{
-                    "faults": {fault.key: fault.reason() for fault in found.faults},
-                    "workers": 0,
-                    "max_quarantine": 0.5,
-                    **options,
-                },
             )
         return stage.folder, prepared, worked
 

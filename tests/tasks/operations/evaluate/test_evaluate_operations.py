@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 
 from rushes.errors import MetricError
-from rushes.evaluate.scorecard import read_scorecard, write_scorecard
+from rushes.evaluate.scorecard import read_scorecard
 from rushes.metrics.calibration import calibration
 from rushes.metrics.classify import precision_recall_f1
 from rushes.metrics.estimate import wilson

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import pytest
 
 from rushes.media.image import decode_jpeg
 from rushes.records import Media, Recording, Segment
-from rushes.stages import OpenStage, StageSpec, working
 from rushes.tasks.operations.prepare.clips import Cutting
 from rushes.tasks.operations.prepare.unit import Job
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
@@ -24,7 +22,6 @@ BITS, CELL = 10, 16
 
 MakeRecording = Callable[..., Recording]
 ReadNumber = Callable[[bytes], int]
-OpenFolder = Callable[..., Iterator[OpenStage]]
 
 
 def _picture(number: int, seed: int) -> np.ndarray:
@@ -102,15 +99,3 @@ def make_job(preprocessing: ClipPreprocessing, tmp_path: Path) -> Callable[..., 
         return Job(recording, preprocessing=preprocessing, **{**usual, "shard_bytes": 50_000_000, **changed})
 
     return make
-
-
-@pytest.fixture
-def open_stage() -> OpenFolder:
-    """The folder of a prepare stage, locked, as the command line opens it."""
-
-    @contextmanager
-    def open_(workspace: Path, part: str = "", reopen: bool = False) -> Iterator[OpenStage]:
-        with working(StageSpec("prepare", 1, {"part": part}), workspace, reopen=reopen) as stage:
-            yield stage
-
-    return open_

@@ -13,7 +13,8 @@ import pytest
 
 from rushes.media.image import decode_jpeg
 from rushes.media.video import decode
-from rushes.prepare.stage import prepare
+from rushes.prepare.stage import Planned, prepare
+from rushes.recipe.sections import Prepare
 from rushes.records import Media, Recording, Segment
 from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_dataset
@@ -119,7 +120,11 @@ def test_joined_sign_clips_with_exact_truth(tmp_path, open_stage, preprocessing)
             window_splits=windowed,
         )
         prepared = prepare(
-            jobs, prepare_unit, LocalHome(stage.folder), preprocessing, splits=("test",), faults={}, workers=0
+            Planned(jobs=jobs, splits=("test",)),
+            prepare_unit,
+            LocalHome(stage.folder),
+            preprocessing,
+            Prepare(workers=0),
         )
     assert verify_dataset(stage.folder) == []
     assert prepared.totals["frames"] == len(planes) == sum(1 for _ in decode(media))

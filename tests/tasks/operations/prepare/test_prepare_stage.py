@@ -12,7 +12,8 @@ import pytest
 
 from rushes.engine import UnitStarted
 from rushes.errors import QuarantineError, UnitError
-from rushes.prepare.stage import prepare
+from rushes.prepare.stage import Planned, prepare
+from rushes.recipe.sections import Prepare
 from rushes.shards.manifest import load_manifest
 from rushes.shards.verify import verify_dataset
 from rushes.stages import read_quarantine, read_receipt
@@ -39,7 +40,9 @@ def run(open_stage, preprocessing, recordings, tmp_path):
         split_of=SPLIT_OF,
         shard_bytes=200_000_000,
         unit=prepare_unit,
-        **options,
+        faults=None,
+        needed=(),
+        **settings,
     ):
         worked = []
 
@@ -57,15 +60,20 @@ def run(open_stage, preprocessing, recordings, tmp_path):
                 window_splits=("test",),
                 shard_bytes=shard_bytes,
             )
+            planned = Planned(
+                jobs=jobs,
+                splits=split_of.values(),
+                needed=needed,
+                skipped=[recording.key for recording in recordings if recording.key not in split_of],
+                faults=faults or {},
+            )
             prepared = prepare(
-                jobs,
+                planned,
                 unit,
                 LocalHome(stage.folder),
                 preprocessing,
-                splits=split_of.values(),
-                skipped=[recording.key for recording in recordings if recording.key not in split_of],
+                Prepare(**{"workers": 0, **settings}),
                 on_event=listen,
-                **{"faults": {}, "workers": 0, **options},
             )
         return stage.folder, prepared, worked
 
@@ -149,7 +157,7 @@ def test_resume_repairs_what_does_not_hold(damage, run, tmp_path):
 
 def test_a_recording_that_takes_too_much_memory_costs_itself(run):
     hog = partial(np.full, 1 << 33, dtype=object)  # of 64 GB, which most machines would promise to give
-    folder, prepared, _ = run(unit=hog, workers=1, memory_bytes=1 << 30, max_quarantine=1.0)
+    folder, prepared, _ = run(unit=hog, workers=1, memory_gb=1.0, max_quarantine=1.0)
     assert prepared.account.counts == {"planned": 3, "done": 0, "quarantined": 3, "skipped": 0}
     assert {entry["reason"]["kind"] for entry in read_quarantine(folder)} == {"memory"}
 

@@ -1,4 +1,3 @@
-import json
 from functools import partial
 
 import numpy as np
@@ -8,11 +7,12 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 
 from rushes.errors import MetricError, ShardError
 from rushes.metrics.calibration import calibration
-from rushes.metrics.intervals import wilson
+from rushes.metrics.estimate import SHARE
+from rushes.metrics.jackknife import Jackknife
 from rushes.tasks.sounds.evaluate.compare import compare_macro_f1
 from rushes.tasks.sounds.evaluate.figures import BINS
 from rushes.tasks.sounds.evaluate.measure import evaluate as measure
-from rushes.tasks.sounds.evaluate.names import FIGURES
+from rushes.tasks.sounds.evaluate.names import COMPARED
 from rushes.tasks.sounds.predict.table import logits_array, predicted, predictions_table, probabilities
 
 LABELS = ("quiet", "breathe", "snore")
@@ -25,24 +25,27 @@ evaluate = partial(
     labels=LABELS,
     class_weights=WEIGHTS,
     split="test",
-    resamples=200,
     provenance={"weights": "w"},
 )
 
 
-def values(found):
-    return {name: entry["value"] for name, entry in found.items()}
+def values(card, system="model"):
+    return {name: found.value for name, found in card.all.estimates[system].items()}
+
+
+def parts(card, kind):
+    return {part.name: part for part in card.of_kind(kind)}
 
 
 def test_every_figure_of_the_net_is_that_of_scikit_learn(predictions):
     table = predictions()
-    found = values(evaluate(table)["systems"]["model"])
+    found = values(evaluate(table))
     truth, logits = table["label"].to_pylist(), logits_array(table, 3)
     said, sure = predicted(logits, LABELS), probabilities(logits)
     weights = [WEIGHTS[LABELS.index(label)] for label in truth]
     order = sorted(LABELS)  # as scikit-learn wants the columns
     columns = [LABELS.index(label) for label in order]
-    assert tuple(found) == FIGURES
+    assert {*COMPARED, "precision_macro", "recall_macro", "ece"} == found.keys()
     assert found["f1_macro"] == pytest.approx(f1_score(truth, said, average="macro"))
     assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, said))
     assert found["loss"] == pytest.approx(
@@ -52,32 +55,28 @@ def test_every_figure_of_the_net_is_that_of_scikit_learn(predictions):
     assert found["ece"] == pytest.approx(calibration(sure.max(axis=1), right, BINS).ece)
 
 
-def test_intervals_are_those_of_a_bootstrap_over_rows_of_wearers(predictions):
+def test_intervals_leave_out_wearers(predictions):
     table = predictions()
-    found = evaluate(table)
-    truth, groups = np.array(table["label"].to_pylist()), table["group"].to_pylist()
+    card = evaluate(table)
+    truth, jackknife = np.array(table["label"].to_pylist()), Jackknife.of(table["group"].to_pylist())
     said = np.array(predicted(logits_array(table, 3), LABELS))
-    wearers = [np.flatnonzero(np.array(groups) == name) for name in np.unique(groups)]
-    draws = np.random.default_rng(0).integers(8, size=(200, 8))
-    drawn = [np.concatenate([wearers[number] for number in draw]) for draw in draws]
-    macro = [
-        f1_score(truth[rows], said[rows], labels=LABELS, average="macro", zero_division=0) for rows in drawn
-    ]
-    share = [(truth == said)[rows].mean() for rows in drawn]
-    model = found["systems"]["model"]
-    assert found["clusters"] == {"by": "group", "count": 8}
-    for name, figures in (("f1_macro", macro), ("accuracy", share)):
-        ends = np.quantile(figures, [0.025, 0.975])
-        assert (model[name]["low"], model[name]["high"]) == pytest.approx(tuple(ends))
+    macro = jackknife.statistic(
+        lambda rows: f1_score(truth[rows], said[rows], labels=LABELS, average="macro", zero_division=0)
+    )
+    model, whole = card.all.estimates["model"], card.all
+    assert (whole.clusters.by, whole.clusters.count) == ("group", 8)
+    for figure, values in (("f1_macro", macro), ("accuracy", jackknife.means(truth == said))):
+        found, expected = model[figure], jackknife.estimate(values, SHARE)
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
 def test_majority_and_prior_are_what_guessing_gives(predictions):
     table = predictions()
-    systems = evaluate(table)["systems"]
+    card = evaluate(table)
     truth = table["label"].to_pylist()
     support = np.array([truth.count(label) for label in LABELS])
     train = np.array([0.54, 0.36, 0.10])
-    majority, prior = values(systems["majority"]), values(systems["prior"])
+    majority, prior = values(card, "majority"), values(card, "prior")
     assert majority["f1_macro"] == pytest.approx(f1_score(truth, ["quiet"] * len(truth), average="macro"))
     assert majority["accuracy"] == pytest.approx(support[0] / support.sum())
     assert "loss" not in majority
@@ -88,84 +87,92 @@ def test_majority_and_prior_are_what_guessing_gives(predictions):
     assert prior["ece"] == pytest.approx(np.abs(train * (support / support.sum() - train)).sum())
 
 
-def test_the_difference_to_the_best_baseline_is_paired(predictions):
-    table = predictions()
-    found = evaluate(table)
-    best = found["best"]["f1_macro"]
-    systems = found["systems"]
-    assert best["best"] == "prior"
-    assert best["difference"] == pytest.approx(
-        systems["model"]["f1_macro"]["value"] - systems["prior"]["f1_macro"]["value"]
+def test_the_model_stands_to_the_best_baseline_on_the_same_clips(predictions):
+    card = evaluate(predictions())
+    found = card.all.standings
+    assert tuple(found) == COMPARED
+    macro = found["f1_macro"]
+    assert macro.rival == "prior"
+    assert macro.difference.value == pytest.approx(
+        values(card)["f1_macro"] - values(card, "prior")["f1_macro"]
     )
-    assert best["above"]
-    assert found["best"]["loss"]["lower_is_better"]
-    assert found["best"]["loss"]["high"] < 0
-    assert found["best"]["loss"]["above"]
-    assert found["remarks"] == []
+    assert {standing.verdict for standing in found.values()} == {"better"}
+    assert found["loss"].difference.high < 0
+    assert found["loss"].rival == "prior"
+    assert card.remarks == ()
 
 
 def test_confusion_classes_and_groups_fit_together(predictions):
-    found = evaluate(predictions())
-    matrix = np.array(found["confusion"])
-    assert matrix.sum() == found["n"] == 320
+    card = evaluate(predictions())
+    matrix = np.array(card.details["confusion"])
+    assert matrix.sum() == card.all.n == 320
+    classes, groups = parts(card, "class"), parts(card, "group")
     for place, label in enumerate(LABELS):
-        part = found["per_class"][label]
-        assert part["support"] == matrix[place].sum()
-        assert part["recall"]["value"] == pytest.approx(matrix[place, place] / matrix[place].sum())
-        assert part["precision"]["value"] == pytest.approx(matrix[place, place] / matrix[:, place].sum())
-        assert part["f1"]["low"] < part["f1"]["value"] < part["f1"]["high"]
-    groups = found["by_group"]
-    assert sum(group["n"] for group in groups.values()) == 320
-    for label in LABELS:
-        total = sum(group["support"][label] for group in groups.values())
-        assert total == found["per_class"][label]["support"]
-    worst = min(groups.values(), key=lambda group: group["f1_macro"]["value"])
-    assert groups[found["worst_group"]] == worst
+        model = classes[label].estimates["model"]
+        assert classes[label].n == model["recall"].n == matrix[place].sum()
+        assert model["precision"].n == matrix[:, place].sum()
+        assert model["recall"].value == pytest.approx(matrix[place, place] / matrix[place].sum())
+        assert model["precision"].value == pytest.approx(matrix[place, place] / matrix[:, place].sum())
+        assert model["f1"].low < model["f1"].value < model["f1"].high
+        support = card.details["support_by_group"].values()
+        assert sum(of[label] for of in support) == classes[label].n
+    assert classes["quiet"].estimates["majority"]["recall"].value == 1.0
+    assert "precision" not in classes["snore"].estimates["majority"]
+    assert sum(part.n for part in groups.values()) == 320
+    macro = [part.estimates["model"]["f1_macro"].value for part in groups.values()]
+    assert macro == sorted(macro)
 
 
-def test_a_wearer_who_never_snores_loses_nothing_by_it(labels):
+def test_a_wearer_who_never_snores_loses_nothing_by_it():
     truth = ["quiet", "breathe"] * 10
     logits = np.float32([[5, 0, 0] if label == "quiet" else [0, 5, 0] for label in truth])
     table = predictions_table([f"k{n:02d}" for n in range(20)], ["w"] * 20, truth, logits)
-    found = evaluate(table)
-    assert found["by_group"]["w"]["f1_macro"]["value"] == 1.0
-    assert found["by_group"]["w"]["f1_macro"]["low"] < 1.0
-    assert found["systems"]["model"]["f1_macro"]["value"] == pytest.approx(2 / 3)
-    assert found["systems"]["model"]["balanced_accuracy"]["value"] == 1.0
-    assert "snore: no clip on this side; it counts as 0 in macro figures" in found["remarks"]
-    assert any(remark.startswith("only 1 group") for remark in found["remarks"])
+    card = evaluate(table)
+    wearer = parts(card, "group")["w"].estimates["model"]
+    assert wearer["f1_macro"].value == 1.0
+    assert wearer["f1_macro"].low < 1.0
+    assert values(card)["f1_macro"] == pytest.approx(2 / 3)
+    assert values(card)["balanced_accuracy"] == 1.0
+    assert set(parts(card, "class")) == {"quiet", "breathe"}
+    assert "no clip of snore on this side: a class without clips is 0 in macro figures" in card.remarks
+    assert any(remark.startswith("only 1 group") for remark in card.remarks)
 
 
 def test_a_collapsed_net_is_named_and_falls_below_the_prior(predictions):
-    found = evaluate(predictions(always=0))
-    assert found["collapsed"] == "quiet"
-    assert found["remarks"][0] == "collapsed: every clip is answered with quiet"
-    assert found["systems"]["model"]["f1_macro"] == found["systems"]["majority"]["f1_macro"]
-    assert any("macro-F1: the net" in line and "is worse than" in line for line in found["remarks"])
-    equal = [
-        line.split(":")[0] for line in found["remarks"] if "equals the trivial baseline majority" in line
-    ]
-    assert equal == ["balanced accuracy", "accuracy"]
-    assert "breathe: none of its" in " ".join(found["remarks"])
+    card = evaluate(predictions(always=0))
+    assert card.details["collapsed"] == "quiet"
+    assert "collapsed: every clip is answered with quiet" in card.remarks
+    assert values(card)["f1_macro"] == values(card, "majority")["f1_macro"]
+    verdicts = {name: (found.rival, found.verdict) for name, found in card.all.standings.items()}
+    assert verdicts["f1_macro"] == ("prior", "worse")
+    for figure in ("balanced_accuracy", "accuracy"):
+        assert verdicts[figure] == ("majority", "cannot be told")
+        assert card.all.standings[figure].difference.value == 0.0
+    assert "not one clip was recognised of breathe (127), snore (28)" in card.remarks
 
 
 def test_a_net_without_skill_cannot_be_told_from_guessing(predictions):
-    found = evaluate(predictions(skill=-0.7))
-    remark = next(line for line in found["remarks"] if line.startswith("macro-F1"))
-    assert "hardly" in remark or "is worse than" in remark
-    assert not found["best"]["f1_macro"]["above"]
+    card = evaluate(predictions(skill=-0.7))
+    assert card.all.standings["f1_macro"].verdict != "better"
+    assert next(line for line in card.remarks if line.startswith("macro-F1"))
 
 
-def test_few_wearers_are_resampled_by_clip_and_said_so(predictions):
-    found = evaluate(predictions(wearers=3))
-    assert found["clusters"] == {"by": "clip", "count": 120}
-    assert any(line.startswith("only 3 groups: intervals resample clips") for line in found["remarks"])
+def test_few_wearers_are_told_apart_by_clip_and_said_so(predictions):
+    card = evaluate(predictions(wearers=3))
+    assert (card.all.clusters.by, card.all.clusters.count) == ("clip", 120)
+    assert any(line.startswith("only 3 groups: intervals rest on clips") for line in card.remarks)
+
+
+def test_clips_without_known_groups_are_said_so(predictions):
+    table = predictions()
+    alone = table.set_column(1, "group", table["key"])
+    assert evaluate(alone).all.clusters.count == 320
+    assert any(line.startswith("groups are not known") for line in evaluate(alone).remarks)
+    assert not any("group" in line for line in evaluate(table).remarks)
 
 
 def test_small_groups_have_no_figures_of_their_own(predictions):
-    found = evaluate(predictions(clips=5))
-    assert found["by_group"] == {}
-    assert found["worst_group"] is None
+    assert parts(evaluate(predictions(clips=5)), "group") == {}
 
 
 def test_the_order_of_rows_and_the_form_of_the_training_labels_change_nothing(predictions):
@@ -173,43 +180,46 @@ def test_the_order_of_rows_and_the_form_of_the_training_labels_change_nothing(pr
     shuffled = table.take(np.random.default_rng(1).permutation(len(table)))
     listed = [label for label, count in TRAIN.items() for _ in range(count)]
     texts = [
-        json.dumps(each, sort_keys=True, allow_nan=False)
+        each.model_dump_json()
         for each in (evaluate(table), evaluate(shuffled), evaluate(table, train_labels=listed))
     ]
     assert texts[0] == texts[1] == texts[2]
 
 
 def test_a_class_without_training_clips_leaves_the_prior_without_loss(predictions):
-    found = evaluate(predictions(), train_labels={"quiet": 5, "breathe": 5})
-    assert "loss" not in found["systems"]["prior"]
-    assert "loss" not in found["best"]
-    assert any(line.startswith("snore: no clip on the training side") for line in found["remarks"])
+    card = evaluate(predictions(), train_labels={"quiet": 5, "breathe": 5})
+    assert "loss" not in values(card, "prior")
+    assert "loss" not in card.all.standings
+    assert any(line.startswith("no clip of snore on the training side") for line in card.remarks)
 
 
-def test_one_clip_has_figures_without_ends():
+def test_one_clip_tells_nothing_of_spread():
     table = predictions_table(["k"], ["w"], ["snore"], np.float32([[0, 0, 3]]))
-    model = evaluate(table)["systems"]["model"]
-    assert model["accuracy"] == {"value": 1.0, "low": None, "high": None, "n": 1}
+    model = evaluate(table).all.estimates["model"]
+    assert model["accuracy"].model_dump() == {"value": 1.0, "low": 0.0, "high": 1.0, "n": 1, "clusters": 1}
+    assert model["loss"].low is model["loss"].high is None
 
 
 def test_student_and_teacher_are_paired(predictions):
     student, teacher = predictions(skill=1.0), predictions(skill=3.0, seed=1)
-    found = evaluate(student, teacher=teacher)
-    off = found["distillation"]["differences"]["f1_macro"]
-    alone = evaluate(teacher)["systems"]["model"]
-    assert found["systems"]["teacher"] == alone
-    assert off["high"] < 0
-    compared, units = compare_macro_f1(student, teacher, LABELS, resamples=200)
-    assert compared.value == off["value"]
-    assert compared.low < off["value"] < compared.high < 0
-    assert (units.by, units.count) == ("group", 8)
+    card = evaluate(student, teacher=teacher)
+    assert card.systems["teacher"].role == "reference"
+    assert "teacher" not in {standing.rival for standing in card.all.standings.values()}
+    assert tuple(card.all.against) == COMPARED
+    assert card.all.estimates["teacher"] == evaluate(teacher).all.estimates["model"]
+    beside = card.all.against["f1_macro"]["teacher"]
+    assert beside.verdict == "worse"
+    off = beside.difference
+    compared = compare_macro_f1(student, teacher, LABELS)
+    assert (compared.value, compared.low, compared.high) == (off.value, off.low, off.high)
+    assert compared.clusters == 8
     same = [
         one == other
         for one, other in zip(
             *(predicted(logits_array(side, 3), LABELS) for side in (student, teacher)), strict=True
         )
     ]
-    assert found["distillation"]["agreement"] == pytest.approx(np.mean(same))
+    assert card.details["agreement"] == pytest.approx(np.mean(same))
 
 
 def test_nets_asked_about_other_clips_are_not_compared(predictions):
@@ -218,7 +228,7 @@ def test_nets_asked_about_other_clips_are_not_compared(predictions):
         evaluate(table, teacher=table.slice(1))
     other = table.set_column(2, "label", pa.array(["snore"] * len(table)))
     with pytest.raises(MetricError, match="cannot be paired"):
-        compare_macro_f1(table, other, LABELS, resamples=100)
+        compare_macro_f1(table, other, LABELS)
 
 
 def test_what_cannot_be_measured_is_refused(predictions):
@@ -238,7 +248,7 @@ def test_what_cannot_be_measured_is_refused(predictions):
 
 
 def test_a_net_that_is_always_right_is_as_sure_as_its_wearers_are_many(predictions):
-    model = evaluate(predictions(skill=60.0))["systems"]["model"]
-    sure = wilson(8, 8)
+    model = evaluate(predictions(skill=60.0)).all.estimates["model"]
     for name in ("accuracy", "f1_macro", "balanced_accuracy"):
-        assert model[name] == {"value": 1.0, "low": sure.low, "high": sure.high, "n": 320}
+        assert (model[name].value, model[name].high, model[name].n) == (1.0, 1.0, 320)
+        assert model[name].low == pytest.approx(0.025 ** (1 / 8))

@@ -1,12 +1,15 @@
-import json
 import re
 from base64 import b64decode
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from rushes.errors import ShardError
+from rushes.evaluate.pages import Head
+from rushes.evaluate.scorecard import Scorecard
 from rushes.media.image import decode_jpeg
 from rushes.tasks.sounds.evaluate.answers import read_answers
 from rushes.tasks.sounds.evaluate.measure import evaluate
@@ -44,27 +47,33 @@ def sample_of(key: str) -> Sample:
     return Sample(key, key.split("_")[0], "quiet", rng.uniform(-80, 0, (16, 51)).astype(np.float16))
 
 
-def measure(table, labels=LABELS, **changes):
+def measure(table, labels=LABELS, **changes) -> Scorecard:
     asked = {
         "train_labels": dict.fromkeys(labels, 10),
         "class_weights": None,
         "split": "test",
-        "resamples": 100,
         "provenance": {"weights": "abc"},
     }
     found = evaluate(table, labels=labels, **{**asked, **changes})
-    return json.loads(json.dumps(found, sort_keys=True))
+    return Scorecard.model_validate_json(found.model_dump_json())
 
 
-def written(folder, metrics, table, **changes) -> str:
+def written(folder, card, table, title="night", **changes) -> str:
+    head = Head(
+        title=title,
+        what="report of a run of sounds",
+        date=datetime(2026, 3, 1, 12, tzinfo=UTC),
+        command="rushes run night.yaml",
+        model="tinycnn",
+        sizes={},
+    )
     asked = {
-        "title": "night",
-        "curves": Curves.of(EVENTS),
+        "history": Curves.of(EVENTS),
         "preprocessing": SoundPreprocessing().model_dump(mode="json"),
         "sample_of": sample_of,
     }
     path = folder / "report.html"
-    write_report(path, metrics, table, **{**asked, **changes})
+    write_report(path, head, card, table, **{**asked, **changes})
     return path.read_text(encoding="utf-8")
 
 
@@ -92,30 +101,32 @@ def balanced(html: str) -> bool:
 
 def test_a_report_needs_no_other_file_and_is_whole(tmp_path, predictions):
     table = predictions()
-    metrics = measure(table, teacher=predictions(seed=1, skill=3.0))
-    html = written(tmp_path, metrics, table, deploy=DEPLOY)
+    card = measure(table, teacher=predictions(seed=1, skill=3.0))
+    html = written(tmp_path, card, table, deploy=DEPLOY)
     assert balanced(html)
     assert not re.search(r'(?:src|href)="(?!data:|#)', html)
-    model = metrics["systems"]["model"]["f1_macro"]
-    assert f"[{model['low']:.3f}, {model['high']:.3f}]" in html
+    model = card.all.estimates["model"]["f1_macro"]
+    assert f"[{model.low:.3f}, {model.high:.3f}]" in html
     for section in ("Result", "Classes", "Groups", "Training", "Distillation", "Device", "Sounds"):
         assert f"<h2>{section}</h2>" in html
     assert "does not fit" in html
     assert "where 9,000 are allowed" in html
     assert "step 20 with 0.640" in html
-    for group in metrics["by_group"]:
-        assert f">{group}</text>" in html
+    for figure in card.figures.values():
+        assert str(escape(figure.meaning)) in html
+    for part in card.of_kind("group"):
+        assert f">{part.name}</text>" in html
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path, predictions):
     table = predictions()
-    metrics = measure(table)
-    assert written(tmp_path, metrics, table) == written(tmp_path, metrics, table.take([*range(320)][::-1]))
+    card = measure(table)
+    assert written(tmp_path, card, table) == written(tmp_path, card, table.take([*range(320)][::-1]))
 
 
 def test_what_is_not_there_is_left_out(tmp_path, predictions):
     table = predictions(wearers=1, clips=60, always=0)
-    html = written(tmp_path, measure(table), table, curves=Curves())
+    html = written(tmp_path, measure(table), table, history=Curves())
     assert balanced(html)
     assert "collapsed: every clip is answered with quiet" in html
     for section in ("Training", "Distillation", "Device"):
@@ -124,13 +135,15 @@ def test_what_is_not_there_is_left_out(tmp_path, predictions):
     assert "<h3>snore, recognised</h3>" not in html
 
 
-def test_one_clip_and_many_classes_make_a_report(tmp_path):
+@pytest.mark.parametrize(("clips", "shown"), [(1, "by true class:"), (30, "the 8 classes of least F1:")])
+def test_one_clip_and_many_classes_make_a_report(tmp_path, clips, shown):
     labels = tuple(f"class {place}" for place in range(30))
-    table = predictions_table(["w_k"], ["w"], ["class 3"], np.eye(30, dtype=np.float32)[:1])
+    keys = [f"w_k{number}" for number in range(clips)]
+    table = predictions_table(keys, keys, labels[:clips], np.eye(30, dtype=np.float32)[:clips])
     html = written(tmp_path, measure(table, labels), table)
     assert balanced(html)
     assert "none has figures of its own" in html
-    assert "true class, the 8 classes of least F1:" in html
+    assert shown in html
 
 
 def test_names_from_data_never_become_markup(tmp_path):
@@ -138,10 +151,10 @@ def test_names_from_data_never_become_markup(tmp_path):
     keys, groups = ["<img src=x>" + str(n) for n in range(24)], ["<b>w</b>"] * 24
     logits = np.random.default_rng(0).normal(size=(24, 2)).astype(np.float32)
     table = predictions_table(keys, groups, [odd[n % 2] for n in range(24)], logits)
-    metrics = measure(table, odd, provenance={"<i>": "</dd><script>"})
-    html = written(tmp_path, metrics, table, title="<u>night</u>")
+    card = measure(table, odd, provenance={"<i>": "</dd><script>"})
+    html = written(tmp_path, card, table, title="<u>night</u>")
     assert balanced(html)
-    for text in ("<script", "<img src=x", "<b>w", "<i>", "<u>"):
+    for text in ("<script>alert", "</dd><script", "<img src=x", "<b>w", "<i>", "<u>"):
         assert text not in html
     assert "&lt;script&gt;alert(1)" in html
 

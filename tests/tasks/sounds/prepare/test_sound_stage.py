@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rushes.errors import QuarantineError, StageError
-from rushes.prepare.stage import prepare
+from rushes.prepare.stage import Planned, prepare
+from rushes.recipe.sections import Prepare
 from rushes.records import SoundRecording
 from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_dataset
@@ -34,17 +35,20 @@ def blocks(make_block):
 def run(blocks, preprocessing, tmp_path):
     """Run the stage; gives its folder, what it came to, and the steps of its progress."""
 
-    def run_(workspace: Path = tmp_path / "ws", blocks=blocks, **options):
+    def run_(workspace: Path = tmp_path / "ws", blocks=blocks, max_quarantine=0.1, workers=0, **planned):
         steps: list[tuple[int, int, str]] = []
         with working(StageSpec("features", 1, {}), workspace) as stage:
             prepared = prepare(
-                jobs_of(blocks, stage.folder, preprocessing),
+                Planned(
+                    jobs=jobs_of(blocks, stage.folder, preprocessing),
+                    splits=[block.split for block in blocks],
+                    **planned,
+                ),
                 prepare_unit,
                 LocalHome(stage.folder),
                 preprocessing,
-                splits=[block.split for block in blocks],
+                Prepare(max_quarantine=max_quarantine, workers=workers),
                 on_progress=lambda *step: steps.append(step),
-                **{"faults": {}, "workers": 0, "max_quarantine": 0.1, **options},
             )
             stage.finish(prepared.summary(), prepared.account.counts)
         return stage.folder, prepared, steps

@@ -1,15 +1,11 @@
-"""The windows of a split and every system's answers about their motion, paired by key.
-
-A *system* is whoever answers: the model, the model without eyes, or a baseline that only counts.
-"""
+"""The windows of a split and every system's answers about their motion, paired by key."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +13,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
+from rushes.evaluate.parts import MODEL
 from rushes.metrics.checks import finite
 from rushes.metrics.egomotion import TARGETS
-from rushes.tasks.driving.evaluate.names import MODEL
 
 COLUMNS = (
     *("key", "variant", "recording", "group", "window_start_s", "speed_at_start_mps", "tags", "failure"),
@@ -28,7 +24,6 @@ COLUMNS = (
     *(f"{name}_{end}" for name in TARGETS for end in ("low", "high")),
 )
 
-Role = Literal["model", "baseline", "ceiling"]
 Targets = Mapping[str, NDArray[np.float64]]
 """Each of `TARGETS` with a number for each of n windows, (n,)."""
 
@@ -64,24 +59,22 @@ class Windows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class System:
-    """One system's answers about n windows.
+class Answers:
+    """What one system says about n windows.
 
     Attributes:
-        role: a ``ceiling`` is privileged: it knows some of the truth, and competes with none.
-        answers: for each target n numbers, None where the answer could not be read.
+        values: for each target n numbers, None where the answer could not be read.
         intervals: for each target that has any: (n, 2) low and high of the system's own 90 %, nan where it
             gave none.
         failures: n reasons why an answer could not be read, None where it could.
     """
 
-    answers: Mapping[str, Sequence[float | None]]
-    role: Role = "baseline"
-    intervals: Mapping[str, NDArray[np.float64]] | None = None
-    failures: Sequence[str | None] | None = None
+    values: Mapping[str, Sequence[float | None]]
+    intervals: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    failures: Sequence[str | None] = ()
 
 
-def read_answers(predictions: pa.Table) -> tuple[Windows, dict[str, System]]:
+def read_answers(predictions: pa.Table) -> tuple[Windows, dict[str, Answers]]:
     """The windows with their truth, and the answers of each variant in the same order.
 
     Raises:
@@ -100,7 +93,7 @@ def read_answers(predictions: pa.Table) -> tuple[Windows, dict[str, System]]:
     keys = variants[MODEL]["key"].to_pylist()
     for name, answers in variants.items():
         _same_keys(name, answers["key"].to_pylist(), keys)
-    return _windows(variants[MODEL]), {name: _system(name, answers) for name, answers in variants.items()}
+    return _windows(variants[MODEL]), {name: _answers(rows) for name, rows in variants.items()}
 
 
 def _same_keys(variant: str, found: list[str], asked: list[str]) -> None:
@@ -147,15 +140,15 @@ def _tags(text: str | None) -> dict[str, str]:
         ) from error
 
 
-def _system(name: str, rows: pa.Table) -> System:
+def _answers(rows: pa.Table) -> Answers:
     failures = rows["failure"].to_pylist()
-    answers, intervals = {}, {}
+    values, intervals = {}, {}
     for target in TARGETS:
         read = zip(rows[target].to_pylist(), failures, strict=True)
-        answers[target] = [None if failure is not None else value for value, failure in read]
+        values[target] = [None if failure is not None else value for value, failure in read]
         ends = [rows[f"{target}_{end}"].to_pylist() for end in ("low", "high")]
         spans = np.array([[np.nan if value is None else value for value in end] for end in ends]).T
-        spans[[value is None for value in answers[target]]] = np.nan
+        spans[[value is None for value in values[target]]] = np.nan
         if not np.isnan(spans).all():
             intervals[target] = spans
-    return System(answers, "model" if name == MODEL else "baseline", intervals, failures)
+    return Answers(values, intervals, failures)

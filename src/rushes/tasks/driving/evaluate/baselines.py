@@ -1,8 +1,4 @@
-"""Systems that see nothing: a model that does not beat them has learnt nothing worth its weights.
-
-Two of them are privileged. They are told a true speed that no honest system knows, stand in every table for
-comparison, and are no rivals.
-"""
+"""What systems that look at no picture answer; their roles stand in `rushes.tasks.driving.evaluate.names`."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ from numpy.typing import NDArray
 from rushes.errors import MetricError
 from rushes.metrics.checks import finite
 from rushes.metrics.egomotion import CIRCULAR, TARGETS, centre
-from rushes.tasks.driving.evaluate.answers import Role, System, Targets, Windows
+from rushes.tasks.driving.evaluate.answers import Answers, Targets, Windows
 
 Constant = Mapping[str, float]
 
@@ -48,7 +44,7 @@ def constants(train: Targets) -> tuple[Constant, Constant]:
     }
 
 
-def baselines(train: Targets, windows: Windows, model: System, span_s: float) -> dict[str, System]:
+def baselines(train: Targets, windows: Windows, model: Answers, span_s: float) -> dict[str, Answers]:
     """Every baseline's answers about the windows.
 
     Args:
@@ -61,33 +57,29 @@ def baselines(train: Targets, windows: Windows, model: System, span_s: float) ->
     mean, median = constants(train)
     held = [steady(speed_mps, 0.0, span_s) for speed_mps in windows.first_speed_mps.tolist()]
     return {
-        "zero": _each([dict.fromkeys(TARGETS, 0.0)] * n, "baseline"),
-        "train_mean": _each([mean] * n, "baseline"),
-        "train_median": _each([median] * n, "baseline"),
-        "previous_prediction": _before(windows, model.answers, median, span_s, "baseline"),
-        "previous_truth": _before(windows, windows.truth, median, span_s, "ceiling"),
-        "constant_velocity": _each(held, "ceiling"),
+        "zero": _each([dict.fromkeys(TARGETS, 0.0)] * n),
+        "train_mean": _each([mean] * n),
+        "train_median": _each([median] * n),
+        "previous_prediction": _before(windows, model.values, median, span_s),
+        "previous_truth": _before(windows, windows.truth, median, span_s),
+        "constant_velocity": _each(held),
     }
 
 
 def _before(
-    windows: Windows,
-    known: Mapping[str, Sequence[float | None]],
-    otherwise: Constant,
-    span_s: float,
-    role: Role,
-) -> System:
+    windows: Windows, known: Mapping[str, Sequence[float | None]], otherwise: Constant, span_s: float
+) -> Answers:
     """Mean speed and yaw of the window before, held; ``otherwise`` where none is known."""
     rows = []
     for before in windows.before():
         speed_mps, yaw_deg = known["mean_speed_mps"][before], known["yaw_deg"][before]
         there = before >= 0 and speed_mps is not None and yaw_deg is not None
         rows.append(steady(float(speed_mps), float(yaw_deg), span_s) if there else otherwise)
-    return _each(rows, role)
+    return _each(rows)
 
 
-def _each(rows: Sequence[Constant], role: Role) -> System:
-    return System({name: [row[name] for row in rows] for name in TARGETS}, role)
+def _each(rows: Sequence[Constant]) -> Answers:
+    return Answers({name: [row[name] for row in rows] for name in TARGETS})
 
 
 def steady(speed_mps: float, yaw_deg: float, span_s: float) -> Constant:

@@ -20,7 +20,7 @@ from rushes.models.vlm import Vlm, collate, to_device
 from rushes.predict.variants import VIEWS, Variant
 from rushes.recipe.turns import Slot
 from rushes.tasks.driving.prepare.sample import Sample
-from rushes.tasks.driving.preprocessing import QUANTITIES, QuantityName, RigPreprocessing, Scale
+from rushes.tasks.driving.preprocessing import QUANTITIES, RigPreprocessing, Scale
 
 LEVELS = (0.05, 0.5, 0.95)
 
@@ -43,7 +43,7 @@ class Answer:
         reasoning: the words before them; None where the preprocessing has none.
     """
 
-    quantities: Mapping[QuantityName, Quantity]
+    quantities: Mapping[str, Quantity]
     reasoning: str | None
 
 
@@ -58,7 +58,7 @@ class Question:
 class Answerer:
     """Answers questions with one model, following its own preprocessing."""
 
-    def __init__(self, vlm: Vlm, batch_size: int = 16) -> None:
+    def __init__(self, vlm: Vlm[RigPreprocessing], batch_size: int = 16) -> None:
         self.vlm = vlm
         self.batch_size = batch_size
         self._chat = vlm.chat()
@@ -128,7 +128,7 @@ def read_off(probabilities: np.ndarray, scale: Scale) -> Quantity:
 
 def _answer(slots: Sequence[Slot], said: Sequence[Quantity | str]) -> Answer:
     quantities = {
-        slot.name: value for slot, value in zip(slots, said, strict=True) if slot.name in QUANTITIES
+        slot.name: value for slot, value in zip(slots, said, strict=True) if isinstance(value, Quantity)
     }
     words = [value for value in said if isinstance(value, str)]
     return Answer(quantities, ", ".join(words) if words else None)

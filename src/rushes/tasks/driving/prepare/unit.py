@@ -23,7 +23,7 @@ from rushes.media.image import Letterbox
 from rushes.media.signals import Signals
 from rushes.media.video import decode
 from rushes.prepare.stage import remove_shards
-from rushes.records import Member, RigRecording
+from rushes.records import CameraFootage, Member, RigRecording
 from rushes.shards.manifest import split_folder
 from rushes.shards.write import Content, ShardWriter
 from rushes.tasks.driving.prepare.windows import Framing, Moments, Window, align, plan_windows
@@ -103,11 +103,12 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     """
     recording, preprocessing = job.recording, job.preprocessing
     remove_shards(job.folder, job.split, recording.key)  # of a run that was killed before its receipt
-    videos = _videos(recording, preprocessing.setup.cameras)
-    times_of = {camera: read_camera_times(recording.camera(camera).times) for camera in videos}
+    footage, egomotion = _read_of(recording, preprocessing.setup.cameras)
+    videos = {camera: found.video for camera, found in footage.items()}
+    times_of = {camera: read_camera_times(found.times) for camera, found in footage.items()}
     framing = Framing(preprocessing.setup.reference, preprocessing.frames, preprocessing.rate_hz, job.stride)
     moments = align(times_of, framing)
-    windows, refused = plan_windows(moments, read_trajectory(recording.egomotion), framing)
+    windows, refused = plan_windows(moments, read_trajectory(egomotion), framing)
     if not windows:
         raise SourceError(
             f"no window of {preprocessing.frames} moments at {preprocessing.rate_hz:g} Hz is covered by all cameras "
@@ -145,18 +146,20 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     }
 
 
-def _videos(recording: RigRecording, cameras: Sequence[str]) -> dict[str, Member]:
-    """The video of each wanted camera."""
+def _read_of(recording: RigRecording, cameras: Sequence[str]) -> tuple[dict[str, CameraFootage], Member]:
+    """The footage of each wanted camera, and the table of poses."""
     found = {camera: recording.camera(camera) for camera in cameras}
-    absent = [camera for camera, footage in found.items() if footage is None]
-    absent += [] if recording.egomotion is not None else ["egomotion"]
-    if absent:
+    footage = {camera: one for camera, one in found.items() if one is not None}
+    egomotion = recording.egomotion
+    absent = [camera for camera in cameras if camera not in footage]
+    absent += [] if egomotion is not None else ["egomotion"]
+    if absent or egomotion is None:
         raise SourceError(
             f"{', '.join(absent)} recorded nothing in this clip",
             where=recording.key,
             cure="choose a setup without it, or leave the clip to the quarantine",
         )
-    return {camera: footage.video for camera, footage in found.items()}
+    return footage, egomotion
 
 
 def _wanted(windows: Sequence[Window]) -> list[int]:

@@ -165,7 +165,8 @@ def yaw_rad(rotations: np.ndarray) -> np.ndarray:
     90.0
     """
     x, y, z, w = np.moveaxis(np.asarray(rotations, np.float64), -1, 0)
-    return np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
+    angles: np.ndarray = np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
+    return angles
 
 
 def motion(poses: Poses) -> Motion:

@@ -136,10 +136,11 @@ def tile_of_noise(rng: np.random.Generator, side: int, scales: tuple[float, ...]
     white = np.fft.rfft2(rng.standard_normal((side, side), np.float32))
     rows, columns = np.fft.fftfreq(side)[:, np.newaxis], np.fft.rfftfreq(side)[np.newaxis]
     squares = (rows**2 + columns**2).astype(np.float32)
-    power = sum(scale**2 * np.exp(-((2 * np.pi * scale) ** 2) * squares) for scale in scales)
+    power: np.ndarray = sum(scale**2 * np.exp(-((2 * np.pi * scale) ** 2) * squares) for scale in scales)
     power[0, 0] = 0.0
-    noise = np.fft.irfft2(white * np.sqrt(power).astype(np.float32), s=(side, side))
-    return (noise / noise.std()).astype(np.float32)
+    noise: np.ndarray = np.fft.irfft2(white * np.sqrt(power).astype(np.float32), s=(side, side))
+    noise /= noise.std()
+    return noise.astype(np.float32)
 
 
 def draw_sky(rng: np.random.Generator, light: Colour, hills: Colour) -> np.ndarray:

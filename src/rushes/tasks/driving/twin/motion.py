@@ -108,7 +108,9 @@ class RoadMotion:
     def beside(self, ways: np.ndarray, left_m: np.ndarray | float) -> np.ndarray:
         """Points (n, 2) that lie ``left_m`` to the left of the path at ``ways`` (n,)."""
         yaws = self.heading(ways)
-        return self.path(ways) + np.stack([-np.sin(yaws), np.cos(yaws)], -1) * np.reshape(left_m, (-1, 1))
+        left = np.stack([-np.sin(yaws), np.cos(yaws)], -1)
+        points: np.ndarray = self.path(ways) + left * np.reshape(left_m, (-1, 1))
+        return points
 
 
 def draw_motion(rng: np.random.Generator, start_s: float, end_s: float, wildness: float) -> RoadMotion:

@@ -77,7 +77,7 @@ class Builder:
         shade = 0.72 + 0.28 * float(normal @ SUN)
         corners = np.zeros((CORNERS, 4))
         corners[:, [0, 1, 3]] = points[[0, 1, 2, 3, 3, 3]]
-        self._add(corners, normal, tuple(int(channel * shade) for channel in colour))
+        self._add(corners, normal, _colour(np.array(colour) * shade))
 
     def blob(self, outline: list[tuple[float, float]], colour: Colour) -> None:
         """A polygon of (right, up) metres that stands at the thing's centre and faces the camera."""
@@ -149,10 +149,15 @@ def draw_movers(
     return tuple(movers)
 
 
+def _colour(channels: np.ndarray) -> Colour:
+    """Three channels, cut down to whole numbers."""
+    red, green, blue = channels.astype(int).tolist()
+    return red, green, blue
+
+
 def car(rng: np.random.Generator, builder: Builder, x: float, y: float, yaw: float) -> None:
     """A car: its shadow, body, wheels, glass and roof."""
-    paint = tuple(int(value) for value in rng.integers(40, 225) + rng.integers(-35, 36, 3))
-    paint = tuple(int(np.clip(value, 15, 240)) for value in paint)
+    paint = _colour(np.clip(rng.integers(40, 225) + rng.integers(-35, 36, 3), 15, 240))
     length, width = rng.uniform(3.9, 4.8), rng.uniform(1.7, 1.9)
     height, belt = rng.uniform(1.4, 1.7), rng.uniform(0.8, 0.95)
     builder.thing(x, y, length / 2)
@@ -183,7 +188,9 @@ class _Frame:
         return np.array([cos * ahead - sin * left, sin * ahead + cos * left, up])
 
     def points(self, *places: tuple[float, float, float]) -> np.ndarray:
-        return np.array([self.turned(place) for place in places]) + np.array([self.x, self.y, 0.0])
+        points: np.ndarray = np.array([self.turned(place) for place in places])
+        points += np.array([self.x, self.y, 0.0])
+        return points
 
     def level(self, ahead: float, left: float, z: float) -> np.ndarray:
         return self.points((-ahead, -left, z), (ahead, -left, z), (ahead, left, z), (-ahead, left, z))
@@ -239,11 +246,8 @@ def _house(
     radius = float(np.hypot(width, depth) / 2)
     if np.hypot(*(roads - (x, y)).T).min() < radius + 6.0:
         return
-    wall = tuple(
-        int(v)
-        for v in np.clip(rng.uniform(95, 215) + rng.uniform(-1, 1) * WARM + rng.uniform(-8, 8, 3), 60, 235)
-    )
-    glass = tuple(int(v) for v in np.clip(rng.uniform(35, 95) + rng.uniform(-8, 16, 3), 25, 120))
+    wall = _colour(np.clip(rng.uniform(95, 215) + rng.uniform(-1, 1) * WARM + rng.uniform(-8, 8, 3), 60, 235))
+    glass = _colour(np.clip(rng.uniform(35, 95) + rng.uniform(-8, 16, 3), 25, 120))
     builder.thing(x, y, radius)
     place = _Frame(x, y, float(motion.heading(way)))
     height, storey = 3.1 * floors + 0.6, 3.1
@@ -280,7 +284,7 @@ def _tree(
         middle, half = height * (0.68 + up), 0.36 * height * scale
         outline = [(0.0, -1.0), (0.85, -0.6), (0.95, 0.3), (0.1, 1.0), (-0.9, 0.45), (-0.9, -0.55)]
         points = [(right * width * scale, middle + rise * half) for right, rise in outline]
-        builder.blob(points, tuple(int(v) for v in np.clip(green * tint, 10, 235)))
+        builder.blob(points, _colour(np.clip(green * tint, 10, 235)))
 
 
 def _pole(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 TOLERANCE_DEG = 0.4
@@ -69,8 +70,8 @@ class Camera:
     name: str
     size: tuple[int, int]
     focal_px: float
-    place: np.ndarray
-    axes: np.ndarray
+    place: NDArray[np.float64]
+    axes: NDArray[np.float64]
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -78,17 +79,18 @@ class Camera:
         return self.size[0] / 2, self.size[1] / 2
 
     @property
-    def quaternion(self) -> np.ndarray:
+    def quaternion(self) -> NDArray[np.float64]:
         """(4,) camera -> rig, scalar last."""
-        return Rotation.from_matrix(self.axes).as_quat(canonical=True)
+        quaternion: NDArray[np.float64] = Rotation.from_matrix(self.axes).as_quat(canonical=True)
+        return quaternion
 
-    def rays(self) -> np.ndarray:
+    def rays(self) -> NDArray[np.float64]:
         """Directions (height, width, 3) in the rig that the pixels' centres look along, not normalised."""
         (width, height), (x, y) = self.size, self.centre
         columns, rows = np.meshgrid(np.arange(width) + 0.5 - x, np.arange(height) + 0.5 - y)
         return np.stack([columns, rows, np.full_like(rows, self.focal_px)], -1) @ self.axes.T
 
-    def project(self, points: np.ndarray) -> np.ndarray:
+    def project(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pixels (n, 2) of points (n, 3) in the rig that lie before the camera.
 
         A point on the camera's axis falls on the principal point:
@@ -97,8 +99,8 @@ class Camera:
         >>> camera.project(camera.place + 5.0 * camera.axes[:, 2][np.newaxis]).round(6).tolist()
         [[160.0, 90.0]]
         """
-        seen = (points - self.place) @ self.axes
-        return seen[:, :2] / seen[:, 2:] * self.focal_px + np.array(self.centre)
+        seen: NDArray[np.float64] = (points - self.place) @ self.axes
+        return seen[:, :2] / seen[:, 2:] * self.focal_px + np.array(self.centre, np.float64)
 
 
 def camera_of(name: str, size: tuple[int, int], rng: np.random.Generator) -> Camera:

@@ -58,8 +58,9 @@ class Light:
 
     def table(self, time_s: float) -> np.ndarray:
         """Luma as it comes out at ``time_s``, for each luma that goes in: uint8 (256,)."""
-        gain = self.gain * (1.0 + self.swing * np.sin(2 * np.pi * time_s / self.period_s + self.phase))
-        return np.clip(16 + (np.arange(256) - 16) * gain, DARKEST, BRIGHTEST).astype(np.uint8)
+        gain: float = self.gain * (1.0 + self.swing * np.sin(2 * np.pi * time_s / self.period_s + self.phase))
+        lumas: np.ndarray = np.clip(16 + (np.arange(256) - 16) * gain, DARKEST, BRIGHTEST)
+        return lumas.astype(np.uint8)
 
 
 def draw_scene(

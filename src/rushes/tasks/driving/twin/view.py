@@ -83,7 +83,7 @@ class RoadView:
         # whole turns of the texture keep the numbers positive, so that cutting off decimals rounds down
         x, y = (position - ground.origin) / ground.texel_m + (4 << log_width, 4 << log_height)
         columns = (self._ahead * cos - self._left * sin + np.float32(x)).astype(np.int32)
-        rows = (self._ahead * sin + self._left * cos + np.float32(y)).astype(np.int32)
+        rows: np.ndarray = (self._ahead * sin + self._left * cos + np.float32(y)).astype(np.int32)
         columns &= (1 << log_width) - 1
         rows &= (1 << log_height) - 1
         columns >>= self._levels

@@ -198,7 +198,7 @@ def _write_video(
             frame = av.VideoFrame.from_ndarray(pixels, format="rgba")
             frame = reformatter.reformat(frame, format="yuv420p", threads=1)
             luma = frame.planes[0]
-            rows = np.frombuffer(luma, np.uint8).reshape(-1, luma.line_size)[:height, :width]
+            rows = np.asarray(memoryview(luma)).reshape(-1, luma.line_size)[:height, :width]
             x, y = rng.integers(0, 64, 2)
             np.take(light.table(float(poses.times_s[number])), rows, out=rows, mode="clip")
             rows += noise[y : y + height, x : x + width]
@@ -244,7 +244,7 @@ def _write_chunk(
         files.append(pack(root / "camera" / camera / f"{camera}.chunk_{chunk:04d}.zip", members))
     poses = [_part(root, unit, "egomotion.parquet") for unit in clips if unit.egomotion]
     files.append(pack(root / "labels/egomotion" / f"egomotion.chunk_{chunk:04d}.zip", poses))
-    files = [path for path in files if path is not None]
+    written = [path for path in files if path is not None]
     cameras = [camera_in(settings, unit, name) for unit in clips for name in unit.cameras]
     keys = {
         "clip_id": [unit.clip_id for unit in clips for _ in unit.cameras],
@@ -264,8 +264,8 @@ def _write_chunk(
     for name, columns, index in tables:
         path = root / "calibration" / name / f"{name}.chunk_{chunk:04d}.parquet"
         write_table(path, columns, index)
-        files.append(path)
-    return files
+        written.append(path)
+    return written
 
 
 def _intrinsics(cameras: Sequence[Camera]) -> dict[str, Any]:

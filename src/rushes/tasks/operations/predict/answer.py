@@ -22,6 +22,7 @@ from rushes.models.scoring import Continuation, stretch
 from rushes.models.vlm import Vlm, collate, to_device
 from rushes.predict.variants import VIEWS, Variant
 from rushes.tasks.operations.prepare.sample import Sample
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
 CERTAIN = 6.0  # log-odds beyond which evidence no longer counts: about 1 in 400
 
@@ -59,7 +60,7 @@ class Question:
 class Answerer:
     """Answers questions with one model, following its own preprocessing."""
 
-    def __init__(self, vlm: Vlm, batch_size: int = 16) -> None:
+    def __init__(self, vlm: Vlm[ClipPreprocessing], batch_size: int = 16) -> None:
         self.vlm = vlm
         self.batch_size = batch_size
         self._chat = vlm.chat()

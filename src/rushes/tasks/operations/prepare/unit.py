@@ -217,7 +217,8 @@ def choose_frames(
         motion_weight=boost,
     )
     sampler = SAMPLERS[preprocessing.sampler]
-    return sampler(table[:, 0], table[:, 1], table[:, 2], preprocessing.frames, options).tolist()
+    chosen = sampler(table[:, 0], table[:, 1], table[:, 2], preprocessing.frames, options)
+    return [int(number) for number in chosen]
 
 
 class _Footage:

@@ -228,7 +228,7 @@ def plan_session(unit: TwinUnit, settings: TwinSettings) -> list[Step]:
             end_s=round(last.end_s + _duration_s(rng, node.operation, pace), 3),
             box=box,
             box_state=node.box_state,
-            labels=last.labels | {last.operation} & LABELLING if last.box == box else frozenset(),
+            labels=last.labels | LABELLING.intersection({last.operation}) if last.box == box else frozenset(),
             cue=cue,
             clutter=_clutter(rng, (node.operation, cue), settings.difficulty),
             seed=_small(rng),
@@ -243,7 +243,7 @@ def plan_session(unit: TwinUnit, settings: TwinSettings) -> list[Step]:
                     start_s=step.end_s,
                     end_s=round(step.end_s + idle_s, 3),
                     box_state="none" if next_box > box else AFTER.get(node.operation, node.box_state),
-                    labels=step.labels | {step.operation} & LABELLING,
+                    labels=step.labels | LABELLING.intersection({step.operation}),
                     seed=_small(rng),
                 )
             )

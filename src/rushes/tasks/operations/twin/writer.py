@@ -163,7 +163,7 @@ def _write_video(path: Path, key: str, steps: list[Step], look: Look, settings: 
             drawn = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
             frame = reformatter.reformat(drawn, format="yuv420p", threads=1)
             luma = frame.planes[0]
-            rows = np.frombuffer(luma, np.uint8).reshape(-1, luma.line_size)[:height, :width]
+            rows = np.asarray(memoryview(luma)).reshape(-1, luma.line_size)[:height, :width]
             rows += sensor.offsets()
             frame.pts, frame.time_base = number, Fraction(1, fps)
             container.mux(stream.encode(frame))

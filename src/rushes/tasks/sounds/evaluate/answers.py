@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
+from rushes.evaluate.clusters import codes
 from rushes.metrics.checks import encode
 from rushes.tasks.sounds.predict.table import log_probabilities, logits_array
 
@@ -49,6 +50,11 @@ class Answers:
     def right(self) -> NDArray[np.bool_]:
         """Whether the predicted class is the true one, (n,)."""
         return self.predicted == self.truth
+
+    @cached_property
+    def levels(self) -> dict[str, NDArray[np.int64]]:
+        """What moves together, from the widest: the number of each clip's group, of the clip itself, (n,)."""
+        return {"group": codes(self.group), "clip": np.arange(len(self))}
 
     @cached_property
     def cross_entropy(self) -> NDArray[np.float64]:

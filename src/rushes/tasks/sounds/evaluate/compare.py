@@ -7,27 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from rushes.evaluate.clusters import Clusters, clusters, codes
-from rushes.evaluate.figures import SEED
-from rushes.metrics.intervals import CONFIDENCE, Estimate
+from rushes.evaluate.clusters import clusters
+from rushes.metrics.estimate import CONFIDENCE, Estimate
 from rushes.metrics.paired import paired_macro_f1
 from rushes.tasks.sounds.evaluate.answers import read_answers, require_same_clips
 
 
 def compare_macro_f1(
-    first: pa.Table,
-    second: pa.Table,
-    labels: Sequence[str],
-    *,
-    resamples: int,
-    confidence: float = CONFIDENCE,
-) -> tuple[Estimate, Clusters]:
-    """Macro-F1 of the first net less that of the second, with what was resampled.
+    first: pa.Table, second: pa.Table, labels: Sequence[str], *, confidence: float = CONFIDENCE
+) -> Estimate:
+    """Macro-F1 of the first net less that of the second.
 
     Args:
         first, second: predictions of ``rushes.tasks.sounds.predict.table.SCHEMA`` on the same clips.
         labels: the classes in the order of the logits.
-        resamples: bootstrap draws.
         confidence: of the interval.
 
     Raises:
@@ -36,9 +29,6 @@ def compare_macro_f1(
     """
     ours, theirs = (read_answers(table, labels) for table in (first, second))
     require_same_clips(ours, theirs)
-    every = np.arange(len(ours))
-    units = clusters({"group": codes(ours.group), "clip": every}, every)
-    places = range(len(labels))
+    among = clusters(ours.levels, np.arange(len(ours)))
     sides = (answers.tolist() for answers in (ours.truth, ours.predicted, theirs.predicted))
-    found = paired_macro_f1(*sides, units.ids, places, seed=SEED, resamples=resamples, confidence=confidence)
-    return found, units
+    return paired_macro_f1(*sides, among.ids, range(len(labels)), confidence=confidence)

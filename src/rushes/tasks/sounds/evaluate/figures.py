@@ -1,44 +1,46 @@
 """From answers to figures by way of sums: what adds up over clips is all that any figure needs.
 
-A bootstrap then resamples sums of clusters, not clips, so that thousands of draws over tens of thousands of
-clips take a moment, and all systems are measured on the same draws.
+An interval then rests on the sums without each cluster, not on clips, so that tens of thousands of clips take
+a moment, and all systems are measured on the same leave-outs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack
 
-from rushes.evaluate.figures import SEED, plain
+from rushes.evaluate.parts import Measured, Measures
 from rushes.metrics.calibration import bin_of
 from rushes.metrics.confusion import confusion_scores, guesses
-from rushes.metrics.intervals import percentile_interval, resampled_sums, wilson
+from rushes.metrics.jackknife import Jackknife
 from rushes.tasks.sounds.evaluate.answers import Answers
 
 BINS = 10
-Figure = dict[str, float | None]
+
+Values = dict[str, NDArray[np.float64]]
+"""Figure -> its value on all clips, then without each cluster, (1 + G,)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sums:
-    """Sums over clips: first over all of them, then over those of each resample.
+    """Sums over clips: first over all of them, then without each cluster.
 
     Attributes:
-        confusion: (1 + resamples, K, K), rows are the truth; of a guessing system, expected counts.
-        loss: (1 + resamples,) cross-entropies weighted by class; None where nothing has a probability.
-        gaps: (1 + resamples, BINS) right answers less confidences, by confidence; None likewise.
+        confusion: (1 + G, K, K), rows are the truth; of a guessing system, expected counts.
+        loss: (1 + G,) cross-entropies weighted by class, nats; None where nothing has a probability.
+        gaps: (1 + G, BINS) correct answers less confidences, by confidence; None likewise.
     """
 
     confusion: NDArray[np.float64]
     loss: NDArray[np.float64] | None = None
     gaps: NDArray[np.float64] | None = None
 
-    def figures(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """Every figure of all clips and of each resample, (1 + resamples,); ``weights`` (K,) of classes."""
+    def figures(self, weights: NDArray[np.float64]) -> Values:
+        """Every figure of a side; ``weights`` (K,) of classes in the loss."""
         scores = confusion_scores(self.confusion)
         found = {
             "f1_macro": scores.f1_macro,
@@ -53,15 +55,87 @@ class Sums:
             found["ece"] = np.abs(self.gaps).sum(axis=-1) / scores.support.sum(axis=-1)
         return found
 
+    def figures_of_group(self) -> Values:
+        """Macro-F1 and accuracy, the former over the classes that the group has or was said to have.
 
-def sums_of(
-    nets: Sequence[Answers], weights: NDArray[np.float64], ids: NDArray[np.int64], resamples: int
-) -> list[Sums]:
-    """Sums of each net, all on the same draws of the clusters ``ids``."""
-    parts = hstack([_parts(answers, weights) for answers in nets], format="csr")
-    drawn = resampled_sums(parts, ids, seed=SEED, resamples=resamples)
-    stacked = np.concatenate([parts.sum(axis=0)[None], drawn])
-    return [_split(each, len(nets[0].labels)) for each in np.split(stacked, len(nets), axis=1)]
+        So a wearer who never snores loses nothing by it.
+        """
+        scores = confusion_scores(self.confusion)
+        there = (self.confusion[0].sum(axis=0) + self.confusion[0].sum(axis=1)) > 0
+        return {"f1_macro": scores.f1[:, there].mean(axis=1), "accuracy": scores.accuracy}
+
+    def of_class(self, place: int, jackknife: Jackknife) -> dict[str, Measured]:
+        """F1, precision and recall of one class, each from the clips that it rests on.
+
+        A class that was never answered has no precision.
+        """
+        scores = confusion_scores(self.confusion)
+        support, named = self.confusion[:, place].sum(axis=-1), self.confusion[:, :, place].sum(axis=-1)
+        either = support + named - self.confusion[:, place, place]
+        rows = {"f1": either, "precision": named, "recall": support}
+        return {
+            name: Measured(jackknife, getattr(scores, name)[:, place], counted)
+            for name, counted in rows.items()
+            if round(counted[0])
+        }
+
+
+class Side:
+    """What each clip of a side adds to the sums of every system.
+
+    Args:
+        nets: answers of the trained nets on the same clips.
+        train: (K,) share of each class on the training side.
+        weights: (K,) of classes in the loss.
+    """
+
+    def __init__(
+        self, nets: Mapping[str, Answers], train: NDArray[np.float64], weights: NDArray[np.float64]
+    ) -> None:
+        self._nets, self._train, self._weights = tuple(nets), train, weights
+        self._parts = hstack([_parts(answers, weights) for answers in nets.values()], format="csr")
+
+    def sums(self, rows: NDArray[np.int64], jackknife: Jackknife) -> dict[str, Sums]:
+        """Sums of every system over some of the clips."""
+        k = len(self._train)
+        # Column by column in memory, so that classes add up in their order, however many leave-outs there are.
+        sums = np.asfortranarray(jackknife.sums(self._parts[rows]))
+        each = np.split(sums, len(self._nets), axis=1)
+        found = {
+            name: Sums(sums[:, : k * k].reshape(-1, k, k), sums[:, k * k], sums[:, k * k + 1 :])
+            for name, sums in zip(self._nets, each, strict=True)
+        }
+        support = found[self._nets[0]].confusion.sum(axis=-1)
+        return found | baselines(support, self._train, self._weights)
+
+    def of_all(self, sums: Mapping[str, Sums], jackknife: Jackknife) -> Measures:
+        """Every figure of every system on the whole side."""
+        return _measured({name: each.figures(self._weights) for name, each in sums.items()}, jackknife)
+
+    def of_group(self, rows: NDArray[np.int64], jackknife: Jackknife) -> Measures:
+        """The figures of every system on the clips of one group."""
+        sums = self.sums(rows, jackknife)
+        return _measured({name: each.figures_of_group() for name, each in sums.items()}, jackknife)
+
+
+def baselines(
+    support: NDArray[np.float64], train: NDArray[np.float64], weights: NDArray[np.float64]
+) -> dict[str, Sums]:
+    """Sums of the two systems that are given no sound.
+
+    Args:
+        support: (1 + G, K) clips of each class.
+        train: (K,) share of each class on the training side.
+        weights: (K,) of classes in the loss.
+    """
+    always = np.eye(len(train))[int(train.argmax())]  # of equally frequent classes the first
+    prior = Sums(guesses(support, train))
+    if train.all():  # else a class is impossible, and the loss infinite
+        gaps = np.zeros((len(support), BINS))
+        n = support.sum(axis=-1, keepdims=True)
+        np.add.at(gaps.T, bin_of(train, BINS), (train * (support - train * n)).T)
+        prior = Sums(prior.confusion, support @ (weights * -np.log(train)), gaps)
+    return {"majority": Sums(guesses(support, always)), "prior": prior}
 
 
 def _parts(answers: Answers, weights: NDArray[np.float64]) -> csr_array:
@@ -81,85 +155,8 @@ def _parts(answers: Answers, weights: NDArray[np.float64]) -> csr_array:
     return csr_array((np.concatenate(values), place), shape=(n, k * k + 1 + BINS))
 
 
-def _split(sums: NDArray[np.float64], k: int) -> Sums:
-    return Sums(sums[:, : k * k].reshape(-1, k, k), sums[:, k * k], sums[:, k * k + 1 :])
-
-
-def baselines(
-    support: NDArray[np.float64], train: NDArray[np.float64], weights: NDArray[np.float64]
-) -> dict[str, Sums]:
-    """Sums of the two systems that hear nothing.
-
-    Args:
-        support: (1 + resamples, K) clips of each class.
-        train: (K,) share of each class on the training side.
-        weights: (K,) of classes in the loss.
-    """
-    always = np.eye(len(train))[int(train.argmax())]  # of equally frequent classes the first
-    prior = Sums(guesses(support, train))
-    if train.all():  # else a class is impossible, and the loss infinite
-        gaps = np.zeros((len(support), BINS))
-        n = support.sum(axis=-1, keepdims=True)
-        np.add.at(gaps.T, bin_of(train, BINS), (train * (support - train * n)).T)
-        prior = Sums(prior.confusion, support @ (weights * -np.log(train)), gaps)
-    return {"majority": Sums(guesses(support, always)), "prior": prior}
-
-
-def figure(values: NDArray[np.float64], n: int, units: int, *, share: bool = True) -> Figure:
-    """A figure with its interval.
-
-    Args:
-        values: of all clips, then of each resample.
-        n: clips.
-        units: clusters that were resampled.
-        share: whether it lies in [0, 1], so that where all clips agree at one end the interval is Wilson's
-            over the clusters, see `rushes.metrics.intervals.bootstrap_share`.
-    """
-    value, drawn = float(values[0]), values[1:]
-    if n == 1:
-        return {"value": value, "low": None, "high": None, "n": 1}
-    if share and value in (0.0, 1.0) and (drawn == value).all():
-        agreed = wilson(int(value) * units, units)
-        return {"value": value, "low": agreed.low, "high": agreed.high, "n": n}
-    return plain(percentile_interval(value, drawn, n))
-
-
-def figures(sums: Sums, weights: NDArray[np.float64], n: int, units: int) -> dict[str, Figure]:
-    """All figures of a system with their intervals."""
+def _measured(values: Mapping[str, Values], jackknife: Jackknife) -> Measures:
     return {
-        name: figure(values, n, units, share=name not in ("loss", "ece"))
-        for name, values in sums.figures(weights).items()
-    }
-
-
-def per_class(sums: Sums, labels: Sequence[str], n: int, units: int) -> dict[str, dict]:
-    """Precision, recall and F1 of each class with their intervals, and its number of clips."""
-    scores = confusion_scores(sums.confusion)
-    return {
-        label: {
-            **{
-                name: figure(getattr(scores, name)[:, place], n, units)
-                for name in ("precision", "recall", "f1")
-            },
-            "support": int(scores.support[0, place]),
-        }
-        for place, label in enumerate(labels)
-    }
-
-
-def of_group(counts: NDArray[np.int64], labels: Sequence[str], resamples: int) -> Mapping[str, object]:
-    """Accuracy and macro-F1 of one group's confusion matrix (K, K), clips resampled one by one.
-
-    Resampling n clips with replacement is a multinomial draw of their cells. The macro-F1 is over the classes
-    that the group has or was said to have: a wearer who never snores loses nothing by it.
-    """
-    n = int(counts.sum())
-    cells = np.random.default_rng(SEED).multinomial(n, counts.ravel() / n, size=resamples)
-    scores = confusion_scores(np.concatenate([counts[None], cells.reshape(-1, *counts.shape)]))
-    there = (counts.sum(axis=0) + counts.sum(axis=1)) > 0
-    return {
-        "n": n,
-        "f1_macro": figure(scores.f1[:, there].mean(axis=1), n, n),
-        "accuracy": figure(scores.accuracy, n, n),
-        "support": dict(zip(labels, counts.sum(axis=1).tolist(), strict=True)),
+        system: {name: Measured(jackknife, found) for name, found in figures.items()}
+        for system, figures in values.items()
     }

@@ -24,7 +24,11 @@ FILE = "logits.safetensors"
 
 
 def logits_of(
-    net: SoundNet, features: Iterable[NDArray], batch_size: int, *, device: torch.device | None = None
+    net: SoundNet,
+    features: Iterable[NDArray[np.floating]],
+    batch_size: int,
+    *,
+    device: torch.device | None = None,
 ) -> NDArray[np.float32]:
     """Logits (n, K) of spectrograms (mels, frames) in dB, in order.
 
@@ -71,6 +75,7 @@ def read_logits(folder: Path, keys: Sequence[str], labels: Sequence[str]) -> NDA
         OSError: the machine refuses to read it.
     """
     path = Path(folder) / FILE
+    logits: NDArray[np.float32]
     try:
         tensors = load(path.read_bytes())  # by its path, safetensors says of every refusal that it is missing
         logits, of_keys, of_labels = (tensors[name] for name in ("logits", "keys", "labels"))
@@ -91,7 +96,7 @@ def read_logits(folder: Path, keys: Sequence[str], labels: Sequence[str]) -> NDA
 _CURE = "let the teacher answer about this dataset: move the folder away and run the stage `logits` again"
 
 
-def _check(logits: NDArray, n: int, k: int, path: Path) -> None:
+def _check(logits: NDArray[np.generic], n: int, k: int, path: Path) -> None:
     if logits.shape != (n, k) or logits.dtype != np.float32:
         raise ShardError(
             f"logits of {n} sounds and {k} classes are float32 ({n}, {k}), found {logits.dtype} "

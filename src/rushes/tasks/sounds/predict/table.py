@@ -62,7 +62,7 @@ def logits_array(table: pa.Table, classes: int) -> NDArray[np.float32]:
             where=table["key"][row].as_py(),
             cure="run `rushes predict RECIPE` with the labels that the model was trained with",
         )
-    logits = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, classes)
+    logits: NDArray[np.float32] = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, classes)
     odd = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if len(odd):
         key = table["key"][int(odd[0])].as_py()
@@ -76,7 +76,8 @@ def log_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     >>> np.exp(log_probabilities(np.float32([[0.0, 0.0], [1000.0, 0.0]]))).tolist()
     [[0.5, 0.5], [1.0, 0.0]]
     """
-    return log_softmax(np.asarray(logits, dtype=np.float64), axis=1)
+    values: NDArray[np.float64] = log_softmax(np.asarray(logits, dtype=np.float64), axis=1)
+    return values
 
 
 def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:

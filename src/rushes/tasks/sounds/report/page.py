@@ -8,29 +8,52 @@ from typing import Any
 
 import pyarrow as pa
 
-from rushes.evaluate.markup import Markup, join, tag
-from rushes.evaluate.page import facts, page
+from rushes.evaluate.pages import (
+    Cell,
+    Column,
+    Head,
+    Markup,
+    Section,
+    confusion,
+    differences,
+    facts,
+    framed,
+    interval,
+    join,
+    note,
+    number,
+    page,
+    parts,
+    pill,
+    remarks,
+    result,
+    side_by_side,
+    systems,
+    table,
+)
+from rushes.evaluate.pages.charts import Bin, curves, reliability
+from rushes.evaluate.pages.whiskers import of_parts, whiskers
+from rushes.evaluate.scorecard import Scorecard
 from rushes.stages import write_atomic
 from rushes.tasks.sounds.evaluate.answers import read_answers
-from rushes.tasks.sounds.evaluate.names import BASELINES
-from rushes.tasks.sounds.report import panels, plots
+from rushes.tasks.sounds.evaluate.measure import GROUP_CLIPS
+from rushes.tasks.sounds.evaluate.names import TEACHER
 from rushes.tasks.sounds.report.curves import Curves
-from rushes.tasks.sounds.report.panels import framed, remark
 from rushes.tasks.sounds.report.spectrograms import SampleOf, surest, wall
 
 CLASSES = 8  # on the wall
 CARDS = 3  # of a class, recognised and missed
-
-Metrics = Mapping[str, Any]
+GROUPS = 40  # drawn at most
+FEW = 6  # classes whose confusion is drawn on half of the page
 
 
 def write_report(
     path: Path,
-    metrics: Metrics,
+    head: Head,
+    card: Scorecard,
     predictions: pa.Table,
     *,
-    title: str,
-    curves: Curves,
+    history: Curves,
     preprocessing: Mapping[str, Any],
     sample_of: SampleOf,
     deploy: Mapping[str, Any] | None = None,
@@ -39,10 +62,10 @@ def write_report(
 
     Args:
         path: where to.
-        metrics: what `rushes.tasks.sounds.evaluate.measure.evaluate` returned, also as it comes back from JSON.
+        head: of the page.
+        card: what `rushes.tasks.sounds.evaluate.measure.evaluate` returned.
         predictions: what it was measured on.
-        title: name of the run.
-        curves: of the training, ``Curves.of(read_events(folder / "events.jsonl"))``.
+        history: of the training, ``Curves.of(read_events(folder / "events.jsonl"))``.
         preprocessing: the preprocessing as plain values.
         sample_of: a clip's sample by its key.
         deploy: ``deploy.json``, where the net was exported.
@@ -51,52 +74,153 @@ def write_report(
         MetricError: predictions without clips.
         ShardError, MediaError: a clip that cannot be read.
     """
-    answers = read_answers(predictions, metrics["labels"])
-    walls = surest(answers, panels.chosen_classes(metrics, CLASSES), CARDS)
-    sections = {
-        "Result": panels.result(metrics),
-        "All systems": panels.systems_table(metrics),
-        "Classes": panels.classes(metrics),
-        "Groups": panels.groups(metrics),
-        "Training": _training(metrics, curves),
-        "Distillation": panels.distillation(metrics),
-        "Device": panels.deploy(deploy),
-        "Sounds": join((remark(_heard(preprocessing, len(walls))), wall(walls, answers, sample_of))),
-        "preprocessing": facts(preprocessing),
-        "Provenance": facts(_provenance(metrics)),
-    }
-    write_atomic(path, page(title, {name: part for name, part in sections.items() if part}))
+    answers = read_answers(predictions, card.details["labels"])
+    classes = card.of_kind("class")
+    worst = sorted(classes, key=lambda part: part.estimates[card.model]["f1"].value)[:CLASSES]
+    walls = surest(answers, sorted(answers.labels.index(part.name) for part in worst), CARDS)
+    sections = [
+        Section("Result", result(card)),
+        Section("All systems", systems(card)),
+        Section("Classes", _classes(card)),
+        Section("Groups", _groups(card)),
+        Section("Training", _training(card, history)),
+        Section("Distillation", _distillation(card)),
+        Section("Device", _device(deploy)),
+        Section(
+            "Sounds",
+            join(
+                (note(_shown(preprocessing, few=len(worst) < len(classes))), wall(walls, answers, sample_of))
+            ),
+        ),
+        Section("Preprocessing", facts(preprocessing)),
+        Section("Provenance", facts(_provenance(card))),
+    ]
+    write_atomic(path, page(head, sections))
 
 
-def _training(metrics: Metrics, curves: Curves) -> Markup | None:
+def _classes(card: Scorecard) -> Markup:
+    """Each class in figures, what it is taken for, and how far confidence can be trusted."""
+    details = card.details
+    matrix = framed("Confusion", confusion(details["labels"], details["labels"], details["confusion"]))
+    ece = card.all.estimates[card.model]["ece"]
+    bins = [
+        Bin(one["confidence"], share["value"], share["low"], share["high"], share["n"])
+        for one in details["calibration"]["bins"]
+        for share in (one["accuracy"],)
+    ]
+    said = (
+        f"ECE {number(ece.value)} ({interval(ece.low, ece.high)}) over {ece.n:,} clips; large dots hold many."
+    )
+    sure = framed("Confidence", reliability(bins), said)
+    tiles = side_by_side([matrix, sure], 440 if len(card.of_kind("class")) <= FEW else 1000)
+    return join((parts(card, "class", more={"in training": details["train"]}), tiles))
+
+
+def _groups(card: Scorecard) -> Markup:
+    """Each wearer or speaker, from the worst on."""
+    found = card.of_kind("group")
+    if not found:
+        return note(f"No group has {GROUP_CLIPS} clips, so none has figures of its own.")
+    said = (
+        "Macro-F1 over the classes that a group has or was said to have, from the worst group on: "
+        f"{min(len(found), GROUPS)} of {card.details['groups']:,} groups; those of fewer than {GROUP_CLIPS} "
+        "clips have no figures. Ticks: other systems on the same clips, orange the best baseline."
+    )
+    overall = {"all clips": card.all.estimates[card.model]["f1_macro"].value}
+    drawing = whiskers(of_parts(card, found[:GROUPS], "f1_macro"), "macro-F1", at=overall, span=(0.0, 1.0))
+    return join((note(said), drawing, parts(card, "group")))
+
+
+def _training(card: Scorecard, history: Curves) -> Markup:
     """Loss and macro-F1 side by side; nothing where no event tells of the training."""
     tiles = []
-    if curves.training or curves.validation:
+    if history.training or history.validation:
         said = "Validation counts labels alone; training has the teacher's opinion in it, where there is one."
-        tiles.append(framed("Loss", remark(said), plots.losses(curves)))
-    if curves.best is not None:
-        step, value = curves.best
+        lines = {"training": history.training, "validation": history.validation}
+        tiles.append(framed("Loss", curves(lines, "loss"), said))
+    if history.best is not None:
+        step, value = history.best
         said = f"On the validation side after each epoch; ringed: the kept one, step {step} with {value:.3f}."
-        trivial = max(metrics["systems"][name]["f1_macro"]["value"] for name in BASELINES)
-        tiles.append(framed("Macro-F1", remark(said), plots.scores(curves, trivial)))
-    return tag("div", *tiles, class_="grid", style=panels.PAIRS) if tiles else None
+        standing = card.all.standings["f1_macro"]
+        drawing = curves(
+            {"validation": history.f1_macro},
+            "macro-F1",
+            y_range=(0.0, 1.0),
+            marks={f"{standing.rival}, side {card.split}": standing.value},
+            kept=history.best,
+        )
+        tiles.append(framed("Macro-F1", drawing, said))
+    return side_by_side(tiles) if tiles else Markup("")
 
 
-def _heard(preprocessing: Mapping[str, Any], drawn: int) -> str:
-    few = "" if drawn == len(preprocessing["labels"]) else f", the {drawn} classes of least F1"
+def _distillation(card: Scorecard) -> Markup:
+    """The net beside its teacher; nothing without one."""
+    if TEACHER not in card.systems:
+        return Markup("")
+    said = (
+        f"Net and teacher give the same answer to {card.details['agreement']:.1%} of the clips. Whether the teacher "
+        "helped is another question: it is answered by the same net trained without one, which the leaderboard "
+        "of a campaign shows."
+    )
+    return join((differences(card, systems=[TEACHER]), note(said)))
+
+
+def _device(report: Mapping[str, Any] | None) -> Markup:
+    """What the net costs on a device, and whether it fits; nothing where it was not exported.
+
+    Args:
+        report: ``deploy.json``, see `rushes.tasks.sounds.export`.
+    """
+    if report is None:
+        return Markup("")
+    verdict, time, f1 = report["verdict"], report["time"], report["f1_macro"]
+    size, clips = report["bytes"], report["clips"]
+    columns = [
+        "",
+        Column("weights", unit="bytes", better="lower"),
+        Column("file", unit="bytes", better="lower"),
+        Column(f"macro-F1 on {clips['evaluation']:,} clips", better="higher"),
+        Column("median latency of a clip", unit="ms", better="lower"),
+        Column("95 % latency", unit="ms", better="lower"),
+    ]
+    rows = [
+        ["floats", size["fp32"], size["onnx"], *_cells(f1["fp32"], time["p50_ms"], time["p95_ms"])],
+        [
+            "8 bits",
+            size["int8"],
+            size["onnx_int8"],
+            *_cells(f1["int8"], time["int8_p50_ms"], time["int8_p95_ms"]),
+        ],
+    ]
+    pinned = "pinned to one core" if time["pinned"] else "on one thread, not pinned to a core"
+    said = (
+        f"{report['parameters']:,} parameters; {report['macs_per_clip']:,} multiplications and additions a "
+        f"clip, {report['macs_per_s']:,} for a second of sound. Eight bits change macro-F1 by "
+        f"{-f1['drop']:+.4f}; their ranges were chosen on {clips['calibration']:,} training clips. Logits of the "
+        f"exported net differ from the trained one's by {report['parity']:.1e} at most. Latency on this "
+        f"machine, {pinned}."
+    )
+    fits = pill("fits", "good") if verdict["fits"] else pill("does not fit", "bad")
+    return join((fits, remarks(verdict["reasons"], fine=verdict["fits"]), table(columns, rows), note(said)))
+
+
+def _cells(f1: float, median_ms: float, high_ms: float) -> tuple[Cell, Cell, Cell]:
+    shown = ((f1, 3), (median_ms, 2), (high_ms, 2))
+    first, second, third = (Cell(number(value, places), value) for value, places in shown)
+    return first, second, third
+
+
+def _shown(preprocessing: Mapping[str, Any], *, few: bool) -> str:
+    worst = f", the {CLASSES} classes of least F1" if few else ""
     return (
-        f"The spectrograms as the net is given them, by true class{few}: the clips that it was surest "
-        f"about, rightly and wrongly, of as many groups as there are. {preprocessing['clip_s']:g} s from left to "
-        f"right, {preprocessing['low_hz']:g} Hz at the bottom to {preprocessing['high_hz']:g} Hz at the top on the mel "
-        "scale. Above each: the answer with its probability, and where it is wrong the truth with its own."
+        f"Spectrograms as the net is given them, by true class{worst}: the clips that it was surest about, "
+        f"right and wrong, of as many groups as there are. {preprocessing['clip_s']:g} s from left to right, "
+        f"{preprocessing['low_hz']:g} Hz at the bottom to {preprocessing['high_hz']:g} Hz at the top on the mel scale. "
+        "Above each: the answer with its probability, and where it is wrong the truth with its own."
     )
 
 
-def _provenance(metrics: Metrics) -> dict[str, Any]:
-    return {
-        "metric_version": metrics["metric_version"],
-        **metrics["intervals"],
-        "class_weights": [f"{weight:.4g}" for weight in metrics["class_weights"]],
-        **({"costs": metrics["costs"]} if metrics["costs"] else {}),
-        **metrics["provenance"],
-    }
+def _provenance(card: Scorecard) -> dict[str, Any]:
+    weights = [f"{weight:.4g}" for weight in card.details["class_weights"]]
+    costs = card.details["costs"]
+    return {"class_weights": weights, **({"costs": costs} if costs else {}), **card.provenance}

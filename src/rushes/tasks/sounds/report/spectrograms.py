@@ -1,4 +1,4 @@
-"""What the net heard, as pictures: the clips of each class of which it was surest, rightly and wrongly."""
+"""Spectrograms as pictures: the clips of each class about which the net was surest, right and wrong."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rushes.errors import ShardError
-from rushes.evaluate.markup import Markup, join, jpeg_uri, tag
-from rushes.evaluate.plots import MUTED, drawing, words
+from rushes.evaluate.pages import Clip, Markup, drawing, gallery, image, join, note, tag, words
+from rushes.evaluate.pages.theme import MUTED
 from rushes.media.image import encode_jpeg
 from rushes.tasks.sounds.evaluate.answers import Answers
 from rushes.tasks.sounds.prepare.sample import Sample
@@ -20,6 +20,7 @@ from rushes.tasks.sounds.prepare.sample import Sample
 SampleOf = Callable[[str], Sample]
 
 HEIGHT = 128  # pixels at least, so that half the chroma resolution of a JPEG is not seen
+SHOWN = 112  # of them on the page; enlarged as many as there is room for
 QUALITY = 82
 
 
@@ -107,22 +108,19 @@ def wall(walls: Sequence[Wall], answers: Answers, sample_of: SampleOf) -> Markup
     """
     rows = [row for each in walls for row in (*each.right, *each.wrong)]
     if not rows:
-        return tag("p", "No clips to show.", class_="note")
+        return note("No clips to show.")
     features = {row: _features(str(answers.key[row]), sample_of) for row in rows}
     span = (
         float(min(each.min() for each in features.values())),
         float(max(each.max() for each in features.values())),
     )
-    parts: list[Markup] = [_scale(span)]
-    for each in walls:
-        for name, chosen in (("recognised", each.right), ("missed", each.wrong)):
-            if chosen:
-                cards = (_card(row, answers, picture(features[row], span)) for row in chosen)
-                parts += [tag("h3", f"{each.label}, {name}"), tag("div", *cards, class_="grid", style=_THREE)]
-    return join(parts)
-
-
-_THREE = "grid-template-columns:repeat(auto-fill, minmax(min(300px, 100%), 1fr))"
+    clips = [
+        _clip(row, answers, picture(features[row], span), f"{each.label}, {name}")
+        for each in walls
+        for name, chosen in (("recognised", each.right), ("missed", each.wrong))
+        for row in chosen
+    ]
+    return join((_scale(span), gallery(clips, "sounds")))
 
 
 def _features(key: str, sample_of: SampleOf) -> NDArray:
@@ -132,21 +130,17 @@ def _features(key: str, sample_of: SampleOf) -> NDArray:
     return features
 
 
-def _card(row: int, answers: Answers, data: bytes) -> Markup:
+def _clip(row: int, answers: Answers, data: bytes, heading: str) -> Clip:
     truth, said = (answers.labels[place] for place in (answers.truth[row], answers.predicted[row]))
-    look = "right" if answers.right[row] else "wrong"
+    right, key = bool(answers.right[row]), answers.key[row]
     own = float(np.exp(answers.log_probabilities[row, answers.truth[row]]))
-    doubt = None if answers.right[row] else tag("span", f"{truth} {own:.3f}")
     caption = (
-        tag("span", f"{said} {answers.confidence[row]:.3f}", class_=look),
-        doubt,
-        tag("code", answers.key[row]),
+        tag("span", f"{said} {answers.confidence[row]:.3f}", class_="good" if right else "bad"),
+        None if right else tag("span", f"truth {truth} {own:.3f}"),
+        tag("code", key),
     )
-    shown = tag("img", src=jpeg_uri(data), alt=f"log-mel spectrogram of {answers.key[row]}", style=_PICTURE)
-    return tag("figure", tag("figcaption", *caption), shown, style="margin:0")
-
-
-_PICTURE = "width:100%;height:112px;display:block;border-radius:4px"
+    shown = image(data, f"log-mel spectrogram of {key}", style=f"height:{SHOWN}px")
+    return Clip(shown, join(caption), right, truth, heading)
 
 
 def _scale(span: tuple[float, float]) -> Markup:

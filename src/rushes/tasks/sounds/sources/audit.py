@@ -146,13 +146,13 @@ def _count(
             if size in twins:
                 yield block.split, str(recording.path), digest([recording.path])
     elif isinstance(block, ArchiveBlock):
-        for recording, name, data in block.members():
-            if recording is None:
+        for member, name, data in block.members():
+            if member is None:
                 tally.skipped["no sound of a class" if data or name else "empty"] += 1
-            elif recording.label not in labels:
-                tally.skipped[f"class {recording.label} is not asked for"] += 1
+            elif member.label not in labels:
+                tally.skipped[f"class {member.label} is not asked for"] += 1
             elif isinstance(data, MediaError):
                 faults.append(_fault(data, block.path))
             else:
-                take(recording, len(data))
-                yield block.split, str(recording.path), hashlib.sha256(data).hexdigest()
+                take(member, len(data))
+                yield block.split, str(member.path), hashlib.sha256(data).hexdigest()

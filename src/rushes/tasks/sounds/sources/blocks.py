@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from rushes.errors import MediaError, SourceError, is_of_the_machine
+from rushes.errors import MediaError, SourceError, unreadable_as
 from rushes.records import SoundRecording
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3")
@@ -45,19 +45,22 @@ _NOT_UTF8 = re.compile(r"[\ud800-\udfff]")  # what Python makes of such bytes in
 
 
 class Sounds(Protocol):
-    """A unit of work: frozen, small, and the same in another process.
+    """A unit of work: frozen, small, and the same in another process."""
 
-    Attributes:
-        key: unique in the dataset.
-        split: train, val or test.
-    """
+    @property
+    def key(self) -> str:
+        """Unique in the dataset."""
+        ...
 
-    key: str
-    split: str
+    @property
+    def split(self) -> str:
+        """Train, val or test."""
+        ...
 
     @property
     def length_s(self) -> float:
         """About how long it is: the longest block comes first."""
+        ...
 
     def __iter__(self) -> Iterator[tuple[SoundRecording, bytes | MediaError]]:
         """Each recording with the bytes of its file, or why it has none.
@@ -65,6 +68,7 @@ class Sounds(Protocol):
         Raises:
             MediaError: what holds all the sounds cannot be read, or is refused.
         """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +123,18 @@ class FileBlock:
         key: unique in the dataset.
         split: their side.
         recordings: in order of path.
-        bytes: of all files.
+        size_bytes: of all files.
     """
 
     key: str
     split: str
     recordings: tuple[SoundRecording, ...]
-    bytes: int
+    size_bytes: int
 
     @property
     def length_s(self) -> float:
         """By size."""
-        return self.bytes / BYTES_PER_S
+        return self.size_bytes / BYTES_PER_S
 
     def __iter__(self) -> Iterator[tuple[SoundRecording, bytes | MediaError]]:
         """Each file, whole; or why not, where it is gone, unreadable or too large by now.
@@ -146,15 +150,11 @@ class FileBlock:
 
 
 def _whole(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        if is_of_the_machine(error):
-            raise
-        raise MediaError(
-            f"cannot be read: {error.strerror}", where=path, cure="check the file and its disk"
-        ) from error
+    with (
+        unreadable_as(MediaError, "cannot be read", where=path, cure="check the file and its disk"),
+        path.open("rb") as file,
+    ):
+        data = file.read(MAX_BYTES + 1)
     require_size(len(data), path)
     return data
 
@@ -169,7 +169,7 @@ def blocks_of(recordings: Iterable[tuple[SoundRecording, int]]) -> tuple[FileBlo
             key=f"{side}-{start // BLOCK:05d}",
             split=side,
             recordings=tuple(recording for recording, _ in listed[start : start + BLOCK]),
-            bytes=sum(size for _, size in listed[start : start + BLOCK]),
+            size_bytes=sum(size for _, size in listed[start : start + BLOCK]),
         )
         for side, listed in by_side.items()
         for start in range(0, len(listed), BLOCK)
@@ -263,7 +263,7 @@ def leaves(root: Path, entry: os.DirEntry[str]) -> bool:
 
 
 def take(
-    root: Path, entry: os.DirEntry[str], key: str, side: str | None, label: str, group: str
+    root: Path, entry: os.DirEntry[str], key: str, side: str, label: str, group: str
 ) -> tuple[SoundRecording, int] | Fault:
     """A file as a recording with its size, or why it is none."""
     try:
@@ -280,7 +280,7 @@ def take(
         size = entry.stat().st_size
         require_size(size, entry.path)
     except (SourceError, MediaError) as error:
-        return Fault(key, side or "", type(error).__name__, error.message, str(error.where), error.cure or "")
+        return Fault(key, side, type(error).__name__, error.message, str(error.where), error.cure or "")
     return SoundRecording(key, group, side, label, Path(entry.path)), size
 
 

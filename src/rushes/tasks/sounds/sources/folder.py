@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from rushes.errors import SourceError
+from rushes.recipe.sections import Side
 from rushes.runs.source import Source
 from rushes.tasks.sounds.sources.audit import SoundAudit, audit_of
 from rushes.tasks.sounds.sources.blocks import (
@@ -37,7 +38,7 @@ from rushes.tasks.sounds.sources.blocks import (
     walk,
 )
 
-Split = str | Mapping[str, Sequence[str]]
+Split = str | Mapping[Side, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
 from rushes.tasks.sounds.twin.script import CLIP_S, Stroke
@@ -47,7 +48,7 @@ class Body:
         )
 
 
-def render(strokes: list[Stroke], body: Body, rng: np.random.Generator) -> np.ndarray:
+def render(strokes: list[Stroke], body: Body, rng: np.random.Generator) -> NDArray[np.float32]:
     """All strokes of a clip at the mouth, (SAMPLES,) float32; a breath peaks at about 1."""
     wave = np.zeros(SAMPLES, np.float32)
     for stroke in strokes:
@@ -59,34 +60,36 @@ def render(strokes: list[Stroke], body: Body, rng: np.random.Generator) -> np.nd
     return wave
 
 
-def _resonate(source: np.ndarray, peaks: tuple[tuple[float, float, float], ...]) -> np.ndarray:
+def _resonate(
+    source: NDArray[np.float64], peaks: tuple[tuple[float, float, float], ...]
+) -> NDArray[np.float64]:
     """Let a source sound through resonances (frequency, width in Hz, gain), scaled to a deviation of 1."""
     n = next_fast_len(len(source), real=True)
     hertz = rfftfreq(n, 1 / RATE)
     gain = sum(amount / (1.0 + ((hertz - centre) / width) ** 2) for centre, width, amount in peaks)
-    wave = irfft(rfft(source, n) * gain, n)[: len(source)]
+    wave: NDArray[np.float64] = irfft(rfft(source, n) * gain, n)[: len(source)]
     return wave / max(float(wave.std()), 1e-9)
 
 
-def _hump(n: int, rise: float) -> np.ndarray:
+def _hump(n: int, rise: float) -> NDArray[np.float64]:
     """Loudness of a stroke: up during the share ``rise`` of it, then down."""
     time = (np.arange(n) + 0.5) / n
     return np.sin(0.5 * np.pi * np.minimum(time / rise, (1.0 - time) / (1.0 - rise))) ** 2
 
 
-def _in(body: Body, n: int, rng: np.random.Generator) -> np.ndarray:
+def _in(body: Body, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Air drawn in: bright."""
     peaks = ((1900.0 / body.throat, 700.0, 1.0), (3600.0 / body.throat, 1200.0, 0.5))
     return _resonate(rng.standard_normal(n), peaks) * _hump(n, 0.5)
 
 
-def _out(body: Body, n: int, rng: np.random.Generator) -> np.ndarray:
+def _out(body: Body, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Air let out: darker."""
     peaks = ((650.0 / body.throat, 350.0, 1.0), (1500.0 / body.throat, 500.0, 0.35))
     return _resonate(rng.standard_normal(n), peaks) * _hump(n, 0.5)
 
 
-def _flutter(body: Body, n: int, rng: np.random.Generator) -> np.ndarray:
+def _flutter(body: Body, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """A palate that beats in the stream of air: pulses through the throat, a little noise."""
     peaks = (
         (180.0 / body.throat, 60.0, 1.0),
@@ -98,7 +101,7 @@ def _flutter(body: Body, n: int, rng: np.random.Generator) -> np.ndarray:
     )
 
 
-def _pulses(hertz: float, jitter: float, n: int, rng: np.random.Generator) -> np.ndarray:
+def _pulses(hertz: float, jitter: float, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Impulses whose periods vary by the share ``jitter``."""
     count = int(2 * n * hertz / RATE) + 2
     periods = RATE / hertz * np.maximum(0.3, 1.0 + jitter * rng.standard_normal(count))
@@ -108,38 +111,38 @@ def _pulses(hertz: float, jitter: float, n: int, rng: np.random.Generator) -> np
     return wave
 
 
-def _cough(body: Body, n: int, rng: np.random.Generator) -> np.ndarray:
+def _cough(body: Body, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """A burst, then a voiced tail."""
     peaks = ((900.0 / body.throat, 500.0, 1.0), (2400.0 / body.throat, 1200.0, 0.7))
     return _resonate(rng.standard_normal(n), peaks) * np.exp(-5.0 * np.arange(n) / n) * _hump(n, 0.04) ** 0.2
 
 
-def _swallow(body: Body, n: int, rng: np.random.Generator) -> np.ndarray:
+def _swallow(body: Body, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Two or three clicks."""
     wave = np.zeros(n)
     wave[(rng.uniform(0.05, 0.8, rng.integers(2, 4)) * n).astype(int)] = 1.0
     return 0.5 * _resonate(wave, ((420.0 / body.throat, 90.0, 1.0), (1100.0 / body.throat, 200.0, 0.6)))
 
 
-def _grind(body: Body, n: int, rng: np.random.Generator) -> np.ndarray:
+def _grind(body: Body, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Teeth that stick and slip: dense irregular pulses through hard resonances."""
     pulses = _pulses(rng.uniform(90.0, 160.0), 0.5, n, rng)
     return _resonate(pulses, ((2700.0, 350.0, 1.0), (4600.0, 500.0, 0.8))) * _hump(n, 0.3)
 
 
-def _talk(body: Body, n: int, rng: np.random.Generator) -> np.ndarray:
+def _talk(body: Body, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Babble: a voice through formants that change four times a second."""
     voice, wave = _pulses(body.pitch_hz * rng.uniform(0.9, 1.1), 0.02, n, rng), np.zeros(n)
     for first in range(0, n, RATE // 4):
         part = slice(first, min(n, first + RATE // 4))
         formants = ((rng.uniform(300.0, 800.0), 70.0, 1.0), (rng.uniform(900.0, 2300.0), 120.0, 0.6))
         wave[part] = _resonate(
-            voice[part], tuple((hz / body.throat, *rest) for hz, *rest in formants)
+            voice[part], tuple((hz / body.throat, width, gain) for hz, width, gain in formants)
         ) * _hump(part.stop - part.start, 0.3)
     return wave
 
 
-def _rustle(body: Body, n: int, rng: np.random.Generator) -> np.ndarray:
+def _rustle(body: Body, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Cloth: noise that crackles, and a thud of the body."""
     rough = np.repeat(rng.exponential(1.0, n // 160 + 1), 160)[:n]
     cloth = _resonate(rng.standard_normal(n) * rough, ((3000.0, 2500.0, 1.0),))

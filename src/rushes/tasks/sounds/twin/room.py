@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
 from rushes.tasks.sounds.twin.body import RATE, SAMPLES
@@ -33,9 +34,9 @@ class Place:
         hum_hz, hum: of the mains and its harmonics, as amplitude.
     """
 
-    paths: np.ndarray
-    far_paths: np.ndarray
-    floor: np.ndarray
+    paths: NDArray[np.complex64]
+    far_paths: NDArray[np.complex64]
+    floor: NDArray[np.float32]
     hum_hz: float
     hum: float
 
@@ -62,8 +63,14 @@ class Place:
         )
 
     def hear(
-        self, near: np.ndarray, far: np.ndarray, rng: np.random.Generator, *, snr_db: float, air_db: float
-    ) -> np.ndarray:
+        self,
+        near: NDArray[np.float32],
+        far: NDArray[np.float32],
+        rng: np.random.Generator,
+        *,
+        snr_db: float,
+        air_db: float,
+    ) -> NDArray[np.int16]:
         """What is recorded, (2, SAMPLES) int16.
 
         Args:
@@ -79,32 +86,35 @@ class Place:
                 spectrum += np.float32(gain) * paths * rfft(wave, FFT)
         noise = rng.standard_normal((2, len(_HERTZ), 2), np.float32).view(np.complex64)[..., 0]
         spectrum += self.floor * _air(rng, air_db) * noise * np.float32(np.sqrt(FFT / 2))
-        heard = irfft(spectrum, FFT)[:, :SAMPLES]
+        heard: NDArray[np.float32] = irfft(spectrum, FFT)[:, :SAMPLES]
         heard += self._hum(rng)
         heard = np.tanh(FLOOR * heard)
-        return np.rint(FULL_SCALE * heard).astype("<i2")
+        samples: NDArray[np.int16] = np.rint(FULL_SCALE * heard).astype("<i2")
+        return samples
 
-    def _hum(self, rng: np.random.Generator) -> np.ndarray:
+    def _hum(self, rng: np.random.Generator) -> NDArray[np.float32]:
         time = np.arange(SAMPLES) / RATE
         phases = rng.uniform(0.0, 2 * np.pi, 3)
         tones = (
             np.sin(2 * np.pi * number * self.hum_hz * time + phase) / number
             for number, phase in enumerate(phases, 1)
         )
-        return np.float32(self.hum) * np.sum(list(tones), axis=0).astype(np.float32)
+        hum: NDArray[np.float32] = np.float32(self.hum) * np.sum(list(tones), axis=0).astype(np.float32)
+        return hum
 
 
-def _air(rng: np.random.Generator, air_db: float) -> np.ndarray:
+def _air(rng: np.random.Generator, air_db: float) -> NDArray[np.float32]:
     """A steady noise of another colour in every clip, as a gain of the floor, (bins,) float32."""
-    gain = np.ones_like(_HERTZ)
+    gain: NDArray[np.float64] = np.ones_like(_HERTZ)
     for centre in np.exp(rng.uniform(np.log(200.0), np.log(4500.0), 2)):
         peak = 10 ** (rng.uniform(0.0, air_db) / 20) - 1.0
         gain += peak / (1.0 + ((_HERTZ - centre) / (0.35 * centre)) ** 2)
     return gain.astype(np.float32)
 
 
-def _echo(rng: np.random.Generator, rt60_s: float) -> np.ndarray:
+def _echo(rng: np.random.Generator, rt60_s: float) -> NDArray[np.complex128]:
     """Spectrum of a room's echo: noise that dies by 60 dB in ``rt60_s``, of unit energy."""
     n = round(rt60_s * RATE)
     tail = rng.standard_normal(n) * np.exp(-6.9 * np.arange(n) / n)
-    return rfft(tail / np.linalg.norm(tail), FFT)
+    spectrum: NDArray[np.complex128] = rfft(tail / np.linalg.norm(tail), FFT)
+    return spectrum

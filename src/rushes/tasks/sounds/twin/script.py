@@ -15,7 +15,7 @@ and `dreamcatcher_writer` writes it down in the layout of the DreamCatcher datas
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -189,13 +189,14 @@ class _Breath:
 
 def _events(label: str, rng: np.random.Generator) -> list[Stroke]:
     """The rare classes: one to some events at any time."""
-    sound, count, length_s, level_db = {
+    kinds: Mapping[str, tuple[Sound, tuple[int, int], tuple[float, float], float]] = {
         "cough": ("cough", (1, 3), (0.25, 0.45), 22.0),
         "swallow": ("swallow", (1, 2), (0.3, 0.6), 8.0),
         "bruxism": ("grind", (2, 4), (0.4, 1.0), 12.0),
         "somniloquy": ("talk", (2, 4), (0.5, 1.3), 14.0),
         "movements": ("rustle", (2, 5), (0.4, 1.4), 10.0),
-    }[label]
+    }
+    sound, count, length_s, level_db = kinds[label]
     starts = np.sort(rng.uniform(0.2, 4.2, rng.integers(count[0], count[1] + 1)))
     return [Stroke(sound, float(start), rng.uniform(*length_s), level_db) for start in starts]
 

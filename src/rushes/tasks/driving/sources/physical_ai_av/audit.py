@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rushes.errors import MediaError, SourceError
+from rushes.recipe.sections import Side
 from rushes.runs.copies import Copies, Holding, copies_of
 from rushes.tasks.driving.sources.physical_ai_av.chunks import Chunk
 from rushes.tasks.driving.sources.physical_ai_av.layout import (
@@ -175,7 +176,7 @@ def audit(
     cameras: Sequence[str] = CAMERAS,
     *,
     chunks: Collection[int] | None = None,
-    split: str | Mapping[str, Collection[str]] = BY_INDEX,
+    split: str | Mapping[Side, Collection[str]] = BY_INDEX,
     offline: bool = False,
     clip_s: float = 20.0,
     window_s: float = 1.5,

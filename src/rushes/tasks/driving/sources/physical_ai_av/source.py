@@ -161,8 +161,9 @@ def scan(
                 faults.append(found)
                 continue
             recordings.append(found)
-            if not offline and found.egomotion.name == chunk.egomotion_file(row.clip, offline=True):
-                notes.append(_note("only the offline motion is there; it is taken", found.egomotion, row))
+            motion = found.egomotion
+            if not offline and motion and motion.name == chunk.egomotion_file(row.clip, offline=True):
+                notes.append(_note("only the offline motion is there; it is taken", motion, row))
     return Scan(
         root=root,
         recordings=tuple(recordings),

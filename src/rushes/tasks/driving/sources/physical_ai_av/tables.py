@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rushes.errors import SourceError
+from rushes.recipe.sections import Side
 from rushes.records import KEY, RigRecording
 from rushes.tasks.driving.sources.physical_ai_av.layout import CLIP_INDEX, COLLECTION, PRESENCE
 from rushes.tasks.driving.sources.physical_ai_av.parquet import column_names, integers, read_table, texts
@@ -151,7 +152,7 @@ def read_split(root: Path, name: str) -> dict[str, tuple[str, ...]]:
 
 
 def assign_splits(
-    recordings: Iterable[RigRecording], asked: str | Mapping[str, Collection[str]]
+    recordings: Iterable[RigRecording], asked: str | Mapping[Side, Collection[str]]
 ) -> dict[str, str]:
     """Put recordings on sides: those of a group on one side, or not at all.
 
@@ -184,7 +185,7 @@ def assign_splits(
     return side_of
 
 
-def sides_of(split_of: Mapping[str, str], asked: str | Mapping[str, Collection[str]]) -> dict[str, str]:
+def sides_of(split_of: Mapping[str, str], asked: str | Mapping[Side, Collection[str]]) -> dict[str, str]:
     """Clip -> side on which it is asked for.
 
     Args:
@@ -201,7 +202,7 @@ def sides_of(split_of: Mapping[str, str], asked: str | Mapping[str, Collection[s
     return {clip: split for clip, split in split_of.items() if split in SIDES}
 
 
-def _sides_of_clips(sides: Mapping[str, Collection[str]]) -> dict[str, str]:
+def _sides_of_clips(sides: Mapping[Side, Collection[str]]) -> dict[str, str]:
     side_of: dict[str, str] = {}
     for side, clips in sides.items():
         if side not in SIDES:

@@ -139,7 +139,7 @@ class SplitAssignment:
     absent: tuple[str, ...]
 
 
-def split_subjects(name: str) -> dict[str, tuple[str, ...]]:
+def split_subjects(name: str) -> dict[Side, tuple[str, ...]]:
     """Side -> subject ids of the named split, one of `SPLITS`.
 
     >>> split_subjects("earlier")["test"]
@@ -155,7 +155,7 @@ def split_subjects(name: str) -> dict[str, tuple[str, ...]]:
 
 
 def assign_splits(
-    recordings: Iterable[Recording], split: str | Mapping[str, Sequence[str]]
+    recordings: Iterable[Recording], split: str | Mapping[Side, Sequence[str]]
 ) -> SplitAssignment:
     """Put every recording on the side of its subject.
 
@@ -168,7 +168,7 @@ def assign_splits(
         SourceError: a person stands on two sides, a side or a subject id is unknown.
     """
     recordings = tuple(recordings)
-    sides = split_subjects(split) if isinstance(split, str) else dict(split)
+    sides: Mapping[Side, Sequence[str]] = split_subjects(split) if isinstance(split, str) else split
     groups = {recording.subject: recording.group for recording in recordings}
     _refuse_leaks(sides, load_persons() | groups)
     side_of_subject = {subject: side for side, subjects in sides.items() for subject in subjects}
@@ -179,7 +179,7 @@ def assign_splits(
     )
 
 
-def _refuse_leaks(sides: Mapping[str, Sequence[str]], persons: Mapping[str, str]) -> None:
+def _refuse_leaks(sides: Mapping[Side, Sequence[str]], persons: Mapping[str, str]) -> None:
     """One person, one side, whether there are recordings of all its ids or not."""
     ids: dict[str, dict[str, list[str]]] = {}
     for side, subjects in sides.items():

@@ -1,0 +1,73 @@
+"""The example task, installed as a stranger would: a run, a campaign, and the contract of tasks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+LAMPS = Path(__file__).parents[2] / "examples" / "lamps"
+MOST_LINES = 200
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory: pytest.TempPathFactory) -> Call:
+    """Python in an environment that has the package."""
+    site = tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    copy = tmp_path_factory.mktemp("copy") / "lamps"
+    subprocess.run(["cp", "-r", str(LAMPS), str(copy)], check=True)
+    subprocess.run([*pip, "--no-build-isolation", "--target", str(site), str(copy)], check=True)
+
+    def call_(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+        }
+        return subprocess.run(
+            [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=280
+        )
+
+    return call_
+
+
+def test_it_is_as_small_as_it_says():
+    lines = [len(path.read_text().splitlines()) for path in LAMPS.glob("src/*/*.py")]
+    assert sum(lines) <= MOST_LINES
+
+
+def test_a_run_goes_to_a_report_and_a_second_one_skips(call, tmp_path):
+    command = ("-m", "rushes.cli", "run", str(LAMPS / "lamps.yaml"), "--workspace", str(tmp_path))
+    first = call(*command)
+    assert first.returncode == 0, first.stderr
+    assert "accuracy" in first.stdout
+    assert (report := Path(first.stdout.split("report: ")[1].strip())).is_file()
+    assert "majority" in report.read_text()
+    second = call(*command)
+    assert second.stderr.count("skipped") == 6
+
+
+def test_a_campaign_of_two_runs_comes_to_a_leaderboard(call, tmp_path):
+    done = call(
+        "-m", "rushes.cli", "campaign", "run", str(LAMPS / "campaign.yaml"), "--workspace", str(tmp_path)
+    )
+    assert done.returncode == 0, done.stderr
+    (board,) = tmp_path.rglob("leaderboard.csv")
+    assert board.read_text().count("\n") == 5  # a head, two runs, two seeds
+
+
+def test_it_keeps_the_contract_of_tasks(call, tmp_path):
+    checked = call(
+        "-c",
+        "import sys; from pathlib import Path; from rushes_lamps.task import Lamps; "
+        "from rushes.testing import check_task; check_task(Lamps(), Path(sys.argv[1]), Path(sys.argv[2]), "
+        "['twin.rooms=5', 'twin.clips=4'])",
+        str(LAMPS / "lamps.yaml"),
+        str(tmp_path),
+    )
+    assert checked.returncode == 0, checked.stderr
