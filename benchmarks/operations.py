@@ -6,7 +6,8 @@
 Each seed is one `rushes run RECIPE --set train.seed=N --json`; all share the twin and the prepared clips.
 Figures are those of metrics.json on all clips of the unseen subject, each beside its best baseline. Seconds
 are told of the stages that ran, not of those that were done before; the total is the wall time of the first
-command, start of Python included, and is judged only where that command did every stage and had the machine for itself (`--jobs 1`, a fresh workspace).
+command, start of Python included, and is judged only where that command did every stage and had the machine
+for itself (`--jobs 1`, a fresh workspace).
 
 `--samplers` trains the first seed once for each frame sampler instead, and puts the runs side by side.
 About 10 minutes for the first seed on two cores, less for the others.
