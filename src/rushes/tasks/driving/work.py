@@ -118,18 +118,20 @@ def _evaluate(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 def _report(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.predict.table import read_predictions
+    from rushes.runs.usual_work import head_of
     from rushes.tasks.driving.predict.table import SCHEMA
     from rushes.tasks.driving.prepare.sample import Sample
     from rushes.tasks.driving.report.page import write_report
 
     tell("report", 0, 1, "drawing")
-    windows = run.samples(run.recipe.evaluate.split)
+    card, windows = run.scorecard(), run.samples(run.recipe.evaluate.split)
     number_of = {key: number for number, key in enumerate(windows.keys())}
+    counted = card.details["windows"]
     write_report(
         stage.folder / REPORT_FILE,
-        run.scorecard(),
+        head_of(run, clips=counted["clips"], window=f"{counted['span_s']:g} s"),
+        card,
         read_predictions(run.folder("predict"), SCHEMA),
-        title=run.recipe.name,
         losses=losses(run),
         preprocessing=run.recipe.preprocessing.model_dump(mode="json"),
         sample_of=lambda key: Sample.of(key, windows.sample(number_of[key])),

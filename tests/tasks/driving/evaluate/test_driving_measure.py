@@ -282,15 +282,15 @@ def test_few_clips_are_cut_into_blocks_and_those_into_windows(world, table):
     one = np.flatnonzero(windows.recording == windows.recording[0])
     assert clusters(levels, np.arange(len(windows))).by == "clip"
     blocks = clusters(levels, one)
-    assert blocks.by == "block of windows"
+    assert blocks.by == "window block"
     assert np.bincount(blocks.ids - blocks.ids[0])[:-1].tolist() == [4] * (
         len(one) // 4 - (len(one) % 4 == 0)
     )
     assert clusters(levels, one[:3]).by == "window"
     for ids in levels.values():
         assert len(ids) == len(windows)
-    for block in np.unique(levels["block of windows"]):
-        assert len(np.unique(windows.recording[levels["block of windows"] == block])) == 1
+    for block in np.unique(levels["window block"]):
+        assert len(np.unique(windows.recording[levels["window block"] == block])) == 1
 
 
 def test_numbers_beside_a_failure_count_for_nothing(world):

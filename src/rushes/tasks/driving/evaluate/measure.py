@@ -176,7 +176,7 @@ def ladder(windows: Windows) -> dict[str, NDArray[np.int64]]:
     within = rows - first[np.searchsorted(first, rows, side="right") - 1]
     return ({"group": codes(windows.group)} if _has_groups(windows) else {}) | {
         "clip": codes(windows.recording),
-        "block of windows": np.cumsum(within % NEIGHBOURS == 0) - 1,
+        "window block": np.cumsum(within % NEIGHBOURS == 0) - 1,
         "window": rows,
     }
 

@@ -45,9 +45,9 @@ QUANTITIES = (
 SPEED, FINAL_SPEED, DISPLACEMENT, YAW = QUANTITIES
 
 STATISTICS: dict[Statistic, tuple[str, str]] = {
-    "mae": ("MAE", "Mean error in {}"),
-    "rmse": ("RMSE", "Root of the mean squared error in {}; large errors weigh more"),
-    "median": ("median error", "Half of the windows have a smaller error in {}"),
+    "mae": ("MAE", "mean absolute error in {}"),
+    "rmse": ("RMSE", "root mean square error in {}: large errors weigh more"),
+    "median": ("median error", "half of the windows have a smaller error in {}"),
 }
 """Title and meaning of each statistic of a quantity's errors."""
 
@@ -59,7 +59,7 @@ HEADLINE = (SPEED.figure("mae"), DISPLACEMENT.figure("mae"), YAW.figure("mae"))
 FIGURES = {
     quantity.figure(statistic): Figure(
         title=f"{quantity.title} {title}",
-        meaning=f"{meaning.format(quantity.what)}. An unreadable answer counts as the train median.",
+        meaning=f"{meaning.format(quantity.what)} (an unreadable answer counts as the train median)",
         unit=quantity.unit,
         better="lower",
         bounds=(0.0, None),
@@ -68,7 +68,7 @@ FIGURES = {
     )
     for statistic, (title, meaning) in STATISTICS.items()
     for quantity in QUANTITIES
-} | {"parse_rate": Figure(title="parse rate", meaning="Share of windows whose answer could be read.")}
+} | {"parse_rate": Figure(title="parse rate", meaning="share of windows whose answer could be read")}
 
 SYSTEMS = {
     "model": System(role="model", what="the trained model"),

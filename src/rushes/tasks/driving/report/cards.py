@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.evaluate.markup import Markup, jpeg_uri, tag
-from rushes.evaluate.plots import ACCENT, BAD, GRID, MUTED, Plane, drawing, words
+from rushes.evaluate.markup import jpeg_uri
+from rushes.evaluate.pages import Markup, drawing, join, tag, words
+from rushes.evaluate.pages.theme import MUTED
 from rushes.media.image import jpeg_size
-from rushes.metrics.egomotion import CIRCULAR, TARGETS, wrapped_deg
+from rushes.metrics.egomotion import CIRCULAR, differences
 from rushes.tasks.driving.evaluate.answers import Windows
-from rushes.tasks.driving.evaluate.figures import Errors
-from rushes.tasks.driving.evaluate.names import QUANTITIES, Quantity, shown
+from rushes.tasks.driving.evaluate.measure import Errors, answered
+from rushes.tasks.driving.evaluate.names import QUANTITIES
 from rushes.tasks.driving.prepare.sample import Sample
-from rushes.tasks.driving.report.plots import TRUTH
+from rushes.tasks.driving.report.plots import on_axis
 
 WIDTH, MOMENTS, GAP = 1080, 3, 12
 ALIGNED = 200  # windows that the table of alignment rests on
-
 
 SampleOf = Callable[[str], Sample]
 
@@ -32,10 +32,9 @@ def scores(windows: Windows, errors: Errors, constant: Mapping[str, float]) -> N
     The mean over the quantities of |answer - truth| over the constant's own mean absolute error.
     """
     parts = []
-    for name in TARGETS:
-        off = windows.truth[name] - constant[name]
-        usual = float(np.abs(wrapped_deg(off) if name in CIRCULAR else off).mean())
-        parts.append(np.abs(errors.signed[name]) / max(usual, 1e-9))
+    for name, truth in windows.truth.items():
+        off = differences(np.full(len(truth), constant[name]), truth, circular=name in CIRCULAR)
+        parts.append(np.abs(errors[name].signed) / max(float(np.abs(off).mean()), 1e-9))
     return np.mean(parts, axis=0)
 
 
@@ -43,7 +42,7 @@ def best_and_worst(
     windows: Windows, errors: Errors, score: NDArray[np.float64], count: int
 ) -> tuple[list[str], list[str], list[str]]:
     """Keys of the windows answered best, worst, and not at all; at most one of a clip in each list."""
-    parsed = errors.parsed
+    parsed = answered(errors)
     rows = np.lexsort((windows.key, score))
     best = _distinct(windows, rows[parsed[rows]], count, ())
     worst = _distinct(windows, rows[::-1][parsed[rows[::-1]]], count, best)
@@ -60,13 +59,13 @@ def _distinct(windows: Windows, rows: Iterable[int], count: int, taken: Sequence
     return list(chosen.values())
 
 
-def draw(row: Mapping[str, Any], sample: Sample, ranges: Mapping[str, tuple[float, float]]) -> Markup:
+def draw(row: Mapping[str, Any], sample: Sample, spans: Mapping[str, tuple[float, float]]) -> Markup:
     """One window: some of its moments as the model was shown them, truth against answer below.
 
     Args:
         row: of the predictions.
         sample: the pictures.
-        ranges: of each target's axis.
+        spans: of each target's axis.
 
     Raises:
         MediaError: a picture that is no JPEG.
@@ -76,13 +75,13 @@ def draw(row: Mapping[str, Any], sample: Sample, ranges: Mapping[str, tuple[floa
     lines = [
         part
         for number, quantity in enumerate(QUANTITIES)
-        for part in _line(row, quantity, ranges[quantity.column], number * (width + GAP), height + 8, width)
+        for part in on_axis(row, quantity, spans[quantity.column], number * (width + GAP), height + 8, width)
     ]
-    caption = tag("figcaption", *_caption(row))
-    return tag("figure", caption, drawing(WIDTH, height + 74, *pictures, *lines, label=row["key"]))
+    return drawing(WIDTH, height + 74, *pictures, *lines, label=row["key"])
 
 
-def _caption(row: Mapping[str, Any]) -> list[Markup]:
+def caption(row: Mapping[str, Any]) -> Markup:
+    """Which window it is, what is known of it, and the model's words."""
     said = [tag("code", row["key"]), tag("span", f"from {row['window_start_s']:.2f} s of its clip")]
     tags = json.loads(row["tags"] or "{}")
     if tags:
@@ -90,8 +89,8 @@ def _caption(row: Mapping[str, Any]) -> list[Markup]:
     if row["reasoning"]:
         said.append(tag("span", "“", row["reasoning"], "”"))
     if row["failure"] is not None:
-        said.append(tag("span", f"no readable answer: {row['failure']}", class_="wrong"))
-    return said
+        said.append(tag("span", f"no readable answer: {row['failure']}", class_="bad"))
+    return join(said)
 
 
 def _moments(sample: Sample, key: str) -> tuple[list[Markup], float]:
@@ -120,55 +119,6 @@ def _places(sample: Sample) -> list[tuple[int, int]]:
     if len(sample.views) == 1:
         return [(0, 0)]
     return [tuple(sample.meta["cameras"][camera]["place"]) for camera in sample.meta["order"]]
-
-
-def _line(
-    row: Mapping[str, Any],
-    quantity: Quantity,
-    span: tuple[float, float],
-    left: float,
-    top: float,
-    width: float,
-) -> list[Markup]:
-    """Truth and answer of one quantity as marks on one axis, in figures above it."""
-    truth, answer = row[f"truth_{quantity.column}"], row[quantity.column]
-    plane = Plane(left + 6, top + 40, width - 12, 1, span, (0.0, 1.0))
-    middle = plane.top
-    drawn = [
-        words(left, top + 12, f"{quantity.title} ({quantity.symbol})", colour=MUTED),
-        words(left, top + 28, f"truth {shown(truth)}"),
-        tag(
-            "line",
-            x1=plane.left,
-            x2=plane.left + plane.width,
-            y1=middle,
-            y2=middle,
-            stroke=GRID,
-            stroke_width=6,
-            stroke_linecap="round",
-        ),
-    ]
-    low, high = row[f"{quantity.column}_low"], row[f"{quantity.column}_high"]
-    if row["failure"] is not None or answer is None:
-        drawn.append(words(left + width, top + 28, "no answer", anchor="end", colour=BAD))
-    else:
-        error = answer - truth
-        if quantity.column in CIRCULAR:
-            error = float(wrapped_deg([error])[0])
-        said = f"answer {shown(answer)} ({'+' if error >= 0 else ''}{shown(error)})"
-        drawn.append(words(left + width, top + 28, said, anchor="end", colour=ACCENT))
-        if low is not None and high is not None:
-            ends = [plane.x(min(max(value, span[0]), span[1])) for value in (low, high)]
-            title = tag("title", f"the model's 90 %: {shown(low)} to {shown(high)}")
-            look = {"stroke": ACCENT, "stroke_width": 6, "stroke_opacity": 0.35}
-            drawn.append(tag("line", title, x1=ends[0], x2=ends[1], y1=middle, y2=middle, **look))
-        drawn.append(tag("circle", cx=plane.x(answer), cy=middle, r=5, fill=ACCENT))
-    at = plane.x(truth)
-    look = {"stroke": TRUTH, "stroke_width": 2.4}
-    drawn.append(tag("line", x1=at, x2=at, y1=middle - 8, y2=middle + 8, **look))
-    for value, anchor, x in ((span[0], "start", left), (span[1], "end", left + width)):
-        drawn.append(words(x, middle + 20, f"{value:.0f}", anchor=anchor, colour=MUTED, size=11))
-    return drawn
 
 
 def alignment(keys: Sequence[str], sample_of: SampleOf) -> dict[str, NDArray[np.float64]]:

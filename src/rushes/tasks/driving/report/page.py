@@ -9,55 +9,58 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from rushes.evaluate.markup import Markup, join, tag
-from rushes.evaluate.page import facts, page
-from rushes.evaluate.plots import loss_curve
-from rushes.metrics.egomotion import TARGETS
-from rushes.stages import write_atomic
-from rushes.tasks.driving.evaluate.answers import System, Windows, read_answers
-from rushes.tasks.driving.evaluate.figures import Errors
-from rushes.tasks.driving.evaluate.names import (
-    HEADLINE,
-    MEANINGS,
-    MODEL,
-    QUANTITIES,
-    QUANTITY_OF,
-    SPEED,
-    TITLES,
-    YAW,
-    shown,
-)
-from rushes.tasks.driving.evaluate.tables import failure_remarks
-from rushes.tasks.driving.report.cards import SampleOf, alignment, best_and_worst, draw, scores
-from rushes.tasks.driving.report.panels import (
-    WIDE,
-    aligned,
-    conditions,
-    coverage,
-    failed_answers,
+from rushes.evaluate.pages import (
+    Cell,
+    Clip,
+    Column,
+    Head,
+    Markup,
+    Section,
+    differences,
+    facts,
     framed,
-    marks,
-    parts_drawn,
-    remark,
-    systems_table,
+    gallery,
+    interval,
+    join,
+    note,
+    number,
+    page,
+    parts,
+    places,
+    result,
+    side_by_side,
+    systems,
+    table,
+    tag,
+    value_cell,
 )
-from rushes.tasks.driving.report.plots import Track, clip_over_time, error_bar, scatter
+from rushes.evaluate.pages.charts import Points, loss_curve
+from rushes.evaluate.pages.whiskers import of_parts, whiskers
+from rushes.evaluate.scorecard import Scorecard, Value
+from rushes.evaluate.tables import shown, with_unit
+from rushes.metrics.egomotion import speed_bands, turn_classes
+from rushes.stages import write_atomic
+from rushes.tasks.driving.evaluate.answers import Answers, Windows, read_answers
+from rushes.tasks.driving.evaluate.measure import Errors, answered, errors_of
+from rushes.tasks.driving.evaluate.names import COMPARED, QUANTITIES, SPEED, YAW
+from rushes.tasks.driving.report.cards import SampleOf, alignment, best_and_worst, caption, draw, scores
+from rushes.tasks.driving.report.plots import Track, clip_over_time, scatter
 
 CARDS = 4
 CLIPS = 8
-Figure = Mapping[str, Any]
-Metrics = Mapping[str, Any]
-Losses = Mapping[str, Sequence[tuple[int, float]]]
+BANDS = ("speed", "turn")  # the conditions that are drawn; those of tags stand in tables alone
+HALF = 520  # pixels of a drawing that has another one beside it
 
 
 def write_report(
     path: Path,
-    metrics: Metrics,
+    head: Head,
+    card: Scorecard,
     predictions: pa.Table,
     *,
-    title: str,
-    losses: Losses,
+    losses: Mapping[str, Points],
     preprocessing: Mapping[str, Any],
     sample_of: SampleOf,
 ) -> None:
@@ -65,9 +68,9 @@ def write_report(
 
     Args:
         path: where to.
-        metrics: what `rushes.tasks.driving.evaluate.measure.evaluate` returned, also as it comes back from JSON.
+        head: of the page.
+        card: what `rushes.tasks.driving.evaluate.measure.evaluate` returned.
         predictions: what it was measured on.
-        title: name of the run.
         losses: for each phase of training its (step, loss) points.
         preprocessing: the preprocessing as plain values.
         sample_of: a window's sample by its key.
@@ -76,169 +79,263 @@ def write_report(
         MetricError: predictions without windows.
         ShardError, MediaError: a window that cannot be read.
     """
-    windows, systems = read_answers(predictions)
-    model = systems[MODEL]
-    sections = {
-        "Result": _result(metrics),
-        "All windows": systems_table(metrics),
-        "Speed and turn": parts_drawn(metrics),
-        "Conditions": conditions(metrics),
-        "Truth and answer": _scatters(windows, model),
-        "Clips over time": _clips(windows, model, metrics),
-        "Intervals and failures": join((coverage(metrics["calibration"]), failed_answers(metrics))),
-        "Loss": _loss(losses),
-        "Windows": _cards(metrics, windows, model, predictions, sample_of),
-        "Camera alignment": aligned(alignment(windows.key.tolist(), sample_of)),
-        "preprocessing": facts(preprocessing),
-        "Provenance": facts(
-            {
-                "metric_version": metrics["metric_version"],
-                **metrics["intervals"],
-                **metrics["thresholds"],
-                **metrics["provenance"],
-            }
-        ),
-    }
-    write_atomic(path, page(title, {name: part for name, part in sections.items() if part}))
+    windows, asked = read_answers(predictions)
+    model = asked[card.model]
+    errors = errors_of(windows, model, card.details["constants"][card.details["failures"]["charged"]])
+    keys = windows.key.tolist()
+    sections = [
+        Section("Result", result(card)),
+        Section("All systems", _systems(card)),
+        Section("Speed and turn", _bands(card)),
+        Section("Conditions", _conditions(card)),
+        Section("Truth and answer", _scatters(windows, model)),
+        Section("Clips over time", _clips(windows, model, errors, card)),
+        Section("Intervals", _coverage(card)),
+        Section("Failures", _failures(card)),
+        Section("Training", _training(losses)),
+        Section("Windows", _windows(card, windows, model, errors, predictions, sample_of)),
+        Section("Camera alignment", _aligned(alignment(keys, sample_of))),
+        Section("Preprocessing", facts(preprocessing)),
+        Section("Provenance", facts(_provenance(card))),
+    ]
+    write_atomic(path, page(head, sections))
 
 
-def _result(metrics: Metrics) -> Markup:
-    """Headline errors against their best baselines, and in words where the model does not win."""
-    block = metrics["all"]
-    lines = [*block["remarks"], *failure_remarks(metrics)]
-    if block["remarks"]:
-        said = tag("div", tag("ul", *(tag("li", line) for line in lines)), class_="remarks")
-    else:
-        fine = "All four mean errors are smaller than their best baseline's by more than the 95 % interval."
-        more = tag("ul", *(tag("li", line) for line in lines)) if lines else None
-        said = tag("div", fine, more, class_="remarks fine")
-    units = block["clusters"]
-    counted = (
-        f"{block['n']} windows of {metrics['span_s']:g} s in {metrics['n']['clips']} clips, resampled by "
-        f"{units['count']} units ({units['by']}). "
-    )
+def _systems(card: Scorecard) -> Markup:
+    """Mean errors first, then the others, then differences."""
+    rest = [name for name in card.figures if name not in (*COMPARED, "parse_rate")]
     return join(
         (
-            tag("div", *(_tile(metrics, figure) for figure in HEADLINE), class_="grid"),
-            said,
-            remark(counted, metrics["intervals"]["rule"]),
+            systems(card, figures=(*COMPARED, "parse_rate")),
+            tag("h3", "Root mean square and median errors"),
+            systems(card, figures=rest, folded=True),
+            tag("h3", "The model beside each other system"),
+            differences(card),
         )
     )
 
 
-def _tile(metrics: Metrics, figure: str) -> Markup:
-    """One headline error, large, with its place among the baselines."""
-    block = metrics["all"]
-    found, symbol = block["systems"][MODEL][figure], QUANTITY_OF[figure].symbol
-    spread = "" if found["low"] is None else f" [{shown(found['low'])}, {shown(found['high'])}]"
-    return tag(
-        "div",
-        tag("h3", TITLES[figure], title=MEANINGS[figure]),
-        tag("div", shown(found["value"]), tag("small", symbol, spread), class_="figure"),
-        error_bar(found, marks(metrics, block["systems"], figure)),
-        _verdict(block["best"].get(figure)),
-        class_="tile",
+def _bands(card: Scorecard) -> Markup:
+    """Errors by speed band and by turn, drawn and in figures."""
+    limits = card.details["thresholds"]
+    said = (
+        f"still: below {limits['still_mps']:g} m/s of true mean speed; fast: from {limits['fast_mps']:g} m/s "
+        f"on. left and right: from {limits['turn_deg']:g}° of true yaw on. Dots: the model with its interval; "
+        "orange: the best baseline there; grey: other systems. Intervals are cut at the edge."
     )
+    tiles = []
+    for name in COMPARED:
+        figure = card.figures[name]
+        lines = [
+            line
+            for condition in BANDS
+            for line in of_parts(card, card.of_kind("band", condition), name, condition)
+        ]
+        reach = 1.05 * max(value for line in lines for value in (line.value, *line.others.values()))
+        drawn = whiskers(lines, with_unit(figure), span=(0.0, reach or 1.0), width=HALF)
+        tiles.append(framed(figure.title, drawn))
+    return join((note(said), side_by_side(tiles, HALF), *(parts(card, "band", one) for one in BANDS)))
 
 
-def _verdict(best: Figure | None) -> Markup | None:
-    """Better, not to be told from, or worse than the best baseline."""
-    if best is None:
-        return None
-    look, word = ("warn", "not clearly better than")
-    if best["above"]:
-        look, word = "good", "better than"
-    elif best["difference"] > 0:
-        look, word = "bad", "worse than"
-    spread = "" if best["low"] is None else f" [{best['low']:+.2f}, {best['high']:+.2f}]"
-    return tag(
-        "div",
-        tag("span", f"{word} {best['best']}", class_=f"pill {look}"),
-        tag("small", f" {shown(best['value'])}; difference {best['difference']:+.2f}{spread}"),
-    )
+def _conditions(card: Scorecard) -> Markup:
+    """Errors by what the source tells of a clip; nothing where it tells nothing that differs."""
+    conditions = dict.fromkeys(part.condition for part in card.parts if part.kind == "band")
+    return join(parts(card, "band", one) for one in conditions if one not in BANDS)
 
 
-def _scatters(windows: Windows, model: System) -> Markup:
-    note = "Each dot is a window; on the dashed line answer and truth agree. Red ticks: no readable answer."
+def _scatters(windows: Windows, model: Answers) -> Markup:
+    said = "Each dot is a window; on the dashed line answer and truth agree. Red ticks: no readable answer."
     tiles = (
-        framed(
-            quantity.title,
-            scatter(windows.truth[quantity.column], model.answers[quantity.column], quantity),
-        )
-        for quantity in QUANTITIES
+        framed(one.title, scatter(windows.truth[one.column], model.values[one.column], one))
+        for one in QUANTITIES
     )
-    return join((remark(note), tag("div", *tiles, class_="grid", style=WIDE)))
+    return join((note(said), side_by_side(list(tiles))))
 
 
-def _clips(windows: Windows, model: System, metrics: Metrics) -> Markup:
+def _clips(windows: Windows, model: Answers, errors: Errors, card: Scorecard) -> Markup:
     """Clips from the one with the largest error in speed to the one with the smallest."""
-    errors = Errors.of(windows, model, metrics["constants"]["train_median"])
-    off = np.abs(errors.signed[SPEED.column])
+    off = np.abs(errors[SPEED.column].signed)
     clips = np.unique(windows.recording)
     mean = np.array([off[windows.recording == clip].mean() for clip in clips])
     order = np.argsort(-mean, kind="stable")
     chosen = order[np.unique(np.linspace(0, len(order) - 1, min(len(order), CLIPS)).astype(int))]
-    note = (
+    said = (
         f"{len(chosen)} of {len(clips)} clips, from the largest error in speed to the smallest. Black: the "
         "truth. Blue: the answer, with the model's own 90 % interval behind it. Red ticks: no readable "
         "answer."
     )
-    tiles = []
-    for number in chosen:
-        rows = np.flatnonzero(windows.recording == clips[number])
+    title, drawn = card.figures[SPEED.figure("mae")].title, []
+    for at in chosen:
+        rows = np.flatnonzero(windows.recording == clips[at])
         if len(rows) < 2:
             continue
-        middle = windows.start_s[rows] + metrics["span_s"] / 2
-        speed, yaw = (_track(windows, model, quantity.column, rows, middle) for quantity in (SPEED, YAW))
-        caption = (
-            tag("code", clips[number]),
-            tag("span", f"{TITLES[SPEED.figure('mae')]} {shown(mean[number])}"),
-        )
-        drawn = clip_over_time(speed, yaw, str(clips[number]))
-        tiles.append(tag("figure", tag("figcaption", *caption), drawn))
-    return join((remark(note), tag("div", *tiles, class_="grid", style=WIDE)))
+        middle = windows.start_s[rows] + card.details["windows"]["span_s"] / 2
+        speed, yaw = (_track(windows, model, one.column, rows, middle) for one in (SPEED, YAW))
+        words = (tag("code", clips[at]), tag("span", f"{title} {shown(mean[at])} {SPEED.unit}"))
+        drawn.append(Clip(clip_over_time(speed, yaw, str(clips[at])), join(words)))
+    return join((note(said), gallery(drawn, "clips", least=440))) if drawn else Markup("")
 
 
-def _track(windows: Windows, model: System, column: str, rows: Sequence[int], middle: Any) -> Track:
-    spans = (model.intervals or {}).get(column)
-    nothing = np.full((len(rows), 2), np.nan)
-    answers = [model.answers[column][row] for row in rows]
-    return Track(middle, windows.truth[column][rows], answers, nothing if spans is None else spans[rows])
+def _track(
+    windows: Windows, model: Answers, column: str, rows: NDArray[np.int64], middle: NDArray[np.float64]
+) -> Track:
+    nothing = np.full((len(windows), 2), np.nan)
+    answers = [model.values[column][row] for row in rows]
+    return Track(middle, windows.truth[column][rows], answers, model.intervals.get(column, nothing)[rows])
 
 
-def _loss(losses: Losses) -> Markup | None:
+def _coverage(card: Scorecard) -> Markup:
+    """How often the truth lies inside of the model's own intervals."""
+    calibration = card.details["calibration"]
+    if calibration is None:
+        return note("The model gave no intervals.")
+    rows: list[Sequence[Any]] = []
+    for one in QUANTITIES:
+        found = calibration["quantities"].get(one.column)
+        if found is not None:
+            inside, width = Value.model_validate(found["coverage"]), found["width"]
+            sides = (Cell(number(found[side]), found[side]) for side in ("below", "above"))
+            rows.append(
+                [f"{one.title} ({one.unit})", inside.n, value_cell(inside), *sides, Cell(shown(width), width)]
+            )
+    nominal = f"{100 * calibration['nominal']:.0f} %"
+    said = (
+        f"How often the truth lies inside the {nominal} interval of the model's own distribution over "
+        f"answers: at {nominal} it knows how sure it may be, below that it is too sure. Shares, and the mean "
+        "width of an interval in the unit of its row."
+    )
+    heads = ("quantity", "windows", "inside", "truth below", "truth above", "mean width")
+    return join((note(said), table(heads, rows)))
+
+
+def _failures(card: Scorecard) -> Markup:
+    """Parse rates and both errors: failures charged, and over the answers alone."""
+    failures, rows = card.details["failures"], []
+    digits = {name: places(found[name].value for found in card.all.estimates.values()) for name in COMPARED}
+    for name, found in failures["systems"].items():
+        estimates = card.all.estimates[name]
+        cells = [found["failed"], value_cell(estimates["parse_rate"])]
+        for figure in COMPARED:
+            alone = found["answered"].get(figure)
+            below = () if alone is None else (f"answered {_with_interval(alone, digits[figure])}",)
+            cells.append(value_cell(estimates[figure], digits[figure], below=below))
+        rows.append([name, *cells])
+    said = (
+        f"A failed answer never leaves the denominator: it is charged the error of {failures['charged']}. "
+        "Mean absolute errors so, and below each the one over the answers alone."
+    )
+    heads = (Column.of(card.figures[name]) for name in ("parse_rate", *COMPARED))
+    columns: list[Column | str] = ["system", "failed", *heads]
+    reasons = [
+        [name, Markup.escape(reason), count]
+        for name, found in failures["systems"].items()
+        for reason, count in found["reasons"].items()
+    ]
+    why = table(["system", Column("reason", text=True), "answers"], reasons) if reasons else None
+    return join((note(said), table(columns, rows), why))
+
+
+def _with_interval(value: Mapping[str, Any], digits: int) -> str:
+    ends = interval(value["low"], value["high"], digits)
+    return f"{number(value['value'], digits)}{f' ({ends})' if ends else ''}"
+
+
+def _training(losses: Mapping[str, Points]) -> Markup:
     if not any(losses.values()):
-        return None
-    note = remark("Training loss per optimizer step, one phase after the other.")
-    return tag("div", note, loss_curve(losses), class_="tile", style="max-width:560px")
+        return Markup("")
+    said = "Training loss per optimizer step, one phase after the other."
+    return side_by_side([framed("Loss", loss_curve(losses), said)], HALF)
 
 
-def _cards(
-    metrics: Metrics, windows: Windows, model: System, predictions: pa.Table, sample_of: SampleOf
+def _windows(
+    card: Scorecard,
+    windows: Windows,
+    model: Answers,
+    errors: Errors,
+    predictions: pa.Table,
+    sample_of: SampleOf,
 ) -> Markup:
-    constant = metrics["constants"]["train_median"]
-    errors = Errors.of(windows, model, constant)
-    best, worst, unread = best_and_worst(windows, errors, scores(windows, errors, constant), CARDS)
+    """Windows as the model was shown them: the worst, the best, and those without a readable answer."""
+    details = card.details
+    charged = details["failures"]["charged"]
+    score = scores(windows, errors, details["constants"][charged])
+    best, worst, unread = best_and_worst(windows, errors, score, CARDS)
     wanted = pc.and_(
-        pc.equal(predictions["variant"], MODEL),
+        pc.equal(predictions["variant"], card.model),
         pc.is_in(predictions["key"], pa.array([*best, *worst, *unread])),
     )
     rows = {row["key"]: row for row in predictions.filter(wanted).to_pylist()}
-    ranges = {name: _axis(windows.truth[name], model.answers[name]) for name in TARGETS}
-    note = (
-        "The pictures as the model was shown them, its first, a middle and its last moment; below them "
-        "the truth (black) and the answer (blue) with the model's own 90 % interval. At most one "
-        "window of a clip."
+    at = {key: place for place, key in enumerate(windows.key.tolist())}
+    right, kinds = answered(errors) & (score < 1), _kinds(windows, details["thresholds"])
+    spans = {name: _span(truth, model.values[name]) for name, truth in windows.truth.items()}
+    said = (
+        "The pictures as the model was shown them, its first, a middle and its last moment; below them the "
+        "truth (black) and the answer (blue) with the model's own 90 % interval. At most one window of a clip "
+        f"under each heading. Right here means nearer to the truth than {charged} is on average."
     )
-    parts: list[Markup] = [remark(note)]
-    for heading, keys in (("Worst answers", worst), ("Best answers", best), ("No readable answer", unread)):
-        if keys:
-            parts.append(tag("h3", heading))
-            parts += [draw(rows[key], sample_of(key), ranges) for key in keys]
-    return join(parts)
+    cards = [
+        Clip(
+            draw(rows[key], sample_of(key), spans),
+            caption(rows[key]),
+            right=bool(right[at[key]]),
+            label=str(kinds[at[key]]),
+            heading=heading,
+        )
+        for heading, keys in (
+            ("Worst answers", worst),
+            ("Best answers", best),
+            ("No readable answer", unread),
+        )
+        for key in keys
+    ]
+    return join((note(said), gallery(cards, "windows", least=700)))
 
 
-def _axis(truth: Any, answers: Sequence[float | None]) -> tuple[float, float]:
+def _kinds(windows: Windows, limits: Mapping[str, float]) -> NDArray[np.str_]:
+    """How each window was driven, (n,), as ``slow, left``."""
+    bands = speed_bands(
+        windows.truth[SPEED.column], still_mps=limits["still_mps"], fast_mps=limits["fast_mps"]
+    )
+    turns = turn_classes(windows.truth[YAW.column], turn_deg=limits["turn_deg"])
+    return np.array([f"{band}, {turn}" for band, turn in zip(bands, turns, strict=True)])
+
+
+def _span(truth: NDArray[np.float64], answers: Sequence[float | None]) -> tuple[float, float]:
     """Whole numbers between which all truths and answers lie."""
     values = [*truth, *(value for value in answers if value is not None), 0.0]
     return float(np.floor(min(values))), float(np.ceil(max([*values, min(values) + 1.0])))
+
+
+def _aligned(offsets: Mapping[str, NDArray[np.float64]]) -> Markup:
+    """How far each camera's frames are off the reference camera's moments, given in seconds."""
+    rows = []
+    for name, seconds in offsets.items():
+        size = 1000 * np.abs(seconds)
+        spread = (np.median(size), np.quantile(size, 0.95), size.max())
+        mean = 1000 * seconds.mean()
+        rows.append(
+            [
+                Cell(name, name, () if size.any() else ("reference",)),
+                len(size),
+                *(Cell(number(value, 1), float(value)) for value in spread),
+                Cell(number(mean, 1, sign=True), float(mean)),
+            ]
+        )
+    said = (
+        "Between the moment of a window, which is that of a frame of the reference camera, and the frame of "
+        "each camera that stands for it."
+    )
+    heads = ("median |dt|", "95 % |dt|", "largest |dt|", "mean dt")
+    return join((note(said), table(["camera", "frames", *(Column(head, unit="ms") for head in heads)], rows)))
+
+
+def _provenance(card: Scorecard) -> dict[str, Any]:
+    details = card.details
+    return {
+        "scorecard": card.version,
+        "windows": details["windows"],
+        "clusters": details["clusters"],
+        "thresholds": details["thresholds"],
+        "constants": details["constants"],
+        **card.provenance,
+    }

@@ -1,4 +1,4 @@
-"""The pictures of this task as inline SVG: errors on a line, truth against answer, clips over time."""
+"""The drawings of this task alone: truth against answer, clips over time, one window on its axes."""
 
 from __future__ import annotations
 
@@ -9,96 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.evaluate.markup import Markup, tag
-from rushes.evaluate.plots import ACCENT, BAD, GRID, INK, MUTED, SERIES, Plane, drawing, ticks, words
-from rushes.tasks.driving.evaluate.names import Quantity, shown
+from rushes.evaluate.pages import Markup, Plane, drawing, tag, ticks, words
+from rushes.evaluate.pages.theme import ACCENT, BAD, INK, LINE, MUTED
+from rushes.evaluate.tables import shown
+from rushes.metrics.egomotion import CIRCULAR, differences
+from rushes.tasks.driving.evaluate.names import Quantity
 
 TRUTH = INK
-RIVAL = SERIES[1]
-FAINT = "#b4bdc5"
 MOST_POINTS = 1500  # in one scatter plot; more only make the page slow
-
-Figure = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A system's error on a line: ``best`` rival, other rival, or ``privileged``."""
-
-    name: str
-    value: float
-    best: bool = False
-    privileged: bool = False
-
-
-def error_bar(model: Figure, marks: Sequence[Mark]) -> Markup:
-    """The model's error with its interval on a line from 0, and the baselines' errors as ticks on it."""
-    highest = max([model["high"] or model["value"], *(mark.value for mark in marks)]) * 1.04 or 1.0
-    plane = Plane(6, 6, 288, 18, (0.0, highest), (0.0, 1.0))
-    drawn = [
-        tag("line", x1=6, x2=294, y1=15, y2=15, stroke=GRID, stroke_width=6, stroke_linecap="round"),
-        *_marks(marks, plane, 15.0, 8.0),
-        *_dot(model, plane, 15.0, 6.0),
-        words(6, 38, "0", colour=MUTED, size=11),
-        words(294, 38, shown(highest), anchor="end", colour=MUTED, size=11),
-    ]
-    return drawing(300, 42, *drawn, label="the model's error with its interval; ticks are baselines")
-
-
-def _marks(marks: Iterable[Mark], plane: Plane, y: float, reach: float) -> list[Markup]:
-    drawn = []
-    for mark in sorted(marks, key=lambda mark: mark.best):
-        x, look = plane.x(mark.value), {"stroke": MUTED, "stroke_width": 2.0}
-        if mark.best:
-            look = {"stroke": RIVAL, "stroke_width": 3.0}
-        elif mark.privileged:
-            look = {"stroke": MUTED, "stroke_width": 1.2, "stroke_dasharray": "2 2"}
-        kind = "privileged: " if mark.privileged else "best baseline: " if mark.best else ""
-        title = tag("title", f"{kind}{mark.name} {shown(mark.value)}")
-        drawn.append(tag("line", title, x1=x, x2=x, y1=y - reach, y2=y + reach, **look))
-    return drawn
-
-
-def _dot(figure: Figure, plane: Plane, y: float, radius: float) -> list[Markup]:
-    drawn, spread = [], ""
-    if figure["low"] is not None:
-        low, high = plane.x(figure["low"]), plane.x(figure["high"])
-        look = {"stroke": ACCENT, "stroke_width": radius, "stroke_opacity": 0.35}
-        drawn.append(tag("line", x1=low, x2=high, y1=y, y2=y, **look))
-        spread = f" [{shown(figure['low'])}, {shown(figure['high'])}]"
-    title = tag("title", f"model {shown(figure['value'])}{spread} n={figure['n']}")
-    return [*drawn, tag("circle", title, cx=plane.x(figure["value"]), cy=y, r=radius, fill=ACCENT)]
-
-
-def error_rows(
-    groups: Mapping[str, Sequence[tuple[str, Figure, Sequence[Mark]]]], quantity: Quantity
-) -> Markup:
-    """The model's mean absolute error with its interval in each part, beside those of the baselines.
-
-    Args:
-        groups: for each condition its (part, the model's figure, the baselines' marks), top to bottom.
-        quantity: whose errors they are.
-    """
-    rows = [row for group in groups.values() for row in group]
-    highest = max(figure["high"] or figure["value"] for _, figure, _ in rows)
-    highest = max([highest, *(mark.value for _, _, marks in rows for mark in marks if mark.best)]) * 1.08
-    height = 24 * len(rows) + 10 * (len(groups) - 1)
-    plane = Plane(118, 8, 330, height, (0.0, highest or 1.0), (0.0, 1.0))
-    bottom, top, drawn = plane.top + height, plane.top + 12.0, []
-    for value in ticks(*plane.x_range):
-        x = plane.x(value)
-        drawn.append(tag("line", x1=x, x2=x, y1=plane.top, y2=bottom, stroke=GRID))
-        drawn.append(words(x, bottom + 16, f"{value:g}", anchor="middle", colour=MUTED, size=11))
-    for group in groups.values():
-        for part, figure, marks in group:
-            drawn.append(words(74, top + 4, part, anchor="end"))
-            drawn.append(words(108, top + 4, str(figure["n"]), anchor="end", colour=FAINT, size=11))
-            shown_marks = [mark for mark in marks if mark.value <= highest]
-            drawn += [*_marks(shown_marks, plane, top, 7.0), *_dot(figure, plane, top, 5.0)]
-            top += 24
-        top += 10
-    drawn.append(words(448, bottom + 32, quantity.symbol, anchor="end", colour=MUTED, size=11))
-    return drawing(460, bottom + 36, *drawn, label=f"error of {quantity.title} in parts")
 
 
 def scatter(truth: NDArray[np.float64], answers: Sequence[float | None], quantity: Quantity) -> Markup:
@@ -107,7 +25,7 @@ def scatter(truth: NDArray[np.float64], answers: Sequence[float | None], quantit
     there = ~np.isnan(given)
     low, high = _range([*truth, *given[there]])
     plane = Plane(46, 24, 390, 300, (low, high), (low, high))
-    drawn = plane.axes(f"truth ({quantity.symbol})", f"answer ({quantity.symbol})")
+    drawn = plane.axes(f"truth ({quantity.unit})", f"answer ({quantity.unit})")
     drawn.append(plane.line([(low, low), (high, high)], MUTED, stroke_dasharray="4 4", stroke_width=1.2))
     chosen = np.unique(np.linspace(0, len(truth) - 1, min(len(truth), MOST_POINTS)).astype(int))
     for row in chosen:
@@ -171,7 +89,7 @@ def _axes(plane: Plane, name: str, unit: str | None) -> list[Markup]:
     drawn = [words(plane.left - 34, plane.top - 10, name, size=11)]
     for value in ticks(*plane.y_range, count=max(round(plane.height / 32), 4)):
         y = plane.y(value)
-        drawn.append(tag("line", x1=plane.left, x2=right, y1=y, y2=y, stroke=GRID))
+        drawn.append(tag("line", x1=plane.left, x2=right, y1=y, y2=y, stroke=LINE))
         drawn.append(words(plane.left - 8, y + 4, f"{value:g}", anchor="end", colour=MUTED, size=11))
     for value in ticks(*plane.x_range):
         x = plane.x(value)
@@ -214,3 +132,48 @@ def _runs(there: NDArray[np.bool_]) -> list[list[int]]:
     rows = np.flatnonzero(there)
     parts = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
     return [part.tolist() for part in parts if len(part)]
+
+
+def on_axis(
+    row: Mapping[str, Any],
+    quantity: Quantity,
+    span: tuple[float, float],
+    left: float,
+    top: float,
+    width: float,
+) -> list[Markup]:
+    """Truth and answer of one quantity of a window as marks on one axis, in figures above it.
+
+    Args:
+        row: of the predictions.
+        quantity: which one.
+        span: of the axis.
+        left, top, width: where it stands in the drawing; it is 64 high.
+    """
+    truth, answer = row[f"truth_{quantity.column}"], row[quantity.column]
+    plane = Plane(left + 6, top + 40, width - 12, 1, span, (0.0, 1.0))
+    middle, end = plane.top, plane.left + plane.width
+    groove = {"x1": plane.left, "x2": end, "y1": middle, "y2": middle, "stroke": LINE}
+    drawn = [
+        words(left, top + 12, f"{quantity.title} ({quantity.unit})", colour=MUTED),
+        words(left, top + 28, f"truth {shown(truth)}"),
+        tag("line", **groove, stroke_width=6, stroke_linecap="round"),
+    ]
+    low, high = row[f"{quantity.column}_low"], row[f"{quantity.column}_high"]
+    if row["failure"] is not None or answer is None:
+        drawn.append(words(left + width, top + 28, "no answer", anchor="end", colour=BAD))
+    else:
+        error = float(differences([answer], [truth], circular=quantity.column in CIRCULAR)[0])
+        said = f"answer {shown(answer)} ({'+' if error >= 0 else ''}{shown(error)})"
+        drawn.append(words(left + width, top + 28, said, anchor="end", colour=ACCENT))
+        if low is not None and high is not None:
+            ends = [plane.x(min(max(value, span[0]), span[1])) for value in (low, high)]
+            title = tag("title", f"the model's 90 %: {shown(low)} to {shown(high)}")
+            look = {"stroke": ACCENT, "stroke_width": 6, "stroke_opacity": 0.35}
+            drawn.append(tag("line", title, x1=ends[0], x2=ends[1], y1=middle, y2=middle, **look))
+        drawn.append(tag("circle", cx=plane.x(answer), cy=middle, r=5, fill=ACCENT))
+    at = plane.x(truth)
+    drawn.append(tag("line", x1=at, x2=at, y1=middle - 8, y2=middle + 8, stroke=TRUTH, stroke_width=2.4))
+    for value, anchor, x in ((span[0], "start", left), (span[1], "end", left + width)):
+        drawn.append(words(x, middle + 20, f"{value:.0f}", anchor=anchor, colour=MUTED, size=11))
+    return drawn
