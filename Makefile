@@ -15,14 +15,15 @@ demo-sounds: $(STAMP)
 	$(BIN)/rushes run recipes/sounds-twin.yaml
 
 # One thread for torch: with more, its matrix products change the last bits from run to run, and the tests
-# compare bytes.
+# compare bytes. Files are kept together, since a file's tests share what is costly to make.
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(STAMP)
 	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 # The lock names torch without a build: pip takes the one that fits the machine.
 $(STAMP): requirements.lock pyproject.toml

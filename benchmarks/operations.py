@@ -4,10 +4,10 @@
                                     [--jobs N] [--set A.B=C ...] [--samplers uniform,entropy,motion,coverage]
 
 Each seed is one `rushes run RECIPE --set train.seed=N --json`; all share the twin and the prepared clips.
-Figures are those of metrics.json on all clips of the unseen subject; differences to the best baseline are
-paired, with their 95 % interval. Seconds are told of the stages that ran, not of those that were done before;
-the total is the wall time of the first command, start of Python included, and is judged only where that
-command did every stage and had the machine for itself (`--jobs 1`, a fresh workspace).
+Figures are those of metrics.json on all clips of the unseen subject, each beside its best baseline. Seconds
+are told of the stages that ran, not of those that were done before; the total is the wall time of the first
+command, start of Python included, and is judged only where that command did every stage and had the machine
+for itself (`--jobs 1`, a fresh workspace).
 
 `--samplers` trains the first seed once for each frame sampler instead, and puts the runs side by side.
 About 10 minutes for the first seed on two cores, less for the others.
@@ -31,16 +31,20 @@ from typing import Any
 
 from report import Figure, at_least, at_most, emit, not_measured
 from rich.console import Console
+from rich.table import Table
 
+from rushes.evaluate.scorecard import Scorecard, Standing, read_scorecard
+from rushes.evaluate.tables import shown, with_unit
 from rushes.runs.stage import METRICS_FILE
-from rushes.tasks.operations.evaluate.names import HEADLINE, MODEL, TITLES
-from rushes.tasks.operations.evaluate.tables import CLIP_COLUMNS, comparison_table
+from rushes.tasks.operations.evaluate.names import FIGURES, HEADLINE
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "operations-twin.yaml"
 RUSHES = Path(sys.executable).with_name("rushes")
 BARS = dict(zip(HEADLINE, (0.85, 0.85, 0.75), strict=True))
 BOUNDARY, BOUNDARY_S = "boundary_error_s", 0.4
 TOTAL_S, AGAIN_S, HELP_S = 600.0, 2.0, 0.3
+COMPARED = (*HEADLINE, "tiou_mean", "macro_f1", BOUNDARY)
+"""Figures of samplers side by side."""
 TABLE_WIDTH = 120  # where there is no terminal whose width the sampler table could take
 
 
@@ -97,36 +101,46 @@ class Answer:
         """Seconds of the stages that ran, by name."""
         return {stage["name"]: stage["seconds"] for stage in self.told["stages"] if stage["state"] == "ran"}
 
-    def metrics(self) -> dict[str, Any]:
+    def scorecard(self) -> Scorecard:
         """metrics.json of the run."""
         (evaluated,) = (stage for stage in self.told["stages"] if stage["name"] == "evaluate")
-        return json.loads((Path(evaluated["folder"]) / METRICS_FILE).read_text())
+        return read_scorecard(Path(evaluated["folder"]) / METRICS_FILE)
 
 
-def quality_figures(runs: Mapping[int, Mapping[str, Any]]) -> list[Figure]:
+def quality_figures(cards: Mapping[int, Scorecard]) -> list[Figure]:
     """The headline figures of each seed with their means, against their bars and their best baselines."""
     figures = []
     for metric in HEADLINE:
-        values = {seed: found["systems"][MODEL][metric]["value"] for seed, found in runs.items()}
-        title, bar = TITLES[metric], BARS[metric]
-        figures += [at_least(f"{title}, seed {seed}", value, bar) for seed, value in values.items()]
+        values = {seed: value(card, metric) for seed, card in cards.items()}
+        title, bar = FIGURES[metric].title, BARS[metric]
+        figures += [at_least(f"{title}, seed {seed}", found, bar) for seed, found in values.items()]
         if len(values) > 1:
             mean = statistics.fmean(values.values())
             figures.append(at_least(f"{title}, mean of {len(values)} seeds", mean, bar))
         figures += [
-            above_best(f"{title}, seed {seed}", found["best"][metric]) for seed, found in runs.items()
+            better_than_best(f"{title}, seed {seed}", card.all.standings[metric])
+            for seed, card in cards.items()
         ]
-    for seed, found in runs.items():
-        value = found["systems"][MODEL][BOUNDARY]["value"]
-        figures.append(at_most(f"median boundary error (s), seed {seed}", value, BOUNDARY_S))
-    return figures
+    return figures + [
+        at_most(f"median boundary error (s), seed {seed}", value(card, BOUNDARY), BOUNDARY_S)
+        for seed, card in cards.items()
+    ]
 
 
-def above_best(name: str, best: Mapping[str, Any]) -> Figure:
-    """The lower end of the interval of the paired difference to the best baseline."""
-    rival = f"{best['best']} ({best['value']:.3f})"
-    difference = f"{best['difference']:+.3f} [{best['low']:+.3f}, {best['high']:+.3f}]"
-    return Figure(f"{name}, above {rival}: {difference}, low end", best["low"], "> 0", best["above"])
+def value(card: Scorecard, metric: str) -> float:
+    """A figure of the model on all clips."""
+    return card.all.estimates[card.model][metric].value
+
+
+def better_than_best(name: str, standing: Standing) -> Figure:
+    """The lower end of the interval of the difference to the best baseline."""
+    off = standing.difference
+    said = f"{name}, less {standing.rival} ({standing.value:.3f}): {off.value:+.3f}"
+    if off.low is None:
+        return not_measured(said, "> 0", "nothing tells the spread")
+    return Figure(
+        f"{said} [{off.low:+.3f}, {off.high:+.3f}], low end", off.low, "> 0", standing.verdict == "better"
+    )
 
 
 def seconds_figures(answers: Mapping[int, Answer], shared: Sequence[Answer], jobs: int) -> list[Figure]:
@@ -173,36 +187,57 @@ def seeds_figures(demo: Demo, seeds: Sequence[int]) -> list[Figure]:
     shared = [demo.tell(verb) for verb in ("twin", "prepare")] if demo.jobs > 1 else []
     told = demo.tell_each("run", [f"train.seed={seed}" for seed in seeds])
     answers = dict(zip(seeds, told, strict=True))
-    figures = quality_figures({seed: answer.metrics()["all"] for seed, answer in answers.items()})
+    figures = quality_figures({seed: answer.scorecard() for seed, answer in answers.items()})
     figures += seconds_figures(answers, shared, demo.jobs)
     return [*figures, again_figure(demo, seeds[0]), help_figure()]
 
 
-def samplers_metrics(demo: Demo, samplers: Sequence[str], seed: int) -> dict[str, Any]:
-    """Train one seed for each sampler; metrics by sampler."""
+def samplers_scorecards(demo: Demo, samplers: Sequence[str], seed: int) -> dict[str, Scorecard]:
+    """Train one seed for each sampler; scorecards by sampler."""
     demo.tell("twin")
     same_seed = replace(demo, overrides=(*demo.overrides, f"train.seed={seed}"))
     told = same_seed.tell_each("run", [f"preprocessing.sampler={sampler}" for sampler in samplers])
-    return {sampler: answer.metrics() for sampler, answer in zip(samplers, told, strict=True)}
+    cards = {sampler: answer.scorecard() for sampler, answer in zip(samplers, told, strict=True)}
+    if len({(card.all.n, *card.details["first_clips"]) for card in cards.values()}) != 1:
+        raise SystemExit("the samplers were measured on different clips")
+    return cards
 
 
-def show_samplers(metrics: Mapping[str, Any], seed: int, as_json: bool) -> None:
-    """All samplers in one table, or as figures without bars."""
+def show_samplers(cards: Mapping[str, Scorecard], seed: int, as_json: bool) -> None:
+    """All samplers in one table, the best value of each column in bold; or as figures without bars."""
+    found = {
+        sampler: {name: value(card, name) for name in COMPARED if name in card.all.estimates[card.model]}
+        for sampler, card in cards.items()
+    }
     if as_json:
         emit(
             [
-                Figure(f"{TITLES[column]}, {sampler}, seed {seed}", found[column]["value"])
-                for sampler, measured in metrics.items()
-                if (found := measured["all"]["systems"][MODEL])
-                for column in CLIP_COLUMNS
-                if column in found
+                Figure(f"{FIGURES[name].title}, {sampler}, seed {seed}", values[name])
+                for sampler, values in found.items()
+                for name in values
             ],
             as_json,
         )
         return
-    clips = next(iter(metrics.values()))["all"]["n"]
-    console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
-    console.print(comparison_table(metrics, f"Frame samplers, {clips} clips, seed {seed}"))
+    card = next(iter(cards.values()))
+    table = Table(title=f"Frame samplers, {card.all.n} clips, seed {seed}", title_justify="left")
+    table.add_column("sampler")
+    for name in COMPARED:
+        table.add_column(with_unit(card.figures[name]), justify="right")
+    for sampler, values in found.items():
+        table.add_row(sampler, *(cell(found, sampler, name) if name in values else "·" for name in COMPARED))
+    Console(width=None if sys.stdout.isatty() else TABLE_WIDTH).print(table)
+
+
+def cell(found: Mapping[str, Mapping[str, float]], sampler: str, name: str) -> str:
+    """A value, in bold where it is the best of its column."""
+    best = min if FIGURES[name].better == "lower" else max
+    own = found[sampler][name]
+    return (
+        f"[bold]{shown(own)}[/]"
+        if own == best(of[name] for of in found.values() if name in of)
+        else shown(own)
+    )
 
 
 def listed(text: str) -> list[str]:
@@ -227,8 +262,8 @@ def main() -> None:
         jobs = arguments.jobs
         demo = Demo(arguments.recipe, workspace, tuple(arguments.overrides), jobs, quiet=jobs > 1)
         if arguments.samplers:
-            found = samplers_metrics(demo, arguments.samplers, seeds[0])
-            show_samplers(found, seeds[0], arguments.json)
+            cards = samplers_scorecards(demo, arguments.samplers, seeds[0])
+            show_samplers(cards, seeds[0], arguments.json)
         else:
             emit(seeds_figures(demo, seeds), arguments.json)
 

@@ -19,7 +19,8 @@ RushesError                 anything that a user can cause and cure; exit code 1
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 _OF_THE_FILE = frozenset(
@@ -137,3 +138,30 @@ def is_of_the_machine(error: BaseException) -> bool:
     False
     """
     return isinstance(error, OSError) and error.errno not in _OF_THE_FILE
+
+
+@contextmanager
+def unreadable_as(
+    kind: type[RushesError],
+    message: str,
+    *,
+    where: object,
+    cure: str | None = None,
+    errors: tuple[type[Exception], ...] = (OSError,),
+) -> Iterator[None]:
+    """Tell ``errors`` of reading a file as a ``kind``, save those of the machine, which pass as they are.
+
+    >>> with unreadable_as(SourceError, "no table", where="a.csv", errors=(ValueError,)):
+    ...     int("x")
+    Traceback (most recent call last):
+    ...
+    rushes.errors.SourceError: no table: invalid literal for int() with base 10: 'x'
+      where: a.csv
+    """
+    try:
+        yield
+    except errors as error:
+        if is_of_the_machine(error):
+            raise
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise kind(f"{message}: {reason}", where=where, cure=cure) from error

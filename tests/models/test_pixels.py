@@ -6,26 +6,9 @@ import torch
 from transformers.models.qwen2_vl import image_processing_pil_qwen2_vl as library
 
 from rushes.errors import ModelError
-from rushes.models.pixels import patchify, smart_resize, visual_tokens
+from rushes.models.pixels import patchify, visual_tokens
 
 PATCH_OF = (-1, 3, 2, 14, 14)  # channel, frame of the pair, row, column
-
-
-def test_sizes_are_the_librarys():
-    rng = np.random.default_rng(0)
-    budgets = ((56 * 56, 28 * 28 * 1280), (128 * 28 * 28, 768 * 28 * 28), (28 * 28, 28 * 28 * 4))
-    for _ in range(2000):
-        height, width = (int(side) for side in np.exp(rng.uniform(np.log(20), np.log(4000), 2)))
-        if max(height, width) > 200 * min(height, width):
-            continue
-        for low, high in budgets:
-            theirs = library.smart_resize(height, width, factor=28, min_pixels=low, max_pixels=high)
-            assert smart_resize(height, width, low, high) == theirs
-
-
-def test_a_ribbon_is_refused():
-    with pytest.raises(ModelError, match="more than 200 times"):
-        smart_resize(10, 2001, 1, 10**6)
 
 
 @pytest.mark.parametrize(("height", "width"), [(56, 84), (336, 336), (28, 140)])

@@ -128,7 +128,7 @@ def test_repair_closes_stages_whose_done_is_broken(job):
 def test_a_broken_log_of_training_is_written_again_from_its_first_step(job):
     path = job.one("train", "phase-2-*/events.jsonl")
     flip(path)
-    assert verify_run(job.run(), repair=True).repaired
+    assert verify_run(job.run(), repair=True).whole
     assert [event["step"] for event in read_events(path) if event["kind"] == "train"] == [1, 2]
 
 
@@ -156,7 +156,7 @@ def test_a_missing_file_and_a_stranger_are_found(job):
     job.one("predict", "predictions.parquet").unlink()
     found = {fault.path.name: fault.reason for fault in verify_run(run, repair=False).faults}
     assert found == {stranger.name: "is not in the manifest", "predictions.parquet": "is missing"}
-    assert verify_run(run, repair=True).repaired
+    assert verify_run(run, repair=True).whole
     assert not stranger.exists()
 
 

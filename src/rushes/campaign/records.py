@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 State = Literal["done", "collapsed", "invalid", "failed"]
 """``collapsed``: whole, but worth nothing, e.g. a net that answers with one class. ``invalid``: its files
-contradict each other or the contract. ``failed``: a stage ended with an error. Only ``done`` has a rank."""
+contradict each other. ``failed``: a stage ended with an error. Only ``done`` has a rank."""
 
 Figure = Mapping[str, float]
 """``value`` with its interval ``low``, ``high`` and the number ``n`` of rows behind it."""
@@ -47,7 +47,7 @@ class Result:
     Attributes:
         trial: which.
         state: whether it counts.
-        faults: what the contract found; empty where ``state`` is done.
+        faults: what admission found; empty where ``state`` is done.
         signatures: of its stages, by name.
         fingerprints: ``dataset``, ``weights`` and ``predictions``: hashes of content, none empty.
         figures: on the validation side, by name.
@@ -57,7 +57,7 @@ class Result:
             whatever is known, under the names of the leaderboard's columns.
         error: the error that ended it, where it failed.
         final: whether the error is the recipe's own, so that another try would end the same way.
-        test_faults: what the contract found on the test side; the validation side stands by itself.
+        test_faults: what admission found on the test side; the validation side stands by itself.
         collapsed: the one class that it answers with, where it collapsed to one.
         best_epoch, epochs: the epoch whose weights were kept, and how many were trained; None where the
             task counts steps.

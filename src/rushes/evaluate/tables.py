@@ -10,13 +10,19 @@ from rich.table import Table
 from rushes.evaluate.scorecard import FigureRow, Part, Scorecard, Value, Verdict
 
 MARKS: dict[Verdict, str] = {"better": " ✓", "worse": " ✗", "cannot be told": " ?"}
+MOST_SYSTEMS = 5
+"""Columns of a table of systems; more are cut into tables below each other."""
+
 MOST_PARTS = 12
 """Rows of a table of parts; the page has all of them."""
 
 
 def print_scorecard(card: Scorecard, console: Console) -> None:
-    """Print a table of all systems, one for each kind of part, and the remarks."""
-    console.print(_systems(card))
+    """Print tables of all systems on the side and on whole recordings, of the other parts, and the remarks."""
+    for part in (card.all, *card.of_kind("timeline")):
+        names = [name for name in card.systems if name in part.estimates]
+        for start in range(0, len(names), MOST_SYSTEMS):
+            console.print(_systems(card, part, names[start : start + MOST_SYSTEMS]))
     for title, parts in _kinds(card):
         console.print(_parts(card, title, parts))
     console.print("✓ better than the best baseline, ✗ worse, ? cannot be told", style="dim", highlight=False)
@@ -39,18 +45,18 @@ def with_unit(figure: FigureRow) -> str:
     return f"{figure.title} ({figure.unit})" if figure.unit else figure.title
 
 
-def _systems(card: Scorecard) -> Table:
+def _systems(card: Scorecard, part: Part, systems: Sequence[str]) -> Table:
     """A row for each figure, so that the table fits a narrow console."""
-    whole = card.all
-    title = f"Side {card.split}: {whole.n:,} answers, {whole.clusters.count:,} × {whole.clusters.by}"
-    table = _titled(title, "", *whole.estimates)
+    what = f"Side {card.split}" if part is card.all else "Whole recordings"
+    title = f"{what}: {part.n:,} answers, {part.clusters.count:,} × {part.clusters.by}"
+    table = _titled(title, "", *systems)
     for name, figure in card.figures.items():
-        if not any(name in found for found in whole.estimates.values()):
+        if not any(name in part.estimates[system] for system in systems):
             continue
         cells = [
-            _cell(found.get(name), interval=system == card.model)
-            + (_mark(whole, name) if system == card.model else "")
-            for system, found in whole.estimates.items()
+            _cell(part.estimates[system].get(name), interval=system == card.model)
+            + (_mark(part, name) if system == card.model else "")
+            for system in systems
         ]
         table.add_row(with_unit(figure), *cells, style="bold" if figure.headline else None)
     return table

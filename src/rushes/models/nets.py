@@ -26,7 +26,7 @@ from safetensors.torch import save as tensor_bytes
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rushes.errors import ModelError, is_of_the_machine
+from rushes.errors import ModelError, unreadable_as
 from rushes.models.net_costs import ATTENDED, CHANNELS, squeezed
 from rushes.recipe.net import Net
 from rushes.recipe.spectrogram import SpectrogramPreprocessing
@@ -37,6 +37,7 @@ Described = TypeVar("Described", bound=BaseModel)
 WEIGHTS_FILE = "model.safetensors"
 PREPROCESSING_FILE = "preprocessing.json"
 CONFIG_FILE = "config.json"
+_NO_NET, _TRAIN = "no trained net", "run `rushes train RECIPE`"
 MAX_BYTES = 256 << 20
 """The largest net that a recipe can ask for has 100 MB; a file beyond this is none of ours."""
 
@@ -267,22 +268,16 @@ def load(folder: Path, schema: type[SpectrogramPreprocessing]) -> SoundNet:
 
 
 def _described(path: Path, kind: type[Described]) -> Described:
-    try:
+    with unreadable_as(ModelError, _NO_NET, where=path, cure=_TRAIN, errors=(ValueError,)):
         return kind.model_validate_json(_bytes_of(path))
-    except ValueError as error:
-        raise _unreadable(error, path) from error
 
 
 def _bytes_of(path: Path) -> bytes:
-    try:
+    with unreadable_as(ModelError, _NO_NET, where=path, cure=_TRAIN):
         if (size := path.stat().st_size) > MAX_BYTES:
             raise _unreadable(f"it has {size} bytes", path)
         return path.read_bytes()
-    except OSError as error:
-        if is_of_the_machine(error):
-            raise
-        raise _unreadable(error.strerror, path) from error
 
 
 def _unreadable(reason: object, path: Path) -> ModelError:
-    return ModelError(f"no trained net: {reason}", where=path, cure="run `rushes train RECIPE`")
+    return ModelError(f"{_NO_NET}: {reason}", where=path, cure=_TRAIN)

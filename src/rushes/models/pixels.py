@@ -23,45 +23,6 @@ CLIP_MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 CLIP_STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
 
 
-def smart_resize(height: int, width: int, min_pixels: int, max_pixels: int) -> tuple[int, int]:
-    """The size, both sides multiples of 28, at which Qwen2.5-VL looks at a picture.
-
-    Rounds half to even as Python does, then shrinks (floor) or grows (ceil) into the pixel budget.
-    Source: ``smart_resize`` of the published image processor.
-
-    Args:
-        height, width: source size in pixels.
-        min_pixels, max_pixels: budget of the result, in pixels.
-
-    Returns:
-        ``(height, width)`` in pixels.
-
-    Raises:
-        ModelError: the longer side is more than 200 times the shorter one.
-
-    >>> smart_resize(224, 224, 128 * 28 * 28, 768 * 28 * 28)
-    (336, 336)
-    >>> smart_resize(480, 640, 56 * 56, 768 * 28 * 28)
-    (476, 644)
-    """
-    if max(height, width) / min(height, width) > 200:
-        raise ModelError(
-            f"a picture of {width}x{height} is more than 200 times as long as it is wide",
-            cure="crop it, or set preprocessing.frame_size",
-        )
-    rows = max(FACTOR, round(height / FACTOR) * FACTOR)
-    columns = max(FACTOR, round(width / FACTOR) * FACTOR)
-    if rows * columns > max_pixels:
-        scale = math.sqrt(height * width / max_pixels)
-        rows = max(FACTOR, math.floor(height / scale / FACTOR) * FACTOR)
-        columns = max(FACTOR, math.floor(width / scale / FACTOR) * FACTOR)
-    elif rows * columns < min_pixels:
-        scale = math.sqrt(min_pixels / (height * width))
-        rows = math.ceil(height * scale / FACTOR) * FACTOR
-        columns = math.ceil(width * scale / FACTOR) * FACTOR
-    return rows, columns
-
-
 def patchify(frames: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
     """Normalise frames and cut them into temporal patches.
 

@@ -77,8 +77,8 @@ def _attend(
 
 def _attended(batch: Iterable[Tensor], scale: float) -> Tensor:
     """What each position gathers in its row, from queries, keys and values (n, length, heads, dim) each."""
-    parts = (part.transpose(1, 2) for part in batch)
-    return F.scaled_dot_product_attention(*parts, scale=scale).transpose(1, 2)
+    query, key, value = (part.transpose(1, 2) for part in batch)
+    return F.scaled_dot_product_attention(query, key, value, scale=scale).transpose(1, 2)
 
 
 def encode(visual: Qwen2_5_VisionTransformerPretrainedModel, patches: Tensor, grids: Tensor) -> Tensor:

@@ -102,5 +102,5 @@ class FramePreprocessing(Preprocessing, ABC):
 
 @cache
 def _exact(value: float) -> Fraction:
-    """The decimal number that a float of a contract was written as."""
+    """The decimal number that a float of a preprocessing was written as."""
     return Fraction(str(value))

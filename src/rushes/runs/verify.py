@@ -77,11 +77,6 @@ class Checked:
         """Whether everything that is finished holds now."""
         return not self.remaining and not self.stale
 
-    @property
-    def repaired(self) -> bool:
-        """Whether something was broken and everything holds now."""
-        return bool(self.faults) and self.whole
-
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         return {

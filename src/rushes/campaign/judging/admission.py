@@ -40,7 +40,7 @@ def check_run(
 
 
 def state_of(faults: Collection[Fault]) -> State:
-    """The state of a run of which the contract says ``faults``.
+    """The state of a run in which admission found ``faults``.
 
     >>> state_of([]), state_of([Fault("worth", "no better than majority", kind="collapsed")])
     ('done', 'collapsed')

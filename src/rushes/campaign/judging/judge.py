@@ -1,4 +1,4 @@
-"""From a trial to its result: what is left to do, the contract, then the figures, all in one process."""
+"""From a trial to its result: what is left to do, admission, then the figures, all in one process."""
 
 from __future__ import annotations
 

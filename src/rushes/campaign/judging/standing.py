@@ -108,7 +108,7 @@ class Standing:
 
     Attributes:
         name, group, phase: of it.
-        seeds: that count, i.e. passed the contract.
+        seeds: that count: they were admitted.
         asked: seeds, with which every run of the campaign is done.
         states: how many seeds are in which state.
         control: the run it is compared with, or the trivial system.

@@ -1,7 +1,7 @@
-"""The leaderboard as a file: fixed columns, one row for each trial that passed the contract.
+"""The leaderboard as a file: fixed columns, one row for each trial that was admitted.
 
 The columns of a task are always the same, in the same order; those of time come last, and a file less those
-is a function of the finished stages alone. What the contract refuses has no row: it stands in
+is a function of the finished stages alone. What is not admitted has no row: it stands in
 ``negative-results.md``. A collapsed run has one, with its state, and no rank.
 
 ``difference`` is of a row's own seed; ``test_difference`` is the mean over the seeds of the run, with
@@ -84,7 +84,7 @@ def columns(board: Board) -> tuple[Column, ...]:
 
 
 def rows(board: Board, results: Sequence[Result]) -> list[Row]:
-    """One row for each trial that passed the contract or collapsed, by phase, name and seed.
+    """One row for each trial that was admitted or collapsed, by phase, name and seed.
 
     Phases keep the order in which they first stand among ``results``.
 

@@ -1,4 +1,4 @@
-"""What the contract says of values alone: logs, figures, confusion matrices."""
+"""What admission says of values alone: logs, figures, confusion matrices."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ in another order."""
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A way in which a run breaks the contract.
+    """Something that keeps a run from being admitted.
 
     Attributes:
         check: which part of it.

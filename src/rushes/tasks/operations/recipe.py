@@ -111,10 +111,11 @@ class EvaluateClips(VlmEvaluate):
     """What is measured, on what.
 
     Attributes:
-        contract_clips: size of the contract subset, the first clips in alphabetical order.
+        first_clips: how many clips, in alphabetical order, are measured by themselves as well, as earlier
+            systems were.
     """
 
-    contract_clips: Annotated[Count, Signs("evaluate")] = 30
+    first_clips: Annotated[Count, Signs("evaluate")] = 30
 
 
 class OperationsRecipe(VlmRecipe):

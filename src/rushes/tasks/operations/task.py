@@ -54,7 +54,7 @@ class Operations(VlmTask["OperationsRecipe"]):
 
     @property
     def figures(self) -> Mapping[str, Figure]:
-        """See `Task.figures`; those of clips, since the timeline's have no trivial systems beside them."""
+        """See `Task.figures`."""
         from rushes.tasks.operations.evaluate.names import FIGURES
 
         return FIGURES
@@ -109,19 +109,3 @@ class Operations(VlmTask["OperationsRecipe"]):
         from rushes.tasks.operations.predict.table import ANSWERED
 
         yield from check_answers(run, ANSWERED)
-
-    def headline(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
-        """See `Task.headline`."""
-        from rushes.tasks.operations.evaluate.tables import headline
-
-        return headline(metrics)
-
-    def systems(self, metrics: Mapping[str, Any]) -> Mapping[str, Any]:
-        """See `Task.systems`."""
-        return metrics["all"]["systems"]
-
-    def print_metrics(self, metrics: Mapping[str, Any], console: Any) -> None:
-        """See `Task.print_metrics`."""
-        from rushes.tasks.operations.evaluate.tables import print_metrics
-
-        print_metrics(metrics, console)

@@ -15,7 +15,7 @@ from rushes.runs.drawing import draw_units
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
 from rushes.runs.vlm_work import let_answer, losses, train_model
-from rushes.stages import OpenStage, read_json, write_json
+from rushes.stages import OpenStage, read_json
 from rushes.tasks.operations.check import sides
 from rushes.tasks.operations.recipe import OperationsRecipe
 
@@ -106,22 +106,22 @@ def _evaluate(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.operations.evaluate.measure import evaluate
     from rushes.tasks.operations.predict.table import SCHEMA, train_answers
 
-    asked, prepared = run.recipe.evaluate, run.folder("prepare")
-    tell("evaluate", 0, 1, "resampling")
-    metrics = evaluate(
+    recipe = run.recipe
+    tell("evaluate", 0, 1, "figures")
+    card = evaluate(
         read_predictions(run.folder("predict"), SCHEMA),
         train_answers(run.samples("train")),
-        read_json(prepared / RECORDINGS),
-        run.recipe.preprocessing.labels,
-        run.recipe.preprocessing.clip_s,
-        run.recipe.prepare.window_stride_s,
-        asked.contract_clips,
-        asked.resamples,
-        run.provenance(),
+        read_json(run.folder("prepare") / RECORDINGS),
+        recipe.preprocessing.labels,
+        split=recipe.evaluate.split,
+        clip_s=recipe.preprocessing.clip_s,
+        stride_s=recipe.prepare.window_stride_s,
+        first_clips=recipe.evaluate.first_clips,
+        provenance=run.provenance(),
     )
-    write_json(stage.folder / METRICS_FILE, metrics)
-    tell("evaluate", 1, 1, "resampling")
-    return {"clips": metrics["all"]["n"]}, {"clips": metrics["all"]["n"]}
+    card.write(stage.folder / METRICS_FILE)
+    tell("evaluate", 1, 1, "figures")
+    return {"clips": card.all.n}, {"clips": card.all.n}
 
 
 def _report(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:

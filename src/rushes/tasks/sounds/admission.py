@@ -1,4 +1,4 @@
-"""What the contract asks of a run of the sounds task: from spectrograms to logits to figures, all anew."""
+"""Admission of a run of sounds: from spectrograms to logits to figures, all anew."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The leaderboard of the earlier benchmark: 68 columns, read without loss, and what a contract says of it.
+"""The leaderboard of the earlier benchmark: 68 columns, read without loss, and what admission says of it.
 
 Its rows were written by trainers that tested for the presence of keys only. Scores stand in it with six
 decimals, so every rule here holds to two units of the last one.
@@ -88,7 +88,7 @@ class LegacyRow:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something in the earlier leaderboard that a contract on values would not have let pass.
+    """Something in the earlier leaderboard that admission would not have let pass.
 
     Attributes:
         kind: what it is.
@@ -119,7 +119,7 @@ class Replay:
 
     @property
     def refused(self) -> tuple[str, ...]:
-        """Runs whose own scores a contract refuses: no row for them."""
+        """Runs whose own scores admission refuses: no row for them."""
         return tuple(name for one in self.findings if one.kind == "collapsed" for name in one.runs)
 
     def to_json(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class Replay:
 
     def text(self) -> str:
         """For people."""
-        lines = [f"{len(self.rows)} rows, {len(self.refused)} refused by the contract"]
+        lines = [f"{len(self.rows)} rows, {len(self.refused)} not admitted"]
         for one in self.findings:
             lines.append(f"{one.kind}: {one.message}")
             lines += [f"  {name}" for name in one.runs[:5]]
@@ -200,11 +200,11 @@ def _of_cells(number: int, cells: Sequence[str]) -> list[str]:
     return faults
 
 
-# --- what a contract says of it ---------------------------------------------------------------------------
+# --- what admission says of it ----------------------------------------------------------------------------
 
 
 def replay(rows: Sequence[LegacyRow], picked: str | None = None) -> list[Finding]:
-    """Everything that a contract on values finds in the earlier leaderboard.
+    """Everything that admission finds in the earlier leaderboard.
 
     Args:
         rows: of it.

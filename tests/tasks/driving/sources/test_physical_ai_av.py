@@ -28,7 +28,6 @@ from rushes.tasks.driving.sources.physical_ai_av.source import (
     audit,
     fingerprint,
     read_camera_times,
-    read_split,
     read_trajectory,
     require_clips,
     scan,
@@ -436,18 +435,6 @@ def test_a_drive_makes_a_group(root: Path) -> None:
     found = scan(root, PAIR).recordings
     assert [recording.group for recording in found] == ["d1", "d1", "d2"]
     assert "drive_id" not in dict(found[0].tags)
-
-
-def test_a_split_beside_the_index(root: Path) -> None:
-    (root / "splits").mkdir()
-    table = {"clip_id": ["aa-0002", "aa-0001", "bb-0001"], "split": ["train", "train", "test"]}
-    (root / "splits/mine.parquet").write_bytes(parquet(table))
-    sides = read_split(root, "mine")
-    assert sides == {"train": ("aa-0001", "aa-0002"), "test": ("bb-0001",)}
-    assert assign_splits(scan(root, PAIR).recordings, sides)["aa-0002"] == "train"
-    for name in ("yours", "../clip_index"):
-        with pytest.raises(SourceError, match="in splits/ there are: mine"):
-            read_split(root, name)
 
 
 # --- fingerprint --------------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from rushes.tasks.driving.twin.script import (
     egomotion_timestamps,
     frame_timestamps,
     truth,
-    unit_of,
     units,
 )
 
@@ -39,7 +38,6 @@ def test_clips_are_those_asked_for() -> None:
     assert Counter(unit.split for unit in clips) == {"train": 12, "val": 3, "test": 5}
     assert [unit.chunk for unit in clips] == [0] * 8 + [1] * 8 + [2] * 4
     assert clips == units(SETTINGS)
-    assert unit_of(SETTINGS, clips[7].key) == clips[7]
 
 
 def test_damages_are_as_many_as_asked_for_and_spare_what_must_be_there() -> None:
@@ -57,11 +55,6 @@ def test_damages_are_as_many_as_asked_for_and_spare_what_must_be_there() -> None
 def test_one_camera_alone_is_never_missing() -> None:
     settings = DrivingSettings(cameras=(REFERENCE,), missing_share=1.0)
     assert all(unit.cameras == (REFERENCE,) for unit in units(settings))
-
-
-def test_an_unknown_clip_is_refused() -> None:
-    with pytest.raises(SourceError, match="no clip nobody"):
-        unit_of(SETTINGS, "nobody")
 
 
 @pytest.mark.parametrize(

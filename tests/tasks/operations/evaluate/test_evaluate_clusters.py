@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from rushes.evaluate.clusters import clusters
-from rushes.metrics.intervals import bootstrap_share
+from rushes.metrics.estimate import SHARE
+from rushes.metrics.jackknife import Jackknife
 from rushes.tasks.operations.evaluate.answers import read_answers
 from rushes.tasks.operations.evaluate.clusters import ladder
 
@@ -57,7 +58,9 @@ def test_wider_units_give_wider_intervals(world):
     hits = np.array(
         [one == two for one, two in zip(systems["model"].operation, clips.operation, strict=True)]
     )
-    levels = ladder(clips)
-    wide = bootstrap_share(hits, clusters(levels, np.arange(len(clips))).ids)
-    narrow = bootstrap_share(hits, np.arange(len(clips)))
+    every = np.arange(len(clips))
+    wide, narrow = (
+        jackknife.estimate(jackknife.means(hits), SHARE)
+        for jackknife in map(Jackknife.of, (clusters(ladder(clips), every).ids, every))
+    )
     assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-import json
+import re
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -8,13 +9,19 @@ import pyarrow.compute as pc
 import pytest
 
 from rushes.errors import MetricError
+from rushes.evaluate.scorecard import read_scorecard
 from rushes.metrics.calibration import calibration
+from rushes.metrics.classify import precision_recall_f1
+from rushes.metrics.estimate import wilson
 from rushes.metrics.grammar import grammar_score
-from rushes.metrics.intervals import wilson
+from rushes.metrics.jackknife import Jackknife
+from rushes.metrics.temporal import localization
 from rushes.tasks.operations.evaluate.answers import read_answers
 from rushes.tasks.operations.evaluate.baselines import order_of_work
-from rushes.tasks.operations.evaluate.figures import clip_scores, expected_error
+from rushes.tasks.operations.evaluate.figures import Scored, calibration_errors
 from rushes.tasks.operations.evaluate.measure import operation_ids
+
+LABELS = ("Pick", "Tape", "Press", "Label")
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +29,8 @@ def perfect(world, right):
     return world.evaluate(world.table(model=right))
 
 
-def value(metrics, figure, system="model", part="all"):
-    return metrics[part]["systems"][system][figure]["value"]
+def value(card, figure, system="model", part=None):
+    return (part or card.all).estimates[system][figure].value
 
 
 def boundary_rows(table):
@@ -35,27 +42,34 @@ def test_truth_as_answer_is_perfect_and_above_every_baseline(perfect):
         assert value(perfect, figure) == pytest.approx(1.0, abs=1e-6)
     assert value(perfect, "boundary_error_s") == pytest.approx(0.0, abs=1e-6)
     assert value(perfect, "transition_distance") == value(perfect, "failure_rate") == 0.0
-    above = {figure for figure, best in perfect["all"]["best"].items() if best["above"]}
-    assert {"oca", "tiou_50", "tiou_70", "tiou_mean", "aa_1", "boundary_error_s"} <= above
-    assert len(perfect["all"]["remarks"]) == len(perfect["all"]["best"]) - len(above)
-    assert perfect["confused_pairs"]["pairs"] == []
+    better = {figure for figure, one in perfect.all.standings.items() if one.verdict == "better"}
+    assert {"oca", "tiou_50", "tiou_70", "tiou_mean", "aa_1", "macro_f1", "boundary_error_s"} <= better
+    told = [remark for remark in perfect.remarks if "cannot be told from" in remark or "worse than" in remark]
+    assert len(told) == len(perfect.all.standings) - len(better)
+    assert perfect.details["confused_pairs"]["pairs"] == []
 
 
-def test_the_result_is_json_without_nan(perfect):
-    assert json.loads(json.dumps(perfect, allow_nan=False)) == perfect
+def test_the_scorecard_survives_its_file_with_its_order(perfect, tmp_path):
+    perfect.write(tmp_path / "card.json")
+    found = read_scorecard(tmp_path / "card.json")
+    assert found == perfect
+    assert list(found.systems) == list(perfect.systems)
+    assert list(found.figures) == list(perfect.figures)
 
 
-def test_every_figure_carries_interval_and_n(perfect):
-    for name, figures in perfect["all"]["systems"].items():
-        for figure, entry in figures.items():
-            assert set(entry) == {"value", "low", "high", "n"}, (name, figure)
-            if figure != "transition_distance":
-                assert entry["low"] <= entry["high"]
-    assert perfect["all"]["systems"]["model"]["oca"]["low"] < 1.0, "agreement is not certainty"
+def test_every_figure_has_a_meaning_an_interval_and_clusters(perfect):
+    assert all(figure.meaning and "(s)" not in figure.title for figure in perfect.figures.values())
+    for part in perfect.parts:
+        for name, figures in part.estimates.items():
+            for figure, found in figures.items():
+                bounded = None not in perfect.figures[figure].bounds
+                assert found.low is not None or not bounded, (part.kind, name, figure)
+                assert found.clusters <= found.n
+    assert perfect.all.estimates["model"]["oca"].low < 1.0, "agreement is not certainty"
 
 
 def test_each_baseline_answers_its_part_only(perfect):
-    systems = perfect["all"]["systems"]
+    systems = perfect.all.estimates
     assert {"majority", "whole_clip", "constant_template", "constant_asked", "grammar_prior"} <= set(systems)
     assert "tiou_50" not in systems["majority"]
     assert "oca" not in systems["whole_clip"]
@@ -66,7 +80,7 @@ def test_a_constant_that_knows_the_question_is_the_segment_to_beat(perfect):
     better = value(perfect, "tiou_50", "constant_asked")
     assert better > value(perfect, "tiou_50", "constant_template")
     assert better > value(perfect, "tiou_50", "whole_clip")
-    assert perfect["all"]["best"]["tiou_50"]["best"] == "constant_asked"
+    assert perfect.all.standings["tiou_50"].rival == "constant_asked"
 
 
 def test_the_grammar_prior_follows_the_models_own_operation(world, right):
@@ -75,33 +89,41 @@ def test_the_grammar_prior_follows_the_models_own_operation(world, right):
     assert value(wrong, "aa_1", "grammar_prior") < value(seen, "aa_1", "grammar_prior")
     ceiling = value(wrong, "aa_1", "grammar_prior_true")
     assert ceiling == value(seen, "aa_1", "grammar_prior_true")
-    assert wrong["systems"]["grammar_prior_true"]["role"] == "ceiling"
-    assert wrong["all"]["best"]["aa_1"]["best"] != "grammar_prior_true"
+
+
+def test_a_role_says_what_a_system_saw(world, right, noisy):
+    card = world.evaluate(world.table(model=right, untrained=noisy(0.3), no_vision=noisy(0.3)))
+    trivial = ("majority", "whole_clip", "constant_template", "constant_asked")
+    assert card.with_role("baseline") == trivial
+    assert card.with_role("ablation") == ("smoothed", "untrained", "no_vision", "grammar_prior")
+    assert card.with_role("ceiling") == ("grammar_prior_true",)
+    assert {one.rival for part in card.parts for one in part.standings.values()} <= {*trivial}
 
 
 def test_a_model_below_a_baseline_is_said_to_be_so(world):
     whole = world.evaluate(
         world.table(model=lambda true, rng: true | {"operation": None, "start_s": 0.0, "end_s": 5.0})
     )
-    assert not whole["all"]["best"]["tiou_50"]["above"]
-    said = "\n".join(whole["all"]["remarks"])
-    assert "tIoU@0.5: the model" in said
-    assert "is worse than the baseline constant_asked" in said
-    assert "OCA: the model (0.000) is worse than the baseline majority" in said
+    assert whole.all.standings["tiou_50"].verdict == "worse"
+    said = "\n".join(whole.remarks)
+    assert re.search(r"tIoU@0\.5 0\.\d{3}: worse than constant_asked", said)
+    assert "OCA 0.000: worse than majority" in said
 
 
-def test_a_variant_that_is_no_worse_is_a_rival(world, noisy):
-    metrics = world.evaluate(world.table(model=noisy(0.9), shuffled=noisy(0.9)))
-    best = metrics["all"]["best"]["oca"]
-    assert (best["best"], best["difference"], best["above"]) == ("shuffled", 0.0, False)
-    assert any("equals the baseline shuffled" in remark for remark in metrics["all"]["remarks"])
+def test_the_model_is_held_against_every_other_system_by_the_headline(world, noisy):
+    card = world.evaluate(world.table(model=noisy(0.9), shuffled=noisy(0.9)))
+    found = card.all.against["oca"]["shuffled"]
+    assert (found.difference.value, found.verdict) == (0.0, "cannot be told")
+    assert set(card.all.against) == set(card.headline)
+    assert "grammar_prior_true" in card.all.against["aa_1"]
 
 
 def test_differences_are_paired(world, noisy, right):
-    metrics = world.evaluate(world.table(model=right, untrained=noisy(0.3)))
-    best = metrics["all"]["versus"]["oca"]["untrained"]
-    assert best["difference"] == pytest.approx(1.0 - value(metrics, "oca", "untrained"))
-    assert best["low"] < best["difference"] < best["high"]
+    card = world.evaluate(world.table(model=right, untrained=noisy(0.3)))
+    found = card.all.against["oca"]["untrained"]
+    assert found.difference.value == pytest.approx(1.0 - value(card, "oca", "untrained"))
+    assert found.difference.low < found.difference.value < found.difference.high
+    assert found.verdict == "better"
 
 
 def test_unreadable_answers_stay_in_every_denominator(world):
@@ -111,27 +133,29 @@ def test_unreadable_answers_stay_in_every_denominator(world):
     table = world.table(model=every_third)
     rows = boundary_rows(table)
     share = pc.count(rows["failure"]).as_py() / len(rows)
-    metrics = world.evaluate(table)
+    card = world.evaluate(table)
     assert 0.2 < share < 0.5
-    assert value(metrics, "failure_rate") == pytest.approx(share)
+    assert value(card, "failure_rate") == pytest.approx(share)
     for figure in ("oca", "tiou_50", "aa_1", "allowed"):
-        assert value(metrics, figure) == pytest.approx(1 - share)
-        assert metrics["all"]["systems"]["model"][figure]["n"] == len(rows)
-    assert metrics["calibration"]["n"] == len(rows) - pc.count(rows["failure"]).as_py()
-    column = [row[-1] for row in metrics["confusion"]["counts"]]
+        assert value(card, figure) == pytest.approx(1 - share)
+        assert card.all.estimates["model"][figure].n == len(rows)
+    readable = len(rows) - pc.count(rows["failure"]).as_py()
+    assert card.details["calibration"]["n"] == card.all.estimates["model"]["ece"].n == readable
+    column = [row[-1] for row in card.details["confusion"]["counts"]]
     assert sum(column) == pc.count(rows["failure"]).as_py()
 
 
-def test_the_contract_subset_is_the_first_clips_by_key(world, right):
+def test_the_first_clips_by_key_are_a_part(world, right):
     expected = sorted(boundary_rows(world.table(model=right))["key"].to_pylist())[:7]
     table = world.table(
         model=lambda true, rng: true if true["key"] in expected else true | {"operation": None}
     )
-    metrics = world.evaluate(table, contract_clips=7)
-    assert metrics["contract"]["keys"] == expected
-    assert metrics["contract"]["n"] == 7
-    assert value(metrics, "oca", part="preprocessing") == 1.0
-    assert value(metrics, "oca") == pytest.approx(7 / metrics["n"]["clips"])
+    card = world.evaluate(table, first_clips=7)
+    [first] = card.of_kind("subset")
+    assert card.details["first_clips"] == expected
+    assert (first.name, first.n) == ("first 7", 7)
+    assert value(card, "oca", part=first) == 1.0
+    assert value(card, "oca") == pytest.approx(7 / card.all.n)
 
 
 def test_the_order_of_rows_changes_nothing(world, noisy):
@@ -153,21 +177,43 @@ def test_an_edge_of_the_clip_is_no_boundary_for_want_of_a_digit(world, right):
 
 
 def test_classes_and_subjects_split_the_clips(world, noisy):
-    metrics = world.evaluate(world.table(model=noisy(0.6)))
-    assert sum(part["n"] for part in metrics["per_class"].values()) == metrics["n"]["clips"]
-    weighted = sum(
-        part["n"] * part["systems"]["model"]["oca"]["value"] for part in metrics["per_class"].values()
-    )
-    assert weighted / metrics["n"]["clips"] == pytest.approx(value(metrics, "oca"))
-    assert list(metrics["per_subject"]) == ["U0108"]
-    [majority] = {label for label, part in metrics["per_class"].items() if _oca(part, "majority") == 1.0}
-    assert all(
-        _oca(part, "majority") == 0.0 for label, part in metrics["per_class"].items() if label != majority
-    )
+    table = world.table(model=noisy(0.6))
+    card = world.evaluate(table)
+    classes = card.of_kind("class")
+    assert sum(part.n for part in classes) == card.all.n
+    weighted = sum(part.n * value(card, "oca", part=part) for part in classes)
+    assert weighted / card.all.n == pytest.approx(value(card, "oca"))
+    assert [part.name for part in card.of_kind("group")] == ["U0108"]
+    assert sorted(value(card, "oca", "majority", part) for part in classes) == [0.0, 0.0, 0.0, 1.0]
 
 
-def _oca(part, system):
-    return part["systems"][system]["oca"]["value"]
+def test_precision_and_f1_of_a_class_are_those_of_all_clips(world, noisy):
+    table = world.table(model=noisy(0.6))
+    clips, answers = read_answers(table)
+    rated = precision_recall_f1(clips.operation.tolist(), answers["model"].operation, LABELS)
+    for part in world.evaluate(table).of_kind("class"):
+        place, found = LABELS.index(part.name), part.estimates["model"]
+        assert found["precision"].value == rated.precision[place]
+        assert found["f1"].value == rated.f1[place]
+        named = sum(name == part.name for name in answers["model"].operation)
+        assert found["f1"].n == part.n + named - round(part.n * rated.recall[place])
+
+
+def test_what_is_not_known_is_said(world, six_people, right):
+    assert any("only 1 person" in remark for remark in world.evaluate(world.table(model=right)).remarks)
+    table = six_people.table(model=right)
+    assert not any("person" in remark for remark in six_people.evaluate(table).remarks)
+    place = table.column_names.index("group")
+    card = six_people.evaluate(table.set_column(place, "group", table["recording"]))
+    assert any("persons are not known" in remark for remark in card.remarks)
+    assert card.all.clusters.by == "session"
+
+
+def test_operations_that_no_clip_asks_about_are_named(world, right):
+    clips = boundary_rows(world.table(model=right))
+    card = world.evaluate(clips, labels=(*LABELS, "Fold", "Seal"))
+    assert any("asks about Fold, Seal" in remark for remark in card.remarks)
+    assert {part.name for part in card.of_kind("class")} == set(LABELS)
 
 
 def test_confused_pairs_are_ordered_and_resample_operations(world):
@@ -175,8 +221,8 @@ def test_confused_pairs_are_ordered_and_resample_operations(world):
         return true | ({"operation": "Press"} if true["operation"] == "Tape" else {})
 
     table = world.table(model=tape_for_press, untrained=tape_for_press)
-    metrics = world.evaluate(table)
-    [pair] = metrics["confused_pairs"]["pairs"]
+    card = world.evaluate(table)
+    [pair] = card.details["confused_pairs"]["pairs"]
     assert (pair["truth"], pair["predicted"], pair["rate"]["value"]) == ("Tape", "Press", 1.0)
     taped = [segment for segment in world.recordings[-1]["segments"] if segment[2] == "Tape"]
     assert pair["operations"] <= len(taped)
@@ -196,26 +242,49 @@ def test_clips_of_one_operation_share_a_number(world, right):
         operation_ids(clips, world.recordings[:1])
 
 
-def test_scores_of_clips_agree_with_the_metrics(world, noisy):
+def test_figures_agree_with_the_metrics(world, noisy):
     def sometimes_mute(true, rng):
         return noisy(0.5)(true, rng) | ({"operation": None} if rng.random() < 0.3 else {})
 
-    clips, systems = read_answers(world.table(model=sometimes_mute))
-    sequences = [[segment[2] for segment in row["segments"]] for row in world.recordings]
-    grammar = order_of_work(sequences, ("Pick", "Tape", "Press", "Label"))
-    scores = clip_scores(clips, systems["model"], grammar)
-    pairs = list(zip(systems["model"].operation, systems["model"].next, strict=True))
-    truth = list(zip(clips.operation.tolist(), clips.next.tolist(), strict=True))
-    assert scores["allowed"].mean() == grammar_score(grammar, truth, pairs).allowed
-    assert 0 < scores["allowed"].mean() < 1
+    table = world.table(model=sometimes_mute)
+    clips, answers = read_answers(table)
+    model, card = answers["model"], world.evaluate(table)
+    train = [row for row in world.recordings if row["split"] == "train"]
+    grammar = order_of_work([[segment[2] for segment in row["segments"]] for row in train], LABELS)
+    pairs = list(zip(model.operation, model.next, strict=True))
+    score = grammar_score(
+        grammar, list(zip(clips.operation.tolist(), clips.next.tolist(), strict=True)), pairs
+    )
+    assert value(card, "allowed") == score.allowed
+    assert 0 < score.allowed < 1
+    assert value(card, "transition_distance") == score.distance
+    found = localization(clips.segment, model.segment)
+    assert [value(card, f"tiou_{percent}") for percent in (30, 50, 70)] == list(found.recall.values())
+    assert value(card, "tiou_mean") == found.mean
+    rated = precision_recall_f1(clips.operation.tolist(), model.operation, LABELS)
+    assert value(card, "macro_f1") == rated.f1[rated.support > 0].mean()
 
 
-def test_the_fast_calibration_error_is_the_metric():
+def test_half_an_overlap_is_a_hit_whatever_rounding_makes_of_it(world, right):
+    clips, answers = read_answers(world.table(model=right))
+    one = replace(clips, **{field: getattr(clips, field)[:1] for field in clips.__slots__})
+    one = replace(one, segment=np.array([[0.0, 0.1]]))
+    said = replace(answers["model"], operation=None, next=None, confidence=None, failed=None)
+    scored = Scored.of(one, replace(said, segment=[(0.0, 0.2)]), order_of_work([LABELS], LABELS), 5.0)
+    assert scored.scores["tiou_mean"][0] < 0.5
+    assert scored.scores["tiou_50"].tolist() == [True]
+
+
+def test_the_calibration_error_is_the_metric_with_and_without_each_cluster():
     rng = np.random.default_rng(3)
-    for _ in range(50):
+    for _ in range(20):
         confidence = np.round(rng.random(40), 1)
-        correct = rng.random(40) < confidence
-        assert expected_error(confidence, correct) == pytest.approx(calibration(confidence, correct).ece)
+        correct, ids = rng.random(40) < confidence, rng.integers(0, 5, 40)
+        whole, *left = calibration_errors(confidence, correct, Jackknife.of(ids))
+        assert whole == pytest.approx(calibration(confidence, correct).ece)
+        for number, found in zip(np.unique(ids), left, strict=True):
+            kept = ids != number
+            assert found == pytest.approx(calibration(confidence[kept], correct[kept]).ece)
 
 
 def test_without_clips_there_is_an_error_and_no_figure(world, right):
@@ -242,5 +311,5 @@ def test_an_unknown_label_is_named(world):
 
 
 def test_provenance_is_copied(perfect):
-    assert perfect["provenance"] == {"weights": "0123456789ab"}
-    assert perfect["intervals"]["resamples"] == 100
+    assert perfect.provenance == {"weights": "0123456789ab"}
+    assert (perfect.task, perfect.split) == ("operations", "test")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,8 @@ import pyarrow.compute as pc
 import pytest
 
 from rushes.errors import MetricError
-from rushes.metrics.timeline import scores_1hz
+from rushes.metrics.segments import edit_score, segmental_f1
+from rushes.metrics.timeline import frame_accuracy, scores_1hz
 from rushes.tasks.operations.evaluate.timeline import read_sessions, session_figures
 
 LABELS = ("Pick", "Tape", "Press", "Label")
@@ -18,17 +20,18 @@ def read(world, table, stride_s=1.0):
     return read_sessions(table, known, LABELS, stride_s)
 
 
-def figures(metrics, system):
-    return {name: entry["value"] for name, entry in metrics["timeline"]["systems"][system].items()}
+def figures(card, system):
+    [part] = card.of_kind("timeline")
+    return {name: found.value for name, found in part.estimates[system].items()}
 
 
 def test_truth_as_answer_is_perfect(world, right):
-    metrics = world.evaluate(world.table(model=right))
-    raw = figures(metrics, "raw")
+    card = world.evaluate(world.table(model=right))
+    raw = figures(card, "model")
     assert raw["mof"] == raw["macro_f1_1hz"] == raw["map_50"] == 1.0
     assert raw["edit"] == raw["f1_10"] == raw["f1_25"] == raw["f1_50"] == 100.0
-    assert raw["boundary_error_s"] <= 0.5, "ticks of a second are off by half of one at most"
-    assert figures(metrics, "majority")["mof"] < 0.5
+    assert raw["start_error_s"] <= 0.5, "ticks of a second are off by half of one at most"
+    assert figures(card, "majority")["mof"] < 0.5
 
 
 def test_the_order_of_work_repairs_single_ticks(world):
@@ -39,8 +42,8 @@ def test_the_order_of_work_repairs_single_ticks(world):
         rows = [0.5 if name == wrong else 0.3 if name == true["operation"] else 0.1 for name in LABELS]
         return true | {"operation": wrong, "probabilities": rows}
 
-    metrics = world.evaluate(world.table(model=flicker))
-    raw, smoothed = figures(metrics, "raw"), figures(metrics, "smoothed")
+    card = world.evaluate(world.table(model=flicker))
+    raw, smoothed = figures(card, "model"), figures(card, "smoothed")
     assert smoothed["mof"] > raw["mof"]
     assert smoothed["edit"] > raw["edit"] + 20
     assert smoothed["f1_50"] > raw["f1_50"] + 20
@@ -54,11 +57,11 @@ def test_ticks_without_an_answer_are_wrong(world):
             else {}
         )
 
-    metrics = world.evaluate(world.table(model=mute))
-    raw = figures(metrics, "raw")
+    card = world.evaluate(world.table(model=mute))
+    raw = figures(card, "model")
     assert raw["mof"] == raw["edit"] == raw["f1_10"] == raw["map"] == 0.0
-    assert raw["boundary_error_s"] == 5.0
-    assert metrics["timeline"]["systems"]["smoothed"]["mof"]["value"] < 0.6
+    assert raw["start_error_s"] == 5.0
+    assert figures(card, "smoothed")["mof"] < 0.6
 
 
 def test_only_the_labelled_span_is_scored(world, right):
@@ -78,33 +81,75 @@ def test_a_gap_is_no_error_of_frames(world, right):
     cut[-1]["segments"] = [*segments[:4], *segments[5:]]
     [session] = read_sessions(table, {row["key"]: row for row in cut}, LABELS, 1.0)
     assert session.truth.count("Null") > 0
-    found = session_figures([session], [session.raw], LABELS, 5.0, 100)
-    assert found["mof"]["value"] == found["macro_f1_1hz"]["value"] == 1.0
-    assert found["mof"]["n"] == len(session.truth) - session.truth.count("Null")
+    found = session_figures([session], [session.raw], LABELS, 5.0)
+    assert found["mof"].values[0] == found["macro_f1_1hz"].values[0] == 1.0
+    assert len(found["mof"].jackknife.part) == len(session.truth) - session.truth.count("Null")
 
 
-def test_macro_f1_is_openpacks(world, noisy):
-    [session] = read(world, world.table(model=noisy(0.6)))
-    moments = np.arange(len(session.truth)) + 0.5
-    expected = scores_1hz((moments, session.truth), (moments, session.raw), LABELS).macro.f1
-    found = session_figures([session], [session.raw], LABELS, 5.0, 100)
-    assert found["macro_f1_1hz"]["value"] == pytest.approx(expected)
-    assert 0 < expected < 1
+@pytest.mark.parametrize("stride_s", [0.5, 1.0, 2.5])
+def test_figures_are_those_of_the_metrics(world, noisy, stride_s):
+    sessions = [
+        replace(session, stride_s=stride_s, first_s=3.0 * stride_s)
+        for accuracy in (0.6, 0.9)
+        for session in read(world, world.table(model=noisy(accuracy)))
+    ]
+    truths, answers = [one.truth for one in sessions], [one.raw for one in sessions]
+    found = {name: one.values[0] for name, one in session_figures(sessions, answers, LABELS, 5.0).items()}
+    length_s = 1000 * round(len(truths[0]) * stride_s)
+    step_s = min(stride_s, 1.0)
+    since = np.arange(0.5 * step_s, len(truths[0]) * stride_s, step_s)
+    place = (since // stride_s).astype(int)
+    clock = np.concatenate([since, since + length_s])
+    labels = [[row[tick] for row in of for tick in place] for of in (truths, answers)]
+    assert found["macro_f1_1hz"] == scores_1hz((clock, labels[0]), (clock, labels[1]), LABELS).macro.f1
+    classes = [*LABELS, "Null"]
+    assert found["mof"] == frame_accuracy(truths, answers, classes, ignore="Null")
+    assert found["edit"] == edit_score(truths, answers, classes, background=["Null"])
+    f1 = segmental_f1(truths, answers, classes, background=["Null"])
+    assert [found["f1_10"], found["f1_25"], found["f1_50"]] == list(f1.values())
+    assert all(0 < found[name] < 100 for name in ("macro_f1_1hz", "edit", "f1_50", "map"))
 
 
-def test_intervals_resample_sessions_once_there_are_enough(six_people, world, noisy):
-    many = six_people.evaluate(six_people.table(model=noisy(0.7)))["timeline"]
-    assert many["clusters"] == "session"
-    assert len(many["sessions"]) == 6
-    assert many["systems"]["raw"]["edit"]["low"] < many["systems"]["raw"]["edit"]["high"]
-    one = world.evaluate(world.table(model=noisy(0.7)))["timeline"]
-    assert one["clusters"] == "block of operations"
-    assert one["systems"]["raw"]["edit"]["low"] is None
-    assert one["systems"]["raw"]["mof"]["low"] < one["systems"]["raw"]["mof"]["high"]
+def test_sessions_are_left_out_once_there_are_enough(six_people, world, noisy):
+    many = six_people.evaluate(six_people.table(model=noisy(0.7)))
+    [part] = many.of_kind("timeline")
+    assert (part.clusters.by, part.clusters.count) == ("session", 6)
+    edit = part.estimates["model"]["edit"]
+    assert 0 < edit.low < edit.high < 100
+    assert part.estimates["model"]["map"].clusters == 6
+    [part] = world.evaluate(world.table(model=noisy(0.7))).of_kind("timeline")
+    assert part.clusters.by == "block of operations"
+    assert part.estimates["model"]["mof"].high < 1
+    one = part.estimates["model"]["edit"]
+    assert (one.low, one.high) == (0, 100), "one session tells nothing about others"
+    assert part.standings["edit"].verdict == "cannot be told"
+
+
+def test_the_model_is_held_against_majority_and_its_own_smoothed_labels(six_people, noisy):
+    card = six_people.evaluate(six_people.table(model=noisy(0.7)))
+    [part] = card.of_kind("timeline")
+    named = {
+        name for name, figure in card.figures.items() if figure.compared and name in part.estimates["model"]
+    }
+    assert set(part.standings) == set(part.against) == named == set(part.estimates["model"])
+    assert {one.rival for one in part.standings.values()} == {"majority"}
+    assert part.standings["mof"].verdict == "better"
+    assert card.systems["smoothed"].role == "ablation"
+    assert part.against["edit"]["smoothed"].verdict == "worse", "the order of work repairs single ticks"
+
+
+def test_labels_that_fell_into_one_class_are_told(world, right):
+    def doubtful(true, rng):
+        rows = [0.26 if name == true["operation"] else 0.74 / 3 for name in LABELS]
+        return true | ({"operation": "Pick", "probabilities": rows} if true["kind"] == "window" else {})
+
+    told = [remark for remark in world.evaluate(world.table(model=doubtful)).remarks if "one class" in remark]
+    assert told[0].startswith("U0108_S0100, raw labels: fell into one class: Pick 100 % of the time")
+    assert not any("one class" in remark for remark in world.evaluate(world.table(model=right)).remarks)
 
 
 def test_strips_cover_the_session_without_holes(world, noisy):
-    [session] = world.evaluate(world.table(model=noisy(0.7)))["timeline"]["sessions"]
+    [session] = world.evaluate(world.table(model=noisy(0.7))).details["timeline"]["sessions"]
     for name in ("raw", "smoothed"):
         spans = session[name]
         assert all(one[1] == two[0] for one, two in pairwise(spans))
@@ -122,5 +167,7 @@ def test_missing_ticks_and_another_stride_are_refused(world, right):
 
 def test_without_windows_there_is_no_timeline(world, right):
     table = world.table(model=right)
-    metrics = world.evaluate(table.filter(pc.not_equal(table["kind"], "window")))
-    assert metrics["timeline"] is None
+    card = world.evaluate(table.filter(pc.not_equal(table["kind"], "window")))
+    assert card.details["timeline"] is None
+    assert card.of_kind("timeline") == ()
+    assert "smoothed" not in card.systems

@@ -1,12 +1,12 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from rushes.errors import SourceError
 from rushes.records import Media, Recording
+from rushes.tasks.operations.recipe import LabelSetName, SplitName
 from rushes.tasks.operations.sources.openpack.tables import (
-    LABEL_SETS,
-    SPLITS,
     LabelSet,
     assign_splits,
     load_label_set,
@@ -32,7 +32,7 @@ def recording(subject: str, session: str = "S0100", group: str | None = None) ->
 # --- label sets -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", LABEL_SETS)
+@pytest.mark.parametrize("name", get_args(LabelSetName))
 def test_a_label_set_maps_every_operation(name: str) -> None:
     label_set = load_label_set(name)
     assert set(label_set.of_id) == set(operation_names())
@@ -102,7 +102,7 @@ def test_an_unknown_id_is_an_error_that_lists_the_known() -> None:
 # --- splits -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", SPLITS)
+@pytest.mark.parametrize("name", get_args(SplitName))
 def test_named_splits_separate_persons(name: str) -> None:
     sides = split_subjects(name)
     persons = {side: {person_of(subject) for subject in subjects} for side, subjects in sides.items()}

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rushes.media.folder import frame_unix_ms
 from rushes.tasks.operations.sources.openpack import layout as layout
 from rushes.tasks.operations.sources.openpack.footage import read_video_start
 from rushes.tasks.operations.sources.openpack.rows import read_operations, read_operations_1hz
 from rushes.tasks.operations.sources.openpack.seconds import seconds_of
-from rushes.tasks.operations.twin.script import TwinSettings, TwinUnit, plan_session, segments_of, units
+from rushes.tasks.operations.twin.script import TwinSettings, TwinUnit, plan_session, units
 from rushes.tasks.operations.twin.writer import look_of_unit, start_of, write_unit
 
 SETTINGS = TwinSettings(
@@ -76,11 +77,11 @@ def test_source_reads_the_annotation_back(twin):
     )
     start_us = read_video_start(layout.video_sidecar(root, unit.subject, unit.session))
     assert start_us == start_of(unit, SETTINGS)
-    segments = segments_of(plan_session(unit, SETTINGS))
+    steps = [step for step in plan_session(unit, SETTINGS) if step.operation is not None]
     assert len(rows) == written.operations
-    assert [row.operation for row in rows] == [segment.label for segment in segments]
-    assert [(row.start_us - start_us) / 1e6 for row in rows] == [segment.start_s for segment in segments]
-    assert [(row.end_us - start_us) / 1e6 for row in rows] == [segment.end_s for segment in segments]
+    assert [row.operation for row in rows] == [step.operation for step in steps]
+    assert [(row.start_us - start_us) / 1e6 for row in rows] == [step.start_s for step in steps]
+    assert [(row.end_us - start_us) / 1e6 for row in rows] == [step.end_s for step in steps]
     seconds = read_operations_1hz(layout.operations_1hz_csv(root, unit.subject, unit.session))
     assert seconds == seconds_of(rows)
 
@@ -89,7 +90,7 @@ def test_frames_are_named_by_their_time_66_or_67_ms_apart(twin):
     root, unit, _ = twin
     folder = layout.frames_dir(root, unit.subject, unit.session)
     paths = sorted(folder.rglob("*.jpg"))
-    times_ms = [layout.parse_frame_name(path) for path in paths]
+    times_ms = [frame_unix_ms(path) for path in paths]
     assert times_ms[0] == start_of(unit, SETTINGS) // 1000
     assert {later - earlier for earlier, later in pairwise(times_ms)} == {66, 67}
     with Image.open(paths[0]) as image:

@@ -15,9 +15,17 @@ from rushes.tasks.sounds.sources import dreamcatcher
 from rushes.tasks.sounds.sources.dreamcatcher import LABELS
 from rushes.tasks.sounds.twin.body import RATE, SAMPLES, Body, render
 from rushes.tasks.sounds.twin.script import CLIP_S, SHARES, SleepSettings, script, seeded, units
-from rushes.tasks.sounds.twin.writer import PARTS, assemble, remove_parts, write_twin, write_unit
+from rushes.tasks.sounds.twin.writer import PARTS, Written, assemble, remove_parts, write_unit
 
 SETTINGS = SleepSettings(train=2, val=1, test=1, clips=18, difficulty=0.0, seed=3)
+
+
+def write_twin(root: Path, settings: SleepSettings) -> Written:
+    for unit in units(settings):
+        write_unit(root, unit, settings)
+    written = assemble(root, settings)
+    remove_parts(root)
+    return written
 
 
 @pytest.fixture(scope="module")

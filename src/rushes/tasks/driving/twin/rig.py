@@ -90,18 +90,6 @@ class Camera:
         columns, rows = np.meshgrid(np.arange(width) + 0.5 - x, np.arange(height) + 0.5 - y)
         return np.stack([columns, rows, np.full_like(rows, self.focal_px)], -1) @ self.axes.T
 
-    def project(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Pixels (n, 2) of points (n, 3) in the rig that lie before the camera.
-
-        A point on the camera's axis falls on the principal point:
-
-        >>> camera = camera_of("camera_front_wide_120fov", (320, 180), np.random.default_rng(0))
-        >>> camera.project(camera.place + 5.0 * camera.axes[:, 2][np.newaxis]).round(6).tolist()
-        [[160.0, 90.0]]
-        """
-        seen: NDArray[np.float64] = (points - self.place) @ self.axes
-        return seen[:, :2] / seen[:, 2:] * self.focal_px + np.array(self.centre, np.float64)
-
 
 def camera_of(name: str, size: tuple[int, int], rng: np.random.Generator) -> Camera:
     """The camera ``name`` of one vehicle: the drawing, with the tolerance of its building in.

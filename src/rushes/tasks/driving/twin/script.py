@@ -182,20 +182,6 @@ def units(settings: DrivingSettings) -> list[DrivingUnit]:
     ]
 
 
-def unit_of(settings: DrivingSettings, key: str) -> DrivingUnit:
-    """The clip of that key.
-
-    Raises:
-        SourceError: these settings make no such clip.
-    """
-    for unit in units(settings):
-        if unit.key == key:
-            return unit
-    raise SourceError(
-        f"no clip {key} in this twin", where="settings of the twin", cure="take a key of units()"
-    )
-
-
 def truth(settings: DrivingSettings, key: str) -> RoadMotion:
     """Where the vehicle of clip ``key`` truly is: ``truth(settings, key).at(times_s)`` on the clip's clock.
 

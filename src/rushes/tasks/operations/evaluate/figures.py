@@ -145,7 +145,7 @@ def calibration_errors(
 
     >>> sure, right = np.array([0.95, 0.95, 0.65, 0.65]), np.array([True, True, True, False])
     >>> calibration_errors(sure, right, Jackknife.of(["a", "a", "b", "c"])).round(3).tolist()
-    [0.1, 0.15, 0.15, 0.15]
+    [0.1, 0.15, 0.25, 0.15]
     """
     gaps = one_hot(bin_of(confidence, CALIBRATION_BINS), CALIBRATION_BINS, correct - confidence)
     n = jackknife.sums(np.ones((len(confidence), 1)))[:, 0]

@@ -101,7 +101,11 @@ def evaluate(
         FIGURES,
         {name: system for name, system in SYSTEMS.items() if name in measured},
         parts,
-        remarks=[*groups_remark(clips, among), *_absent(by_class)],
+        remarks=[
+            *groups_remark(clips, among),
+            *_absent(by_class),
+            *(sessions.remarks if sessions else ()),
+        ],
         details={
             "labels": labels,
             "clip_s": clip_s,

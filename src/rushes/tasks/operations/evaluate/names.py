@@ -6,7 +6,7 @@ from rushes.evaluate.figures import Figure
 from rushes.evaluate.parts import MODEL
 from rushes.evaluate.scorecard import System
 
-_OF_CLIPS = {
+FIGURES = {
     "oca": Figure(
         title="OCA",
         meaning="operation classification accuracy: share of clips whose operation is named exactly",
@@ -71,25 +71,28 @@ _OF_CLIPS = {
         meaning="share of answers that could not be read; they count as wrong everywhere",
         better="lower",
     ),
-}
-_OF_A_CLASS = {
     "precision": Figure(
-        title="precision", meaning="of the clips answered with an operation, the share that asks about it"
+        title="precision",
+        meaning="of the clips answered with an operation, the share that asks about it",
+        on="class",
     ),
     "f1": Figure(
-        title="F1", meaning="of one operation: harmonic mean of its precision and its recall", compared=True
+        title="F1",
+        meaning="of one operation: harmonic mean of its precision and its recall",
+        compared=True,
+        on="class",
     ),
-}
-_OF_TIMELINES = {
     "mof": Figure(
         title="MoF",
         meaning="frame accuracy: share of labelled ticks of whole sessions with the right label",
         compared=True,
+        on="timeline",
     ),
     "macro_f1_1hz": Figure(
         title="macro F1 at 1 Hz",
         meaning="mean F1 of all operations over labelled seconds, as in OpenPack's challenge",
         compared=True,
+        on="timeline",
     ),
     "edit": Figure(
         title="edit score",
@@ -97,6 +100,7 @@ _OF_TIMELINES = {
         unit="%",
         bounds=(0.0, 100.0),
         compared=True,
+        on="timeline",
     ),
     **{
         f"f1_{percent}": Figure(
@@ -105,14 +109,21 @@ _OF_TIMELINES = {
             unit="%",
             bounds=(0.0, 100.0),
             compared=True,
+            on="timeline",
         )
         for percent in (10, 25, 50)
     },
     "map_50": Figure(
-        title="mAP@0.5", meaning="mean average precision of segments at tIoU 0.5", compared=True
+        title="mAP@0.5",
+        meaning="mean average precision of segments at tIoU 0.5",
+        compared=True,
+        on="timeline",
     ),
     "map": Figure(
-        title="mAP", meaning="mean average precision of segments over tIoU 0.5 to 0.95", compared=True
+        title="mAP",
+        meaning="mean average precision of segments over tIoU 0.5 to 0.95",
+        compared=True,
+        on="timeline",
     ),
     "start_error_s": Figure(
         title="start error",
@@ -124,28 +135,15 @@ _OF_TIMELINES = {
         better="lower",
         bounds=(0.0, None),
         compared=True,
+        on="timeline",
     ),
 }
-FIGURES = {**_OF_CLIPS, **_OF_A_CLASS, **_OF_TIMELINES}
 HEADLINE = tuple(name for name, figure in FIGURES.items() if figure.headline)
-OF_TIMELINES = tuple(_OF_TIMELINES)
+OF_TIMELINES = tuple(name for name, figure in FIGURES.items() if figure.on == "timeline")
 
 SYSTEMS = {
     MODEL: System(
         role="model", what="the trained model; on whole sessions its label of each tick as it comes"
-    ),
-    "smoothed": System(
-        role="ablation",
-        what=(
-            "the model's probabilities of all ticks under the order and durations of the training sessions "
-            "(Viterbi)"
-        ),
-    ),
-    "untrained": System(role="ablation", what="the model before training"),
-    "no_vision": System(role="ablation", what="the trained model with black frames"),
-    "shuffled": System(role="ablation", what="the trained model with the frames in random order"),
-    "grammar_prior": System(
-        role="ablation", what="the most frequent successor of the operation that the model itself names"
     ),
     "majority": System(
         role="baseline",
@@ -162,6 +160,19 @@ SYSTEMS = {
             "the constant segment that reaches tIoU 0.5 on most training clips, one for questions about the "
             "first half of a clip and one for those about the second"
         ),
+    ),
+    "smoothed": System(
+        role="ablation",
+        what=(
+            "the model's probabilities of all ticks under the order and durations of the training sessions "
+            "(Viterbi)"
+        ),
+    ),
+    "untrained": System(role="ablation", what="the model before training"),
+    "no_vision": System(role="ablation", what="the trained model with black frames"),
+    "shuffled": System(role="ablation", what="the trained model with the frames in random order"),
+    "grammar_prior": System(
+        role="ablation", what="the most frequent successor of the operation that the model itself names"
     ),
     "grammar_prior_true": System(
         role="ceiling", what="the most frequent successor of the true operation: what order alone can give"

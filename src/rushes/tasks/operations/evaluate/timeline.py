@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from rushes.errors import MetricError
 from rushes.evaluate.clusters import ENOUGH, Clusters
+from rushes.evaluate.pages.timeline import fell_into_one_class
 from rushes.evaluate.parts import MODEL, Measured, part_of
 from rushes.evaluate.scorecard import Part
 from rushes.metrics.confusion import confusion_scores
@@ -72,10 +73,11 @@ class Session:
 
 
 class Timeline(NamedTuple):
-    """Whole sessions: their part of the scorecard, and the labels of each as JSON."""
+    """Whole sessions: their part of the scorecard, the labels of each as JSON, and what to say of them."""
 
     part: Part
     details: dict[str, Any]
+    remarks: list[str]
 
 
 def timeline(
@@ -117,21 +119,24 @@ def timeline(
     }
     by = "session" if len(sessions) >= ENOUGH else "block of operations"
     among = Clusters(by, _units(sessions, [session.moments for session in sessions]))
+    rows = [
+        {
+            "key": session.key,
+            "truth": [list(segment) for segment in session.segments],
+            "raw": [list(span) for span in session.spans(raw)],
+            "smoothed": [list(span) for span in session.spans(smoothed)],
+        }
+        for session, raw, smoothed in zip(sessions, answers[MODEL], answers["smoothed"], strict=True)
+    ]
     return Timeline(
         part_of(measures, FIGURES, SYSTEMS, among, kind="timeline", against=OF_TIMELINES),
-        {
-            "stride_s": stride_s,
-            "ticks": sum(len(session.truth) for session in sessions),
-            "sessions": [
-                {
-                    "key": session.key,
-                    "truth": [list(segment) for segment in session.segments],
-                    "raw": [list(span) for span in session.spans(raw)],
-                    "smoothed": [list(span) for span in session.spans(smoothed)],
-                }
-                for session, raw, smoothed in zip(sessions, answers[MODEL], answers["smoothed"], strict=True)
-            ],
-        },
+        {"stride_s": stride_s, "ticks": sum(len(session.truth) for session in sessions), "sessions": rows},
+        [
+            f"{row['key']}, {name} labels: {said}"
+            for row in rows
+            for name in ("raw", "smoothed")
+            if (said := fell_into_one_class(row["truth"], row[name]))
+        ],
     )
 
 
@@ -248,9 +253,11 @@ def session_figures(
             whole, np.array([SegmentCounts(*row).f1 for row in sums.astype(int).tolist()])
         )
 
+    truth, runs_of = _segments(sessions, answers, labels)
+
     @cache
     def detected(kept: tuple[int, ...]) -> DetectionScores:
-        return _average_precision([sessions[n] for n in kept], [answers[n] for n in kept], labels)
+        return average_precision(*([row for n in kept for row in of[n]] for of in (truth, runs_of)), labels)
 
     for name, figure in (("map", lambda of: of.average), ("map_50", lambda of: of.mean_ap[0.5])):
         values = whole.statistic(lambda kept, of=figure: of(detected(tuple(kept.tolist()))))
@@ -305,19 +312,26 @@ def start_errors(session: Session, answer: Sequence[str | None], clip_s: float) 
     return np.array(errors)
 
 
-def _average_precision(
+def _segments(
     sessions: Sequence[Session], answers: Sequence[Sequence[str | None]], labels: Sequence[str]
-) -> DetectionScores:
-    """ActivityNet's AP of the runs; a run is as sure as its label is probable on average."""
+) -> tuple[list[list[TrueSegment]], list[list[Detection]]]:
+    """True segments and runs of each session; a run is as sure as its label is probable on average."""
     truth = [
-        TrueSegment(session.key, label, start_s, end_s)
+        [TrueSegment(session.key, label, start_s, end_s) for start_s, end_s, label in session.segments]
         for session in sessions
-        for start_s, end_s, label in session.segments
     ]
-    found = []
-    for session, answer in zip(sessions, answers, strict=True):
-        for run, (start_s, end_s, label) in zip(runs(answer), session.spans(answer), strict=True):
-            if label is not None:
-                score = session.probabilities[run.start : run.end, labels.index(label)].mean()
-                found.append(Detection(session.key, label, start_s, end_s, float(score)))
-    return average_precision(truth, found, labels)
+    found = [
+        [
+            Detection(
+                session.key,
+                label,
+                start_s,
+                end_s,
+                float(session.probabilities[run.start : run.end, labels.index(label)].mean()),
+            )
+            for run, (start_s, end_s, label) in zip(runs(answer), session.spans(answer), strict=True)
+            if label is not None
+        ]
+        for session, answer in zip(sessions, answers, strict=True)
+    ]
+    return truth, found

@@ -20,7 +20,6 @@ from typing import Literal, get_args
 import numpy as np
 
 from rushes.errors import SourceError
-from rushes.records import Segment
 from rushes.tasks.operations.sources.openpack.tables import load_persons, operation_names, person_of
 
 MediaForm = Literal["video", "frames"]
@@ -248,11 +247,6 @@ def plan_session(unit: TwinUnit, settings: TwinSettings) -> list[Step]:
                 )
             )
     return steps
-
-
-def segments_of(steps: list[Step]) -> list[Segment]:
-    """The labelled operations among ``steps``; idle moments are left out."""
-    return [Segment(step.start_s, step.end_s, step.operation) for step in steps if step.operation is not None]
 
 
 def _chain(rng: np.random.Generator, boxes: int) -> list[tuple[str, int]]:

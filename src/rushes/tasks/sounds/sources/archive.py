@@ -18,7 +18,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from rushes.errors import MediaError, SourceError, is_of_the_machine
+from rushes.errors import MediaError, SourceError, unreadable_as
 from rushes.records import SoundRecording
 from rushes.tasks.sounds.sources.blocks import (
     BYTES_PER_S,
@@ -183,31 +183,28 @@ class _Stream(io.BufferedIOBase):
 
 def _read(path: Path) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of each file of a tar, which may be gzipped."""
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            with closing(gzip.GzipFile(fileobj=raw) if packed else raw) as file:
-                stream = _Stream(file)
-                with tarfile.TarFile(fileobj=stream, mode="r", errorlevel=2) as archive:
-                    for member in archive:
-                        # tarfile would keep a record of every member; typeshed does not know the attribute.
-                        archive.members = []  # type: ignore[attr-defined]
-                        _require_plain(path, member)
-                        if member.isreg():
-                            data = stream.read(member.size) if stream.seek(member.offset_data) else b""
-                            if len(data) < member.size:
-                                raise EOFError("a member is cut")
-                            yield member.name.removeprefix("./"), data
-                if stream.last != _EMPTY:
-                    raise EOFError("its end is missing, or a header is damaged")
-                if len(file.read(MAX_PADDING + 1)) > MAX_PADDING:
-                    raise ValueError("there is more behind its end")
-    except _BROKEN as error:
-        if is_of_the_machine(error):
-            raise
-        reason = str(error) or type(error).__name__
-        raise MediaError(f"cannot be read as a tar: {reason}", where=path, cure=_AGAIN) from error
+    with (
+        unreadable_as(MediaError, "cannot be read as a tar", where=path, cure=_AGAIN, errors=_BROKEN),
+        path.open("rb") as raw,
+    ):
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        with closing(gzip.GzipFile(fileobj=raw) if packed else raw) as file:
+            stream = _Stream(file)
+            with tarfile.TarFile(fileobj=stream, mode="r", errorlevel=2) as archive:
+                for member in archive:
+                    # tarfile would keep a record of every member; typeshed does not know the attribute.
+                    archive.members = []  # type: ignore[attr-defined]
+                    _require_plain(path, member)
+                    if member.isreg():
+                        data = stream.read(member.size) if stream.seek(member.offset_data) else b""
+                        if len(data) < member.size:
+                            raise EOFError("a member is cut")
+                        yield member.name.removeprefix("./"), data
+            if stream.last != _EMPTY:
+                raise EOFError("its end is missing, or a header is damaged")
+            if len(file.read(MAX_PADDING + 1)) > MAX_PADDING:
+                raise ValueError("there is more behind its end")
 
 
 def _require_plain(path: Path, member: tarfile.TarInfo) -> None:

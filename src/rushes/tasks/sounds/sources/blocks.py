@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from rushes.errors import MediaError, SourceError, is_of_the_machine
+from rushes.errors import MediaError, SourceError, unreadable_as
 from rushes.records import SoundRecording
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3")
@@ -150,15 +150,11 @@ class FileBlock:
 
 
 def _whole(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        if is_of_the_machine(error):
-            raise
-        raise MediaError(
-            f"cannot be read: {error.strerror}", where=path, cure="check the file and its disk"
-        ) from error
+    with (
+        unreadable_as(MediaError, "cannot be read", where=path, cure="check the file and its disk"),
+        path.open("rb") as file,
+    ):
+        data = file.read(MAX_BYTES + 1)
     require_size(len(data), path)
     return data
 

@@ -12,7 +12,6 @@ import io
 import shutil
 import tarfile
 import wave
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -82,15 +81,6 @@ def assemble(root: Path, settings: SleepSettings) -> Written:
 def remove_parts(root: Path) -> None:
     """Remove what `write_unit` left, once the archives stand."""
     shutil.rmtree(root / PARTS, ignore_errors=True)
-
-
-def write_twin(root: Path, settings: SleepSettings, drawn: Iterable[SleepUnit] | None = None) -> Written:
-    """Write a whole twin here and now; for tests and small ones."""
-    for unit in units(settings) if drawn is None else drawn:
-        write_unit(root, unit, settings)
-    written = assemble(root, settings)
-    remove_parts(root)
-    return written
 
 
 def _clip(

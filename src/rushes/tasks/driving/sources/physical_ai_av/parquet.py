@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rushes.errors import SourceError, is_of_the_machine
+from rushes.errors import SourceError, unreadable_as
 from rushes.media.zipped import check_crc, mapped
 from rushes.records import Member
 
@@ -105,7 +105,8 @@ def texts(table: pa.Table, name: str, where: object) -> list[str]:
 
 @contextmanager
 def _opened(source: Path | Member) -> Iterator[pq.ParquetFile]:
-    try:
+    message = "cannot read it as parquet"
+    with unreadable_as(SourceError, message, where=source, cure=_AGAIN, errors=_UNREADABLE):
         if isinstance(source, Member):
             _bound(source, "bytes", source.size, MAX_MEMBER_BYTES)
             with mapped(source) as view:
@@ -116,12 +117,6 @@ def _opened(source: Path | Member) -> Iterator[pq.ParquetFile]:
             _bound(source, "bytes", source.stat().st_size, MAX_FILE_BYTES)
             with pq.ParquetFile(source) as file:
                 yield _bounded(source, file, MAX_FILE_ROWS)
-    except _UNREADABLE as error:
-        if is_of_the_machine(error):
-            raise
-        raise SourceError(
-            f"cannot read it as parquet: {str(error) or type(error).__name__}", where=source, cure=_AGAIN
-        ) from error
 
 
 def _bounded(source: object, file: pq.ParquetFile, max_rows: int) -> pq.ParquetFile:

@@ -38,7 +38,6 @@ from rushes.tasks.driving.sources.physical_ai_av.tables import (
     assign_splits,
     read_absences,
     read_clip_index,
-    read_split,
     read_tags,
     require_clips,
 )
@@ -55,7 +54,6 @@ __all__ = [
     "dataset_root",
     "fingerprint",
     "read_camera_times",
-    "read_split",
     "read_trajectory",
     "require_clips",
     "scan",

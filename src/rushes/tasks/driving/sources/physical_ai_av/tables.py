@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -130,27 +129,6 @@ def read_tags(root: Path, clips: Collection[str]) -> dict[str, tuple[tuple[str, 
     }
 
 
-def read_split(root: Path, name: str) -> dict[str, tuple[str, ...]]:
-    """Side -> clips of a split that lies beside the index, ``splits/<name>.parquet``.
-
-    Raises:
-        SourceError: there is none of that name; lists those there are.
-    """
-    path = root / "splits" / f"{name}.parquet"
-    if re.fullmatch(r"[A-Za-z0-9_.-]+", name) is None or not path.is_file():
-        found = ", ".join(sorted(file.stem for file in (root / "splits").glob("*.parquet"))) or "none"
-        raise SourceError(
-            f"no split {name!r}; in splits/ there are: {found}",
-            where=root,
-            cure=f"take one of them, {BY_INDEX!r}, or list clips under train, val and test",
-        )
-    table = read_table(path, ("clip_id", "split"))
-    sides: dict[str, list[str]] = {}
-    for clip, side in zip(texts(table, "clip_id", path), texts(table, "split", path), strict=True):
-        sides.setdefault(side, []).append(clip)
-    return {side: tuple(sorted(clips)) for side, clips in sides.items()}
-
-
 def assign_splits(
     recordings: Iterable[RigRecording], asked: str | Mapping[Side, Collection[str]]
 ) -> dict[str, str]:
@@ -158,7 +136,7 @@ def assign_splits(
 
     Args:
         recordings: in any order.
-        asked: ``"index"`` takes the side of the clip index; or side -> clip ids, as `read_split` gives it.
+        asked: ``"index"`` takes the side of the clip index; or side -> clip ids.
 
     Returns:
         Key -> side, in the order of ``recordings``; who stands on no side is not in it.

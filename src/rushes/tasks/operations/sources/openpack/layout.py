@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rushes.errors import SourceError
-from rushes.media.folder import JST, frame_unix_ms
+from rushes.media.folder import JST
 from rushes.stages import write_atomic, write_json
 
 RELEASE = "v1.0.0"
@@ -143,20 +143,6 @@ def frame_name(unix_ms: int) -> Path:
     """
     moment = _wall_clock(unix_ms * 1000)
     return Path(f"{moment:%Y/%m/%d/%H/%M/%Y%m%d_%H%M%S}_{unix_ms % 1000:03d}.jpg")
-
-
-def parse_frame_name(name: str | Path) -> int:
-    """Milliseconds since 1970 (UTC) of a frame, by its file name; the inverse of `frame_name`.
-
-    Folders in front of the name are not looked at. The reading is that of `rushes.media.folder`.
-
-    >>> parse_frame_name("2022/03/29/14/25/20220329_142511_030.jpg")
-    1648531511030
-
-    Raises:
-        MediaError: the name is not a time.
-    """
-    return frame_unix_ms(Path(name))
 
 
 def _wall_clock(unix_us: int) -> datetime:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
-from rushes.errors import SourceError, is_of_the_machine
+from rushes.errors import SourceError, unreadable_as
 from rushes.tasks.operations.sources.openpack.layout import (
     OPERATION_COLUMNS,
     SECOND_COLUMNS,
@@ -261,17 +261,12 @@ def _read_cells(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Cells
 
 def _read_text(path: Path) -> str:
     again = "fetch the annotation again"
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        if is_of_the_machine(error):
-            raise
-        raise SourceError(
-            f"the annotation cannot be read: {error.strerror}",
-            where=path,
-            cure=f"{again}, or let this user read it",
-        ) from error
+    cure = f"{again}, or let this user read it"
+    with (
+        unreadable_as(SourceError, "the annotation cannot be read", where=path, cure=cure),
+        path.open("rb") as file,
+    ):
+        data = file.read(MAX_BYTES + 1)
     if not data.strip():
         raise SourceError("an empty file", where=f"{path}:1", cure=again)
     if len(data) > MAX_BYTES:

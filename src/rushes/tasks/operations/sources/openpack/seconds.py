@@ -10,10 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import pairwise
 
-from rushes.errors import SourceError
-from rushes.records import Segment
 from rushes.tasks.operations.sources.openpack.layout import OperationRow, SecondRow
 
 SECONDS_MISSING = 3
@@ -38,40 +35,3 @@ def seconds_of(rows: Sequence[OperationRow], missing: int = SECONDS_MISSING) -> 
         for second in range(first, last + 1)
     )
     return [SecondRow(second * 1000, row.user, row.session, row.box, row.id) for second, row in under_way]
-
-
-def labels_at_1hz(
-    segments: Sequence[Segment], first_second_s: float, n_seconds: int, *, carry_gaps: bool = True
-) -> list[str | None]:
-    """Labels of ``n_seconds`` consecutive seconds by OpenPack's rule: the one under way at the second's end.
-
-    >>> work = [Segment(0.2, 1.5, "Picking"), Segment(3.0, 4.0, "Close Box")]
-    >>> labels_at_1hz(work, 0.0, 4)
-    ['Picking', 'Picking', 'Close Box', 'Close Box']
-    >>> labels_at_1hz(work, 0.0, 4, carry_gaps=False)
-    ['Picking', None, 'Close Box', None]
-
-    Args:
-        segments: in order of time, not overlapping.
-        first_second_s: start of the first second, on the clock of ``segments``.
-        n_seconds: how many labels to give.
-        carry_gaps: a gap, and what follows the last segment, carries the label before it, as OpenPack does;
-            otherwise it is None.
-
-    Returns:
-        One label a second; None before the first segment, and in gaps that are not carried.
-
-    Raises:
-        SourceError: the segments are not in order of time.
-    """
-    starts_s = [segment.start_s for segment in segments]
-    if any(later < earlier for earlier, later in pairwise(starts_s)):
-        raise SourceError("segments out of order", cure="sort them by their start")
-    labels: list[str | None] = []
-    for k in range(n_seconds):
-        moment_s = first_second_s + k + 1.0
-        index = bisect_right(starts_s, moment_s) - 1
-        current = segments[index] if index >= 0 else None
-        held = current is not None and (carry_gaps or current.contains(moment_s))
-        labels.append(current.label if current is not None and held else None)
-    return labels

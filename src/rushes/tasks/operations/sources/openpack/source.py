@@ -29,10 +29,8 @@ from rushes.tasks.operations.sources.openpack.layout import (
     video_file,
 )
 from rushes.tasks.operations.sources.openpack.rows import gaps, read_operations, read_operations_1hz
-from rushes.tasks.operations.sources.openpack.seconds import labels_at_1hz, seconds_of
+from rushes.tasks.operations.sources.openpack.seconds import seconds_of
 from rushes.tasks.operations.sources.openpack.tables import (
-    LABEL_SETS,
-    SPLITS,
     LabelSet,
     assign_splits,
     load_label_set,
@@ -42,8 +40,6 @@ from rushes.tasks.operations.sources.openpack.tables import (
 )
 
 __all__ = [
-    "LABEL_SETS",
-    "SPLITS",
     "Fault",
     "LabelSet",
     "Scan",
@@ -52,7 +48,6 @@ __all__ = [
     "check_coverage",
     "dataset_root",
     "fingerprint",
-    "labels_at_1hz",
     "load_label_set",
     "load_persons",
     "person_of",

@@ -13,10 +13,7 @@ import yaml
 from rushes.errors import SourceError
 from rushes.recipe.sections import Side
 from rushes.records import Recording
-from rushes.tasks.operations.recipe import LabelSetName, SplitName
 
-LABEL_SETS: tuple[LabelSetName, ...] = get_args(LabelSetName)
-SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 SIDES: tuple[Side, ...] = get_args(Side)
 
 
@@ -71,7 +68,7 @@ class LabelSet:
 
 
 def load_label_set(name: str) -> LabelSet:
-    """The label set ``name``, one of `LABEL_SETS`.
+    """The label set ``name``, one of `rushes.tasks.operations.recipe.LabelSetName`.
 
     >>> load_label_set("openpack").labels[0], load_label_set("classes10").label_of(500)
     ('Picking', 'Tape')
@@ -140,7 +137,7 @@ class SplitAssignment:
 
 
 def split_subjects(name: str) -> dict[Side, tuple[str, ...]]:
-    """Side -> subject ids of the named split, one of `SPLITS`.
+    """Side -> subject ids of the named split, one of `rushes.tasks.operations.recipe.SplitName`.
 
     >>> split_subjects("earlier")["test"]
     ('U0108',)
@@ -162,7 +159,7 @@ def assign_splits(
     Args:
         recordings: of any subjects; those on no side are reported as skipped. Each knows its person
             (``group``); subjects without a recording are looked up in OpenPack's own table.
-        split: a name of `SPLITS`, or side -> subject ids, e.g. ``{"train": ["U0101"], "test": ["U0108"]}``.
+        split: a name as of `split_subjects`, or side -> subject ids, e.g. ``{"train": ["U0101"], "test": ["U0108"]}``.
 
     Raises:
         SourceError: a person stands on two sides, a side or a subject id is unknown.
