@@ -82,7 +82,8 @@ def draw(row: Mapping[str, Any], sample: Sample, spans: Mapping[str, tuple[float
 
 def caption(row: Mapping[str, Any]) -> Markup:
     """Which window it is, what is known of it, and the model's words."""
-    said = [tag("code", row["key"]), tag("span", f"from {row['window_start_s']:.2f} s of its clip")]
+    start_s = round(row["window_start_s"], 2) + 0.0  # a clock may begin a little before 0: no "-0.00"
+    said = [tag("code", row["key"]), tag("span", f"from {start_s:.2f} s of its clip")]
     tags = json.loads(row["tags"] or "{}")
     if tags:
         said.append(tag("span", ", ".join(f"{name} {value}" for name, value in sorted(tags.items()))))

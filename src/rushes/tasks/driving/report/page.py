@@ -121,7 +121,8 @@ def _bands(card: Scorecard) -> Markup:
     said = (
         f"still: below {limits['still_mps']:g} m/s of true mean speed; fast: from {limits['fast_mps']:g} m/s "
         f"on. left and right: from {limits['turn_deg']:g}° of true yaw on. Dots: the model with its interval; "
-        "orange: the best baseline there; grey: other systems. Intervals are cut at the edge."
+        "orange: the best baseline there; grey: other systems. Intervals are cut at the edge, and systems beyond "
+        "it left out."
     )
     tiles = []
     for name in COMPARED:
@@ -131,7 +132,7 @@ def _bands(card: Scorecard) -> Markup:
             for condition in BANDS
             for line in of_parts(card, card.of_kind("band", condition), name, condition)
         ]
-        reach = 1.05 * max(value for line in lines for value in (line.value, *line.others.values()))
+        reach = 1.5 * max(max(line.value, line.others[line.best]) for line in lines)
         drawn = whiskers(lines, with_unit(figure), span=(0.0, reach or 1.0), width=HALF)
         tiles.append(framed(figure.title, drawn))
     return join((note(said), side_by_side(tiles, HALF), *(parts(card, "band", one) for one in BANDS)))
