@@ -4,12 +4,12 @@
                                     [--jobs N] [--set A.B=C ...] [--samplers uniform,entropy,motion,coverage]
 
 Each seed is one `rushes run RECIPE --set train.seed=N --json`; all share the twin and the prepared clips.
-Figures are those of metrics.json on all clips of the unseen subject; differences to the best baseline are
+Figures are those of the scorecard on all clips of the unseen subject; differences to the best baseline are
 paired, with their 95 % interval. Seconds are told of the stages that ran, not of those that were done before;
 the total is the wall time of the first command, start of Python included, and is judged only where that
 command did every stage and had the machine for itself (`--jobs 1`, a fresh workspace).
 
-`--samplers` trains the first seed once for each frame sampler instead, and puts the runs side by side.
+`--samplers` trains the first seed once for each frame sampler instead, and tells the figures of each.
 About 10 minutes for the first seed on two cores, less for the others.
 """
 
@@ -30,18 +30,17 @@ from pathlib import Path
 from typing import Any
 
 from report import Figure, at_least, at_most, emit, not_measured
-from rich.console import Console
 
+from rushes.evaluate.scorecard import Scorecard, Standing, read_scorecard
 from rushes.runs.stage import METRICS_FILE
-from rushes.tasks.operations.evaluate.names import HEADLINE, MODEL, TITLES
-from rushes.tasks.operations.evaluate.tables import CLIP_COLUMNS, comparison_table
+from rushes.tasks.operations.evaluate.names import FIGURES, HEADLINE
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "operations-twin.yaml"
 RUSHES = Path(sys.executable).with_name("rushes")
 BARS = dict(zip(HEADLINE, (0.85, 0.85, 0.75), strict=True))
 BOUNDARY, BOUNDARY_S = "boundary_error_s", 0.4
 TOTAL_S, AGAIN_S, HELP_S = 600.0, 2.0, 0.3
-TABLE_WIDTH = 120  # where there is no terminal whose width the sampler table could take
+OF_SAMPLERS = ("oca", "tiou_50", "tiou_mean", "aa_1", "macro_f1", BOUNDARY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,36 +96,43 @@ class Answer:
         """Seconds of the stages that ran, by name."""
         return {stage["name"]: stage["seconds"] for stage in self.told["stages"] if stage["state"] == "ran"}
 
-    def metrics(self) -> dict[str, Any]:
-        """metrics.json of the run."""
+    def scorecard(self) -> Scorecard:
+        """What was measured of the run."""
         (evaluated,) = (stage for stage in self.told["stages"] if stage["name"] == "evaluate")
-        return json.loads((Path(evaluated["folder"]) / METRICS_FILE).read_text())
+        return read_scorecard(Path(evaluated["folder"]) / METRICS_FILE)
 
 
-def quality_figures(runs: Mapping[int, Mapping[str, Any]]) -> list[Figure]:
+def quality_figures(cards: Mapping[int, Scorecard]) -> list[Figure]:
     """The headline figures of each seed with their means, against their bars and their best baselines."""
     figures = []
     for metric in HEADLINE:
-        values = {seed: found["systems"][MODEL][metric]["value"] for seed, found in runs.items()}
-        title, bar = TITLES[metric], BARS[metric]
+        values = {seed: value_of(card, metric) for seed, card in cards.items()}
+        title, bar = FIGURES[metric].title, BARS[metric]
         figures += [at_least(f"{title}, seed {seed}", value, bar) for seed, value in values.items()]
         if len(values) > 1:
             mean = statistics.fmean(values.values())
             figures.append(at_least(f"{title}, mean of {len(values)} seeds", mean, bar))
         figures += [
-            above_best(f"{title}, seed {seed}", found["best"][metric]) for seed, found in runs.items()
+            above_best(f"{title}, seed {seed}", card.all.standings[metric]) for seed, card in cards.items()
         ]
-    for seed, found in runs.items():
-        value = found["systems"][MODEL][BOUNDARY]["value"]
+    for seed, card in cards.items():
+        value = value_of(card, BOUNDARY)
         figures.append(at_most(f"median boundary error (s), seed {seed}", value, BOUNDARY_S))
     return figures
 
 
-def above_best(name: str, best: Mapping[str, Any]) -> Figure:
+def value_of(card: Scorecard, figure: str) -> float:
+    """A figure of the model on the whole side."""
+    return card.all.estimates[card.model][figure].value
+
+
+def above_best(name: str, best: Standing) -> Figure:
     """The lower end of the interval of the paired difference to the best baseline."""
-    rival = f"{best['best']} ({best['value']:.3f})"
-    difference = f"{best['difference']:+.3f} [{best['low']:+.3f}, {best['high']:+.3f}]"
-    return Figure(f"{name}, above {rival}: {difference}, low end", best["low"], "> 0", best["above"])
+    name, off = f"{name}, above {best.rival} ({best.value:.3f})", best.difference
+    if off.low is None or off.high is None:
+        return not_measured(f"{name}, low end", "> 0", f"{off.value:+.3f} has no interval")
+    spread = f"{off.value:+.3f} [{off.low:+.3f}, {off.high:+.3f}]"
+    return Figure(f"{name}: {spread}, low end", off.low, "> 0", off.low > 0)
 
 
 def seconds_figures(answers: Mapping[int, Answer], shared: Sequence[Answer], jobs: int) -> list[Figure]:
@@ -173,36 +179,22 @@ def seeds_figures(demo: Demo, seeds: Sequence[int]) -> list[Figure]:
     shared = [demo.tell(verb) for verb in ("twin", "prepare")] if demo.jobs > 1 else []
     told = demo.tell_each("run", [f"train.seed={seed}" for seed in seeds])
     answers = dict(zip(seeds, told, strict=True))
-    figures = quality_figures({seed: answer.metrics()["all"] for seed, answer in answers.items()})
+    figures = quality_figures({seed: answer.scorecard() for seed, answer in answers.items()})
     figures += seconds_figures(answers, shared, demo.jobs)
     return [*figures, again_figure(demo, seeds[0]), help_figure()]
 
 
-def samplers_metrics(demo: Demo, samplers: Sequence[str], seed: int) -> dict[str, Any]:
-    """Train one seed for each sampler; metrics by sampler."""
+def samplers_figures(demo: Demo, samplers: Sequence[str], seed: int) -> list[Figure]:
+    """Train one seed for each sampler; the figures of each, one sampler beside the other."""
     demo.tell("twin")
     same_seed = replace(demo, overrides=(*demo.overrides, f"train.seed={seed}"))
     told = same_seed.tell_each("run", [f"preprocessing.sampler={sampler}" for sampler in samplers])
-    return {sampler: answer.metrics() for sampler, answer in zip(samplers, told, strict=True)}
-
-
-def show_samplers(metrics: Mapping[str, Any], seed: int, as_json: bool) -> None:
-    """All samplers in one table, or as figures without bars."""
-    if as_json:
-        emit(
-            [
-                Figure(f"{TITLES[column]}, {sampler}, seed {seed}", found[column]["value"])
-                for sampler, measured in metrics.items()
-                if (found := measured["all"]["systems"][MODEL])
-                for column in CLIP_COLUMNS
-                if column in found
-            ],
-            as_json,
-        )
-        return
-    clips = next(iter(metrics.values()))["all"]["n"]
-    console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
-    console.print(comparison_table(metrics, f"Frame samplers, {clips} clips, seed {seed}"))
+    cards = [answer.scorecard() for answer in told]
+    return [
+        Figure(f"{FIGURES[name].title}, {sampler}, seed {seed}, {card.all.n} clips", value_of(card, name))
+        for name in OF_SAMPLERS
+        for sampler, card in zip(samplers, cards, strict=True)
+    ]
 
 
 def listed(text: str) -> list[str]:
@@ -227,10 +219,10 @@ def main() -> None:
         jobs = arguments.jobs
         demo = Demo(arguments.recipe, workspace, tuple(arguments.overrides), jobs, quiet=jobs > 1)
         if arguments.samplers:
-            found = samplers_metrics(demo, arguments.samplers, seeds[0])
-            show_samplers(found, seeds[0], arguments.json)
+            figures = samplers_figures(demo, arguments.samplers, seeds[0])
         else:
-            emit(seeds_figures(demo, seeds), arguments.json)
+            figures = seeds_figures(demo, seeds)
+        emit(figures, arguments.json)
 
 
 if __name__ == "__main__":
