@@ -231,12 +231,6 @@ class Scorecard(_Row):
         write_atomic(path, self.model_dump_json(indent=2) + "\n")
 
 
-def write_scorecard(path: Path, card: Scorecard) -> None:
-    """Write ``metrics.json``, whole or not at all; systems and figures keep their order."""
-    text = json.dumps(card.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomic(path, text.encode(errors="backslashreplace") + b"\n")
-
-
 def read_scorecard(path: Path) -> Scorecard:
     """The scorecard of a finished evaluation.
 
