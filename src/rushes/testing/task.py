@@ -25,7 +25,7 @@ from rushes.testing.subject import Finished, finish, silent
 
 Check = Callable[[Finished, Path], None]
 
-KILLED_IN = ("dataset", "weights", "answers")
+KILLED_IN: tuple[Makes, ...] = ("dataset", "weights", "answers")
 """What is being made when a run is killed, see `Stage.makes`."""
 REPEATED = ("recordings", "dataset", "weights", "answers", "figures")
 """What two runs of one recipe have the same bytes of; an export holds times, a page a date."""
@@ -151,7 +151,7 @@ def killed_and_resumed_gives_the_same_bytes(finished: Finished, folder: Path) ->
     other = finished.elsewhere(folder / "killed")
     run = other.run()
     for makes in KILLED_IN:
-        _kill_in(other, run.folder(run.maker(makes)))  # type: ignore[arg-type]
+        _kill_in(other, run.folder(run.maker(makes)))
     process = other.begin()
     _, told = process.communicate(timeout=WAIT_S)
     assert process.returncode == 0, f"killed and resumed, it ends with {process.returncode}: {told[-2000:]}"
