@@ -1,4 +1,4 @@
-"""Small nets for sounds: a log-mel spectrogram in, a logit for each class out.
+"""Small nets for sound: a log-mel spectrogram in, a logit for each class out.
 
 Three convolutions with two poolings between them are the trunk of both. ``tinycnn`` averages what they find
 over all bands and moments; ``crnn`` averages over the bands and lets a GRU listen to the moments in order.
