@@ -50,7 +50,7 @@ def test_truth_as_answer_is_perfect_and_above_every_baseline(perfect):
 
 
 def test_the_scorecard_survives_its_file_with_its_order(perfect, tmp_path):
-    write_scorecard(tmp_path / "card.json", perfect)
+    perfect.write(tmp_path / "card.json")
     found = read_scorecard(tmp_path / "card.json")
     assert found == perfect
     assert list(found.systems) == list(perfect.systems)
