@@ -58,7 +58,8 @@ PEERS = {
     # Later releases are linked with CUDA and do not load beside a CPU build of torch.
     "torchcodec": Peer("torchcodec.decoders, simplejpeg", ("torchcodec==0.13.0", _TORCH, _NUMPY, _JPEG)),
     "physical_ai_av": Peer(
-        "physical_ai_av.video, cv2, simplejpeg", ("physical_ai_av==0.2.3", _OPENCV, _NUMPY, _JPEG)
+        "physical_ai_av.video, cv2, simplejpeg",
+        ("physical_ai_av==0.2.3", "av==18.1.0", _OPENCV, _NUMPY, _JPEG),
     ),
     "audio": Peer(
         "librosa, torchaudio, h5py, scipy",

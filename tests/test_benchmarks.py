@@ -35,6 +35,8 @@ def load(monkeypatch):
     return importlib.import_module
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # all of torch, transformers and ONNX, on a machine that may be busy
 def test_every_script_loads_and_explains_itself():
     names = [path.stem for path in sorted(BENCHMARKS.glob("*.py"))]
     done = subprocess.run(
