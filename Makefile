@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo demo-driving demo-sounds test check lock clean
+.PHONY: demo demo-driving demo-sounds test check peers benchmarks lock clean
 
 demo: $(STAMP)
 	$(BIN)/rushes run recipes/operations-twin.yaml
@@ -24,6 +24,14 @@ check: $(STAMP)
 	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+# What benchmarks compare with, each in an environment of its own under .peers/.
+peers: $(STAMP)
+	$(BIN)/python benchmarks/peers.py
+
+# Every benchmark in its quick form, then what falls short.
+benchmarks: $(STAMP)
+	$(BIN)/python benchmarks/all.py
 
 # The lock names torch without a build: pip takes the one that fits the machine.
 $(STAMP): requirements.lock pyproject.toml

@@ -55,7 +55,7 @@ distil:
   soft_weight: 0.5
   teacher: {train: {epochs: 2, learning_rate: 0.003, batch_size: 16, log_every: 1}}
 """
-EARLIER = Path(__file__).parents[1] / "tests" / "campaign" / "test_legacy.py"
+EARLIER = Path(__file__).parents[1] / "tests" / "tasks" / "sounds" / "test_earlier_leaderboard.py"
 
 
 def faults(asked: Asked) -> Iterator[Figure]:

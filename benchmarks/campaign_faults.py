@@ -148,7 +148,7 @@ def _put(place: tuple, value: Any) -> Callable[[Path], None]:
 
 
 def _swap_rows(metrics: dict) -> None:
-    rows = metrics["confusion"]
+    rows = metrics["details"]["confusion"]
     rows[0], rows[1] = rows[1], rows[0]
 
 
@@ -162,7 +162,9 @@ def of_figures(run: Run, rng: random.Random, count: int) -> Iterator[Damage]:
     ]
     numbers = [leaf for leaf in leaves if isinstance(leaf[1], int | float) and not isinstance(leaf[1], bool)]
     yield Damage("swap rows of the matrix", path, _edit(_swap_rows), ("evaluate",))
-    yield Damage("reorder labels", path, _edit(lambda metrics: metrics["labels"].reverse()), ("evaluate",))
+    yield Damage(
+        "reorder labels", path, _edit(lambda metrics: metrics["details"]["labels"].reverse()), ("evaluate",)
+    )
     for place, value in rng.sample(numbers, min(count, len(numbers))):
         yield Damage("change a figure", path, _put(place, value + 1e-6 * (1 + abs(value))), ("evaluate",))
     for place, _ in rng.sample(numbers, min(count, len(numbers))):

@@ -1,16 +1,16 @@
 """Driving: from cameras in archives to checked shards, against bare decoding, other ways, damage and kills.
 
     python benchmarks/driving.py [--quick] [--json] [--parts PART,...] [--folder DIR] [--repeats N]
-                                 [--peer NAME=PYTHON ...] [--workspace DIR] [--seed S]
+                                 [--workspace DIR] [--seed S]
 
 The parts: `prepare`, source frames per CPU second of a whole prepare (start of Python, scan, decode out of
 the archive, checksums, signals, scale, JPEG, tar, receipts, manifest) over those of `ffmpeg -threads 1 -f
 null` on the same files, in turns, CPU time as the kernel accounts it; the decoder inside of PyAV is another
-version, so bare decoding with that stands beside it. `peers`, CPU for a window in other ways over ours; NAME
-is opencv, decord, torchcodec or physical_ai_av, PYTHON has it and `simplejpeg`. `open`, ways to get at a
-member. `oracle`, pictures against FFmpeg's program, times and labels against the twin's truth. `corrupt`,
-damaged datasets. `kills`, kill -9 at random moments. `reader`, memory and opening. `demo`, the recipe through
-`rushes run` in a workspace of its own, which wants the machine for itself and is only done when asked for.
+version, so bare decoding with that stands beside it. `peers`, CPU for a window in other ways over ours:
+OpenCV, decord, torchcodec and the dataset's own kit, see peers.py. `open`, ways to get at a member. `oracle`,
+pictures against FFmpeg's program, times and labels against the twin's truth. `corrupt`, damaged datasets.
+`kills`, kill -9 at random moments. `reader`, memory and opening. `demo`, the recipe through `rushes run` in a
+workspace of its own, which wants the machine for itself and is only done when asked for.
 
 Footage: two clips of seven cameras, 1920x1080, 20 s, H.264 High with B-frames, a key frame a second, 6 Mb/s;
 made once in DIR, in two minutes. All but the demo takes 25 minutes of one core, --quick about five.
@@ -73,7 +73,6 @@ class Bench:
         quick: less of everything.
         repeats: of the decode ratio.
         seed: of damages and kills.
-        pythons: package -> interpreter of a peer.
         workspace: of the demo.
         window_s: CPU seconds of one window, by setup, once measured.
     """
@@ -83,7 +82,6 @@ class Bench:
     quick: bool
     repeats: int
     seed: int
-    pythons: dict[str, str]
     workspace: Path | None
     window_s: dict[str, float] = field(default_factory=dict)
 
@@ -170,7 +168,7 @@ def _ffmpeg(video: Path) -> list[str]:
 def peers_part(bench: Bench) -> list[Figure]:
     setup, windows = SETUPS[0], 2 if bench.quick else 6
     plan = peer_plan(bench.root, bench.dataset(setup), RigPreprocessing(setup=setup), SIZE)
-    return peer_figures(plan, bench.window_s[setup], bench.pythons, windows, bench.folder)
+    return peer_figures(plan, bench.window_s[setup], windows, bench.folder)
 
 
 def oracle_part(bench: Bench) -> list[Figure]:
@@ -267,7 +265,6 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join(DEFAULT), help=f"among {', '.join(PARTS)}")
     parser.add_argument("--folder", type=Path, help="for footage, kept for the next time")
     parser.add_argument("--repeats", type=int)
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
     parser.add_argument("--workspace", type=Path, help="of the demo; a fresh one if not given")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -283,7 +280,6 @@ def main() -> None:
             quick=arguments.quick,
             repeats=arguments.repeats or (1 if arguments.quick else 3),
             seed=arguments.seed,
-            pythons=dict(entry.split("=", 1) for entry in arguments.peer),
             workspace=arguments.workspace,
         )
         figures = [figure for part in parts for figure in PARTS[part](bench)]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import peers
 from report import Figure, at_least, not_measured
 
 from rushes.media.image import letterbox
@@ -16,7 +15,6 @@ from rushes.shards.read import ShardDataset
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.sources.physical_ai_av.source import read_camera_times, scan
 
-HERE = Path(__file__).parent
 WAYS = {
     "opencv": ("opencv", 10.0, "extract, OpenCV, seek for each frame"),
     "decord": ("decord", 1.0, "decord for each window"),
@@ -24,7 +22,7 @@ WAYS = {
     "torchcodec-once": ("torchcodec", 1.0, "torchcodec, all windows of a camera at once"),
     "physical_ai_av": ("physical_ai_av", 1.0, "the dataset's own kit for each window"),
 }
-"""Way -> package, by what factor we must be ahead, and what it does."""
+"""Way -> peer, by what factor we must be ahead, and what it does."""
 
 
 def peer_plan(
@@ -63,36 +61,28 @@ def peer_plan(
     }
 
 
-def peer_figures(
-    plan: dict[str, Any], ours_s: float, pythons: Mapping[str, str], windows: int, folder: Path
-) -> list[Figure]:
+def peer_figures(plan: dict[str, Any], ours_s: float, windows: int, folder: Path) -> list[Figure]:
     """CPU for one window, theirs over ours.
 
     Args:
         plan: of all windows of a clip; the way that takes them together gets all of it.
         ours_s: CPU seconds of one window in a whole prepare run.
-        pythons: package -> an interpreter that has it.
         windows: so many are taken of the plan, spread over it.
         folder: for plans.
     """
     chosen = np.linspace(0, len(plan["windows"]) - 1, windows).astype(int)
     few = plan | {"windows": [plan["windows"][n] for n in chosen]}
     figures = [Figure("prepare, CPU ms for one window, 4 cameras", round(1e3 * ours_s, 1))]
-    for way, (package, bar, words) in WAYS.items():
+    for way, (peer, bar, words) in WAYS.items():
         figure = f"CPU for one window over prepare's, 4 cameras: {words}"
-        if package not in pythons:
-            figures.append(not_measured(figure, f">= {bar:g}", f"give --peer {package}=PYTHON"))
-            continue
         asked = plan if way == "torchcodec-once" else few
         path = folder / f"{way}.json"
         path.write_text(json.dumps(asked))
-        command = [pythons[package], str(HERE / "driving_peer.py"), way, str(path)]
-        answer = subprocess.run(command, capture_output=True, text=True)
-        if answer.returncode:
-            why = answer.stderr.strip().splitlines()[-1:] or [f"exit code {answer.returncode}"]
-            figures.append(not_measured(figure, f">= {bar:g}", f"{way} failed: {why[0]}"))
+        try:
+            told = peers.ask(peer, "driving_peer.py", way, path)
+        except peers.Unavailable as why:
+            figures.append(not_measured(figure, f">= {bar:g}", why))
             continue
-        told = json.loads(answer.stdout.splitlines()[-1])
         moments = sum(len(next(iter(window.values()))) for window in asked["windows"])
         if told["pictures"] != moments:
             raise RuntimeError(f"{way} gave {told['pictures']} pictures of {moments}")

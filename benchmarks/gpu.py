@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from report import Figure, emit
+from report import Figure, emit, not_measured
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast, Qwen2_5_VLConfig
 
@@ -209,7 +209,7 @@ def main() -> None:
     steps = arguments.steps or (3 if arguments.quick else 20)
     name = "tiny" if arguments.tiny else "Qwen2.5-VL-3B"
     if not arguments.tiny and not torch.cuda.is_available():
-        emit([Figure(f"{name}: samples/s", "not measured: no CUDA device")], arguments.json)
+        emit([not_measured(f"{name}: samples/s", None, "no CUDA device")], arguments.json)
         return
     labels = load_label_set("openpack")
     size, shape = (

@@ -4,12 +4,12 @@
                                     [--jobs N] [--set A.B=C ...] [--samplers uniform,entropy,motion,coverage]
 
 Each seed is one `rushes run RECIPE --set train.seed=N --json`; all share the twin and the prepared clips.
-Figures are those of metrics.json on all clips of the unseen subject, each beside its best baseline. Seconds
-are told of the stages that ran, not of those that were done before; the total is the wall time of the first
-command, start of Python included, and is judged only where that command did every stage and had the machine
-for itself (`--jobs 1`, a fresh workspace).
+Figures are those of the scorecard on all clips of the unseen subject; differences to the best baseline are
+paired, with their 95 % interval. Seconds are told of the stages that ran, not of those that were done before;
+the total is the wall time of the first command, start of Python included, and is judged only where that
+command did every stage and had the machine for itself (`--jobs 1`, a fresh workspace).
 
-`--samplers` trains the first seed once for each frame sampler instead, and puts the runs side by side.
+`--samplers` trains the first seed once for each frame sampler instead, and tells the figures of each.
 About 10 minutes for the first seed on two cores, less for the others.
 """
 
@@ -30,11 +30,8 @@ from pathlib import Path
 from typing import Any
 
 from report import Figure, at_least, at_most, emit, not_measured
-from rich.console import Console
-from rich.table import Table
 
 from rushes.evaluate.scorecard import Scorecard, Standing, read_scorecard
-from rushes.evaluate.tables import shown, with_unit
 from rushes.runs.stage import METRICS_FILE
 from rushes.tasks.operations.evaluate.names import FIGURES, HEADLINE
 
@@ -43,9 +40,7 @@ RUSHES = Path(sys.executable).with_name("rushes")
 BARS = dict(zip(HEADLINE, (0.85, 0.85, 0.75), strict=True))
 BOUNDARY, BOUNDARY_S = "boundary_error_s", 0.4
 TOTAL_S, AGAIN_S, HELP_S = 600.0, 2.0, 0.3
-COMPARED = (*HEADLINE, "tiou_mean", "macro_f1", BOUNDARY)
-"""Figures of samplers side by side."""
-TABLE_WIDTH = 120  # where there is no terminal whose width the sampler table could take
+OF_SAMPLERS = ("oca", "tiou_50", "tiou_mean", "aa_1", "macro_f1", BOUNDARY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +97,7 @@ class Answer:
         return {stage["name"]: stage["seconds"] for stage in self.told["stages"] if stage["state"] == "ran"}
 
     def scorecard(self) -> Scorecard:
-        """metrics.json of the run."""
+        """What was measured of the run."""
         (evaluated,) = (stage for stage in self.told["stages"] if stage["name"] == "evaluate")
         return read_scorecard(Path(evaluated["folder"]) / METRICS_FILE)
 
@@ -111,36 +106,33 @@ def quality_figures(cards: Mapping[int, Scorecard]) -> list[Figure]:
     """The headline figures of each seed with their means, against their bars and their best baselines."""
     figures = []
     for metric in HEADLINE:
-        values = {seed: value(card, metric) for seed, card in cards.items()}
+        values = {seed: value_of(card, metric) for seed, card in cards.items()}
         title, bar = FIGURES[metric].title, BARS[metric]
-        figures += [at_least(f"{title}, seed {seed}", found, bar) for seed, found in values.items()]
+        figures += [at_least(f"{title}, seed {seed}", value, bar) for seed, value in values.items()]
         if len(values) > 1:
             mean = statistics.fmean(values.values())
             figures.append(at_least(f"{title}, mean of {len(values)} seeds", mean, bar))
         figures += [
-            better_than_best(f"{title}, seed {seed}", card.all.standings[metric])
-            for seed, card in cards.items()
+            above_best(f"{title}, seed {seed}", card.all.standings[metric]) for seed, card in cards.items()
         ]
-    return figures + [
-        at_most(f"median boundary error (s), seed {seed}", value(card, BOUNDARY), BOUNDARY_S)
-        for seed, card in cards.items()
-    ]
+    for seed, card in cards.items():
+        value = value_of(card, BOUNDARY)
+        figures.append(at_most(f"median boundary error (s), seed {seed}", value, BOUNDARY_S))
+    return figures
 
 
-def value(card: Scorecard, metric: str) -> float:
-    """A figure of the model on all clips."""
-    return card.all.estimates[card.model][metric].value
+def value_of(card: Scorecard, figure: str) -> float:
+    """A figure of the model on the whole side."""
+    return card.all.estimates[card.model][figure].value
 
 
-def better_than_best(name: str, standing: Standing) -> Figure:
-    """The lower end of the interval of the difference to the best baseline."""
-    off = standing.difference
-    said = f"{name}, less {standing.rival} ({standing.value:.3f}): {off.value:+.3f}"
-    if off.low is None:
-        return not_measured(said, "> 0", "nothing tells the spread")
-    return Figure(
-        f"{said} [{off.low:+.3f}, {off.high:+.3f}], low end", off.low, "> 0", standing.verdict == "better"
-    )
+def above_best(name: str, best: Standing) -> Figure:
+    """The lower end of the interval of the paired difference to the best baseline."""
+    name, off = f"{name}, above {best.rival} ({best.value:.3f})", best.difference
+    if off.low is None or off.high is None:
+        return not_measured(f"{name}, low end", "> 0", f"{off.value:+.3f} has no interval")
+    spread = f"{off.value:+.3f} [{off.low:+.3f}, {off.high:+.3f}]"
+    return Figure(f"{name}: {spread}, low end", off.low, "> 0", off.low > 0)
 
 
 def seconds_figures(answers: Mapping[int, Answer], shared: Sequence[Answer], jobs: int) -> list[Figure]:
@@ -192,52 +184,17 @@ def seeds_figures(demo: Demo, seeds: Sequence[int]) -> list[Figure]:
     return [*figures, again_figure(demo, seeds[0]), help_figure()]
 
 
-def samplers_scorecards(demo: Demo, samplers: Sequence[str], seed: int) -> dict[str, Scorecard]:
-    """Train one seed for each sampler; scorecards by sampler."""
+def samplers_figures(demo: Demo, samplers: Sequence[str], seed: int) -> list[Figure]:
+    """Train one seed for each sampler; the figures of each, one sampler beside the other."""
     demo.tell("twin")
     same_seed = replace(demo, overrides=(*demo.overrides, f"train.seed={seed}"))
     told = same_seed.tell_each("run", [f"preprocessing.sampler={sampler}" for sampler in samplers])
-    cards = {sampler: answer.scorecard() for sampler, answer in zip(samplers, told, strict=True)}
-    if len({(card.all.n, *card.details["first_clips"]) for card in cards.values()}) != 1:
-        raise SystemExit("the samplers were measured on different clips")
-    return cards
-
-
-def show_samplers(cards: Mapping[str, Scorecard], seed: int, as_json: bool) -> None:
-    """All samplers in one table, the best value of each column in bold; or as figures without bars."""
-    found = {
-        sampler: {name: value(card, name) for name in COMPARED if name in card.all.estimates[card.model]}
-        for sampler, card in cards.items()
-    }
-    if as_json:
-        emit(
-            [
-                Figure(f"{FIGURES[name].title}, {sampler}, seed {seed}", values[name])
-                for sampler, values in found.items()
-                for name in values
-            ],
-            as_json,
-        )
-        return
-    card = next(iter(cards.values()))
-    table = Table(title=f"Frame samplers, {card.all.n} clips, seed {seed}", title_justify="left")
-    table.add_column("sampler")
-    for name in COMPARED:
-        table.add_column(with_unit(card.figures[name]), justify="right")
-    for sampler, values in found.items():
-        table.add_row(sampler, *(cell(found, sampler, name) if name in values else "·" for name in COMPARED))
-    Console(width=None if sys.stdout.isatty() else TABLE_WIDTH).print(table)
-
-
-def cell(found: Mapping[str, Mapping[str, float]], sampler: str, name: str) -> str:
-    """A value, in bold where it is the best of its column."""
-    best = min if FIGURES[name].better == "lower" else max
-    own = found[sampler][name]
-    return (
-        f"[bold]{shown(own)}[/]"
-        if own == best(of[name] for of in found.values() if name in of)
-        else shown(own)
-    )
+    cards = [answer.scorecard() for answer in told]
+    return [
+        Figure(f"{FIGURES[name].title}, {sampler}, seed {seed}, {card.all.n} clips", value_of(card, name))
+        for name in OF_SAMPLERS
+        for sampler, card in zip(samplers, cards, strict=True)
+    ]
 
 
 def listed(text: str) -> list[str]:
@@ -262,10 +219,10 @@ def main() -> None:
         jobs = arguments.jobs
         demo = Demo(arguments.recipe, workspace, tuple(arguments.overrides), jobs, quiet=jobs > 1)
         if arguments.samplers:
-            cards = samplers_scorecards(demo, arguments.samplers, seeds[0])
-            show_samplers(cards, seeds[0], arguments.json)
+            figures = samplers_figures(demo, arguments.samplers, seeds[0])
         else:
-            emit(seeds_figures(demo, seeds), arguments.json)
+            figures = seeds_figures(demo, seeds)
+        emit(figures, arguments.json)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 """How much of bare decoding is left when a whole prepare run is done, and how the per-sample way compares.
 
-    python benchmarks/prepare.py [--quick] [--json] [--folder DIR] [--repeats N] [--peer NAME=PYTHON ...]
+    python benchmarks/prepare.py [--quick] [--json] [--folder DIR] [--repeats N]
 
 The ratio: source frames per CPU second of the whole prepare (start of Python, decode, signals, choice,
 scale, JPEG, tar, index, checksums, receipts, manifest) over those of `ffmpeg -threads 1 -f null` on the
 same file, each in a process of its own, in turns; CPU time is what the kernel accounts to that process.
 Footage: public clips end to end, H.264 with B-frames, one key frame in 250, made once in DIR. `boundary`:
 three clips around each operation boundary; `windows`: those and a window each second, as test sessions
-have. Peers are NAME=PYTHON for opencv, decord and torchcodec, an interpreter that has the package and
-`simplejpeg`; a dozen clips are taken and the cost of one clip compared.
+have. The per-sample way is that of OpenCV, decord and torchcodec, see peers.py; a dozen clips are taken and the
+cost of one clip compared.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from itertools import product
 from pathlib import Path
 
 import footage
+import peers
 from report import Figure, at_least, emit, not_measured
 
 from rushes.media.image import letterbox
@@ -111,9 +112,7 @@ def decode_figures(
     return figures, best
 
 
-def peer_figures(
-    source: Source, cut: str, spent: float, pythons: dict[str, str], folder: Path
-) -> list[Figure]:
+def peer_figures(source: Source, cut: str, spent: float, folder: Path) -> list[Figure]:
     """CPU seconds for one clip, the peer's over ours."""
     dataset = ShardDataset.open(next((folder / f"ws-{source.name}-{cut}").glob("prepare-*")), "test")
     metas = [
@@ -136,16 +135,12 @@ def peer_figures(
             f"{peer} / prepare, CPU for one clip, {source.name}, {cut}",
             10.0 if peer == "opencv" else 1.0,
         )
-        if peer not in pythons:
-            figures.append(not_measured(figure, f">= {bar:g}", f"give --peer {peer}=PYTHON"))
+        try:
+            answer = peers.ask(peer, "prepare_peer.py", peer, path)
+        except peers.Unavailable as why:
+            figures.append(not_measured(figure, f">= {bar:g}", why))
             continue
-        command = [pythons[peer], str(HERE / "prepare_peer.py"), peer, str(path)]
-        answer = subprocess.run(command, capture_output=True, text=True)
-        if answer.returncode:
-            why = answer.stderr.strip().splitlines()[-1:] or [f"exit code {answer.returncode}"]
-            figures.append(not_measured(figure, f">= {bar:g}", f"{peer} failed: {why[0]}"))
-            continue
-        each = json.loads(answer.stdout.splitlines()[-1])["cpu_s"] / len(plan["clips"])
+        each = answer["cpu_s"] / len(plan["clips"])
         figures.append(at_least(figure, round(each / (spent / len(dataset)), 2), bar))
     return figures
 
@@ -156,11 +151,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--folder", type=Path, help="for footage, kept for the next time")
     parser.add_argument("--repeats", type=int)
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
     arguments = parser.parse_args()
     seconds = (240, 60) if arguments.quick else (600, 120)
     repeats = arguments.repeats or (1 if arguments.quick else 5)
-    pythons = dict(entry.split("=", 1) for entry in arguments.peer)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         kept = arguments.folder or folder
@@ -174,7 +167,7 @@ def main() -> None:
             footage.make_video(source.path, source.size, source.seconds)
         figures, best = decode_figures(sources, QUICK if arguments.quick else CONDITIONS, repeats, folder)
         for source, cut in product(sources, ("boundary", "windows")):
-            figures += peer_figures(source, cut, best[source.name, cut], pythons, folder)
+            figures += peer_figures(source, cut, best[source.name, cut], folder)
     emit(figures, arguments.json)
 
 

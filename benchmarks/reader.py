@@ -1,13 +1,13 @@
 """How fast and how lean the reader is, beside the `webdataset` package.
 
-    python benchmarks/reader.py [--quick] [--json] [--peer-python PYTHON] [--folder DIR]
+    python benchmarks/reader.py [--quick] [--json] [--folder DIR]
 
 Makes its own shards (about 3 GB, with --quick 1.3 GB; removed at the end) and reads them from the page cache,
 each reader in a process of its own, in turns, the best pass of each. Both hand out every member as `bytes`;
 rushes copies them out of its map for that, which training does not need. `webdataset` has no random access:
 its shuffled shards and shuffle buffer of 1,000 samples stand against an even shuffle of the whole dataset.
 Memory is the most that a process held while it read a dataset in order and shuffled, mapped pages included.
-PYTHON is an interpreter that has `webdataset`. Takes a few minutes, with --quick about one.
+`webdataset` comes from peers.py. Takes a few minutes, with --quick about one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import peers
 from report import Figure, at_least, at_most, emit, not_measured
 
 from rushes.media.image import encode_jpeg
@@ -29,7 +30,6 @@ from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter
 from rushes.train.batches import sample_order
 
-HERE = Path(__file__).parent
 FRAMES, SIDE = 8, 336
 ORDERS = ("sequential", "random")
 
@@ -108,14 +108,11 @@ def child(task: str, passes: int, folder: Path) -> object:
 # --- figures ---------------------------------------------------------------------------------------------
 
 
-def answer(*command: object) -> object:
-    """Run a command and read the JSON that it prints."""
-    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, check=True)
-    return json.loads(done.stdout)
-
-
 def ask(task: str, passes: int, folder: Path) -> object:
-    return answer(sys.executable, __file__, "--child", task, "--passes", passes, "--folder", folder)
+    """What a child process answers."""
+    options = ["--child", task, "--passes", str(passes), "--folder", str(folder)]
+    done = subprocess.run([sys.executable, __file__, *options], stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
 
 
 def best_rate(passes: list[list[float]], samples: int, size: int) -> float:
@@ -126,29 +123,31 @@ def best_rate(passes: list[list[float]], samples: int, size: int) -> float:
     return samples / min(seconds for _, _, seconds in passes)
 
 
-def speed(folder: Path, samples: int, size: int, peer: str | None, rounds: int) -> list[Figure]:
+def speed(folder: Path, samples: int, size: int, rounds: int) -> list[Figure]:
     shards = sorted(split_folder(folder, "train").glob("*.tar"))
     figures = []
     for order in ORDERS:
-        ours, theirs = [], []
+        ours, theirs, missing = [], [], None
         for _ in range(rounds):  # in turns, so that a busy machine is busy for both
             ours += ask(order, 2, folder)
-            if peer:
-                theirs += answer(peer, HERE / "reader_peer.py", order, 2, *shards)
+            try:
+                theirs += peers.ask("webdataset", "reader_peer.py", order, 2, *shards)
+            except peers.Unavailable as why:
+                missing = why
         rate = best_rate(ours, samples, size)
         figures.append(
             Figure(f"{order}: samples/s, {size / samples / 1000:.0f} kB each, bytes copied out", rate)
         )
         name = f"{order}: times the samples/s of webdataset"
-        if peer:
+        if missing is None:
             figures.append(at_least(name, rate / best_rate(theirs, samples, size), 2))
         else:
-            figures.append(not_measured(name, ">= 2", "no --peer-python"))
+            figures.append(not_measured(name, ">= 2", missing))
     views = best_rate(ask("views", 2 * rounds, folder), samples, size)
     return [*figures, Figure("random: samples/s as views, nothing copied", views)]
 
 
-def measure(folder: Path, quick: bool, peer: str | None) -> list[Figure]:
+def measure(folder: Path, quick: bool) -> list[Figure]:
     frames = jpegs(16)
     samples = 600 if quick else 4000
     seconds = make_dataset(folder / "speed", samples, frames, 200_000_000)
@@ -156,7 +155,7 @@ def measure(folder: Path, quick: bool, peer: str | None) -> list[Figure]:
         len(frames[(number + i) % len(frames)]) for number in range(samples) for i in range(FRAMES)
     ) + samples * (600 + 300 + 128 + 96 * 12)
     figures = [Figure("write: MB per CPU second, sha256 and crc32 included", size / seconds / 1e6)]
-    figures += speed(folder / "speed", samples, size, peer, 2 if quick else 4)
+    figures += speed(folder / "speed", samples, size, 2 if quick else 4)
 
     small = [frame[: 200 if quick else 1500] for frame in frames]
     make_dataset(folder / "few", 1000, small, 1 << 30)
@@ -178,7 +177,6 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
     parser.add_argument("--quick", action="store_true", help="fewer and smaller samples")
-    parser.add_argument("--peer-python", help="an interpreter that has webdataset")
     parser.add_argument("--folder", type=Path, help="where the shards are made for the time of the run")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--passes", type=int, default=1, help=argparse.SUPPRESS)
@@ -187,7 +185,7 @@ def main() -> None:
         print(json.dumps(child(options.child, options.passes, options.folder)))
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        emit(measure(Path(folder), options.quick, options.peer_python), options.json)
+        emit(measure(Path(folder), options.quick), options.json)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ import json
 import sys
 import time
 
-import webdataset
-
 
 def one_pass(order: str, shards: list[str]) -> tuple[int, int, float]:
+    import webdataset
+
     started = time.perf_counter()
     samples = size = 0
     dataset = webdataset.WebDataset(shards, shardshuffle=100 if order == "random" else False, seed=1)

@@ -34,9 +34,12 @@ def at_most(figure: str, value: float, bar: float) -> Figure:
     return Figure(figure, value, f"<= {bar:g}", value <= bar)
 
 
-def not_measured(figure: str, bar: str, why: str) -> Figure:
-    """A figure whose bar stands but which could not be taken here."""
-    return Figure(figure, f"not measured: {why}", bar, None)
+NOT_MEASURED = "not measured: "
+
+
+def not_measured(figure: str, bar: str | None, why: object) -> Figure:
+    """A figure that could not be taken here; its bar stands."""
+    return Figure(figure, f"{NOT_MEASURED}{why}", bar, None)
 
 
 def emit(figures: Iterable[Figure], as_json: bool) -> None:

@@ -1,12 +1,12 @@
 """How fast sounds become features, and how fast features are read.
 
-    python benchmarks/sounds.py [--quick] [--json] [--parts PART,...] [--peer audio=PYTHON]
+    python benchmarks/sounds.py [--quick] [--json] [--parts PART,...]
 
 Parts: `spectrograms`, clips of 5 s a second in one thread beside librosa and torchaudio, in one process and
 in turns, and how far apart the numbers are; `reads`, random samples a second from shards that the stage
 wrote, each copied into a batch, beside layouts of HDF5; `features`, clips for each second of CPU from files
-to a finished dataset, and whether one worker and two write the same bytes. `audio` is an interpreter that has
-librosa, torchaudio, h5py, numpy and scipy; without it what needs it is not measured.
+to a finished dataset, and whether one worker and two write the same bytes. Librosa, torchaudio
+and h5py are those of the peer `audio`, see peers.py.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: every figure is o
 
 import argparse
 import hashlib
-import json
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +28,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import peers
 from report import Figure, at_least, at_most, emit, not_measured
 
 from rushes.prepare.stage import Planned, prepare
@@ -43,7 +42,6 @@ from rushes.tasks.sounds.prepare.unit import jobs_of, prepare_unit, sizes_of
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 from rushes.tasks.sounds.sources.blocks import SoundScan, blocks_of
 
-HERE = Path(__file__).parent
 PARTS = ("spectrograms", "reads", "features")
 SECONDS = 5.0
 FORMATS = (("wav", 16_000, 1), ("wav", 16_000, 2), ("wav", 44_100, 2), ("flac", 44_100, 2))
@@ -121,32 +119,18 @@ def cpu_s() -> float:
     )
 
 
-def ask_peer(python: str, *arguments: object) -> dict | str:
-    """The peer's answer, or why there is none."""
-    environment = os.environ | {"PYTHONPATH": str(HERE.parent / "src")}
-    for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        environment[threads] = "1"
-    command = [python, str(HERE / "sounds_peer.py"), *map(str, arguments)]
-    answer = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if answer.returncode:
-        return (answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"])[-1]
-    return json.loads(answer.stdout.splitlines()[-1])
-
-
-def spectrograms(folder: Path, quick: bool, peer: str | None) -> list[Figure]:
+def spectrograms(folder: Path, quick: bool) -> list[Figure]:
     """Ours over each library's ways, round by round."""
     clips, rounds = (64, 5) if quick else (128, 15)
     waves = np.stack([sound(number)[:, 0] for number in range(clips)]).astype(np.float32) / 32768
     waves[-1] = 0.0
     np.save(folder / "clips.npy", waves)
-    if peer is None:
-        answer = "give --peer audio=PYTHON"
-    else:
-        answer = ask_peer(peer, "spectrograms", folder / "clips.npy", rounds)
     bars = {"librosa": 2.5, "librosa, batch": 2.5, "torchaudio": 1.2, "torchaudio, batch": 1.2}
     figure = "log-mel, clips/s, ours / {}"
-    if isinstance(answer, str):
-        return [not_measured(figure.format(way), f">= {bar:g}", answer) for way, bar in bars.items()]
+    try:
+        answer = peers.ask("audio", "sounds_peer.py", "spectrograms", folder / "clips.npy", rounds)
+    except peers.Unavailable as why:
+        return [not_measured(figure.format(way), f">= {bar:g}", why) for way, bar in bars.items()]
     rates, apart = answer["rates"], answer["apart"]
     figures = [
         Figure(f"log-mel, clips of {SECONDS:g} s a second: {way}", round(statistics.median(found)))
@@ -176,7 +160,7 @@ def random_reads(dataset: ShardDataset, count: int) -> float:
     return count / (time.perf_counter() - started_s)
 
 
-def reads(folder: Path, quick: bool, peer: str | None) -> list[Figure]:
+def reads(folder: Path, quick: bool) -> list[Figure]:
     clips, count, rounds = (512, 10_000, 3) if quick else (1024, 40_000, 7)
     scan = scan_of(folder / "reads", clips, "wav", 16_000, 1)
     figures = []
@@ -197,11 +181,10 @@ def reads(folder: Path, quick: bool, peer: str | None) -> list[Figure]:
             )
             samples = (Sample.of("", dataset.sample(number)) for number in range(len(dataset)))
             np.save(folder / "features.npy", np.stack([sample.features for sample in samples]))
-    if peer is None:
-        return [*figures, not_measured("random reads/s, HDF5", "", "give --peer audio=PYTHON")]
-    answer = ask_peer(peer, "reads", folder / "features.npy", count // 4)
-    if isinstance(answer, str):
-        return [*figures, not_measured("random reads/s, HDF5", "", answer)]
+    try:
+        answer = peers.ask("audio", "sounds_peer.py", "reads", folder / "features.npy", count // 4)
+    except peers.Unavailable as why:
+        return [*figures, not_measured("random reads/s, HDF5", None, why)]
     return figures + [
         Figure(f"random reads/s, HDF5, float32, {layout}", round(rate)) for layout, rate in answer.items()
     ]
@@ -214,7 +197,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-def features(folder: Path, quick: bool, peer: str | None) -> list[Figure]:
+def features(folder: Path, quick: bool) -> list[Figure]:
     clips, preprocessing, figures, differing = (512 if quick else 2048), SoundPreprocessing(), [], 0
     for kind, rate, channels in FORMATS:
         name = f"{kind}-{rate}-{channels}"
@@ -232,7 +215,7 @@ def features(folder: Path, quick: bool, peer: str | None) -> list[Figure]:
     return [*figures, at_most("features, files that differ between one worker and two", differing, 0)]
 
 
-WORK: dict[str, Callable[[Path, bool, str | None], list[Figure]]] = {
+WORK: dict[str, Callable[[Path, bool], list[Figure]]] = {
     "spectrograms": spectrograms,
     "reads": reads,
     "features": features,
@@ -244,16 +227,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer clips and rounds")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--parts", default=",".join(PARTS), help="comma-separated")
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
     arguments = parser.parse_args()
     parts = arguments.parts.split(",")
     if strangers := set(parts) - set(PARTS):
         sys.exit(f"no part {', '.join(sorted(strangers))}; there are {', '.join(PARTS)}")
-    peers = dict(entry.split("=", 1) for entry in arguments.peer)
     figures = []
     with tempfile.TemporaryDirectory() as folder:
         for part in parts:
-            figures += WORK[part](Path(folder), arguments.quick, peers.get("audio"))
+            figures += WORK[part](Path(folder), arguments.quick)
     emit(figures, arguments.json)
 
 

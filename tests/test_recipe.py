@@ -128,7 +128,7 @@ model: {name: tiny, nf4: true}
     ("text", "place"),
     [
         ("zzz: 1", "job.yaml:1: zzz: unknown key; known here: task, name"),
-        ("source: {zzz: 1}", "job.yaml:1: source.zzz: unknown key; known here: kind, root"),
+        ("source: {zzz: 1}", "job.yaml:1: source.zzz: unknown key; known here: kind, "),
         ("prepare:\n  workerz: 1", "job.yaml:2: prepare.workerz: unknown key; did you mean workers?"),
         ("model: {adapter: {ranks: 1}}", "job.yaml:1: model.adapter.ranks: unknown key; did you mean rank?"),
         ("train: {phases: [{step: 1}]}", "train.phases.0.step: unknown key; did you mean steps?"),

@@ -127,10 +127,10 @@ class MetricError(RushesError, ValueError):
 
 
 def is_of_the_machine(error: BaseException) -> bool:
-    """Whether a file was not read since the machine refuses (a disk that fails, no more files to open).
+    """Whether reading failed because of the machine (a bad disk, too many open files).
 
-    That says nothing about what the file holds, so it is no bad input: it is raised as it is. A file that is
-    absent, or that this user may not read, is the dataset's own fault.
+    Such an error says nothing about the content of the file, so it is not a bad input and is raised unchanged.
+    A file that is missing, or that this user may not read, is a fault of the dataset.
 
     >>> is_of_the_machine(OSError(errno.EMFILE, "too many open files"))
     True
@@ -149,7 +149,7 @@ def unreadable_as(
     cure: str | None = None,
     errors: tuple[type[Exception], ...] = (OSError,),
 ) -> Iterator[None]:
-    """Tell ``errors`` of reading a file as a ``kind``, save those of the machine, which pass as they are.
+    """Raise ``errors`` of reading a file as ``kind``; those of the machine pass unchanged.
 
     >>> with unreadable_as(SourceError, "no table", where="a.csv", errors=(ValueError,)):
     ...     int("x")

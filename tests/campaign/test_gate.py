@@ -20,7 +20,7 @@ from rushes.campaign.judging.gate import (
 )
 from rushes.campaign.records import Result, Verdict
 from rushes.errors import GateError, MetricError
-from rushes.metrics.intervals import Estimate
+from rushes.metrics.estimate import Estimate
 from rushes.metrics.paired import paired_t
 from rushes.stages import canonical_json
 

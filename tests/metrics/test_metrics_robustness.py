@@ -18,6 +18,7 @@ from rushes.metrics.classify import (
 )
 from rushes.metrics.decode import label_probabilities, majority_vote, smooth, viterbi
 from rushes.metrics.detection import Detection, TrueSegment, average_precision
+from rushes.metrics.estimate import Estimate, wilson
 from rushes.metrics.grammar import (
     fit_grammar,
     grammar_prior,
@@ -25,16 +26,7 @@ from rushes.metrics.grammar import (
     transition_matrix,
     transitions,
 )
-from rushes.metrics.intervals import (
-    Estimate,
-    bootstrap,
-    bootstrap_mean,
-    bootstrap_share,
-    cluster_rows,
-    paired_difference,
-    resampled_sums,
-    wilson,
-)
+from rushes.metrics.jackknife import Jackknife
 from rushes.metrics.segments import edit_score, runs, segment_counts, segmental_f1
 from rushes.metrics.temporal import (
     boundary_errors,
@@ -85,9 +77,7 @@ CASES = {
     "vote of nothing": (lambda: majority_vote([], AB, 3), "is empty"),
     "viterbi of nothing": (lambda: viterbi([], [[]], [[]]), "non-empty"),
     "Wilson of nothing": (lambda: wilson(0, 0), "n >= 1"),
-    "bootstrap of nothing": (lambda: bootstrap_mean([], []), "is empty"),
-    "share of nothing": (lambda: bootstrap_share([], []), "is empty"),
-    "clusters of nothing": (lambda: cluster_rows([]), "is empty"),
+    "clusters of nothing": (lambda: Jackknife.of([]), "name its cluster"),
     # nan and infinities
     "nan in the truth": (lambda: tiou([(NAN, 1)], [(0, 1)]), "must be finite, found nan"),
     "nan in a prediction": (lambda: tiou([(0, 1)], [(0, NAN)]), "must be finite, found nan"),
@@ -95,10 +85,8 @@ CASES = {
     "nanoseconds for seconds": (lambda: tiou([(0, 1e18)], [(0, 1)]), "give seconds"),
     "nan as a label": (lambda: accuracy(["a", NAN], ["a", "a"], AB), "must be str or int, found float"),
     "nan in confidences": (lambda: calibration([NAN], [True]), "must be finite"),
-    "nan in values": (lambda: bootstrap_mean([1, NAN], AB), "must be finite"),
-    "nan as a group": (lambda: cluster_rows([1.0, NAN]), "None or nan"),
-    "None as a group": (lambda: cluster_rows(["a", None]), "None or nan"),
-    "nan statistic": (lambda: bootstrap(lambda rows: NAN, AB), "must be finite"),
+    "nan in values": (lambda: Jackknife.of(AB).means([1, NAN]), "must be finite"),
+    "nan statistic": (lambda: Jackknife.of(AB).statistic(lambda rows: NAN), "must be finite"),
     "nan estimate": (lambda: Estimate(NAN, 0, 1, 3), "must be finite"),
     "nan detection score": (lambda: average_precision(TRUE, [(*TRUE[0], NAN)], AB), "must be finite"),
     "nan emission": (lambda: viterbi([0, 0], FLAT, [[NAN, 0]]), "not nan"),
@@ -163,9 +151,7 @@ CASES = {
     "unpaired intervals": (lambda: tiou([(0, 1)], [(0, 1), None]), "one length"),
     "unpaired videos": (lambda: segmental_f1([["a"]], [["a"], ["b"]], AB), "one length"),
     "unpaired frames": (lambda: segment_counts([["a"]], [["a", "b"]], AB, 0.5), "one length"),
-    "unpaired systems": (lambda: paired_difference([1], [1, 2], ["g"]), "one length"),
-    "unpaired groups": (lambda: bootstrap_mean([1, 2], ["g"]), "one length"),
-    "unpaired finer groups": (lambda: cluster_rows(AB, finer=["x"]), "one length"),
+    "unpaired groups": (lambda: Jackknife.of(["g"]).means([1, 2]), "one length"),
     "unpaired clock": (lambda: resample_1hz([0, 1], ["a"]), "one length"),
     "intervals of three": (lambda: tiou([(0, 1, 2)], [(0, 1)]), "found shape"),
     "ragged intervals": (lambda: tiou([(0, 1), (0,)], [(0, 1), (0, 1)]), "must be numbers"),
@@ -173,7 +159,6 @@ CASES = {
     "clips of other number": (lambda: interior_edges([(0, 1)], 0 * np.empty(0)), "is empty"),
     "confidence above one": (lambda: calibration([1.2], [True]), "lies in \\[0, 1\\]"),
     "numbers for right or wrong": (lambda: calibration([0.2], [0.4]), "booleans"),
-    "numbers for hits": (lambda: bootstrap_share([1, 0], AB), "hits must be booleans"),
     "threshold nought": (lambda: localization([(0, 1)], [(0, 1)], [0]), "lies in \\(0, 1\\]"),
     "F1 threshold in percent": (lambda: segmental_f1([["a"]], [["a"]], AB, [50]), "lies in \\(0, 1\\]"),
     "AP threshold in percent": (lambda: average_precision(TRUE, [], AB, [50]), "lie in \\(0, 1\\]"),
@@ -185,7 +170,6 @@ CASES = {
     "states that do not fit": (lambda: viterbi([0, 0, 0], FLAT, FLAT), "2 states need"),
     "no classes asked for": (lambda: rank_classes(["a"], ["a"], AB, 0), "asked for 0 classes"),
     "no bins": (lambda: calibration([0.2], [True], bins=0), "asked for 0 bins"),
-    "no resamples": (lambda: resampled_sums(FLAT, AB, resamples=0), "at least one resample"),
     "confidence in percent": (lambda: wilson(1, 2, confidence=95), "between 0 and 1"),
     "half a hit": (lambda: wilson(0.5, 2), "whole number"),
 }

@@ -77,7 +77,7 @@ def _finished(workspace: Path) -> Iterator[tuple[StageSpec, dict[str, Any]]]:
     for path in sorted(Path(workspace).glob("*/DONE")):
         try:
             done, spec = read_done(path.parent), spec_of_folder(path.parent)
-        except StageError:  # of a folder that is none of ours
+        except StageError:  # not the folder of a stage
             continue
         if done is not None and spec.folder(Path(workspace)) == path.parent:
             yield spec, done

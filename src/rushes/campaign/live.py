@@ -69,7 +69,7 @@ class Show:
         self._of_folder = {folder: list(keys) for folder, keys in folders.items()}
 
     def tell(self, name: str, done: float, total: float, note: str) -> None:
-        """How far a stage that all wait for is."""
+        """Progress of a stage that all trials wait for."""
         for row in self._rows.values():
             if row.result is None:
                 row.stage, row.note = name, f"{done:g}/{total:g} {note}"

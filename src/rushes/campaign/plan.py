@@ -217,7 +217,7 @@ class _Opened:
         return tuple(self.stage(run, name) for name in run.stages if name not in without)
 
     def run(self, campaign: Campaign, trial: Trial) -> Run[Any]:
-        """The run of a trial; recordings of one's own are looked through once for all of them."""
+        """The run of a trial; a source is scanned once for all runs that read it."""
         recipe = campaign.recipe_of(trial)
         source = canonical_json(recipe.source.model_dump(mode="json"))
         run = open_run(recipe, self.workspace, raw_fingerprint=self.fingerprints.get(source))

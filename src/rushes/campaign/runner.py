@@ -163,7 +163,7 @@ class Runner:
         return all(trial.key in self.results for trial in trials)
 
     def _open(self, recipe: Recipe) -> Run[Any]:
-        """A run of this campaign; recordings of one's own are looked through once for all that read them."""
+        """A run of this campaign; a source is scanned once for all runs that read it."""
         source = canonical_json(recipe.source.model_dump(mode="json"))
         known = self._fingerprints.get(source)
         run = open_run(recipe, self.workspace, self.engine, raw_fingerprint=known)

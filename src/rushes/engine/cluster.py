@@ -137,7 +137,7 @@ class ActorWorker:
         self.pending = self.actor.answer.remote(payload)
 
     def receive(self) -> bytes | None:
-        """Its next message, None where none is there yet; WorkerLost where there will be none."""
+        """Its next message, or None if there is none yet; WorkerLost if there will be none."""
         if not self.ray.wait([self.pending], timeout=0)[0]:
             return None
         message: bytes

@@ -1,4 +1,4 @@
-"""What the supervisor needs of workers, wherever they run: near as processes, far as actors of a cluster."""
+"""What the supervisor needs of its workers, be they local processes or actors of a cluster."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Protocol, TypeVar
 
 
 class WorkerLost(Exception):
-    """A worker is gone and what it was doing with it.
+    """A worker is gone, and its unit with it.
 
     Args:
         how: completes the sentence "the worker ...".
-        untouched: whether it is known that it never took up what it was sent last.
+        untouched: whether it certainly never took up its last payload.
     """
 
     def __init__(self, how: str, untouched: bool = False) -> None:
@@ -28,10 +28,10 @@ class Worker(Protocol):
     """
 
     def send(self, payload: bytes) -> None:
-        """Give it something to do; whether that arrives is seen in :meth:`receive`."""
+        """Send it a payload; whether that arrives shows in :meth:`receive`."""
 
     def receive(self) -> bytes | None:
-        """Its next message, None where none is there yet.
+        """Its next message, or None if there is none yet.
 
         Raises:
             WorkerLost: there will be none.
@@ -41,7 +41,7 @@ class Worker(Protocol):
         """Whether an idle worker would still answer."""
 
     def end(self) -> None:
-        """Kill it, whatever it does; it can be called again."""
+        """Kill it; may be called twice."""
 
 
 W = TypeVar("W", bound=Worker)
@@ -52,15 +52,15 @@ class Crew(Protocol[W]):
 
     @property
     def cure(self) -> str:
-        """What to do when none of them can start."""
+        """What a user can do when no worker starts."""
         ...
 
     def start(self, number: int) -> W:
-        """Begin a new worker for a place, numbered from 0; does not wait until it is ready."""
+        """Start a worker for a place, numbered from 0, without waiting until it is ready."""
         ...
 
     def wait(self, workers: Sequence[W], patience_s: float | None) -> None:
         """Return when any of ``workers`` may have a message or is lost, or after ``patience_s`` seconds."""
 
     def stop(self, busy: Sequence[W], idle: Sequence[W]) -> None:
-        """End all workers, as gently as a short time allows."""
+        """Stop all workers, as gently as a short time allows."""

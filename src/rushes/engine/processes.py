@@ -20,7 +20,7 @@ STOP_GRACE_S = 2.0  # for a worker to clean up behind itself before it is killed
 
 @dataclass(slots=True)
 class ProcessWorker:
-    """A process and our end of the pipe to it."""
+    """A process and the near end of its pipe."""
 
     process: BaseProcess
     connection: Connection
@@ -53,17 +53,17 @@ class ProcessWorker:
         """Give it a payload."""
         try:
             self.connection.send_bytes(payload)
-        except OSError:  # it died this moment: who waits for the answer will see that
+        except OSError:  # it has just died, as receive() will find
             self.untouched = True
 
     def receive(self) -> bytes | None:
-        """Its next message, None where none is there yet; WorkerLost where there will be none."""
+        """Its next message, or None if there is none yet; WorkerLost if there will be none."""
         try:
             if self.connection.poll():
                 return self.connection.recv_bytes()
             if self.alive() or self.connection.poll():
                 return None
-        except ConnectionResetError:  # and no end of file: Linux tells that it left a message of ours unread
+        except ConnectionResetError:  # not an end of file: Linux's sign that a message was left unread
             self.untouched = True
         except (EOFError, OSError):
             pass
@@ -73,11 +73,11 @@ class ProcessWorker:
         raise WorkerLost(_exit_text(code), self.untouched)
 
     def wait(self, patience_s: float | None = None) -> None:
-        """Until it has a message or is gone."""
+        """Wait until it has a message or is gone."""
         wait([self.connection, self.process.sentinel], patience_s)
 
     def alive(self) -> bool:
-        """Whether it runs; of one that is just being killed, yes until its last thread has ended."""
+        """Whether it runs; one that is being killed does until its last thread has ended."""
         return self.process.is_alive()
 
     def end(self) -> None:
@@ -89,7 +89,7 @@ class ProcessWorker:
 
 @dataclass(frozen=True, slots=True)
 class ProcessCrew:
-    """Processes that all begin in the same way."""
+    """Processes that all start with the same function."""
 
     start_with: Start
     cure: str = "see their output above; a script that starts workers needs if __name__ == '__main__':"
@@ -99,11 +99,11 @@ class ProcessCrew:
         return ProcessWorker.start(number, self.start_with)
 
     def wait(self, workers: Sequence[ProcessWorker], patience_s: float | None) -> None:
-        """Until a worker has a message or is gone."""
+        """Wait until a worker has a message or is gone."""
         wait([handle for each in workers for handle in (each.connection, each.process.sentinel)], patience_s)
 
     def stop(self, busy: Sequence[ProcessWorker], idle: Sequence[ProcessWorker]) -> None:
-        """Let idle workers leave, ask busy ones to clean up and leave, kill who is there after that."""
+        """Let idle workers exit, ask busy ones to clean up and exit, kill those that remain."""
         for worker in (*busy, *idle):
             worker.connection.close()
         for worker in busy:

@@ -57,7 +57,7 @@ class Failure:
         return cls("exception", name, str(error) or name, trace=trace)
 
     def to_error(self, key: str) -> RushesError:
-        """What to raise where the whole work ends with the unit ``key``; an error of ours is itself again."""
+        """The error to raise where the unit ``key`` ends the whole work; a `RushesError` is restored."""
         where = key if self.where is None else self.where
         if self.kind == "input":
             return getattr(errors, self.type, UnitError)(self.message, where=where, cure=self.cure)

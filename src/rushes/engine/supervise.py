@@ -1,4 +1,4 @@
-"""The supervisor: hand out units, collect results, replace the workers that fall."""
+"""The supervisor: hand out units, collect results, replace workers that die."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rushes.errors import UnitError
 
 START_LIMIT_S = 120.0  # for the imports of a fresh worker; on a loaded machine torch alone can take 30 s
 STARTS_IN_A_ROW = 3  # workers that die before they are ready, until we stop trying
-MISSES = 3  # workers that may die before they take a unit up, until it is thought to be the unit
+MISSES = 3  # workers that may die before they take a unit up; after that the unit is blamed
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class _Job:
         key: of the unit.
         payload: pickled.
         attempts: so far.
-        misses: workers that died when they were given it, and had not looked at it.
+        misses: workers that died before they took it up.
         lost_at: number of the place that lost it last.
     """
 
@@ -51,9 +51,9 @@ class _Place(Generic[W]):
 
 @dataclass(slots=True)
 class Supervisor(Generic[W]):
-    """The loop over ``size`` places; what a worker is, the crew knows.
+    """The loop over ``size`` places; the crew knows what a worker is.
 
-    A job is taken from ``units`` when a place can have it: no more of them are held than there are places.
+    A job is taken from ``units`` only when a place is free for it: no more are held than there are places.
     """
 
     crew: Crew[W]
@@ -86,13 +86,13 @@ class Supervisor(Generic[W]):
             self.crew.stop(busy, idle)
 
     def _hand_out(self) -> None:
-        """Give every idle worker a job, and start workers at vacant places as long as there are jobs."""
+        """Give every idle worker a job, and start workers at vacant places while there are jobs."""
         for place in [place for place in self.places.values() if place.ready and place.job is None]:
             if (job := self._next_job(place.number)) is None:
                 break
             if place.worker.alive():
                 self._send(place, job)
-            else:  # it died while it had nothing to do: no fault of this job
+            else:  # it died idle: not the fault of this job
                 self._vacate(place)
                 self.queue.appendleft(job)
         starting = sum(not place.ready for place in self.places.values())
@@ -126,7 +126,7 @@ class Supervisor(Generic[W]):
         place.worker.send(job.payload)
 
     def _look_after(self, place: _Place[W]) -> UnitResult | None:
-        """Take the worker's answer, or its death, or its time-out: in this order, since we may come late."""
+        """Handle the worker's answer, its death or its time-out, in this order: all may have happened meanwhile."""
         try:
             message = place.worker.receive()
         except WorkerLost as lost:
@@ -166,7 +166,7 @@ class Supervisor(Generic[W]):
                     cure=self.crew.cure,
                 )
             return None
-        if lost.untouched and job.misses < MISSES:  # dead already when it was given the job: no fault of it
+        if lost.untouched and job.misses < MISSES:  # it died before it took the job up
             job.misses += 1
             job.attempts -= 1
             self.queue.appendleft(job)
@@ -179,7 +179,7 @@ class Supervisor(Generic[W]):
         place.worker.end()
 
     def _lose(self, place: _Place[W], job: _Job, error: Failure) -> UnitResult | None:
-        """An attempt that ended with its worker: try again, or give the unit up."""
+        """Try a job again whose worker died, or give its unit up."""
         if job.attempts <= self.retries:
             job.lost_at = place.number
             self.tell(UnitRetried(job.key, job.attempts, error))
@@ -196,20 +196,20 @@ class Supervisor(Generic[W]):
         return result
 
     def _check_that_one_is_ready(self) -> None:
-        """A worker may wait long for a machine to be free, but not all of them."""
+        """One worker may wait long for a free machine, but not all of them."""
         if any(place.ready for place in self.places.values()):
             self.none_ready_since_s = time.monotonic()
         elif time.monotonic() - self.none_ready_since_s > START_LIMIT_S:
             raise UnitError(f"no worker was ready after {START_LIMIT_S:.0f} s", cure=self.crew.cure)
 
     def _seconds_left(self, place: _Place[W]) -> float | None:
-        """Until the time-out of its job, not below 0; None for ever."""
+        """Seconds to the time-out of its job, at least 0; None where it has none."""
         if self.timeout_s is None or place.job is None:
             return None
         return max(0.0, place.began_s + self.timeout_s - time.monotonic())
 
     def _patience_s(self) -> float | None:
-        """How long nothing can happen by itself; None for ever."""
+        """Seconds until a time-out is due; None where none is."""
         left = [self._seconds_left(place) for place in self.places.values()]
         if not any(place.ready for place in self.places.values()):
             left.append(max(0.0, self.none_ready_since_s + START_LIMIT_S - time.monotonic()) + 0.01)

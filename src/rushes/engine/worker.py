@@ -20,19 +20,19 @@ from typing import Any
 from rushes.engine.results import Failure
 
 MAX_RESULT_BYTES = 1_000_000
-"""Of a pickled result. It travels between machines and is held in one process: data belongs into files."""
+"""Of a pickled result. Results travel between machines and are held in one process: data belongs in files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a worker needs to begin; the function is pickled, so that its import is ours to report."""
+    """What a worker starts with; the function is pickled, so that a failing import can be reported."""
 
     function: bytes
     memory_bytes: int | None
 
 
 class _StopWorker(BaseException):
-    """Raised by SIGTERM, so that half-written files are taken away on the way out."""
+    """Raised by SIGTERM, so that half-written files are removed on the way out."""
 
 
 def work(connection: Connection, start: Start, *, from_main_thread: bool) -> None:
@@ -64,7 +64,7 @@ def work(connection: Connection, start: Start, *, from_main_thread: bool) -> Non
 def _answer(
     connection: Connection, function: Callable[[bytes], Any], payload: bytes, *, silent: bool = False
 ) -> Any:
-    """Call, send what came of it, return the value; ``silent`` sends None in its place."""
+    """Call, send the outcome, return the value; ``silent`` sends None in place of the value."""
     started_s = time.perf_counter()
     value, error = None, None
     try:
@@ -87,7 +87,7 @@ def _too_much(size: int) -> Failure:
         "exception",
         "UnitError",
         f"the unit returned {size:,} bytes, more than {MAX_RESULT_BYTES:,}",
-        cure="write what is large into a file and return its name",
+        cure="write large results to a file and return its name",
     )
 
 
@@ -96,10 +96,10 @@ def _on_terminate(number: int, frame: object) -> None:
 
 
 def _leave_with_parent(from_main_thread: bool) -> None:
-    """See to it that this process ends with its parent, however that ends.
+    """End this process with its parent, however that ends.
 
     A thread can do it anywhere, but not while native code holds the interpreter's lock. The Linux kernel can
-    do it always, but at the end of the *thread* that started us.
+    do it always, but at the end of the *thread* that started it.
     """
     threading.Thread(target=_wait_for_parent, daemon=True).start()
     if from_main_thread and sys.platform == "linux":

@@ -1,4 +1,4 @@
-"""Rows that move together are resampled as one, so that intervals do not promise too much.
+"""Rows that move together are left out as one, so that intervals do not promise too much.
 
 Each task says which of its rows move together, at several levels; here the widest level that holds is chosen.
 """
@@ -16,7 +16,7 @@ ENOUGH = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clusters:
-    """The unit that is resampled, and the number of each row's unit, (n,)."""
+    """What moves together, and the number of each row's cluster, (n,)."""
 
     by: str
     ids: NDArray[np.int64]

@@ -121,7 +121,7 @@ class Standing(_Row):
 
 
 class Clusters(_Row):
-    """What was resampled as one.
+    """Rows that move together, so that they count as one.
 
     Attributes:
         by: what a cluster is: a person, a recording.
@@ -141,7 +141,7 @@ class Part(_Row):
         name: of the class, group or band; empty for all.
         condition: which condition a band is one of, as ``speed``; empty otherwise.
         n: rows.
-        clusters: what was resampled.
+        clusters: what moves together.
         estimates: system -> figure -> value with its interval.
         standings: figure -> the model beside the best of its baselines.
         against: figure -> system -> the model beside each other one.
@@ -304,4 +304,4 @@ def clusters_sentence(clusters: Sequence[Part]) -> str:
     whole = clusters[0]
     few = "; so few tell little" if whole.clusters.count < 12 else ""
     noun = whole.clusters.by if whole.clusters.count == 1 else f"{whole.clusters.by}s"
-    return f"{whole.n:,} answers, resampled as {whole.clusters.count:,} {noun} that move together{few}"
+    return f"{whole.n:,} answers in {whole.clusters.count:,} {noun}; the answers of one move together{few}"

@@ -38,7 +38,7 @@ def hits(
 def accuracy(truth: Sequence[Label], predicted: Sequence[Label | None], labels: Sequence[Label]) -> float:
     """Share of exactly right predictions, in [0, 1].
 
-    Over operations this is OCA (operation classification accuracy), over the operations that come next AA@1
+    Over labels of work this is OCA (operation classification accuracy), over those that come next AA@1
     (anticipation accuracy).
 
     Raises:

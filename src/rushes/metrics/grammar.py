@@ -1,6 +1,6 @@
 """The order of work: which label follows which, fitted on training sequences and never copied from a table.
 
-A grammar over operations (one label an operation) is the baseline of anticipation: the most frequent
+A grammar over labels (one for each segment) is the baseline of anticipation: the most frequent
 successor of the current operation. A grammar over windows (one label a window, so mostly self-transitions)
 holds the durations as well and is what `rushes.metrics.decode.smooth` wants.
 """
@@ -97,7 +97,7 @@ def fit_grammar(
 def grammar_prior(grammar: Grammar, currents: Sequence[Label | None]) -> list[Label | None]:
     """The baseline of AA@1: the most probable successor of each current label.
 
-    For an honest baseline pass the model's *own* current operations, not the true ones. Where there is none
+    For an honest baseline pass the model's *own* current labels, not the true ones. Where there is none
     (None), there is no successor either.
 
     Raises:

@@ -1,6 +1,6 @@
 """How sure a figure is: measured again with each cluster of rows left out, one after the other.
 
-Windows cut from one operation, and operations of one session, move together, so not single rows but whole
+Windows cut from one segment, and segments of one session, move together, so not single rows but whole
 *clusters* of them are left out. One rule serves every figure:
 
 1. The figure is put on the scale of its range: log odds between two bounds, log above one, else as it is.

@@ -22,7 +22,6 @@ from rushes.metrics.estimate import (
     of_agreement,
     of_differences,
 )
-from rushes.metrics.intervals import RESAMPLES, cluster_rows
 from rushes.metrics.jackknife import NO_CHANGE, Jackknife
 
 
@@ -33,8 +32,6 @@ def paired_macro_f1(
     groups: Sequence,
     labels: Sequence[Label],
     *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
 ) -> Estimate:
     """Macro-F1 of the first system less that of the second, clusters left out of both at once.
@@ -44,9 +41,8 @@ def paired_macro_f1(
     Args:
         truth: n labels.
         first, second: n predictions each.
-        groups: n ids; see the rule of clusters in `rushes.metrics.intervals`.
+        groups: n ids of the clusters that the rows belong to.
         labels: the class list.
-        seed, resamples: without effect, as nothing is drawn.
         confidence: of the interval, in (0, 1).
 
     Raises:
@@ -62,7 +58,7 @@ def paired_macro_f1(
     ]
     n, k = same_length(truth=actual, first=answers[0], second=answers[1], groups=groups), len(labels)
     cells = [csr_array((np.ones(n), (np.arange(n), actual * k + side)), shape=(n, k * k)) for side in answers]
-    jackknife = Jackknife.of(cluster_rows(groups))
+    jackknife = Jackknife.of(groups)
     sums = jackknife.sums(hstack(cells, format="csr")).reshape(-1, 2, k, k)
     ours, theirs = confusion_scores(sums).f1_macro.T
     return jackknife.estimate(ours - theirs, of_differences(SHARE), confidence=confidence)

@@ -214,7 +214,7 @@ class Chat:
 
 
 def attention_mask(blocks: np.ndarray, sees: np.ndarray) -> np.ndarray:
-    """Who may look at whom: causal; at the prompt as far as seen, and at one's own question.
+    """Which token attends to which: causal; to the seen part of the prompt, and within its own question.
 
     Args:
         blocks: ``(B, L)`` int, 0 prompt, 1..Q questions, -1 padding.

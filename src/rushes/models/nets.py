@@ -1,4 +1,4 @@
-"""Small nets that hear: a log-mel spectrogram in, a logit for each class out.
+"""Small nets for sound: a log-mel spectrogram in, a logit for each class out.
 
 Three convolutions with two poolings between them are the trunk of both. ``tinycnn`` averages what they find
 over all bands and moments; ``crnn`` averages over the bands and lets a GRU listen to the moments in order.
@@ -39,7 +39,7 @@ PREPROCESSING_FILE = "preprocessing.json"
 CONFIG_FILE = "config.json"
 _NO_NET, _TRAIN = "no trained net", "run `rushes train RECIPE`"
 MAX_BYTES = 256 << 20
-"""The largest net that a recipe can ask for has 100 MB; a file beyond this is none of ours."""
+"""The largest net that a recipe can ask for has 100 MB; a larger file is something else."""
 
 PASS = 16
 """Sounds that go through a net at a time on a CPU. Up to here the C library hands the memory of their maps
@@ -47,7 +47,7 @@ out again and again; larger maps it takes from the system each time, and a step 
 
 
 class ChannelAttention(nn.Module):
-    """How much each channel counts: one small MLP hears its mean and its maximum, ``(B, C, H, W)`` to itself.
+    """How much each channel counts: one small MLP sees its mean and its maximum, ``(B, C, H, W)`` to itself.
 
     Args:
         channels: C.
@@ -205,7 +205,7 @@ def infer(net: SoundNet, features: Iterable[NDArray[np.floating]], batch_size: i
             for row, spectrogram in zip(batch, part, strict=False):
                 if spectrogram.shape != shape:
                     raise ModelError(
-                        f"the net hears spectrograms of {shape[0]} x {shape[1]}, found one of "
+                        f"the net takes spectrograms of {shape[0]} x {shape[1]}, found one of "
                         f"{' x '.join(map(str, spectrogram.shape))}",
                         cure="prepare the clips with the preprocessing beside the weights",
                     )

@@ -69,7 +69,7 @@ class Prepared:
 
 
 class Job(Protocol):
-    """What it takes to prepare one recording or block; a small value that can be sent to another process."""
+    """One recording or block to prepare; small, and fit to travel to another process."""
 
     @property
     def split(self) -> str:
@@ -78,7 +78,7 @@ class Job(Protocol):
 
     @property
     def length_s(self) -> float:
-        """About how long it is: the longest come first."""
+        """Approximate length: the longest come first."""
         ...
 
     def truth(self) -> dict[str, Any]:
@@ -88,12 +88,12 @@ class Job(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What a dataset is to be made of.
+    """What a dataset is made from, and what is only counted.
 
     Attributes:
-        jobs: unit key -> what it takes.
+        jobs: unit key -> job.
         splits: all sides, also those without a recording.
-        needed: sides that must not come out empty: what trains or measures on them could only fail later.
+        needed: sides that must not come out empty, since training or measuring on them would fail later.
         skipped: recordings that stand on no side; counted.
         faults: unit -> reason, for what could not become a recording (``Fault.reason()``).
         sizes: recordings behind a job, a skipped entry or a fault, where it is not one and they are known.
@@ -124,15 +124,15 @@ def prepare(
     them fail (memory, a time-out) may be over.
 
     Args:
-        planned: the units, and what is counted beside them.
+        planned: the units, and what is only counted.
         unit: prepares one recording, or one block of them; returns its receipt: ``split``, ``shards``,
             ``samples``, ``clips`` (by kind), ``duration_s``, and further counts; of a block also ``bad``, see
             `rushes.stages.write_receipt`.
-        home: of the stage; workers on other machines need no disk in common if it is remote.
+        home: of the stage; where it is remote, workers on other machines need no shared disk.
         preprocessing: how a sample becomes a question.
         settings: workers and their bounds, and the greatest share of bad recordings and of bad units.
         engine: where the workers run.
-        on_event: told what the engine does.
+        on_event: called with every event of the engine.
         on_progress: told how many of how many units are done, those of an earlier run among them, and the
             key of the last one; once also before the first.
 
@@ -197,7 +197,7 @@ def _tell_nobody(done: int, total: int, key: str) -> None:
 
 
 def _make(unit: Callable[[Job], dict[str, Any]], home: Home, job: Job) -> dict[str, Any]:
-    """Prepare a recording, and publish its shards before anybody can write its receipt."""
+    """Prepare a recording, and publish its shards before its receipt is written."""
     receipt = unit(job)
     place = split_folder(home.folder, receipt["split"])
     shards = [ShardInfo.from_json(entry, "") for entry in receipt["shards"]]
@@ -206,7 +206,7 @@ def _make(unit: Callable[[Job], dict[str, Any]], home: Home, job: Job) -> dict[s
 
 
 def remove_shards(folder: Path, split: str, unit: str) -> None:
-    """Take away the shards of a unit, whether of a finished run or of one that was killed."""
+    """Delete the shards of a unit, whether its run finished or was killed."""
     for suffix in ("tar", "parquet"):
         # Five digits and no more: those of a unit whose name begins with this one's are not its own.
         for path in split_folder(folder, split).glob(f"{unit}-{'[0-9]' * 5}.{suffix}"):
@@ -214,7 +214,7 @@ def remove_shards(folder: Path, split: str, unit: str) -> None:
 
 
 def _shards_of(home: Home, split: str, unit: str) -> list[Path]:
-    """Shards of a unit, wherever they stand: a worker may have published them before it failed."""
+    """Shards of a unit, here or remote: a worker may have published them before it failed."""
     pattern = f"shards/{split}/{unit}-{'[0-9]' * 5}"
     return [
         home.folder / name
@@ -250,7 +250,7 @@ def is_whole(home: Home, standing: Mapping[str, int], unit: str, split: str) -> 
 
 
 def _is_bad_input(failure: Failure) -> bool:
-    """Whether a unit failed of what it reads; what else goes wrong must not empty a dataset in silence."""
+    """Whether a unit failed because of its input; no other failure may silently empty a dataset."""
     if failure.kind == "input":
         return failure.type in ("MediaError", "SourceError")
     return failure.kind in ("crash", "timeout", "memory")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -243,12 +244,16 @@ def _short(value: Any) -> str:
 
 
 def _siblings(schema: type[BaseModel], place: Sequence[str | int]) -> list[str]:
-    """Keys that the section at ``place`` knows."""
+    """Keys that the section at ``place`` knows, its own before those that it shares with other tasks."""
     section: Any = schema
     for part in place:
         if isinstance(part, str) and part in section.model_fields:
             section = next(iter(_models(section.model_fields[part].annotation)), section)
-    return list(section.model_fields)
+    named_by = [inspect.get_annotations(base) for base in section.__mro__]
+    depth = {
+        name: next(d for d, names in enumerate(named_by) if name in names) for name in section.model_fields
+    }
+    return sorted(section.model_fields, key=depth.__getitem__)
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -6,7 +6,7 @@ killed process leaves behind is a hidden ``.*.tmp`` object, which the next openi
 
 Credentials and endpoint are what the file system's own client reads from its surroundings (for ``s3://``:
 ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_PROFILE``, ``AWS_ENDPOINT_URL``, or a role); they are
-never part of a URL, a message or a file of ours.
+never part of a URL, a message or a file that rushes writes.
 """
 
 from __future__ import annotations

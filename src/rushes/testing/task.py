@@ -17,7 +17,7 @@ from rushes.runs.admission.admit import admit
 from rushes.runs.do import do
 from rushes.runs.proof import content, proof
 from rushes.runs.run import Run
-from rushes.runs.stage import METRICS_FILE
+from rushes.runs.stage import METRICS_FILE, Makes
 from rushes.runs.task import Task
 from rushes.runs.verify import verify_run
 from rushes.stages import canonical_json, read_done, signature_of_folder, write_json
@@ -25,10 +25,13 @@ from rushes.testing.subject import Finished, finish, silent
 
 Check = Callable[[Finished, Path], None]
 
-KILLED_IN = ("dataset", "weights", "answers")
+KILLED_IN: tuple[Makes, ...] = ("dataset", "weights", "answers")
 """What is being made when a run is killed, see `Stage.makes`."""
 REPEATED = ("recordings", "dataset", "weights", "answers", "figures")
 """What two runs of one recipe have the same bytes of; an export holds times, a page a date."""
+
+REPAIRED: tuple[Makes, ...] = ("dataset", "figures", "page")
+"""What is broken and repaired; weights would be trained again, which takes long for nothing new."""
 
 WAIT_S = 300.0
 
@@ -43,6 +46,7 @@ def task_checks() -> Sequence[Check]:
         a_second_run_skips_every_stage,
         a_finished_run_is_whole,
         every_damage_is_seen,
+        repair_makes_the_same_again,
         killed_and_resumed_gives_the_same_bytes,
         the_scorecard_holds,
         the_run_is_admitted,
@@ -147,7 +151,7 @@ def killed_and_resumed_gives_the_same_bytes(finished: Finished, folder: Path) ->
     other = finished.elsewhere(folder / "killed")
     run = other.run()
     for makes in KILLED_IN:
-        _kill_in(other, run.folder(run.maker(makes)))  # type: ignore[arg-type]
+        _kill_in(other, run.folder(run.maker(makes)))
     process = other.begin()
     _, told = process.communicate(timeout=WAIT_S)
     assert process.returncode == 0, f"killed and resumed, it ends with {process.returncode}: {told[-2000:]}"
@@ -191,6 +195,19 @@ def every_damage_is_seen(finished: Finished, folder: Path) -> None:
             faults = verify_run(run, repair=False).faults
             assert faults, f"{name}: a flipped bit in {path.relative_to(run.folder(name))} is not seen"
             path.write_bytes(before)
+
+
+def repair_makes_the_same_again(finished: Finished, folder: Path) -> None:
+    """What is broken is made again from what is whole, to the same content."""
+    run = finished.copy(folder / "repaired").run()
+    for makes in REPAIRED:
+        name = run.maker(makes)
+        before = content(run, name)
+        path = _files_of_each_kind(run.folder(name))[-1]
+        path.write_bytes(_flipped(path.read_bytes()))
+        checked = verify_run(run, repair=True)
+        assert checked.repaired, f"{path.relative_to(run.folder(name))} of {name}: {checked.text()}"
+        assert content(run, name) == before, f"{name} was repaired to other content"
 
 
 def _files_of_each_kind(stage: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""A tiny driving job from the command line: run, skipped, planned, audited, damaged and repaired, refused."""
+"""A tiny driving job from the command line: run, planned, audited, refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from jobs import DRIVING, FRONT, LEFT
 
 from rushes.models import vlm as family
 from rushes.predict.table import read_predictions
-from rushes.runs.verify import verify_run
 from rushes.shards.manifest import load_manifest
 from rushes.stages import read_receipt, sha256_file
 from rushes.tasks.driving.predict.table import SCHEMA
@@ -89,22 +88,6 @@ def test_the_trained_model_carries_its_contract(done):
         family.restore(run.folder("train") / "model", type(run.recipe.preprocessing)).preprocessing
         == run.recipe.preprocessing
     )
-
-
-def test_a_second_run_skips_every_stage(done):
-    job, first = done
-    before = hashes(job.workspace)
-    told = job.tell("run", "--json")
-    assert told.code == 0
-    assert {stage["state"] for stage in told.json["stages"]} == {"done"}
-    assert told.json | {"stages": 0} == first.json | {"stages": 0}
-    assert hashes(job.workspace) == before
-
-
-def test_how_to_prepare_is_no_part_of_what_is_made(done):
-    how = ("prepare.workers=7", "prepare.timeout_s=9", "prepare.memory_gb=2", "prepare.max_quarantine=0.3")
-    ours, theirs = (done[0].run(*overrides).specs["prepare"].signature for overrides in ((), how))
-    assert ours == theirs
 
 
 def test_a_run_for_people_ends_with_figures_and_the_report(done):
@@ -216,37 +199,6 @@ def test_no_clip_left_says_what_is_wrong_with_the_first(copy):
 
 
 # Verify
-
-
-def test_a_finished_run_is_whole(done):
-    checked = verify_run(done[0].run(), repair=False)
-    assert checked.whole
-    assert checked.faults == ()
-
-
-@pytest.mark.parametrize(
-    ("stage", "pattern"),
-    [
-        ("twin", f"raw/camera/{LEFT}/*.zip"),
-        ("twin", "raw/clip_index.parquet"),
-        ("twin", "units/*-*.json"),
-        ("twin", "units/archives.json"),
-        ("prepare", "shards/test/*.tar"),
-        ("prepare", "units/*.json"),
-    ],
-)
-def test_a_flipped_byte_is_found_and_repaired(copy, stage, pattern):
-    before = hashes(copy.workspace)
-    path = copy.one(stage, pattern)
-    flip(path)
-    told = copy.tell("verify")
-    assert told.code == 1
-    assert str(path) in told.out
-    told = copy.tell("verify", "--repair", "--json")
-    assert told.code == 0, told.err
-    assert told.json["rebuilt"] == [stage]
-    assert told.json["whole"]
-    assert hashes(copy.workspace) == before
 
 
 # Refusals

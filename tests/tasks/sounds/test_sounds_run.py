@@ -5,14 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tarfile
-import time
 import wave
 from pathlib import Path
 
@@ -21,7 +18,6 @@ import pytest
 from jobs import SOUNDS
 
 from rushes.predict.table import read_predictions
-from rushes.runs.verify import verify_run
 from rushes.shards.manifest import load_manifest
 from rushes.stages import read_receipt, sha256_file
 from rushes.tasks.sounds.predict.table import SCHEMA
@@ -265,42 +261,6 @@ KINDS = (
 )
 
 
-def test_a_finished_run_is_whole(done):
-    checked = verify_run(done[0].run(), repair=False)
-    assert checked.whole
-    assert checked.faults == ()
-    assert checked.stages == STAGES
-
-
-def test_a_flipped_byte_is_found_where_it_is(copy):
-    run = copy.run()
-    for stage, pattern in KINDS:
-        path = copy.one(stage, pattern)
-        whole = path.read_bytes()
-        flip(path)
-        checked = verify_run(run, repair=False)
-        path.write_bytes(whole)
-        assert path in {fault.path for fault in checked.faults}, path
-        assert {fault.stage for fault in checked.faults} == {stage}, path
-    assert verify_run(run, repair=False).whole
-
-
-@pytest.mark.slow
-def test_repair_makes_the_same_again_out_of_what_is_whole(copy):
-    before = hashes(copy.workspace)
-    broken = [(stage, pattern) for stage, pattern in KINDS if stage not in ("export", "report")]
-    for path in {copy.one(stage, pattern) for stage, pattern in broken}:
-        flip(path)
-    told = copy.tell("verify")
-    assert told.code == 1
-    assert all(f"{stage}: {copy.run().folder(stage)}" in told.out for stage, _ in broken)
-    told = copy.tell("verify", "--repair", "--json")
-    assert told.code == 0, told.err
-    assert told.json["rebuilt"] == list(STAGES[:-2])
-    assert told.json["whole"]
-    assert hashes(copy.workspace) == before
-
-
 def test_an_export_is_made_again_with_other_times_and_nothing_else_is_stale(copy):
     model = copy.one("export", "model.onnx")
     before = model.read_bytes()
@@ -494,27 +454,3 @@ def test_several_things_that_cannot_be_are_told_together(done):
 
 
 # --- kills ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_training_that_is_killed_ends_with_the_same_weights(copy, tmp_path):
-    longer = ("--set", "train.epochs=6", "--set", "train.checkpoint_every=1", "--set", "train.patience=6")
-    overrides = longer[1::2]
-    run = copy.run(*overrides)
-    process = copy.begin("train", *longer)
-    checkpoints = run.folder("train") / "checkpoints"
-    while len(list(checkpoints.glob("step-*/state.json"))) < 2 and process.poll() is None:
-        time.sleep(0.005)
-    assert process.poll() is None, "it was done before it could be killed"
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert run.status("train").state == "partial"
-    told = copy.tell("train", "--json", *longer)
-    assert told.code == 0, told.err
-    killed = hashes(run.folder("train") / "model")
-    events = [json.loads(line) for line in (run.folder("train") / "events.jsonl").read_text().splitlines()]
-    steps = [event["step"] for event in events if event["kind"] == "train"]
-    assert steps == list(range(1, steps[-1] + 1))
-    shutil.rmtree(run.folder("train"))
-    assert copy.tell("train", *longer).code == 0
-    assert hashes(run.folder("train") / "model") == killed

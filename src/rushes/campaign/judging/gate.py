@@ -71,7 +71,7 @@ def values_of(
 
 
 def best(values: Mapping[str, Sequence[float]], *, lower_is_better: bool = False) -> str | None:
-    """Name of the run with the best mean; of several the first; None of none.
+    """Name of the run with the best mean, the first of equals; None if there is no run.
 
     >>> best({"a": [0.5, 0.7], "b": [0.6, 0.8], "c": [0.8, 0.6]})
     'b'
@@ -83,9 +83,9 @@ def best(values: Mapping[str, Sequence[float]], *, lower_is_better: bool = False
 
 
 def corrected(confidence: float, asked: int) -> float:
-    """Confidence at which a gate that is asked for the ``asked``-th time must be sure, after Bonferroni.
+    """Confidence that a gate needs when it is asked for the ``asked``-th time, after Bonferroni.
 
-    Every further try is one more chance to pass by luck, so the share of error is divided by the tries.
+    Every further try is one more chance to pass by luck, so the error rate is divided by the number of tries.
 
     >>> corrected(0.95, 1), round(corrected(0.95, 5), 6)
     (0.95, 0.99)
@@ -221,7 +221,7 @@ def _passes(question: Question, difference: Mapping[str, float]) -> bool:
 
 
 def failure(verdict: Verdict) -> GateError:
-    """The error that ends a campaign at a gate which failed for good."""
+    """The error that ends a campaign at a gate that failed for good."""
     asked = f"{verdict.metric} better by {verdict.margin:g}"
     if verdict.confidence is not None:
         asked += f", above zero at {verdict.confidence:.0%}{corrected_text(verdict)}"
@@ -233,7 +233,7 @@ def failure(verdict: Verdict) -> GateError:
 
 
 def corrected_text(verdict: Verdict) -> str:
-    """What a confidence became by asking several times; empty where it is as it was asked for."""
+    """The corrected confidence of a gate that was asked several times; empty where nothing is corrected."""
     if verdict.confidence is None or verdict.asked == 1 or verdict.tested_at is None:
         return ""
     return f" (asked {verdict.asked} times, so {verdict.tested_at:.2%})"

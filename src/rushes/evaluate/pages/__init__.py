@@ -3,7 +3,7 @@
 A report is a head and sections; a section is a title and `Markup`, made by the functions below, by a template
 of one's own (`render`), or drawn by hand (`tag`, `drawing`)::
 
-    head = Head(title=run.name, what="report of a run of sounds", date=measured, command="rushes report r.yaml",
+    head = Head(title=run.name, what="report of a run", date=measured, command="rushes report r.yaml",
                 model="tinycnn, 23,491 parameters", sizes={"test clips": 602})
     text = page(head, [
         Section("Result", result(card)),

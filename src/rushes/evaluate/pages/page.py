@@ -21,7 +21,7 @@ class Head:
 
     Attributes:
         title: name of the run, campaign or service.
-        what: what this page is, in a few words: "report of a run of sounds".
+        what: what this page is, in a few words: "report of a run".
         date: when the figures were measured; taken from the record of that stage, so that the page of a run
             has the same bytes whenever it is written.
         command: that gives these figures again.

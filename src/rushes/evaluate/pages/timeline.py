@@ -24,7 +24,7 @@ ONE_CLASS = 0.95
 def fell_into_one_class(truth: Sequence[Span], labels: Sequence[Span]) -> str | None:
     """A sentence where labels are one class nearly all the time while the truth is not; else None.
 
-    So it happens to a smoothing that trusts the order of operations more than what was seen.
+    So it happens to a smoothing that trusts the usual order more than what was seen.
 
     >>> truth = [(0.0, 5.0, "Tape"), (5.0, 10.0, "Pack")]
     >>> fell_into_one_class(truth, [(0.0, 10.0, "Tape")])

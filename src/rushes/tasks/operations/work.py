@@ -128,20 +128,21 @@ def _report(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     import numpy as np
 
     from rushes.predict.table import read_predictions
+    from rushes.runs.usual_work import head_of
     from rushes.tasks.operations.predict.table import SCHEMA
     from rushes.tasks.operations.prepare.sample import Sample
     from rushes.tasks.operations.report.page import write_report
 
     tell("report", 0, 1, "drawing")
-    clips = run.samples(run.recipe.evaluate.split)
+    clips, preprocessing = run.samples(run.recipe.evaluate.split), run.recipe.preprocessing
     number_of = {key: number for number, key in enumerate(clips.keys())}
     write_report(
         stage.folder / REPORT_FILE,
-        run.metrics(),
+        head_of(run, clip=f"{preprocessing.clip_s:g} s, {preprocessing.frames} frames"),
+        run.scorecard(),
         read_predictions(run.folder("predict"), SCHEMA),
-        title=run.recipe.name,
         losses=losses(run),
-        preprocessing=run.recipe.preprocessing.model_dump(mode="json"),
+        preprocessing=preprocessing.model_dump(mode="json"),
         sample_of=lambda key: Sample.of(key, clips.sample(number_of[key])),
         signals_of=lambda key: np.load(io.BytesIO(clips.sample(number_of[key])["signals.npy"])),
     )

@@ -75,7 +75,7 @@ class LegacyRow:
         return self.cells["model"], self.cells["teacher_model"]
 
     def value(self, column: str) -> float | int | str | None:
-        """A cell as what it is; None where it is blank."""
+        """A cell in the type of its column; None where it is blank."""
         text = self.cells[column]
         if text == "":
             return None

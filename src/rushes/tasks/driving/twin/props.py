@@ -69,7 +69,7 @@ class Builder:
         self._centres: list[tuple[float, float, float]] = []
 
     def thing(self, x: float, y: float, radius_m: float) -> None:
-        """Begin a thing; polygons added from now on are its."""
+        """Begin a thing; polygons added from now on belong to it."""
         self._centres.append((x, y, radius_m))
 
     def quad(self, points: np.ndarray, normal: np.ndarray, colour: Colour) -> None:

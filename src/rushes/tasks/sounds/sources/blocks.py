@@ -137,7 +137,7 @@ class FileBlock:
         return self.size_bytes / BYTES_PER_S
 
     def __iter__(self) -> Iterator[tuple[SoundRecording, bytes | MediaError]]:
-        """Each file, whole; or why not, where it is gone, unreadable or too large by now.
+        """Each file, whole; or why it cannot be read.
 
         Raises:
             OSError: the machine refuses to read it.

@@ -38,7 +38,7 @@ class Body:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Body:
-        """Somebody."""
+        """A random sleeper."""
         return cls(
             throat=rng.uniform(0.85, 1.2),
             pitch_hz=rng.uniform(85.0, 220.0),

@@ -1,4 +1,4 @@
-"""Contact sheets: what the model saw of its best and worst clips, and what it made of it."""
+"""What the model saw of its best and worst clips, and what it made of it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.evaluate.markup import Markup, jpeg_uri, tag
-from rushes.evaluate.plots import ACCENT, BAD, GRID, MUTED, Plane, drawing, ink_on, words
+from rushes.evaluate.markup import jpeg_uri
+from rushes.evaluate.pages import Markup, Plane, drawing, join, tag, words
+from rushes.evaluate.pages.theme import ACCENT, BAD, LINE, MUTED, RIVAL, ink_on
 from rushes.media.image import decode_jpeg_scaled, encode_jpeg, letterbox
 from rushes.metrics.temporal import tiou
-from rushes.tasks.operations.evaluate.answers import Clips, System
+from rushes.tasks.operations.evaluate.answers import Answers, Clips
 from rushes.tasks.operations.prepare.sample import Sample
 
-WIDTH, THUMB = 1080, 126
+WIDTH = 1080
+IN_A_ROW = 8
+"""Frames beside each other; of more, every second, third ... stands a row lower."""
+
+GAP = 8
+TALLEST = 150
+PICTURE = 168
+"""Pixels of a picture's longer side: a little more than are drawn, for whoever enlarges it."""
+
 _CHART = 62
-_SLOT = WIDTH - 60  # room of all thumbnails, less the gaps between them
 _THREAD = "#b9c2ca"
+
+SampleOf = Callable[[str], Sample]
+SignalsOf = Callable[[str], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One clip on a contact sheet, all times on the clip's clock.
+    """One clip, all times on the clip's clock.
 
     Attributes:
         sample: its frames, their times, the question and the right answer.
@@ -41,7 +52,7 @@ class Card:
     confidence: float | None
 
 
-def best_and_worst(clips: Clips, model: System, count: int) -> tuple[list[str], list[str]]:
+def best_and_worst(clips: Clips, model: Answers, count: int) -> tuple[list[str], list[str]]:
     """Keys of the clips that the model answered best and worst, at most one for each boundary.
 
     A third each for operation, next operation and tIoU; among equals the surer answer comes first, so the
@@ -67,11 +78,7 @@ def _distinct(clips: Clips, order: Sequence[int], count: int, taken: set[str]) -
     return chosen
 
 
-def read_card(
-    row: Mapping[str, Any],
-    sample_of: Callable[[str], Sample],
-    signals_of: Callable[[str], NDArray],
-) -> Card:
+def read_card(row: Mapping[str, Any], sample_of: SampleOf, signals_of: SignalsOf) -> Card:
     """The card of one row of the predictions."""
     answered = row["failure"] is None and row["operation"] is not None and row["start_s"] is not None
     return Card(
@@ -84,14 +91,12 @@ def read_card(
 
 
 def draw(card: Card, colours: Mapping[str, str]) -> Markup:
-    """The card: frames in a row, each tied to its moment on the signals, truth and answer below."""
+    """Frames in order of time, each tied to its moment on the signals, truth and answer below."""
     sample, answer, target = card.sample, card.answer, card.sample.target
     pictures = [thumbnail(data, sample.meta.get("source_size")) for data in sample.frames]
-    height = min(
-        THUMB, max(_SLOT / len(pictures) / picture.shape[1] * picture.shape[0] for picture in pictures)
-    )
-    plane = Plane(84, height + 34, WIDTH - 96, _CHART, (0.0, card.clip_s), (0.0, 1.0))
-    drawn = [*_frames(pictures, sample.times_s, height, plane), *_signals(card, plane)]
+    frames, places, bottom = _frames(pictures, sample.times_s)
+    plane = Plane(84, bottom + 34, WIDTH - 96, _CHART, (0.0, card.clip_s), (0.0, 1.0))
+    drawn = [*_threads(sample.times_s, places, bottom, plane), *frames, *_signals(card, plane)]
     rows = [("truth", (target.operation, target.start_s, target.end_s, target.next))] if target else []
     rows += [("answer", answer)] if answer else []
     top = plane.top + _CHART + 10
@@ -105,8 +110,7 @@ def draw(card: Card, colours: Mapping[str, str]) -> Markup:
             drawn.append(words(plane.x(start_s) + 9, top + 15, operation, colour=ink_on(fill)))
         top += 26
     drawn += _question(sample.asked_s, card.clip_s, plane, top)
-    caption = tag("figcaption", *_caption(card))
-    return tag("figure", caption, drawing(WIDTH, top + 16, *drawn, label=sample.key), class_="card")
+    return drawing(WIDTH, top + 16, *drawn, label=sample.key)
 
 
 def _bar(plane: Plane, top: float, span: tuple[float, float], fill: str, said: str | None) -> Markup:
@@ -129,47 +133,66 @@ def _question(asked_s: float, clip_s: float, plane: Plane, bottom: float) -> lis
     ]
 
 
-def _caption(card: Card) -> list[object]:
+def caption(card: Card) -> Markup:
+    """Which clip it is, the truth, and the answer by right and wrong."""
     target, answer = card.sample.target, card.answer
     said: list[object] = [tag("code", card.sample.key)]
     if target is not None:
-        said.append(tag("span", tag("b", target.operation), " → ", target.next, class_="truth"))
+        said.append(tag("span", "truth: ", tag("b", target.operation), " → ", target.next))
     if answer is None:
-        return [*said, tag("span", "no readable answer", class_="wrong")]
+        return join((*said, tag("span", "no readable answer", class_="bad")))
     operation, start_s, end_s, following = answer
-    known = target is not None
-    right, after = known and operation == target.operation, known and following == target.next
+    looks = [
+        None if target is None else "good" if one == other else "bad"
+        for one, other in ((operation, target and target.operation), (following, target and target.next))
+    ]
     said.append(
         tag(
             "span",
             "answer: ",
-            tag("b", operation, class_="right" if right else "wrong"),
+            tag("b", operation, class_=looks[0]),
             " → ",
-            tag("span", following, class_="right" if after else "wrong"),
+            tag("span", following, class_=looks[1]),
         )
     )
-    if known:
+    if target is not None:
         overlap = float(tiou([(target.start_s, target.end_s)], [(start_s, end_s)])[0])
         said.append(tag("span", f"tIoU {overlap:.2f}"))
     if card.confidence is not None:
         said.append(tag("span", f"confidence {card.confidence:.2f}"))
-    return said
+    return join(said)
 
 
 def _frames(
-    pictures: Sequence[NDArray], times_s: Sequence[float], height: float, plane: Plane
-) -> list[Markup]:
-    """Thumbnails at even distances, each with a line to its true time on the chart."""
-    step = (WIDTH - 12) / len(pictures)
-    bottom, drawn = plane.top + plane.height, []
-    for number, (picture, time_s) in enumerate(zip(pictures, times_s, strict=True)):
-        width = height / picture.shape[0] * picture.shape[1]
-        middle, x = 6 + step * (number + 0.5), plane.x(time_s)
-        place = {"x": middle - width / 2, "y": 0, "width": width, "height": height}
+    pictures: Sequence[NDArray[np.uint8]], times_s: Sequence[float]
+) -> tuple[list[Markup], list[tuple[float, float]], float]:
+    """Two or more pictures at even distances in as many rows as they take; middle and top of each; bottom."""
+    n, lines = len(pictures), -(-len(pictures) // IN_A_ROW)
+    broad, tall = (max(picture.shape[side] for picture in pictures) for side in (1, 0))
+    scale = min((WIDTH * lines - GAP * (n - 1)) / (n - 1 + lines) / broad, TALLEST / tall)
+    inset = max(scale * broad, WIDTH / n) / 2
+    places = [
+        (inset + (WIDTH - 2 * inset) / (n - 1) * number, number % lines * (scale * tall + GAP))
+        for number in range(n)
+    ]
+    drawn = []
+    for picture, time_s, (middle, top) in zip(pictures, times_s, places, strict=True):
+        height, width = (scale * side for side in picture.shape[:2])
         title = tag("title", f"frame at {time_s:.2f} s")
-        drawn.append(tag("image", title, href=jpeg_uri(encode_jpeg(picture, 80)), **place))
-        bend = f"C{middle:.1f} {plane.top - 12:.1f} {x:.1f} {height + 12:.1f} {x:.1f} {plane.top:.1f}"
-        path = f"M{middle:.1f} {height:.1f} {bend} V{bottom:.1f}"
+        box = {"x": middle - width / 2, "y": top, "width": width, "height": height}
+        drawn.append(tag("image", title, href=jpeg_uri(encode_jpeg(picture, 80)), **box))
+    return drawn, places, max(top for _, top in places) + scale * tall
+
+
+def _threads(
+    times_s: Sequence[float], places: Sequence[tuple[float, float]], bottom: float, plane: Plane
+) -> list[Markup]:
+    """A line from each picture to its true time on the chart; it passes behind the pictures below."""
+    drawn = []
+    for time_s, (middle, top) in zip(times_s, places, strict=True):
+        x = plane.x(time_s)
+        bend = f"C{middle:.1f} {plane.top - 12:.1f} {x:.1f} {bottom + 12:.1f} {x:.1f} {plane.top:.1f}"
+        path = f"M{middle:.1f} {top:.1f} V{bottom:.1f} {bend} V{plane.top + plane.height:.1f}"
         drawn.append(tag("path", d=path, fill="none", stroke=_THREAD))
     return drawn
 
@@ -177,9 +200,9 @@ def _frames(
 def _signals(card: Card, plane: Plane) -> list[Markup]:
     """Entropy and motion over the clip, each on its own range, with dots at the chosen frames."""
     bottom = plane.top + plane.height
-    drawn = [tag("line", x1=plane.left, x2=plane.left + plane.width, y1=bottom, y2=bottom, stroke=GRID)]
+    drawn = [tag("line", x1=plane.left, x2=plane.left + plane.width, y1=bottom, y2=bottom, stroke=LINE)]
     times = card.signals[:, 0].astype(float)
-    for column, name, colour, at in ((1, "entropy", "#d98e32", 18), (2, "motion", ACCENT, 36)):
+    for column, name, colour, at in ((1, "entropy", RIVAL, 18), (2, "motion", ACCENT, 36)):
         values = card.signals[:, column].astype(float)
         low, high = float(values.min()), float(values.max())
         scaled = (values - low) / (high - low or 1.0)
@@ -193,7 +216,7 @@ def _signals(card: Card, plane: Plane) -> list[Markup]:
 
 def thumbnail(data: bytes | memoryview, source_size: Sequence[int] | None) -> NDArray[np.uint8]:
     """A stored frame at about thumbnail size without its letterbox bars, uint8 RGB."""
-    picture = decode_jpeg_scaled(bytes(data), (THUMB, THUMB))
+    picture = decode_jpeg_scaled(bytes(data), (PICTURE, PICTURE))
     if source_size is None:
         return picture
     height, width = (side // 2 * 2 for side in picture.shape[:2])

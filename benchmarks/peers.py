@@ -1,0 +1,141 @@
+"""The packages that benchmarks compare with, each in a virtual environment of its own under `.peers/`.
+
+    python benchmarks/peers.py [NAME ...]
+
+Builds what is missing, or was built from other requirements than those below; without names, all of it. A
+peer that cannot be installed on this machine is named with the reason, and the others go on. One that needs
+torch takes the build that pip is set up for: any will do, since every comparison runs in one thread on the
+CPU. Benchmarks find the environments by themselves through :func:`ask`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+FOLDER = HERE.parent / ".peers"
+STAMP = "requirements.txt"
+"""Written into an environment last, so that one without it is unfinished."""
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What the environment of a peer holds.
+
+    Attributes:
+        imports: modules that its scripts import, separated by commas; they must load.
+        requirements: exact versions, as pip reads them.
+    """
+
+    imports: str
+    requirements: tuple[str, ...]
+
+    @property
+    def stamp(self) -> str:
+        """Content of the stamp."""
+        return "".join(f"{line}\n" for line in self.requirements)
+
+
+class Unavailable(Exception):
+    """Why a peer gives no answer."""
+
+
+_NUMPY, _JPEG, _TORCH = "numpy==2.4.6", "simplejpeg==1.9.0", "torch==2.13.0"
+_OPENCV = "opencv-python-headless==4.13.0.92"
+PEERS = {
+    "webdataset": Peer("webdataset", ("webdataset==1.0.2", _NUMPY)),
+    "opencv": Peer("cv2, simplejpeg", (_OPENCV, _NUMPY, _JPEG)),
+    "decord": Peer("decord, simplejpeg", ("decord==0.6.0", _NUMPY, _JPEG)),
+    # Later releases are linked with CUDA and do not load beside a CPU build of torch.
+    "torchcodec": Peer("torchcodec.decoders, simplejpeg", ("torchcodec==0.13.0", _TORCH, _NUMPY, _JPEG)),
+    "physical_ai_av": Peer(
+        "physical_ai_av.video, cv2, simplejpeg",
+        ("physical_ai_av==0.2.3", "av==18.1.0", _OPENCV, _NUMPY, _JPEG),
+    ),
+    "audio": Peer(
+        "librosa, torchaudio, h5py, scipy",
+        ("librosa==0.11.0", "torchaudio==2.11.0", _TORCH, "h5py==3.16.0", _NUMPY, "scipy==1.17.1"),
+    ),
+}
+
+
+def interpreter(name: str, folder: Path = FOLDER) -> Path | None:
+    """The interpreter of a peer's finished environment; None where there is none."""
+    home = folder / name
+    stamp, python = home / STAMP, _python(home)
+    return python if python.exists() and stamp.exists() and stamp.read_text() == PEERS[name].stamp else None
+
+
+def ask(name: str, script: str, *arguments: object) -> Any:
+    """The JSON in the last line that a script of this folder prints, run by a peer's interpreter.
+
+    It has one thread, and can import ``rushes`` as far as the environment has what that needs.
+
+    Raises:
+        Unavailable: there is no environment, or the script failed.
+    """
+    python = interpreter(name)
+    if python is None:
+        raise Unavailable(f"no environment {FOLDER.name}/{name}: run `make peers`")
+    environment = os.environ | dict.fromkeys(THREADS, "1") | {"PYTHONPATH": str(HERE.parent / "src")}
+    command = [str(python), str(HERE / script), *map(str, arguments)]
+    return json.loads(_output(command, f"{name} failed", environment).splitlines()[-1])
+
+
+def build(name: str, peer: Peer, folder: Path = FOLDER) -> None:
+    """Make the environment of a peer anew.
+
+    Raises:
+        Unavailable: a requirement cannot be installed, or a module does not load.
+    """
+    home = folder / name
+    python = str(_python(home))
+    _output([sys.executable, "-m", "venv", "--clear", "--without-pip", str(home)], "no environment")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
+    _output([*pip, "install", "--quiet", *peer.requirements], "not installed")
+    _output([python, "-c", f"import {peer.imports}"], "does not load")
+    (home / STAMP).write_text(peer.stamp)
+
+
+def _python(home: Path) -> Path:
+    return home / "bin" / "python"
+
+
+def _output(command: list[str], failed: str, environment: Mapping[str, str] | None = None) -> str:
+    """What a command prints, or its last complaint as an error that begins with ``failed``."""
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode == 0:
+        return done.stdout
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    complaints = [line for line in lines if line.startswith("ERROR:")] or lines
+    raise Unavailable(f"{failed}: {(complaints or [f'exit code {done.returncode}'])[-1]}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"among {', '.join(PEERS)}")
+    names = parser.parse_args().names or list(PEERS)
+    if strange := [name for name in names if name not in PEERS]:
+        parser.error(f"no peer {', '.join(strange)}; there are {', '.join(PEERS)}")
+    for name in names:
+        if interpreter(name) is not None:
+            print(f"{name}: there")
+            continue
+        print(f"{name}: {', '.join(PEERS[name].requirements)}", flush=True)
+        try:
+            build(name, PEERS[name])
+        except Unavailable as why:
+            print(f"{name}: {why}")
+
+
+if __name__ == "__main__":
+    main()
