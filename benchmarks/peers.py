@@ -34,10 +34,12 @@ class Peer:
     Attributes:
         imports: modules that its scripts import, separated by commas; they must load.
         requirements: exact versions, as pip reads them.
+        without: files below site-packages that are taken away once it is installed.
     """
 
     imports: str
     requirements: tuple[str, ...]
+    without: tuple[str, ...] = ()
 
     @property
     def stamp(self) -> str:
@@ -64,6 +66,8 @@ PEERS = {
     "audio": Peer(
         "librosa, torchaudio, h5py, scipy",
         ("librosa==0.11.0", "torchaudio==2.11.0", _TORCH, "h5py==3.16.0", _NUMPY, "scipy==1.17.1"),
+        # Linked with CUDA, too; the front end does without.
+        without=("torchaudio/lib/_torchaudio.abi3.so",),
     ),
 }
 
@@ -102,6 +106,9 @@ def build(name: str, peer: Peer, folder: Path = FOLDER) -> None:
     _output([sys.executable, "-m", "venv", "--clear", "--without-pip", str(home)], "no environment")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
     _output([*pip, "install", "--quiet", *peer.requirements], "not installed")
+    for file in peer.without:
+        for path in home.glob(f"lib/python*/site-packages/{file}"):
+            path.unlink()
     _output([python, "-c", f"import {peer.imports}"], "does not load")
     (home / STAMP).write_text(peer.stamp)
 
