@@ -1,4 +1,4 @@
-"""What a figure is, how one stands in JSON, and the seed of every bootstrap behind it."""
+"""What a figure is, and how one stands in JSON."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from math import inf
 from typing import Literal
 
 from rushes.metrics.estimate import Estimate
-
-SEED = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

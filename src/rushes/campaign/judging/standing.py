@@ -19,8 +19,6 @@ CONFIDENCE = 0.95
 Bounds = tuple[float, float]
 UNBOUNDED: Bounds = (-inf, inf)
 
-"""Costs that are points in time, so that they have no mean."""
-
 
 @dataclass(frozen=True, slots=True)
 class Board:
