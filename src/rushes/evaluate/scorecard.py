@@ -303,5 +303,17 @@ def clusters_sentence(clusters: Sequence[Part]) -> str:
     """How many clusters stand behind the figures of the whole side, in words."""
     whole = clusters[0]
     few = "; so few tell little" if whole.clusters.count < 12 else ""
-    noun = whole.clusters.by if whole.clusters.count == 1 else f"{whole.clusters.by}s"
-    return f"{whole.n:,} answers in {whole.clusters.count:,} {noun}; the answers of one move together{few}"
+    among = counted(whole.clusters.count, whole.clusters.by)
+    return f"{counted(whole.n, 'answer')} in {among}; the answers of one move together{few}"
+
+
+def counted(n: int, noun: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "clip"), counted(1602, "block of windows"), counted(3, "boundary")
+    ('1 clip', '1,602 blocks of windows', '3 boundaries')
+    """
+    head, of, rest = noun.partition(" of ")
+    if n != 1:
+        head = f"{head[:-1]}ies" if head.endswith("ry") else f"{head}s"
+    return f"{n:,} {head}{of}{rest}"

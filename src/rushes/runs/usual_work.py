@@ -156,6 +156,7 @@ def head_of(run: Run[Any], model: str = "", **sizes: object) -> Head:
         sizes: what was counted, beside the samples of the side that was measured.
     """
     from rushes.evaluate.pages import Head
+    from rushes.evaluate.scorecard import counted
 
     card, folder = run.scorecard(), run.folder(run.maker("figures"))
     done = read_done(folder)
@@ -169,7 +170,7 @@ def head_of(run: Run[Any], model: str = "", **sizes: object) -> Head:
         model=model or str(getattr(getattr(run.recipe, "model", None), "name", run.task.name)),
         sizes={
             "training samples": len(run.samples("train")),
-            f"{card.split} samples": f"{whole.n:,} in {whole.clusters.count:,} × {whole.clusters.by}",
+            f"{card.split} samples": f"{whole.n:,} in {counted(whole.clusters.count, whole.clusters.by)}",
             **sizes,
         },
     )

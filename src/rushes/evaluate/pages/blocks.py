@@ -22,6 +22,7 @@ from rushes.evaluate.scorecard import (
     PartKind,
     Scorecard,
     clusters_sentence,
+    counted,
     standing_remarks,
 )
 
@@ -120,13 +121,15 @@ def systems(
         name for name in figures or card.figures if any(name in values for values in part.estimates.values())
     ]
     known = [name for name in card.systems if any(figure in part.estimates.get(name, {}) for figure in names)]
-    count = max(ceil(len(names) / COLUMNS), 1)
-    size = ceil(len(names) / count) or 1
-    tables = [
-        _systems(card, part, known, names[start : start + size]) for start in range(0, len(names), size)
-    ]
+    tables = [_systems(card, part, known, some) for some in _cut(names)]
     said = verdict_legend(f"{clusters_sentence((part,))}.")
     return join((said, *tables, meanings(card, names, known, folded=folded)))
+
+
+def _cut(names: Sequence[str]) -> list[Sequence[str]]:
+    """Figures of tables of about the same width."""
+    size = ceil(len(names) / ceil(len(names) / COLUMNS)) if names else 1
+    return [names[start : start + size] for start in range(0, len(names), size)]
 
 
 def _systems(card: Scorecard, part: Part, known: Sequence[str], names: Sequence[str]) -> Markup:
@@ -208,7 +211,7 @@ def parts(
     for part, values in zip(found, own, strict=True):
         cells: list[Cell | str | int | None] = [column.get(part.name) for column in (more or {}).values()]
         cells += [_against_best(part, values, name, digits[name]) for name in names]
-        by = f"{part.clusters.count:,} {part.clusters.by}{'s' * (part.clusters.count != 1)}"
+        by = counted(part.clusters.count, part.clusters.by)
         rows.append([part.name, Cell(f"{part.n:,}", part.n, (by,)), *cells])
     columns: list[Column | str] = [
         condition or kind,
@@ -255,6 +258,11 @@ def differences(
     ]
     if not rivals:
         return Markup("")
+    said = f"The {card.model}'s figure less that of the other system, on the same answers, with its interval."
+    return join((note(said), *(_differences(card, part, rivals, some) for some in _cut(names))))
+
+
+def _differences(card: Scorecard, part: Part, rivals: Sequence[str], names: Sequence[str]) -> Markup:
     digits = {name: places(one.difference.value for one in part.against[name].values()) for name in names}
     rows = []
     for rival in rivals:
@@ -266,6 +274,5 @@ def differences(
             cells.append(value_cell(found, digits[name], look=look, sign=True))
         role = card.systems[rival].role
         rows.append(Row([Cell(rival, rival, (role,)), *cells], "quiet" if role in _QUIET else ""))
-    said = f"The {card.model}'s figure less that of the other system, on the same answers, with its interval."
     columns: list[Column | str] = [f"{card.model} less", *(Column.of(card.figures[name]) for name in names)]
-    return join((note(said), table(columns, rows)))
+    return table(columns, rows)

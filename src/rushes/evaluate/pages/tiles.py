@@ -11,7 +11,7 @@ from rushes.evaluate.pages.draw import Plane, drawing, words
 from rushes.evaluate.pages.render import block
 from rushes.evaluate.pages.tables import number, places
 from rushes.evaluate.pages.theme import ACCENT, LINE, LOOKS, MUTED, RIVAL
-from rushes.evaluate.scorecard import FigureRow, Part, Scorecard, Standing, standing_sentence
+from rushes.evaluate.scorecard import FigureRow, Part, Scorecard, Standing, counted, standing_sentence
 
 
 def tiles(card: Scorecard, part: Part | None = None, figures: Sequence[str] | None = None) -> Markup:
@@ -41,15 +41,6 @@ def verdict(figure: FigureRow, standing: Standing, value: float) -> tuple[str, s
     return LOOKS[standing.verdict], words_, bracket.lstrip() + rest
 
 
-def counted(n: int, clusters: int, by: str) -> str:
-    """What a figure rests on, in words.
-
-    >>> counted(1602, 8, "person"), counted(1, 1, "clip")
-    ('1,602 answers, 8 persons.', '1 answer, 1 clip.')
-    """
-    return f"{n:,} answer{'s' * (n != 1)}, {clusters:,} {by}{'s' * (clusters != 1)}."
-
-
 def _tile(card: Scorecard, part: Part, name: str) -> Markup:
     figure, found = card.figures[name], part.estimates[card.model][name]
     bar = figure_bar(card, part, name)
@@ -71,7 +62,7 @@ def _tile(card: Scorecard, part: Part, name: str) -> Markup:
         "words": said,
         "rest": rest,
         "meaning": f"{meaning}; {figure.better} is better.",
-        "counted": counted(found.n, found.clusters, part.clusters.by),
+        "counted": f"{counted(found.n, 'answer')}, {counted(found.clusters, part.clusters.by)}.",
     }
     return block("tile", view)
 

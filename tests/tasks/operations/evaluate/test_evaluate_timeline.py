@@ -144,13 +144,13 @@ def test_labels_that_fell_into_one_class_are_told(world, right):
         return true | ({"operation": "Pick", "probabilities": rows} if true["kind"] == "window" else {})
 
     told = [remark for remark in world.evaluate(world.table(model=doubtful)).remarks if "one class" in remark]
-    assert told[0].startswith("U0108_S0100, raw labels: fell into one class: Pick 100 % of the time")
+    assert told[0].startswith("U0108_S0100, model labels: fell into one class: Pick 100 % of the time")
     assert not any("one class" in remark for remark in world.evaluate(world.table(model=right)).remarks)
 
 
 def test_strips_cover_the_session_without_holes(world, noisy):
     [session] = world.evaluate(world.table(model=noisy(0.7))).details["timeline"]["sessions"]
-    for name in ("raw", "smoothed"):
+    for name in ("model", "smoothed"):
         spans = session[name]
         assert all(one[1] == two[0] for one, two in pairwise(spans))
         assert spans[0][0] == 1.0

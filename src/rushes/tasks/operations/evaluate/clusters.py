@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rushes.evaluate.clusters import ENOUGH, Clusters, codes
+from rushes.evaluate.scorecard import counted
 from rushes.tasks.operations.evaluate.answers import Clips
 
 NEIGHBOURS = 2  # boundaries in a block: neighbours share the operation between them
@@ -49,8 +50,7 @@ def groups_remark(clips: Clips, among: Clusters) -> Iterator[str]:
             "several may be of one person"
         )
     elif among.by != "person":
-        persons = len(np.unique(clips.group))
         yield (
-            f"only {persons} person{'s' * (persons != 1)}: intervals take every {among.by} for independent, "
+            f"only {counted(len(np.unique(clips.group)), 'person')}: intervals take every {among.by} for independent, "
             "and do not tell how other persons fare"
         )

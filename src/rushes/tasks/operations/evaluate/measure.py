@@ -22,7 +22,7 @@ from rushes.tasks.operations.evaluate.answers import Answers, Clips, read_answer
 from rushes.tasks.operations.evaluate.baselines import TrainClips, baselines, order_of_work
 from rushes.tasks.operations.evaluate.clusters import LADDER, groups_remark, ladder
 from rushes.tasks.operations.evaluate.figures import CALIBRATION_BINS, Scored
-from rushes.tasks.operations.evaluate.names import FIGURES, HEADLINE, SYSTEMS
+from rushes.tasks.operations.evaluate.names import HEADLINE, SYSTEMS, figures_of
 from rushes.tasks.operations.evaluate.timeline import timeline
 
 NO_ANSWER = "no answer"
@@ -74,16 +74,16 @@ def evaluate(
     scored = {name: Scored.of(clips, answers[name], grammar, clip_s) for name in SYSTEMS if name in answers}
     counts = np.array([fitted.operation.count(label) for label in labels]) + 1.0
     sessions = timeline(predictions, recordings, labels, counts / counts.sum(), stride_s, clip_s)
-    levels, every = ladder(clips), np.arange(len(clips))
+    figures, levels, every = figures_of(clip_s), ladder(clips), np.arange(len(clips))
     among, among_first = clusters(levels, every), clusters(levels, every[:first_clips])
     by_class = {label: np.flatnonzero(clips.operation == label) for label in labels}
     by_subject = {name: np.flatnonzero(clips.subject == name) for name in np.unique(clips.subject).tolist()}
     of_class, of_group = _of_class(scored, Jackknife.of(among.ids)), partial(_of_part, scored)
     parts = [
-        part_of(_of_clips(scored, every, among), FIGURES, SYSTEMS, among, against=HEADLINE),
+        part_of(_of_clips(scored, every, among), figures, SYSTEMS, among, against=HEADLINE),
         part_of(
             _of_clips(scored, every[:first_clips], among_first),
-            FIGURES,
+            figures,
             SYSTEMS,
             among_first,
             kind="subset",
@@ -91,14 +91,14 @@ def evaluate(
             against=HEADLINE,
         ),
         *([sessions.part] if sessions else []),
-        *parts_by(by_class, of_class, FIGURES, SYSTEMS, levels, kind="class"),
-        *parts_by(by_subject, of_group, FIGURES, SYSTEMS, levels, kind="group"),
+        *parts_by(by_class, of_class, figures, SYSTEMS, levels, kind="class"),
+        *parts_by(by_subject, of_group, figures, SYSTEMS, levels, kind="group"),
     ]
     measured = {name for part in parts for name in part.estimates}
     return scorecard_of(
         "operations",
         split,
-        FIGURES,
+        figures,
         {name: system for name, system in SYSTEMS.items() if name in measured},
         parts,
         remarks=[

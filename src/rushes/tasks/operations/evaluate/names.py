@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from rushes.evaluate.figures import Figure
 from rushes.evaluate.parts import MODEL
 from rushes.evaluate.scorecard import System
@@ -140,6 +143,15 @@ FIGURES = {
 }
 HEADLINE = tuple(name for name, figure in FIGURES.items() if figure.headline)
 OF_TIMELINES = tuple(name for name, figure in FIGURES.items() if figure.on == "timeline")
+
+
+def figures_of(clip_s: float) -> Mapping[str, Figure]:
+    """The figures where clips are ``clip_s`` seconds long, which no error in seconds can exceed."""
+    return {
+        name: replace(figure, bounds=(0.0, clip_s)) if figure.unit == "s" else figure
+        for name, figure in FIGURES.items()
+    }
+
 
 SYSTEMS = {
     MODEL: System(

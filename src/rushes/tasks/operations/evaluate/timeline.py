@@ -31,7 +31,7 @@ from rushes.metrics.segments import F1_THRESHOLDS, SegmentCounts, edit_scores, r
 from rushes.metrics.timeline import NULL, labels_1hz, labels_at
 from rushes.tasks.operations.evaluate.clusters import NEIGHBOURS
 from rushes.tasks.operations.evaluate.figures import one_hot
-from rushes.tasks.operations.evaluate.names import FIGURES, OF_TIMELINES, SYSTEMS
+from rushes.tasks.operations.evaluate.names import OF_TIMELINES, SYSTEMS, figures_of
 
 SegmentRow = tuple[float, float, str]
 
@@ -123,18 +123,18 @@ def timeline(
         {
             "key": session.key,
             "truth": [list(segment) for segment in session.segments],
-            "raw": [list(span) for span in session.spans(raw)],
+            MODEL: [list(span) for span in session.spans(raw)],
             "smoothed": [list(span) for span in session.spans(smoothed)],
         }
         for session, raw, smoothed in zip(sessions, answers[MODEL], answers["smoothed"], strict=True)
     ]
     return Timeline(
-        part_of(measures, FIGURES, SYSTEMS, among, kind="timeline", against=OF_TIMELINES),
+        part_of(measures, figures_of(clip_s), SYSTEMS, among, kind="timeline", against=OF_TIMELINES),
         {"stride_s": stride_s, "ticks": sum(len(session.truth) for session in sessions), "sessions": rows},
         [
             f"{row['key']}, {name} labels: {said}"
             for row in rows
-            for name in ("raw", "smoothed")
+            for name in (MODEL, "smoothed")
             if (said := fell_into_one_class(row["truth"], row[name]))
         ],
     )

@@ -39,7 +39,7 @@ from rushes.evaluate.pages import (
     value_cell,
 )
 from rushes.evaluate.pages.charts import Bin, Points, loss_curve, reliability
-from rushes.evaluate.scorecard import Scorecard, Value
+from rushes.evaluate.scorecard import Scorecard, Value, counted
 from rushes.stages import write_atomic
 from rushes.tasks.operations.evaluate.answers import read_answers
 from rushes.tasks.operations.report.cards import SampleOf, SignalsOf, best_and_worst, caption, draw, read_card
@@ -159,16 +159,16 @@ def _sessions(card: Scorecard, colours: Mapping[str, str]) -> Markup:
     [part] = card.of_kind("timeline")
     sessions = timeline["sessions"]
     said = (
-        f"{timeline['ticks']:,} ticks of {timeline['stride_s']:g} s in {len(sessions)} session(s), of which "
-        f"{part.n:,} are labelled. Figures of whole sessions (edit score, F1@, mAP) leave out a session at a time; "
-        "one alone tells nothing about others."
+        f"{timeline['ticks']:,} ticks of {timeline['stride_s']:g} s in {counted(len(sessions), 'session')}, "
+        f"{part.n:,} of them labelled. Intervals of edit score, F1@ and mAP leave out a session at a time, so one "
+        "session tells nothing about others."
     )
     drawn = []
     for session in sessions[:STRIPS]:
-        rows = {name: session[name] for name in ("truth", "raw", "smoothed")}
+        rows = {name: session[name] for name in ("truth", card.model, "smoothed")}
         flags = (
             pill(f"{name} {fallen}", "bad")
-            for name in ("raw", "smoothed")
+            for name in (card.model, "smoothed")
             if (fallen := fell_into_one_class(rows["truth"], rows[name]))
         )
         words = tag("figcaption", tag("code", session["key"]), *flags)
@@ -178,7 +178,7 @@ def _sessions(card: Scorecard, colours: Mapping[str, str]) -> Markup:
     present = {
         label
         for session in sessions[:STRIPS]
-        for name in ("truth", "raw", "smoothed")
+        for name in ("truth", card.model, "smoothed")
         for *_, label in session[name]
     }
     return join((note(said), systems(card, part), differences(card, part), legend(colours, present), *drawn))
