@@ -6,7 +6,7 @@ Simulates sets of rows in clusters that each have a level of their own, takes fi
 functions that the reports use, and counts. *Coverage* is the share of sets whose 95 % interval holds the true
 figure. Rows are drawn with an intra-cluster correlation of 0.1 unless said otherwise, at which the percentile
 bootstrap over clusters shows the coverage for which it was given up (told beside it). Cluster sizes are 20
-each or uneven, 2 to 60. Takes about five minutes on one core, with --quick about one.
+each or uneven, 2 to 60. Takes about eleven minutes of one core, with --quick a minute and a half.
 """
 
 from __future__ import annotations
