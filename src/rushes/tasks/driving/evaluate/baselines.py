@@ -67,7 +67,10 @@ def baselines(train: Targets, windows: Windows, model: Answers, span_s: float) -
 
 
 def _before(
-    windows: Windows, known: Mapping[str, Sequence[float | None]], otherwise: Constant, span_s: float
+    windows: Windows,
+    known: Mapping[str, Sequence[float | None] | NDArray[np.float64]],
+    otherwise: Constant,
+    span_s: float,
 ) -> Answers:
     """Mean speed and yaw of the window before, held; ``otherwise`` where none is known."""
     rows = []

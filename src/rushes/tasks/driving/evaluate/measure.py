@@ -143,7 +143,8 @@ def errors_of(windows: Windows, answers: Answers, constant: Mapping[str, float])
 
 def answered(errors: Errors) -> NDArray[np.bool_]:
     """Whether every quantity of each window was answered, (n,)."""
-    return np.all([found.answered for found in errors.values()], axis=0)
+    every: NDArray[np.bool_] = np.all([found.answered for found in errors.values()], axis=0)
+    return every
 
 
 def _all_figures(errors: Errors, jackknife: Jackknife) -> dict[str, Measured]:
@@ -235,7 +236,7 @@ def calibration(
 
 def _failures(answers: Answers, errors: Errors, ids: NDArray[np.int64]) -> dict[str, Any]:
     """Of a system that was asked: how many answers failed, the reasons, and figures over the others alone."""
-    alone = {}
+    alone: dict[str, Any] = {}
     for quantity in QUANTITIES:
         there = errors[quantity.column].answered
         if there.any():

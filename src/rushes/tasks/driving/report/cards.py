@@ -35,7 +35,8 @@ def scores(windows: Windows, errors: Errors, constant: Mapping[str, float]) -> N
     for name, truth in windows.truth.items():
         off = differences(np.full(len(truth), constant[name]), truth, circular=name in CIRCULAR)
         parts.append(np.abs(errors[name].signed) / max(float(np.abs(off).mean()), 1e-9))
-    return np.mean(parts, axis=0)
+    score: NDArray[np.float64] = np.mean(parts, axis=0)
+    return score
 
 
 def best_and_worst(

@@ -308,7 +308,7 @@ def _span(truth: NDArray[np.float64], answers: Sequence[float | None]) -> tuple[
 
 def _aligned(offsets: Mapping[str, NDArray[np.float64]]) -> Markup:
     """How far each camera's frames are off the reference camera's moments, given in seconds."""
-    rows = []
+    rows: list[list[Cell | int]] = []
     for name, seconds in offsets.items():
         size = 1000 * np.abs(seconds)
         spread = (np.median(size), np.quantile(size, 0.95), size.max())

@@ -102,7 +102,7 @@ def _axes(plane: Plane, name: str, unit: str | None) -> list[Markup]:
 
 def _track(track: Track, plane: Plane) -> list[Markup]:
     times, drawn = track.times_s.tolist(), []
-    for run in _runs(~np.isnan(track.intervals).any(axis=1)):
+    for run in _runs(np.all(~np.isnan(track.intervals), axis=1)):
         ends = [(times[row], track.intervals[row, 0]) for row in run]
         ends += [(times[row], track.intervals[row, 1]) for row in reversed(run)]
         places = " ".join(f"{plane.x(x):.1f},{plane.y(y):.1f}" for x, y in ends)
@@ -110,7 +110,11 @@ def _track(track: Track, plane: Plane) -> list[Markup]:
     drawn.append(plane.line(list(zip(times, track.truth.tolist(), strict=True)), TRUTH))
     there = np.array([value is not None for value in track.answers])
     for run in _runs(there):
-        drawn.append(plane.line([(times[row], track.answers[row]) for row in run], ACCENT))
+        drawn.append(
+            plane.line(
+                [(times[row], value) for row in run if (value := track.answers[row]) is not None], ACCENT
+            )
+        )
     for row, value in enumerate(track.answers):
         x = plane.x(times[row])
         if value is None:
