@@ -36,6 +36,6 @@ def clusters(levels: Mapping[str, NDArray[np.int64]], rows: NDArray[np.int64]) -
     return found
 
 
-def codes(names: NDArray) -> NDArray[np.int64]:
+def codes(names: NDArray[np.str_]) -> NDArray[np.int64]:
     """Names as numbers, equal for equal ones, (n,)."""
     return np.unique(names, return_inverse=True)[1].astype(np.int64)

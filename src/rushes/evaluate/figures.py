@@ -40,7 +40,7 @@ class Figure:
         return -inf if low is None else low, inf if high is None else high
 
 
-def plain(estimate: Estimate) -> dict[str, float]:
+def plain(estimate: Estimate) -> dict[str, float | None]:
     """An estimate as it stands in JSON.
 
     >>> plain(Estimate(0.5, 0.25, 0.75, 8))

@@ -38,7 +38,7 @@ def tag(name: str, /, *content: object, **attributes: object) -> Markup:
 
 def join(content: Iterable[object]) -> Markup:
     """Children one after the other, escaped unless they are `Markup`; None is left out."""
-    return Markup("").join(child for child in content if child is not None)
+    return Markup("").join(escape(child) for child in content if child is not None)
 
 
 def data_uri(data: bytes | memoryview, kind: str) -> str:
@@ -64,8 +64,9 @@ def table_row(cells: Iterable[object], *, class_: str | None = None) -> Markup:
 
 
 def _table_cell(cell: object) -> Markup:
-    ready = isinstance(cell, Markup) and cell.startswith(("<td", "<th"))
-    return cell if ready else tag("td", cell)
+    if isinstance(cell, Markup) and cell.startswith(("<td", "<th")):
+        return cell
+    return tag("td", cell)
 
 
 def _text(value: object) -> str:

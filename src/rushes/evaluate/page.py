@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rushes.evaluate.markup import Markup, tag
+from markupsafe import Markup
+
+from rushes.evaluate.markup import tag
 from rushes.evaluate.style import CSS
 
 

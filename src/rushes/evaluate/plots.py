@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
-from rushes.evaluate.markup import Markup, tag
+from markupsafe import Markup
+
+from rushes.evaluate.markup import tag
 from rushes.evaluate.pages.draw import Plane, drawing, ticks, words
 from rushes.evaluate.pages.theme import ACCENT, BAD, INK, MUTED, NOTHING, SERIES, ink_on, palette
 from rushes.evaluate.pages.theme import LINE as GRID

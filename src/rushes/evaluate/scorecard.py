@@ -28,7 +28,7 @@ from rushes.metrics.estimate import Estimate
 from rushes.metrics.verdict import Verdict
 from rushes.stages import write_atomic
 
-VERSION = 2
+VERSION: Literal[2] = 2
 SCHEMA_FILE = Path(__file__).with_name("scorecard.schema.json")
 
 Role = Literal["model", "baseline", "ablation", "ceiling", "reference"]

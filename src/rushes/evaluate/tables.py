@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from rushes.evaluate.scorecard import FigureRow, Part, Scorecard, Value, Verdict
+from rushes.evaluate.scorecard import FigureRow, Part, Scorecard, Value
+from rushes.metrics.verdict import Verdict
 
 MARKS: dict[Verdict, str] = {"better": " ✓", "worse": " ✗", "cannot be told": " ?"}
 MOST_SYSTEMS = 5

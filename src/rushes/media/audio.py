@@ -23,6 +23,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from numpy.typing import NDArray
 from scipy.signal import firwin, resample_poly
 
 from rushes.errors import MediaError
@@ -143,7 +144,10 @@ def decode(data: bytes, *, sample_rate: int, samples: int, where: object = None)
 def _taps(up: int, down: int) -> np.ndarray:
     """The filter that `resample_poly` would design at every call: 0.8 ms."""
     reach = 10 * max(up, down)
-    return firwin(2 * reach + 1, 1.0 / max(up, down), window=("kaiser", 5.0)).astype(np.float32)
+    taps: NDArray[np.float32] = firwin(2 * reach + 1, 1.0 / max(up, down), window=("kaiser", 5.0)).astype(
+        np.float32
+    )
+    return taps
 
 
 @contextmanager
@@ -162,7 +166,7 @@ def _open(data: bytes, where: object) -> Iterator[tuple[InputContainer, AudioStr
         stream = next(iter(container.streams.audio), None)
         context = None if stream is None else stream.codec_context
         codec = None if context is None else context.codec.canonical_name
-        if stream is None or codec not in CODECS or not stream.time_base:
+        if stream is None or context is None or codec not in CODECS or not stream.time_base:
             known = ", ".join(sorted(CODECS))
             raise MediaError(f"a codec among {known} is read, found {codec}", where=where, cure=_CONVERT)
         if context.sample_rate not in RATES or not 1 <= context.layout.nb_channels <= MAX_CHANNELS:
@@ -233,6 +237,7 @@ def _declared_s(data: bytes, stream: AudioStream) -> float | None:
         return None
     if stream.codec_context.codec.canonical_name == "mp3" and not re.search(rb"Xing|Info|VBRI", data[:65536]):
         return None
+    assert stream.time_base is not None, "checked where the sound is opened"
     return float(stream.duration * stream.time_base)
 
 
@@ -271,6 +276,7 @@ def _frames(
         if frame.is_corrupt:
             raise MediaError("the decoder marks a part as corrupt", where=where, cure=_AGAIN)
         if frame.pts is not None:
+            assert frame.time_base is not None, "a decoded frame with a time has the unit of it"
             start_s = float(frame.pts * frame.time_base)
             if end_s is not None and start_s > end_s + SHORTFALL_S:
                 raise MediaError(
@@ -291,7 +297,8 @@ def _mono(frame: AudioFrame, where: object) -> np.ndarray:
         values = values / float(1 << (8 * values.dtype.itemsize - 1))
     elif not np.isfinite(values).all():
         raise MediaError("samples that are not finite", where=where, cure=_CONVERT)
-    return np.clip(values.mean(axis=0), -2 * MAX_PEAK, 2 * MAX_PEAK).astype(np.float32)
+    mono: NDArray[np.float32] = np.clip(values.mean(axis=0), -2 * MAX_PEAK, 2 * MAX_PEAK).astype(np.float32)
+    return mono
 
 
 def _reason(error: BaseException) -> str:

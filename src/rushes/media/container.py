@@ -86,7 +86,7 @@ def _container(file: str | _MemoryFile, size: int, where: Source) -> InputContai
     if size == 0:
         raise MediaError("a video of 0 bytes", where=where, cure="copy the file again")
     try:
-        return av.open(file, options=_OPTIONS, metadata_errors="replace")
+        container: InputContainer = av.open(file, options=_OPTIONS, metadata_errors="replace")
     except MemoryError as error:
         raise starved(where) from error
     except (av.FFmpegError, ValueError, OverflowError) as error:
@@ -95,6 +95,7 @@ def _container(file: str | _MemoryFile, size: int, where: Source) -> InputContai
             where=where,
             cure=f"copy the file again if it is cut, convert it if it is of another kind: {CONVERT}",
         ) from error
+    return container
 
 
 def video_stream(container: InputContainer, where: Source, limits: Limits) -> VideoStream:
@@ -131,12 +132,14 @@ def declared_end_s(container: InputContainer, stream: VideoStream) -> float | No
     clock that starts at 0 wherever the stream does; with sound beside it, the picture's end stands in a tag.
     """
     if stream.duration is not None and stream.duration > 0:
+        assert stream.time_base is not None, "`video_stream` refuses a stream without"
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
     tag = _TAGGED_DURATION.match(stream.metadata.get("DURATION", ""))
     if tag is not None:
         return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
     if len(container.streams) == 1 and container.duration is not None and container.duration > 0:
-        return container.duration / av.time_base
+        duration_s: float = container.duration / av.time_base
+        return duration_s
     return None
 
 
@@ -149,7 +152,10 @@ def declared_duration_s(container: InputContainer, stream: VideoStream) -> float
 
 def declared_start_s(stream: VideoStream) -> float | None:
     """Where the video stream begins on the container's own clock; None where that is not stated."""
-    return None if stream.start_time is None else float(stream.start_time * stream.time_base)
+    if stream.start_time is None:
+        return None
+    assert stream.time_base is not None, "`video_stream` refuses a stream without"
+    return float(stream.start_time * stream.time_base)
 
 
 def starved(where: Source) -> MediaError:

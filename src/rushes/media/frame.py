@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
 
 from rushes.errors import MediaError
 from rushes.media.image import (
@@ -256,7 +257,8 @@ def _is_full_range(frame: VideoFrame) -> bool:
 def _plane(frame: VideoFrame, index: int, size: Size) -> np.ndarray:
     """View of one 8-bit plane, uint8 (h, w); rows in memory are ``line_size`` long, the rest is cut off."""
     plane = frame.planes[index]
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: size[1], : size[0]]
+    memory: NDArray[np.uint8] = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]  # PyAV's stubs do not say that a plane is a buffer
+    return memory.reshape(-1, plane.line_size)[: size[1], : size[0]]
 
 
 def _grid_points(plane: np.ndarray, size: Size) -> np.ndarray:

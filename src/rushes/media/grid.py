@@ -39,4 +39,5 @@ def encode_tiles(tiles: Mapping[Place, CompactFrame], grid: Size, tile: Size, qu
             step = width // wide  # 2 for the chroma planes
             top, left = row * high + box.top // step, column * wide + box.left // step
             plane[top : top + content.shape[0], left : left + content.shape[1]] = content
-    return simplejpeg.encode_jpeg_yuv_planes(*canvas, quality=quality)
+    data: bytes = simplejpeg.encode_jpeg_yuv_planes(*canvas, quality=quality)
+    return data

@@ -101,17 +101,19 @@ def encode_yuv420(planes: tuple[np.ndarray, np.ndarray, np.ndarray], box: Letter
     half = (box.target[0] // 2, box.target[1] // 2)
     luma = pad_plane(planes[0], box.target, box.left, box.top, fill=0)
     blue, red = (pad_plane(plane, half, box.left // 2, box.top // 2, fill=128) for plane in planes[1:])
-    return simplejpeg.encode_jpeg_yuv_planes(luma, blue, red, quality=quality)
+    data: bytes = simplejpeg.encode_jpeg_yuv_planes(luma, blue, red, quality=quality)
+    return data
 
 
 def encode_jpeg(picture: np.ndarray, quality: int = 90) -> bytes:
     """Encode an RGB picture, uint8 (H, W, 3), as a JPEG with half the chroma resolution."""
-    return simplejpeg.encode_jpeg(
+    data: bytes = simplejpeg.encode_jpeg(
         np.ascontiguousarray(picture), quality=quality, colorspace="RGB", colorsubsampling="420"
     )
+    return data
 
 
-def jpeg_size(data: bytes, where: object = None) -> Size:
+def jpeg_size(data: bytes | memoryview, where: object = None) -> Size:
     """Width and height from a JPEG's header, nothing decoded.
 
     Raises:
@@ -124,7 +126,7 @@ def jpeg_size(data: bytes, where: object = None) -> Size:
     return width, height
 
 
-def decode_jpeg(data: bytes, where: object = None, max_pixels: int = 40_000_000) -> np.ndarray:
+def decode_jpeg(data: bytes | memoryview, where: object = None, max_pixels: int = 40_000_000) -> np.ndarray:
     """Decode a JPEG to RGB, uint8 (H, W, 3).
 
     Damage that libjpeg would paper over (a cut file, a broken marker) is an error as well.
@@ -140,17 +142,19 @@ def decode_jpeg(data: bytes, where: object = None, max_pixels: int = 40_000_000)
     return _decode(data, "RGB", where, max_pixels, (0, 0))
 
 
-def decode_jpeg_scaled(data: bytes, at_least: Size, where: object = None) -> np.ndarray:
+def decode_jpeg_scaled(data: bytes | memoryview, at_least: Size, where: object = None) -> np.ndarray:
     """Decode to RGB at the smallest DCT scale (1/8 ... 8/8) that still is ``at_least`` wide and high."""
     return _decode(data, "RGB", where, None, at_least)
 
 
-def decode_jpeg_luma(data: bytes, where: object = None) -> np.ndarray:
+def decode_jpeg_luma(data: bytes | memoryview, where: object = None) -> np.ndarray:
     """Decode the luma plane alone, uint8 (H, W), full range; chroma is skipped."""
     return _decode(data, "GRAY", where, None, (0, 0))[:, :, 0]
 
 
-def _decode(data: bytes, colours: str, where: object, max_pixels: int | None, at_least: Size) -> np.ndarray:
+def _decode(
+    data: bytes | memoryview, colours: str, where: object, max_pixels: int | None, at_least: Size
+) -> np.ndarray:
     if max_pixels is not None:
         width, height = jpeg_size(data, where)
         if width * height > max_pixels:
@@ -158,14 +162,15 @@ def _decode(data: bytes, colours: str, where: object, max_pixels: int | None, at
                 f"a picture of at most {max_pixels:,} pixels is accepted, found {width}x{height}", where=where
             )
     try:
-        return simplejpeg.decode_jpeg(
+        picture: np.ndarray = simplejpeg.decode_jpeg(
             data, colours, min_width=at_least[0], min_height=at_least[1], min_factor=1
         )
     except ValueError as error:
         raise _unreadable(error, data, where) from error
+    return picture
 
 
-def _unreadable(error: ValueError, data: bytes, where: object) -> MediaError:
+def _unreadable(error: ValueError, data: bytes | memoryview, where: object) -> MediaError:
     return MediaError(
         f"cannot read a JPEG of {len(data):,} bytes: {error}", where=where, cure="replace or remove the file"
     )

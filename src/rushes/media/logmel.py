@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
 from scipy import fft
 from scipy.signal import get_window
 from scipy.sparse import csr_array
@@ -67,7 +68,8 @@ def mel_bank(sample_rate: int, bins: int, mels: int, low_hz: float, high_hz: flo
     Raises:
         RecipeError: a band is so narrow that it lies between two bins and would be silent for ever.
     """
-    edges = mel_to_hz(np.linspace(*hz_to_mel(np.array([low_hz, high_hz])), mels + 2))
+    low, high = hz_to_mel(np.array([low_hz, high_hz]))
+    edges = mel_to_hz(np.linspace(low, high, mels + 2))
     away = edges[:, None] - np.fft.rfftfreq(bins, 1 / sample_rate)
     widths = np.diff(edges)[:, None]
     triangles = np.maximum(0, np.minimum(-away[:-2] / widths[:-1], away[2:] / widths[1:]))
@@ -78,7 +80,8 @@ def mel_bank(sample_rate: int, bins: int, mels: int, low_hz: float, high_hz: flo
             where="preprocessing",
             cure="take fewer preprocessing.mels or a longer preprocessing.fft",
         )
-    return triangles * (2 / (edges[2:] - edges[:-2]))[:, None]
+    bands: NDArray[np.float64] = triangles * (2 / (edges[2:] - edges[:-2]))[:, None]
+    return bands
 
 
 @dataclass(frozen=True, slots=True)

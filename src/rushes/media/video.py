@@ -136,6 +136,7 @@ def _probe_video(source: Source, limits: Limits) -> MediaInfo:
 def _decode_video(source: Source, limits: Limits) -> Iterator[Frame]:
     with open_video(source) as container:
         stream = video_stream(container, source, limits)
+        assert stream.time_base is not None, "`video_stream` refuses a stream without"
         ticks, per_second = stream.time_base.numerator, stream.time_base.denominator
         first_pts = previous_pts = None
         turns = count = end_pts = 0
@@ -146,7 +147,7 @@ def _decode_video(source: Source, limits: Limits) -> Iterator[Frame]:
                 raise MediaError(f"frame {count} has no timestamp", where=source, cure=CONVERT)
             if first_pts is None:
                 first_pts, turns = pts, _quarter_turns(frame, source)
-            elif pts <= previous_pts:
+            elif previous_pts is not None and pts <= previous_pts:
                 raise MediaError(
                     f"times must increase: frame {count} has timestamp {pts}, the one before it has "
                     f"{previous_pts} (units of {stream.time_base} s)",
@@ -160,6 +161,7 @@ def _decode_video(source: Source, limits: Limits) -> Iterator[Frame]:
                 limits.check(source, duration_s=time_s)
             yield DecodedFrame(frame, time_s, scaler, turns)
             count += 1
+        assert first_pts is not None, "`_raw_frames` refuses a video without frames"
         decoded_s = (first_pts * ticks / per_second, end_pts * ticks / per_second)
         _require_whole(
             source, (declared_start_s(stream), declared_end_s(container, stream)), decoded_s, count

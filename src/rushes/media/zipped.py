@@ -148,7 +148,8 @@ def _check_names(archive: Path, entries: Sequence[zipfile.ZipInfo]) -> None:
         if entry.flag_bits & _ENCRYPTED:
             raise MediaError("encrypted; only plain members are read", where=where, cure=_REPACK)
         if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
-            kind = zipfile.compressor_names.get(entry.compress_type, f"method {entry.compress_type}")
+            names = zipfile.compressor_names  # type: ignore[attr-defined]  # not in typeshed
+            kind = names.get(entry.compress_type, f"method {entry.compress_type}")
             raise MediaError(
                 f"compressed ({kind}); only stored members are read in place", where=where, cure=_REPACK
             )
@@ -171,7 +172,8 @@ def _data_offset(archive: Path, file: io.FileIO, entry: zipfile.ZipInfo) -> int:
             and head[_LOCAL_HEADER.size :] == name
             and (flags & _DATA_FOLLOWS or crc == entry.CRC)
         ):
-            return entry.header_offset + len(head) + extra_bytes
+            begins: int = entry.header_offset + len(head) + extra_bytes
+            return begins
     raise MediaError(
         f"at byte {entry.header_offset} stands no header that agrees with the directory",
         where=f"{archive}/{entry.filename}",

@@ -23,7 +23,7 @@ class MetricTypeError(MetricError, TypeError):
     """A value of a kind that a metric cannot read, such as a float where a label is due."""
 
 
-def as_list(values: Any, what: str) -> list:
+def as_list(values: Any, what: str) -> list[Any]:
     """The non-empty sequence ``values`` as a list of plain Python values.
 
     Raises:
@@ -46,7 +46,7 @@ def as_list(values: Any, what: str) -> list:
     return list(values)
 
 
-def same_length(**sequences: Sequence | NDArray) -> int:
+def same_length(**sequences: Sequence[Any] | NDArray[Any]) -> int:
     """The common length of the named sequences.
 
     Raises:
@@ -122,11 +122,9 @@ def encode(
     [1, -1, 0]
     """
     names = as_list(values, what)
-    index: dict[Label | None, int] = dict(label_index(labels))
+    index = label_index(labels) | {None: MISSING}
     _refuse_odd_types([name for name in names if name is not None], what)
-    if missing:
-        index[None] = MISSING
-    elif None in names:
+    if not missing and None in names:
         raise MetricError(f"{what} must not hold None", where=f"index {names.index(None)}")
     try:
         return np.array([index[name] for name in names], dtype=np.int64)
@@ -138,7 +136,7 @@ def encode(
         raise MetricError(f"{what} holds the unknown label {unknown!r}", where=place, cure=hint) from None
 
 
-def _refuse_odd_types(names: list, what: str) -> None:
+def _refuse_odd_types(names: list[Any], what: str) -> None:
     odd = {kind for kind in set(map(type, names)) if not issubclass(kind, str | int | np.integer)}
     odd |= {bool} & set(map(type, names))  # True == 1 would pass for the class 1
     if odd:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,8 @@ def hits(
     [True, False]
     """
     actual, answer = _codes(truth, predicted, labels)
-    return actual == answer
+    right: NDArray[np.bool_] = actual == answer
+    return right
 
 
 def accuracy(truth: Sequence[Label], predicted: Sequence[Label | None], labels: Sequence[Label]) -> float:
@@ -57,7 +58,7 @@ def confusion_matrix(
     *,
     normalize: Normalize | None = None,
     missing: Label | None = None,
-) -> NDArray:
+) -> NDArray[np.number[Any]]:
     """Count of each (true, predicted) pair, shape (K, K): rows are the truth, columns the prediction.
 
     Args:
@@ -97,7 +98,7 @@ def confusion_matrix(
     return normalized(_counts(actual, answer, len(classes)), normalize)
 
 
-def normalized(counts: NDArray[np.int64], normalize: Normalize | None) -> NDArray:
+def normalized(counts: NDArray[np.int64], normalize: Normalize | None) -> NDArray[np.number[Any]]:
     """A confusion matrix (K, K) of counts as shares; see ``normalize`` of `confusion_matrix`.
 
     >>> normalized(np.array([[1, 3], [0, 0]]), "true")
@@ -108,7 +109,8 @@ def normalized(counts: NDArray[np.int64], normalize: Normalize | None) -> NDArra
         return counts
     axis = {"true": 1, "pred": 0, "all": None}[normalize]
     totals = counts.sum(axis=axis, keepdims=True)
-    return counts / np.maximum(totals, 1)
+    shares: NDArray[np.float64] = counts / np.maximum(totals, 1)
+    return shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +292,7 @@ def _counts(actual: NDArray[np.int64], answer: NDArray[np.int64], k: int) -> NDA
     return np.bincount(actual * k + answer, minlength=k * k).reshape(k, k)
 
 
-def _classes_found(truth: Sequence[Label], predicted: list) -> list[Label]:
+def _classes_found(truth: Sequence[Label], predicted: list[Any]) -> list[Label]:
     names = as_list(truth, "the truth") + predicted
     known = list(dict.fromkeys(name for name in names if name is not None))
     label_index(known)  # refuses floats before they are sorted among the labels

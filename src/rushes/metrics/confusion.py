@@ -34,22 +34,26 @@ class Scores:
     @property
     def precision_macro(self) -> NDArray[np.float64]:
         """Plain mean over all K classes, (...)."""
-        return self.precision.mean(axis=-1)
+        mean: NDArray[np.float64] = self.precision.mean(axis=-1)
+        return mean
 
     @property
     def recall_macro(self) -> NDArray[np.float64]:
         """Plain mean over all K classes, those without support included (as 0), (...)."""
-        return self.recall.mean(axis=-1)
+        mean: NDArray[np.float64] = self.recall.mean(axis=-1)
+        return mean
 
     @property
     def f1_macro(self) -> NDArray[np.float64]:
         """Plain mean over all K classes, those without support included (as 0), (...)."""
-        return self.f1.mean(axis=-1)
+        mean: NDArray[np.float64] = self.f1.mean(axis=-1)
+        return mean
 
     @property
     def balanced_accuracy(self) -> NDArray[np.float64]:
         """Mean recall of the classes that have support, (...)."""
-        return self.recall.sum(axis=-1) / np.maximum((self.support > 0).sum(axis=-1), 1)
+        mean: NDArray[np.float64] = self.recall.sum(axis=-1) / np.maximum((self.support > 0).sum(axis=-1), 1)
+        return mean
 
 
 def confusion_scores(counts: ArrayLike) -> Scores:

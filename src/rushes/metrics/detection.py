@@ -124,8 +124,8 @@ def _class_ap(
 ) -> NDArray[np.float64]:
     """AP at each threshold, shape (T,), of one class; both lists are in their final order."""
     by_video = defaultdict(list)
-    for row in true:
-        by_video[row.video].append((row.start_s, row.end_s))
+    for segment in true:
+        by_video[segment.video].append((segment.start_s, segment.end_s))
     spans = {video: np.array(rows, dtype=np.float64) for video, rows in by_video.items()}
     taken = {video: np.zeros((len(taus), len(rows)), dtype=bool) for video, rows in spans.items()}
     hits = np.zeros((len(taus), len(found)), dtype=bool)
@@ -144,7 +144,8 @@ def _class_ap(
 def _tious(spans: NDArray[np.float64], row: Detection) -> NDArray[np.float64]:
     overlap = np.minimum(spans[:, 1], row.end_s) - np.maximum(spans[:, 0], row.start_s)
     overlap = np.maximum(overlap, 0.0)
-    return overlap / (spans[:, 1] - spans[:, 0] + row.end_s - row.start_s - overlap)
+    tious: NDArray[np.float64] = overlap / (spans[:, 1] - spans[:, 0] + row.end_s - row.start_s - overlap)
+    return tious
 
 
 def _area(hits: NDArray[np.bool_], positives: int) -> float:

@@ -48,13 +48,15 @@ class Grammar:
     def transition(self) -> NDArray[np.float64]:
         """P(next | current), (K, K), each row sums to 1: ``(count + s) / (row sum + K s)``."""
         smoothed = self.counts + self.smoothing
-        return smoothed / smoothed.sum(axis=1, keepdims=True)
+        shares: NDArray[np.float64] = smoothed / smoothed.sum(axis=1, keepdims=True)
+        return shares
 
     @property
     def initial(self) -> NDArray[np.float64]:
         """P(first label of a sequence), (K,), sums to 1."""
         smoothed = self.starts + self.smoothing
-        return smoothed / smoothed.sum()
+        shares: NDArray[np.float64] = smoothed / smoothed.sum()
+        return shares
 
     def next_label(self, current: Label) -> Label:
         """The most probable successor; at a tie the one named first in ``labels``.
@@ -207,7 +209,9 @@ def transition_matrix(pairs: Sequence[Transition], labels: Sequence[Label]) -> N
     return _matrix(_codes(pairs, labels, "transitions", missing=False), len(label_index(labels)))
 
 
-def _codes(pairs: Sequence, labels: Sequence[Label], what: str, *, missing: bool) -> NDArray[np.int64]:
+def _codes(
+    pairs: Sequence[tuple[Label | None, Label | None]], labels: Sequence[Label], what: str, *, missing: bool
+) -> NDArray[np.int64]:
     rows = as_list(pairs, what)
     if any(not isinstance(row, Sequence) or isinstance(row, str) or len(row) != 2 for row in rows):
         raise MetricError(f"{what} must be (current, next) pairs")
@@ -219,4 +223,5 @@ def _codes(pairs: Sequence, labels: Sequence[Label], what: str, *, missing: bool
 
 def _matrix(codes: NDArray[np.int64], k: int) -> NDArray[np.float64]:
     counts = np.bincount(codes[:, 0] * k + codes[:, 1], minlength=k * k).reshape(k, k)
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    shares: NDArray[np.float64] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return shares

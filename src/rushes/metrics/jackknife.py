@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isinf
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,7 +78,7 @@ class Jackknife:
         """How many leave-outs leave something: G, or none where all rows are one cluster."""
         return len(self.sizes) if self.clusters > 1 else 0
 
-    def sums(self, parts: NDArray | sparray) -> NDArray[np.float64]:
+    def sums(self, parts: NDArray[Any] | sparray) -> NDArray[np.float64]:
         """Sums of what each row adds, (1 + G, d): over all rows, then without each leave-out.
 
         Any figure that is a function of sums (a score of a confusion matrix, a ratio of totals) has its
@@ -196,7 +197,7 @@ class Jackknife:
 
 
 def _interval(
-    found: NDArray[np.float64], sizes: NDArray, bounds: Bounds, confidence: float
+    found: NDArray[np.float64], sizes: NDArray[np.int64], bounds: Bounds, confidence: float
 ) -> tuple[float | None, float | None]:
     """Ends of the interval of a figure and its leave-outs, (1 + G,), with G >= 2 clusters of ``sizes``."""
     value, n = float(found[0]), sizes.sum()
@@ -218,16 +219,21 @@ def _scaled(figures: NDArray[np.float64], bounds: Bounds, nearest: float) -> NDA
     """Figures on the scale of their range, none nearer to a bound than the share ``nearest`` of it."""
     lowest, highest = bounds
     if not isinf(highest):
-        return logit(np.clip((figures - lowest) / (highest - lowest), nearest, 1 - nearest))
+        odds: NDArray[np.float64] = logit(
+            np.clip((figures - lowest) / (highest - lowest), nearest, 1 - nearest)
+        )
+        return odds
     if not isinf(lowest):
-        return np.log(np.maximum(figures - lowest, nearest * (figures[0] - lowest)))
+        logs: NDArray[np.float64] = np.log(np.maximum(figures - lowest, nearest * (figures[0] - lowest)))
+        return logs
     return figures
 
 
 def _unscaled(scaled: NDArray[np.float64], bounds: Bounds) -> NDArray[np.float64]:
     lowest, highest = bounds
     if not isinf(highest):
-        return lowest + (highest - lowest) * expit(scaled)
+        figures: NDArray[np.float64] = lowest + (highest - lowest) * expit(scaled)
+        return figures
     if not isinf(lowest):
         return lowest + np.exp(np.minimum(scaled, 700.0))  # beyond it exp is infinite
     return scaled

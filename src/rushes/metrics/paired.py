@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, hstack
 from scipy.special import stdtrit
 
@@ -29,7 +29,7 @@ def paired_macro_f1(
     truth: Sequence[Label],
     first: Sequence[Label],
     second: Sequence[Label],
-    groups: Sequence,
+    groups: Sequence[Label] | NDArray[np.int64],
     labels: Sequence[Label],
     *,
     confidence: float = CONFIDENCE,

@@ -206,12 +206,15 @@ def _videos(
 ) -> list[tuple[list[Run], list[Run]]]:
     ignored = set(encode([*background], labels, "the background").tolist()) if background else set()
     return [
-        tuple([run for run in runs(side) if run.label not in ignored] for side in pair)
-        for pair in paired_videos(truths, predictions, labels)
+        (
+            [run for run in runs(truth.tolist()) if run.label not in ignored],
+            [run for run in runs(answer.tolist()) if run.label not in ignored],
+        )
+        for truth, answer in paired_videos(truths, predictions, labels)
     ]
 
 
-def _levenshtein(one: list, other: list) -> int:
+def _levenshtein(one: Sequence[Label | None], other: Sequence[Label | None]) -> int:
     above = list(range(len(other) + 1))
     for i, left in enumerate(one, start=1):
         row = [i]

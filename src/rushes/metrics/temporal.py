@@ -253,8 +253,8 @@ def _seconds(values: ArrayLike, what: str) -> NDArray[np.float64]:
 def _answers(predicted: Sequence[Interval | None]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Predictions as (n, 2), with (0, 0) for None, and which of them are real intervals."""
     rows = predicted.tolist() if isinstance(predicted, np.ndarray) else predicted
-    rows = [(0.0, 0.0) if row is None else row for row in as_list(rows, "the prediction")]
-    array = _seconds(rows, "the prediction")
+    spans = [(0.0, 0.0) if row is None else row for row in as_list(rows, "the prediction")]
+    array = _seconds(spans, "the prediction")
     return array, array[:, 1] > array[:, 0]
 
 

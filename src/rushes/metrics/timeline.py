@@ -71,7 +71,9 @@ def frame_accuracy(
     return float((actual == answer)[scored].mean())
 
 
-def resample_1hz(times_s: ArrayLike, sequence: Sequence) -> tuple[NDArray[np.int64], list]:
+def resample_1hz(
+    times_s: ArrayLike, sequence: Sequence[Label | None]
+) -> tuple[NDArray[np.int64], list[Label | None]]:
     """The last label of each second that holds a sample: ``(seconds (m,), m labels)``.
 
     Times are first rounded to milliseconds, then cut to the second, as OpenPack's challenge does. Seconds
@@ -170,7 +172,7 @@ def labels_1hz(
 def _scored(actual: NDArray[np.int64], labels: Sequence[Label], ignore: Label | None) -> NDArray[np.bool_]:
     if ignore is None:
         return np.ones(len(actual), dtype=bool)
-    scored = actual != encode([ignore], labels, "the ignored label")[0]
+    scored: NDArray[np.bool_] = actual != encode([ignore], labels, "the ignored label")[0]
     if not scored.any():
         raise MetricError(f"the truth is {ignore!r} throughout, so there is nothing to score")
     return scored

@@ -90,13 +90,12 @@ def difference_to_best(
         [jackknife.estimate(gain, of_differences(bounds), confidence=at) for gain in gains.values()]
         for at in (confidence, 1 - (1 - level(confidence)) / len(gains))
     )
-    value = float(gains[best][0])
-    if any(each.low is None for each in near):
-        interval = (None, None)
-    else:
-        interval = min(each.low for each in near), min(each.high for each in far)
-    if sign < 0:
-        value = -value
-        interval = (None, None) if interval[0] is None else (-interval[1], -interval[0])
-    difference = Estimate(value, *interval, near[0].n, near[0].clusters)
+    lows = [each.low for each in near if each.low is not None]
+    highs = [each.high for each in far if each.high is not None]
+    low = high = None
+    if len(lows) == len(highs) == len(gains):
+        low, high = min(lows), min(highs)
+        if sign < 0:
+            low, high = -high, -low
+    difference = Estimate(sign * float(gains[best][0]), low, high, near[0].n, near[0].clusters)
     return Comparison(best, difference, verdict(difference.low, difference.high, better))

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from rushes.errors import ShardError
 from rushes.records import KEY
@@ -141,10 +142,13 @@ class Index:
     def crc32s(self, sample: int) -> list[int]:
         """CRC-32 of each member of ``sample``, in the order of :meth:`members`."""
         assert self.crc32 is not None
-        return self.crc32[self.rows[sample] : self.rows[sample + 1]].tolist()
+        found: list[int] = self.crc32[self.rows[sample] : self.rows[sample + 1]].tolist()
+        return found
 
 
-def encode_index(columns: Mapping[str, Sequence], tar_bytes: int, tar_sha256: str, samples: int) -> bytes:
+def encode_index(
+    columns: Mapping[str, Sequence[Any]], tar_bytes: int, tar_sha256: str, samples: int
+) -> bytes:
     """The Parquet file for ``columns`` (those of :data:`SCHEMA`, in the order of the tar) of one shard."""
     figures = {"bytes": str(tar_bytes), "sha256": tar_sha256, "samples": str(samples)}
     sink = pa.BufferOutputStream()
@@ -153,7 +157,8 @@ def encode_index(columns: Mapping[str, Sequence], tar_bytes: int, tar_sha256: st
     pq.write_table(
         table, sink, compression="none", use_dictionary=["key", "field", "split", "group", "label"]
     )
-    return sink.getvalue().to_pybytes()
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def read_info(tar: Path) -> ShardInfo:
@@ -232,7 +237,7 @@ def _decode(data: bytes, shard: ShardInfo, where: object) -> pa.Table:
     return table
 
 
-def _fills(offset: np.ndarray, length: np.ndarray, tar_bytes: int) -> bool:
+def _fills(offset: NDArray[np.int64], length: NDArray[np.int64], tar_bytes: int) -> bool:
     """Whether header, content and padding of all members, and the archive's end, make up the tar exactly."""
     if length.min() < 0 or length.max() > tar_bytes:
         return False

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from rushes.errors import ShardError
 from rushes.shards.index import Index, ShardInfo, read_index, read_info
@@ -111,7 +111,7 @@ class ShardDataset:
     def __len__(self) -> int:
         return self._ends[-1]
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process without maps and locks."""
         return _reopen, (self.tars, self.infos, self.max_open, self.check, self.opener)
 
@@ -142,7 +142,8 @@ class ShardDataset:
             IndexError: there is no sample ``i``.
         """
         number, row = self._place(i)
-        return self._shard(number).index.keys[row].as_py()
+        key: str = self._shard(number).index.keys[row].as_py()
+        return key
 
     def sample(self, i: int) -> dict[str, memoryview]:
         """Contents of sample ``i`` by field, e.g. ``{"frame_00.jpg": ..., "meta.json": ...}``.

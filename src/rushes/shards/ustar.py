@@ -9,6 +9,11 @@ other. Format: POSIX.1-1988 (ustar), as in :mod:`tarfile`.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
 from rushes.errors import ShardError
 
 BLOCK = 512
@@ -16,13 +21,15 @@ END = bytes(2 * BLOCK)  # two empty blocks end an archive
 MAX_NAME = 100  # bytes of the name field; ustar's prefix field needs a folder, and members have none
 MAX_SIZE = 8**11 - 1  # eleven octal digits: 8 GiB - 1
 
+Size = TypeVar("Size", int, NDArray[np.int64])
+
 _OWNED = b"0000644\0" + b"0000000\0" + b"0000000\0"  # mode, uid, gid
 _TIME = b"00000000000\0"
 _TAIL = b"0" + bytes(100) + b"ustar\x0000" + bytes(247)  # a regular file: no link, no owner's name, no device
 _FIXED_SUM = sum(_OWNED + _TIME + _TAIL) + 8 * ord(" ")  # the checksum counts its own field as spaces
 
 
-def padded(size: int) -> int:
+def padded(size: Size) -> Size:
     """``size`` bytes rounded up to whole blocks.
 
     >>> padded(0), padded(1), padded(512)

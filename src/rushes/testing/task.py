@@ -206,7 +206,7 @@ def repair_makes_the_same_again(finished: Finished, folder: Path) -> None:
         path = _files_of_each_kind(run.folder(name))[-1]
         path.write_bytes(_flipped(path.read_bytes()))
         checked = verify_run(run, repair=True)
-        assert checked.repaired, f"{path.relative_to(run.folder(name))} of {name}: {checked.text()}"
+        assert checked.rebuilt, f"{path.relative_to(run.folder(name))} of {name}: {checked.text()}"
         assert content(run, name) == before, f"{name} was repaired to other content"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def augment(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -51,4 +52,5 @@ def _lookup(length: int, zoom: float, shift: float) -> np.ndarray:
     """Source index of each target index along one axis, edges repeated."""
     middle = length / 2
     wanted = (np.arange(length) - middle) / zoom + middle + shift * length
-    return np.clip(np.rint(wanted).astype(int), 0, length - 1)
+    source: NDArray[np.int64] = np.clip(np.rint(wanted).astype(int), 0, length - 1)
+    return source

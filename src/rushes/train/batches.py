@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -146,7 +146,7 @@ class Batches:
         generators = [sample_generator(self.seed, epoch, index) for epoch, index in drawn]
         return MicroBatch(self.collate(samples, generators), tuple(index for _, index in drawn))
 
-    def stream(self, numbers: range) -> Iterator[MicroBatch]:
+    def stream(self, numbers: range) -> Generator[MicroBatch, None, None]:
         """Yield the micro-batches with these numbers in order, made ahead by ``threads`` threads.
 
         Close the iterator to stop the threads. An error of a sample or of the collator comes out where its
@@ -160,7 +160,7 @@ class Batches:
         readers = ThreadPoolExecutor(self.threads, thread_name_prefix="batches")
         fetcher = ThreadPoolExecutor(1, thread_name_prefix="shards")
         try:
-            ahead: deque = deque()
+            ahead: deque[Future[MicroBatch]] = deque()
             for place, number in enumerate(numbers):
                 for shard in self._hold(numbers[place - len(ahead)], number, numbers.stop):
                     fetcher.submit(shard.open)  # its error, if any, comes out again where a sample is read

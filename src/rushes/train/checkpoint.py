@@ -49,7 +49,8 @@ class Checkpoint:
 
     def tensors(self, name: str) -> dict[str, Tensor]:
         """The tensors of one of its files, on the CPU."""
-        return load_file(self.folder / f"{name}.safetensors")
+        tensors: dict[str, Tensor] = load_file(self.folder / f"{name}.safetensors")
+        return tensors
 
 
 def write_checkpoint(

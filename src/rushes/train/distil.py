@@ -35,5 +35,5 @@ def soft_loss(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         teacher: (n, K) the teacher's.
         temperature: positive; above 1 the teacher's opinion on wrong classes counts more.
     """
-    opinions = (functional.log_softmax(scores / temperature, dim=1) for scores in (logits, teacher))
-    return temperature**2 * functional.kl_div(*opinions, reduction="batchmean", log_target=True)
+    pupil, guide = (functional.log_softmax(scores / temperature, dim=1) for scores in (logits, teacher))
+    return temperature**2 * functional.kl_div(pupil, guide, reduction="batchmean", log_target=True)

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rushes.stages import write_atomic
 
@@ -64,7 +64,7 @@ class EventLog:
     def __init__(self, path: Path, listener: Callable[[Event], None], *, silent: bool = False) -> None:
         self.lines = 0
         self._path, self._listener, self._silent = path, listener, silent
-        self._file = None
+        self._file: TextIO | None = None
 
     def open(self, step: int) -> EventLog:
         """Cut the file back to the lines of steps up to ``step`` and open it for what comes after."""
@@ -88,6 +88,7 @@ class EventLog:
             return
         event = {"kind": kind, **values}
         if kind in _FILED:
+            assert self._file is not None, "the log is open while steps are told"
             self._file.write(json.dumps(event, allow_nan=False) + "\n")
             self._file.flush()
             self.lines += 1

@@ -230,7 +230,8 @@ class Learner:
         if self.processes == 1:
             return values
         sums = torch.tensor(values, dtype=torch.float64, device=self._accelerator.device)
-        return self._accelerator.reduce(sums, "sum").tolist()
+        reduced: list[float] = self._accelerator.reduce(sums, "sum").tolist()
+        return reduced
 
     def _beside_others(self, value: Tensor) -> Tensor:
         """A tensor (n,) of each process, (processes, n), on the host."""
@@ -262,7 +263,8 @@ class Learner:
     def peak_memory_bytes(self) -> int:
         """Highest allocation on the GPU; without one, highest resident memory of the process so far."""
         if self._accelerator.device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self._accelerator.device)
+            peak: int = torch.cuda.max_memory_allocated(self._accelerator.device)
+            return peak
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024
 

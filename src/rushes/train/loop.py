@@ -124,6 +124,7 @@ def fit(
                 progress.since = Tally()
 
             if measured := _due(settings.eval_every, progress.step, settings.steps):
+                assert validate is not None, "required above of whoever asks for validations"
                 figures = learner.figures(validate, settings.monitor)
                 progress.judge(figures[settings.monitor])
                 log.tell("validation", step=progress.step, **figures)
@@ -150,12 +151,12 @@ def fit(
     # Finish.
     if main:
         chosen = progress.step if settings.patience is None else progress.best_step
-        found = progress.result(
+        outcome = progress.result(
             early=progress.step < settings.steps,
             weights=checkpoints / f"step-{chosen:08d}" / "weights.safetensors",
             peak_memory_bytes=learner.peak_memory_bytes(),
         )
-        write_json(folder / "result.json", {"identity": identity, "result": found.to_json(folder)})
+        write_json(folder / "result.json", {"identity": identity, "result": outcome.to_json(folder)})
     learner.wait()
     result = _finished(folder, identity, learner.model)
     if result is None:
@@ -175,7 +176,8 @@ def _identity(settings: LoopSettings, signature: str, batches: Batches, processe
     decisive = {name: value for name, value in asdict(settings).items() if name not in FREE}
     order = {"samples": len(batches.samples), "streamed": batches.shards is not None}
     identity = {"signature": signature, **order, "processes": processes, **decisive}
-    return json.loads(canonical_json(identity))
+    plain: Identity = json.loads(canonical_json(identity))
+    return plain
 
 
 def _due(every: int, step: int, last: int) -> bool:

@@ -35,7 +35,8 @@ class Muon(torch.optim.Muon):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Update every matrix that has a gradient."""
         if any(matrix.device.type != "cpu" for group in self.param_groups for matrix in group["params"]):
-            return super().step(closure)
+            loss: float | None = super().step(closure)
+            return loss
         assert closure is None, "the loop computes gradients itself"
         for group in self.param_groups:
             matrices = [matrix for matrix in group["params"] if matrix.grad is not None]

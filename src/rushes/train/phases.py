@@ -7,7 +7,7 @@ A task gives its samples, and for each phase the collator that turns them into p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from rushes.models import vlm as family
 from rushes.models.vlm import Batch, Vlm
-from rushes.recipe.sections import Train as TrainSettings
+from rushes.recipe.sections import VlmTrain
 from rushes.stages import canonical_json
 from rushes.train.batches import Collate, ShardSamples
 from rushes.train.events import Event, narrate
@@ -38,7 +38,7 @@ class Answering(nn.Module):
         return family.loss(Vlm(self.model, *self._describe), batch)
 
 
-def step(model: nn.Module, batch: Batch) -> StepOutput:
+def step(model: nn.Module, batch: Mapping[str, Any]) -> StepOutput:
     """The loss of one batch, per taught token."""
     inputs = {name: tensor for name, tensor in batch.items() if name != "keys"}
     loss_sum, weight = model(inputs)
@@ -49,7 +49,7 @@ def train(
     vlm: Vlm[Any],
     samples: ShardSamples,
     collator_of: Callable[[str], Collate],
-    settings: TrainSettings,
+    settings: VlmTrain,
     folder: Path,
     signature: str,
     *,

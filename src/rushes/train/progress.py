@@ -113,6 +113,7 @@ class Progress:
 
     def result(self, *, early: bool, weights: Path, peak_memory_bytes: int) -> FitResult:
         """The result of a training that ends here."""
+        assert self.last_loss is not None, "a training has at least one update"
         return FitResult(
             steps=self.step,
             stopped_early=early,

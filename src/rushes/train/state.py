@@ -76,7 +76,9 @@ def restore_optimizer(
 def random_state() -> dict[str, Tensor]:
     """The state of the global generators of python, numpy, torch and, if used, CUDA; each a flat tensor."""
     _, words, gauss = random.getstate()
-    _, keys, position, has_gauss, cached = np.random.get_state()
+    of_numpy = np.random.get_state()
+    assert isinstance(of_numpy, tuple), "the legacy form, which `restore_random_state` puts back"
+    _, keys, position, has_gauss, cached = of_numpy
     states = {
         "python.words": torch.tensor(words, dtype=torch.int64),
         "python.gauss": torch.tensor([np.nan if gauss is None else gauss], dtype=torch.float64),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Mapping, Sequence
 
-from rushes.evaluate.scorecard import Verdict
+from rushes.metrics.verdict import Verdict
 
 COLOURS = {
     "ink": "#22303c",

@@ -6,9 +6,10 @@ A baseline may leave a part of the question open; it then has no figure for that
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from rushes.errors import MetricError
 from rushes.evaluate.parts import MODEL
+from rushes.metrics.checks import Label
 from rushes.metrics.temporal import Interval
 
 BOUNDARY_KINDS = ("before", "across", "after")
@@ -69,9 +71,9 @@ class Answers:
         failed: (n,) whether the answer could not be read.
     """
 
-    operation: Sequence[str | None] | None = None
+    operation: Sequence[Label | None] | None = None
     segment: Sequence[Interval | None] | None = None
-    next: Sequence[str | None] | None = None
+    next: Sequence[Label | None] | None = None
     confidence: Sequence[float | None] | None = None
     failed: NDArray[np.bool_] | None = None
 
@@ -85,7 +87,7 @@ def read_answers(predictions: pa.Table) -> tuple[Clips, dict[str, Answers]]:
     rows = predictions.select(COLUMNS)
     rows = rows.filter(pc.is_in(rows["kind"], pa.array(BOUNDARY_KINDS)))
     rows = rows.filter(pc.is_valid(rows["truth_operation"])).sort_by("key")
-    variants: dict[str, list[dict]] = {}
+    variants: dict[str, list[dict[str, Any]]] = {}
     for row in rows.to_pylist():
         variants.setdefault(row["variant"], []).append(row)
     if MODEL not in variants:
@@ -113,8 +115,8 @@ def _same_keys(variant: str, found: list[str], asked: list[str]) -> None:
         )
 
 
-def _clips(rows: Sequence[dict]) -> Clips:
-    def column(name: str) -> NDArray:
+def _clips(rows: Sequence[Mapping[str, Any]]) -> Clips:
+    def column(name: str) -> NDArray[Any]:
         return np.array([row[name] for row in rows])
 
     times = [_KEY_TIME.search(row["key"]) for row in rows]
@@ -124,7 +126,10 @@ def _clips(rows: Sequence[dict]) -> Clips:
     ]
     segment = np.stack([column("truth_start_s"), column("truth_end_s")], axis=1)
     return Clips(
-        *(column(name) for name in ("key", "recording", "subject", "group")),
+        key=column("key"),
+        recording=column("recording"),
+        subject=column("subject"),
+        group=column("group"),
         boundary_ms=np.array(boundaries, dtype=np.int64),
         clip_start_s=column("clip_start_s"),
         asked_s=column("asked_s"),
@@ -135,18 +140,18 @@ def _clips(rows: Sequence[dict]) -> Clips:
     )
 
 
-def _answers(rows: Sequence[dict]) -> Answers:
+def _answers(rows: Sequence[Mapping[str, Any]]) -> Answers:
     failed = np.array([row["failure"] is not None for row in rows])
     read = [None if row["failure"] is not None else row for row in rows]
     return Answers(
-        operation=[row and row["operation"] for row in read],
-        segment=[row and _span(row) for row in read],
-        next=[row and row["next"] for row in read],
-        confidence=[row and row["confidence"] for row in read],
+        operation=[row["operation"] if row else None for row in read],
+        segment=[_span(row) if row else None for row in read],
+        next=[row["next"] if row else None for row in read],
+        confidence=[row["confidence"] if row else None for row in read],
         failed=failed,
     )
 
 
-def _span(row: dict) -> Interval | None:
+def _span(row: Mapping[str, Any]) -> Interval | None:
     span = (row["start_s"], row["end_s"])
     return None if None in span else span

@@ -81,6 +81,7 @@ def baselines(
         grammar: over operations, fitted on the training sessions.
         clip_s: length of a clip.
     """
+    assert model.operation is not None, "the model answers every part"
     n = len(clips)
     early = clips.asked_s < clip_s / 2
     template: Interval = tuple(train.segment.mean(axis=0).tolist())

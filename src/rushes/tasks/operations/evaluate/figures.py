@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ class Scored:
     segment: NDArray[np.float64]
     truth: NDArray[np.int64]
     said: NDArray[np.int64]
-    scores: Mapping[str, NDArray]
+    scores: Mapping[str, NDArray[Any]]
     labels: int
     clip_s: float
 
@@ -72,7 +73,7 @@ class Scored:
             )
         )
         right = said == truth
-        scores: dict[str, NDArray] = {}
+        scores: dict[str, NDArray[Any]] = {}
         if answers.operation is not None:
             scores["oca"] = right[:, 0]
         if answers.segment is not None:
@@ -132,7 +133,7 @@ class Scored:
         return confusion_scores(jackknife.sums(one_hot(cells, size * size)).reshape(-1, size, size))
 
 
-def one_hot(places: NDArray[np.int64], size: int, weights: NDArray | None = None) -> csr_array:
+def one_hot(places: NDArray[np.int64], size: int, weights: NDArray[np.float64] | None = None) -> csr_array:
     """(n, size) with 1, or the weight of the row, at the place of each row."""
     n = len(places)
     return csr_array((np.ones(n) if weights is None else weights, (np.arange(n), places)), (n, size))
@@ -149,4 +150,5 @@ def calibration_errors(
     """
     gaps = one_hot(bin_of(confidence, CALIBRATION_BINS), CALIBRATION_BINS, correct - confidence)
     n = jackknife.sums(np.ones((len(confidence), 1)))[:, 0]
-    return np.abs(jackknife.sums(gaps)).sum(axis=1) / n
+    errors: NDArray[np.float64] = np.abs(jackknife.sums(gaps)).sum(axis=1) / n
+    return errors

@@ -70,6 +70,8 @@ def evaluate(
     fitted = TrainClips.of(train)
     taught = [row for row in recordings if row["split"] == "train"]
     grammar = order_of_work([[segment[2] for segment in row["segments"]] for row in taught], labels)
+    said = answers[MODEL].operation
+    assert said is not None, "the model answers every part"
     answers |= baselines(fitted, clips, answers[MODEL], grammar, clip_s)
     scored = {name: Scored.of(clips, answers[name], grammar, clip_s) for name in SYSTEMS if name in answers}
     counts = np.array([fitted.operation.count(label) for label in labels]) + 1.0
@@ -115,7 +117,7 @@ def evaluate(
             "confusion": {
                 "labels": [*labels, NO_ANSWER],
                 "counts": confusion_matrix(
-                    clips.operation.tolist(), answers[MODEL].operation, labels, missing=NO_ANSWER
+                    clips.operation.tolist(), said, labels, missing=NO_ANSWER
                 ).tolist(),
             },
             "confused_pairs": _confused(clips, answers, recordings, labels),
@@ -177,15 +179,20 @@ def _confused(
     labels: Sequence[str],
 ) -> dict[str, Any]:
     """Ordered pairs of confused operations; their clusters are operations of a session, as clips share them."""
-    truth, said = clips.operation.tolist(), answers[MODEL].operation
+    said = {
+        name: operations
+        for name in (MODEL, "untrained")
+        if name in answers and (operations := answers[name].operation) is not None
+    }
     operation = operation_ids(clips, recordings)
     pairs = []
-    for pair in confused_pairs(truth, said, labels, minimum_support=MINIMUM_SUPPORT):
+    for pair in confused_pairs(
+        clips.operation.tolist(), said[MODEL], labels, minimum_support=MINIMUM_SUPPORT
+    ):
         rows = np.flatnonzero(clips.operation == pair.truth)
         taken = {
-            name: np.array([answers[name].operation[row] == pair.predicted for row in rows])
-            for name in (MODEL, "untrained")
-            if name in answers
+            name: np.array([operations[row] == pair.predicted for row in rows.tolist()])
+            for name, operations in said.items()
         }
         ids = operation[rows]
         entry = {
@@ -246,7 +253,7 @@ def _calibration(
     }
 
 
-def _mean(scores: NDArray, ids: NDArray[np.int64], bounds: Bounds) -> dict[str, Any]:
+def _mean(scores: NDArray[Any], ids: NDArray[np.int64], bounds: Bounds) -> dict[str, Any]:
     """The mean of some scores with its interval, as it stands in JSON."""
     jackknife = Jackknife.of(ids)
     return Value.of(jackknife.estimate(jackknife.means(scores), bounds)).model_dump()

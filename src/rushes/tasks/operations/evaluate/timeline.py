@@ -22,6 +22,7 @@ from rushes.evaluate.clusters import ENOUGH, Clusters
 from rushes.evaluate.pages.timeline import fell_into_one_class
 from rushes.evaluate.parts import MODEL, Measured, part_of
 from rushes.evaluate.scorecard import Part
+from rushes.metrics.checks import Label
 from rushes.metrics.confusion import confusion_scores
 from rushes.metrics.decode import smooth
 from rushes.metrics.detection import Detection, DetectionScores, TrueSegment, average_precision
@@ -64,7 +65,7 @@ class Session:
         middles = self.first_s + (np.arange(len(self.truth)) + 0.5) * self.stride_s
         return [middle for middle, label in zip(middles.tolist(), self.truth, strict=True) if label != NULL]
 
-    def spans(self, sequence: Sequence[str | None]) -> list[tuple[float, float, str | None]]:
+    def spans(self, sequence: Sequence[Label | None]) -> list[tuple[float, float, Label | None]]:
         """Runs of equal labels as (start_s, end_s, label) on the recording's clock."""
         return [
             (self.first_s + run.start * self.stride_s, self.first_s + run.end * self.stride_s, run.label)
@@ -109,7 +110,7 @@ def timeline(
     sequences = [sequence for row in train if (sequence := _train_ticks(row, stride_s))]
     grammar = fit_grammar(sequences, labels)
     ticks = np.bincount([labels.index(label) for row in sequences for label in row], minlength=len(labels))
-    answers = {
+    answers: dict[str, Sequence[Sequence[Label | None]]] = {
         MODEL: [session.raw for session in sessions],
         "smoothed": [smooth(grammar, session.probabilities, prior) for session in sessions],
         "majority": [[labels[int(ticks.argmax())]] * len(session.truth) for session in sessions],
@@ -119,7 +120,7 @@ def timeline(
     }
     by = "session" if len(sessions) >= ENOUGH else "block of operations"
     among = Clusters(by, _units(sessions, [session.moments for session in sessions]))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "key": session.key,
             "truth": [list(segment) for segment in session.segments],
@@ -150,7 +151,7 @@ def read_sessions(
     """
     columns = ["recording", "clip_start_s", "asked_s", "operation", "probabilities", "failure"]
     chosen = pc.and_(pc.equal(predictions["kind"], "window"), pc.equal(predictions["variant"], "model"))
-    rows: dict[str, list[dict]] = {}
+    rows: dict[str, list[dict[str, Any]]] = {}
     for row in predictions.filter(chosen).select(columns).to_pylist():
         rows.setdefault(row["recording"], []).append(row)
     found = []
@@ -165,7 +166,7 @@ def read_sessions(
 
 def _session(
     key: str,
-    rows: Sequence[dict],
+    rows: Sequence[Mapping[str, Any]],
     segments: tuple[SegmentRow, ...],
     labels: Sequence[str],
     stride_s: float,
@@ -179,7 +180,7 @@ def _session(
             where=key,
             cure="evaluate with the stride that the dataset was prepared with",
         )
-    truth = labels_at(segments, (ticks + 0.5) * stride_s, gap=NULL)
+    truth = [str(label) for label in labels_at(segments, (ticks + 0.5) * stride_s, gap=NULL)]
     labelled = np.flatnonzero([label != NULL for label in truth])
     if not len(labelled):
         raise MetricError("no tick of the session carries a label", where=key)
@@ -210,12 +211,12 @@ def _train_ticks(recording: Mapping[str, Any], stride_s: float) -> list[str]:
     if not segments or not count:
         return []
     found = labels_at(segments, (np.arange(count) + 0.5) * stride_s)
-    return [label for label in found if label is not None]
+    return [str(label) for label in found if label is not None]
 
 
 def session_figures(
     sessions: Sequence[Session],
-    answers: Sequence[Sequence[str | None]],
+    answers: Sequence[Sequence[Label | None]],
     labels: Sequence[str],
     clip_s: float,
 ) -> dict[str, Measured]:
@@ -256,16 +257,19 @@ def session_figures(
     truth, runs_of = _segments(sessions, answers, labels)
 
     @cache
-    def detected(kept: tuple[int, ...]) -> DetectionScores:
-        return average_precision(*([row for n in kept for row in of[n]] for of in (truth, runs_of)), labels)
+    def detected(*kept: int) -> DetectionScores:
+        return average_precision(
+            [row for n in kept for row in truth[n]], [row for n in kept for row in runs_of[n]], labels
+        )
 
-    for name, figure in (("map", lambda of: of.average), ("map_50", lambda of: of.mean_ap[0.5])):
-        values = whole.statistic(lambda kept, of=figure: of(detected(tuple(kept.tolist()))))
-        found[name] = Measured(whole, values)
+    found["map"] = Measured(whole, whole.statistic(lambda kept: detected(*kept.tolist()).average))
+    found["map_50"] = Measured(whole, whole.statistic(lambda kept: detected(*kept.tolist()).mean_ap[0.5]))
     return found
 
 
-def _units(sessions: Sequence[Session], times_s: Sequence[Sequence[float]]) -> NDArray[np.int64]:
+def _units(
+    sessions: Sequence[Session], times_s: Sequence[Sequence[float] | NDArray[np.floating[Any]]]
+) -> NDArray[np.int64]:
     """What moves together at each moment of each session: the session or a block of operations."""
     found, offset = [], 0
     for number, (session, moments) in enumerate(zip(sessions, times_s, strict=True)):
@@ -280,7 +284,7 @@ def _units(sessions: Sequence[Session], times_s: Sequence[Sequence[float]]) -> N
 
 
 def _macro_f1_1hz(
-    sessions: Sequence[Session], answers: Sequence[Sequence[str | None]], labels: Sequence[str]
+    sessions: Sequence[Session], answers: Sequence[Sequence[Label | None]], labels: Sequence[str]
 ) -> Measured:
     """OpenPack's macro F1 over labelled seconds; ticks longer than a second are repeated."""
     moments, cells, size = [], [], len(labels) + 1
@@ -298,7 +302,7 @@ def _macro_f1_1hz(
     return Measured(jackknife, confusion_scores(counts).f1[:, :-1].mean(axis=1))
 
 
-def start_errors(session: Session, answer: Sequence[str | None], clip_s: float) -> NDArray[np.float64]:
+def start_errors(session: Session, answer: Sequence[Label | None], clip_s: float) -> NDArray[np.float64]:
     """Seconds from each true start of an operation to the nearest predicted start of that label.
 
     At most ``clip_s``, which is also charged where the label is never predicted. The first operation of the
@@ -313,7 +317,7 @@ def start_errors(session: Session, answer: Sequence[str | None], clip_s: float) 
 
 
 def _segments(
-    sessions: Sequence[Session], answers: Sequence[Sequence[str | None]], labels: Sequence[str]
+    sessions: Sequence[Session], answers: Sequence[Sequence[Label | None]], labels: Sequence[str]
 ) -> tuple[list[list[TrueSegment]], list[list[Detection]]]:
     """True segments and runs of each session; a run is as sure as its label is probable on average."""
     truth = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Sample:
     """
 
     key: str
-    meta: Mapping[str, object]
+    meta: Mapping[str, Any]
     frames: tuple[bytes | memoryview, ...]
     times_s: tuple[float, ...]
     asked_s: float

@@ -58,18 +58,24 @@ def best_and_worst(clips: Clips, model: Answers, count: int) -> tuple[list[str],
     A third each for operation, next operation and tIoU; among equals the surer answer comes first, so the
     worst begin with the mistakes of which the model was certain.
     """
+    # The model, unlike a baseline, answers every part.
+    assert model.operation is not None
+    assert model.segment is not None
+    assert model.next is not None
+    assert model.confidence is not None
     right = np.array([one == other for one, other in zip(model.operation, clips.operation, strict=True)])
     following = np.array([one == other for one, other in zip(model.next, clips.next, strict=True)])
     score = np.mean([right, following, tiou(clips.segment, model.segment)], axis=0)
     sure = np.array([value or 0.0 for value in model.confidence])
     order = np.lexsort((clips.key, -sure, -np.round(score, 1)))
     backwards = np.lexsort((clips.key, -sure, np.round(score, 1)))
-    best = _distinct(clips, order, count, set())
-    return best, _distinct(clips, backwards, count, set(best))
+    best = _distinct(clips, order.tolist(), count, set())
+    return best, _distinct(clips, backwards.tolist(), count, set(best))
 
 
 def _distinct(clips: Clips, order: Sequence[int], count: int, taken: set[str]) -> list[str]:
-    chosen, seen = [], set()
+    chosen: list[str] = []
+    seen = set()
     for row in order:
         boundary = (str(clips.recording[row]), int(clips.boundary_ms[row]))
         if len(chosen) < count and boundary not in seen and str(clips.key[row]) not in taken:

@@ -114,9 +114,8 @@ def _pairs(card: Scorecard) -> Markup:
     )
     rows = []
     for pair in confused["pairs"][:PAIRS]:
-        rate, less = (
-            Value.model_validate(pair[name]) if name in pair else None for name in ("rate", "less_untrained")
-        )
+        rate = Value.model_validate(pair["rate"])
+        less = Value.model_validate(pair["less_untrained"]) if "less_untrained" in pair else None
         rows.append(
             [
                 join((pair["truth"], " → ", tag("b", pair["predicted"] or "no answer"))),

@@ -39,17 +39,20 @@ class Answers:
     @cached_property
     def predicted(self) -> NDArray[np.int64]:
         """Place of the most probable class, (n,); of equal ones the first."""
-        return self.log_probabilities.argmax(axis=1)
+        places: NDArray[np.int64] = self.log_probabilities.argmax(axis=1)
+        return places
 
     @cached_property
     def confidence(self) -> NDArray[np.float64]:
         """Probability of the predicted class, (n,)."""
-        return np.exp(self.log_probabilities.max(axis=1))
+        probabilities: NDArray[np.float64] = np.exp(self.log_probabilities.max(axis=1))
+        return probabilities
 
     @cached_property
     def right(self) -> NDArray[np.bool_]:
         """Whether the predicted class is the true one, (n,)."""
-        return self.predicted == self.truth
+        right: NDArray[np.bool_] = self.predicted == self.truth
+        return right
 
     @cached_property
     def levels(self) -> dict[str, NDArray[np.int64]]:

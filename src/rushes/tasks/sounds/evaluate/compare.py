@@ -30,5 +30,11 @@ def compare_macro_f1(
     ours, theirs = (read_answers(table, labels) for table in (first, second))
     require_same_clips(ours, theirs)
     among = clusters(ours.levels, np.arange(len(ours)))
-    sides = (answers.tolist() for answers in (ours.truth, ours.predicted, theirs.predicted))
-    return paired_macro_f1(*sides, among.ids, range(len(labels)), confidence=confidence)
+    return paired_macro_f1(
+        ours.truth.tolist(),
+        ours.predicted.tolist(),
+        theirs.predicted.tolist(),
+        among.ids,
+        range(len(labels)),
+        confidence=confidence,
+    )

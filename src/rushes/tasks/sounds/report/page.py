@@ -175,7 +175,7 @@ def _device(report: Mapping[str, Any] | None) -> Markup:
         return Markup("")
     verdict, time, f1 = report["verdict"], report["time"], report["f1_macro"]
     size, clips = report["bytes"], report["clips"]
-    columns = [
+    columns: list[Column | str] = [
         "",
         Column("weights", unit="bytes", better="lower"),
         Column("file", unit="bytes", better="lower"),

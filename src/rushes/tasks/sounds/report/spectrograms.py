@@ -83,10 +83,11 @@ def colours(shade: NDArray[np.float64]) -> NDArray[np.uint8]:
     turn = np.stack([np.cos(angle), np.sin(angle)])
     mixed = np.array([[-0.14861, 1.78277], [-0.29227, -0.90649], [1.97294, 0.0]])
     rgb = shade[..., None] + depth[..., None] * np.einsum("ca,a...->...c", mixed, turn)
-    return np.round(255 * np.clip(rgb, 0.0, 1.0)).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.round(255 * np.clip(rgb, 0.0, 1.0)).astype(np.uint8)
+    return levels
 
 
-def picture(features: NDArray, span: tuple[float, float]) -> bytes:
+def picture(features: NDArray[np.floating[Any]], span: tuple[float, float]) -> bytes:
     """A JPEG of a spectrogram: time to the right, low bands at the bottom.
 
     Args:
@@ -123,7 +124,7 @@ def wall(walls: Sequence[Wall], answers: Answers, sample_of: SampleOf) -> Markup
     return join((_scale(span), gallery(clips, "sounds")))
 
 
-def _features(key: str, sample_of: SampleOf) -> NDArray:
+def _features(key: str, sample_of: SampleOf) -> NDArray[np.floating[Any]]:
     features = sample_of(key).features
     if features.ndim != 2 or not np.isfinite(features).all():
         raise ShardError("a spectrogram is finite (mels, frames)", where=key, cure="take the features again")
