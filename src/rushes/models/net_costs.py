@@ -77,5 +77,5 @@ def _attends(model: Net, part: str) -> bool:
 
 
 def _gru_inputs(model: Net) -> tuple[int, ...]:
-    """Width of what each layer of the GRU hears."""
+    """Width of the input of each layer of the GRU."""
     return (CHANNELS[-1], *[model.hidden] * (model.layers - 1))

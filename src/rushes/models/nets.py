@@ -1,4 +1,4 @@
-"""Small nets that hear: a log-mel spectrogram in, a logit for each class out.
+"""Small neural networks for sounds: a log-mel spectrogram in, a logit for each class out.
 
 Three convolutions with two poolings between them are the trunk of both. ``tinycnn`` averages what they find
 over all bands and moments; ``crnn`` averages over the bands and lets a GRU listen to the moments in order.
@@ -46,7 +46,7 @@ out again and again; larger maps it takes from the system each time, and a step 
 
 
 class ChannelAttention(nn.Module):
-    """How much each channel counts: one small MLP hears its mean and its maximum, ``(B, C, H, W)`` to itself.
+    """How much each channel counts: one small MLP weighs its mean and its maximum, ``(B, C, H, W)`` to itself.
 
     Args:
         channels: C.
@@ -204,7 +204,7 @@ def infer(net: SoundNet, features: Iterable[NDArray[np.floating]], batch_size: i
             for row, spectrogram in zip(batch, part, strict=False):
                 if spectrogram.shape != shape:
                     raise ModelError(
-                        f"the net hears spectrograms of {shape[0]} x {shape[1]}, found one of "
+                        f"the net takes spectrograms of {shape[0]} x {shape[1]}, found one of "
                         f"{' x '.join(map(str, spectrogram.shape))}",
                         cure="prepare the clips with the preprocessing beside the weights",
                     )

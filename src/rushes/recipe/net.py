@@ -16,7 +16,7 @@ class Net(Section):
     """Which net.
 
     Attributes:
-        net: ``crnn`` hears the order of things, ``tinycnn`` only what there is.
+        net: ``crnn`` can tell the order of events, ``tinycnn`` only which ones there are.
         attention: after the second pooling of ``tinycnn``; null has none.
         reduction: of channels inside channel attention.
         kernel: side of the convolution of spatial attention.
