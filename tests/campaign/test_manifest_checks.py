@@ -262,6 +262,7 @@ FIGURES = "f1_macro, balanced_accuracy, accuracy, precision_macro, recall_macro,
     [
         ("f1_marco", f"metric: sounds has no figure f1_marco; did you mean f1_macro? known are {FIGURES}"),
         ("oca", f"metric: sounds has no figure oca; known are {FIGURES}"),
+        ("f1", f"metric: sounds has no figure f1; known are {FIGURES}"),  # of one class
         ("loss", "lower_is_better: loss is better where it is lower: write lower_is_better: true"),
     ],
 )

@@ -24,7 +24,6 @@ from rushes.campaign.manifest.trials import Campaign
 from rushes.campaign.pages.leaderboard import FILE as LEADERBOARD
 from rushes.campaign.pages.leaderboard import write_leaderboard
 from rushes.campaign.pages.logs import Logged, missing_reasons, write_logs
-from rushes.campaign.pages.report import write_report
 from rushes.campaign.records import Result, Selection, Trial, Verdict
 from rushes.campaign.trackers.mirror import Trackers
 from rushes.campaign.trackers.tracker import TrackerName
@@ -351,6 +350,8 @@ class Runner:
 
     def _write(self) -> None:
         """Write every file of the campaign that follows from what is known."""
+        from rushes.campaign.pages.report import write_report  # Altair stands behind it
+
         path, results = self.folder.path, list(self.results.values())
         openings = [one for opened in read_openings(path) for one in opened.openings()]
         write_leaderboard(path / LEADERBOARD, self.board, results)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from math import inf, isfinite
 
 import numpy as np
-from scipy.stats import binomtest
 
 from rushes.errors import MetricError
 from rushes.metrics.checks import MetricTypeError
@@ -71,6 +70,8 @@ def wilson(hits: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
     >>> print(wilson(21, 30))
     0.700 [0.521, 0.833] n=30
     """
+    from scipy.stats import binomtest  # a second to import, for nobody who only reads figures
+
     for name, value in (("hits", hits), ("n", n)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer):
             raise MetricTypeError(f"{name} must be a whole number, found {type(value).__name__} {value!r}")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from numpy.typing import ArrayLike
 
 from rushes.errors import MetricError
 from rushes.metrics.checks import finite
 from rushes.metrics.estimate import CONFIDENCE, Bounds, Estimate, level, of_differences
-from rushes.metrics.jackknife import Jackknife
+
+if TYPE_CHECKING:  # scipy stands behind it, which nobody waits for who reads a scorecard
+    from rushes.metrics.jackknife import Jackknife
 
 Better = Literal["higher", "lower"]
 Verdict = Literal["better", "worse", "cannot be told"]
@@ -72,6 +74,7 @@ def difference_to_best(
     Raises:
         MetricError: no baselines; and as `Jackknife.estimate`.
 
+    >>> from rushes.metrics.jackknife import Jackknife
     >>> jackknife = Jackknife.of(range(8))
     >>> ours = jackknife.means([1, 1, 1, 0, 1, 1, 1, 1])
     >>> rivals = {"always": jackknife.means([1, 0] * 4), "never": jackknife.means([0] * 8)}

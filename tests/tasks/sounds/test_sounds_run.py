@@ -94,12 +94,12 @@ def test_the_account_of_the_sounds_closes(done):
     assert found["done"] == sum(samples.values())
     assert set(samples) == {"train", "val", "test"}
     table = read_predictions(run.folder("predict"), SCHEMA)
-    assert len(table) == run.metrics()["n"] == samples["test"]
+    assert len(table) == run.scorecard().all.n == samples["test"]
     assert set(table["label"].to_pylist()) == {"quiet", "breathe", "snore"}
     taught = read_predictions(run.folder("predict") / "teacher", SCHEMA)
     assert taught["key"].equals(table["key"])
     assert not taught["logits"].equals(table["logits"])
-    assert "teacher" in run.metrics()["systems"]
+    assert "teacher" in run.scorecard().systems
 
 
 def test_the_parts_of_the_twin_are_gone_and_its_wearers_have_receipts(done):
@@ -116,11 +116,11 @@ def test_the_parts_of_the_twin_are_gone_and_its_wearers_have_receipts(done):
 
 def test_deploy_and_figures_name_what_they_were_made_from(done):
     run = done[0].run()
-    said = run.metrics()["provenance"]
+    said = run.scorecard().provenance
     assert said["signatures"]["train"] == run.specs["train"].signature
     assert said["dataset"] == load_manifest(run.folder("features")).checksum
     deploy = json.loads((run.folder("export") / "deploy.json").read_text())
-    assert deploy["parameters"] == run.metrics()["costs"]["parameters"]
+    assert deploy["parameters"] == run.scorecard().details["costs"]["parameters"]
     assert (run.folder("export") / "model.int8.onnx").stat().st_size > 0
 
 
@@ -345,7 +345,7 @@ def test_sounds_of_ones_own_come_to_a_report(voices, open_job, tmp_path):
         "features",
         *STAGES[4:],
     ]
-    assert job.run().metrics()["labels"] == ["low", "high"]
+    assert job.run().scorecard().details["labels"] == ["low", "high"]
     assert job.tell("audit", "--json").json["sounds"]["val"] == {"high": 3, "low": 3}
     assert job.tell("verify").code == 0
     told = job.tell("twin")

@@ -102,7 +102,8 @@ def _dishonest(control: str | None, rivals: Sequence[_Distillable], pupil: _Dist
 
 def _metric(recipes: Recipes) -> Iterator[str]:
     """A metric that the task does not have, or that points the other way."""
-    manifest, figures = recipes.names.manifest, TASKS[recipes.task].figures
+    manifest = recipes.names.manifest
+    figures = {name: one for name, one in TASKS[recipes.task].figures.items() if one.on == "all"}
     metric, given = manifest.metric, "lower_is_better" in recipes.document.tree
     if metric not in figures:
         # `near` lists them itself where none is near.

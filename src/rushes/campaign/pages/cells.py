@@ -1,65 +1,72 @@
-"""Cells of the leaderboard's tables: figures with intervals, gains, costs; each with what it sorts by."""
+"""Cells of the leaderboard's tables: figures with intervals, gains in the colour of their verdict, costs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from markupsafe import Markup
+from rushes.campaign.judging.standing import Board, Spread
+from rushes.evaluate.pages import EMPTY, Cell, Column, interval, number, pill
+from rushes.evaluate.pages.theme import LOOKS
+from rushes.metrics.verdict import verdict
+from rushes.tasks import TASKS
 
-from rushes.campaign.judging.standing import Spread
-from rushes.evaluate.markup import tag
+DECIMALS = 4
+"""Of figures: seeds of one run often differ in the third."""
 
-_NOTHING = tag("span", "–", class_="none")
-
-TITLES = {
-    "macs": "MACs a clip (M)",
-    "macs_per_s": "MACs/s (M)",
-    "bytes_fp32": "fp32 (kB)",
-    "bytes_int8": "int8 (kB)",
-    "int8_drop": "int8 drop",
-    "latency_p50_ms": "p50 (ms)",
-    "latency_p95_ms": "p95 (ms)",
-    "seconds": "training (s)",
+COST_COLUMNS = {
+    "parameters": Column("parameters", better="lower"),
+    "macs": Column("MACs a clip", unit="M", better="lower"),
+    "macs_per_s": Column("MACs a second", unit="M", better="lower"),
+    "bytes_fp32": Column("floats", unit="kB", better="lower"),
+    "bytes_int8": Column("8 bits", unit="kB", better="lower"),
+    "int8_drop": Column("lost by 8 bits", better="lower"),
+    "parity": Column("parity", better="lower"),
+    "fits": Column("fits", better="higher"),
+    "latency_p50_ms": Column("median latency", unit="ms", better="lower"),
+    "latency_p95_ms": Column("95 % latency", unit="ms", better="lower"),
+    "seconds": Column("training", unit="s", better="lower"),
 }
+_FORMATS = {"parameters": ",.0f", "parity": ".1e", "int8_drop": "+.4f", "seconds": ",.1f"}
 _SCALE = {"macs": 1e6, "macs_per_s": 1e6, "bytes_fp32": 1e3, "bytes_int8": 1e3}
 
 
-def cost(value: float | None, name: str) -> Markup:
-    """A cost in the unit that its title names."""
-    if value is None:
-        return number(None)
-    if name == "fits":
-        pill = ("yes", "good") if value == 1.0 else ("no", "warn")
-        return tag("td", tag("span", pill[0], class_=f"pill {pill[1]}"), data_value=value)
-    shown = value / _SCALE.get(name, 1.0)
-    digits = {"parity": f"{shown:.1e}", "parameters": f"{shown:,.0f}", "int8_drop": f"{shown:+.4f}"}
-    return tag(
-        "td", digits.get(name, f"{shown:,.1f}" if shown >= 10 else f"{shown:.2f}"), data_value=f"{value!r}"
-    )
+def column(board: Board, figure: str, side: str = "") -> Column:
+    """The head of a figure's column; ``side`` stands before its title."""
+    known = TASKS[board.task].figures.get(figure)
+    if known is None:
+        return Column(f"{side} {figure}".strip())
+    return Column(f"{side} {known.title}".strip(), unit=known.unit, better=known.better)
 
 
-def figure(found: Spread | None, lone: Mapping[str, float] | None = None, note: str | None = None) -> Markup:
-    """A mean with its interval and a note; with one seed that of ``lone``, the run's own over its clips."""
+def figure(found: Spread | None, lone: Mapping[str, float] | None = None, said: str | None = None) -> Cell:
+    """A mean with its interval and what is to be said of it; of one seed with ``lone``'s, over its clips."""
     if found is None:
-        return number(None)
+        return EMPTY
     low, high = found.low, found.high
     if low is None and lone is not None:
         low, high = lone["low"], lone["high"]
-    ends = None if low is None or high is None else tag("small", f"[{low:.4f}, {high:.4f}]", class_="ci")
-    said = None if note is None else tag("span", note, class_="pill warn")
-    return tag("td", f"{found.mean:.4f}", ends, said, data_value=f"{found.mean!r}")
+    below = (interval(low, high, DECIMALS), said and pill(said, "warn"))
+    return Cell(number(found.mean, DECIMALS), found.mean, tuple(filter(None, below)))
 
 
-def signed(found: Spread, over: str | None = None) -> Markup:
-    """A gain with its interval, in the colour of its sign; ``over`` names what it is a gain over."""
-    ends = None if found.low is None else tag("small", f"[{found.low:+.4f}, {found.high:+.4f}]", class_="ci")
-    colour = "good" if found.mean > 0 else "bad"
-    said = None if over is None else tag("small", f" over {over}", class_="ci")
-    return tag("td", f"{found.mean:+.4f}", ends, said, class_=colour, data_value=f"{found.mean!r}")
+def gain(found: Spread | None, over: str | None = None) -> Cell:
+    """A gain with its interval, in the colour of its verdict; ``over`` names what it is a gain over."""
+    if found is None:
+        return EMPTY
+    below = (interval(found.low, found.high, DECIMALS, sign=True), over and f"over {over}")
+    look = LOOKS[verdict(found.low, found.high)]
+    return Cell(number(found.mean, DECIMALS, sign=True), found.mean, tuple(filter(None, below)), look)
 
 
-def number(value: float | None, *, sign: bool = False) -> Markup:
-    """A plain number; a dash where there is none."""
+def plain(value: float | None, *, sign: bool = False) -> Cell:
+    """A number alone."""
+    return EMPTY if value is None else Cell(number(value, DECIMALS, sign=sign), value)
+
+
+def cost(value: float | None, name: str) -> Cell:
+    """A cost in the unit of its column."""
     if value is None:
-        return tag("td", _NOTHING)
-    return tag("td", f"{value:+.4f}" if sign else f"{value:.4f}", data_value=f"{value!r}")
+        return EMPTY
+    if name == "fits":
+        return Cell("yes", 1, look="pill good") if value == 1.0 else Cell("no", 0, look="pill bad")
+    return Cell(format(value / _SCALE.get(name, 1.0), _FORMATS.get(name, ",.2f")), value)

@@ -3,46 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from rushes.campaign.judging.gate import corrected_text
 from rushes.campaign.judging.standing import Board, Standing, aggregate, baseline_of
-from rushes.campaign.pages.cells import TITLES, cost, figure, number, signed
-from rushes.campaign.pages.leaderboard import COSTS, LATENCY, figures_of
+from rushes.campaign.pages.cells import COST_COLUMNS, column, cost, figure, gain, plain
+from rushes.campaign.pages.leaderboard import figures_of
 from rushes.campaign.pages.logs import Negative, negatives
-from rushes.campaign.pages.plots import Priced, Whisker, against_bytes, whiskers
+from rushes.campaign.pages.plots import Priced, against_bytes
 from rushes.campaign.records import Opening, Result, Selection, Verdict
-from rushes.evaluate.markup import Markup, join, table, table_row, tag
-from rushes.evaluate.page import page
-from rushes.evaluate.plots import ACCENT, BAD
+from rushes.evaluate.pages import (
+    Cell,
+    Column,
+    Head,
+    Markup,
+    Row,
+    Section,
+    block,
+    join,
+    note,
+    page,
+    pill,
+    remarks,
+    table,
+    tag,
+    verdict_legend,
+)
+from rushes.evaluate.pages.theme import COLOURS, LOOKS, WARN
+from rushes.evaluate.pages.vega import framed_chart
+from rushes.evaluate.pages.whiskers import Whisker, whiskers
+from rushes.metrics.verdict import verdict as verdict_of
 from rushes.stages import write_atomic
+from rushes.tasks import TASKS
 
 FILE = "leaderboard.html"
 
-PILLS = {"done": "good", "collapsed": "warn", "invalid": "bad", "failed": "bad"}
-
-STYLE = """
-th.sortable { cursor:pointer } th.sortable:hover { color:var(--accent) }
-tr.lost td { background:#fdf3f0 } tr.lost td:first-child { border-left:3px solid var(--bad) }
-tr.collapsed td { background:#fdf8ea } tr.collapsed td:first-child { border-left:3px solid var(--warn) }
-table.second th:nth-child(2), table.second td:nth-child(2) { text-align:left }
-table.said th { text-align:left } table.said td:first-child { white-space:normal; min-width:180px }
-"""
-
-SORT = """
-for (const head of document.querySelectorAll("table.sort th")) {
-  head.classList.add("sortable");
-  head.onclick = () => {
-    const rows = head.closest("table").tBodies[0], at = head.cellIndex;
-    const value = row => parseFloat(row.cells[at].dataset.value ?? "NaN");
-    const text = row => row.cells[at].textContent, down = head.dataset.down !== "1";
-    head.dataset.down = down ? "1" : "0";
-    const order = (a, b) => isNaN(value(a)) && isNaN(value(b)) ? text(a).localeCompare(text(b))
-      : isNaN(value(a)) ? 1 : isNaN(value(b)) ? -1 : down ? value(b) - value(a) : value(a) - value(b);
-    rows.append(...[...rows.rows].sort(order));
-  };
-}
-"""
+LOOK_OF = {"done": "good", "collapsed": "warn", "invalid": "bad", "failed": "bad"}
+"""The colour of what became of a trial."""
 
 
 def write_report(
@@ -58,19 +56,35 @@ def write_report(
 ) -> None:
     """Write ``leaderboard.html`` into a campaign's folder; for the arguments see ``logs.write_logs``."""
     standings = in_order(board, aggregate(board, results))
-    found = negatives(board, results, reasons or {})
-    sections = {
-        "Runs": _runs(board, standings, results),
-        "Against control": _against(standings),
-        "Gates": join(_gate(verdict) for verdict in verdicts)
-        if verdicts
-        else _said("This campaign has none."),
-        "Test side": _test_side(board, standings, selections, openings),
-        "Costs": _costs(board, standings),
-        "Negative results": _negative(found),
-        "Trials": _trials(board, results, skipped or {}),
-    }
-    write_atomic(folder / FILE, page(f"campaign {board.campaign}", sections))
+    gates = join(_gate(verdict) for verdict in verdicts) or note("This campaign has none.")
+    sections = [
+        Section("Runs", _runs(board, standings, results)),
+        Section("Against control", _against(board, standings)),
+        Section("Gates", gates),
+        Section("Test side", _test_side(board, standings, selections, openings)),
+        Section("Costs", _costs(board, standings)),
+        Section("Negative results", _negative(negatives(board, results, reasons or {}))),
+        Section("Trials", _trials(board, results, skipped or {})),
+    ]
+    write_atomic(folder / FILE, page(_head(board, standings, results), sections))
+
+
+def _head(board: Board, standings: Sequence[Standing], results: Sequence[Result]) -> Head:
+    ended = [str(one.costs["ended"]) for one in results if one.costs and "ended" in one.costs]
+    groups = dict.fromkeys(one.group for one in standings)
+    return Head(
+        title=board.campaign,
+        what=f"leaderboard of a campaign of {board.task}",
+        date=datetime.fromisoformat(max(ended)) if ended else None,
+        command=f"rushes campaign run {board.campaign}.yaml",
+        model=f"{len(standings)} runs in {len(groups)} groups",
+        sizes={
+            "trials": len(results),
+            "trials that count": sum(result.state == "done" for result in results),
+            "seeds": len({result.trial.seed for result in results}),
+        },
+        more={"metric": f"{column(board, board.metric).title} ({board.metric}), validation side"},
+    )
 
 
 def in_order(board: Board, standings: Sequence[Standing]) -> list[Standing]:
@@ -85,62 +99,67 @@ def in_order(board: Board, standings: Sequence[Standing]) -> list[Standing]:
     return sorted(standings, key=rank)
 
 
-def _said(text: str) -> Markup:
-    return tag("p", text, class_="note")
-
-
 # --- runs -------------------------------------------------------------------------------------------------
 
 
 def _runs(board: Board, standings: Sequence[Standing], results: Sequence[Result]) -> Markup:
-    counted = sum(result.state == "done" for result in results)
     better = "lower" if board.lower_is_better else "higher"
-    note = (
-        f"{len(results)} trials of {len(standings)} runs, {counted} count. {board.metric} on the validation "
-        f"side, {better} is better; a run counts that is {board.asked}. "
-        "Over several seeds: mean with Student's t interval at 95 %; of one seed: "
-        "its own interval over clips. A run that lacks seeds stands below those that have more. "
-        "Small dots are seeds, diamonds the test side where it was opened."
+    metric = column(board, board.metric)
+    said = (
+        f"{metric.title} on the validation side, {better} is better; a run counts that is {board.asked}. "
+        "Over several seeds: mean with Student's t interval at 95 %; of one seed: its own interval over clips. "
+        "A run that lacks seeds stands below those that have more. Small dots are seeds, diamonds the test side "
+        "where it was opened."
     )
-    parts: list[object] = [tag("style", Markup(STYLE)), _said(note)]
+    names = figures_of(board)
+    others = [name for name in names[1:] if any(name in one.validation for one in standings)]
+    heads = [
+        "run",
+        Column("group", text=True),
+        "seeds",
+        metric,
+        "sd",
+        *(column(board, name) for name in others),
+    ]
+    known = TASKS[board.task].figures
+    told = [(known[name].title, known[name].meaning) for name in (names[0], *others) if name in known]
     lines = [line for one in standings if (line := _whisker(board, one, results)) is not None]
-    if lines:
-        at = _trivial(board, results)
-        parts.append(tag("figure", whiskers(lines, board.metric, at, f"{board.metric} of all runs")))
-    others = [name for name in figures_of(board)[1:] if any(name in one.validation for one in standings)]
-    head = ["run", "group", "seeds", board.metric, "sd", *others]
+    drawing = whiskers(lines, _axis(metric), at=_trivial(board, results)) if lines else None
     rows = [_run(board, one, others) for one in standings]
-    return join([*parts, table(head, rows, class_="sort second"), tag("script", Markup(SORT))])
+    meanings = block("meanings", "What the figures are", [told], False)
+    return join((note(said), drawing, table(heads, rows), meanings))
 
 
-def _run(board: Board, one: Standing, others: Sequence[str]) -> Markup:
+def _axis(column: Column) -> str:
+    return f"{column.title} ({column.unit})" if column.unit else column.title
+
+
+def _run(board: Board, one: Standing, others: Sequence[str]) -> Row:
     main = one.validation.get(board.metric)
     cells = [
-        join([one.name, " ", *_pills(one)]),
+        _named(one.name, _lost(one)),
         one.group,
-        tag("td", f"{len(one.seeds)} of {one.asked}", data_value=len(one.seeds)),
+        Cell(f"{len(one.seeds)} of {one.asked}", len(one.seeds)),
         figure(main, one.lone, one.partial),
-        number(None if main is None else main.sd),
+        plain(None if main is None else main.sd),
         *(figure(one.validation.get(name)) for name in others),
     ]
-    return table_row(cells, class_=_class(one))
+    lost = "" if one.seeds else "warn" if "collapsed" in one.states else "bad"
+    return Row(cells, lost)
 
 
-def _class(one: Standing) -> str | None:
-    if one.seeds:
-        return None
-    return "collapsed" if "collapsed" in one.states else "lost"
+def _named(name: str, pills: Sequence[Markup]) -> Cell:
+    """A name with what is to be said of it at once."""
+    return Cell(Markup(" ").join((name, *pills)), name)
 
 
-def _pills(one: Standing) -> list[Markup]:
-    lost = {state: count for state, count in one.states.items() if state != "done"}
+def _lost(one: Standing) -> list[Markup]:
+    """What became of the seeds of a run that do not count."""
+    several = sum(one.states.values()) > 1
     return [
-        tag(
-            "span",
-            f"{count} {state}" if sum(one.states.values()) > 1 else state,
-            class_=f"pill {PILLS[state]}",
-        )
-        for state, count in lost.items()
+        pill(f"{count} {state}" if several else state, LOOK_OF[state])
+        for state, count in one.states.items()
+        if state != "done"
     ]
 
 
@@ -152,21 +171,24 @@ def _whisker(board: Board, one: Standing, results: Sequence[Result]) -> Whisker 
         lost = [r.figures[board.metric]["value"] for r in own if r.figures and board.metric in r.figures]
         if not lost or "collapsed" not in one.states:
             return None
-        mean = sum(lost) / len(lost)
-        return Whisker(f"{one.name} (collapsed)", mean, singles=tuple(lost), colour=BAD)
+        return Whisker(f"{one.name} (collapsed)", sum(lost) / len(lost), seeds=lost, colour=WARN)
     low, high = found.low, found.high
     if low is None and one.lone is not None:
         low, high = one.lone["low"], one.lone["high"]
-    singles = tuple(value for result in own if (value := result.value(board.metric)) is not None)
+    seeds = [value for result in own if (value := result.value(board.metric)) is not None]
     return Whisker(
         _marked(one),
         found.mean,
         low,
         high,
-        singles if len(singles) > 1 else (),
-        None if test is None else test.mean,
-        hint=f"{one.name} {found.mean:.4f}, {found.n} {'seed' if found.n == 1 else 'seeds'}",
+        _seeds(found.n),
+        seeds=seeds if len(seeds) > 1 else (),
+        mark=None if test is None else test.mean,
     )
+
+
+def _seeds(count: int) -> str:
+    return f"{count} {'seed' if count == 1 else 'seeds'}"
 
 
 def _marked(one: Standing) -> str:
@@ -186,44 +208,45 @@ def _trivial(board: Board, results: Sequence[Result]) -> dict[str, float]:
 # --- controls, gates, test side ---------------------------------------------------------------------------
 
 
-def _against(standings: Sequence[Standing]) -> Markup:
-    note = (
+def _against(board: Board, standings: Sequence[Standing]) -> Markup:
+    said = (
         "Gain over the control with the same seed, paired; positive is better. A run without a control is "
-        "compared with the best trivial system."
+        "compared with the best trivial system; one seed tells no spread."
     )
     known = [one for one in standings if one.difference is not None]
-    runs = [one for one in known if one.against_run]
-    parts: list[object] = [_said(note)]
-    if runs:
-        lines = [
-            Whisker(
-                f"{one.name} − {one.control}",
-                one.difference.mean,
-                one.difference.low,
-                one.difference.high,
-                colour=ACCENT if one.difference.mean > 0 else BAD,
-            )
-            for one in runs
-        ]
-        parts.append(tag("figure", whiskers(lines, "gain", {"no difference": 0.0}, "gain over control")))
-    rows = [[one.name, one.control, signed(one.difference), str(one.difference.n)] for one in known]
-    return join([*parts, table(["run", "control", "gain", "seeds"], rows, class_="sort second")])
+    lines = [
+        Whisker(
+            f"{one.name} − {one.control}",
+            one.difference.mean,
+            one.difference.low,
+            one.difference.high,
+            _seeds(one.difference.n),
+            colour=COLOURS[LOOKS[verdict_of(one.difference.low, one.difference.high)]],
+        )
+        for one in known
+        if one.against_run and one.difference is not None
+    ]
+    axis = f"gain in {_axis(column(board, board.metric))}"
+    drawing = whiskers(lines, axis, at={"no difference": 0.0}) if lines else None
+    rows = [
+        [one.name, one.control, gain(one.difference), one.difference.n] for one in known if one.difference
+    ]
+    heads = ["run", Column("control", text=True), "gain", "seeds"]
+    return join((verdict_legend(said, "its control"), drawing, table(heads, rows)))
 
 
 def _gate(verdict: Verdict) -> Markup:
-    pill = tag(
-        "span", "passed" if verdict.passed else "failed", class_="pill good" if verdict.passed else "pill bad"
-    )
+    said = pill("passed", "good") if verdict.passed else pill("failed", "bad")
     sure = "" if verdict.confidence is None else f", and above 0 at {verdict.confidence:.0%} confidence"
     sure += corrected_text(verdict)
     asked = f"{_compared(verdict)}; asked for {verdict.margin:+.4f}{sure}."
     rows = [
-        [f"seed {seed}", number(ours), number(theirs), number(verdict.gain(ours, theirs), sign=True)]
+        [f"seed {seed}", plain(ours), plain(theirs), plain(verdict.gain(ours, theirs), sign=True)]
         for seed, (ours, theirs) in sorted(verdict.by_seed.items(), key=lambda pair: int(pair[0]))
     ]
     attempts = tag("ol", *(tag("li", line) for line in verdict.attempts))
     numbers = table(["", verdict.better, verdict.than, "gain"], rows) if rows else None
-    return join([tag("h3", verdict.gate, " ", pill), tag("p", asked), numbers, attempts])
+    return join((tag("h3", verdict.gate, " ", said), tag("p", asked), numbers, attempts))
 
 
 def _compared(verdict: Verdict) -> str:
@@ -242,7 +265,7 @@ def _test_side(
     board: Board, standings: Sequence[Standing], selections: Sequence[Selection], openings: Sequence[Opening]
 ) -> Markup:
     if not openings:
-        return _said("Sealed: nothing was selected on it, and nobody has looked at it.")
+        return note("Sealed: nothing was selected on it, and nobody has looked at it.")
     by_name = {one.name: one for one in standings}
     others = [name for name in figures_of(board)[1:] if any(name in one.test for one in standings)]
     looks: dict[tuple[str, str], list[str]] = {}
@@ -254,15 +277,16 @@ def _test_side(
         test, seen = ({}, {}) if one is None else (one.test, one.validation)
         said = f"{', '.join(groups)}, selection {selection[:12]}"
         cells = [figure(side.get(board.metric)) for side in (seen, test)]
-        cells.append(_gain_on_test(one))
+        cells.append(gain(None if one is None else one.test_difference, None if one is None else one.control))
         rows.append([name, said, *cells, *(figure(test.get(other)) for other in others)])
     times = len({selection for selection, _ in looks})
-    note = (
+    said = (
         f"Opened {'once' if times == 1 else f'{times} times'} for what was chosen on the validation side; "
         "every look is listed here, by selection and run, with what the run shows now."
     )
-    sides = [f"{side} {board.metric}" for side in ("validation", "test")]
-    head = ["run", "opened for", *sides, "gain over its control", *others]
+    sides = [column(board, board.metric, side) for side in ("validation", "test")]
+    heads = ["run", Column("opened for", text=True), *sides, "gain over its control"]
+    heads += [column(board, name, "test") for name in others]
     chosen = tag(
         "ul",
         *(
@@ -270,14 +294,7 @@ def _test_side(
             for one in selections
         ),
     )
-    return join([_said(note), table(head, rows, class_="sort second"), chosen])
-
-
-def _gain_on_test(one: Standing | None) -> Markup:
-    """Paired gain on the test side, with the control that was opened as well; else a dash."""
-    if one is None or one.test_difference is None:
-        return number(None)
-    return signed(one.test_difference, one.control)
+    return join((verdict_legend(said, "its control"), table(heads, rows), chosen))
 
 
 # --- costs ------------------------------------------------------------------------------------------------
@@ -285,9 +302,9 @@ def _gain_on_test(one: Standing | None) -> Markup:
 
 def _costs(board: Board, standings: Sequence[Standing]) -> Markup:
     known = [one for one in standings if one.seeds]
-    names = [name for name in (*COSTS, *LATENCY, "seconds") if any(name in one.costs for one in known)]
+    names = [name for name in COST_COLUMNS if any(name in one.costs for one in known)]
     if not names:
-        return _said("No costs are known.")
+        return note("No costs are known.")
     priced = [
         Priced(
             _marked(one),
@@ -300,12 +317,11 @@ def _costs(board: Board, standings: Sequence[Standing]) -> Markup:
         for one in known
         if "bytes_int8" in one.costs and board.metric in one.validation
     ]
-    parts: list[object] = []
-    if priced:
-        note = "8-bit weights; orange does not fit its device. Names that would cover others are left out."
-        parts += [_said(note), tag("figure", against_bytes(priced, board.metric))]
+    metric = _axis(column(board, board.metric))
+    said = "8-bit weights; red does not fit its device. Names that would cover others are left out."
+    drawing = framed_chart(against_bytes(priced, metric), caption=said) if priced else None
     rows = [[one.name, *(cost(one.costs.get(name), name) for name in names)] for one in known]
-    return join([*parts, table(["run", *(TITLES.get(name, name) for name in names)], rows, class_="sort")])
+    return join((drawing, table(["run", *(COST_COLUMNS[name] for name in names)], rows)))
 
 
 # --- what did not work, and all trials --------------------------------------------------------------------
@@ -313,42 +329,34 @@ def _costs(board: Board, standings: Sequence[Standing]) -> Markup:
 
 def _negative(found: Sequence[Negative]) -> Markup:
     if not found:
-        return _said("None: every trial counts, and no run is below what it is compared with.")
+        return note("None: every trial counts, and no run is below what it is compared with.")
     rows = [
         [
-            join(
-                [
-                    one.name,
-                    " ",
-                    *(tag("span", kind, class_=f"pill {PILLS.get(kind, 'warn')}") for kind in one.kinds),
-                ]
-            ),
-            tag("td", *(tag("div", finding.replace("`", "")) for finding in one.findings), class_="text"),
-            tag("td", one.reason, class_="text")
-            if one.reason is not None
-            else tag("td", f"MISSING: add reasons.{one.name} to the manifest", class_="text bad"),
+            _named(one.name, [pill(kind, LOOK_OF.get(kind, "warn")) for kind in one.kinds]),
+            join(tag("div", finding.replace("`", "")) for finding in one.findings),
+            Cell(f"MISSING: add reasons.{one.name} to the manifest", look="bad")
+            if one.reason is None
+            else one.reason,
         ]
         for one in found
     ]
-    return table(["run", "finding", "reason"], rows, class_="said")
+    return table(["run", Column("finding", text=True), Column("reason", text=True)], rows)
 
 
 def _trials(board: Board, results: Sequence[Result], skipped: Mapping[str, str]) -> Markup:
     rows = []
     for one in results:
-        value = (one.figures or {}).get(board.metric)
-        said = "; ".join(one.faults) or one.error or ""
+        value, look = (one.figures or {}).get(board.metric), LOOK_OF[one.state]
         cells = [
             one.trial.name,
-            str(one.trial.seed),
-            tag("td", one.trial.phase, class_="left"),
-            tag("td", tag("span", one.state, class_=f"pill {PILLS[one.state]}"), class_="left"),
-            number(None if value is None else value["value"]),
-            tag("td", said, class_="text"),
+            one.trial.seed,
+            one.trial.phase,
+            Cell(one.state, one.state, look=f"pill {look}"),
+            plain(None if value is None else value["value"]),
+            "; ".join(one.faults) or one.error or "",
         ]
-        rows.append(table_row(cells, class_={"done": None, "collapsed": "collapsed"}.get(one.state, "lost")))
-    head = ["run", "seed", "phase", "state", board.metric, "what the contract says"]
-    not_done = tag("ul", *(tag("li", f"{name}: {why}") for name, why in skipped.items()))
-    return join(
-        [table(head, rows, class_="sort said"), *([tag("h3", "Not done"), not_done] if skipped else [])]
-    )
+        rows.append(Row(cells, "" if one.state == "done" else look))
+    words = [Column(title, text=True) for title in ("phase", "state", "what admission says")]
+    heads = ["run", "seed", *words[:2], column(board, board.metric), words[2]]
+    not_done = [f"{name}: {why}" for name, why in skipped.items()]
+    return join((table(heads, rows), tag("h3", "Not done") if skipped else None, remarks(not_done)))

@@ -10,6 +10,8 @@ from rich.table import Table
 
 from rushes.campaign.judging.standing import Board, Spread, Standing, aggregate
 from rushes.campaign.runner import Runner
+from rushes.evaluate.tables import MARKS
+from rushes.metrics.verdict import verdict as verdict_of
 
 
 def print_standings(runner: Runner, console: Console) -> None:
@@ -21,6 +23,7 @@ def print_standings(runner: Runner, console: Console) -> None:
     for one in aggregate(board, results):
         table.add_row(one.name, *_cells(board, one))
     console.print(table)
+    console.print("✓ better than its control, ✗ worse, ? cannot be told", style="dim", highlight=False)
     for gate, verdict in runner.verdicts.items():
         said = "passed" if verdict.passed else "FAILED"
         console.print(f"gate {gate}: {said}: {verdict.attempts[-1]}", highlight=False, markup=False)
@@ -33,7 +36,10 @@ def print_standings(runner: Runner, console: Console) -> None:
 
 def _cells(board: Board, one: Standing) -> Sequence[str]:
     value, test = one.validation.get(board.metric), one.test.get(board.metric)
-    gain = "" if one.difference is None else f"{_shown(one.difference, sign=True)} {one.control}"
+    gain = ""
+    if one.difference is not None:
+        mark = MARKS[verdict_of(one.difference.low, one.difference.high)]
+        gain = f"{_shown(one.difference, sign=True)}{mark} {one.control}"
     states = ", ".join(f"{count} {state}" for state, count in one.states.items() if state != "done")
     return (
         f"{len(one.seeds)} of {one.asked}",

@@ -153,9 +153,9 @@ def _systems(card: Scorecard, part: Part, known: Sequence[str], names: Sequence[
     return table(["system", *(Column.of(card.figures[name]) for name in names)], rows)
 
 
-def verdict_legend(before: str = "") -> Markup:
-    """Which colour stands for which verdict about the model, after a sentence of one's own."""
-    return block("verdicts", before, LOOKS)
+def verdict_legend(before: str = "", against: str = "the best baseline (underlined)") -> Markup:
+    """Which colour stands for which verdict against what, after a sentence of one's own."""
+    return block("verdicts", before, against, LOOKS)
 
 
 def meanings(

@@ -23,7 +23,7 @@ class Head:
         title: name of the run, campaign or service.
         what: what this page is, in a few words: "report of a run".
         date: when the figures were measured; taken from the record of that stage, so that the page of a run
-            has the same bytes whenever it is written.
+            has the same bytes whenever it is written. None where nothing is measured yet.
         command: that gives these figures again.
         model: what was trained, in a few words.
         sizes: what was counted: {"training clips": 1234, "test clips": "602 of 8 persons"}.
@@ -32,7 +32,7 @@ class Head:
 
     title: str
     what: str
-    date: datetime
+    date: datetime | None
     command: str
     model: str
     sizes: Mapping[str, object]
@@ -78,10 +78,8 @@ def _css() -> str:
 def _facts(head: Head) -> list[tuple[str, object, bool]]:
     """Name, value and whether it takes two columns."""
     command = Markup("<code>{}</code>").format(head.command)
-    facts = [
-        ("date", f"{head.date:%Y-%m-%d %H:%M %Z}".rstrip(), False),
-        ("model", head.model, len(head.model) > 40),
-    ]
+    date = "nothing is measured yet" if head.date is None else f"{head.date:%Y-%m-%d %H:%M %Z}".rstrip()
+    facts = [("date", date, False), ("model", head.model, len(head.model) > 40)]
     counted = {
         name: f"{value:,}" if isinstance(value, int) else value
         for name, value in {**head.sizes, **head.more}.items()

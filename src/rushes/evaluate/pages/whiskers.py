@@ -182,7 +182,9 @@ def _chart(
         layers.append(_text(headings, "name", alt.value(-10), y_axis, align="right", color=MUTED))
     if not small:
         layers.append(_text(rows, "note", alt.value(plot + right), y_axis, align="right", color=MUTED))
-    return alt.layer(*layers).properties(width=plot, height=_ROW * below)
+    # The page's type may be wider than the one that Vega measures names with.
+    room = {"left": 14, "right": 5, "top": 5, "bottom": 5}
+    return alt.layer(*layers).properties(width=plot, height=_ROW * below, padding=room)
 
 
 def _places(lines: Sequence[Whisker]) -> tuple[list[dict[str, Any]], list[dict[str, Any]], float]:

@@ -1,4 +1,4 @@
-"""Made-up nets that hear clips of wearers, some wearers better than others."""
+"""Made-up answers about clips of wearers, better about some wearers than about others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def night(
         clips: of each.
         skill: logit that the right class gets on top of noise.
         seed: of the noise.
-        always: class that it answers whatever it hears.
+        always: class that it answers to every clip.
     """
     world, noise = np.random.default_rng(7), np.random.default_rng(seed)
     truth = world.choice(3, wearers * clips, p=(0.54, 0.36, 0.10))

@@ -50,11 +50,17 @@ FIGURES = {
         ),
         better="lower",
     ),
-    "f1": Figure(title="F1", meaning="of one class: harmonic mean of its precision and its recall"),
-    "precision": Figure(
-        title="precision", meaning="of the clips answered with a class, the share that has it"
+    "f1": Figure(
+        title="F1", meaning="of one class: harmonic mean of its precision and its recall", on="class"
     ),
-    "recall": Figure(title="recall", meaning="of the clips of a class, the share answered with it"),
+    "precision": Figure(
+        title="precision",
+        meaning="of the clips answered with a class, the share that has it",
+        on="class",
+    ),
+    "recall": Figure(
+        title="recall", meaning="of the clips of a class, the share answered with it", on="class"
+    ),
 }
 COMPARED = tuple(name for name, figure in FIGURES.items() if figure.compared)
 
