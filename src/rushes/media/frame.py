@@ -116,7 +116,7 @@ class CompactFrame:
         self, time_s: float, width: int, height: int, size: Size, picture: VideoFrame, turns: int
     ) -> None:
         self.time_s, self.width, self.height, self.size = time_s, width, height, size
-        self.nbytes = _held_bytes(picture)
+        self.nbytes = held_bytes(picture)
         self._picture, self._turns = picture, turns
 
     @property
@@ -139,19 +139,21 @@ class CompactFrame:
 
 
 class DecodedFrame(Frame):
-    """A frame as the decoder gave it; holds the decoder's buffer, copies nothing."""
+    """A frame as the decoder gave it; holds the decoder's buffer, ``held_bytes(frame)``, copies nothing."""
 
-    __slots__ = ("_frame", "_quarter_turns", "_scaler")
+    __slots__ = ("_frame", "_nbytes", "_quarter_turns", "_scaler")
 
-    def __init__(self, frame: VideoFrame, time_s: float, scaler: VideoReformatter, turns: int = 0) -> None:
+    def __init__(
+        self, frame: VideoFrame, time_s: float, scaler: VideoReformatter, turns: int, nbytes: int
+    ) -> None:
         self.time_s = time_s
         self.width, self.height = (frame.width, frame.height)[:: 1 if turns % 2 == 0 else -1]
-        self._frame, self._scaler, self._quarter_turns = frame, scaler, turns
+        self._frame, self._scaler, self._quarter_turns, self._nbytes = frame, scaler, turns, nbytes
 
     @property
     def nbytes(self) -> int:
         """Bytes of the decoder's buffer."""
-        return _held_bytes(self._frame)
+        return self._nbytes
 
     @property
     def _turns(self) -> int:
@@ -244,7 +246,8 @@ def scale_yuvj420(frame: VideoFrame, content: Size, scaler: VideoReformatter) ->
     )
 
 
-def _held_bytes(frame: VideoFrame) -> int:
+def held_bytes(frame: VideoFrame) -> int:
+    """Memory of a frame's planes."""
     return sum(plane.buffer_size for plane in frame.planes)
 
 
@@ -265,9 +268,9 @@ def _grid_points(plane: np.ndarray, size: Size) -> np.ndarray:
     """Read ``plane`` at the centres of w x h cells: row ``(2 i + 1) H // (2 h)``, column likewise."""
     width, height = size
     rows, columns = _grid(plane.shape[0], height), _grid(plane.shape[1], width)
-    if isinstance(rows, slice) and isinstance(columns, slice):
-        return np.ascontiguousarray(plane[rows, columns])
-    return plane[rows][:, columns] if isinstance(rows, slice) else plane.take(rows, 0)[:, columns].copy()
+    # Whole rows first: they are read from cold memory in order, and points are picked from the cache.
+    lines = np.ascontiguousarray(plane[rows])
+    return np.ascontiguousarray(lines[:, columns])
 
 
 @lru_cache(maxsize=64)

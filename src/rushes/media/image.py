@@ -7,6 +7,7 @@ frame is ever turned into RGB on its way into a shard.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import simplejpeg
@@ -61,6 +62,7 @@ class Letterbox:
         return (x - self.left) / across, (y - self.top) / down
 
 
+@lru_cache(maxsize=64)
 def letterbox(source: Size, target: Size) -> Letterbox:
     """Geometry of ``source`` scaled as large as it fits into ``target``, centred.
 

@@ -38,7 +38,7 @@ from rushes.media.container import (
     video_stream,
 )
 from rushes.media.folder import decode_folder, list_frames, read_frame
-from rushes.media.frame import CompactFrame, DecodedFrame, Frame, luma_size
+from rushes.media.frame import CompactFrame, DecodedFrame, Frame, held_bytes, luma_size
 from rushes.media.limits import DEFAULT_LIMITS, Limits
 from rushes.records import Media, Member
 
@@ -139,15 +139,21 @@ def _decode_video(source: Source, limits: Limits) -> Iterator[Frame]:
         assert stream.time_base is not None, "`video_stream` refuses a stream without"
         ticks, per_second = stream.time_base.numerator, stream.time_base.denominator
         first_pts = previous_pts = None
-        turns = count = end_pts = 0
+        turns = count = end_pts = nbytes = 0
         scaler = VideoReformatter()
         for frame in _raw_frames(container, stream, source, limits):
             pts = frame.pts if frame.pts is not None else frame.dts
             if pts is None:
                 raise MediaError(f"frame {count} has no timestamp", where=source, cure=CONVERT)
             if first_pts is None:
+<<<<<<< HEAD
                 first_pts, turns = pts, _quarter_turns(frame, source)
             elif previous_pts is not None and pts <= previous_pts:
+=======
+                # Frames of one size and format, as they are here, take the same memory.
+                first_pts, turns, nbytes = pts, _quarter_turns(frame, source), held_bytes(frame)
+            elif pts <= previous_pts:
+>>>>>>> speed
                 raise MediaError(
                     f"times must increase: frame {count} has timestamp {pts}, the one before it has "
                     f"{previous_pts} (units of {stream.time_base} s)",
@@ -159,7 +165,7 @@ def _decode_video(source: Source, limits: Limits) -> Iterator[Frame]:
             time_s = (pts - first_pts) * ticks / per_second  # integers until this one rounding
             if time_s > limits.max_duration_s:
                 limits.check(source, duration_s=time_s)
-            yield DecodedFrame(frame, time_s, scaler, turns)
+            yield DecodedFrame(frame, time_s, scaler, turns, nbytes)
             count += 1
         assert first_pts is not None, "`_raw_frames` refuses a video without frames"
         decoded_s = (first_pts * ticks / per_second, end_pts * ticks / per_second)
@@ -192,7 +198,7 @@ def _raw_frames(
                 raise MediaError(f"frame {count} changes from {shape} to {found}", where=where, cure=CONVERT)
             shape = found
             limits.check(where, pixels=frame.width * frame.height)
-            frame_bytes = sum(plane.buffer_size for plane in frame.planes)
+            frame_bytes = held_bytes(frame)
         count += 1
         if count > limits.max_frames or count * frame_bytes > limits.max_decoded_bytes:
             limits.check(where, frames=count, decoded_bytes=count * frame_bytes)
