@@ -146,14 +146,9 @@ def _decode_video(source: Source, limits: Limits) -> Iterator[Frame]:
             if pts is None:
                 raise MediaError(f"frame {count} has no timestamp", where=source, cure=CONVERT)
             if first_pts is None:
-<<<<<<< HEAD
-                first_pts, turns = pts, _quarter_turns(frame, source)
-            elif previous_pts is not None and pts <= previous_pts:
-=======
                 # Frames of one size and format, as they are here, take the same memory.
                 first_pts, turns, nbytes = pts, _quarter_turns(frame, source), held_bytes(frame)
-            elif pts <= previous_pts:
->>>>>>> speed
+            elif previous_pts is not None and pts <= previous_pts:
                 raise MediaError(
                     f"times must increase: frame {count} has timestamp {pts}, the one before it has "
                     f"{previous_pts} (units of {stream.time_base} s)",
