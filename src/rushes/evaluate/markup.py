@@ -46,28 +46,5 @@ def data_uri(data: bytes | memoryview, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def jpeg_uri(data: bytes | memoryview) -> str:
-    """A JPEG as a ``data:`` address."""
-    return data_uri(data, "image/jpeg")
-
-
-def table(head: Iterable[object], rows: Iterable[Iterable[object]], *, class_: str | None = None) -> Markup:
-    """A table whose first column holds names; a row may be a ready `Markup`."""
-    cells = [row if isinstance(row, Markup) else table_row(row) for row in rows]
-    header = tag("thead", tag("tr", *(tag("th", cell) for cell in head)))
-    return tag("div", tag("table", header, tag("tbody", *cells), class_=class_), class_="scroll")
-
-
-def table_row(cells: Iterable[object], *, class_: str | None = None) -> Markup:
-    """A row; cells that are ``td`` or ``th`` already are taken as they are."""
-    return tag("tr", *(_table_cell(cell) for cell in cells), class_=class_)
-
-
-def _table_cell(cell: object) -> Markup:
-    if isinstance(cell, Markup) and cell.startswith(("<td", "<th")):
-        return cell
-    return tag("td", cell)
-
-
 def _text(value: object) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.evaluate.markup import jpeg_uri
+from rushes.evaluate.markup import data_uri
 from rushes.evaluate.pages import Markup, drawing, join, tag, words
 from rushes.evaluate.pages.theme import MUTED
 from rushes.media.image import jpeg_size
@@ -110,7 +110,7 @@ def _moments(sample: Sample, key: str) -> tuple[list[Markup], float]:
             across, down = jpeg_size(data, key)
             height = tile * down / across
             place = {"x": left + column * tile, "y": 18 + row * height, "width": tile, "height": height}
-            drawn.append(tag("image", href=jpeg_uri(data), **place))
+            drawn.append(tag("image", href=data_uri(data, "image/jpeg"), **place))
             lowest = max(lowest, place["y"] + height)
         drawn.append(words(left, 11, f"{times[moment]:.1f} s", colour=MUTED, size=11))
     return drawn, lowest

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.evaluate.markup import jpeg_uri
+from rushes.evaluate.markup import data_uri
 from rushes.evaluate.pages import Markup, Plane, drawing, join, tag, words
 from rushes.evaluate.pages.theme import ACCENT, BAD, LINE, MUTED, RIVAL, ink_on
 from rushes.media.image import decode_jpeg_scaled, encode_jpeg, letterbox
@@ -186,7 +186,7 @@ def _frames(
         height, width = (scale * side for side in picture.shape[:2])
         title = tag("title", f"frame at {time_s:.2f} s")
         box = {"x": middle - width / 2, "y": top, "width": width, "height": height}
-        drawn.append(tag("image", title, href=jpeg_uri(encode_jpeg(picture, 80)), **box))
+        drawn.append(tag("image", title, href=data_uri(encode_jpeg(picture, 80), "image/jpeg"), **box))
     return drawn, places, max(top for _, top in places) + scale * tall
 
 
