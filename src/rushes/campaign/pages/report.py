@@ -30,6 +30,7 @@ from rushes.evaluate.pages import (
     tag,
     verdict_legend,
 )
+from rushes.evaluate.pages.tables import Content
 from rushes.evaluate.pages.theme import COLOURS, LOOKS, WARN
 from rushes.evaluate.pages.vega import framed_chart
 from rushes.evaluate.pages.whiskers import Whisker, whiskers
@@ -113,7 +114,7 @@ def _runs(board: Board, standings: Sequence[Standing], results: Sequence[Result]
     )
     names = figures_of(board)
     others = [name for name in names[1:] if any(name in one.validation for one in standings)]
-    heads = [
+    heads: list[Column | str] = [
         "run",
         Column("group", text=True),
         "seeds",
@@ -136,7 +137,7 @@ def _axis(column: Column) -> str:
 
 def _run(board: Board, one: Standing, others: Sequence[str]) -> Row:
     main = one.validation.get(board.metric)
-    cells = [
+    cells: list[Content] = [
         _named(one.name, _lost(one)),
         one.group,
         Cell(f"{len(one.seeds)} of {one.asked}", len(one.seeds)),
@@ -228,10 +229,10 @@ def _against(board: Board, standings: Sequence[Standing]) -> Markup:
     ]
     axis = f"gain in {_axis(column(board, board.metric))}"
     drawing = whiskers(lines, axis, at={"no difference": 0.0}) if lines else None
-    rows = [
+    rows: list[list[Content]] = [
         [one.name, one.control, gain(one.difference), one.difference.n] for one in known if one.difference
     ]
-    heads = ["run", Column("control", text=True), "gain", "seeds"]
+    heads: list[Column | str] = ["run", Column("control", text=True), "gain", "seeds"]
     return join((verdict_legend(said, "its control"), drawing, table(heads, rows)))
 
 
@@ -240,7 +241,7 @@ def _gate(verdict: Verdict) -> Markup:
     sure = "" if verdict.confidence is None else f", and above 0 at {verdict.confidence:.0%} confidence"
     sure += corrected_text(verdict)
     asked = f"{_compared(verdict)}; asked for {verdict.margin:+.4f}{sure}."
-    rows = [
+    rows: list[list[Content]] = [
         [f"seed {seed}", plain(ours), plain(theirs), plain(verdict.gain(ours, theirs), sign=True)]
         for seed, (ours, theirs) in sorted(verdict.by_seed.items(), key=lambda pair: int(pair[0]))
     ]
@@ -276,7 +277,7 @@ def _test_side(
         one = by_name.get(name)
         test, seen = ({}, {}) if one is None else (one.test, one.validation)
         said = f"{', '.join(groups)}, selection {selection[:12]}"
-        cells = [figure(side.get(board.metric)) for side in (seen, test)]
+        cells: list[Content] = [figure(side.get(board.metric)) for side in (seen, test)]
         cells.append(gain(None if one is None else one.test_difference, None if one is None else one.control))
         rows.append([name, said, *cells, *(figure(test.get(other)) for other in others)])
     times = len({selection for selection, _ in looks})
@@ -285,7 +286,7 @@ def _test_side(
         "every look is listed here, by selection and run, with what the run shows now."
     )
     sides = [column(board, board.metric, side) for side in ("validation", "test")]
-    heads = ["run", Column("opened for", text=True), *sides, "gain over its control"]
+    heads: list[Column | str] = ["run", Column("opened for", text=True), *sides, "gain over its control"]
     heads += [column(board, name, "test") for name in others]
     chosen = tag(
         "ul",
@@ -320,7 +321,9 @@ def _costs(board: Board, standings: Sequence[Standing]) -> Markup:
     metric = _axis(column(board, board.metric))
     said = "8-bit weights; red does not fit its device. Names that would cover others are left out."
     drawing = framed_chart(against_bytes(priced, metric), caption=said) if priced else None
-    rows = [[one.name, *(cost(one.costs.get(name), name) for name in names)] for one in known]
+    rows: list[list[Content]] = [
+        [one.name, *(cost(one.costs.get(name), name) for name in names)] for one in known
+    ]
     return join((drawing, table(["run", *(COST_COLUMNS[name] for name in names)], rows)))
 
 
@@ -330,7 +333,7 @@ def _costs(board: Board, standings: Sequence[Standing]) -> Markup:
 def _negative(found: Sequence[Negative]) -> Markup:
     if not found:
         return note("None: every trial counts, and no run is below what it is compared with.")
-    rows = [
+    rows: list[list[Content]] = [
         [
             _named(one.name, [pill(kind, LOOK_OF.get(kind, "warn")) for kind in one.kinds]),
             join(tag("div", finding.replace("`", "")) for finding in one.findings),
@@ -347,7 +350,7 @@ def _trials(board: Board, results: Sequence[Result], skipped: Mapping[str, str])
     rows = []
     for one in results:
         value, look = (one.figures or {}).get(board.metric), LOOK_OF[one.state]
-        cells = [
+        cells: list[Content] = [
             one.trial.name,
             one.trial.seed,
             one.trial.phase,
@@ -357,6 +360,6 @@ def _trials(board: Board, results: Sequence[Result], skipped: Mapping[str, str])
         ]
         rows.append(Row(cells, "" if one.state == "done" else look))
     words = [Column(title, text=True) for title in ("phase", "state", "what admission says")]
-    heads = ["run", "seed", *words[:2], column(board, board.metric), words[2]]
+    heads: list[Column | str] = ["run", "seed", *words[:2], column(board, board.metric), words[2]]
     not_done = [f"{name}: {why}" for name, why in skipped.items()]
     return join((table(heads, rows), tag("h3", "Not done") if skipped else None, remarks(not_done)))

@@ -59,6 +59,9 @@ class Cell:
     look: str = ""
 
 
+Content = Cell | Markup | str | int | None
+"""What stands in a cell, before it is one."""
+
 EMPTY = Cell(NOTHING, look="none")
 
 
@@ -71,13 +74,13 @@ class Row:
         look: ``model`` (highlighted), ``quiet`` (pale italics), ``warn``, ``bad``.
     """
 
-    cells: Sequence[Cell | Markup | str | int | None]
+    cells: Sequence[Content]
     look: str = ""
 
 
 def table(
     columns: Sequence[Column | str],
-    rows: Iterable[Row | Sequence[Cell | Markup | str | int | None]],
+    rows: Iterable[Row | Sequence[Content]],
     caption: str = "",
 ) -> Markup:
     """A table whose rows can be sorted by a press on a head; without JavaScript it keeps its order.
@@ -103,7 +106,7 @@ def _named(column: Column) -> Column:
     return Column(column.title, unit=column.unit, text=True)
 
 
-def _cell(one: Cell | Markup | str | int | None) -> Cell:
+def _cell(one: Content) -> Cell:
     if isinstance(one, Cell):
         return one
     if one is None:
