@@ -497,10 +497,13 @@ def test_too_little_memory_is_not_called_a_broken_file(b_frame_video: Path) -> N
         "while size > 1 << 12:\n"
         "    try: held.append(bytearray(size))\n"
         "    except MemoryError: size //= 2\n"
-        "probe(media)\n"
+        "try: probe(media)\n"
+        "except Exception as error:\n"
+        "    held.clear()\n"  # Python 3.13 needs memory of its own to say what went wrong
+        "    print(type(error).__name__, error.message)\n"
     )
     told = subprocess.run([sys.executable, "-c", script, b_frame_video], capture_output=True, text=True)
-    assert "MediaError: there is not enough memory to decode it" in told.stderr, told.stderr
+    assert told.stdout == "MediaError there is not enough memory to decode it\n", told.stderr
 
 
 def test_what_the_machine_refuses_to_open_is_no_damage(b_frame_video: Path, no_file_opens: Callable) -> None:
