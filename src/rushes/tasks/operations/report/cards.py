@@ -220,7 +220,7 @@ def _signals(card: Card, plane: Plane) -> list[Markup]:
     return drawn
 
 
-def thumbnail(data: bytes | memoryview, source_size: Any) -> NDArray[np.uint8]:
+def thumbnail(data: bytes | memoryview, source_size: Sequence[int] | None) -> NDArray[np.uint8]:
     """A stored frame at about thumbnail size without its letterbox bars, uint8 RGB."""
     picture = decode_jpeg_scaled(bytes(data), (PICTURE, PICTURE))
     if source_size is None:

@@ -122,7 +122,7 @@ def _pairs(card: Scorecard) -> Markup:
                 Cell(f"{pair['count']:,} of {rate.n:,}", pair["count"]),
                 pair["operations"],
                 value_cell(rate),
-                value_cell(less and Value.model_validate(less), sign=True),
+                value_cell(less, sign=True),
             ]
         )
     heads = ("truth → answer", "clips", "operations", "rate", "less untrained")
