@@ -133,7 +133,7 @@ def test_a_stage_that_was_tampered_with_is_not_done(earlier: Campaign, workspace
     other = run_of(earlier, workspace, "tinycnn")
     finish(other, "evaluate", 500.0)
     recipe = other.folder("evaluate") / "recipe.json"
-    recipe.write_text(recipe.read_text().replace("2000", "3000"))  # no longer what its name says
+    recipe.write_text(recipe.read_text().replace("val", "test"))  # no longer what its name says
     plan = plan_campaign(earlier, workspace)
     assert states(planned(plan, "crnn"))["twin"] == "partial"
     assert {stage.cost.basis for run in plan.runs for stage in run.stages} == {"assumed", ""}

@@ -7,14 +7,13 @@ from dataclasses import replace
 import pytest
 from scipy.stats import ttest_rel
 
-from rushes.campaign.judging.standing import Board, aggregate, baseline_of, best_of, control_of
+from rushes.campaign.judging.standing import Board, aggregate, best_of, control_of
 from rushes.campaign.pages.leaderboard import (
     TIME,
     columns,
     rows,
     write_leaderboard,
 )
-from rushes.campaign.pages.logs import negatives
 from rushes.errors import StageError
 from rushes.tasks import TASKS
 
@@ -155,17 +154,6 @@ def test_without_a_control_a_run_stands_against_the_best_trivial_system(make, bo
     assert found.difference.mean == pytest.approx(0.2)
     assert (found.seeds, found.states) == ((1,), {"done": 1, "collapsed": 1})
     assert found.lone["low"] == pytest.approx(0.48)
-
-
-def test_what_answers_with_the_model_itself_is_no_trivial_system(make, board):
-    same = ("previous_prediction", "untrained", "no_vision", "shuffled")
-    known = {name: {"f1_macro": 0.9} for name in same}
-    one = make("a", 1, 0.6)
-    one = replace(one, baselines={**one.baselines, **known})
-    assert rows(board, [one])[0]["baseline"] == "prior"
-    assert rows(board, [one])[0]["difference"] == pytest.approx(0.3)
-    assert negatives(board, [one], {}) == []
-    assert baseline_of(board, replace(one, baselines=known)) == (None, None)
 
 
 def test_where_lower_is_better_a_lower_value_is_a_gain(make):

@@ -87,4 +87,6 @@ def _work(stage: Stage, spec: StageSpec, clips: Mapping[str, int] | None, datase
     """How much there is to do in a stage; None where that cannot be told."""
     if stage.cost.amount is None:
         return 1.0
-    return None if clips is None else float(stage.cost.amount(spec.recipe, clips, dataset.recipe))
+    if clips is None and stage.cost.of_samples:
+        return None
+    return float(stage.cost.amount(spec.recipe, clips or {}, dataset.recipe))

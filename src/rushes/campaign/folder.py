@@ -35,7 +35,7 @@ from rushes.storage import RemoteWorkspace, Workspace
 if TYPE_CHECKING:
     from rushes.storage.remote import Remote
 
-VERSION = 1  # of admission and of results, raised when finished runs are to be judged again
+VERSION = 2  # of admission and of results, raised when finished runs are to be judged again
 JUDGED = "judged.json"
 NOT_READ = frozenset({"twin"})
 """Stages whose files no result rests on directly."""

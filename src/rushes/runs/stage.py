@@ -47,10 +47,12 @@ class Cost:
 
     Attributes:
         amount: how much there is to do; None where it takes as long whatever the recipe asks.
+        of_samples: whether that depends on how many samples there are, which a plan may not know yet.
         assumed_s: seconds for one of that, until a finished stage tells; None where there is no guess.
     """
 
     amount: Amount | None = None
+    of_samples: bool = True
     assumed_s: float | None = None
 
 

@@ -21,7 +21,7 @@ def _taught(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[
     return float(sum(one["steps"] * one["batch_size"] * one["accumulate"] for one in part["train"]["phases"]))
 
 
-TAUGHT = Cost(amount=_taught)
+TAUGHT = Cost(amount=_taught, of_samples=False)
 
 
 class VlmTask(Task[V]):
