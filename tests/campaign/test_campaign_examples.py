@@ -8,7 +8,7 @@ import pytest
 
 from rushes.campaign.judging import admission as contract
 from rushes.campaign.judging import standing
-from rushes.runs import admission as contract_values
+from rushes.runs.admission import values as contract_values
 from rushes.tasks.sounds import earlier_leaderboard as legacy
 
 

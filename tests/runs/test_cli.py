@@ -80,7 +80,7 @@ def test_a_second_run_loads_nothing_heavy(finished):
 
 def test_a_run_for_people_ends_with_figures_and_the_report(finished):
     told = finished.job.tell("run")
-    assert "All clips" in told.out
+    assert "Side test: " in told.out
     assert "untrained" in told.out
     assert str(finished.job.run().report) in told.out
 
@@ -252,7 +252,7 @@ def test_a_wrong_recipe_ends_with_2_before_anything_is_made(finished, tmp_path):
     [
         (
             "source.split=earlier",
-            "tiny.yaml:3: twin.subjects: 2 would be U0101 to U0102, nobody of whom is on side test",
+            "tiny.yaml:4: twin.subjects: 2 would be U0101 to U0102, nobody of whom is on side test",
         ),
         (
             "source.split={train: [U0101], test: [U0999]}",

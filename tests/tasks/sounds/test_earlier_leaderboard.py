@@ -134,7 +134,7 @@ def test_replay_finds_what_is_wrong_and_nothing_else(file):
     assert [(one.kind, one.runs) for one in others] == [("picked on test", (PICKED,))]
     assert "p2_kd_tinycnn_a0p6_t3_seed42 (0.7634; test 0.7839)" in others[0].message
     assert "best epoch 1 of 6" in by_kind["collapsed"][0].message
-    assert "4 refused" in found.text()
+    assert "4 not admitted" in found.text()
     assert len(found.to_json()["rows"]) == 29
 
 
