@@ -4,12 +4,13 @@
                               [--workspace DIR]
 
 `--against`: both checkouts draw and prepare their demo once, then train for N updates, shared by its phases
-as in the demo, in turns, each time by a `rushes train` of its own. Told are its wall time, the processor time
-that the kernel accounts to it, start of Python included (4 to 5 s), and the ratios, this checkout over the
-other. They must be at most .3 where the processor has no bfloat16 instructions, else .8. Threads are as the
-environment has them: `make demo` sets no OMP_NUM_THREADS.
+as in the demo, in turns, each time by a `rushes train` of its own. Told are its wall time and the processor
+time that the kernel accounts to it, both less those of a training of one update a phase, so that the start
+and what happens once are not counted; and the ratios, this checkout over the other. They must be at most .3
+where the processor has no bfloat16 instructions, else .8. Threads are as the environment has them: `make demo`
+sets no OMP_NUM_THREADS.
 
-`--seeds N` runs the whole demo for N seeds, with the bars of operations.py.
+`--seeds N` runs the whole demo for N seeds, each with a twin of its own, with the bars of operations.py.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ class Spent(NamedTuple):
     wall_s: float
     cpu_s: float
 
+    def less(self, other: Spent) -> Spent:
+        """What came on top of ``other``."""
+        return Spent(self.wall_s - other.wall_s, self.cpu_s - other.cpu_s)
+
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
@@ -79,17 +84,17 @@ class Checkout:
         return Spent(time.monotonic() - began, usage.ru_utime + usage.ru_stime)
 
     def train(self, updates: int) -> Spent:
-        """Train for so many updates from nothing, in the proportion of the demo's phases."""
+        """Train from nothing for one update a phase and ``updates`` more, in the proportion of the demo's."""
         for folder in self.workspace.glob("train-*"):
             shutil.rmtree(folder)
         return self.run("train", f"train.phases={json.dumps(shortened(self.root / RECIPE, updates))}")
 
 
 def shortened(recipe: Path, updates: int) -> list[dict[str, Any]]:
-    """The phases of a recipe, with ``updates`` steps together."""
+    """The phases of a recipe with one step each, and ``updates`` more together."""
     phases = yaml.safe_load(recipe.read_text())["train"]["phases"]
     total = sum(phase["steps"] for phase in phases)
-    return [{**phase, "steps": max(1, round(updates * phase["steps"] / total))} for phase in phases]
+    return [{**phase, "steps": 1 + round(updates * phase["steps"] / total)} for phase in phases]
 
 
 def has_bfloat16() -> bool:
@@ -100,10 +105,16 @@ def has_bfloat16() -> bool:
 
 def against_figures(ours: Checkout, theirs: Checkout, updates: int, repeats: int) -> list[Figure]:
     """Seconds of both, and the ratios."""
-    for checkout in (ours, theirs):
+    both = (ours, theirs)
+    for checkout in both:
         checkout.run("twin")
         checkout.run("prepare")
-    turns = [(ours.train(updates), theirs.train(updates)) for _ in range(repeats)]
+    turns = []
+    for _ in range(repeats):
+        starts = [checkout.train(0) for checkout in both]
+        turns.append(
+            [checkout.train(updates).less(start) for checkout, start in zip(both, starts, strict=True)]
+        )
     bar = BAR_WITH_BFLOAT16 if has_bfloat16() else BAR
     figures = []
     for field, title in (("wall_s", "wall time"), ("cpu_s", "processor time")):
@@ -119,7 +130,7 @@ def against_figures(ours: Checkout, theirs: Checkout, updates: int, repeats: int
 
 def seeds_figures(demo: Demo, seeds: Sequence[int]) -> list[Figure]:
     """The bars of each seed's whole demo, and its seconds."""
-    answers = {seed: demo.tell("run", f"train.seed={seed}") for seed in seeds}
+    answers = {seed: demo.tell("run", f"twin.seed={seed}", f"train.seed={seed}") for seed in seeds}
     metrics: Mapping[int, Any] = {seed: answer.metrics()["all"] for seed, answer in answers.items()}
     return quality_figures(metrics) + seconds_figures(answers, (), demo.jobs)
 
