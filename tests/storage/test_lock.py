@@ -58,7 +58,7 @@ def test_an_unreadable_lock_is_none(remote, content):
 def test_lost_to_another(remote):
     with held(remote, beat_s=0.05) as lease:
         write_lock(remote)
-        assert lease.lost.wait(60)
+        assert lease.lost.wait(20)
         with pytest.raises(StageError, match="was lost"):
             lease.require()
     assert json.loads(remote.read_bytes(LOCK))["token"] == "other"

@@ -22,8 +22,6 @@ from rushes.train.batches import Collate, ShardSamples
 from rushes.train.events import Event, narrate
 from rushes.train.loop import FitResult, LoopSettings, StepOutput, fit
 
-FORMAT = 1  # raised when the same recipe would train another model
-
 
 class Answering(nn.Module):
     """The model as something that maps a batch to its loss, so that a wrapper sees one forward pass."""
