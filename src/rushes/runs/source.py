@@ -74,7 +74,11 @@ class Source(ABC, Generic[Found]):
 
     @abstractmethod
     def fingerprint(self, found: Found) -> str:
-        """Hash of everything that is read of the recordings, the same wherever the copy lies."""
+        """Hash of everything that is read of the recordings, the same wherever the copy lies.
+
+        Long footage may count by its size and its ends, and members of an archive by the checksums that it
+        declares and every reading checks, so that a look at terabytes takes seconds.
+        """
 
     def fetch(self, bring: Bring) -> Path:
         """Bring what is read of recordings that lie elsewhere: all of them, unless the layout knows better."""

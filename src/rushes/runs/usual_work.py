@@ -14,7 +14,7 @@ from rushes.runs.run import Run
 from rushes.runs.stage import REPORT_FILE, Made, Tell
 from rushes.shards.manifest import split_folder
 from rushes.shards.write import ShardWriter
-from rushes.stages import OpenStage, read_done, write_atomic
+from rushes.stages import OpenStage, read_json, write_atomic
 
 if TYPE_CHECKING:
     from rushes.evaluate.pages import Head
@@ -158,14 +158,13 @@ def head_of(run: Run[Any], model: str = "", **sizes: object) -> Head:
     from rushes.evaluate.pages import Head
     from rushes.evaluate.scorecard import counted
 
-    card, folder = run.scorecard(), run.folder(run.maker("figures"))
-    done = read_done(folder)
-    assert done is not None, "a page is of a finished evaluation"
+    card = run.scorecard()
     whole = card.all
+    begun = read_json(run.folder(run.maker("figures")) / "recipe.json")["created"]  # a repair keeps it
     return Head(
         title=run.recipe.name,
         what=f"report of a run of {run.task.name}",
-        date=datetime.fromisoformat(done["finished"]),
+        date=datetime.fromisoformat(begun),
         command=f"rushes run {run.recipe.name}.yaml",
         model=model or str(getattr(getattr(run.recipe, "model", None), "name", run.task.name)),
         sizes={

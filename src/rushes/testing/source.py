@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ def source_checks() -> Sequence[Check]:
         a_scan_is_the_same_each_time,
         a_copy_elsewhere_has_the_same_fingerprint,
         a_lost_file_is_another_dataset,
+        a_file_cut_short_is_another_dataset,
         what_is_no_copy_is_refused_with_a_cure,
     )
 
@@ -54,16 +56,24 @@ def a_copy_elsewhere_has_the_same_fingerprint(source: Source[Any], root: Path, f
 
 def a_lost_file_is_another_dataset(source: Source[Any], root: Path, folder: Path) -> None:
     """Without the largest file of the recordings the copy is refused, or has another fingerprint."""
-    shutil.copytree(root, folder / "copy")
-    before = source.fingerprint(source.scan(folder / "copy"))
-    files = (path for path in (folder / "copy").rglob("*") if path.is_file())
-    largest = max(files, key=lambda path: path.stat().st_size)
-    largest.unlink()
+    _without(source, root, folder, Path.unlink)
+
+
+def a_file_cut_short_is_another_dataset(source: Source[Any], root: Path, folder: Path) -> None:
+    """The same where the largest file lacks its last byte, as after a copy that was interrupted."""
+    _without(source, root, folder, lambda path: os.truncate(path, path.stat().st_size - 1))
+
+
+def _without(source: Source[Any], root: Path, folder: Path, damage: Callable[[Path], None]) -> None:
+    copy = shutil.copytree(root, folder / "copy")
+    before = source.fingerprint(source.scan(copy))
+    largest = max((path for path in copy.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    damage(largest)
     try:
-        after = source.fingerprint(source.scan(folder / "copy"))
+        after = source.fingerprint(source.scan(copy))
     except SourceError:
         return  # refused at once, which is better still
-    assert after != before, f"{largest.name} is gone, and the fingerprint is the same"
+    assert after != before, f"{largest.name} is damaged, and the fingerprint is the same"
 
 
 def what_is_no_copy_is_refused_with_a_cure(source: Source[Any], root: Path, folder: Path) -> None:

@@ -29,10 +29,8 @@ KILLED_IN: tuple[Makes, ...] = ("dataset", "weights", "answers")
 """What is being made when a run is killed, see `Stage.makes`."""
 REPEATED = ("recordings", "dataset", "weights", "answers", "figures")
 """What two runs of one recipe have the same bytes of; an export holds times, a page a date."""
-
-REPAIRED: tuple[Makes, ...] = ("dataset", "page", "figures")
-"""What is broken and repaired, the page while the figures have the date that it names; weights would be trained
-again, which takes long for nothing new."""
+REPAIRED: tuple[Makes, ...] = ("dataset", "figures", "page")
+"""What is broken and repaired; weights would be trained again, which takes long for nothing new."""
 
 WAIT_S = 300.0
 
