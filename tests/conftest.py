@@ -6,6 +6,7 @@ A clip of work has a colour for each operation, so that a model can learn them; 
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
@@ -40,6 +41,14 @@ MakeDrives = Callable[..., ShardDataset]
 
 # A shell that runs the tests in its background has them ignore Ctrl-C, and so would all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _ordinary_scheduling() -> Iterator[None]:
+    """No test leaves this process in the real-time class: it, and all that it starts, would starve the rest."""
+    yield
+    if hasattr(os, "sched_getscheduler"):
+        assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 @pytest.fixture(scope="session")
