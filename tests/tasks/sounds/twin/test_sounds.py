@@ -11,8 +11,7 @@ import pytest
 
 from rushes.errors import SourceError
 from rushes.media.audio import decode, probe
-from rushes.tasks.sounds.sources import dreamcatcher
-from rushes.tasks.sounds.sources.dreamcatcher import LABELS
+from rushes.tasks.sounds.sources.dreamcatcher import LABELS, DreamCatcher
 from rushes.tasks.sounds.twin.body import RATE, SAMPLES, Body, render
 from rushes.tasks.sounds.twin.script import CLIP_S, SHARES, SleepSettings, script, seeded, units
 from rushes.tasks.sounds.twin.writer import PARTS, Written, assemble, remove_parts, write_unit
@@ -44,7 +43,7 @@ def clips(root: Path) -> list[tuple[str, str, str, np.ndarray]]:
     """Side, class, group and samples of every clip."""
     return [
         (item.split, item.label, item.group, decode(data, sample_rate=RATE, samples=SAMPLES))
-        for block in dreamcatcher.scan(root, LABELS).blocks
+        for block in DreamCatcher(LABELS).scan(root).blocks
         for item, data in block
     ]
 
@@ -137,7 +136,7 @@ def test_a_breath_is_whole(label):
 
 def test_the_source_reads_what_was_written(twin):
     root, written = twin
-    audit = dreamcatcher.audit(root, LABELS)
+    audit = DreamCatcher(LABELS).audit(root)
     assert not audit.faults
     assert not audit.skipped
     assert audit.copies.count == 0

@@ -24,7 +24,6 @@ from rushes.tasks.sounds.sources.archive import (
     NOT_THERE,
     ArchiveBlock,
     Layout,
-    Place,
     read_table,
 )
 from rushes.tasks.sounds.sources.audit import SoundAudit, audit_of
@@ -32,6 +31,8 @@ from rushes.tasks.sounds.sources.blocks import (
     SIDE_OF_NAME,
     SUFFIXES,
     Fault,
+    Place,
+    Sounds,
     SoundScan,
     blocks_of,
     fingerprint_of,
@@ -39,6 +40,7 @@ from rushes.tasks.sounds.sources.blocks import (
     key_of,
     require_apart,
     require_size,
+    skipped_for,
     take,
     walk,
 )
@@ -65,59 +67,48 @@ class DreamCatcher(Source[SoundScan]):
     pattern: str | None = None
 
     def scan(self, root: Path) -> SoundScan:
-        """See `scan`."""
-        return scan(root, self.labels, pattern=self.pattern)
+        """Find the archives, or the folders that were in them, in ``data`` below ``root`` or in ``root``.
+
+        Archives are not opened here.
+
+        Raises:
+            SourceError: ``root`` is not in DreamCatcher's layout, a side lies there twice, or of unpacked
+                folders a wearer stands on two sides.
+        """
+        data = data_root(root)
+        layout = Layout(LABELS, self.pattern)
+        blocks: list[Sounds] = []
+        recordings: list[tuple[SoundRecording, int]] = []
+        faults: list[Fault] = []
+        skipped: Counter[str] = Counter()
+        for name in NAMES:
+            archives, folder = _archives(data, name), data / name
+            if len(archives) + folder.is_dir() > 1:
+                raise SourceError(
+                    f"{name} lies there twice: {', '.join(path.name for path in archives)}"
+                    + (f" and {name}/" if folder.is_dir() else ""),
+                    where=data,
+                    cure="keep the archive or the folder, and move the other away",
+                )
+            if archives:
+                blocks.append(ArchiveBlock(name, SIDE_OF_NAME[name], archives[0], layout, self.labels))
+            elif folder.is_dir():
+                _look_into(data, name, layout, self.labels, (recordings, faults, skipped))
+        require_apart((recording.group, recording.split, str(recording.path)) for recording, _ in recordings)
+        blocks += blocks_of(recordings)
+        return SoundScan(data, tuple(blocks), skipped_for(skipped, data), tuple(faults))
 
     def audit(self, root: Path) -> SoundAudit:
-        """See `audit`."""
-        return audit(root, self.labels, pattern=self.pattern)
+        """Count what there is of each class on each side: archives are read to their end, nothing is decoded.
+
+        Raises:
+            SourceError: as `scan`; or a wearer stands on two sides.
+        """
+        return audit_of(self.scan(root), self.labels)
 
     def fingerprint(self, found: SoundScan) -> str:
-        """See `Source.fingerprint`."""
-        return fingerprint(found.root)
-
-
-def scan(root: Path, labels: tuple[str, ...], *, pattern: str | None = None) -> SoundScan:
-    """Find the archives, or the folders that were in them. Archives are not opened here.
-
-    Args:
-        root: folder that holds ``data``, or ``data`` itself.
-        labels: classes that are asked for.
-        pattern: of the names of sounds, in place of the layout's own.
-
-    Raises:
-        SourceError: ``root`` is not in DreamCatcher's layout, a side lies there twice, or of unpacked folders
-            a wearer stands on two sides.
-    """
-    data = data_root(root)
-    layout = Layout(LABELS, pattern)
-    blocks: list[ArchiveBlock] = []
-    recordings: list[tuple[SoundRecording, int]] = []
-    faults: list[Fault] = []
-    skipped: Counter[str] = Counter()
-    for name in NAMES:
-        archives, folder = _archives(data, name), data / name
-        if len(archives) + folder.is_dir() > 1:
-            raise SourceError(
-                f"{name} lies there twice: {', '.join(path.name for path in archives)}"
-                + (f" and {name}/" if folder.is_dir() else ""),
-                where=data,
-                cure="keep the archive or the folder, and move the other away",
-            )
-        if archives:
-            blocks.append(ArchiveBlock(name, SIDE_OF_NAME[name], archives[0], layout, labels))
-        elif folder.is_dir():
-            _look_into(data, name, layout, labels, (recordings, faults, skipped))
-    require_apart((recording.group, recording.split, str(recording.path)) for recording, _ in recordings)
-    return SoundScan(
-        root=data,
-        blocks=(*blocks, *blocks_of(recordings)),
-        skipped=tuple(
-            Fault(key_of(reason), "", "Skipped", reason, str(data), "", count)
-            for reason, count in sorted(skipped.items())
-        ),
-        faults=tuple(faults),
-    )
+        """SHA-256 of what the dataset holds, motion left out; the same wherever it lies."""
+        return fingerprint_of(found.root, (*ARCHIVES, *SUFFIXES, METADATA))
 
 
 def data_root(root: Path) -> Path:
@@ -138,20 +129,6 @@ def data_root(root: Path) -> Path:
         where=root,
         cure="give the folder that holds data/; for sounds of another layout set source.kind to folder",
     )
-
-
-def fingerprint(root: Path) -> str:
-    """SHA-256 of what the dataset holds, motion left out; the same wherever it lies."""
-    return fingerprint_of(data_root(root), (*ARCHIVES, *SUFFIXES, METADATA))
-
-
-def audit(root: Path, labels: tuple[str, ...], *, pattern: str | None = None) -> SoundAudit:
-    """Count what there is of each class on each side: archives are read to their end, nothing is decoded.
-
-    Raises:
-        SourceError: as `scan`; or a wearer stands on two sides.
-    """
-    return audit_of(scan(root, labels, pattern=pattern), labels)
 
 
 def _archives(data: Path, name: str) -> list[Path]:
@@ -191,7 +168,7 @@ def _look_into(
         elif place.label not in labels:
             skipped[f"class {place.label} is not asked for"] += 1
         else:
-            taken = take(data, entry, key_of(f"{side}/{inside}"), side, place.label, place.group)
+            taken = take(data, entry, key_of(f"{side}/{inside}"), side, place)
             faults.append(taken) if isinstance(taken, Fault) else recordings.append(taken)
     for known in missing:
         key = key_of(f"{side}/{known.removeprefix(f'{name}/')}")
