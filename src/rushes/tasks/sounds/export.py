@@ -18,12 +18,12 @@ All but ``time`` is the same, to the bit, whenever and however often the same ne
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ from rushes.metrics.classify import precision_recall_f1
 from rushes.models.net_costs import macs, parameters
 from rushes.models.nets import SoundNet, infer
 from rushes.stages import write_atomic, write_json
+from rushes.tasks.sounds.prepare.sample import Sample
 
 MODEL_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
@@ -47,24 +48,10 @@ A float32 has 24 bits, so what rounding costs grows with what is added up: of lo
 it is of logits of 1, and a bar for the difference alone would refuse a net for being sure."""
 
 
-class Clip(Protocol):
-    """The features of a sound, and its class."""
-
-    @property
-    def features(self) -> NDArray[np.floating]:
-        """(mels, frames) in dB."""
-        ...
-
-    @property
-    def label(self) -> str:
-        """Its class."""
-        ...
-
-
 def export(
     net: SoundNet,
-    calibration: Iterable[Clip],
-    evaluation: Iterable[Clip],
+    calibration: Iterable[Sample],
+    evaluation: Iterable[Sample],
     folder: Path,
     *,
     max_bytes: int,
@@ -125,6 +112,22 @@ def export(
     return report
 
 
+def costs_of(report: Mapping[str, Any]) -> dict[str, float]:
+    """What a net takes on its device, out of its ``deploy.json``, by the names of leaderboard columns."""
+    return {
+        "parameters": report["parameters"],
+        "macs": report["macs_per_clip"],
+        "macs_per_s": report["macs_per_s"],
+        "bytes_fp32": report["bytes"]["fp32"],
+        "bytes_int8": report["bytes"]["int8"],
+        "parity": report["parity"],
+        "int8_drop": report["f1_macro"]["drop"],
+        "fits": float(report["verdict"]["fits"]),
+        "latency_p50_ms": report["time"]["p50_ms"],
+        "latency_p95_ms": report["time"]["p95_ms"],
+    }
+
+
 def verdict(held: Weights, macs_per_s: int, *, max_bytes: int, max_macs_per_s: int) -> dict[str, Any]:
     """Whether a net fits a device, and why: both budgets must hold.
 
@@ -163,7 +166,7 @@ class _Asked:
     small: NDArray[np.float32]
 
 
-def _ask(net: SoundNet, plain: bytes, small: bytes, clips: Iterable[Clip], batch_size: int) -> _Asked:
+def _ask(net: SoundNet, plain: bytes, small: bytes, clips: Iterable[Sample], batch_size: int) -> _Asked:
     models = session(plain), session(small)
     truth: list[str] = []
     logits: tuple[list[NDArray[np.float32]], ...] = ([], [], [])
@@ -180,7 +183,7 @@ def _ask(net: SoundNet, plain: bytes, small: bytes, clips: Iterable[Clip], batch
     return _Asked(truth, *map(np.concatenate, logits))
 
 
-def _batches(clips: Iterable[Clip], size: int) -> Iterator[list[Clip]]:
+def _batches(clips: Iterable[Sample], size: int) -> Iterator[list[Sample]]:
     rest = iter(clips)
     while batch := list(islice(rest, size)):
         yield batch

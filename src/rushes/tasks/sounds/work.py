@@ -27,10 +27,10 @@ TEACHER = "teacher"
 
 
 def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
-    from rushes.tasks.sounds.twin.script import SleepSettings, units
+    from rushes.tasks.sounds.twin.script import units
     from rushes.tasks.sounds.twin.writer import PARTS, assemble, remove_parts, write_unit
 
-    settings = SleepSettings(**run.recipe.twin.model_dump())
+    settings = run.recipe.twin
     return draw_in_parts(
         run,
         stage,
@@ -46,7 +46,7 @@ def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
 def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import Planned, prepare
     from rushes.tasks.sounds.prepare.sample import metas
-    from rushes.tasks.sounds.prepare.unit import jobs_of, prepare_unit, sizes_of
+    from rushes.tasks.sounds.prepare.unit import Job, prepare_unit, sizes_of
     from rushes.tasks.sounds.sources.blocks import require_apart
 
     asked, scan = run.recipe.prepare, run.scan
@@ -59,7 +59,10 @@ def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
             cure="`rushes audit RECIPE` shows what is there; change source.split or preprocessing.labels",
         )
     planned = Planned(
-        jobs=jobs_of(scan.blocks, stage.folder, run.recipe.preprocessing, shard_bytes=asked.shard_bytes),
+        jobs={
+            block.key: Job(block, run.recipe.preprocessing, stage.folder, asked.shard_bytes)
+            for block in scan.blocks
+        },
         splits=SIDES,
         needed=needed,
         skipped=[fault.key for fault in scan.skipped],
@@ -248,8 +251,7 @@ def _report(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.sounds.export import DEPLOY_FILE
     from rushes.tasks.sounds.predict.table import SCHEMA
     from rushes.tasks.sounds.prepare.sample import Sample
-    from rushes.tasks.sounds.report.curves import Curves
-    from rushes.tasks.sounds.report.page import write_report
+    from rushes.tasks.sounds.report.page import Curves, write_report
     from rushes.train.events import read_events
 
     tell("report", 0, 1, "drawing")

@@ -16,8 +16,7 @@ from rushes.tasks.sounds.evaluate.measure import evaluate
 from rushes.tasks.sounds.predict.table import predictions_table
 from rushes.tasks.sounds.prepare.sample import Sample
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
-from rushes.tasks.sounds.report.curves import Curves
-from rushes.tasks.sounds.report.page import write_report
+from rushes.tasks.sounds.report.page import Curves, write_report
 from rushes.tasks.sounds.report.spectrograms import colours, picture, surest
 
 LABELS = ("quiet", "breathe", "snore")

@@ -16,7 +16,9 @@ from rushes.evaluate.parts import part_of, parts_by, scorecard_of
 from rushes.evaluate.scorecard import Part, Scorecard, System
 from rushes.metrics.calibration import calibration
 from rushes.metrics.checks import encode, finite
+from rushes.metrics.estimate import CONFIDENCE, Estimate
 from rushes.metrics.jackknife import Jackknife
+from rushes.metrics.paired import paired_macro_f1
 from rushes.tasks.sounds.evaluate.answers import Answers, read_answers, require_same_clips
 from rushes.tasks.sounds.evaluate.figures import BINS, Side, Sums
 from rushes.tasks.sounds.evaluate.names import COMPARED, FIGURES, MODEL, SYSTEMS, TEACHER
@@ -108,6 +110,33 @@ def evaluate(
         remarks=list(_remarks(details, among)),
         details=details,
         provenance=provenance,
+    )
+
+
+def compare_macro_f1(
+    first: pa.Table, second: pa.Table, labels: Sequence[str], *, confidence: float = CONFIDENCE
+) -> Estimate:
+    """Macro-F1 of the first net less that of the second.
+
+    Args:
+        first, second: predictions of ``rushes.tasks.sounds.predict.table.SCHEMA`` on the same clips.
+        labels: the classes in the order of the logits.
+        confidence: of the interval.
+
+    Raises:
+        MetricError: no clips, or not the same ones.
+        ShardError: logits that do not fit the labels.
+    """
+    ours, theirs = (read_answers(table, labels) for table in (first, second))
+    require_same_clips(ours, theirs)
+    among = clusters(ours.levels, np.arange(len(ours)))
+    return paired_macro_f1(
+        ours.truth.tolist(),
+        ours.predicted.tolist(),
+        theirs.predicted.tolist(),
+        among.ids,
+        range(len(labels)),
+        confidence=confidence,
     )
 
 

@@ -78,21 +78,3 @@ def log_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """
     values: NDArray[np.float64] = log_softmax(np.asarray(logits, dtype=np.float64), axis=1)
     return values
-
-
-def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities of the classes, (n, k), each row together 1.
-
-    >>> probabilities(np.float32([[0.0, 0.0]])).tolist()
-    [[0.5, 0.5]]
-    """
-    return np.exp(log_probabilities(logits))
-
-
-def predicted(logits: NDArray[np.float32], labels: Sequence[str]) -> list[str]:
-    """The label of the greatest logit of each row; of equal ones the first.
-
-    >>> predicted(np.float32([[0.1, 2.0], [1.0, 1.0]]), ["quiet", "snore"])
-    ['snore', 'quiet']
-    """
-    return [labels[place] for place in np.argmax(logits, axis=1).tolist()]

@@ -7,7 +7,6 @@ and its key and the reason stand in the block's receipt, from which they come in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -56,24 +55,6 @@ class Job:
     def truth(self) -> dict[str, Any]:
         """Nothing is known of a block that its samples do not say."""
         return {}
-
-
-def jobs_of(
-    blocks: Iterable[Sounds],
-    folder: Path,
-    preprocessing: SoundPreprocessing,
-    *,
-    shard_bytes: int = 200_000_000,
-) -> dict[str, Job]:
-    """The jobs of all blocks.
-
-    Args:
-        blocks: of all sides.
-        folder: of the dataset.
-        preprocessing: how a sound becomes a spectrogram.
-        shard_bytes: greatest size of a shard.
-    """
-    return {block.key: Job(block, preprocessing, folder, shard_bytes) for block in blocks}
 
 
 def sizes_of(scan: SoundScan) -> dict[str, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,49 @@ from rushes.stages import write_atomic
 from rushes.tasks.sounds.evaluate.answers import read_answers
 from rushes.tasks.sounds.evaluate.measure import GROUP_CLIPS
 from rushes.tasks.sounds.evaluate.names import TEACHER
-from rushes.tasks.sounds.report.curves import Curves
 from rushes.tasks.sounds.report.spectrograms import SampleOf, surest, wall
 
 CLASSES = 8  # on the wall
 CARDS = 3  # of a class, recognised and missed
 GROUPS = 40  # drawn at most
 FEW = 6  # classes whose confusion is drawn on half of the page
+
+
+Points = tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Points over optimizer steps.
+
+    Attributes:
+        training: (step, loss), each the mean since the point before; with a teacher its opinion is in it.
+        validation: (step, loss) of the labels alone.
+        f1_macro: (step, macro-F1) on the validation side.
+    """
+
+    training: Points = ()
+    validation: Points = ()
+    f1_macro: Points = ()
+
+    @classmethod
+    def of(cls, events: Iterable[Mapping[str, Any]]) -> Curves:
+        """From the lines of ``events.jsonl``, see `rushes.train.events.read_events`.
+
+        >>> Curves.of([{"kind": "train", "step": 5, "loss": 0.7}]).training
+        ((5, 0.7),)
+        """
+        told = list(events)
+
+        def points(kind: str, field: str) -> Points:
+            return tuple((event["step"], event[field]) for event in told if event["kind"] == kind)
+
+        return cls(points("train", "loss"), points("validation", "loss"), points("validation", "f1_macro"))
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """Step and macro-F1 of the epoch that was kept: the first of the best; None without any."""
+        return max(self.f1_macro, key=lambda point: point[1], default=None)
 
 
 def write_report(

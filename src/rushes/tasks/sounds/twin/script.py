@@ -15,13 +15,13 @@ and `dreamcatcher_writer` writes it down in the layout of the DreamCatcher datas
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
-from rushes.errors import SourceError
+from rushes.tasks.sounds.recipe import SleepTwin
 from rushes.tasks.sounds.sources.dreamcatcher import LABELS
 
 Split = Literal["train", "validation", "test"]
@@ -32,43 +32,6 @@ CLIP_S = 5.0
 SHARES = {"quiet": 0.52, "breathe": 0.33, "snore": 0.09}
 """Of the clips; those of the dataset among the classes that are mostly used: 56, 35 and 9 %. The other six
 share what is left."""
-
-
-@dataclass(frozen=True, slots=True)
-class SleepSettings:
-    """How much of a twin, and how hard.
-
-    Attributes:
-        train, val, test: wearers of each side.
-        clips: of each wearer.
-        difficulty: 0 (every class has sounds of its own, loud) to 1 (many clips differ in order only, faint).
-        seed: same seed and settings, same files.
-
-    Raises:
-        SourceError: a value out of its range.
-    """
-
-    train: int = 10
-    val: int = 4
-    test: int = 4
-    clips: int = 80
-    difficulty: float = 0.5
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        faults = []
-        if min(self.train, self.val, self.test) < 0 or self.train + self.val + self.test < 1:
-            faults.append(f"train, val, test must be 0 or more, found {self.train}, {self.val}, {self.test}")
-        if self.clips < 1:
-            faults.append(f"clips must be at least 1, found {self.clips}")
-        if not 0.0 <= self.difficulty <= 1.0:
-            faults.append(f"difficulty must be 0 to 1, found {self.difficulty}")
-        if faults:
-            raise SourceError("; ".join(faults), where="settings of the twin", cure="correct these values")
-
-    def wearers(self, split: Split) -> int:
-        """How many there are on a side."""
-        return {"train": self.train, "validation": self.val, "test": self.test}[split]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +78,11 @@ def seeded(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
-def units(settings: SleepSettings) -> list[SleepUnit]:
+def units(settings: SleepTwin) -> list[SleepUnit]:
     """The wearers of a twin; on each side the classes have their shares, each at least one clip if it can."""
     found: list[SleepUnit] = []
-    for split in get_args(Split):
-        wearers = settings.wearers(split)
+    sides: Mapping[Split, int] = {"train": settings.train, "validation": settings.val, "test": settings.test}
+    for split, wearers in sides.items():
         counts = _counts(wearers * settings.clips)
         labels = [label for label, count in counts.items() for _ in range(count)]
         order = seeded(settings.seed, "labels", split).permutation(len(labels))
@@ -224,8 +187,3 @@ def _counts(total: int) -> dict[str, int]:
             counts[label] += 1
             counts[max(counts, key=counts.__getitem__)] -= 1
     return counts
-
-
-def wearers_of(found: Sequence[SleepUnit], split: Split) -> list[SleepUnit]:
-    """Those of a side, in order."""
-    return [unit for unit in found if unit.split == split]
