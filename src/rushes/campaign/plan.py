@@ -79,13 +79,11 @@ class CampaignPlan:
     Attributes:
         campaign: its name.
         workers: processes.
-        phases: names of its phases in order.
         runs: in order; attempts of a gate stand where the gate does.
     """
 
     campaign: str
     workers: int
-    phases: tuple[str, ...]
     runs: tuple[PlannedRun, ...]
 
     def seconds(self, workers: int = 1, *, worst: bool = False) -> float:
@@ -198,7 +196,7 @@ def plan_campaign(
             guessed = tuple(name for name in campaign.awaits(trial.name) if name not in decided)
             stages = opened.stages(campaign, trial, without)
             runs.append(PlannedRun(trial, attempt, guessed, stages))
-    return CampaignPlan(campaign.name, workers, tuple(phase.name for phase in campaign.phases), tuple(runs))
+    return CampaignPlan(campaign.name, workers, tuple(runs))
 
 
 class _Opened:

@@ -8,27 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from rushes.campaign.folder import CampaignFolder
 from rushes.campaign.judging.gate import best, decide, values_of
 from rushes.campaign.judging.gate import failure as failure_of
 from rushes.campaign.judging.hashing import hash_shared
-from rushes.campaign.judging.judge import judge, lost
+from rushes.campaign.judging.judge import Seen, judge, lost
 from rushes.campaign.judging.seal import hash_of, open_seal, read_openings, select
-from rushes.campaign.judging.seen import Seen
 from rushes.campaign.judging.standing import Board
 from rushes.campaign.live import Show
 from rushes.campaign.manifest.schema import Phase
 from rushes.campaign.manifest.trials import Campaign
 from rushes.campaign.pages.leaderboard import FILE as LEADERBOARD
 from rushes.campaign.pages.leaderboard import write_leaderboard
-from rushes.campaign.pages.logs import Logged, missing_reasons, write_logs
-from rushes.campaign.records import Result, Selection, Trial, Verdict
+from rushes.campaign.pages.logs import missing_reasons, write_logs
+from rushes.campaign.records import Logged, Result, Selection, Trial, Verdict
 from rushes.campaign.trackers.mirror import Trackers
 from rushes.campaign.trackers.tracker import TrackerName
-from rushes.campaign.work import Key, do_shared
-from rushes.engine import LOCAL, Engine, Failure, Unit, map_units
+from rushes.campaign.work import do_shared, map_some
+from rushes.engine import LOCAL, Engine, Failure, Unit
 from rushes.errors import GateError
 from rushes.metrics.estimate import Estimate
 from rushes.metrics.paired import paired_t
@@ -197,14 +197,7 @@ class Runner:
     def _do_shared(self, fresh: Mapping[str, Seen]) -> dict[str, Failure]:
         """Do what trials share; those that cannot go on, and why."""
         runs = {(key, run.recipe.evaluate.split): run for key, one in fresh.items() for run in one.runs}
-        failed = do_shared(
-            runs,
-            workers=self.workers,
-            engine=self.engine,
-            tell=self.show.tell,
-            on_event=self.show.event,
-            on_shared=self._share,
-        )
+        failed = do_shared(runs, self.show, workers=self.workers, engine=self.engine)
         return {key: failure for (key, _), failure in failed.items()}
 
     def _do_each(self, fresh: Mapping[str, Seen]) -> None:
@@ -217,18 +210,14 @@ class Runner:
             [run for one in fresh.values() for run in one.runs],
             workers=self.workers,
             engine=self.engine,
-            on_event=lambda event: self.show.event("hashing", event),
+            on_event=partial(self.show.event, "hashing"),
         )
         units = [
             Unit(folder, tuple(fresh[key].case(self.board, hashed) for key in keys))
             for folder, keys in together.items()
         ]
-        results = map_units(
-            judge,
-            units,
-            workers=min(self.workers, len(units)),
-            engine=self.engine if units else LOCAL,
-            on_event=lambda event: self.show.event("run", event),
+        results = map_some(
+            judge, units, workers=self.workers, engine=self.engine, on_event=partial(self.show.event, "run")
         )
         for found in results:
             for number, key in enumerate(together[found.key]):
@@ -248,9 +237,6 @@ class Runner:
                 key=lambda pair: (order[pair[1].trial.name], seeds.index(pair[1].trial.seed)),
             )
         )
-
-    def _share(self, folders: Mapping[str, Sequence[Key]]) -> None:
-        self.show.share({folder: [trial for trial, _ in keys] for folder, keys in folders.items()})
 
     def _keep(self, result: Result, stamps: Sequence[str] = ()) -> None:
         self.results[result.trial.key] = result
@@ -353,15 +339,14 @@ class Runner:
         from rushes.campaign.pages.report import write_report  # Altair stands behind it
 
         path, results = self.folder.path, list(self.results.values())
-        openings = [one for opened in read_openings(path) for one in opened.openings()]
         write_leaderboard(path / LEADERBOARD, self.board, results)
-        logged: Logged = {
-            "verdicts": list(self.verdicts.values()),
-            "selections": self.selections,
-            "openings": openings,
-            "skipped": self.waiting,
-            "reasons": self.campaign.reasons,
-        }
-        write_logs(path, self.board, results, **logged)
-        write_report(path, self.board, results, **logged)
+        logged = Logged(
+            verdicts=list(self.verdicts.values()),
+            selections=self.selections,
+            openings=read_openings(path),
+            skipped=self.waiting,
+            reasons=self.campaign.reasons,
+        )
+        write_logs(path, self.board, results, logged)
+        write_report(path, self.board, results, logged)
         self.folder.send()

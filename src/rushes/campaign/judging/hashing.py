@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rushes.campaign.folder import stamp_of_stage
-from rushes.engine import Engine, Event, Unit, map_units
+from rushes.campaign.work import map_some
+from rushes.engine import Engine, Event, Unit
 from rushes.runs.job import RunJob
 from rushes.runs.run import Run
 from rushes.runs.stage import StageName
@@ -55,9 +56,7 @@ def hash_shared(
     count = Counter(folder for folder, _, _ in asked)
     jobs = {folder: (RunJob.of(run), name) for folder, run, name in asked if count[folder] > 1}
     units = [Unit(folder, job) for folder, job in jobs.items()]
-    if not units:
-        return {}
-    results = map_units(_hash, units, workers=min(workers, len(units)), engine=engine, on_event=on_event)
+    results = map_some(_hash, units, workers=workers, engine=engine, on_event=on_event)
     return {result.key: result.value for result in results if result.error is None}
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rushes.campaign.judging.gate import Question
-from rushes.campaign.judging.seal import Opened
 from rushes.campaign.manifest.cells import Cell, cells_of
 from rushes.campaign.manifest.checks import Names, check
 from rushes.campaign.manifest.recipe_checks import check_recipes
 from rushes.campaign.manifest.recipes import Recipes, Winners, folded
 from rushes.campaign.manifest.schema import Manifest, Phase
-from rushes.campaign.records import Trial
+from rushes.campaign.records import Opened, Trial
 from rushes.errors import StageError
 from rushes.recipe import Recipe
 from rushes.recipe_file import Override, validate
