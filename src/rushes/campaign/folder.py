@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +121,7 @@ class CampaignFolder:
             result = Result.of(read_json(self._result_path(trial)))
         except (StageError, TypeError, KeyError):
             return None
-        return result if canonical_json(result.to_json()["trial"]) == canonical_json(_plain(trial)) else None
+        return result if canonical_json(asdict(result.trial)) == canonical_json(asdict(trial)) else None
 
     def kept_result(self, trial: Trial, stamps: Sequence[str]) -> Result | None:
         """The result of a trial if no file was changed since that these sides of it rest on.
@@ -155,11 +155,6 @@ class CampaignFolder:
         except StageError:
             return {}
         return found if isinstance(found, dict) else {}
-
-
-def _plain(trial: Trial) -> dict[str, Any]:
-    plain: dict[str, Any] = Result(trial, "done").to_json()["trial"]
-    return plain
 
 
 def stamp_of(run: Run[Any], board: Board) -> str:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from rushes.campaign.folder import CampaignFolder
-from rushes.campaign.judging.gate import best, decide, values_of
+from rushes.campaign.judging.gate import decide
 from rushes.campaign.judging.gate import failure as failure_of
 from rushes.campaign.judging.hashing import hash_shared
 from rushes.campaign.judging.judge import Seen, judge, lost
@@ -130,15 +130,10 @@ class Runner:
         """Best run of each group on the validation side, and of each gate that passed, as far as known."""
         found = {gate: verdict.better for gate, verdict in self.verdicts.items() if verdict.passed}
         for group, cells in self.campaign.names.groups.items():
-            name = self._best([cell.name for cell in cells])
+            name = self.campaign.best_of(self.results.values(), [cell.name for cell in cells])
             if name is not None:
                 found[group] = name
         return found
-
-    def _best(self, names: Sequence[str]) -> str | None:
-        manifest = self.campaign.manifest
-        values = values_of(self.results.values(), names, manifest.seeds, manifest.metric)
-        return best(values, lower_is_better=manifest.lower_is_better)
 
     def _obstacle(self, phase: Phase, ended: Mapping[str, bool]) -> str | None:
         """Why a phase cannot begin; None where it can."""

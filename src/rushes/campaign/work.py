@@ -16,8 +16,7 @@ from rushes.engine import Engine, Event, Failure, Unit, UnitResult, map_units
 from rushes.errors import RushesError, StageError
 from rushes.recipe.sections import Side
 from rushes.runs.do import do
-from rushes.runs.job import RunJob
-from rushes.runs.run import Outcome, Run
+from rushes.runs.run import Outcome, Run, RunJob
 from rushes.runs.stage import StageName, Tell
 from rushes.stages import lock_owner
 

@@ -173,8 +173,9 @@ def faults_of(run: Run[Any], name: StageName) -> list[Fault]:
     """Everything that does not hold in a finished stage, one fault a file."""
     folder = run.folder(name)
     found: dict[Path, Fault] = {}
-    for path, reason, unit in (*_own_faults(folder), *_PROOFS.get(run.stages[name].makes, _nothing)(folder)):
-        found.setdefault(path, Fault(name, path, reason, unit))
+    for faults in (_own_faults, *_PROOFS.get(run.stages[name].makes, ())):
+        for path, reason, unit in faults(folder):
+            found.setdefault(path, Fault(name, path, reason, unit))
     return list(found.values())
 
 
@@ -231,16 +232,12 @@ def _train_faults(folder: Path) -> Iterator[Found]:
             yield path, reason, None
 
 
-def _nothing(folder: Path) -> Iterator[Found]:
-    """Of a stage that is made in one go: its DONE has the hashes of all of its files."""
-    return iter(())
-
-
-_PROOFS: Mapping[Makes, Callable[[Path], Iterator[Found]]] = {
-    "recordings": _twin_faults,
-    "dataset": _prepare_faults,
-    "weights": _train_faults,
+_PROOFS: Mapping[Makes, tuple[Callable[[Path], Iterator[Found]]]] = {
+    "recordings": (_twin_faults,),
+    "dataset": (_prepare_faults,),
+    "weights": (_train_faults,),
 }
+"""What proves the files of which DONE has no hashes; a stage that is made in one go has none."""
 
 
 # --- repair -----------------------------------------------------------------------------------------------

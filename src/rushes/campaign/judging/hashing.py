@@ -18,8 +18,7 @@ from typing import Any
 from rushes.campaign.folder import stamp_of_stage
 from rushes.campaign.work import map_some
 from rushes.engine import Engine, Event, Unit
-from rushes.runs.job import RunJob
-from rushes.runs.run import Run
+from rushes.runs.run import Run, RunJob
 from rushes.runs.stage import StageName
 from rushes.runs.verify import Fault, faults_of
 

@@ -15,8 +15,7 @@ from rushes.campaign.records import Result, Trial
 from rushes.campaign.work import UNSEEN, do_or_wait, silent
 from rushes.engine import Failure
 from rushes.errors import TrainError
-from rushes.runs.job import RunJob
-from rushes.runs.run import Run
+from rushes.runs.run import Run, RunJob
 from rushes.runs.stage import StageName
 
 

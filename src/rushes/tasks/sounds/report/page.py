@@ -241,10 +241,8 @@ def _device(report: Mapping[str, Any] | None) -> Markup:
     return join((fits, remarks(verdict["reasons"], fine=verdict["fits"]), table(columns, rows), note(said)))
 
 
-def _cells(f1: float, median_ms: float, high_ms: float) -> tuple[Cell, Cell, Cell]:
-    shown = ((f1, 3), (median_ms, 2), (high_ms, 2))
-    first, second, third = (Cell(number(value, places), value) for value, places in shown)
-    return first, second, third
+def _cells(f1: float, median_ms: float, high_ms: float) -> list[Cell]:
+    return [Cell(number(value, places), value) for value, places in ((f1, 3), (median_ms, 2), (high_ms, 2))]
 
 
 def _shown(preprocessing: Mapping[str, Any], *, few: bool) -> str:
