@@ -22,8 +22,6 @@ COLOURS = {"done": "green", "collapsed": "yellow", "invalid": "red", "failed": "
 
 @dataclass(slots=True)
 class _Row:
-    """What is shown of a trial."""
-
     trial: Trial
     stage: str = ""
     note: str = "waiting"

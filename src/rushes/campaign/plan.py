@@ -15,12 +15,13 @@ from rushes.campaign.costs import Estimate, Rates, read_rates
 from rushes.campaign.manifest.recipes import Winners
 from rushes.campaign.manifest.trials import Campaign
 from rushes.campaign.records import Trial
+from rushes.campaign.work import open_known
 from rushes.runs.run import Run
 from rushes.runs.stage import StageName
-from rushes.stages import StageSpec, canonical_json, read_done
+from rushes.stages import StageSpec, read_done
 from rushes.storage import Workspace
 from rushes.storage.workspace import LocalWorkspace
-from rushes.tasks import TASKS, open_run
+from rushes.tasks import TASKS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -211,16 +212,8 @@ class _Opened:
     def stages(
         self, campaign: Campaign, trial: Trial, without: Collection[StageName]
     ) -> tuple[PlannedStage, ...]:
-        run = self.run(campaign, trial)
+        run = open_known(campaign.recipe_of(trial), self.workspace, self.fingerprints)
         return tuple(self.stage(run, name) for name in run.stages if name not in without)
-
-    def run(self, campaign: Campaign, trial: Trial) -> Run[Any]:
-        """The run of a trial; a source is scanned once for all runs that read it."""
-        recipe = campaign.recipe_of(trial)
-        source = canonical_json(recipe.source.model_dump(mode="json"))
-        run = open_run(recipe, self.workspace, raw_fingerprint=self.fingerprints.get(source))
-        self.fingerprints[source] = run.raw_fingerprint
-        return run
 
     def stage(self, run: Run[Any], name: StageName) -> PlannedStage:
         spec = run.specs[name]

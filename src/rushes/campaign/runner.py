@@ -27,16 +27,15 @@ from rushes.campaign.pages.logs import missing_reasons, write_logs
 from rushes.campaign.records import Logged, Result, Selection, Trial, Verdict
 from rushes.campaign.trackers.mirror import Trackers
 from rushes.campaign.trackers.tracker import TrackerName
-from rushes.campaign.work import do_shared, map_some
+from rushes.campaign.work import do_shared, map_some, open_known
 from rushes.engine import LOCAL, Engine, Failure, Unit
 from rushes.errors import GateError
 from rushes.metrics.estimate import Estimate
 from rushes.metrics.paired import paired_t
 from rushes.recipe import Recipe
 from rushes.runs.run import Run
-from rushes.stages import canonical_json
 from rushes.storage import Workspace
-from rushes.tasks import TASKS, open_run
+from rushes.tasks import TASKS
 from rushes.train.events import read_events
 
 
@@ -157,12 +156,7 @@ class Runner:
         return all(trial.key in self.results for trial in trials)
 
     def _open(self, recipe: Recipe) -> Run[Any]:
-        """A run of this campaign; a source is scanned once for all runs that read it."""
-        source = canonical_json(recipe.source.model_dump(mode="json"))
-        known = self._fingerprints.get(source)
-        run = open_run(recipe, self.workspace, self.engine, raw_fingerprint=known)
-        self._fingerprints[source] = run.raw_fingerprint
-        return run
+        return open_known(recipe, self.workspace, self._fingerprints, self.engine)
 
     def _judge(self, due: Mapping[str, Seen]) -> None:
         """Do and judge trials, but for those of which no file was changed since they were judged."""
@@ -330,7 +324,6 @@ class Runner:
     # --- files --------------------------------------------------------------------------------------------
 
     def _write(self) -> None:
-        """Write every file of the campaign that follows from what is known."""
         from rushes.campaign.pages.report import write_report  # Altair stands behind it
 
         path, results = self.folder.path, list(self.results.values())

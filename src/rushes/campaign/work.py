@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rushes.engine import Engine, Event, Failure, Unit, UnitResult, map_units
+from rushes.engine import LOCAL, Engine, Event, Failure, Unit, UnitResult, map_units
 from rushes.errors import RushesError, StageError
+from rushes.recipe import Recipe
 from rushes.recipe.sections import Side
 from rushes.runs.do import do
 from rushes.runs.run import Outcome, Run, RunJob
 from rushes.runs.stage import StageName, Tell
-from rushes.stages import lock_owner
+from rushes.stages import canonical_json, lock_owner
+from rushes.storage import Workspace
+from rushes.tasks import open_run
 
 if TYPE_CHECKING:  # rich stands behind it, which no worker needs
     from rushes.campaign.live import Show
@@ -81,6 +84,16 @@ def do_shared(
             if result.error is not None:
                 failed |= dict.fromkeys(shared[result.key], result.error)
     return failed
+
+
+def open_known(
+    recipe: Recipe, workspace: Workspace, fingerprints: dict[str, str | None], engine: Engine = LOCAL
+) -> Run[Any]:
+    """A run; a source is scanned once for all runs that read it, and its hash kept in ``fingerprints``."""
+    source = canonical_json(recipe.source.model_dump(mode="json"))
+    run = open_run(recipe, workspace, engine, raw_fingerprint=fingerprints.get(source))
+    fingerprints[source] = run.raw_fingerprint
+    return run
 
 
 def by_folder(runs: Mapping[Key, Run[Any]], name: StageName) -> dict[str, list[Key]]:

@@ -40,7 +40,6 @@ Track = Annotated[
 def _open(
     manifest: Path, workspace: str, cache: Path | None, cache_gb: float | None = None
 ) -> tuple[Any, Any]:
-    """The campaign and its workspace."""
     from rushes.campaign.manifest.trials import open_campaign
     from rushes.storage import open_workspace
 
@@ -60,7 +59,6 @@ def _runner(
 
 
 def _say(runner: Any, as_json: bool) -> None:
-    """The standing of all runs, and where the files are."""
     from rushes.campaign.pages.tables import print_standings, summary
 
     if as_json:

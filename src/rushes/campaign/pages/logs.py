@@ -97,7 +97,6 @@ def _below(
 
 
 def _lost(board: Board, result: Result) -> tuple[Kind, str]:
-    """Why a trial does not count."""
     seed = f"seed {result.trial.seed}"
     if result.state == "failed":
         return "failed", f"{seed}: {_one_line(result.error or 'ended with an error')}"

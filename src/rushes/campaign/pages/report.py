@@ -140,7 +140,6 @@ def _run(board: Board, one: Standing, others: Sequence[str]) -> Row:
 
 
 def _named(name: str, pills: Sequence[Markup]) -> Cell:
-    """A name with what is to be said of it at once."""
     return Cell(Markup(" ").join((name, *pills)), name)
 
 
@@ -241,7 +240,6 @@ def _gate(verdict: Verdict) -> Markup:
 
 
 def _compared(verdict: Verdict) -> str:
-    """What was compared, and what came of it."""
     if verdict.empty:
         return f"Nothing to compare in {verdict.metric}: no run of {verdict.empty} counts with every seed"
     return (

@@ -164,7 +164,6 @@ def _classes(
     among: Clusters,
     jackknife: Jackknife,
 ) -> Iterator[Part]:
-    """A part for each class that has clips."""
     for place, label in enumerate(answers.labels):
         own = answers.truth == place
         if own.any():
@@ -174,7 +173,6 @@ def _classes(
 
 
 def _support(answers: Answers, rows: NDArray[np.int64]) -> dict[str, int]:
-    """Clips of each class among some."""
     counts = np.bincount(answers.truth[rows], minlength=len(answers.labels))
     return dict(zip(answers.labels, counts.tolist(), strict=True))
 

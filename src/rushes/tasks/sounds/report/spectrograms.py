@@ -145,7 +145,6 @@ def _clip(row: int, answers: Answers, data: bytes, heading: str) -> Clip:
 
 
 def _scale(span: tuple[float, float]) -> Markup:
-    """The colours with their dB."""
     steps = np.linspace(0.0, 1.0, 64)
     drawn: list[Any] = [
         tag("rect", x=4 * number, y=2, width=4.5, height=12, fill="#" + bytes(colour).hex())

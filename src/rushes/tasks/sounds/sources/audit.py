@@ -67,8 +67,6 @@ class SoundAudit:
 
 @dataclass(slots=True)
 class _Tally:
-    """What is counted on the way."""
-
     labels: tuple[str, ...]
     faults: list[dict[str, str]]
     skipped: Counter[str] = field(default_factory=Counter)

@@ -8,8 +8,8 @@ classes apart is partly what sounds and partly *when*:
 - a snore flutters on the first stroke of a breath; a groan, which counts as breathing, on the second.
 
 So a net that only knows which sounds there are on average must fail where `difficulty` puts such clips, and
-one that hears their order need not. `sounds_body` makes the strokes, `sounds_room` what the microphones hear,
-and `dreamcatcher_writer` writes it down in the layout of the DreamCatcher dataset.
+one that hears their order need not. `body` makes the strokes, `room` what the microphones hear,
+and `writer` writes it down in the layout of the DreamCatcher dataset.
 """
 
 from __future__ import annotations
