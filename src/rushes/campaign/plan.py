@@ -218,10 +218,9 @@ class _Opened:
     def stage(self, run: Run[Any], name: StageName) -> PlannedStage:
         spec = run.specs[name]
         folder = f"{spec.name}-{spec.signature}"
-        if folder in self.seen:
-            state: State = "done" if self.state(spec) == "done" else "shared"
-        else:
-            state = self.state(spec)
+        state = self.state(spec)
+        if folder in self.seen and state != "done":
+            state = "shared"
         self.seen.add(folder)
         cost = Estimate(0.0, "") if state in NOT_TO_DO else self.rates.of(run, name)
         return PlannedStage(name, spec.signature, state, cost, run.stages[name].of_recordings)

@@ -88,7 +88,7 @@ class Runner:
     @property
     def missing_reasons(self) -> list[str]:
         """Runs below their baseline for which the manifest gives no reason."""
-        return missing_reasons(self.board, list(self.results.values()), self.campaign.reasons)
+        return missing_reasons(self.board, list(self.results.values()), self.campaign.manifest.reasons)
 
     @property
     def unfinished(self) -> list[str]:
@@ -333,7 +333,7 @@ class Runner:
             selections=self.selections,
             openings=read_openings(path),
             skipped=self.waiting,
-            reasons=self.campaign.reasons,
+            reasons=self.campaign.manifest.reasons,
         )
         write_logs(path, self.board, results, logged)
         write_report(path, self.board, results, logged)

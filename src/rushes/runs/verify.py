@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Fault:
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
-        return {"stage": self.stage, "path": str(self.path), "reason": self.reason, "unit": self.unit}
+        return asdict(self) | {"path": str(self.path)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +79,8 @@ class Checked:
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
-        return {
-            "stages": list(self.stages),
-            "unfinished": list(self.unfinished),
-            "faults": [fault.to_json() for fault in self.faults],
-            "rebuilt": list(self.rebuilt),
-            "remaining": [fault.to_json() for fault in self.remaining],
-            "stale": list(self.stale),
-            "whole": self.whole,
-        }
+        faults, remaining = ([fault.to_json() for fault in found] for found in (self.faults, self.remaining))
+        return asdict(self) | {"faults": faults, "remaining": remaining, "whole": self.whole}
 
     def text(self) -> str:
         """For people."""

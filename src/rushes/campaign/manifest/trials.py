@@ -170,13 +170,6 @@ class Campaign:
         overrides = {**trial.overrides, "evaluate.split": "test"}
         return self.recipes.resolved([Override(key, value, trial.key) for key, value in overrides.items()])
 
-    @property
-    def reasons(self) -> dict[str, str]:
-        """Run -> why it fell below its baseline; its own reason before that of its group."""
-        given = self.manifest.reasons
-        named = {cell.name: given.get(cell.name, given.get(cell.group)) for cell in self.cells}
-        return {name: reason for name, reason in named.items() if reason is not None}
-
     def selectable(self, winners: Winners) -> dict[str, tuple[str, ...]]:
         """What is selected -> names of the runs among which; gates that were not decided are left out."""
         decided = (name for name in self.manifest.select if name not in self.names.gates or name in winners)

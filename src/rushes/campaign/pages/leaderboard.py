@@ -102,6 +102,8 @@ def rows(board: Board, results: Sequence[Result]) -> list[Row]:
 def _row(board: Board, result: Result, results: Sequence[Result], on_test: Spread | None) -> Row:
     trial, costs = result.trial, result.costs or {}
     system, baseline = baseline_of(board, result)
+    shown = on_test if result.state == "done" and result.test else None
+    gain = (None, None, None) if shown is None else (shown.mean, shown.low, shown.high)
     cells: dict[str, Any] = {
         "campaign": board.campaign,
         "task": board.task,
@@ -117,15 +119,10 @@ def _row(board: Board, result: Result, results: Sequence[Result], on_test: Sprea
         "baseline_value": baseline,
         "difference": difference_by_seed(board, result, results),
         **_figures("test", figures_of(board), result.test),
-        **_test_difference(on_test if result.state == "done" and result.test else None),
+        **dict(zip((f"test_difference{end}" for end in ENDS), gain, strict=True)),
         **{name: costs.get(name) for name in (*COSTS, *TIME)},
     }
     return {name: cells[name] for name in columns(board)}
-
-
-def _test_difference(found: Spread | None) -> dict[str, float | None]:
-    parts = (None, None, None) if found is None else (found.mean, found.low, found.high)
-    return dict(zip((f"test_difference{end}" for end in ENDS), parts, strict=True))
 
 
 def _figures(side: str, names: Sequence[str], figures: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -251,7 +251,7 @@ def _report(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.sounds.export import DEPLOY_FILE
     from rushes.tasks.sounds.predict.table import SCHEMA
     from rushes.tasks.sounds.prepare.sample import Sample
-    from rushes.tasks.sounds.report.page import Curves, write_report
+    from rushes.tasks.sounds.report.page import write_report
     from rushes.train.events import read_events
 
     tell("report", 0, 1, "drawing")
@@ -264,7 +264,7 @@ def _report(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
         head_of(run, f"{recipe.model.net}, {size:,} parameters", classes=len(preprocessing.labels)),
         run.scorecard(),
         read_predictions(run.folder("predict"), SCHEMA),
-        history=Curves.of(read_events(run.folder("train") / "events.jsonl")),
+        events=read_events(run.folder("train") / "events.jsonl"),
         preprocessing=preprocessing.model_dump(mode="json"),
         sample_of=lambda key: Sample.of(key, sounds.sample(number_of[key])),
         deploy=read_json(run.folder("export") / DEPLOY_FILE),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,48 +39,12 @@ from rushes.tasks.sounds.evaluate.answers import read_answers
 from rushes.tasks.sounds.evaluate.measure import GROUP_CLIPS
 from rushes.tasks.sounds.evaluate.names import TEACHER
 from rushes.tasks.sounds.report.spectrograms import SampleOf, surest, wall
+from rushes.train.events import Event
 
 CLASSES = 8  # on the wall
 CARDS = 3  # of a class, recognised and missed
 GROUPS = 40  # drawn at most
 FEW = 6  # classes whose confusion is drawn on half of the page
-
-
-Points = tuple[tuple[int, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Curves:
-    """Points over optimizer steps.
-
-    Attributes:
-        training: (step, loss), each the mean since the point before; with a teacher its opinion is in it.
-        validation: (step, loss) of the labels alone.
-        f1_macro: (step, macro-F1) on the validation side.
-    """
-
-    training: Points = ()
-    validation: Points = ()
-    f1_macro: Points = ()
-
-    @classmethod
-    def of(cls, events: Iterable[Mapping[str, Any]]) -> Curves:
-        """From the lines of ``events.jsonl``, see `rushes.train.events.read_events`.
-
-        >>> Curves.of([{"kind": "train", "step": 5, "loss": 0.7}]).training
-        ((5, 0.7),)
-        """
-        told = list(events)
-
-        def points(kind: str, field: str) -> Points:
-            return tuple((event["step"], event[field]) for event in told if event["kind"] == kind)
-
-        return cls(points("train", "loss"), points("validation", "loss"), points("validation", "f1_macro"))
-
-    @property
-    def best(self) -> tuple[int, float] | None:
-        """Step and macro-F1 of the epoch that was kept: the first of the best; None without any."""
-        return max(self.f1_macro, key=lambda point: point[1], default=None)
 
 
 def write_report(
@@ -90,7 +53,7 @@ def write_report(
     card: Scorecard,
     predictions: pa.Table,
     *,
-    history: Curves,
+    events: Sequence[Event],
     preprocessing: Mapping[str, Any],
     sample_of: SampleOf,
     deploy: Mapping[str, Any] | None = None,
@@ -102,7 +65,7 @@ def write_report(
         head: of the page.
         card: what `rushes.tasks.sounds.evaluate.measure.evaluate` returned.
         predictions: what it was measured on.
-        history: of the training, ``Curves.of(read_events(folder / "events.jsonl"))``.
+        events: of the training, in order.
         preprocessing: the preprocessing as plain values.
         sample_of: a clip's sample by its key.
         deploy: ``deploy.json``, where the net was exported.
@@ -120,7 +83,7 @@ def write_report(
         Section("All systems", systems(card)),
         Section("Classes", _classes(card)),
         Section("Groups", _groups(card)),
-        Section("Training", _training(card, history)),
+        Section("Training", _training(card, events)),
         Section("Distillation", _distillation(card)),
         Section("Device", _device(deploy)),
         Section(
@@ -168,23 +131,27 @@ def _groups(card: Scorecard) -> Markup:
     return join((note(said), drawing, parts(card, "group")))
 
 
-def _training(card: Scorecard, history: Curves) -> Markup:
-    """Loss and macro-F1 side by side; nothing where no event tells of the training."""
+def _training(card: Scorecard, events: Sequence[Event]) -> Markup:
+    """Loss and macro-F1 over optimizer steps, side by side; nothing where no event tells of the training."""
+
+    def points(kind: str, field: str) -> list[tuple[int, float]]:
+        return [(event["step"], event[field]) for event in events if event["kind"] == kind]
+
     tiles = []
-    if history.training or history.validation:
+    lines = {"training": points("train", "loss"), "validation": points("validation", "loss")}
+    if any(lines.values()):
         said = "Validation counts labels alone; training has the teacher's opinion in it, where there is one."
-        lines = {"training": history.training, "validation": history.validation}
         tiles.append(framed("Loss", curves(lines, "loss"), said))
-    if history.best is not None:
-        step, value = history.best
+    if f1_macro := points("validation", "f1_macro"):
+        step, value = kept = max(f1_macro, key=lambda point: point[1])  # of equal ones the first
         said = f"On the validation side after each epoch; ringed: the kept one, step {step} with {value:.3f}."
         standing = card.all.standings["f1_macro"]
         drawing = curves(
-            {"validation": history.f1_macro},
+            {"validation": f1_macro},
             "macro-F1",
             y_range=(0.0, 1.0),
             marks={f"{standing.rival}, side {card.split}": standing.value},
-            kept=history.best,
+            kept=kept,
         )
         tiles.append(framed("Macro-F1", drawing, said))
     return side_by_side(tiles) if tiles else Markup("")

@@ -12,6 +12,7 @@ that is not so, ``rushes audit`` shows sounds of no class; a ``metadata.csv`` at
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,10 +94,35 @@ class DreamCatcher(Source[SoundScan]):
             if archives:
                 blocks.append(ArchiveBlock(name, SIDE_OF_NAME[name], archives[0], layout, self.labels))
             elif folder.is_dir():
-                _look_into(data, name, layout, self.labels, (recordings, faults, skipped))
+                for found in self._unpacked(data, name, layout):
+                    if isinstance(found, str):
+                        skipped[found] += 1
+                    else:
+                        faults.append(found) if isinstance(found, Fault) else recordings.append(found)
         require_apart((recording.group, recording.split, str(recording.path)) for recording, _ in recordings)
         blocks += blocks_of(recordings)
         return SoundScan(data, tuple(blocks), skipped_for(skipped, data), tuple(faults))
+
+    def _unpacked(
+        self, data: Path, name: str, layout: Layout
+    ) -> Iterator[tuple[SoundRecording, int] | Fault | str]:
+        """Of each file of an unpacked side the recording with its size, its fault, or why it is skipped."""
+        side, table = SIDE_OF_NAME[name], _table_of(data / name, layout)
+        missing = {known for known, place in (table or {}).items() if place.label in self.labels}
+        for inside, entry in walk(data / name):
+            known, place = f"{name}/{inside}", None
+            if is_sound(inside):
+                place = layout.place(known) if table is None else table.get(known)
+                missing.discard(known)
+            if place is None:
+                yield "no sound of a class"
+            elif place.label not in self.labels:
+                yield f"class {place.label} is not asked for"
+            else:
+                yield take(data, entry, key_of(f"{side}/{inside}"), side, place)
+        for known in (one for one in table or {} if one in missing):
+            key = key_of(f"{side}/{known.removeprefix(f'{name}/')}")
+            yield Fault(key, side, "MediaError", NOT_THERE, str(data / known), CORRECT)
 
     def audit(self, root: Path) -> SoundAudit:
         """Count what there is of each class on each side: archives are read to their end, nothing is decoded.
@@ -144,32 +170,3 @@ def _table_of(folder: Path, layout: Layout) -> dict[str, Place] | None:
         raise SourceError("a link where the classes are told", where=path, cure="copy the file here")
     require_size(path.stat().st_size, path)
     return read_table(path.read_bytes(), f"{folder.name}/{METADATA}", str(path))
-
-
-def _look_into(
-    data: Path,
-    name: str,
-    layout: Layout,
-    labels: tuple[str, ...],
-    found: tuple[list[tuple[SoundRecording, int]], list[Fault], Counter[str]],
-) -> None:
-    """Sort the files of an unpacked side into recordings, faults and what is skipped."""
-    recordings, faults, skipped = found
-    side, table = SIDE_OF_NAME[name], _table_of(data / name, layout)
-    missing = {known: place for known, place in (table or {}).items() if place.label in labels}
-    for inside, entry in walk(data / name):
-        place = None
-        if is_sound(inside):
-            known = f"{name}/{inside}"
-            place = layout.place(known) if table is None else table.get(known)
-            missing.pop(known, None)
-        if place is None:
-            skipped["no sound of a class"] += 1
-        elif place.label not in labels:
-            skipped[f"class {place.label} is not asked for"] += 1
-        else:
-            taken = take(data, entry, key_of(f"{side}/{inside}"), side, place)
-            faults.append(taken) if isinstance(taken, Fault) else recordings.append(taken)
-    for known in missing:
-        key = key_of(f"{side}/{known.removeprefix(f'{name}/')}")
-        faults.append(Fault(key, side, "MediaError", NOT_THERE, str(data / known), CORRECT))
