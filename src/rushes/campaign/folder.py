@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,20 +159,22 @@ class CampaignFolder:
 
 def stamp_of(run: Run[Any], board: Board) -> str:
     """Hash of all that a result rests on: names, sizes and times of change of files, and how it is judged."""
-    lines = (
-        line
-        for name in run.specs
-        if name not in NOT_READ and run.folder(name).exists()
-        for line in _lines(os.fspath(run.folder(name)), run.folder(name).name)
-    )
+    folders = [run.folder(name) for name in run.specs if name not in NOT_READ]
     judged_by = f"{VERSION} {board.metric} {board.lower_is_better} {board.worth}"
-    return hashlib.sha256("\n".join([judged_by, *lines]).encode(errors="surrogateescape")).hexdigest()
+    return _hash([judged_by, *(line for folder in folders if folder.exists() for line in _lines_of(folder))])
 
 
 def stamp_of_stage(folder: Path) -> str:
     """Hash of names, sizes and times of change of a stage's files."""
-    lines = _lines(os.fspath(folder), folder.name)
+    return _hash(_lines_of(folder))
+
+
+def _hash(lines: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def _lines_of(folder: Path) -> Iterator[str]:
+    return _lines(os.fspath(folder), folder.name)
 
 
 def _lines(folder: str, name: str) -> Iterator[str]:

@@ -88,12 +88,7 @@ class CampaignPlan:
     runs: tuple[PlannedRun, ...]
 
     def seconds(self, workers: int = 1, *, worst: bool = False) -> float:
-        """Length of the campaign: one worker does one stage after the other.
-
-        Args:
-            workers: processes.
-            worst: with everything that gates may try.
-        """
+        """Length of the campaign; at ``worst`` with everything that gates may try."""
         runs = [run for run in self.runs if worst or run.attempt is None]
         return sum(_length(part, workers) for part in _in_turn(runs))
 
@@ -176,9 +171,6 @@ def plan_campaign(
     """Every run of a campaign, and how long it may take.
 
     Args:
-        campaign: the campaign.
-        workspace: folder of all stages.
-        workers: processes.
         winners: of groups and gates, as far as they are decided.
         without: stages that are not done.
 

@@ -54,12 +54,6 @@ def do_shared(
 ) -> dict[Key, Failure]:
     """Do the stages that runs share; what is done already is skipped.
 
-    Args:
-        runs: of one phase.
-        show: told how far a stage that has units of its own is, and what becomes of the others.
-        workers: processes.
-        engine: where they run.
-
     Returns:
         The runs that cannot go on, and why.
     """

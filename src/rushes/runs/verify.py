@@ -116,10 +116,8 @@ def verify_run(
     A damaged training log cannot be written again without the training, so its phase is trained again.
 
     Args:
-        run: the run.
         repair: rebuild what is broken.
         known: faults of stages that were hashed a moment ago; they are not hashed again.
-        tell: told how far it is.
 
     Raises:
         StageError: a stage is broken, and one that it is made from is not there to rebuild it.

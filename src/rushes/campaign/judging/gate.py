@@ -135,7 +135,8 @@ def decide(
             cure="the predictions are not those that were measured: run `rushes verify` on both",
         )
     difference = _difference(gains, estimate)
-    passed = _passes(question, difference)
+    surely = question.confidence is None or difference.get("low", 0.0) > 0.0
+    passed = difference["value"] >= question.margin - ROUNDING and surely
     line = (
         f"{len(tried)} tried: {better} {fmean(ours):.4f} against {than} {fmean(theirs):.4f}, "
         f"{text_of(difference, '+')}, {'passed' if passed else 'not passed'}"
@@ -206,12 +207,6 @@ def _difference(gains: Sequence[float], estimate: Estimate | None) -> dict[str, 
     if estimate.low is None or estimate.high is None:
         return {"value": fmean(gains), "n": estimate.n}
     return {"value": fmean(gains), "low": estimate.low, "high": estimate.high, "n": estimate.n}
-
-
-def _passes(question: Question, difference: Mapping[str, float]) -> bool:
-    """Whether the mean reaches the margin and, where a confidence is asked for, its interval lies above zero."""
-    reached = difference["value"] >= question.margin - ROUNDING
-    return reached and (question.confidence is None or difference.get("low", 0.0) > 0.0)
 
 
 def failure(verdict: Verdict) -> GateError:

@@ -39,10 +39,9 @@ def select(
 
     Args:
         references: group (or run, or gate) -> names of the runs that it stands for.
-        results: what came of the trials; only their validation side is looked at.
+        results: only their validation side is looked at.
         metric: by the mean of which over seeds the best is chosen.
         seeds: every run that takes part is done with each.
-        lower_is_better: of the metric.
     """
     chosen = []
     for group, names in references.items():
@@ -62,11 +61,6 @@ def hash_of(campaign: str, selections: Sequence[Selection]) -> str:
 
 def open_seal(folder: Path, campaign: str, selections: Sequence[Selection]) -> Opened:
     """Freeze a selection and put its opening on record, unless it is there already.
-
-    Args:
-        folder: of the campaign.
-        campaign: its name.
-        selections: of :func:`select`.
 
     Returns:
         The opening, old or new; it stands on disk.

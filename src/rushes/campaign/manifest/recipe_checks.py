@@ -22,7 +22,6 @@ def check_recipes(
     other candidate that may win.
 
     Args:
-        recipes: of the campaign.
         stand_ins: group or gate -> the run that stands for it.
         candidates: group or gate -> every run that may win.
     """

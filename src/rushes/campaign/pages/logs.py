@@ -42,8 +42,7 @@ def negatives(board: Board, results: Sequence[Result], reasons: Mapping[str, str
     """Every run below its control or the trivial baseline, collapsed, invalid or failed.
 
     Args:
-        board: what runs are measured by.
-        results: of all trials that were begun.
+        board, results: of all trials that were begun.
         reasons: name of a run or group -> why, from the manifest; that of a run goes before.
     """
     found = []

@@ -295,9 +295,7 @@ def _costs(board: Board, standings: Sequence[Standing]) -> Markup:
         Priced(
             _marked(one),
             one.costs["bytes_int8"] / 1000,
-            one.validation[board.metric].mean,
-            one.validation[board.metric].low,
-            one.validation[board.metric].high,
+            one.validation[board.metric],
             None if "fits" not in one.costs else one.costs["fits"] == 1.0,
         )
         for one in known

@@ -45,7 +45,6 @@ def evaluate(
         train_labels: the class of each training clip, or how many clips each class has there.
         labels: the K classes in the order of the logits.
         class_weights: K weights of the loss; None weighs all classes alike.
-        split: name of the side that is measured.
         provenance: signatures, hashes and seeds that the figures belong to, copied as they are.
         costs: what the net costs (parameters, MACs, bytes), copied as it is.
         teacher: the teacher's predictions on the same clips, where the net was distilled.

@@ -61,8 +61,6 @@ def write_report(
     """Write one self-contained HTML file, whole or not at all.
 
     Args:
-        path: where to.
-        head: of the page.
         card: what `rushes.tasks.sounds.evaluate.measure.evaluate` returned.
         predictions: what it was measured on.
         events: of the training, in order.
