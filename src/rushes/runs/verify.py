@@ -164,9 +164,9 @@ def faults_of(run: Run[Any], name: StageName) -> list[Fault]:
     """Everything that does not hold in a finished stage, one fault a file."""
     folder = run.folder(name)
     found: dict[Path, Fault] = {}
-    for faults in (_own_faults, *_PROOFS.get(run.stages[name].makes, ())):
-        for path, reason, unit in faults(folder):
-            found.setdefault(path, Fault(name, path, reason, unit))
+    proof = _PROOFS.get(run.stages[name].makes)
+    for path, reason, unit in (*_own_faults(folder), *(proof(folder) if proof else ())):
+        found.setdefault(path, Fault(name, path, reason, unit))
     return list(found.values())
 
 
@@ -223,12 +223,12 @@ def _train_faults(folder: Path) -> Iterator[Found]:
             yield path, reason, None
 
 
-_PROOFS: Mapping[Makes, tuple[Callable[[Path], Iterator[Found]]]] = {
-    "recordings": (_twin_faults,),
-    "dataset": (_prepare_faults,),
-    "weights": (_train_faults,),
+_PROOFS: Mapping[Makes, Callable[[Path], Iterator[Found]]] = {
+    "recordings": _twin_faults,
+    "dataset": _prepare_faults,
+    "weights": _train_faults,
 }
-"""What proves the files of which DONE has no hashes; a stage that is made in one go has none."""
+"""What proves files of which DONE has no hashes; of a stage that is made in one go it has all."""
 
 
 # --- repair -----------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
         run,
         stage,
         tell,
-        {unit.key: unit for unit in units(settings)},
+        {unit.wearer: unit for unit in units(settings)},
         write=partial(write_unit, settings=settings),
         pack=partial(assemble, settings=settings),
         remove=remove_parts,

@@ -97,7 +97,11 @@ def prepare_unit(job: Job) -> dict[str, Any]:
             except MediaError as error:
                 bad[recording.key] = _reason(error)
                 if len(bad) > MAX_BAD:
-                    raise _too_many(key, error) from error
+                    raise SourceError(
+                        f"more than {MAX_BAD} sounds cannot be read; the last: {error.message}",
+                        where=key if error.where is None else error.where,
+                        cure="look at the files: are they sounds at all?",
+                    ) from error
                 continue
             fields = fields_of(recording, features, length_s)
             writer.write(recording.key, fields, group=recording.group, label=recording.label)
@@ -116,11 +120,3 @@ def prepare_unit(job: Job) -> dict[str, Any]:
 def _reason(error: MediaError) -> dict[str, Any]:
     """The same entry as that of a unit that failed."""
     return {name: value for name, value in asdict(Failure.of(error)).items() if name != "trace"}
-
-
-def _too_many(key: str, last: MediaError) -> SourceError:
-    return SourceError(
-        f"more than {MAX_BAD} sounds cannot be read; the last: {last.message}",
-        where=key if last.where is None else last.where,
-        cure="look at the files: are they sounds at all?",
-    )

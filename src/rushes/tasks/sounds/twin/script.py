@@ -39,7 +39,7 @@ class SleepUnit:
     """One wearer's clips: what is drawn by itself.
 
     Attributes:
-        wearer: id, such as ``P03``.
+        wearer: id, unique in the twin, such as ``P03``.
         split: side.
         labels: class of each clip, in order.
     """
@@ -47,11 +47,6 @@ class SleepUnit:
     wearer: str
     split: Split
     labels: tuple[str, ...]
-
-    @property
-    def key(self) -> str:
-        """Unique in the twin."""
-        return self.wearer
 
 
 @dataclass(frozen=True, slots=True)
