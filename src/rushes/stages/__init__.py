@@ -22,7 +22,6 @@ Typical use::
 from rushes.stages.files import (
     atomic_file,
     canonical_json,
-    fsync_folder,
     read_json,
     sha256_file,
     weights_sha256,
@@ -61,7 +60,6 @@ __all__ = [
     "canonical_json",
     "check_done",
     "differences",
-    "fsync_folder",
     "lock_owner",
     "locked",
     "provenance",

@@ -38,10 +38,10 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    fsync_folder(path.parent)
+    _fsync_folder(path.parent)
 
 
-def fsync_folder(folder: Path) -> None:
+def _fsync_folder(folder: Path) -> None:
     """Make renames in ``folder`` outlive a power cut; a rename is durable with its folder only."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

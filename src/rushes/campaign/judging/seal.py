@@ -21,7 +21,7 @@ from typing import Any
 from rushes.campaign.judging.gate import best, values_of
 from rushes.campaign.records import Opened, Result, Selection
 from rushes.errors import StageError
-from rushes.stages import canonical_json, fsync_folder
+from rushes.stages import canonical_json
 
 OPENINGS_FILE = "openings.jsonl"
 MAX_BYTES = 64_000_000
@@ -90,7 +90,7 @@ def open_seal(folder: Path, campaign: str, selections: Sequence[Selection]) -> O
         file.write(canonical_json(asdict(opened)).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
-        fsync_folder(path.parent)
+        _fsync_folder(path.parent)
         return opened
 
 
@@ -142,3 +142,11 @@ def _parse(data: bytes, path: Path) -> tuple[tuple[Opened, ...], int]:
 def _opened(saved: Mapping[str, Any]) -> Opened:
     selections = tuple(Selection(**{**one, "seeds": tuple(one["seeds"])}) for one in saved["selections"])
     return Opened(**{**saved, "selections": selections})
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
