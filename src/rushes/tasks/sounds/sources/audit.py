@@ -14,7 +14,7 @@ from rushes.records import SoundRecording
 from rushes.runs.copies import Copies, Holding, copies_of, sizes_on_two_sides
 from rushes.stages import sha256_file
 from rushes.tasks.sounds.sources.archive import ArchiveBlock
-from rushes.tasks.sounds.sources.blocks import SIDES, Fault, FileBlock, SoundScan, require_apart
+from rushes.tasks.sounds.sources.blocks import SIDES, FileBlock, SoundScan, require_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,5 @@ def audit_of(scan: SoundScan, labels: tuple[str, ...]) -> SoundAudit:
 
 
 def _fault(error: MediaError | SourceError, where: Path) -> dict[str, str]:
-    return Fault(
-        "", "", type(error).__name__, error.message, str(error.where or where), error.cure or ""
-    ).reason()
+    told = {"type": type(error).__name__, "message": error.message}
+    return told | {"where": str(error.where or where), "cure": error.cure or ""}

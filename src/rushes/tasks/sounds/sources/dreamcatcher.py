@@ -108,19 +108,19 @@ class DreamCatcher(Source[SoundScan]):
     ) -> Iterator[tuple[SoundRecording, int] | Fault | str]:
         """Of each file of an unpacked side the recording with its size, its fault, or why it is skipped."""
         side, table = SIDE_OF_NAME[name], _table_of(data / name, layout)
-        missing = {known for known, place in (table or {}).items() if place.label in self.labels}
+        missing = {known: place for known, place in (table or {}).items() if place.label in self.labels}
         for inside, entry in walk(data / name):
             known, place = f"{name}/{inside}", None
             if is_sound(inside):
                 place = layout.place(known) if table is None else table.get(known)
-                missing.discard(known)
+                missing.pop(known, None)
             if place is None:
                 yield "no sound of a class"
             elif place.label not in self.labels:
                 yield f"class {place.label} is not asked for"
             else:
                 yield take(data, entry, key_of(f"{side}/{inside}"), side, place)
-        for known in (one for one in table or {} if one in missing):
+        for known in missing:
             key = key_of(f"{side}/{known.removeprefix(f'{name}/')}")
             yield Fault(key, side, "MediaError", NOT_THERE, str(data / known), CORRECT)
 
