@@ -37,7 +37,7 @@ from rushes.campaign.judging.standing import Board
 from rushes.campaign.pages.leaderboard import rows
 from rushes.campaign.records import Result, Trial
 from rushes.runs.do import do
-from rushes.runs.job import RunJob
+from rushes.runs.run import RunJob
 from rushes.storage import open_workspace
 from rushes.tasks import load_recipe, open_run
 from rushes.tasks.sounds.earlier_leaderboard import replay

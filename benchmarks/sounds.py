@@ -38,7 +38,7 @@ from rushes.shards.read import ShardDataset
 from rushes.stages import StageSpec, working
 from rushes.storage import LocalHome
 from rushes.tasks.sounds.prepare.sample import Sample
-from rushes.tasks.sounds.prepare.unit import jobs_of, prepare_unit, sizes_of
+from rushes.tasks.sounds.prepare.unit import Job, prepare_unit, sizes_of
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 from rushes.tasks.sounds.sources.blocks import SoundScan, blocks_of
 
@@ -98,7 +98,7 @@ def take_features(scan: SoundScan, workspace: Path, preprocessing: SoundPreproce
     with working(StageSpec("features", 1, preprocessing.model_dump(mode="json")), workspace) as stage:
         prepared = prepare(
             Planned(
-                jobs=jobs_of(scan.blocks, stage.folder, preprocessing),
+                jobs={one.key: Job(one, preprocessing, stage.folder, 200_000_000) for one in scan.blocks},
                 splits=("train", "val"),
                 sizes=sizes_of(scan),
             ),

@@ -74,6 +74,16 @@ distil:
 deploy: {runs: 10, calibration: 8}
 """
 
+TONES = """\
+task: sounds
+name: tiny
+source: {kind: folder, root: ROOT, split: shares, shares: {train: 0.5, val: 0.25, test: 0.25}}
+preprocessing: {clip_s: 0.25, sample_rate: 4000, fft: 256, window: 200, hop: 80, mels: 8, high_hz: 2000}
+prepare: {workers: 0}
+train: {epochs: 6, batch_size: 8, learning_rate: 0.02, log_every: 1, patience: 6}
+"""
+"""Of sounds in a folder ROOT, a quarter of a second each, for campaigns."""
+
 TINY = {"operations": OPERATIONS, "driving": DRIVING, "sounds": SOUNDS}
 """The smallest recipe of each task that shows anything."""
 
@@ -91,6 +101,20 @@ class Told:
         return json.loads(self.out)
 
 
+def tell(*arguments: str) -> Told:
+    """What ``rushes`` answers in this process."""
+    told = CliRunner().invoke(app, arguments, catch_exceptions=True)
+    if told.exception is not None and not isinstance(told.exception, SystemExit):
+        raise told.exception
+    return Told(told.exit_code, told.stdout, told.stderr)
+
+
+def begin(*arguments: str, **how: Any) -> subprocess.Popen:
+    """``rushes`` in a process of its own."""
+    command = [sys.executable, "-m", "rushes.cli", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
+
+
 @dataclass(frozen=True)
 class Job:
     """A recipe and its workspace."""
@@ -100,21 +124,11 @@ class Job:
 
     def tell(self, verb: str, *options: str) -> Told:
         """``rushes VERB RECIPE`` in this process."""
-        arguments = [verb, str(self.recipe), "--workspace", str(self.workspace), *options]
-        told = CliRunner().invoke(app, arguments, catch_exceptions=True)
-        if told.exception is not None and not isinstance(told.exception, SystemExit):
-            raise told.exception
-        return Told(told.exit_code, told.stdout, told.stderr)
+        return tell(verb, str(self.recipe), "--workspace", str(self.workspace), *options)
 
     def begin(self, verb: str, *options: str) -> subprocess.Popen:
         """``rushes VERB RECIPE`` in a process of its own."""
-        arguments = [verb, str(self.recipe), "--workspace", str(self.workspace), *options]
-        return subprocess.Popen(
-            [sys.executable, "-m", "rushes.cli", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return begin(verb, str(self.recipe), "--workspace", str(self.workspace), *options)
 
     def run(self, *overrides: str) -> Run:
         return open_run(load_recipe(self.recipe, overrides), open_workspace(self.workspace))

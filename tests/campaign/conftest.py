@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jobs import TONES
 
 from rushes.campaign.judging.standing import Board
 from rushes.campaign.records import Result, Trial
@@ -63,15 +64,7 @@ def board() -> Board:
     return Board("sleep", "sounds", "f1_macro")
 
 
-RECIPE = """\
-task: sounds
-name: tiny
-source: {kind: folder, root: ROOT, split: shares, shares: {train: 0.5, val: 0.25, test: 0.25}}
-preprocessing: {clip_s: 0.25, sample_rate: 4000, fft: 256, window: 200, hop: 80, mels: 8, high_hz: 2000}
-prepare: {workers: 0}
-train: {epochs: 6, batch_size: 8, learning_rate: 0.02, log_every: 1, patience: 6}
-evaluate: {split: val}
-"""
+RECIPE = TONES + "evaluate: {split: val}\n"
 STAGES = ("features", "train", "predict", "evaluate")
 WITHOUT = ("export", "report")
 

@@ -9,7 +9,7 @@ import pytest
 from rushes.campaign.judging.gate import Question, decide
 from rushes.campaign.judging.standing import aggregate
 from rushes.campaign.pages.report import in_order, write_report
-from rushes.campaign.records import Opening, Selection, Verdict
+from rushes.campaign.records import Logged, Opened, Selection, Verdict
 from rushes.metrics.paired import paired_t
 
 EVIL = "<script>alert(1)</script>"
@@ -68,13 +68,17 @@ def some(make):
 
 
 def written(folder, board, results, **logged):
-    write_report(folder, board, results, **logged)
+    write_report(folder, board, results, Logged(**logged))
     text = (folder / "leaderboard.html").read_text()
     tree = Tree()
     tree.feed(text)
     tree.close()
     assert not tree.open
     return text, tree
+
+
+def opened(*chosen, hash="0123456789abcdef"):
+    return Opened(1, "sleep", chosen, hash, "2026-01-01T00:00:00+00:00")
 
 
 def row_of(text, name):
@@ -145,18 +149,14 @@ def test_negative_results_stand_there_with_their_reasons(tmp_path, board, some):
 def test_the_test_side_is_shown_where_it_was_opened_only(tmp_path, board, some):
     text, _ = written(tmp_path, board, some)
     assert "Sealed" in text
-    opened = {
-        "openings": [Opening("tinycnn", "tinycnn", (1, 2), "0123456789abcdef")],
-        "selections": [Selection("tinycnn", "tinycnn", "f1_macro", {"tinycnn": 0.61}, (1, 2))],
-    }
-    text, _ = written(tmp_path, board, some, **opened)
+    chosen = Selection("tinycnn", "tinycnn", "f1_macro", {"tinycnn": 0.61}, (1, 2))
+    text, _ = written(tmp_path, board, some, openings=[opened(chosen)], selections=[chosen])
     assert "Sealed" not in text
     assert "selection 0123456789ab" in text
     assert "Opened once for" in text
     assert "0.5500" in text
-    first = opened["openings"][0]
-    again = [first, replace(first, group="small"), replace(first, selection="fedcba9876543210")]
-    text, _ = written(tmp_path, board, some, **(opened | {"openings": again}))
+    again = [opened(chosen, replace(chosen, group="small")), opened(chosen, hash="fedcba9876543210")]
+    text, _ = written(tmp_path, board, some, openings=again)
     assert "Opened 2 times for" in text
     looks = [row for row in row_of(text, "tinycnn") if "selection" in row]
     assert ["tinycnn, small, selection 0123456789ab" in row for row in looks] == [True, False]
@@ -168,8 +168,8 @@ def test_the_test_side_shows_the_gain_over_the_control(tmp_path, board, make):
         *(make("a", seed, 0.5, test=value) for seed, value in ((1, 0.50), (2, 0.52))),
         *(make("b", seed, 0.6, test=value, control="a") for seed, value in ((1, 0.57), (2, 0.55))),
     ]
-    looks = [Opening(name, name, (1, 2), "0123456789abcdef") for name in "ab"]
-    text, _ = written(tmp_path, board, results, openings=looks)
+    look = opened(*(Selection(name, name, "f1_macro", {name: 0.6}, (1, 2)) for name in "ab"))
+    text, _ = written(tmp_path, board, results, openings=[look])
     rows = [row for name in "ab" for row in row_of(text, name) if "selection" in row]
     assert ["over a" in row and "+0.0500" in row for row in rows] == [False, True]
 

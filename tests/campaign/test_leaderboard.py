@@ -81,7 +81,7 @@ def test_what_is_read_is_what_was_written(make, board, tmp_path):
     results = [make('a, "b"\n|c', 1, 1 / 3, costs={"ended": "2026-01-01T00:00:00+00:00"}), *some(make)]
     write_leaderboard(tmp_path / "leaderboard.csv", board, results)
     of = {"text": str, "whole": int, "real": float, "json": json.loads}
-    parse = {column.name: of[column.kind] for column in columns(board)}
+    parse = {name: of[kind] for name, kind in columns(board).items()}
     with (tmp_path / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
         found = [
             {name: parse[name](cell) if cell else None for name, cell in row.items()}
@@ -129,8 +129,7 @@ def test_the_difference_on_the_test_side_is_paired_over_seeds_that_both_have(mak
 @pytest.mark.parametrize("task", list(TASKS))
 def test_the_columns_of_every_task_are_fixed_and_begin_with_its_metric(task):
     metric = list(TASKS[task].figures)[2]
-    names = [column.name for column in columns(Board("any", task, metric))]
-    assert len(names) == len(set(names))
+    names = columns(Board("any", task, metric))
     assert next(name for name in names if name.startswith("val_")) == f"val_{metric}"
 
 

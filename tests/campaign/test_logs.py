@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from rushes.campaign.judging.gate import Question, decide
 from rushes.campaign.pages.logs import decisions, missing_reasons, negative_results, negatives, write_logs
-from rushes.campaign.records import Opening, Selection, Verdict
+from rushes.campaign.records import Logged, Opened, Selection, Verdict
 from rushes.metrics.paired import paired_t
 
 VERDICT = Verdict(
@@ -91,12 +91,15 @@ def test_where_nothing_is_negative_that_is_said(make, board):
 
 
 def test_decisions_hold_every_number_of_a_verdict(board):
+    chosen = Selection("cbam", "cbam-r8", "f1_macro", {"cbam-r16": 0.70, "cbam-r8": 0.745}, (1, 2))
     text = decisions(
         board,
-        [VERDICT],
-        [Selection("cbam", "cbam-r8", "f1_macro", {"cbam-r16": 0.70, "cbam-r8": 0.745}, (1, 2))],
-        [Opening("cbam-r8", "cbam", (1, 2), "0123456789abcdef")],
-        {"kd": "its gate failed"},
+        Logged(
+            verdicts=[VERDICT],
+            selections=[chosen],
+            openings=[Opened(1, "sleep", (chosen,), "0123456789abcdef", "2026-01-01T00:00:00+00:00")],
+            skipped={"kd": "its gate failed"},
+        ),
     )
     for part in (
         "Gate `gate`: passed",
@@ -117,7 +120,7 @@ def test_a_gate_of_which_a_side_is_lost_says_so(make, board):
     lost = [make("crnn", seed, 0.2, state="collapsed") for seed in (1, 2)]
     nobody = decide(question, lost, seed_test=paired_t)
     alone = decide(question, [*lost, *(make("tinycnn", s, 0.6) for s in (1, 2))], seed_test=paired_t)
-    text = decisions(board, [nobody, alone], [], [], {})
+    text = decisions(board, Logged(verdicts=[nobody, alone]))
     assert "- found: no run of better and than counts with every seed" in text
     assert "`better` better than `tinycnn` by 0.03" in text
     assert "- found: no run of better counts with every seed" in text
@@ -127,20 +130,20 @@ def test_a_gate_of_which_a_side_is_lost_says_so(make, board):
 
 def test_where_lower_is_better_a_gain_is_positive_and_a_corrected_confidence_is_said(board):
     lower = replace(VERDICT, lower_is_better=True, asked=2, tested_at=0.975)
-    text = decisions(board, [lower], [], [], {})
+    text = decisions(board, Logged(verdicts=[lower]))
     assert "| seed | crnn | cbam-r8 | gain |" in text
     assert "| 1 | 0.8000 | 0.7400 | -0.0600 |" in text
     assert "at 95% confidence (asked 2 times, so 97.50%)" in text
 
 
 def test_what_did_not_happen_is_said(board):
-    text = decisions(board, [], [], [], {})
+    text = decisions(board, Logged())
     for part in ("Nothing was selected", "the test side is sealed", "Everything was done"):
         assert part in text
 
 
 def test_both_files_are_the_same_bytes_each_time(make, board, tmp_path):
     for folder in (tmp_path / "a", tmp_path / "b"):
-        write_logs(folder, board, [make("a", 1, 0.1)], verdicts=[VERDICT], reasons={"a": "why"})
+        write_logs(folder, board, [make("a", 1, 0.1)], Logged(verdicts=[VERDICT], reasons={"a": "why"}))
     for name in ("decisions.md", "negative-results.md"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

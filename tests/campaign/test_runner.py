@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from jobs import TONES, Told, begin, tell
 from typer.testing import CliRunner
 
 from rushes.campaign.live import Show
@@ -31,15 +32,7 @@ from rushes.errors import GateError, StageError
 from rushes.storage import open_workspace
 from rushes.tasks import TASKS
 
-RECIPE = """\
-task: sounds
-name: tiny
-source: {kind: folder, root: ROOT, split: shares, shares: {train: 0.5, val: 0.25, test: 0.25}}
-preprocessing: {clip_s: 0.25, sample_rate: 4000, fft: 256, window: 200, hop: 80, mels: 8, high_hz: 2000}
-prepare: {workers: 0}
-train: {epochs: 6, batch_size: 8, learning_rate: 0.02, log_every: 1, patience: 6}
-deploy: {runs: 10, calibration: 8}
-"""
+RECIPE = TONES + "deploy: {runs: 10, calibration: 8}\n"
 
 # A net that has learnt nothing: one epoch, at a rate that moves no weight.
 NOTHING = {"train.learning_rate": 1.0e-6, "train.epochs": 1}
@@ -103,19 +96,6 @@ TRIALS = {
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a command answered."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@dataclass(frozen=True)
 class Job:
     """A manifest and a workspace."""
 
@@ -142,17 +122,12 @@ class Job:
 
     def tell(self, verb: str, *options: str) -> Told:
         """``rushes campaign VERB MANIFEST``."""
-        arguments = ["campaign", verb, str(self.manifest), "--workspace", str(self.workspace), *options]
-        told = CliRunner().invoke(app, arguments, catch_exceptions=True)
-        if told.exception is not None and not isinstance(told.exception, SystemExit):
-            raise told.exception
-        return Told(told.exit_code, told.stdout, told.stderr)
+        return tell("campaign", verb, str(self.manifest), "--workspace", str(self.workspace), *options)
 
     def begin(self, verb: str, *options: str, **how: Any) -> subprocess.Popen:
         """``rushes campaign VERB MANIFEST`` in a process of its own."""
-        arguments = ["campaign", verb, str(self.manifest), "--workspace", str(self.workspace), *options]
-        command = [sys.executable, "-m", "rushes.cli", *arguments]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
+        arguments = ("campaign", verb, str(self.manifest), "--workspace", str(self.workspace), *options)
+        return begin(*arguments, **how)
 
     @property
     def folder(self) -> Path:

@@ -150,7 +150,6 @@ def test_figures_come_back_from_the_library(name, tmp_path, monkeypatch):
     with network(monkeypatch) as asked:
         trackers = opened(tmp_path, name, said=said)
         trackers.log_run("cbam-k3-s42", CONFIG, iter(STEPS), SUMMARY)
-        trackers.close()
         assert said == []
         assert asked() == []
     assert not list(home.iterdir())
@@ -213,10 +212,11 @@ def test_a_half_written_run_is_written_again(tmp_path):
     begun = """
 import sys
 from pathlib import Path
-from rushes.campaign.trackers.mlflow import MLflow
-tracker = MLflow(Path(sys.argv[1]), "sleep")
-run = tracker._client.create_run(tracker._experiment, run_name="a-s1", tags={tracker.TAG: "a-s1"})
-tracker._client.log_metric(run.info.run_id, "train/loss", 99.0, step=10)
+from mlflow.tracking import MlflowClient
+from rushes.campaign.trackers.mlflow import TAG
+client = MlflowClient(tracking_uri=Path(sys.argv[1]).absolute().as_uri())
+run = client.create_run(client.create_experiment("sleep"), run_name="a-s1", tags={TAG: "a-s1"})
+client.log_metric(run.info.run_id, "train/loss", 99.0, step=10)
 """
     store = tmp_path / "trackers" / "mlflow"
     subprocess.run(

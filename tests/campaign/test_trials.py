@@ -194,13 +194,10 @@ def test_a_gate_asks_about_runs_and_tries_one_after_the_other_within_its_budget(
     assert campaign.recipe_of(attempts[1][0]).model.net == "crnn"
 
 
-def test_what_is_selected_and_why_runs_fell_short(opened: Open):
+def test_what_is_selected_among_which_runs(opened: Open):
     campaign = opened()
     assert campaign.selectable({}).keys() == {"cbam", "pupil"}
     assert campaign.selectable(WINNERS)["gate"] == (WINNERS["gate"],)
-    assert campaign.reasons["cbam-reduction4-kernel3"] == "too narrow"
-    assert campaign.reasons["cbam-reduction8-kernel3"] == "too small"
-    assert "student" not in campaign.reasons
 
 
 def runs_named(opened: Open, entry: str) -> list[str]:

@@ -19,8 +19,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +121,7 @@ class CampaignFolder:
             result = Result.of(read_json(self._result_path(trial)))
         except (StageError, TypeError, KeyError):
             return None
-        return result if canonical_json(result.to_json()["trial"]) == canonical_json(_plain(trial)) else None
+        return result if canonical_json(asdict(result.trial)) == canonical_json(asdict(trial)) else None
 
     def kept_result(self, trial: Trial, stamps: Sequence[str]) -> Result | None:
         """The result of a trial if no file was changed since that these sides of it rest on.
@@ -157,27 +157,24 @@ class CampaignFolder:
         return found if isinstance(found, dict) else {}
 
 
-def _plain(trial: Trial) -> dict[str, Any]:
-    plain: dict[str, Any] = Result(trial, "done").to_json()["trial"]
-    return plain
-
-
 def stamp_of(run: Run[Any], board: Board) -> str:
     """Hash of all that a result rests on: names, sizes and times of change of files, and how it is judged."""
-    lines = (
-        line
-        for name in run.specs
-        if name not in NOT_READ and run.folder(name).exists()
-        for line in _lines(os.fspath(run.folder(name)), run.folder(name).name)
-    )
+    folders = [run.folder(name) for name in run.specs if name not in NOT_READ]
     judged_by = f"{VERSION} {board.metric} {board.lower_is_better} {board.worth}"
-    return hashlib.sha256("\n".join([judged_by, *lines]).encode(errors="surrogateescape")).hexdigest()
+    return _hash([judged_by, *(line for folder in folders if folder.exists() for line in _lines_of(folder))])
 
 
 def stamp_of_stage(folder: Path) -> str:
     """Hash of names, sizes and times of change of a stage's files."""
-    lines = _lines(os.fspath(folder), folder.name)
+    return _hash(_lines_of(folder))
+
+
+def _hash(lines: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def _lines_of(folder: Path) -> Iterator[str]:
+    return _lines(os.fspath(folder), folder.name)
 
 
 def _lines(folder: str, name: str) -> Iterator[str]:

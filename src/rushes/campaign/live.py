@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -23,8 +22,6 @@ COLOURS = {"done": "green", "collapsed": "yellow", "invalid": "red", "failed": "
 
 @dataclass(slots=True)
 class _Row:
-    """What is shown of a trial."""
-
     trial: Trial
     stage: str = ""
     note: str = "waiting"
@@ -42,7 +39,6 @@ class Show:
     metric: str
     _rows: dict[str, _Row] = field(default_factory=dict)
     _of_folder: dict[str, list[str]] = field(default_factory=dict)
-    _running: dict[str, Path] = field(default_factory=dict)
     _said_s: dict[str, float] = field(default_factory=dict)
     _console: Console = field(default_factory=lambda: Console(file=sys.stderr))
     _live: Live | None = None

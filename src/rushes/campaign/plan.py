@@ -15,12 +15,13 @@ from rushes.campaign.costs import Estimate, Rates, read_rates
 from rushes.campaign.manifest.recipes import Winners
 from rushes.campaign.manifest.trials import Campaign
 from rushes.campaign.records import Trial
+from rushes.campaign.work import open_known
 from rushes.runs.run import Run
 from rushes.runs.stage import StageName
-from rushes.stages import StageSpec, canonical_json, read_done
+from rushes.stages import StageSpec, read_done
 from rushes.storage import Workspace
 from rushes.storage.workspace import LocalWorkspace
-from rushes.tasks import TASKS, open_run
+from rushes.tasks import TASKS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,22 +80,15 @@ class CampaignPlan:
     Attributes:
         campaign: its name.
         workers: processes.
-        phases: names of its phases in order.
         runs: in order; attempts of a gate stand where the gate does.
     """
 
     campaign: str
     workers: int
-    phases: tuple[str, ...]
     runs: tuple[PlannedRun, ...]
 
     def seconds(self, workers: int = 1, *, worst: bool = False) -> float:
-        """Length of the campaign: one worker does one stage after the other.
-
-        Args:
-            workers: processes.
-            worst: with everything that gates may try.
-        """
+        """Length of the campaign; at ``worst`` with everything that gates may try."""
         runs = [run for run in self.runs if worst or run.attempt is None]
         return sum(_length(part, workers) for part in _in_turn(runs))
 
@@ -177,9 +171,6 @@ def plan_campaign(
     """Every run of a campaign, and how long it may take.
 
     Args:
-        campaign: the campaign.
-        workspace: folder of all stages.
-        workers: processes.
         winners: of groups and gates, as far as they are decided.
         without: stages that are not done.
 
@@ -198,7 +189,7 @@ def plan_campaign(
             guessed = tuple(name for name in campaign.awaits(trial.name) if name not in decided)
             stages = opened.stages(campaign, trial, without)
             runs.append(PlannedRun(trial, attempt, guessed, stages))
-    return CampaignPlan(campaign.name, workers, tuple(phase.name for phase in campaign.phases), tuple(runs))
+    return CampaignPlan(campaign.name, workers, tuple(runs))
 
 
 class _Opened:
@@ -213,24 +204,15 @@ class _Opened:
     def stages(
         self, campaign: Campaign, trial: Trial, without: Collection[StageName]
     ) -> tuple[PlannedStage, ...]:
-        run = self.run(campaign, trial)
+        run = open_known(campaign.recipe_of(trial), self.workspace, self.fingerprints)
         return tuple(self.stage(run, name) for name in run.stages if name not in without)
-
-    def run(self, campaign: Campaign, trial: Trial) -> Run[Any]:
-        """The run of a trial; a source is scanned once for all runs that read it."""
-        recipe = campaign.recipe_of(trial)
-        source = canonical_json(recipe.source.model_dump(mode="json"))
-        run = open_run(recipe, self.workspace, raw_fingerprint=self.fingerprints.get(source))
-        self.fingerprints[source] = run.raw_fingerprint
-        return run
 
     def stage(self, run: Run[Any], name: StageName) -> PlannedStage:
         spec = run.specs[name]
         folder = f"{spec.name}-{spec.signature}"
-        if folder in self.seen:
-            state: State = "done" if self.state(spec) == "done" else "shared"
-        else:
-            state = self.state(spec)
+        state = self.state(spec)
+        if folder in self.seen and state != "done":
+            state = "shared"
         self.seen.add(folder)
         cost = Estimate(0.0, "") if state in NOT_TO_DO else self.rates.of(run, name)
         return PlannedStage(name, spec.signature, state, cost, run.stages[name].of_recordings)

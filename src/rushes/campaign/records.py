@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -12,6 +12,18 @@ contradict each other. ``failed``: a stage ended with an error. Only ``done`` ha
 
 Figure = Mapping[str, float]
 """``value`` with its interval ``low``, ``high`` and the number ``n`` of rows behind it."""
+
+
+def text_of(figure: Figure, sign: str = "") -> str:
+    """A figure with its interval, if it has one; ``sign`` is that of a format.
+
+    >>> text_of({"value": 0.5, "low": 0.25, "high": 0.75}), text_of({"value": 0.5}, "+")
+    ('0.5000 [0.2500, 0.7500]', '+0.5000')
+    """
+    ends = ""
+    if figure.get("low") is not None:
+        ends = f" [{figure['low']:{sign}.4f}, {figure['high']:{sign}.4f}]"
+    return f"{figure['value']:{sign}.4f}{ends}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,17 +191,40 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """One look at the test side.
+class Opened:
+    """A frozen selection with which the test side was looked at: a line of ``openings.jsonl``.
 
     Attributes:
-        name: of the run.
-        group: for which it was selected.
-        seeds: of the run.
-        selection: hash of all selections, frozen before the first look.
+        number: of the opening, from 1.
+        campaign: its name.
+        selections: what was frozen.
+        hash: SHA-256 of the canonical JSON of campaign and selections.
+        when: UTC, ISO 8601.
     """
 
-    name: str
-    group: str
-    seeds: tuple[int, ...]
-    selection: str
+    number: int
+    campaign: str
+    selections: tuple[Selection, ...]
+    hash: str
+    when: str
+
+    def admits(self, trial: Trial) -> bool:
+        """Whether the test figures of a trial may be read."""
+        return any(trial.name == one.name and trial.seed in one.seeds for one in self.selections)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """What a campaign has decided, as its pages and logs take it.
+
+    Attributes:
+        verdicts, selections, openings: in the order in which they were made.
+        skipped: phase or run -> why it was not done.
+        reasons: run or group -> why it is below what it is compared with, as the manifest says.
+    """
+
+    verdicts: Sequence[Verdict] = ()
+    selections: Sequence[Selection] = ()
+    openings: Sequence[Opened] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)

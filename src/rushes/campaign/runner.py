@@ -8,35 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from rushes.campaign.folder import CampaignFolder
-from rushes.campaign.judging.gate import best, decide, values_of
+from rushes.campaign.judging.gate import decide
 from rushes.campaign.judging.gate import failure as failure_of
 from rushes.campaign.judging.hashing import hash_shared
-from rushes.campaign.judging.judge import judge, lost
+from rushes.campaign.judging.judge import Seen, judge, lost
 from rushes.campaign.judging.seal import hash_of, open_seal, read_openings, select
-from rushes.campaign.judging.seen import Seen
 from rushes.campaign.judging.standing import Board
 from rushes.campaign.live import Show
 from rushes.campaign.manifest.schema import Phase
 from rushes.campaign.manifest.trials import Campaign
 from rushes.campaign.pages.leaderboard import FILE as LEADERBOARD
 from rushes.campaign.pages.leaderboard import write_leaderboard
-from rushes.campaign.pages.logs import Logged, missing_reasons, write_logs
-from rushes.campaign.records import Result, Selection, Trial, Verdict
+from rushes.campaign.pages.logs import missing_reasons, write_logs
+from rushes.campaign.records import Logged, Result, Selection, Trial, Verdict
 from rushes.campaign.trackers.mirror import Trackers
 from rushes.campaign.trackers.tracker import TrackerName
-from rushes.campaign.work import Key, do_shared
-from rushes.engine import LOCAL, Engine, Failure, Unit, map_units
+from rushes.campaign.work import do_shared, map_some, open_known
+from rushes.engine import LOCAL, Engine, Failure, Unit
 from rushes.errors import GateError
 from rushes.metrics.estimate import Estimate
 from rushes.metrics.paired import paired_t
 from rushes.recipe import Recipe
 from rushes.runs.run import Run
-from rushes.stages import canonical_json
 from rushes.storage import Workspace
-from rushes.tasks import TASKS, open_run
+from rushes.tasks import TASKS
 from rushes.train.events import read_events
 
 
@@ -89,7 +88,7 @@ class Runner:
     @property
     def missing_reasons(self) -> list[str]:
         """Runs below their baseline for which the manifest gives no reason."""
-        return missing_reasons(self.board, list(self.results.values()), self.campaign.reasons)
+        return missing_reasons(self.board, list(self.results.values()), self.campaign.manifest.reasons)
 
     @property
     def unfinished(self) -> list[str]:
@@ -130,15 +129,10 @@ class Runner:
         """Best run of each group on the validation side, and of each gate that passed, as far as known."""
         found = {gate: verdict.better for gate, verdict in self.verdicts.items() if verdict.passed}
         for group, cells in self.campaign.names.groups.items():
-            name = self._best([cell.name for cell in cells])
+            name = self.campaign.best_of(self.results.values(), [cell.name for cell in cells])
             if name is not None:
                 found[group] = name
         return found
-
-    def _best(self, names: Sequence[str]) -> str | None:
-        manifest = self.campaign.manifest
-        values = values_of(self.results.values(), names, manifest.seeds, manifest.metric)
-        return best(values, lower_is_better=manifest.lower_is_better)
 
     def _obstacle(self, phase: Phase, ended: Mapping[str, bool]) -> str | None:
         """Why a phase cannot begin; None where it can."""
@@ -162,12 +156,7 @@ class Runner:
         return all(trial.key in self.results for trial in trials)
 
     def _open(self, recipe: Recipe) -> Run[Any]:
-        """A run of this campaign; a source is scanned once for all runs that read it."""
-        source = canonical_json(recipe.source.model_dump(mode="json"))
-        known = self._fingerprints.get(source)
-        run = open_run(recipe, self.workspace, self.engine, raw_fingerprint=known)
-        self._fingerprints[source] = run.raw_fingerprint
-        return run
+        return open_known(recipe, self.workspace, self._fingerprints, self.engine)
 
     def _judge(self, due: Mapping[str, Seen]) -> None:
         """Do and judge trials, but for those of which no file was changed since they were judged."""
@@ -197,14 +186,7 @@ class Runner:
     def _do_shared(self, fresh: Mapping[str, Seen]) -> dict[str, Failure]:
         """Do what trials share; those that cannot go on, and why."""
         runs = {(key, run.recipe.evaluate.split): run for key, one in fresh.items() for run in one.runs}
-        failed = do_shared(
-            runs,
-            workers=self.workers,
-            engine=self.engine,
-            tell=self.show.tell,
-            on_event=self.show.event,
-            on_shared=self._share,
-        )
+        failed = do_shared(runs, self.show, workers=self.workers, engine=self.engine)
         return {key: failure for (key, _), failure in failed.items()}
 
     def _do_each(self, fresh: Mapping[str, Seen]) -> None:
@@ -217,18 +199,14 @@ class Runner:
             [run for one in fresh.values() for run in one.runs],
             workers=self.workers,
             engine=self.engine,
-            on_event=lambda event: self.show.event("hashing", event),
+            on_event=partial(self.show.event, "hashing"),
         )
         units = [
             Unit(folder, tuple(fresh[key].case(self.board, hashed) for key in keys))
             for folder, keys in together.items()
         ]
-        results = map_units(
-            judge,
-            units,
-            workers=min(self.workers, len(units)),
-            engine=self.engine if units else LOCAL,
-            on_event=lambda event: self.show.event("run", event),
+        results = map_some(
+            judge, units, workers=self.workers, engine=self.engine, on_event=partial(self.show.event, "run")
         )
         for found in results:
             for number, key in enumerate(together[found.key]):
@@ -248,9 +226,6 @@ class Runner:
                 key=lambda pair: (order[pair[1].trial.name], seeds.index(pair[1].trial.seed)),
             )
         )
-
-    def _share(self, folders: Mapping[str, Sequence[Key]]) -> None:
-        self.show.share({folder: [trial for trial, _ in keys] for folder, keys in folders.items()})
 
     def _keep(self, result: Result, stamps: Sequence[str] = ()) -> None:
         self.results[result.trial.key] = result
@@ -349,19 +324,17 @@ class Runner:
     # --- files --------------------------------------------------------------------------------------------
 
     def _write(self) -> None:
-        """Write every file of the campaign that follows from what is known."""
         from rushes.campaign.pages.report import write_report  # Altair stands behind it
 
         path, results = self.folder.path, list(self.results.values())
-        openings = [one for opened in read_openings(path) for one in opened.openings()]
         write_leaderboard(path / LEADERBOARD, self.board, results)
-        logged: Logged = {
-            "verdicts": list(self.verdicts.values()),
-            "selections": self.selections,
-            "openings": openings,
-            "skipped": self.waiting,
-            "reasons": self.campaign.reasons,
-        }
-        write_logs(path, self.board, results, **logged)
-        write_report(path, self.board, results, **logged)
+        logged = Logged(
+            verdicts=list(self.verdicts.values()),
+            selections=self.selections,
+            openings=read_openings(path),
+            skipped=self.waiting,
+            reasons=self.campaign.manifest.reasons,
+        )
+        write_logs(path, self.board, results, logged)
+        write_report(path, self.board, results, logged)
         self.folder.send()

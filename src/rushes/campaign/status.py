@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rushes.campaign.folder import CampaignFolder
-from rushes.campaign.judging.gate import best, values_of
 from rushes.campaign.manifest.trials import Campaign
 from rushes.campaign.plan import PlannedRun, plan_campaign
 from rushes.campaign.work import UNSEEN
@@ -57,7 +56,6 @@ def decided(campaign: Campaign, folder: CampaignFolder) -> dict[str, str]:
 
     Verdicts about runs that the manifest no longer has count for nothing.
     """
-    manifest = campaign.manifest
     found = {
         gate: run
         for gate, run in folder.winners().items()
@@ -70,9 +68,8 @@ def decided(campaign: Campaign, folder: CampaignFolder) -> dict[str, str]:
         for group in phase.groups:
             own = [result for result in results if result is not None and result.trial.group == group]
             names = [cell.name for cell in campaign.names.groups[group]]
-            values = values_of(own, names, manifest.seeds, manifest.metric)
-            winner = best(values, lower_is_better=manifest.lower_is_better)
-            if winner is not None and len(own) == len(names) * len(manifest.seeds):
+            winner = campaign.best_of(own, names)
+            if winner is not None and len(own) == len(names) * len(campaign.manifest.seeds):
                 found[group] = winner
     return found
 

@@ -8,17 +8,23 @@ other stages belong to one run, whose process goes through them and then judges 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from rushes.engine import Engine, Event, Failure, Unit, map_units
+from rushes.engine import LOCAL, Engine, Event, Failure, Unit, UnitResult, map_units
 from rushes.errors import RushesError, StageError
+from rushes.recipe import Recipe
 from rushes.recipe.sections import Side
 from rushes.runs.do import do
-from rushes.runs.job import RunJob
-from rushes.runs.run import Outcome, Run
+from rushes.runs.run import Outcome, Run, RunJob
 from rushes.runs.stage import StageName, Tell
-from rushes.stages import lock_owner
+from rushes.stages import canonical_json, lock_owner
+from rushes.storage import Workspace
+from rushes.tasks import open_run
+
+if TYPE_CHECKING:  # rich stands behind it, which no worker needs
+    from rushes.campaign.live import Show
 
 UNSEEN: frozenset[StageName] = frozenset({"report"})
 """Stages that no comparison needs; the report of a run is drawn when its test side is opened."""
@@ -28,28 +34,25 @@ LOOK_S = 1.0  # between two looks at a stage that somebody else does
 Key = tuple[str, Side]
 """A run of a campaign: key of its trial, and the side that it is measured on."""
 
-OnEvent = Callable[[StageName, Event], None]
-OnShared = Callable[[Mapping[str, Sequence[Key]]], None]
 
-
-def do_shared(
-    runs: Mapping[Key, Run[Any]],
+def map_some(
+    function: Callable[[Any], Any],
+    units: Sequence[Unit],
     *,
     workers: int,
     engine: Engine,
-    tell: Tell,
-    on_event: OnEvent,
-    on_shared: OnShared,
+    on_event: Callable[[Event], None],
+) -> Iterable[UnitResult]:
+    """As `map_units`, with no more workers than units: without any, neither worker nor cluster is started."""
+    if not units:
+        return ()
+    return map_units(function, units, workers=min(workers, len(units)), engine=engine, on_event=on_event)
+
+
+def do_shared(
+    runs: Mapping[Key, Run[Any]], show: Show, *, workers: int, engine: Engine
 ) -> dict[Key, Failure]:
     """Do the stages that runs share; what is done already is skipped.
-
-    Args:
-        runs: of one phase.
-        workers: processes.
-        engine: where they run.
-        tell: told how far a stage that has units of its own is.
-        on_event: told what becomes of the others; the unit's key is the stage's folder.
-        on_shared: told before that which runs wait for which folder.
 
     Returns:
         The runs that cannot go on, and why.
@@ -64,15 +67,27 @@ def do_shared(
         if stage.of_recordings:
             for keys in shared.values():
                 try:
-                    do_or_wait(due[keys[0]], name, tell)
+                    do_or_wait(due[keys[0]], name, show.tell)
                 except RushesError as error:
                     failed |= dict.fromkeys(keys, Failure.of(error))
             continue
-        on_shared(shared)
+        show.share({folder: [trial for trial, _ in keys] for folder, keys in shared.items()})
         units = [Unit(folder, (RunJob.of(due[keys[0]]), name)) for folder, keys in shared.items()]
-        for folder, failure in _failures(name, units, workers, engine, on_event):
-            failed |= dict.fromkeys(shared[folder], failure)
+        event = partial(show.event, name)
+        for result in map_some(_do, units, workers=workers, engine=engine, on_event=event):
+            if result.error is not None:
+                failed |= dict.fromkeys(shared[result.key], result.error)
     return failed
+
+
+def open_known(
+    recipe: Recipe, workspace: Workspace, fingerprints: dict[str, str | None], engine: Engine = LOCAL
+) -> Run[Any]:
+    """A run; a source is scanned once for all runs that read it, and its hash kept in ``fingerprints``."""
+    source = canonical_json(recipe.source.model_dump(mode="json"))
+    run = open_run(recipe, workspace, engine, raw_fingerprint=fingerprints.get(source))
+    fingerprints[source] = run.raw_fingerprint
+    return run
 
 
 def by_folder(runs: Mapping[Key, Run[Any]], name: StageName) -> dict[str, list[Key]]:
@@ -82,23 +97,6 @@ def by_folder(runs: Mapping[Key, Run[Any]], name: StageName) -> dict[str, list[K
         if run.status(name).state != "done":
             shared.setdefault(run.folder(name).name, []).append(key)
     return shared
-
-
-def _failures(
-    name: StageName, units: list[Unit], workers: int, engine: Engine, on_event: OnEvent
-) -> Iterator[tuple[str, Failure]]:
-    if not units:
-        return
-    results = map_units(
-        _do,
-        units,
-        workers=min(workers, len(units)),
-        engine=engine,
-        on_event=lambda event: on_event(name, event),
-    )
-    for result in results:
-        if result.error is not None:
-            yield result.key, result.error
 
 
 def _do(job: tuple[RunJob, StageName]) -> dict[str, Any]:

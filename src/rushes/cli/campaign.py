@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,6 @@ import typer
 
 from rushes.cli.app import app
 from rushes.cli.options import (
-    PIPED_WIDTH,
     WORKSPACE,
     Address,
     AsJson,
@@ -22,6 +20,7 @@ from rushes.cli.options import (
     cache_bytes,
     engine_of,
     failing_well,
+    wide_console,
 )
 from rushes.errors import RushesError, StageError
 
@@ -38,29 +37,34 @@ Track = Annotated[
 ]
 
 
+def _open(
+    manifest: Path, workspace: str, cache: Path | None, cache_gb: float | None = None
+) -> tuple[Any, Any]:
+    from rushes.campaign.manifest.trials import open_campaign
+    from rushes.storage import open_workspace
+
+    return open_campaign(manifest), open_workspace(workspace, cache, cache_bytes(cache_gb))
+
+
 def _runner(
     manifest: Path, workspace: str, cache: Path | None, cache_gb: float | None = None, **how: Any
 ) -> Any:
     from rushes.campaign.live import Show
-    from rushes.campaign.manifest.trials import open_campaign
     from rushes.campaign.runner import Runner
-    from rushes.storage import open_workspace
 
-    campaign, where = open_campaign(manifest), open_workspace(workspace, cache, cache_bytes(cache_gb))
-    return Runner(campaign, where, Show(campaign.manifest.metric), **how)
+    campaign, where = _open(manifest, workspace, cache, cache_gb)
+    runner = Runner(campaign, where, Show(campaign.manifest.metric), **how)
+    runner.folder.path.mkdir(parents=True, exist_ok=True)
+    return runner
 
 
 def _say(runner: Any, as_json: bool) -> None:
-    """The standing of all runs, and where the files are."""
-    from rich.console import Console
-
     from rushes.campaign.pages.tables import print_standings, summary
 
     if as_json:
         typer.echo(json.dumps(summary(runner), allow_nan=False))
-        return
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
-    print_standings(runner, console)
+    else:
+        print_standings(runner, wide_console())
 
 
 @verbs.command()
@@ -73,22 +77,18 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Say which runs there are, what they share, what is done, and how long the rest takes; do nothing."""
-    from rich.console import Console
-
     from rushes.campaign.folder import CampaignFolder
-    from rushes.campaign.manifest.trials import open_campaign
     from rushes.campaign.plan import plan_campaign
     from rushes.campaign.status import decided
     from rushes.campaign.work import UNSEEN
-    from rushes.storage import open_workspace
 
-    campaign, where = open_campaign(manifest), open_workspace(workspace, cache)
+    campaign, where = _open(manifest, workspace, cache)
     winners = decided(campaign, CampaignFolder.of(where, campaign.name))
     found = plan_campaign(campaign, where, workers=workers, winners=winners, without=UNSEEN)
     if as_json:
         typer.echo(json.dumps(found.to_json()))
     else:
-        found.print(Console(width=None if sys.stdout.isatty() else PIPED_WIDTH))
+        found.print(wide_console())
 
 
 @verbs.command()
@@ -110,16 +110,8 @@ def run(
     """
     from rushes.stages import locked
 
-    runner = _runner(
-        manifest,
-        workspace,
-        cache,
-        cache_gb,
-        workers=workers,
-        engine=engine_of(engine, address),
-        trackers=tuple(track or ()),
-    )
-    runner.folder.path.mkdir(parents=True, exist_ok=True)
+    how = {"workers": workers, "engine": engine_of(engine, address), "trackers": tuple(track or ())}
+    runner = _runner(manifest, workspace, cache, cache_gb, **how)
     with locked(runner.folder.path), runner.show:
         failure = runner.run()
     _say(runner, as_json)
@@ -139,15 +131,10 @@ def status(
     manifest: ManifestPath, workspace: Workspace = WORKSPACE, cache: Cache = None, as_json: AsJson = False
 ) -> None:
     """Say how far a campaign is, from what stands on disk."""
-    from rushes.campaign.manifest.trials import open_campaign
     from rushes.campaign.status import status_of, table
-    from rushes.storage import open_workspace
 
-    rows = status_of(open_campaign(manifest), open_workspace(workspace, cache))
-    if as_json:
-        typer.echo(json.dumps([row.to_json() for row in rows]))
-    else:
-        typer.echo(table(rows))
+    rows = status_of(*_open(manifest, workspace, cache))
+    typer.echo(json.dumps([row.to_json() for row in rows]) if as_json else table(rows))
 
 
 @verbs.command()
@@ -162,7 +149,6 @@ def report(
     from rushes.stages import locked
 
     runner = _runner(manifest, workspace, cache, work=False)
-    runner.folder.path.mkdir(parents=True, exist_ok=True)
     with locked(runner.folder.path):
         runner.run()
     _say(runner, as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -13,6 +14,8 @@ import typer
 from rushes.errors import RushesError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from rushes.engine import Engine
     from rushes.engine import EngineKind as Kind
 
@@ -62,6 +65,13 @@ REFUSALS: Mapping[int, str] = {
 def cache_bytes(cache_gb: float | None) -> int | None:
     """``--cache-gb`` in bytes."""
     return None if cache_gb is None else round(cache_gb * 1e9)
+
+
+def wide_console() -> Console:
+    """Standard output, with tables as wide as its terminal, or as `PIPED_WIDTH` where there is none."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def engine_of(kind: str, address: str | None) -> Engine:

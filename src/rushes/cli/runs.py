@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rushes.cli.app import app
 from rushes.cli.options import (
-    PIPED_WIDTH,
     WORKSPACE,
     Address,
     AsJson,
@@ -25,9 +23,13 @@ from rushes.cli.options import (
     cache_bytes,
     engine_of,
     failing_well,
+    wide_console,
 )
 from rushes.errors import RushesError
 from rushes.tasks import TASKS
+
+if TYPE_CHECKING:
+    from rushes.engine import Engine
 
 
 def _open(
@@ -35,32 +37,41 @@ def _open(
     overrides: Sequence[str] | None,
     workspace: str,
     cache: Path | None,
-    engine: str = "local",
-    address: str | None = None,
     cache_gb: float | None = None,
+    engine: Engine | None = None,
 ) -> Any:
+    from rushes.engine import LOCAL
     from rushes.storage import open_workspace
     from rushes.tasks import load_recipe, open_run
 
     where = open_workspace(workspace, cache, cache_bytes(cache_gb))
-    return open_run(load_recipe(recipe, overrides or ()), where, engine_of(engine, address))
+    return open_run(load_recipe(recipe, overrides or ()), where, engine or LOCAL)
 
 
-def _do(recipe: Path, run: Any, as_json: bool, only: str | None) -> None:
-    """Do all stages of a recipe, or ``only`` one of them, and say what came of it."""
+def _require(run: Any, name: str, recipe: Path, engine: str) -> None:
+    """A stage that this run has, and that this engine can do."""
+    if name not in run.stages:
+        raise RushesError(
+            f"this recipe has no stage {name}; it has {', '.join(run.stages)}",
+            where=recipe,
+            cure="a source with a root of its own needs no twin" if name == "twin" else None,
+        )
+    if engine != "local" and not run.stages[name].units:
+        takers = ", ".join(stage.name for stage in run.stages.values() if stage.units)
+        raise RushesError(
+            f"{name} runs in this process, asked for --engine {engine}",
+            cure=f"leave it out; {takers} take it",
+        )
+
+
+def _do(run: Any, names: Sequence[str]) -> list[Any]:
+    """Do stages and say how far they are; what came of each."""
     from rushes.cli.progress import Progress
     from rushes.runs.do import do
     from rushes.stages import read_done
 
-    names = tuple(run.stages) if only is None else (only,)
-    if only is not None and only not in run.stages:
-        raise RushesError(
-            f"this recipe has no stage {only}; it has {', '.join(run.stages)}",
-            where=recipe,
-            cure="a source with a root of its own needs no twin" if only == "twin" else None,
-        )
+    outcomes = []
     with Progress(names) as progress:
-        outcomes = []
         for name in names:
             outcome = do(run, name, progress.tell)
             skipped = f"skipped: {outcome.reason}"
@@ -69,10 +80,7 @@ def _do(recipe: Path, run: Any, as_json: bool, only: str | None) -> None:
             if (done := read_done(outcome.folder)) and (bad := done["counts"].get("quarantined")):
                 listing = outcome.folder / "quarantine.jsonl"
                 progress.say(f"{name}: {bad} of {done['counts']['planned']} in quarantine, see {listing}")
-    if as_json:
-        typer.echo(json.dumps(_result(run, recipe, outcomes), allow_nan=False))
-    else:
-        _print_result(run, outcomes)
+    return outcomes
 
 
 def _result(run: Any, recipe: Path, outcomes: Sequence[Any]) -> dict[str, Any]:
@@ -86,9 +94,7 @@ def _result(run: Any, recipe: Path, outcomes: Sequence[Any]) -> dict[str, Any]:
 
 
 def _print_result(run: Any, outcomes: Sequence[Any]) -> None:
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    console = wide_console()
     makes = run.stages[outcomes[-1].name].makes
     if makes in ("figures", "page"):
         from rushes.evaluate.tables import print_scorecard
@@ -98,32 +104,9 @@ def _print_result(run: Any, outcomes: Sequence[Any]) -> None:
     console.print(f"{outcomes[-1].name}: {last}", soft_wrap=True, highlight=False)
 
 
-@app.command()
-@failing_well
-def run(
-    recipe: RecipePath,
-    workspace: Workspace = WORKSPACE,
-    cache: Cache = None,
-    cache_gb: CacheGb = None,
-    overrides: Overrides = None,
-    engine: EngineKind = "local",
-    address: Address = None,
-    as_json: AsJson = False,
-) -> None:
-    """Do all stages of a recipe; what is done already is skipped."""
-    _do(recipe, _open(recipe, overrides, workspace, cache, engine, address, cache_gb), as_json, None)
+def _add_verb(name: str, purpose: str, only: str | None) -> None:
+    """A verb that does all stages of a recipe, or ``only`` one of them."""
 
-
-def _verbs() -> dict[str, str]:
-    """Name of every stage that a task has -> its purpose, in order; that of the first task where several do."""
-    found: dict[str, str] = {}
-    for task in TASKS.values():
-        for stage in task.stages:
-            found.setdefault(stage.name, stage.purpose)
-    return found
-
-
-def _stage_verb(name: str, purpose: str) -> None:
     @app.command(name, help=purpose)
     @failing_well
     def verb(
@@ -136,18 +119,28 @@ def _stage_verb(name: str, purpose: str) -> None:
         address: Address = None,
         as_json: AsJson = False,
     ) -> None:
-        run = _open(recipe, overrides, workspace, cache, engine, address, cache_gb)
-        if engine != "local" and name in run.stages and not run.stages[name].units:
-            takers = ", ".join(stage.name for stage in run.stages.values() if stage.units)
-            raise RushesError(
-                f"{name} runs in this process, asked for --engine {engine}",
-                cure=f"leave it out; {takers} take it",
-            )
-        _do(recipe, run, as_json, name)
+        run = _open(recipe, overrides, workspace, cache, cache_gb, engine_of(engine, address))
+        if only is not None:
+            _require(run, only, recipe, engine)
+        outcomes = _do(run, tuple(run.stages) if only is None else (only,))
+        if as_json:
+            typer.echo(json.dumps(_result(run, recipe, outcomes), allow_nan=False))
+        else:
+            _print_result(run, outcomes)
 
 
-for _name, _purpose in _verbs().items():
-    _stage_verb(_name, _purpose)
+def _purposes() -> dict[str, str]:
+    """Name of every stage that a task has -> what it is for; of several tasks that have it the first says so."""
+    found: dict[str, str] = {}
+    for task in TASKS.values():
+        for stage in task.stages:
+            found.setdefault(stage.name, stage.purpose)
+    return found
+
+
+_add_verb("run", "Do all stages of a recipe; what is done already is skipped.", None)
+for _name, _purpose in _purposes().items():
+    _add_verb(_name, _purpose, _name)
 
 
 @app.command()
@@ -203,9 +196,6 @@ def verify(
     run = _open(recipe, overrides, workspace, cache)
     with Progress(tuple(run.stages)) as progress:
         checked = verify_run(run, repair=repair, tell=progress.tell)
-    if as_json:
-        typer.echo(json.dumps(checked.to_json()))
-    else:
-        typer.echo(checked.text())
+    typer.echo(json.dumps(checked.to_json()) if as_json else checked.text())
     if not checked.whole:
         raise typer.Exit(1)

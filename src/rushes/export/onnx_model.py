@@ -110,14 +110,17 @@ def to_int8(model: bytes, calibration: Iterable[NDArray[np.floating]]) -> bytes:
     proto = onnx.load_from_string(model)
     rectify_first(proto.graph)
     gates = [node.name for node in proto.graph.node if node.name.startswith(_GATES)]
-    clips = _checked(
-        calibration, tuple(d.dim_value for d in proto.graph.input[0].type.tensor_type.shape.dim)[2:]
-    )
+    shape = tuple(d.dim_value for d in proto.graph.input[0].type.tensor_type.shape.dim)[2:]
+    clips = [_clip(clip, shape) for clip in calibration]
+    if not clips:
+        raise ModelError(
+            "there is no clip to choose the ranges of 8 bits by", cure="raise deploy.calibration above 0"
+        )
+    feeds = iter([{INPUT: clip[None, None]} for clip in clips])
 
     class Reader(CalibrationDataReader):
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-            clip = next(clips, None)
-            return None if clip is None else {INPUT: clip[None, None]}
+            return next(feeds, None)
 
     with tempfile.TemporaryDirectory(prefix="rushes-int8-") as scratch, _quiet():
         plain, small = Path(scratch) / "plain.onnx", Path(scratch) / "int8.onnx"
@@ -190,22 +193,6 @@ def weights(model: bytes) -> Weights:
             floats += array.nbytes
             gru += array.nbytes * (constant.name in recurrent)
     return Weights(total, floats, gru)
-
-
-def _checked(clips: Iterable[NDArray[np.floating]], shape: tuple[int, ...]) -> Iterator[NDArray[np.float32]]:
-    """Clips of the right shape and of finite values; the first is looked at now, the others as they come."""
-    checked = (_clip(clip, shape) for clip in clips)
-    first = next(checked, None)
-    if first is None:
-        raise ModelError(
-            "there is no clip to choose the ranges of 8 bits by", cure="raise deploy.calibration above 0"
-        )
-
-    def every() -> Iterator[NDArray[np.float32]]:
-        yield first
-        yield from checked
-
-    return every()
 
 
 def _clip(clip: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rushes.runs.run import Run
@@ -22,14 +22,7 @@ class PlanRow:
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
-        return {
-            "name": self.name,
-            "signature": self.signature,
-            "state": self.state,
-            "folder": self.folder,
-            "reason": self.reason,
-            "notes": list(self.notes),
-        }
+        return asdict(self)
 
 
 def plan_run(run: Run[Any]) -> list[PlanRow]:

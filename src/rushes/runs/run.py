@@ -24,6 +24,7 @@ from rushes.storage import Home, Workspace
 
 if TYPE_CHECKING:
     from rushes.evaluate.scorecard import Scorecard
+    from rushes.recipe import Recipe
     from rushes.recipe.sections import Order
     from rushes.shards.read import ShardDataset
 
@@ -236,3 +237,28 @@ class Run(Generic[R]):
         from rushes.evaluate.scorecard import read_scorecard
 
         return read_scorecard(self.bring(self.maker("figures")) / METRICS_FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class RunJob:
+    """A run as it travels: what makes it again, here or in another process.
+
+    Attributes:
+        task, recipe, workspace, raw_fingerprint: as of `Run`.
+    """
+
+    task: Task[Any]
+    recipe: Recipe
+    workspace: Workspace
+    raw_fingerprint: str | None
+
+    @classmethod
+    def of(cls, run: Run[Any]) -> RunJob:
+        """The job of a run."""
+        return cls(run.task, run.recipe, run.workspace, run.raw_fingerprint)
+
+    def run(self) -> Run[Any]:
+        """The run, opened again; its units are worked on in this process."""
+        prepare = self.recipe.prepare.model_copy(update={"workers": 0})
+        recipe = self.recipe.model_copy(update={"prepare": prepare})
+        return Run(self.task, recipe, self.workspace, raw_fingerprint=self.raw_fingerprint)

@@ -8,13 +8,13 @@ from typing import Any
 from rushes.runs.stage import Cost, Stage, is_drawn
 
 
-def _samples(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
+def samples(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
     """All samples of the dataset; a `rushes.runs.stage.Amount`."""
     return sum(clips.values())
 
 
-def _asked(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
-    """Samples of the side that is reported."""
+def asked(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
+    """Samples of the side that is reported; a `rushes.runs.stage.Amount`."""
     return clips.get(part["evaluate"]["split"], 0)
 
 
@@ -25,7 +25,7 @@ TWIN = Stage(
     sections=("twin",),
     asked=is_drawn,
     units=True,
-    cost=Cost(amount=_samples),
+    cost=Cost(amount=samples),
 )
 PREPARE = Stage(
     name="prepare",
@@ -49,7 +49,7 @@ PREDICT = Stage(
     sections=("evaluate",),
     inputs=("prepare", "train"),
     reads=("predictions.parquet",),
-    cost=Cost(amount=_asked),
+    cost=Cost(amount=asked),
 )
 EVALUATE = Stage(
     name="evaluate",

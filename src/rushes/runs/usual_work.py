@@ -71,7 +71,7 @@ def prepare_samples(
     asked = run.recipe.prepare
     planned = Planned(
         jobs={
-            key: _Job(key, raw, stage.folder, samples_of, asked.shard_bytes)
+            key: _Job(key, raw.side, raw.content, raw.truth, stage.folder, samples_of, asked.shard_bytes)
             for key, raw in recordings.items()
         },
         splits={raw.side for raw in recordings.values()},
@@ -95,21 +95,16 @@ class _Job:
     """A `rushes.prepare.stage.Job`."""
 
     key: str
-    raw: Raw
+    split: str
+    content: Any
+    known: Mapping[str, Any]
     folder: Path
     samples_of: SamplesOf
     shard_bytes: int
-
-    @property
-    def split(self) -> str:
-        return self.raw.side
-
-    @property
-    def length_s(self) -> float:
-        return 0.0
+    length_s: float = 0.0
 
     def truth(self) -> dict[str, Any]:
-        return dict(self.raw.truth)
+        return dict(self.known)
 
 
 def _prepare_unit(job: _Job) -> dict[str, Any]:
@@ -117,7 +112,7 @@ def _prepare_unit(job: _Job) -> dict[str, Any]:
     count = 0
     place = split_folder(job.folder, job.split)
     with ShardWriter(place, job.key, job.shard_bytes, split=job.split) as writer:
-        for sample in job.samples_of(job.raw.content):
+        for sample in job.samples_of(job.content):
             writer.write(sample.key, sample.fields, group=sample.group, label=sample.label)
             count += 1
         shards = writer.close()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Fault:
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
-        return {"stage": self.stage, "path": str(self.path), "reason": self.reason, "unit": self.unit}
+        return asdict(self) | {"path": str(self.path)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +79,8 @@ class Checked:
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
-        return {
-            "stages": list(self.stages),
-            "unfinished": list(self.unfinished),
-            "faults": [fault.to_json() for fault in self.faults],
-            "rebuilt": list(self.rebuilt),
-            "remaining": [fault.to_json() for fault in self.remaining],
-            "stale": list(self.stale),
-            "whole": self.whole,
-        }
+        faults, remaining = ([fault.to_json() for fault in found] for found in (self.faults, self.remaining))
+        return asdict(self) | {"faults": faults, "remaining": remaining, "whole": self.whole}
 
     def text(self) -> str:
         """For people."""
@@ -123,10 +116,8 @@ def verify_run(
     A damaged training log cannot be written again without the training, so its phase is trained again.
 
     Args:
-        run: the run.
         repair: rebuild what is broken.
         known: faults of stages that were hashed a moment ago; they are not hashed again.
-        tell: told how far it is.
 
     Raises:
         StageError: a stage is broken, and one that it is made from is not there to rebuild it.
@@ -173,7 +164,8 @@ def faults_of(run: Run[Any], name: StageName) -> list[Fault]:
     """Everything that does not hold in a finished stage, one fault a file."""
     folder = run.folder(name)
     found: dict[Path, Fault] = {}
-    for path, reason, unit in (*_own_faults(folder), *_PROOFS.get(run.stages[name].makes, _nothing)(folder)):
+    proof = _PROOFS.get(run.stages[name].makes)
+    for path, reason, unit in (*_own_faults(folder), *(proof(folder) if proof else ())):
         found.setdefault(path, Fault(name, path, reason, unit))
     return list(found.values())
 
@@ -231,16 +223,12 @@ def _train_faults(folder: Path) -> Iterator[Found]:
             yield path, reason, None
 
 
-def _nothing(folder: Path) -> Iterator[Found]:
-    """Of a stage that is made in one go: its DONE has the hashes of all of its files."""
-    return iter(())
-
-
 _PROOFS: Mapping[Makes, Callable[[Path], Iterator[Found]]] = {
     "recordings": _twin_faults,
     "dataset": _prepare_faults,
     "weights": _train_faults,
 }
+"""What proves files of which DONE has no hashes; of a stage that is made in one go it has all."""
 
 
 # --- repair -----------------------------------------------------------------------------------------------

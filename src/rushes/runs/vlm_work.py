@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rushes.engine import LOCAL
-from rushes.runs.job import RunJob
-from rushes.runs.run import Run
+from rushes.runs.run import Run, RunJob
 from rushes.runs.stage import Made, Tell
 from rushes.stages import OpenStage, weights_sha256
 

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import warnings
-from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -24,6 +23,7 @@ from rushes.export.onnx_model import Weights, logits_of, rectify_first, session,
 from rushes.models.nets import build, infer, load, save
 from rushes.recipe.net import Net
 from rushes.tasks.sounds.export import export, verdict
+from rushes.tasks.sounds.prepare.sample import Sample
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 
 CORES = os.sched_getaffinity(0) if CAN_PIN else {0}
@@ -39,13 +39,11 @@ NETS = {
 BUDGET = {"max_bytes": 128_000, "max_macs_per_s": 30_000_000, "runs": 20}
 
 
-@dataclass(frozen=True)
-class Clip:
-    features: np.ndarray
-    label: str
+def clip(features: np.ndarray, label: str) -> Sample:
+    return Sample("night", "P01", label, features)
 
 
-def clips(n: int, seed: int) -> list[Clip]:
+def clips(n: int, seed: int) -> list[Sample]:
     """Noise, noise with a tone, noise with pulses."""
     rng = np.random.default_rng(seed)
     found = []
@@ -55,7 +53,7 @@ def clips(n: int, seed: int) -> list[Clip]:
             features[6:10] += rng.uniform(6, 20)
         if row % 3 == 2:
             features[:, ::8] += rng.uniform(6, 20)
-        found.append(Clip(np.clip(features, -80, 0).astype(np.float32), CONTRACT.labels[row % 3]))
+        found.append(clip(np.clip(features, -80, 0).astype(np.float32), CONTRACT.labels[row % 3]))
     return found
 
 
@@ -266,8 +264,8 @@ def test_the_net_and_the_process_stay_as_they_were(trained):
 
 def test_what_does_not_fit_is_refused(tmp_path):
     net, good = build(NETS["tinycnn"], CONTRACT, seed=0), clips(6, seed=0)
-    small = [Clip(np.zeros((8, 51), np.float32), "quiet")]
-    broken = [*good, Clip(np.full(CONTRACT.shape, np.nan, np.float32), "quiet")]
+    small = [clip(np.zeros((8, 51), np.float32), "quiet")]
+    broken = [*good, clip(np.full(CONTRACT.shape, np.nan, np.float32), "quiet")]
     for calibration, evaluation, said in (
         ([], good, "no clip to choose"),
         (small, good, "found 8 x 51"),
@@ -279,7 +277,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
         with pytest.raises(ModelError, match=said):
             export(net, calibration, evaluation, tmp_path / "out", **BUDGET)
     with pytest.raises(MetricError, match="cough"):
-        export(net, good, [Clip(good[0].features, "cough")], tmp_path / "out", **BUDGET)
+        export(net, good, [clip(good[0].features, "cough")], tmp_path / "out", **BUDGET)
     with torch.no_grad():
         net.far.weight[0] = torch.nan
     with pytest.raises(ModelError, match=r"far\.weight has values"):

@@ -6,26 +6,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
-from typing import TYPE_CHECKING
 
-from rushes.campaign.records import Result, Verdict
+from rushes.campaign.records import Result, Verdict, text_of
 from rushes.errors import GateError, MetricError
+from rushes.metrics.estimate import CONFIDENCE, Estimate
 
-if TYPE_CHECKING:  # scipy stands behind it, which no plan waits for
-    from rushes.metrics.estimate import Estimate
-
-SeedTest = Callable[[Sequence[float], float], "Estimate"]
+SeedTest = Callable[[Sequence[float], float], Estimate]
 """Paired differences, one a seed, and a confidence -> their mean with its interval."""
 
-ClipTest = Callable[[Result, Result, float], "Estimate | None"]
+ClipTest = Callable[[Result, Result, float], Estimate | None]
 """Two results of one seed, confidence -> difference of the metric over the same clips with its interval; None
 where no such test is known."""
 
 OVER_SEEDS, OVER_CLIPS = "paired t over seeds", "paired bootstrap over clips"
 NO_TEST, NO_SPREAD = "none", "none: all seeds differ by the same, which tells no spread"
-
-CONFIDENCE = 0.95
-"""Of the interval that is reported where none is asked for."""
 
 ROUNDING = 1e-9
 
@@ -141,10 +135,11 @@ def decide(
             cure="the predictions are not those that were measured: run `rushes verify` on both",
         )
     difference = _difference(gains, estimate)
-    passed = _passes(question, difference)
+    surely = question.confidence is None or difference.get("low", 0.0) > 0.0
+    passed = difference["value"] >= question.margin - ROUNDING and surely
     line = (
         f"{len(tried)} tried: {better} {fmean(ours):.4f} against {than} {fmean(theirs):.4f}, "
-        f"{_text(difference)}, {'passed' if passed else 'not passed'}"
+        f"{text_of(difference, '+')}, {'passed' if passed else 'not passed'}"
     )
     return replace(
         asked,
@@ -214,12 +209,6 @@ def _difference(gains: Sequence[float], estimate: Estimate | None) -> dict[str, 
     return {"value": fmean(gains), "low": estimate.low, "high": estimate.high, "n": estimate.n}
 
 
-def _passes(question: Question, difference: Mapping[str, float]) -> bool:
-    """Whether the mean reaches the margin and, where a confidence is asked for, its interval lies above zero."""
-    reached = difference["value"] >= question.margin - ROUNDING
-    return reached and (question.confidence is None or difference.get("low", 0.0) > 0.0)
-
-
 def failure(verdict: Verdict) -> GateError:
     """The error that ends a campaign at a gate that failed for good."""
     asked = f"{verdict.metric} better by {verdict.margin:g}"
@@ -237,9 +226,3 @@ def corrected_text(verdict: Verdict) -> str:
     if verdict.confidence is None or verdict.asked == 1 or verdict.tested_at is None:
         return ""
     return f" (asked {verdict.asked} times, so {verdict.tested_at:.2%})"
-
-
-def _text(difference: Mapping[str, float]) -> str:
-    if "low" not in difference:
-        return f"{difference['value']:+.4f}"
-    return f"{difference['value']:+.4f} [{difference['low']:+.4f}, {difference['high']:+.4f}]"

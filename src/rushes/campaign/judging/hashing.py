@@ -1,11 +1,9 @@
 """Hashing what runs share once for all of them, before they are judged.
 
-All runs of a campaign may stand on one dataset, and hashing that takes as long as reading it. So each time
-trials are judged, every stage that several of their runs share is hashed once, and the processes that judge
-are told what was found. It holds only while the stage's files have the names, sizes and times of change that
-they had just before they were hashed, which is what a result on disk is kept by as well (`folder.stamp_of`);
-where one differs, on another machine say, the judge hashes the stage itself. So it does with all that only
-one run has.
+All runs of a campaign may stand on one dataset, and hashing that takes as long as reading it. The processes
+that judge are told what was found, which holds only while the stage's files have the names, sizes and times
+of change that they had just before they were hashed (as with a result on disk, `folder.stamp_of`). Where one
+differs, on another machine say, the judge hashes the stage itself; so it does with all that only one run has.
 """
 
 from __future__ import annotations
@@ -16,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rushes.campaign.folder import stamp_of_stage
-from rushes.engine import Engine, Event, Unit, map_units
-from rushes.runs.job import RunJob
-from rushes.runs.run import Run
+from rushes.campaign.work import map_some
+from rushes.engine import Engine, Event, Unit
+from rushes.runs.run import Run, RunJob
 from rushes.runs.stage import StageName
 from rushes.runs.verify import Fault, faults_of
 
@@ -39,13 +37,7 @@ class Hashed:
 def hash_shared(
     runs: Iterable[Run[Any]], *, workers: int, engine: Engine, on_event: Callable[[Event], None]
 ) -> dict[str, Hashed]:
-    """Hash every stage that several runs share.
-
-    Args:
-        runs: their shared stages are done.
-        workers: processes.
-        engine: where they run.
-        on_event: told what becomes of each stage; the unit's key is its folder.
+    """Hash every stage that several runs share, all of which are done; the key of a unit is the stage's folder.
 
     Returns:
         Name of the folder -> what was found. A stage that could not be hashed is left out: whoever judges
@@ -55,9 +47,7 @@ def hash_shared(
     count = Counter(folder for folder, _, _ in asked)
     jobs = {folder: (RunJob.of(run), name) for folder, run, name in asked if count[folder] > 1}
     units = [Unit(folder, job) for folder, job in jobs.items()]
-    if not units:
-        return {}
-    results = map_units(_hash, units, workers=min(workers, len(units)), engine=engine, on_event=on_event)
+    results = map_some(_hash, units, workers=workers, engine=engine, on_event=on_event)
     return {result.key: result.value for result in results if result.error is None}
 
 

@@ -9,22 +9,13 @@ from typing import Any
 from rushes.campaign.folder import stamp_of
 from rushes.campaign.judging.admission import check_run, state_of
 from rushes.campaign.judging.hashing import Hashed
-from rushes.campaign.judging.read import (
-    baselines_of,
-    collapsed_of,
-    costs_of,
-    epochs_of,
-    figures_of,
-    fingerprints_of,
-    signatures_of,
-)
+from rushes.campaign.judging.read import figures_of, result_of, signatures_of
 from rushes.campaign.judging.standing import Board
 from rushes.campaign.records import Result, Trial
-from rushes.campaign.work import do_or_wait, silent
+from rushes.campaign.work import UNSEEN, do_or_wait, silent
 from rushes.engine import Failure
 from rushes.errors import TrainError
-from rushes.runs.job import RunJob
-from rushes.runs.run import Run
+from rushes.runs.run import Run, RunJob
 from rushes.runs.stage import StageName
 
 
@@ -47,6 +38,45 @@ class Case:
     board: Board
     without: Collection[StageName]
     hashed: Mapping[str, Hashed] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A trial with its runs.
+
+    Attributes:
+        trial: which.
+        run: on the validation side.
+        unsealed: on the test side; None while that is sealed.
+    """
+
+    trial: Trial
+    run: Run[Any]
+    unsealed: Run[Any] | None = None
+
+    @property
+    def runs(self) -> tuple[Run[Any], ...]:
+        """Those that are looked at."""
+        return (self.run,) if self.unsealed is None else (self.run, self.unsealed)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all stages are done that a result rests on."""
+        return all(
+            run.status(name).state == "done"
+            for run in self.runs
+            for name in run.specs
+            if run is self.unsealed or name not in UNSEEN
+        )
+
+    def stamps(self, board: Board) -> list[str]:
+        """Of the files that a result rests on, for each side that is looked at."""
+        return [stamp_of(run, board) for run in self.runs]
+
+    def case(self, board: Board, hashed: Mapping[str, Hashed]) -> Case:
+        """As it travels to the process that judges it, with what was hashed for several of them."""
+        jobs = (RunJob.of(self.run), None if self.unsealed is None else RunJob.of(self.unsealed))
+        return Case(self.trial, *jobs, board, UNSEEN, hashed)
 
 
 def judge(cases: Sequence[Case]) -> list[dict[str, Any]]:
@@ -80,20 +110,7 @@ def _judged(case: Case, run: Run[Any], unsealed: Run[Any] | None = None) -> Resu
     if state_of(faults) == "invalid":
         # Nothing that its files say is to be believed.
         return Result(case.trial, "invalid", tuple(map(str, faults)), signatures_of(run))
-    best_epoch, epochs = epochs_of(run)
-    result = Result(
-        case.trial,
-        state_of(faults),
-        tuple(map(str, faults)),
-        signatures=signatures_of(run),
-        fingerprints=fingerprints_of(run),
-        figures=figures_of(run),
-        baselines=baselines_of(run),
-        costs=costs_of(run),
-        collapsed=collapsed_of(run),
-        best_epoch=best_epoch,
-        epochs=epochs,
-    )
+    result = result_of(case.trial, run, state_of(faults), tuple(map(str, faults)))
     return result if unsealed is None else _unsealed(result, unsealed, case)
 
 

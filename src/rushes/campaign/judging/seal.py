@@ -12,46 +12,19 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from rushes.campaign.judging.gate import best, values_of
-from rushes.campaign.records import Opening, Result, Selection, Trial
+from rushes.campaign.records import Opened, Result, Selection
 from rushes.errors import StageError
 from rushes.stages import canonical_json
 
 OPENINGS_FILE = "openings.jsonl"
 MAX_BYTES = 64_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A line of ``openings.jsonl``.
-
-    Attributes:
-        number: of the opening, from 1.
-        campaign: its name.
-        selections: what was frozen.
-        hash: SHA-256 of the canonical JSON of campaign and selections.
-        when: UTC, ISO 8601.
-    """
-
-    number: int
-    campaign: str
-    selections: tuple[Selection, ...]
-    hash: str
-    when: str
-
-    def admits(self, trial: Trial) -> bool:
-        """Whether the test figures of a trial may be read."""
-        return any(trial.name == one.name and trial.seed in one.seeds for one in self.selections)
-
-    def openings(self) -> tuple[Opening, ...]:
-        """One look at the test side for each group."""
-        return tuple(Opening(one.name, one.group, one.seeds, self.hash) for one in self.selections)
 
 
 def select(
@@ -66,10 +39,9 @@ def select(
 
     Args:
         references: group (or run, or gate) -> names of the runs that it stands for.
-        results: what came of the trials; only their validation side is looked at.
+        results: only their validation side is looked at.
         metric: by the mean of which over seeds the best is chosen.
         seeds: every run that takes part is done with each.
-        lower_is_better: of the metric.
     """
     chosen = []
     for group, names in references.items():
@@ -89,11 +61,6 @@ def hash_of(campaign: str, selections: Sequence[Selection]) -> str:
 
 def open_seal(folder: Path, campaign: str, selections: Sequence[Selection]) -> Opened:
     """Freeze a selection and put its opening on record, unless it is there already.
-
-    Args:
-        folder: of the campaign.
-        campaign: its name.
-        selections: of :func:`select`.
 
     Returns:
         The opening, old or new; it stands on disk.

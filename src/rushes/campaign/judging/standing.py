@@ -5,19 +5,16 @@ A difference is always *gain*: positive is better, whatever way the metric point
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
 
 import numpy as np
 
 from rushes.campaign.manifest.schema import WORTH
 from rushes.campaign.records import Figure, Result, Trial
+from rushes.metrics.estimate import CONFIDENCE, UNBOUNDED, Bounds, of_differences
 from rushes.tasks import TASKS
-
-CONFIDENCE = 0.95
-Bounds = tuple[float, float]
-UNBOUNDED: Bounds = (-inf, inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +48,7 @@ class Board:
     @property
     def gains(self) -> Bounds:
         """What a gain in the metric can be."""
-        low, high = self.range_of(self.metric)
-        return low - high, high - low
+        return of_differences(self.range_of(self.metric))
 
     def gain(self, value: float, other: float) -> float:
         """By how much ``value`` is better than ``other``."""
@@ -169,26 +165,14 @@ def _standing(board: Board, own: Sequence[Result], results: Sequence[Result], as
         phase=trial.phase,
         seeds=tuple(result.trial.seed for result in done),
         asked=asked,
-        states=_counts(result.state for result in own),
+        states=dict(Counter(result.state for result in own)),
         control=control,
         against_run=against_run,
         validation=_spreads([result.figures for result in done], board),
         test=_spreads([result.test for result in done], board),
         difference=spread(gains, board.gains) if gains else None,
         test_difference=spread(opened, board.gains) if opened else None,
-        costs={
-            name: known.mean
-            for name, known in _spreads(
-                [
-                    {
-                        key: {"value": value}
-                        for key, value in (one.costs or {}).items()
-                        if not isinstance(value, str)
-                    }
-                    for one in done
-                ]
-            ).items()
-        },
+        costs={name: known.mean for name, known in _spreads([_numbers(one.costs) for one in done]).items()},
         lone=(lone or {}).get(board.metric),
     )
 
@@ -221,11 +205,8 @@ def _spreads(sides: Sequence[Mapping[str, Figure] | None], board: Board | None =
     }
 
 
-def _counts(states: Iterable[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for state in states:
-        found[state] = found.get(state, 0) + 1
-    return found
+def _numbers(costs: Mapping[str, float | str] | None) -> dict[str, Figure]:
+    return {name: {"value": value} for name, value in (costs or {}).items() if not isinstance(value, str)}
 
 
 def control_of(board: Board, trial: Trial, results: Sequence[Result]) -> str | None:

@@ -23,12 +23,7 @@ RESERVED = {
 
 @dataclass(frozen=True)
 class Names:
-    """What the names of a manifest stand for.
-
-    Args:
-        manifest: the manifest.
-        cells: its runs.
-    """
+    """What the names of a manifest and its runs stand for."""
 
     manifest: Manifest
     cells: tuple[Cell, ...]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, TypeGuard
-
-from pydantic import BaseModel
+from typing import Any
 
 from rushes.campaign.manifest.cells import Cell
 from rushes.campaign.manifest.recipes import Recipes, Winners
@@ -24,7 +22,6 @@ def check_recipes(
     other candidate that may win.
 
     Args:
-        recipes: of the campaign.
         stand_ins: group or gate -> the run that stands for it.
         candidates: group or gate -> every run that may win.
     """
@@ -67,7 +64,7 @@ def _with_other_winners(
 
 def _without_control(recipes: Recipes, resolved: Mapping[str, Recipe | None]) -> Iterator[str]:
     """Groups that learn from a teacher and are not compared with the same net without one."""
-    nets = {name: recipe for name, recipe in resolved.items() if _can_distil(recipe)}
+    nets: dict[str, Any] = {name: one for name, one in resolved.items() if hasattr(one, "distil")}
     for group, cells in recipes.names.groups.items():
         control = cells[0].entry.control
         others = () if control is None else recipes.names.some(control)
@@ -86,7 +83,7 @@ def _without_control(recipes: Recipes, resolved: Mapping[str, Recipe | None]) ->
         )
 
 
-def _dishonest(control: str | None, rivals: Sequence[_Distillable], pupil: _Distillable) -> str | None:
+def _dishonest(control: str | None, rivals: Sequence[Any], pupil: Any) -> str | None:
     """What is wrong with a pupil's control; of a group one net that is the pupil's is enough."""
     if control is None or any(rival.distil for rival in rivals):
         return control or "nothing"
@@ -134,20 +131,6 @@ def _without_test(recipes: Recipes) -> Iterator[str]:
                 f"and over clips there is a test for {tests}, not for "
                 f"{manifest.metric} of {task}: write two seeds or more, or leave confidence out"
             )
-
-
-class _Distillable(Protocol):
-    """A recipe of a task whose nets can learn from a teacher."""
-
-    @property
-    def model(self) -> BaseModel: ...
-
-    @property
-    def distil(self) -> BaseModel | None: ...
-
-
-def _can_distil(recipe: object) -> TypeGuard[_Distillable]:
-    return hasattr(recipe, "distil")
 
 
 def _runs(names: Sequence[str]) -> str:

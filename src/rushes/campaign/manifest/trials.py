@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rushes.campaign.judging.gate import Question
-from rushes.campaign.judging.seal import Opened
+from rushes.campaign.judging.gate import Question, best, values_of
 from rushes.campaign.manifest.cells import Cell, cells_of
 from rushes.campaign.manifest.checks import Names, check
 from rushes.campaign.manifest.recipe_checks import check_recipes
 from rushes.campaign.manifest.recipes import Recipes, Winners, folded
 from rushes.campaign.manifest.schema import Manifest, Phase
-from rushes.campaign.records import Trial
+from rushes.campaign.records import Opened, Result, Trial
 from rushes.errors import StageError
 from rushes.recipe import Recipe
 from rushes.recipe_file import Override, validate
@@ -55,6 +54,11 @@ class Campaign:
     def cells(self) -> tuple[Cell, ...]:
         """All runs in order, each for all seeds, also those that a gate may never try."""
         return self.names.cells
+
+    def best_of(self, results: Iterable[Result], names: Sequence[str]) -> str | None:
+        """The best of some runs on the validation side; None where none of them counts with every seed."""
+        values = values_of(results, names, self.manifest.seeds, self.manifest.metric)
+        return best(values, lower_is_better=self.manifest.lower_is_better)
 
     def trials(self, phase: Phase, winners: Winners) -> tuple[Trial, ...]:
         """All runs of a phase with each seed; of a gate none, see :meth:`attempts`.
@@ -114,19 +118,14 @@ class Campaign:
 
     def needs(self, phase: Phase) -> tuple[str, ...]:
         """Groups and gates whose winner must be known for the trials of a phase to be told."""
-        found: dict[str, None] = {}
-        for group in phase.groups.values():
-            self._gather(group.take.values(), found)
+        found = [name for group in phase.groups.values() for name in self._givers(group.take.values())]
         if phase.gate is not None:
-            references = (*phase.gate.better, *phase.gate.than)
-            found |= {reference: None for reference in references if reference in self.names.gates}
-        return tuple(found)
+            found += [name for name in (*phase.gate.better, *phase.gate.than) if name in self.names.gates]
+        return tuple(dict.fromkeys(found))
 
     def awaits(self, run: str) -> tuple[str, ...]:
         """Groups and gates whose winner must be known for the recipe of a run to be told."""
-        found: dict[str, None] = {}
-        self._gather(self.names.runs[run].entry.take.values(), found)
-        return tuple(found)
+        return tuple(dict.fromkeys(self._givers(self.names.runs[run].entry.take.values())))
 
     def stand_ins(self) -> dict[str, str]:
         """The first run of each group and of each gate's better side, to plan with what is not decided."""
@@ -171,13 +170,6 @@ class Campaign:
         overrides = {**trial.overrides, "evaluate.split": "test"}
         return self.recipes.resolved([Override(key, value, trial.key) for key, value in overrides.items()])
 
-    @property
-    def reasons(self) -> dict[str, str]:
-        """Run -> why it fell below its baseline; its own reason before that of its group."""
-        given = self.manifest.reasons
-        named = {cell.name: given.get(cell.name, given.get(cell.group)) for cell in self.cells}
-        return {name: reason for name, reason in named.items() if reason is not None}
-
     def selectable(self, winners: Winners) -> dict[str, tuple[str, ...]]:
         """What is selected -> names of the runs among which; gates that were not decided are left out."""
         decided = (name for name in self.manifest.select if name not in self.names.gates or name in winners)
@@ -188,14 +180,15 @@ class Campaign:
         names = (name for reference in references for name in self.members(reference, winners))
         return tuple(dict.fromkeys(names))
 
-    def _gather(self, taken: Iterable[str], found: dict[str, None]) -> None:
+    def _givers(self, taken: Iterable[str]) -> Iterator[str]:
+        """Groups and gates that something is taken from; whoever wins may have taken something itself."""
         for text in taken:
             reference, _ = self.names.divide(text)
             cells = self.names.some(reference)
             if len(cells) != 1:
-                found[reference] = None
-            for cell in cells:  # whoever wins may have taken something itself
-                self._gather(cell.entry.take.values(), found)
+                yield reference
+            for cell in cells:
+                yield from self._givers(cell.entry.take.values())
 
     def _trial(self, cell: Cell, seed: int, winners: Winners) -> Trial:
         overrides = folded(self.recipes.overrides(cell, seed, winners))

@@ -13,7 +13,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
@@ -38,17 +37,12 @@ TIME = (*LATENCY, "seconds", "started", "ended")
 
 FINGERPRINTS = ("dataset", "weights", "predictions")
 
+ENDS = {"": "value", "_low": "low", "_high": "high"}
+"""End of a column's name -> part of the figure that it holds."""
+
 Kind = Literal["text", "whole", "real", "json"]
 Value = str | int | float | dict[str, Any] | None
 Row = dict[str, Value]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column: its name and what its cells hold; an empty cell is None."""
-
-    name: str
-    kind: Kind
 
 
 def figures_of(board: Board) -> tuple[str, ...]:
@@ -57,30 +51,30 @@ def figures_of(board: Board) -> tuple[str, ...]:
     return tuple(dict.fromkeys((board.metric, *known)))
 
 
-def columns(board: Board) -> tuple[Column, ...]:
-    """The columns of a leaderboard, in order."""
+def columns(board: Board) -> dict[str, Kind]:
+    """Name of each column of a leaderboard, in order -> what its cells hold; an empty cell is None."""
     figures = figures_of(board)
-    ends = ("", "_low", "_high")
 
-    def of(kind: Kind, *names: str) -> list[Column]:
-        return [Column(name, kind) for name in names]
+    def of_a_side(side: str) -> list[str]:
+        return [f"{side}_{figure}{end}" for figure in figures for end in ENDS]
 
-    return (
-        *of("text", "campaign", "task", "metric", "name", "group", "phase"),
-        *of("whole", "seed"),
-        *of("text", "state", "faults", "control"),
-        *of("json", "overrides", "signatures"),
-        *of("text", *(f"{name}_sha256" for name in FINGERPRINTS)),
-        *of("real", *(f"val_{figure}{end}" for figure in figures for end in ends)),
-        *of("text", "baseline"),
-        *of("real", "baseline_value", "difference"),
-        *of("real", *(f"test_{figure}{end}" for figure in figures for end in ends)),
-        *of("real", *(f"test_difference{end}" for end in ends)),
-        *of("text", "collapsed"),
-        *of("whole", "best_epoch", "epochs"),
-        *of("real", *COSTS, *LATENCY, "seconds"),
-        *of("text", "started", "ended"),
+    parts: tuple[tuple[Kind, Sequence[str]], ...] = (
+        ("text", ("campaign", "task", "metric", "name", "group", "phase")),
+        ("whole", ("seed",)),
+        ("text", ("state", "faults", "control")),
+        ("json", ("overrides", "signatures")),
+        ("text", [f"{name}_sha256" for name in FINGERPRINTS]),
+        ("real", of_a_side("val")),
+        ("text", ("baseline",)),
+        ("real", ("baseline_value", "difference")),
+        ("real", of_a_side("test")),
+        ("real", [f"test_difference{end}" for end in ENDS]),
+        ("text", ("collapsed",)),
+        ("whole", ("best_epoch", "epochs")),
+        ("real", (*COSTS, *LATENCY, "seconds")),
+        ("text", ("started", "ended")),
     )
+    return {name: kind for kind, names in parts for name in names}
 
 
 def rows(board: Board, results: Sequence[Result]) -> list[Row]:
@@ -108,6 +102,8 @@ def rows(board: Board, results: Sequence[Result]) -> list[Row]:
 def _row(board: Board, result: Result, results: Sequence[Result], on_test: Spread | None) -> Row:
     trial, costs = result.trial, result.costs or {}
     system, baseline = baseline_of(board, result)
+    shown = on_test if result.state == "done" and result.test else None
+    gain = (None, None, None) if shown is None else (shown.mean, shown.low, shown.high)
     cells: dict[str, Any] = {
         "campaign": board.campaign,
         "task": board.task,
@@ -123,23 +119,16 @@ def _row(board: Board, result: Result, results: Sequence[Result], on_test: Sprea
         "baseline_value": baseline,
         "difference": difference_by_seed(board, result, results),
         **_figures("test", figures_of(board), result.test),
-        **_test_difference(on_test if result.state == "done" and result.test else None),
+        **dict(zip((f"test_difference{end}" for end in ENDS), gain, strict=True)),
         **{name: costs.get(name) for name in (*COSTS, *TIME)},
     }
-    return {column.name: cells[column.name] for column in columns(board)}
-
-
-def _test_difference(found: Spread | None) -> dict[str, float | None]:
-    parts = (None, None, None) if found is None else (found.mean, found.low, found.high)
-    return dict(zip((f"test_difference{end}" for end in ("", "_low", "_high")), parts, strict=True))
+    return {name: cells[name] for name in columns(board)}
 
 
 def _figures(side: str, names: Sequence[str], figures: Mapping[str, Any] | None) -> dict[str, Any]:
     found = figures or {}
     return {
-        f"{side}_{name}{end}": found.get(name, {}).get(part)
-        for name in names
-        for part, end in (("value", ""), ("low", "_low"), ("high", "_high"))
+        f"{side}_{name}{end}": found.get(name, {}).get(part) for name in names for end, part in ENDS.items()
     }
 
 
@@ -152,21 +141,21 @@ def write_leaderboard(path: Path, board: Board, results: Sequence[Result]) -> No
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     head = columns(board)
-    writer.writerow(column.name for column in head)
+    writer.writerow(head)
     for row in rows(board, results):
         where = f"{row['name']}-s{row['seed']}"
-        writer.writerow(_written(column, row[column.name], where) for column in head)
+        writer.writerow(_written(name, kind, row[name], where) for name, kind in head.items())
     write_atomic(path, text.getvalue())
 
 
-def _written(column: Column, value: Value, where: str) -> str:
+def _written(name: str, kind: Kind, value: Value, where: str) -> str:
     if value is None:
         return ""
-    if column.kind == "json":
+    if kind == "json":
         return canonical_json(value)
-    if column.kind == "real":
+    if kind == "real":
         assert isinstance(value, int | float)
         if not isfinite(value):
-            raise StageError(f"{column.name} is {value}, not a finite number", where=where)
+            raise StageError(f"{name} is {value}, not a finite number", where=where)
         return repr(float(value))
     return str(value)

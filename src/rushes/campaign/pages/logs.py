@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal
 
 from rushes.campaign.judging.gate import corrected_text
 from rushes.campaign.judging.standing import Board, Spread, Standing, aggregate, baseline_of
-from rushes.campaign.records import Figure, Opening, Result, Selection, Verdict
+from rushes.campaign.records import Logged, Result, Selection, Verdict, text_of
 from rushes.stages import write_atomic
 
 DECISIONS, NEGATIVES = "decisions.md", "negative-results.md"
@@ -42,8 +42,7 @@ def negatives(board: Board, results: Sequence[Result], reasons: Mapping[str, str
     """Every run below its control or the trivial baseline, collapsed, invalid or failed.
 
     Args:
-        board: what runs are measured by.
-        results: of all trials that were begun.
+        board, results: of all trials that were begun.
         reasons: name of a run or group -> why, from the manifest; that of a run goes before.
     """
     found = []
@@ -75,8 +74,8 @@ def _below(
     said: list[tuple[Kind, str]] = []
     if standing.difference is not None and standing.difference.mean < 0:
         against = f"`{standing.control}`"
-        ours, gain = standing.validation[board.metric], standing.difference
-        line = f"{board.metric} {_figure(ours)}, gain over {against} {_signed(gain)} on the validation side"
+        ours, gain = _over_seeds(standing.validation[board.metric]), _over_seeds(standing.difference, "+")
+        line = f"{board.metric} {ours}, gain over {against} {gain} on the validation side"
         said.append(("below", line + _epochs(own)))
     elif standing.difference is None and control_begun and standing.seeds:
         control = standing.control or own[0].trial.control
@@ -97,7 +96,6 @@ def _below(
 
 
 def _lost(board: Board, result: Result) -> tuple[Kind, str]:
-    """Why a trial does not count."""
     seed = f"seed {result.trial.seed}"
     if result.state == "failed":
         return "failed", f"{seed}: {_one_line(result.error or 'ended with an error')}"
@@ -107,7 +105,7 @@ def _lost(board: Board, result: Result) -> tuple[Kind, str]:
         parts.append(f"every answer is `{result.collapsed}`")
     figure = (result.figures or {}).get(board.metric)
     if kind == "collapsed" and figure is not None:
-        parts.append(f"{board.metric} {_interval(figure)}")
+        parts.append(f"{board.metric} {text_of(figure)}")
         system, value = baseline_of(board, result)
         if value is not None:
             parts.append(f"`{system}` has {value:.4f}")
@@ -137,39 +135,28 @@ def negative_results(board: Board, results: Sequence[Result], reasons: Mapping[s
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def decisions(
-    board: Board,
-    verdicts: Sequence[Verdict],
-    selections: Sequence[Selection],
-    openings: Sequence[Opening],
-    skipped: Mapping[str, str],
-) -> str:
-    """Text of ``decisions.md``: what was decided, by which numbers.
-
-    Args:
-        board: what runs are measured by.
-        verdicts: of gates, in their order.
-        selections: the best run of each group.
-        openings: looks at the test side, in their order.
-        skipped: what was not begun -> why.
-    """
+def decisions(board: Board, logged: Logged) -> str:
+    """Text of ``decisions.md``: what was decided, by which numbers."""
     better = "lower" if board.lower_is_better else "higher"
     lines = [
         f"# Decisions of {board.campaign}",
         "",
         f"By {board.metric} on the validation side; {better} is better. A run counts that is {board.asked}.",
     ]
-    for verdict in verdicts:
+    for verdict in logged.verdicts:
         lines += ["", *_verdict(verdict)]
     lines += ["", "## Selection", ""]
-    lines += [_selection(board, selection) for selection in selections] or ["Nothing was selected."]
+    lines += [_selection(board, selection) for selection in logged.selections] or ["Nothing was selected."]
     lines += ["", "## Openings of the test side", ""]
     lines += [
-        f"- `{one.name}` for `{one.group}`, {_seeds(one.seeds)}, selection {one.selection[:12]}"
-        for one in openings
+        f"- `{one.name}` for `{one.group}`, {_seeds(one.seeds)}, selection {opened.hash[:12]}"
+        for opened in logged.openings
+        for one in opened.selections
     ] or ["None: the test side is sealed."]
     lines += ["", "## Not done", ""]
-    lines += [f"- `{name}`: {_one_line(why)}" for name, why in skipped.items()] or ["Everything was done."]
+    lines += [f"- `{name}`: {_one_line(why)}" for name, why in logged.skipped.items()] or [
+        "Everything was done."
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -177,7 +164,7 @@ def _verdict(verdict: Verdict) -> list[str]:
     if verdict.empty:
         found = f"no run of {verdict.empty} counts with every seed"
     else:
-        found = f"{_signed_interval(verdict.difference)} ({verdict.test})"
+        found = f"{text_of(verdict.difference, '+')}, n={verdict.difference['n']} ({verdict.test})"
     names = f"`{verdict.better or 'better'}` better than `{verdict.than or 'than'}`"
     asked = f"{names} by {verdict.margin:g} in {verdict.metric}"
     sure = "" if verdict.confidence is None else f", above 0 at {verdict.confidence:.0%} confidence"
@@ -214,59 +201,17 @@ def _seeds(seeds: Sequence[int]) -> str:
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
-def _figure(found: Spread) -> str:
+def _over_seeds(found: Spread, sign: str = "") -> str:
     if found.low is None:
-        return f"{found.mean:.4f} (one seed)"
-    return f"{found.mean:.4f} [{found.low:.4f}, {found.high:.4f}] over {found.n} seeds"
-
-
-def _signed(found: Spread) -> str:
-    if found.low is None:
-        return f"{found.mean:+.4f} (one seed)"
-    return f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}] over {found.n} seeds"
-
-
-def _interval(figure: Figure) -> str:
-    ends = f" [{figure['low']:.4f}, {figure['high']:.4f}]" if figure.get("low") is not None else ""
-    return f"{figure['value']:.4f}{ends}"
-
-
-def _signed_interval(figure: Figure) -> str:
-    ends = f" [{figure['low']:+.4f}, {figure['high']:+.4f}]" if figure.get("low") is not None else ""
-    return f"{figure['value']:+.4f}{ends}, n={figure['n']}"
+        return f"{found.mean:{sign}.4f} (one seed)"
+    return f"{found.mean:{sign}.4f} [{found.low:{sign}.4f}, {found.high:{sign}.4f}] over {found.n} seeds"
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-class Logged(TypedDict):
-    """What a campaign has decided, as its pages and logs take it.
-
-    Attributes:
-        verdicts, selections, openings: in the order in which they were made.
-        skipped: phase or run -> why it was not done.
-        reasons: run -> why it is tried, as the manifest says.
-    """
-
-    verdicts: Sequence[Verdict]
-    selections: Sequence[Selection]
-    openings: Sequence[Opening]
-    skipped: Mapping[str, str]
-    reasons: Mapping[str, str]
-
-
-def write_logs(
-    folder: Path,
-    board: Board,
-    results: Sequence[Result],
-    *,
-    verdicts: Sequence[Verdict] = (),
-    selections: Sequence[Selection] = (),
-    openings: Sequence[Opening] = (),
-    skipped: Mapping[str, str] | None = None,
-    reasons: Mapping[str, str] | None = None,
-) -> None:
+def write_logs(folder: Path, board: Board, results: Sequence[Result], logged: Logged) -> None:
     """Write ``decisions.md`` and ``negative-results.md`` into a campaign's folder."""
-    write_atomic(folder / DECISIONS, decisions(board, verdicts, selections, openings, skipped or {}))
-    write_atomic(folder / NEGATIVES, negative_results(board, results, reasons or {}))
+    write_atomic(folder / DECISIONS, decisions(board, logged))
+    write_atomic(folder / NEGATIVES, negative_results(board, results, logged.reasons))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log2
 
+from rushes.campaign.judging.standing import Spread
 from rushes.evaluate.pages import Markup, Plane, drawing, tag, ticks, words
 from rushes.evaluate.pages.theme import ACCENT, BAD, LINE, MUTED
 
@@ -17,21 +18,20 @@ class Priced:
     Attributes:
         name: of the run.
         kilobytes: of its weights.
-        value: of the metric; with its interval ``low``, ``high`` or None.
+        found: the metric over its seeds.
         fits: whether it fits its device; None where nobody asked.
     """
 
     name: str
     kilobytes: float
-    value: float
-    low: float | None
-    high: float | None
+    found: Spread
     fits: bool | None
 
 
 def against_bytes(runs: Sequence[Priced], metric: str) -> Markup:
     """The metric over the bytes of the weights, on a logarithmic axis; what does not fit stands out."""
-    values = [value for run in runs for value in (run.value, run.low, run.high) if value is not None]
+    spreads = [run.found for run in runs]
+    values = [value for one in spreads for value in (one.mean, one.low, one.high) if value is not None]
     pad = 0.08 * (max(values) - min(values)) or 0.05
     sizes = [run.kilobytes for run in runs]
     left, right = min(sizes) / 1.25, max(sizes) * 1.6
@@ -49,15 +49,15 @@ def against_bytes(runs: Sequence[Priced], metric: str) -> Markup:
     drawn.append(tag("line", x1=60, x2=1020, y1=334, y2=334, stroke=MUTED))
     drawn.append(words(1020, 370, "weights, kB", anchor="end"))
     drawn.append(words(20, 20, metric))
-    ranked = sorted(runs, key=lambda run: (-run.value, run.name))
-    places = [(plane.x(log2(run.kilobytes)), plane.y(run.value)) for run in ranked]
+    ranked = sorted(runs, key=lambda run: (-run.found.mean, run.name))
+    places = [(plane.x(log2(run.kilobytes)), plane.y(run.found.mean)) for run in ranked]
     taken: list[tuple[float, float, float]] = []  # left, right and height of what is written
     for run, (x, y) in zip(ranked, places, strict=True):
         colour = BAD if run.fits is False else ACCENT
-        if run.low is not None and run.high is not None:
-            ends = {"x1": x, "x2": x, "y1": plane.y(run.low), "y2": plane.y(run.high)}
+        if run.found.low is not None and run.found.high is not None:
+            ends = {"x1": x, "x2": x, "y1": plane.y(run.found.low), "y2": plane.y(run.found.high)}
             drawn.append(tag("line", **ends, stroke=colour, stroke_width=3, stroke_opacity=0.3))
-        hint = tag("title", f"{run.name}: {run.kilobytes:.1f} kB, {metric} {run.value:.4f}")
+        hint = tag("title", f"{run.name}: {run.kilobytes:.1f} kB, {metric} {run.found.mean:.4f}")
         drawn.append(tag("circle", hint, cx=x, cy=y, r=5, fill=colour))
         left, right = x + 9, x + 12 + 6.4 * len(run.name)
         clear = all(right < a or b < left or abs(y - height) > 12 for a, b, height in taken)

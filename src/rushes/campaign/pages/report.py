@@ -12,7 +12,7 @@ from rushes.campaign.pages.cells import COST_COLUMNS, column, cost, figure, gain
 from rushes.campaign.pages.leaderboard import figures_of
 from rushes.campaign.pages.logs import Negative, negatives
 from rushes.campaign.pages.plots import Priced, against_bytes
-from rushes.campaign.records import Opening, Result, Selection, Verdict
+from rushes.campaign.records import Logged, Result, Verdict, text_of
 from rushes.evaluate.pages import (
     Cell,
     Column,
@@ -44,28 +44,18 @@ LOOK_OF = {"done": "good", "collapsed": "warn", "invalid": "bad", "failed": "bad
 """The colour of what became of a trial."""
 
 
-def write_report(
-    folder: Path,
-    board: Board,
-    results: Sequence[Result],
-    *,
-    verdicts: Sequence[Verdict] = (),
-    selections: Sequence[Selection] = (),
-    openings: Sequence[Opening] = (),
-    skipped: Mapping[str, str] | None = None,
-    reasons: Mapping[str, str] | None = None,
-) -> None:
-    """Write ``leaderboard.html`` into a campaign's folder; for the arguments see ``logs.write_logs``."""
+def write_report(folder: Path, board: Board, results: Sequence[Result], logged: Logged) -> None:
+    """Write ``leaderboard.html`` into a campaign's folder."""
     standings = in_order(board, aggregate(board, results))
-    gates = join(_gate(verdict) for verdict in verdicts) or note("This campaign has none.")
+    gates = join(_gate(verdict) for verdict in logged.verdicts) or note("This campaign has none.")
     sections = [
         Section("Runs", _runs(board, standings, results)),
         Section("Against control", _against(board, standings)),
         Section("Gates", gates),
-        Section("Test side", _test_side(board, standings, selections, openings)),
+        Section("Test side", _test_side(board, standings, logged)),
         Section("Costs", _costs(board, standings)),
-        Section("Negative results", _negative(negatives(board, results, reasons or {}))),
-        Section("Trials", _trials(board, results, skipped or {})),
+        Section("Negative results", _negative(negatives(board, results, logged.reasons))),
+        Section("Trials", _trials(board, results, logged.skipped)),
     ]
     write_atomic(folder / FILE, page(_head(board, standings, results), sections))
 
@@ -150,7 +140,6 @@ def _run(board: Board, one: Standing, others: Sequence[str]) -> Row:
 
 
 def _named(name: str, pills: Sequence[Markup]) -> Cell:
-    """A name with what is to be said of it at once."""
     return Cell(Markup(" ").join((name, *pills)), name)
 
 
@@ -251,27 +240,23 @@ def _gate(verdict: Verdict) -> Markup:
 
 
 def _compared(verdict: Verdict) -> str:
-    """What was compared, and what came of it."""
     if verdict.empty:
         return f"Nothing to compare in {verdict.metric}: no run of {verdict.empty} counts with every seed"
-    gain = verdict.difference
-    ends = f" [{gain['low']:+.4f}, {gain['high']:+.4f}]" if gain.get("low") is not None else ""
     return (
-        f"{verdict.better} against {verdict.than} in {verdict.metric}: {gain['value']:+.4f}{ends} over n="
-        f"{gain['n']} ({verdict.test})"
+        f"{verdict.better} against {verdict.than} in {verdict.metric}: {text_of(verdict.difference, '+')} over "
+        f"n={verdict.difference['n']} ({verdict.test})"
     )
 
 
-def _test_side(
-    board: Board, standings: Sequence[Standing], selections: Sequence[Selection], openings: Sequence[Opening]
-) -> Markup:
-    if not openings:
+def _test_side(board: Board, standings: Sequence[Standing], logged: Logged) -> Markup:
+    if not logged.openings:
         return note("Sealed: nothing was selected on it, and nobody has looked at it.")
     by_name = {one.name: one for one in standings}
     others = [name for name in figures_of(board)[1:] if any(name in one.test for one in standings)]
     looks: dict[tuple[str, str], list[str]] = {}
-    for look in openings:
-        looks.setdefault((look.selection, look.name), []).append(look.group)
+    for opened in logged.openings:
+        for look in opened.selections:
+            looks.setdefault((opened.hash, look.name), []).append(look.group)
     rows = []
     for (selection, name), groups in looks.items():
         one = by_name.get(name)
@@ -292,7 +277,7 @@ def _test_side(
         "ul",
         *(
             tag("li", f"{one.group}: {one.name}, best of {len(one.candidates)} on the validation side")
-            for one in selections
+            for one in logged.selections
         ),
     )
     return join((verdict_legend(said, "its control"), table(heads, rows), chosen))
@@ -310,9 +295,7 @@ def _costs(board: Board, standings: Sequence[Standing]) -> Markup:
         Priced(
             _marked(one),
             one.costs["bytes_int8"] / 1000,
-            one.validation[board.metric].mean,
-            one.validation[board.metric].low,
-            one.validation[board.metric].high,
+            one.validation[board.metric],
             None if "fits" not in one.costs else one.costs["fits"] == 1.0,
         )
         for one in known

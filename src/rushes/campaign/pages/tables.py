@@ -51,7 +51,6 @@ def _cells(board: Board, one: Standing) -> Sequence[str]:
 
 
 def _shown(found: Spread, *, sign: bool = False) -> str:
-    """A mean with its interval over seeds, if there are several."""
     plus = "+" if sign else ""
     ends = "" if found.low is None else f" [{found.low:{plus}.3f}, {found.high:{plus}.3f}]"
     return f"{found.mean:{plus}.4f}{ends}"

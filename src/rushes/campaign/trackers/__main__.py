@@ -5,27 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from pathlib import Path
 
-from rushes.campaign.trackers.mlflow import MLflow
-from rushes.campaign.trackers.tensorboard import TensorBoard
-from rushes.campaign.trackers.tracker import Tracker
-from rushes.campaign.trackers.wandb import WandB
+from rushes.campaign.trackers import mlflow, tensorboard, wandb
+from rushes.campaign.trackers.tracker import Ended
 
-TRACKERS: Mapping[str, Callable[[Path, str], Tracker]] = {
-    "tensorboard": TensorBoard,
-    "mlflow": MLflow,
-    "wandb": WandB,
+LOG: Mapping[str, Callable[[Path, Ended], None]] = {
+    "tensorboard": tensorboard.log,
+    "mlflow": mlflow.log,
+    "wandb": wandb.log,
 }
 
-
-def main(tracker: str, folder: str) -> None:
-    """Log one run in one tracker, below ``folder``."""
-    run = json.load(sys.stdin)
-    with closing(TRACKERS[tracker](Path(folder), run["campaign"])) as opened:
-        opened.log_run(run["name"], run["config"], run["steps"], run["summary"])
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tracker, folder = sys.argv[1:]
+    LOG[tracker](Path(folder), Ended(**json.load(sys.stdin)))

@@ -11,11 +11,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args
 
-from rushes.campaign.trackers.tracker import Step, TrackerName
+from rushes.campaign.trackers.tracker import Ended, Step, TrackerName
 from rushes.errors import RushesError
 from rushes.stages import canonical_json, write_json
 
@@ -35,7 +36,7 @@ QUIET = {
 
 
 class Trackers:
-    """The trackers of a campaign, each run logged once in each; itself a :class:`Tracker`.
+    """The trackers of a campaign, each run logged once in each.
 
     Args:
         names: which.
@@ -81,32 +82,20 @@ class Trackers:
 
         Nothing that goes wrong is raised: it is reported, and the tracker gets no more runs.
         """
-        known_as, events = file_name(name), list(steps)
+        ended = Ended(self._campaign, file_name(name), config, list(steps), summary)
         for tracker in tuple(self._working):
             try:
-                self._log_once(tracker, known_as, config, events, summary)
+                self._log_once(tracker, ended)
             except Exception as error:  # of a mirror; the campaign is not to end for it
                 self._working.remove(tracker)
                 self._report(f"{error}\n  {tracker} gets no more runs of this campaign; all else goes on")
 
-    def close(self) -> None:
-        """Nothing is left to write: every run was written by a process that has ended."""
-
-    def _log_once(
-        self,
-        tracker: TrackerName,
-        name: str,
-        config: Mapping[str, Any],
-        steps: Sequence[Step],
-        summary: Mapping[str, float],
-    ) -> None:
-        identity = sha256(canonical_json(config).encode()).hexdigest()
-        as_ = self._free(tracker, name, identity)
-        if as_ is None:
-            return
-        run = {"config": config, "steps": [dict(step) for step in steps], "summary": dict(summary)}
-        self._log(tracker, {**run, "campaign": self._campaign, "name": as_})
-        write_json(self._marker(tracker, as_), {"config_sha256": identity})
+    def _log_once(self, tracker: TrackerName, ended: Ended) -> None:
+        identity = sha256(canonical_json(ended.config).encode()).hexdigest()
+        name = self._free(tracker, ended.name, identity)
+        if name is not None:
+            self._log(tracker, replace(ended, name=name))
+            write_json(self._marker(tracker, name), {"config_sha256": identity})
 
     def _free(self, tracker: TrackerName, name: str, identity: str) -> str | None:
         """The name under which a run is to be logged; None where it was."""
@@ -122,11 +111,11 @@ class Trackers:
     def _marker(self, tracker: TrackerName, name: str) -> Path:
         return self._folder / "logged" / tracker / f"{name}.json"
 
-    def _log(self, tracker: TrackerName, run: Mapping[str, Any]) -> None:
+    def _log(self, tracker: TrackerName, ended: Ended) -> None:
         folder = self._folder / tracker
         with tempfile.TemporaryDirectory(prefix="rushes-tracker-") as home:
             asked, said = Path(home) / "run.json", Path(home) / "said.txt"
-            asked.write_text(json.dumps(run))
+            asked.write_text(json.dumps(asdict(ended)))
             homes = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"), home)
             with asked.open() as stdin, said.open("w") as stderr:
                 process = subprocess.Popen(

@@ -1,9 +1,10 @@
-"""What a tracker is, and what a run looks like to all of them."""
+"""What a run looks like to all trackers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from rushes.stages import canonical_json
 
@@ -12,25 +13,23 @@ Step = Mapping[str, Any]
 """``step``, a whole number, perhaps ``kind``, and figures by name; what is not a number is passed over."""
 
 
-class Tracker(Protocol):
-    """Where a run is logged."""
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that has ended, as it goes to a tracker.
 
-    def log_run(
-        self, name: str, config: Mapping[str, Any], steps: Iterable[Step], summary: Mapping[str, float]
-    ) -> None:
-        """Log one run that has ended.
+    Attributes:
+        campaign: its name.
+        name: unique in the campaign, and fit to be that of a file.
+        config: what was asked, nested; plain data.
+        steps: what was measured on the way.
+        summary: what came of it.
+    """
 
-        Args:
-            name: unique in the campaign.
-            config: what was asked, nested; plain data.
-            steps: what was measured on the way.
-            summary: what came of it.
-        """
-        ...
-
-    def close(self) -> None:
-        """Write what is not yet written."""
-        ...
+    campaign: str
+    name: str
+    config: Mapping[str, Any]
+    steps: Sequence[Step]
+    summary: Mapping[str, float]
 
 
 def flat(config: Mapping[str, Any], above: str = "") -> dict[str, str | float | bool]:

@@ -7,9 +7,8 @@ decimals, so every rule here holds to two units of the last one.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
@@ -102,7 +101,7 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
-        return {"kind": self.kind, "runs": list(self.runs), "message": self.message}
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +276,9 @@ def _fingerprints(rows: Sequence[LegacyRow]) -> list[Finding]:
 def _duplicates(rows: Sequence[LegacyRow]) -> list[Finding]:
     found = []
     for column in ("run_name", "run_id"):
-        for value, same in _same(rows, partial(_cell, column)).items():
+        for same in _same(rows, (column,)):
             lines = ", ".join(str(row.line) for row in same)
-            message = f"{column} {value} stands {len(same)} times, lines {lines}"
+            message = f"{column} {same[0].cells[column]} stands {len(same)} times, lines {lines}"
             found.append(Finding("duplicate", (same[0].name,), message))
     return found
 
@@ -287,7 +286,7 @@ def _duplicates(rows: Sequence[LegacyRow]) -> list[Finding]:
 def _repeats(rows: Sequence[LegacyRow]) -> list[Finding]:
     """Runs whose twelve scores agree to the last digit: one run, counted more than once."""
     found = []
-    for same in _same(rows, lambda row: tuple(row.cells[name] for name in SCORES)).values():
+    for same in _same(rows, SCORES):
         names = tuple(dict.fromkeys(row.name for row in same))
         if len(names) > 1:
             differing = [
@@ -299,17 +298,15 @@ def _repeats(rows: Sequence[LegacyRow]) -> list[Finding]:
 
 
 def _seeds(rows: Sequence[LegacyRow]) -> list[Finding]:
-    by_seed = {seed: [row.name for row in rows if row.cells["seed"] == seed] for seed in _seeds_of(rows)}
+    by_seed: dict[str, list[str]] = {}
+    for row in rows:
+        by_seed.setdefault(row.cells["seed"], []).append(row.name)
     if len(by_seed) < 2:
         return []
     least = min(by_seed, key=lambda seed: len(by_seed[seed]))
     counts = ", ".join(f"{len(names)} of seed {seed}" for seed, names in by_seed.items())
     message = f"rows of {len(by_seed)} seeds stand side by side: {counts}"
     return [Finding("seeds", tuple(by_seed[least]), message)]
-
-
-def _seeds_of(rows: Sequence[LegacyRow]) -> list[str]:
-    return list(dict.fromkeys(row.cells["seed"] for row in rows))
 
 
 def _picked(rows: Sequence[LegacyRow], picked: str) -> list[Finding]:
@@ -332,16 +329,12 @@ def _picked(rows: Sequence[LegacyRow], picked: str) -> list[Finding]:
     return [Finding("picked on test", (picked,), message)]
 
 
-def _cell(column: str, row: LegacyRow) -> str:
-    return row.cells[column]
-
-
-def _same(rows: Sequence[LegacyRow], key: Callable[[LegacyRow], Any]) -> dict[Any, list[LegacyRow]]:
-    """Rows that share a key, where more than one does."""
-    groups: dict[Any, list[LegacyRow]] = {}
+def _same(rows: Sequence[LegacyRow], columns: Sequence[str]) -> list[list[LegacyRow]]:
+    """Rows that agree in all of these columns, where more than one does."""
+    groups: dict[tuple[str, ...], list[LegacyRow]] = {}
     for row in rows:
-        groups.setdefault(key(row), []).append(row)
-    return {value: same for value, same in groups.items() if len(same) > 1}
+        groups.setdefault(tuple(row.cells[name] for name in columns), []).append(row)
+    return [same for same in groups.values() if len(same) > 1]
 
 
 _RULES = (_collapsed, _fingerprints, _duplicates, _repeats, _seeds)

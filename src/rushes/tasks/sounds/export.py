@@ -18,12 +18,12 @@ All but ``time`` is the same, to the bit, whenever and however often the same ne
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ from rushes.metrics.classify import precision_recall_f1
 from rushes.models.net_costs import macs, parameters
 from rushes.models.nets import SoundNet, infer
 from rushes.stages import write_atomic, write_json
+from rushes.tasks.sounds.prepare.sample import Sample
 
 MODEL_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
@@ -47,24 +48,10 @@ A float32 has 24 bits, so what rounding costs grows with what is added up: of lo
 it is of logits of 1, and a bar for the difference alone would refuse a net for being sure."""
 
 
-class Clip(Protocol):
-    """The features of a sound, and its class."""
-
-    @property
-    def features(self) -> NDArray[np.floating]:
-        """(mels, frames) in dB."""
-        ...
-
-    @property
-    def label(self) -> str:
-        """Its class."""
-        ...
-
-
 def export(
     net: SoundNet,
-    calibration: Iterable[Clip],
-    evaluation: Iterable[Clip],
+    calibration: Iterable[Sample],
+    evaluation: Iterable[Sample],
     folder: Path,
     *,
     max_bytes: int,
@@ -93,19 +80,16 @@ def export(
     chosen = [clip.features for clip in calibration]
     plain = to_onnx(net)
     small = to_int8(plain, chosen)
-    asked = _ask(net, plain, small, evaluation, batch_size)
-    parity, relative = _parity(asked.torch, asked.plain)
+    truth, of_torch, of_plain, of_small = _ask(net, plain, small, evaluation, batch_size)
+    parity, relative = _parity(of_torch, of_plain)
     labels, preprocessing = net.preprocessing.labels, net.preprocessing
-    f1 = {
-        "fp32": _f1_macro(asked.truth, asked.plain, labels),
-        "int8": _f1_macro(asked.truth, asked.small, labels),
-    }
+    f1 = {"fp32": _f1_macro(truth, of_plain, labels), "int8": _f1_macro(truth, of_small, labels)}
     held, macs_per_s = weights(small), round(macs(net.config, preprocessing) / preprocessing.clip_s)
     report = {
         "parameters": parameters(net.config, labels),
         "macs_per_clip": macs(net.config, preprocessing),
         "macs_per_s": macs_per_s,
-        "clips": {"calibration": len(chosen), "evaluation": len(asked.truth)},
+        "clips": {"calibration": len(chosen), "evaluation": len(truth)},
         "bytes": {
             "fp32": 4 * parameters(net.config, labels),
             "int8": held.total,
@@ -123,6 +107,22 @@ def export(
     write_atomic(folder / INT8_FILE, small)
     write_json(folder / DEPLOY_FILE, report)
     return report
+
+
+def costs_of(report: Mapping[str, Any]) -> dict[str, float]:
+    """What a net takes on its device, out of its ``deploy.json``, by the names of leaderboard columns."""
+    return {
+        "parameters": report["parameters"],
+        "macs": report["macs_per_clip"],
+        "macs_per_s": report["macs_per_s"],
+        "bytes_fp32": report["bytes"]["fp32"],
+        "bytes_int8": report["bytes"]["int8"],
+        "parity": report["parity"],
+        "int8_drop": report["f1_macro"]["drop"],
+        "fits": float(report["verdict"]["fits"]),
+        "latency_p50_ms": report["time"]["p50_ms"],
+        "latency_p95_ms": report["time"]["p95_ms"],
+    }
 
 
 def verdict(held: Weights, macs_per_s: int, *, max_bytes: int, max_macs_per_s: int) -> dict[str, Any]:
@@ -153,22 +153,15 @@ def _of(found: int, most: int) -> str:
     return f"of {most:,}" if found <= most else f"where {most:,} are allowed, too many"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Asked:
+def _ask(
+    net: SoundNet, plain: bytes, small: bytes, clips: Iterable[Sample], batch_size: int
+) -> tuple[list[str], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Classes of n clips, and logits (n, K) of torch, of the model in floats and of that in 8 bits."""
-
-    truth: list[str]
-    torch: NDArray[np.float32]
-    plain: NDArray[np.float32]
-    small: NDArray[np.float32]
-
-
-def _ask(net: SoundNet, plain: bytes, small: bytes, clips: Iterable[Clip], batch_size: int) -> _Asked:
     models = session(plain), session(small)
     truth: list[str] = []
     logits: tuple[list[NDArray[np.float32]], ...] = ([], [], [])
-    heard = copy.deepcopy(net).cpu()
-    for batch in _batches(clips, batch_size):
+    heard, rest = copy.deepcopy(net).cpu(), iter(clips)
+    while batch := list(islice(rest, batch_size)):
         truth += [clip.label for clip in batch]
         features = [clip.features for clip in batch]
         logits[0].append(infer(heard, features, len(features)))
@@ -177,13 +170,8 @@ def _ask(net: SoundNet, plain: bytes, small: bytes, clips: Iterable[Clip], batch
             found.append(logits_of(model, stacked))
     if not truth:
         raise ModelError("there is no clip to compare the exported model on", cure="prepare the sounds again")
-    return _Asked(truth, *map(np.concatenate, logits))
-
-
-def _batches(clips: Iterable[Clip], size: int) -> Iterator[list[Clip]]:
-    rest = iter(clips)
-    while batch := list(islice(rest, size)):
-        yield batch
+    of_torch, of_plain, of_small = map(np.concatenate, logits)
+    return truth, of_torch, of_plain, of_small
 
 
 def _parity(torch: NDArray[np.float32], onnx: NDArray[np.float32]) -> tuple[float, float]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rushes.runs.stage import Cost, Stage, is_drawn
 from rushes.runs.task import Compare, Imported, Task
+from rushes.runs.usual import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN, asked, samples
 
 if TYPE_CHECKING:
     from rushes.evaluate.figures import Figure
+    from rushes.metrics.estimate import Estimate
     from rushes.runs.admission.values import Fault
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
@@ -30,16 +33,8 @@ BACKWARD = 3
 """Training costs a pass forward, and twice that backward."""
 
 
-def _sounds(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
-    return sum(clips.values())
-
-
 def _taught(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
     return clips.get("train", 0)
-
-
-def _asked(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
-    return clips.get(part["evaluate"]["split"], 0)
 
 
 def _macs(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
@@ -64,28 +59,27 @@ def _teacher(recipe: SoundsRecipe) -> Mapping[str, Any]:
     return {**signed(recipe.distil.teacher, ("model", "train"), "train"), "distil": None}
 
 
+def _compare_macro_f1(ours: Run[SoundsRecipe], theirs: Run[SoundsRecipe], confidence: float) -> Estimate:
+    """Over the clips that both runs answered."""
+    from rushes.predict.table import read_predictions
+    from rushes.tasks.sounds.evaluate.measure import compare_macro_f1
+    from rushes.tasks.sounds.predict.table import SCHEMA
+
+    first, second = (read_predictions(run.bring("predict"), SCHEMA) for run in (ours, theirs))
+    return compare_macro_f1(first, second, ours.recipe.preprocessing.labels, confidence=confidence)
+
+
 class Sounds(Task["SoundsRecipe"]):
     """Which of the classes is heard?"""
 
     name = "sounds"
     stages = (
-        Stage(
-            name="twin",
-            purpose="Draw the synthetic recordings of a recipe.",
-            makes="recordings",
-            sections=("twin",),
-            asked=is_drawn,
-            units=True,
-            cost=Cost(amount=_sounds, assumed_s=0.01),
-        ),
-        Stage(
+        replace(TWIN, cost=Cost(amount=samples, assumed_s=0.01)),
+        replace(
+            PREPARE,
             name="features",
             purpose="Turn sounds into spectrograms, write shards.",
-            makes="dataset",
-            sections=("source", "preprocessing", "prepare"),
-            inputs=("twin",),
-            units=True,
-            cost=Cost(amount=_sounds, assumed_s=0.02),
+            cost=Cost(amount=samples, assumed_s=0.02),
         ),
         Stage(
             name="teacher",
@@ -108,31 +102,19 @@ class Sounds(Task["SoundsRecipe"]):
             shared=True,
             cost=Cost(amount=_taught, assumed_s=0.005),
         ),
-        Stage(
-            name="train",
-            purpose="Train the model on the prepared samples.",
-            makes="weights",
+        replace(
+            TRAIN,
             sections=("model", "train", "distil"),
             inputs=("features", "logits"),
             cost=Cost(amount=_macs, assumed_s=1 / MACS_PER_S),
         ),
-        Stage(
-            name="predict",
-            purpose="Let the trained model answer about the side that is reported.",
-            makes="answers",
-            sections=("evaluate",),
+        replace(
+            PREDICT,
             inputs=("features", "teacher", "train"),
             reads=("predictions.parquet", "teacher/predictions.parquet"),
-            cost=Cost(amount=_asked, assumed_s=0.005),
+            cost=Cost(amount=asked, assumed_s=0.005),
         ),
-        Stage(
-            name="evaluate",
-            purpose="Measure the answers against truth and baselines.",
-            makes="figures",
-            sections=("evaluate",),
-            inputs=("features", "train", "predict"),
-            cost=Cost(assumed_s=2.0),
-        ),
+        replace(EVALUATE, inputs=("features", "train", "predict"), cost=Cost(assumed_s=2.0)),
         Stage(
             name="export",
             purpose="Write the net as ONNX, also in 8 bits, and say whether it fits its device.",
@@ -143,11 +125,8 @@ class Sounds(Task["SoundsRecipe"]):
             reads=("model.onnx", "model.int8.onnx"),
             cost=Cost(assumed_s=10.0),
         ),
-        Stage(
-            name="report",
-            purpose="Write the HTML report.",
-            makes="page",
-            sections=("name",),
+        replace(
+            REPORT,
             inputs=("features", "teacher", "train", "predict", "evaluate", "export"),
             cost=Cost(assumed_s=2.0),
         ),
@@ -233,9 +212,7 @@ class Sounds(Task["SoundsRecipe"]):
     @property
     def compare(self) -> Mapping[str, Compare]:
         """See `Task.compare`."""
-        from rushes.tasks.sounds.campaign import compare_macro_f1
-
-        return {"f1_macro": compare_macro_f1}
+        return {"f1_macro": _compare_macro_f1}
 
     def admission(self, run: Run[Any]) -> Iterator[Fault]:
         """Figures follow from logits, logits from the weights, and more than one class is answered."""
@@ -245,9 +222,10 @@ class Sounds(Task["SoundsRecipe"]):
 
     def costs(self, run: Run[SoundsRecipe]) -> Mapping[str, float]:
         """What the net takes on its device, of the finished export."""
-        from rushes.tasks.sounds.campaign import deployed
+        from rushes.stages import read_json
+        from rushes.tasks.sounds.export import DEPLOY_FILE, costs_of
 
-        return deployed(run)
+        return costs_of(read_json(run.folder("export") / DEPLOY_FILE))
 
     @property
     def read_earlier(self) -> Callable[[Path, str | None], Imported] | None:

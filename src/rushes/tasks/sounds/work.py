@@ -27,15 +27,15 @@ TEACHER = "teacher"
 
 
 def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
-    from rushes.tasks.sounds.twin.script import SleepSettings, units
+    from rushes.tasks.sounds.twin.script import units
     from rushes.tasks.sounds.twin.writer import PARTS, assemble, remove_parts, write_unit
 
-    settings = SleepSettings(**run.recipe.twin.model_dump())
+    settings = run.recipe.twin
     return draw_in_parts(
         run,
         stage,
         tell,
-        {unit.key: unit for unit in units(settings)},
+        {unit.wearer: unit for unit in units(settings)},
         write=partial(write_unit, settings=settings),
         pack=partial(assemble, settings=settings),
         remove=remove_parts,
@@ -46,7 +46,7 @@ def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
 def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import Planned, prepare
     from rushes.tasks.sounds.prepare.sample import metas
-    from rushes.tasks.sounds.prepare.unit import jobs_of, prepare_unit, sizes_of
+    from rushes.tasks.sounds.prepare.unit import Job, prepare_unit, sizes_of
     from rushes.tasks.sounds.sources.blocks import require_apart
 
     asked, scan = run.recipe.prepare, run.scan
@@ -59,7 +59,10 @@ def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
             cure="`rushes audit RECIPE` shows what is there; change source.split or preprocessing.labels",
         )
     planned = Planned(
-        jobs=jobs_of(scan.blocks, stage.folder, run.recipe.preprocessing, shard_bytes=asked.shard_bytes),
+        jobs={
+            block.key: Job(block, run.recipe.preprocessing, stage.folder, asked.shard_bytes)
+            for block in scan.blocks
+        },
         splits=SIDES,
         needed=needed,
         skipped=[fault.key for fault in scan.skipped],
@@ -248,7 +251,6 @@ def _report(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.sounds.export import DEPLOY_FILE
     from rushes.tasks.sounds.predict.table import SCHEMA
     from rushes.tasks.sounds.prepare.sample import Sample
-    from rushes.tasks.sounds.report.curves import Curves
     from rushes.tasks.sounds.report.page import write_report
     from rushes.train.events import read_events
 
@@ -262,7 +264,7 @@ def _report(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
         head_of(run, f"{recipe.model.net}, {size:,} parameters", classes=len(preprocessing.labels)),
         run.scorecard(),
         read_predictions(run.folder("predict"), SCHEMA),
-        history=Curves.of(read_events(run.folder("train") / "events.jsonl")),
+        events=read_events(run.folder("train") / "events.jsonl"),
         preprocessing=preprocessing.model_dump(mode="json"),
         sample_of=lambda key: Sample.of(key, sounds.sample(number_of[key])),
         deploy=read_json(run.folder("export") / DEPLOY_FILE),

@@ -9,11 +9,11 @@ from rushes.errors import MetricError, ShardError
 from rushes.metrics.calibration import calibration
 from rushes.metrics.estimate import SHARE
 from rushes.metrics.jackknife import Jackknife
-from rushes.tasks.sounds.evaluate.compare import compare_macro_f1
 from rushes.tasks.sounds.evaluate.figures import BINS
+from rushes.tasks.sounds.evaluate.measure import compare_macro_f1
 from rushes.tasks.sounds.evaluate.measure import evaluate as measure
 from rushes.tasks.sounds.evaluate.names import COMPARED
-from rushes.tasks.sounds.predict.table import logits_array, predicted, predictions_table, probabilities
+from rushes.tasks.sounds.predict.table import log_probabilities, logits_array, predictions_table
 
 LABELS = ("quiet", "breathe", "snore")
 TRAIN = {"quiet": 54, "breathe": 36, "snore": 10}
@@ -33,6 +33,10 @@ def values(card, system="model"):
     return {name: found.value for name, found in card.all.estimates[system].items()}
 
 
+def answered(logits):
+    return [LABELS[place] for place in logits.argmax(axis=1)]
+
+
 def parts(card, kind):
     return {part.name: part for part in card.of_kind(kind)}
 
@@ -41,7 +45,7 @@ def test_every_figure_of_the_net_is_that_of_scikit_learn(predictions):
     table = predictions()
     found = values(evaluate(table))
     truth, logits = table["label"].to_pylist(), logits_array(table, 3)
-    said, sure = predicted(logits, LABELS), probabilities(logits)
+    said, sure = answered(logits), np.exp(log_probabilities(logits))
     weights = [WEIGHTS[LABELS.index(label)] for label in truth]
     order = sorted(LABELS)  # as scikit-learn wants the columns
     columns = [LABELS.index(label) for label in order]
@@ -59,7 +63,7 @@ def test_intervals_leave_out_wearers(predictions):
     table = predictions()
     card = evaluate(table)
     truth, jackknife = np.array(table["label"].to_pylist()), Jackknife.of(table["group"].to_pylist())
-    said = np.array(predicted(logits_array(table, 3), LABELS))
+    said = np.array(answered(logits_array(table, 3)))
     macro = jackknife.statistic(
         lambda rows: f1_score(truth[rows], said[rows], labels=LABELS, average="macro", zero_division=0)
     )
@@ -213,13 +217,8 @@ def test_student_and_teacher_are_paired(predictions):
     compared = compare_macro_f1(student, teacher, LABELS)
     assert (compared.value, compared.low, compared.high) == (off.value, off.low, off.high)
     assert compared.clusters == 8
-    same = [
-        one == other
-        for one, other in zip(
-            *(predicted(logits_array(side, 3), LABELS) for side in (student, teacher)), strict=True
-        )
-    ]
-    assert card.details["agreement"] == pytest.approx(np.mean(same))
+    ours, theirs = (logits_array(side, 3).argmax(axis=1) for side in (student, teacher))
+    assert card.details["agreement"] == pytest.approx(np.mean(ours == theirs))
 
 
 def test_nets_asked_about_other_clips_are_not_compared(predictions):

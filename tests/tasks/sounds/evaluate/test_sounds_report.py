@@ -16,7 +16,6 @@ from rushes.tasks.sounds.evaluate.measure import evaluate
 from rushes.tasks.sounds.predict.table import predictions_table
 from rushes.tasks.sounds.prepare.sample import Sample
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
-from rushes.tasks.sounds.report.curves import Curves
 from rushes.tasks.sounds.report.page import write_report
 from rushes.tasks.sounds.report.spectrograms import colours, picture, surest
 
@@ -68,7 +67,7 @@ def written(folder, card, table, title="night", **changes) -> str:
         sizes={},
     )
     asked = {
-        "history": Curves.of(EVENTS),
+        "events": EVENTS,
         "preprocessing": SoundPreprocessing().model_dump(mode="json"),
         "sample_of": sample_of,
     }
@@ -126,7 +125,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path, predictions):
 
 def test_what_is_not_there_is_left_out(tmp_path, predictions):
     table = predictions(wearers=1, clips=60, always=0)
-    html = written(tmp_path, measure(table), table, history=Curves())
+    html = written(tmp_path, measure(table), table, events=[])
     assert balanced(html)
     assert "collapsed: every clip is answered with quiet" in html
     for section in ("Training", "Distillation", "Device"):
@@ -217,9 +216,6 @@ def test_a_torn_spectrogram_is_an_error_and_leaves_no_file(tmp_path, predictions
     assert list(tmp_path.iterdir()) == []
 
 
-def test_curves_take_the_first_of_the_best_epochs():
-    found = Curves.of(EVENTS)
-    assert found.training == ((5, 1.1), (10, 0.8))
-    assert found.validation == ((10, 0.9), (20, 0.8), (30, 0.8))
-    assert found.best == (20, 0.64)
-    assert Curves.of([]).best is None
+def test_the_epoch_that_was_kept_is_the_first_of_the_best(tmp_path, predictions):
+    table = predictions(wearers=1, clips=60)
+    assert "the kept one, step 20 with 0.640" in written(tmp_path, measure(table), table)

@@ -15,7 +15,7 @@ from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_dataset
 from rushes.stages import StageSpec, account, read_quarantine, read_receipt, working, write_receipt
 from rushes.storage import LocalHome
-from rushes.tasks.sounds.prepare.unit import jobs_of, prepare_unit, sizes_of
+from rushes.tasks.sounds.prepare.unit import Job, prepare_unit, sizes_of
 from rushes.tasks.sounds.sources.archive import ArchiveBlock, Layout
 from rushes.tasks.sounds.sources.blocks import Fault, FileBlock, SoundScan
 
@@ -40,7 +40,7 @@ def run(blocks, preprocessing, tmp_path):
         with working(StageSpec("features", 1, {}), workspace) as stage:
             prepared = prepare(
                 Planned(
-                    jobs=jobs_of(blocks, stage.folder, preprocessing),
+                    jobs={one.key: Job(one, preprocessing, stage.folder, 200_000_000) for one in blocks},
                     splits=[block.split for block in blocks],
                     **planned,
                 ),

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from rushes.errors import MediaError, SourceError
-from rushes.tasks.sounds.sources import dreamcatcher
 from rushes.tasks.sounds.sources.blocks import MAX_BYTES
+from rushes.tasks.sounds.sources.dreamcatcher import DreamCatcher
 
 LABELS = ("quiet", "breathe", "snore")
+SOURCE = DreamCatcher(LABELS)
 
 
 def tar(*members: tuple[str, bytes] | tarfile.TarInfo) -> bytes:
@@ -45,7 +46,7 @@ GOOD = tar(("train/snore/P01_1.wav", b"one"), ("train/imu.txt", b"?"), ("train/q
 
 
 def the_block(root: Path, **options):
-    (block,) = dreamcatcher.scan(root, LABELS, **options).blocks
+    (block,) = DreamCatcher(LABELS, **options).scan(root).blocks
     return block
 
 
@@ -74,19 +75,19 @@ def test_both_forms_of_a_side_are_refused(tmp_path):
     root = dataset(tmp_path, train=GOOD)
     (root / "data/train").mkdir()
     with pytest.raises(SourceError, match="lies there twice"):
-        dreamcatcher.scan(root, LABELS)
+        SOURCE.scan(root)
 
 
 def test_a_wearer_on_two_sides_is_refused(tmp_path):
     test = tar(("test/snore/P01_9.wav", b"nine"))
     with pytest.raises(SourceError, match="group P01 stands on two sides"):
-        dreamcatcher.audit(dataset(tmp_path, train=GOOD, test=test), LABELS)
+        SOURCE.audit(dataset(tmp_path, train=GOOD, test=test))
 
 
 def test_the_audit_counts_what_is_there(tmp_path):
     train = tar(("train/snore/P01_1.wav", b"one"), ("train/cough/P01_2.wav", b"two"), ("train/x.wav", b"?"))
     test = tar(("test/snore/P02_1.wav", b"one"), ("test/quiet/P02_2.wav", b"other"))
-    audit = dreamcatcher.audit(dataset(tmp_path, train=train, test=test), LABELS)
+    audit = SOURCE.audit(dataset(tmp_path, train=train, test=test))
     assert audit.sounds == {"train": {"snore": 1}, "val": {}, "test": {"snore": 1, "quiet": 1}}
     assert audit.groups == {"train": 1, "test": 1}
     assert audit.skipped == {"class cough is not asked for": 1, "no sound of a class": 1}
@@ -145,7 +146,7 @@ def test_archives_that_are_refused(tmp_path, name):
         list(block)
     assert "train.tar.gz" in caught.value.where
     assert caught.value.cure
-    (fault,) = dreamcatcher.audit(tmp_path, LABELS).faults
+    (fault,) = SOURCE.audit(tmp_path).faults
     assert fault["type"] == "MediaError"
 
 
@@ -166,18 +167,18 @@ def test_a_plain_tar_is_read_too(tmp_path):
 
 def test_the_fingerprint_sees_the_sounds_and_not_the_motion(tmp_path):
     root = dataset(tmp_path, train=GOOD)
-    before = dreamcatcher.fingerprint(root)
+    before = SOURCE.fingerprint(SOURCE.scan(root))
     (root / "imu").mkdir()
     (root / "imu/train.tar.gz").write_bytes(b"motion")
-    assert dreamcatcher.fingerprint(root) == before
+    assert SOURCE.fingerprint(SOURCE.scan(root)) == before
     dataset(root, train=GOOD.replace(b"one", b"eno"))
-    assert dreamcatcher.fingerprint(root) != before
+    assert SOURCE.fingerprint(SOURCE.scan(root)) != before
 
 
 def test_another_layout_is_told_with_what_was_found(tmp_path):
     (tmp_path / "snore").mkdir()
     with pytest.raises(SourceError, match="found snore") as caught:
-        dreamcatcher.scan(tmp_path, LABELS)
+        SOURCE.scan(tmp_path)
     assert "folder" in caught.value.cure
 
 
@@ -211,10 +212,10 @@ def test_what_a_table_names_and_nobody_finds_is_told_packed_and_unpacked(tmp_pat
     assert (a.label, one, gone.label, type(why)) == ("quiet", b"one", "snore", MediaError)
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         archive.extractall(tmp_path / "b" / "data", filter="data")
-    (fault,) = dreamcatcher.scan(tmp_path / "b", LABELS).faults
+    (fault,) = SOURCE.scan(tmp_path / "b").faults
     assert fault.key == gone.key
     for root in (tmp_path / "a", tmp_path / "b"):
-        found = dreamcatcher.audit(root, LABELS)
+        found = SOURCE.audit(root)
         assert (found.sounds["train"], [entry["message"] for entry in found.faults]) == (
             {"quiet": 1}, [why.message]
         )  # fmt: skip
@@ -229,12 +230,12 @@ def test_the_table_tells_the_same_unpacked_and_the_pattern_comes_before_it(tmp_p
     unpacked = the_block(tmp_path / "b")
     for block in (packed, unpacked):
         assert [(item.label, item.group, data) for item, data in block] == [("quiet", "P7", b"one")]
-    before = dreamcatcher.fingerprint(tmp_path / "b")
+    before = SOURCE.fingerprint(SOURCE.scan(tmp_path / "b"))
     pattern = "train/(?:(?P<label>snore)|[a-z]+)/.*"
     for root in (tmp_path / "a", tmp_path / "b"):
         assert [(item.label, data) for item, data in the_block(root, pattern=pattern)] == [("snore", b"one")]
     (tmp_path / "b/data/train/metadata.csv").write_bytes(told.replace(b"quiet", b"snore"))
-    assert dreamcatcher.fingerprint(tmp_path / "b") != before
+    assert SOURCE.fingerprint(SOURCE.scan(tmp_path / "b")) != before
     (tmp_path / "b/data/train/metadata.csv").rename(tmp_path / "elsewhere.csv")
     (tmp_path / "b/data/train/metadata.csv").symlink_to(tmp_path / "elsewhere.csv")
     with pytest.raises(SourceError, match="a link"):

@@ -11,7 +11,7 @@ import pytest
 from rushes.errors import MediaError
 from rushes.media.audio import decode
 from rushes.tasks import load_recipe
-from rushes.tasks.sounds.sources.folder import scan
+from rushes.tasks.sounds.task import Sounds
 
 VOICES = Path(__file__).parents[4] / "recipes" / "voices.yaml"
 CORPUS = os.environ.get("RUSHES_CORPUS")
@@ -22,15 +22,7 @@ pytestmark = pytest.mark.skipif(CORPUS is None, reason="RUSHES_CORPUS is not set
 
 def test_the_voices_are_there_and_no_word_stands_on_two_sides():
     recipe = load_recipe(VOICES, [f"source.root={SHARE / 'asterisk/sounds'}"])
-    source = recipe.source
-    found = scan(
-        source.root,
-        recipe.preprocessing.labels,
-        pattern=source.pattern,
-        table=None,
-        split=source.split,
-        shares=source.shares.model_dump(),
-    )
+    found = Sounds().source(recipe).scan(recipe.source.root)
     sides: dict[str, set[str]] = {}
     counts: Counter[str] = Counter()
     for block in found.blocks:

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from rushes.errors import MediaError, SourceError
-from rushes.tasks.sounds.sources import folder as sound_folder
 from rushes.tasks.sounds.sources.blocks import BLOCK, MAX_BYTES, key_of, require_apart
-from rushes.tasks.sounds.sources.folder import deal
+from rushes.tasks.sounds.sources.folder import SoundFolder, deal
 
 SHARES = {"train": 0.5, "val": 0.25, "test": 0.25}
 LABELS = ("snore", "breathe")
@@ -23,18 +22,23 @@ def put(root: Path, *names: str, data: bytes | None = None) -> Path:
     return root
 
 
-def recordings(scan):
-    return [recording for block in scan.blocks for recording, _ in block]
+def scan(root: Path, **options):
+    return SoundFolder(LABELS, **options).scan(root)
+
+
+def fingerprint(root: Path) -> str:
+    return SoundFolder(LABELS).fingerprint(scan(root))
+
+
+def recordings(found):
+    return [recording for block in found.blocks for recording, _ in block]
 
 
 def test_the_class_is_the_folder_and_the_side_the_first_one(tmp_path):
     root = put(
         tmp_path, "train/snore/a.wav", "Validation/breathe/b.FLAC", "test/x/snore/c.ogg", "train/me.txt"
     )
-    found = {
-        item.path.name: (item.split, item.label, item.group)
-        for item in recordings(sound_folder.scan(root, LABELS))
-    }
+    found = {item.path.name: (item.split, item.label, item.group) for item in recordings(scan(root))}
     assert found == {
         "a.wav": ("train", "snore", "train/snore/a.wav"),
         "b.FLAC": ("val", "breathe", "Validation/breathe/b.FLAC"),
@@ -44,7 +48,7 @@ def test_the_class_is_the_folder_and_the_side_the_first_one(tmp_path):
 
 def test_a_block_gives_the_bytes_of_each_file(tmp_path):
     root = put(tmp_path, "train/snore/a.wav", "train/snore/b.wav")
-    (block,) = sound_folder.scan(root, LABELS).blocks
+    (block,) = scan(root).blocks
     assert [(item.path.name, data) for item, data in block] == [
         ("a.wav", b"train/snore/a.wav"),
         ("b.wav", b"train/snore/b.wav"),
@@ -54,14 +58,14 @@ def test_a_block_gives_the_bytes_of_each_file(tmp_path):
 
 def test_blocks_are_bounded_and_of_one_side(tmp_path):
     names = [f"{side}/snore/{number:04d}.wav" for side in ("train", "test") for number in range(BLOCK + 1)]
-    blocks = sound_folder.scan(put(tmp_path, *names), LABELS).blocks
+    blocks = scan(put(tmp_path, *names)).blocks
     assert [(block.key, block.split, len(block.recordings)) for block in blocks] == [
         ("train-00000", "train", BLOCK),
         ("train-00001", "train", 1),
         ("test-00000", "test", BLOCK),
         ("test-00001", "test", 1),
     ]
-    keys = [item.key for item in recordings(sound_folder.scan(tmp_path, LABELS))]
+    keys = [item.key for item in recordings(scan(tmp_path))]
     assert len(set(keys)) == len(keys)
 
 
@@ -69,33 +73,31 @@ def test_a_pattern_tells_class_and_group_of_a_whole_path(tmp_path):
     root = put(
         tmp_path, "ann/snore/1.wav", "ann/breathe/2.wav", "bob/snore/3.wav", "cy/snore/4.wav", "cy/5.wav"
     )
-    scan = sound_folder.scan(
-        root, LABELS, pattern=r"(?P<group>[^/]+)/(?P<label>[^/]+)/.*", split="shares", shares=SHARES
-    )
-    sides = {item.group: item.split for item in recordings(scan)}
+    found = scan(root, pattern=r"(?P<group>[^/]+)/(?P<label>[^/]+)/.*", split="shares", shares=SHARES)
+    sides = {item.group: item.split for item in recordings(found)}
     assert sorted(sides) == ["ann", "bob", "cy"]
     assert sorted(sides.values()) == ["test", "train", "val"]
-    assert [(fault.message, fault.count) for fault in scan.skipped] == [
+    assert [(fault.message, fault.count) for fault in found.skipped] == [
         ("no class can be told by its path", 1)
     ]
 
 
 def test_classes_that_nobody_asked_for_are_counted(tmp_path):
     root = put(tmp_path, "train/snore/1.wav", "train/cough/2.wav", "train/cough/3.wav")
-    (skipped,) = sound_folder.scan(root, LABELS).skipped
+    (skipped,) = scan(root).skipped
     assert (skipped.message, skipped.count, skipped.kind) == ("class cough is not asked for", 2, "Skipped")
 
 
 def test_a_group_on_two_sides_is_refused(tmp_path):
     root = put(tmp_path, "train/snore/ann_1.wav", "test/snore/ann_2.wav")
     with pytest.raises(SourceError, match="group ann stands on two sides"):
-        sound_folder.scan(root, LABELS, pattern=r"[^/]+/(?P<label>[^/]+)/(?P<group>[a-z]+)_.*")
+        scan(root, pattern=r"[^/]+/(?P<label>[^/]+)/(?P<group>[a-z]+)_.*")
 
 
 def test_an_unknown_side_is_refused_with_its_file(tmp_path):
     root = put(tmp_path, "train/snore/1.wav", "more/snore/2.wav")
     with pytest.raises(SourceError) as caught:
-        sound_folder.scan(root, LABELS)
+        scan(root)
     assert caught.value.where == str(root / "more/snore/2.wav")
     assert "shares" in caught.value.cure
 
@@ -103,22 +105,22 @@ def test_an_unknown_side_is_refused_with_its_file(tmp_path):
 def test_no_class_found_lists_those_that_are_there(tmp_path):
     root = put(tmp_path, "train/cough/1.wav", "train/talk/2.wav")
     with pytest.raises(SourceError, match="found are cough, talk"):
-        sound_folder.scan(root, LABELS)
+        scan(root)
 
 
 def test_listed_groups_take_their_sides_and_others_none(tmp_path):
     root = put(tmp_path, "ann/snore/1.wav", "bob/snore/2.wav", "cy/snore/3.wav")
     pattern = r"(?P<group>[^/]+)/(?P<label>[^/]+)/.*"
     split = {"train": ("ann",), "val": ("bob",)}
-    scan = sound_folder.scan(root, LABELS, pattern=pattern, split=split)
-    assert {item.group: item.split for item in recordings(scan)} == {"ann": "train", "bob": "val"}
-    assert [(fault.message, fault.count) for fault in scan.skipped] == [
+    found = scan(root, pattern=pattern, split=split)
+    assert {item.group: item.split for item in recordings(found)} == {"ann": "train", "bob": "val"}
+    assert [(fault.message, fault.count) for fault in found.skipped] == [
         ("its group is on no side of the split", 1)
     ]
     with pytest.raises(SourceError, match="names dora"):
-        sound_folder.scan(root, LABELS, pattern=pattern, split={**split, "test": ("dora",)})
+        scan(root, pattern=pattern, split={**split, "test": ("dora",)})
     with pytest.raises(SourceError, match="two sides"):
-        sound_folder.scan(root, LABELS, pattern=pattern, split={**split, "test": ("ann",)})
+        scan(root, pattern=pattern, split={**split, "test": ("ann",)})
 
 
 def test_a_table_tells_everything(tmp_path):
@@ -126,15 +128,15 @@ def test_a_table_tells_everything(tmp_path):
     (root / "t.csv").write_text(
         "file,label,group,split\n1.wav,snore,ann,train\n2.wav,breathe,bob,validation\nno.wav,snore,cy,test\n"
     )
-    scan = sound_folder.scan(root, LABELS, table="t.csv")
-    assert [(item.path.name, item.split, item.group) for item in recordings(scan)] == [
+    found = scan(root, table="t.csv")
+    assert [(item.path.name, item.split, item.group) for item in recordings(found)] == [
         ("1.wav", "train", "ann"),
         ("2.wav", "val", "bob"),
     ]
-    (fault,) = scan.faults
+    (fault,) = found.faults
     assert "no.wav" in fault.message
     assert fault.where.endswith("t.csv:4")
-    assert [(skip.message, skip.count) for skip in scan.skipped] == [("not in the table", 1)]
+    assert [(skip.message, skip.count) for skip in found.skipped] == [("not in the table", 1)]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ def test_a_table_tells_everything(tmp_path):
 def test_a_table_that_does_not_hold_is_refused_by_line(tmp_path, text, message, line):
     (put(tmp_path, "1.wav") / "t.csv").write_bytes(text.encode("latin-1"))
     with pytest.raises(SourceError, match=message) as caught:
-        sound_folder.scan(tmp_path, LABELS, table="t.csv")
+        scan(tmp_path, table="t.csv")
     assert caught.value.where.endswith(f"t.csv{line}")
     assert caught.value.cure
 
@@ -158,7 +160,7 @@ def test_a_table_that_does_not_hold_is_refused_by_line(tmp_path, text, message, 
 def test_a_table_outside_of_the_folder_is_not_read(tmp_path):
     (tmp_path / "t.csv").write_text("file,label\n1.wav,snore\n")
     with pytest.raises(SourceError, match="no such table below"):
-        sound_folder.scan(put(tmp_path / "in", "1.wav"), LABELS, table="../t.csv")
+        scan(put(tmp_path / "in", "1.wav"), table="../t.csv")
 
 
 def test_links_that_leave_the_folder_and_giants_become_faults(tmp_path):
@@ -168,9 +170,9 @@ def test_links_that_leave_the_folder_and_giants_become_faults(tmp_path):
     (root / "train/snore/3.wav").symlink_to(root / "train/snore/1.wav")
     with (root / "train/snore/4.wav").open("wb") as file:
         os.truncate(file.fileno(), MAX_BYTES + 1)
-    scan = sound_folder.scan(root, LABELS)
-    assert [item.path.name for item in recordings(scan)] == ["1.wav", "3.wav"]
-    assert [(fault.kind, fault.where[-5:]) for fault in scan.faults] == [
+    found = scan(root)
+    assert [item.path.name for item in recordings(found)] == ["1.wav", "3.wav"]
+    assert [(fault.kind, fault.where[-5:]) for fault in found.faults] == [
         ("SourceError", "2.wav"),
         ("MediaError", "4.wav"),
     ]
@@ -178,7 +180,7 @@ def test_links_that_leave_the_folder_and_giants_become_faults(tmp_path):
 
 def test_a_file_that_goes_away_costs_itself(tmp_path):
     names = [f"train/snore/{number}.wav" for number in range(3)]
-    (block,) = sound_folder.scan(put(tmp_path, *names), LABELS).blocks
+    (block,) = scan(put(tmp_path, *names)).blocks
     (tmp_path / names[1]).unlink()
     first, gone, last = (data for _, data in block)
     assert (first, last) == (names[0].encode(), names[2].encode())
@@ -188,18 +190,18 @@ def test_a_file_that_goes_away_costs_itself(tmp_path):
 
 def test_the_fingerprint_is_of_content_and_not_of_place(tmp_path):
     first, second = (put(tmp_path / name, "train/snore/1.wav", "train/snore/2.wav") for name in "ab")
-    assert sound_folder.fingerprint(first) == sound_folder.fingerprint(second)
+    assert fingerprint(first) == fingerprint(second)
     put(second, "train/snore/2.wav", data=b"other bytes......")
-    assert sound_folder.fingerprint(first) != sound_folder.fingerprint(second)
+    assert fingerprint(first) != fingerprint(second)
     put(second, "train/snore/2.wav", data=b"train/snore/2.wav")
     (second / "train/snore/2.wav").rename(second / "train/snore/3.wav")
-    assert sound_folder.fingerprint(first) != sound_folder.fingerprint(second)
+    assert fingerprint(first) != fingerprint(second)
 
 
 def test_copies_on_two_sides_are_named(tmp_path):
     root = put(tmp_path, "train/snore/1.wav", "test/snore/2.wav", "test/snore/3.wav", data=b"same")
     put(root, "test/snore/4.wav", data=b"diff")
-    audit = sound_folder.audit(root, LABELS)
+    audit = SoundFolder(LABELS).audit(root)
     assert audit.copies.count == 2
     assert {Path(name).name for name, _ in audit.copies.named} == {"2.wav", "3.wav"}
     assert audit.sounds == {"train": {"snore": 1}, "val": {}, "test": {"snore": 3}}
@@ -262,14 +264,14 @@ def test_a_missing_file_of_a_class_that_is_not_asked_for_is_no_fault(tmp_path):
     (root / "t.csv").write_text(
         "file,label,split\na.wav,snore,train\nb.wav,breathe,val\nc.wav,cough,train\nd.wav,snore,test\n"
     )
-    faults = sound_folder.scan(root, LABELS, table="t.csv").faults
+    faults = scan(root, table="t.csv").faults
     assert [fault.where for fault in faults] == [f"{root / 't.csv'}:5"]
 
 
 def test_a_side_that_the_pattern_names_and_nobody_knows_is_refused(tmp_path):
     root = put(tmp_path, "train/holdout/snore/a.wav", "train/val/snore/b.wav")
     with pytest.raises(SourceError, match="which side"):
-        sound_folder.scan(root, LABELS, pattern="train/(?P<split>[a-z]+)/(?P<label>[a-z]+)/.*")
+        scan(root, pattern="train/(?P<split>[a-z]+)/(?P<label>[a-z]+)/.*")
 
 
 def test_a_name_that_is_no_utf8_is_a_fault(tmp_path):
@@ -278,6 +280,6 @@ def test_a_name_that_is_no_utf8_is_a_fault(tmp_path):
         (root / os.fsdecode(b"train/snore/P\xff.wav")).write_bytes(b"x")
     except OSError:
         pytest.skip("this file system has no such names")
-    found = sound_folder.scan(root, LABELS)
+    found = scan(root)
     assert [item.path.name for item in recordings(found)] == ["a.wav"]
     assert [fault.cure for fault in found.faults] == ["rename the file"]

@@ -16,7 +16,9 @@ from rushes.evaluate.parts import part_of, parts_by, scorecard_of
 from rushes.evaluate.scorecard import Part, Scorecard, System
 from rushes.metrics.calibration import calibration
 from rushes.metrics.checks import encode, finite
+from rushes.metrics.estimate import CONFIDENCE, Estimate
 from rushes.metrics.jackknife import Jackknife
+from rushes.metrics.paired import paired_macro_f1
 from rushes.tasks.sounds.evaluate.answers import Answers, read_answers, require_same_clips
 from rushes.tasks.sounds.evaluate.figures import BINS, Side, Sums
 from rushes.tasks.sounds.evaluate.names import COMPARED, FIGURES, MODEL, SYSTEMS, TEACHER
@@ -43,7 +45,6 @@ def evaluate(
         train_labels: the class of each training clip, or how many clips each class has there.
         labels: the K classes in the order of the logits.
         class_weights: K weights of the loss; None weighs all classes alike.
-        split: name of the side that is measured.
         provenance: signatures, hashes and seeds that the figures belong to, copied as they are.
         costs: what the net costs (parameters, MACs, bytes), copied as it is.
         teacher: the teacher's predictions on the same clips, where the net was distilled.
@@ -111,6 +112,33 @@ def evaluate(
     )
 
 
+def compare_macro_f1(
+    first: pa.Table, second: pa.Table, labels: Sequence[str], *, confidence: float = CONFIDENCE
+) -> Estimate:
+    """Macro-F1 of the first net less that of the second.
+
+    Args:
+        first, second: predictions of ``rushes.tasks.sounds.predict.table.SCHEMA`` on the same clips.
+        labels: the classes in the order of the logits.
+        confidence: of the interval.
+
+    Raises:
+        MetricError: no clips, or not the same ones.
+        ShardError: logits that do not fit the labels.
+    """
+    ours, theirs = (read_answers(table, labels) for table in (first, second))
+    require_same_clips(ours, theirs)
+    among = clusters(ours.levels, np.arange(len(ours)))
+    return paired_macro_f1(
+        ours.truth.tolist(),
+        ours.predicted.tolist(),
+        theirs.predicted.tolist(),
+        among.ids,
+        range(len(labels)),
+        confidence=confidence,
+    )
+
+
 def _weights(given: Sequence[float] | None, labels: Sequence[str]) -> NDArray[np.float64]:
     weights = np.ones(len(labels)) if given is None else finite(given, "class weights")
     if weights.shape != (len(labels),) or weights.min() <= 0:
@@ -135,7 +163,6 @@ def _classes(
     among: Clusters,
     jackknife: Jackknife,
 ) -> Iterator[Part]:
-    """A part for each class that has clips."""
     for place, label in enumerate(answers.labels):
         own = answers.truth == place
         if own.any():
@@ -145,7 +172,6 @@ def _classes(
 
 
 def _support(answers: Answers, rows: NDArray[np.int64]) -> dict[str, int]:
-    """Clips of each class among some."""
     counts = np.bincount(answers.truth[rows], minlength=len(answers.labels))
     return dict(zip(answers.labels, counts.tolist(), strict=True))
 

@@ -38,9 +38,7 @@ def predictions_table(
             f"needed logits (n, k) and n names, found {logits.shape} and {n} keys, {len(groups)} groups, "
             f"{len(labels)} labels"
         )
-    if not np.isfinite(logits).all():
-        odd = int(np.flatnonzero(~np.isfinite(logits).all(axis=1))[0])
-        raise ShardError(f"logits must be finite, found {logits[odd].tolist()}", where=keys[odd])
+    _require_finite(logits, keys)
     values = pa.array(np.ascontiguousarray(logits, dtype=np.float32).ravel())
     offsets = pa.array(np.arange(n + 1, dtype=np.int32) * logits.shape[1])
     columns = [pa.array(list(names), pa.string()) for names in (keys, groups, labels)]
@@ -63,11 +61,14 @@ def logits_array(table: pa.Table, classes: int) -> NDArray[np.float32]:
             cure="run `rushes predict RECIPE` with the labels that the model was trained with",
         )
     logits: NDArray[np.float32] = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, classes)
+    _require_finite(logits, table["key"].to_pylist())
+    return logits
+
+
+def _require_finite(logits: NDArray[np.float32], keys: Sequence[str]) -> None:
     odd = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if len(odd):
-        key = table["key"][int(odd[0])].as_py()
-        raise ShardError(f"logits must be finite, found {logits[odd[0]].tolist()}", where=key)
-    return logits
+        raise ShardError(f"logits must be finite, found {logits[odd[0]].tolist()}", where=keys[int(odd[0])])
 
 
 def log_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -78,21 +79,3 @@ def log_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """
     values: NDArray[np.float64] = log_softmax(np.asarray(logits, dtype=np.float64), axis=1)
     return values
-
-
-def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities of the classes, (n, k), each row together 1.
-
-    >>> probabilities(np.float32([[0.0, 0.0]])).tolist()
-    [[0.5, 0.5]]
-    """
-    return np.exp(log_probabilities(logits))
-
-
-def predicted(logits: NDArray[np.float32], labels: Sequence[str]) -> list[str]:
-    """The label of the greatest logit of each row; of equal ones the first.
-
-    >>> predicted(np.float32([[0.1, 2.0], [1.0, 1.0]]), ["quiet", "snore"])
-    ['snore', 'quiet']
-    """
-    return [labels[place] for place in np.argmax(logits, axis=1).tolist()]

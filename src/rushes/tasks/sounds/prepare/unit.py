@@ -7,7 +7,6 @@ and its key and the reason stand in the block's receipt, from which they come in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -58,24 +57,6 @@ class Job:
         return {}
 
 
-def jobs_of(
-    blocks: Iterable[Sounds],
-    folder: Path,
-    preprocessing: SoundPreprocessing,
-    *,
-    shard_bytes: int = 200_000_000,
-) -> dict[str, Job]:
-    """The jobs of all blocks.
-
-    Args:
-        blocks: of all sides.
-        folder: of the dataset.
-        preprocessing: how a sound becomes a spectrogram.
-        shard_bytes: greatest size of a shard.
-    """
-    return {block.key: Job(block, preprocessing, folder, shard_bytes) for block in blocks}
-
-
 def sizes_of(scan: SoundScan) -> dict[str, int]:
     """Sounds behind each block, fault and skipped entry; an archive tells only when it is read."""
     sizes = {block.key: len(block.recordings) for block in scan.blocks if isinstance(block, FileBlock)}
@@ -116,7 +97,11 @@ def prepare_unit(job: Job) -> dict[str, Any]:
             except MediaError as error:
                 bad[recording.key] = _reason(error)
                 if len(bad) > MAX_BAD:
-                    raise _too_many(key, error) from error
+                    raise SourceError(
+                        f"more than {MAX_BAD} sounds cannot be read; the last: {error.message}",
+                        where=key if error.where is None else error.where,
+                        cure="look at the files: are they sounds at all?",
+                    ) from error
                 continue
             fields = fields_of(recording, features, length_s)
             writer.write(recording.key, fields, group=recording.group, label=recording.label)
@@ -135,11 +120,3 @@ def prepare_unit(job: Job) -> dict[str, Any]:
 def _reason(error: MediaError) -> dict[str, Any]:
     """The same entry as that of a unit that failed."""
     return {name: value for name, value in asdict(Failure.of(error)).items() if name != "trace"}
-
-
-def _too_many(key: str, last: MediaError) -> SourceError:
-    return SourceError(
-        f"more than {MAX_BAD} sounds cannot be read; the last: {last.message}",
-        where=key if last.where is None else last.where,
-        cure="look at the files: are they sounds at all?",
-    )

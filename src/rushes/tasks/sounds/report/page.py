@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ from rushes.stages import write_atomic
 from rushes.tasks.sounds.evaluate.answers import read_answers
 from rushes.tasks.sounds.evaluate.measure import GROUP_CLIPS
 from rushes.tasks.sounds.evaluate.names import TEACHER
-from rushes.tasks.sounds.report.curves import Curves
 from rushes.tasks.sounds.report.spectrograms import SampleOf, surest, wall
+from rushes.train.events import Event
 
 CLASSES = 8  # on the wall
 CARDS = 3  # of a class, recognised and missed
@@ -53,7 +53,7 @@ def write_report(
     card: Scorecard,
     predictions: pa.Table,
     *,
-    history: Curves,
+    events: Sequence[Event],
     preprocessing: Mapping[str, Any],
     sample_of: SampleOf,
     deploy: Mapping[str, Any] | None = None,
@@ -61,11 +61,9 @@ def write_report(
     """Write one self-contained HTML file, whole or not at all.
 
     Args:
-        path: where to.
-        head: of the page.
         card: what `rushes.tasks.sounds.evaluate.measure.evaluate` returned.
         predictions: what it was measured on.
-        history: of the training, ``Curves.of(read_events(folder / "events.jsonl"))``.
+        events: of the training, in order.
         preprocessing: the preprocessing as plain values.
         sample_of: a clip's sample by its key.
         deploy: ``deploy.json``, where the net was exported.
@@ -83,7 +81,7 @@ def write_report(
         Section("All systems", systems(card)),
         Section("Classes", _classes(card)),
         Section("Groups", _groups(card)),
-        Section("Training", _training(card, history)),
+        Section("Training", _training(card, events)),
         Section("Distillation", _distillation(card)),
         Section("Device", _device(deploy)),
         Section(
@@ -131,23 +129,27 @@ def _groups(card: Scorecard) -> Markup:
     return join((note(said), drawing, parts(card, "group")))
 
 
-def _training(card: Scorecard, history: Curves) -> Markup:
-    """Loss and macro-F1 side by side; nothing where no event tells of the training."""
+def _training(card: Scorecard, events: Sequence[Event]) -> Markup:
+    """Loss and macro-F1 over optimizer steps, side by side; nothing where no event tells of the training."""
+
+    def points(kind: str, field: str) -> list[tuple[int, float]]:
+        return [(event["step"], event[field]) for event in events if event["kind"] == kind]
+
     tiles = []
-    if history.training or history.validation:
+    lines = {"training": points("train", "loss"), "validation": points("validation", "loss")}
+    if any(lines.values()):
         said = "Validation counts labels alone; training has the teacher's opinion in it, where there is one."
-        lines = {"training": history.training, "validation": history.validation}
         tiles.append(framed("Loss", curves(lines, "loss"), said))
-    if history.best is not None:
-        step, value = history.best
+    if f1_macro := points("validation", "f1_macro"):
+        step, value = kept = max(f1_macro, key=lambda point: point[1])  # of equal ones the first
         said = f"On the validation side after each epoch; ringed: the kept one, step {step} with {value:.3f}."
         standing = card.all.standings["f1_macro"]
         drawing = curves(
-            {"validation": history.f1_macro},
+            {"validation": f1_macro},
             "macro-F1",
             y_range=(0.0, 1.0),
             marks={f"{standing.rival}, side {card.split}": standing.value},
-            kept=history.best,
+            kept=kept,
         )
         tiles.append(framed("Macro-F1", drawing, said))
     return side_by_side(tiles) if tiles else Markup("")
@@ -204,10 +206,8 @@ def _device(report: Mapping[str, Any] | None) -> Markup:
     return join((fits, remarks(verdict["reasons"], fine=verdict["fits"]), table(columns, rows), note(said)))
 
 
-def _cells(f1: float, median_ms: float, high_ms: float) -> tuple[Cell, Cell, Cell]:
-    shown = ((f1, 3), (median_ms, 2), (high_ms, 2))
-    first, second, third = (Cell(number(value, places), value) for value, places in shown)
-    return first, second, third
+def _cells(f1: float, median_ms: float, high_ms: float) -> list[Cell]:
+    return [Cell(number(value, places), value) for value, places in ((f1, 3), (median_ms, 2), (high_ms, 2))]
 
 
 def _shown(preprocessing: Mapping[str, Any], *, few: bool) -> str:

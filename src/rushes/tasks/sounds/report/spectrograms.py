@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -145,17 +145,12 @@ def _clip(row: int, answers: Answers, data: bytes, heading: str) -> Clip:
 
 
 def _scale(span: tuple[float, float]) -> Markup:
-    """The colours with their dB."""
     steps = np.linspace(0.0, 1.0, 64)
     drawn: list[Any] = [
         tag("rect", x=4 * number, y=2, width=4.5, height=12, fill="#" + bytes(colour).hex())
         for number, colour in enumerate(colours(steps).tolist())
     ]
-    for value, x, anchor in _ends(span):
+    low, high = span
+    for value, x, anchor in ((low, 0.0, "start"), ((low + high) / 2, 128.0, "middle"), (high, 256.0, "end")):
         drawn.append(words(x, 28, f"{round(value)} dB", anchor=anchor, colour=MUTED))
     return drawing(260, 34, *drawn, label="colours of the spectrograms in dB")
-
-
-def _ends(span: tuple[float, float]) -> Iterable[tuple[float, float, str]]:
-    low, high = span
-    return ((low, 0.0, "start"), ((low + high) / 2, 128.0, "middle"), (high, 256.0, "end"))

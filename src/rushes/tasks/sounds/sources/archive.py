@@ -24,8 +24,10 @@ from rushes.tasks.sounds.sources.blocks import (
     BYTES_PER_S,
     MAX_BYTES,
     SUFFIXES,
+    Place,
     is_sound,
     key_of,
+    place_by,
     require_size,
 )
 
@@ -40,19 +42,6 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")  # the last are bytes t
 _AGAIN = "fetch the archive again; it is cut or damaged"
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, OSError, RecursionError)
 """Among them what gzip raises, an OSError, and headers of headers without end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What the name of a sound tells.
-
-    Attributes:
-        label: its class.
-        group: whose it is.
-    """
-
-    label: str
-    group: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +61,10 @@ class Layout:
         """Class and group of the sound ``name``; None where its name tells no class.
 
         >>> Layout(("quiet", "snore")).place("train/snore/P01_003.wav")
-        Place(label='snore', group='P01')
+        Place(label='snore', group='P01', side=None)
         """
         if self.pattern is not None:
-            found = re.fullmatch(self.pattern, name)
-            if found is None or not found["label"]:
-                return None
-            return Place(found["label"], found.groupdict().get("group") or name)
+            return place_by(self.pattern, name)
         *folders, file = name.split("/")
         label = next((folder for folder in reversed(folders) if folder in self.labels), None)
         group, separator, _ = file.partition("_")

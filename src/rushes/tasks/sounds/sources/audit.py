@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rushes.errors import MediaError, SourceError
 from rushes.records import SoundRecording
-from rushes.runs.copies import Copies, Holding, copies_of, digest, sizes_on_two_sides
+from rushes.runs.copies import Copies, Holding, copies_of, sizes_on_two_sides
+from rushes.stages import sha256_file
 from rushes.tasks.sounds.sources.archive import ArchiveBlock
-from rushes.tasks.sounds.sources.blocks import SIDES, FileBlock, Sounds, SoundScan, require_apart
+from rushes.tasks.sounds.sources.blocks import SIDES, FileBlock, SoundScan, require_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,7 @@ class SoundAudit:
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__} | {
-            "copies": asdict(self.copies)
-        }
+        return asdict(self)
 
     def summary(self) -> str:
         """One line for a plan."""
@@ -68,12 +67,53 @@ class SoundAudit:
 
 @dataclass(slots=True)
 class _Tally:
-    """What is counted on the way."""
-
-    sounds: dict[str, Counter[str]]
-    groups: list[tuple[str, str, str]]
-    skipped: Counter[str]
+    labels: tuple[str, ...]
+    faults: list[dict[str, str]]
+    skipped: Counter[str] = field(default_factory=Counter)
+    sounds: dict[str, Counter[str]] = field(default_factory=lambda: {side: Counter() for side in SIDES})
+    groups: list[tuple[str, str, str]] = field(default_factory=list)
     bytes: int = 0
+
+    def look_through(self, scan: SoundScan) -> Iterator[Holding]:
+        """Count all blocks and note what does not hold in them; what may be a copy."""
+        twins = sizes_on_two_sides(
+            (block.split, recording.path.stat().st_size)
+            for block in scan.blocks
+            if isinstance(block, FileBlock)
+            for recording in block.recordings
+        )
+        for block in scan.blocks:
+            try:
+                if isinstance(block, FileBlock):
+                    yield from self._files(block, twins)
+                elif isinstance(block, ArchiveBlock):
+                    yield from self._members(block)
+            except (MediaError, SourceError) as error:
+                self.faults.append(_fault(error, scan.root))
+
+    def _files(self, block: FileBlock, twins: Collection[Hashable]) -> Iterator[Holding]:
+        for recording in block.recordings:
+            size = recording.path.stat().st_size
+            self._take(recording, size)
+            if size in twins:
+                yield block.split, str(recording.path), sha256_file(recording.path)
+
+    def _members(self, block: ArchiveBlock) -> Iterator[Holding]:
+        for member, name, data in block.members():
+            if member is None:
+                self.skipped["no sound of a class" if data or name else "empty"] += 1
+            elif member.label not in self.labels:
+                self.skipped[f"class {member.label} is not asked for"] += 1
+            elif isinstance(data, MediaError):
+                self.faults.append(_fault(data, block.path))
+            else:
+                self._take(member, len(data))
+                yield block.split, str(member.path), hashlib.sha256(data).hexdigest()
+
+    def _take(self, recording: SoundRecording, size: int) -> None:
+        self.sounds[recording.split][recording.label] += 1
+        self.groups.append((recording.group, recording.split, str(recording.path)))
+        self.bytes += size
 
 
 def audit_of(scan: SoundScan, labels: tuple[str, ...]) -> SoundAudit:
@@ -82,77 +122,21 @@ def audit_of(scan: SoundScan, labels: tuple[str, ...]) -> SoundAudit:
     Raises:
         SourceError: a group stands on two sides.
     """
-    tally = _Tally({side: Counter() for side in SIDES}, [], Counter())
-    faults = [fault.reason() for fault in scan.faults]
+    tally = _Tally(labels, [fault.reason() for fault in scan.faults])
     for fault in scan.skipped:
         tally.skipped[fault.message] += fault.count
-    copies = copies_of(_look_through(scan, labels, tally, faults))
-    side_of = require_apart(tally.groups)
+    copies = copies_of(tally.look_through(scan))
     return SoundAudit(
         labels=labels,
         sounds={side: dict(counts) for side, counts in tally.sounds.items()},
-        groups=dict(Counter(side_of.values())),
+        groups=dict(Counter(require_apart(tally.groups).values())),
         bytes=tally.bytes,
         skipped=dict(tally.skipped),
         copies=copies,
-        faults=tuple(faults),
+        faults=tuple(tally.faults),
     )
 
 
-def _look_through(
-    scan: SoundScan, labels: tuple[str, ...], tally: _Tally, faults: list[dict[str, str]]
-) -> Iterator[Holding]:
-    """Count all blocks and note what does not hold in them; what may be a copy."""
-    twins = sizes_on_two_sides(
-        (block.split, recording.path.stat().st_size)
-        for block in scan.blocks
-        if isinstance(block, FileBlock)
-        for recording in block.recordings
-    )
-    for block in scan.blocks:
-        try:
-            yield from _count(block, labels, twins, tally, faults)
-        except (MediaError, SourceError) as error:
-            faults.append(_fault(error, scan.root))
-
-
-def _fault(error: MediaError | SourceError, root: Path) -> dict[str, str]:
-    return {
-        "type": type(error).__name__,
-        "message": error.message,
-        "where": str(error.where or root),
-        "cure": error.cure or "",
-    }
-
-
-def _count(
-    block: Sounds,
-    labels: tuple[str, ...],
-    twins: Collection[Hashable],
-    tally: _Tally,
-    faults: list[dict[str, str]],
-) -> Iterator[Holding]:
-    """Count a block and note which of its sounds are not there; what of it may be a copy."""
-
-    def take(recording: SoundRecording, size: int) -> None:
-        tally.sounds[block.split][recording.label] += 1
-        tally.groups.append((recording.group, block.split, str(recording.path)))
-        tally.bytes += size
-
-    if isinstance(block, FileBlock):
-        for recording in block.recordings:
-            size = recording.path.stat().st_size
-            take(recording, size)
-            if size in twins:
-                yield block.split, str(recording.path), digest([recording.path])
-    elif isinstance(block, ArchiveBlock):
-        for member, name, data in block.members():
-            if member is None:
-                tally.skipped["no sound of a class" if data or name else "empty"] += 1
-            elif member.label not in labels:
-                tally.skipped[f"class {member.label} is not asked for"] += 1
-            elif isinstance(data, MediaError):
-                faults.append(_fault(data, block.path))
-            else:
-                take(member, len(data))
-                yield block.split, str(member.path), hashlib.sha256(data).hexdigest()
+def _fault(error: MediaError | SourceError, where: Path) -> dict[str, str]:
+    told = {"type": type(error).__name__, "message": error.message}
+    return told | {"where": str(error.where or where), "cure": error.cure or ""}

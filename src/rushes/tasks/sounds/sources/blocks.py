@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -96,6 +96,46 @@ class Fault:
     def reason(self) -> dict[str, str]:
         """The entry for a stage's quarantine."""
         return {"type": self.kind, "message": self.message, "where": self.where, "cure": self.cure}
+
+
+def skipped_for(reasons: Mapping[str, int], root: Path) -> tuple[Fault, ...]:
+    """One entry for each reason for which files below ``root`` were passed over, with how many."""
+    return tuple(
+        Fault(key_of(reason), "", "Skipped", reason, str(root), "", count)
+        for reason, count in sorted(reasons.items())
+        if count
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is known of a sound by its name, or by a line of a table.
+
+    Attributes:
+        label: its class.
+        group: whose it is; the sound's own name where that is not known.
+        side: train, val or test; None where that is not known.
+    """
+
+    label: str
+    group: str
+    side: str | None = None
+
+
+def place_by(pattern: str, name: str, side: str | None = None) -> Place | None:
+    """What a pattern tells of the sound ``name``; None where that is no class.
+
+    Args:
+        pattern: of a whole name, with the named group ``label`` and perhaps ``group`` and ``split``.
+        name: of the sound.
+        side: on which it stands where the pattern does not say.
+    """
+    found = re.fullmatch(pattern, name)
+    if found is None or not found["label"]:
+        return None
+    told = found.groupdict()
+    said = told.get("split")
+    return Place(told["label"], told.get("group") or name, SIDE_OF_NAME.get(said.lower()) if said else side)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +303,7 @@ def leaves(root: Path, entry: os.DirEntry[str]) -> bool:
 
 
 def take(
-    root: Path, entry: os.DirEntry[str], key: str, side: str, label: str, group: str
+    root: Path, entry: os.DirEntry[str], key: str, side: str, place: Place
 ) -> tuple[SoundRecording, int] | Fault:
     """A file as a recording with its size, or why it is none."""
     try:
@@ -273,7 +313,7 @@ def take(
                 where=entry.path,
                 cure="copy the file here",
             )
-        if _NOT_UTF8.search(group):
+        if _NOT_UTF8.search(place.group):
             raise SourceError(
                 "a name that is no UTF-8, which no table can hold", where=entry.path, cure="rename the file"
             )
@@ -281,7 +321,7 @@ def take(
         require_size(size, entry.path)
     except (SourceError, MediaError) as error:
         return Fault(key, side, type(error).__name__, error.message, str(error.where), error.cure or "")
-    return SoundRecording(key, group, side, label, Path(entry.path)), size
+    return SoundRecording(key, place.group, side, place.label, Path(entry.path)), size
 
 
 def fingerprint_of(root: Path, suffixes: Sequence[str]) -> str:

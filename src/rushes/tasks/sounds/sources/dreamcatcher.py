@@ -12,6 +12,7 @@ that is not so, ``rushes audit`` shows sounds of no class; a ``metadata.csv`` at
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,6 @@ from rushes.tasks.sounds.sources.archive import (
     NOT_THERE,
     ArchiveBlock,
     Layout,
-    Place,
     read_table,
 )
 from rushes.tasks.sounds.sources.audit import SoundAudit, audit_of
@@ -32,6 +32,8 @@ from rushes.tasks.sounds.sources.blocks import (
     SIDE_OF_NAME,
     SUFFIXES,
     Fault,
+    Place,
+    Sounds,
     SoundScan,
     blocks_of,
     fingerprint_of,
@@ -39,6 +41,7 @@ from rushes.tasks.sounds.sources.blocks import (
     key_of,
     require_apart,
     require_size,
+    skipped_for,
     take,
     walk,
 )
@@ -65,59 +68,73 @@ class DreamCatcher(Source[SoundScan]):
     pattern: str | None = None
 
     def scan(self, root: Path) -> SoundScan:
-        """See `scan`."""
-        return scan(root, self.labels, pattern=self.pattern)
+        """Find the archives, or the folders that were in them, in ``data`` below ``root`` or in ``root``.
+
+        Archives are not opened here.
+
+        Raises:
+            SourceError: ``root`` is not in DreamCatcher's layout, a side lies there twice, or of unpacked
+                folders a wearer stands on two sides.
+        """
+        data = data_root(root)
+        layout = Layout(LABELS, self.pattern)
+        blocks: list[Sounds] = []
+        recordings: list[tuple[SoundRecording, int]] = []
+        faults: list[Fault] = []
+        skipped: Counter[str] = Counter()
+        for name in NAMES:
+            archives, folder = _archives(data, name), data / name
+            if len(archives) + folder.is_dir() > 1:
+                raise SourceError(
+                    f"{name} lies there twice: {', '.join(path.name for path in archives)}"
+                    + (f" and {name}/" if folder.is_dir() else ""),
+                    where=data,
+                    cure="keep the archive or the folder, and move the other away",
+                )
+            if archives:
+                blocks.append(ArchiveBlock(name, SIDE_OF_NAME[name], archives[0], layout, self.labels))
+            elif folder.is_dir():
+                for found in self._unpacked(data, name, layout):
+                    if isinstance(found, str):
+                        skipped[found] += 1
+                    else:
+                        faults.append(found) if isinstance(found, Fault) else recordings.append(found)
+        require_apart((recording.group, recording.split, str(recording.path)) for recording, _ in recordings)
+        blocks += blocks_of(recordings)
+        return SoundScan(data, tuple(blocks), skipped_for(skipped, data), tuple(faults))
+
+    def _unpacked(
+        self, data: Path, name: str, layout: Layout
+    ) -> Iterator[tuple[SoundRecording, int] | Fault | str]:
+        """Of each file of an unpacked side the recording with its size, its fault, or why it is skipped."""
+        side, table = SIDE_OF_NAME[name], _table_of(data / name, layout)
+        missing = {known: place for known, place in (table or {}).items() if place.label in self.labels}
+        for inside, entry in walk(data / name):
+            known, place = f"{name}/{inside}", None
+            if is_sound(inside):
+                place = layout.place(known) if table is None else table.get(known)
+                missing.pop(known, None)
+            if place is None:
+                yield "no sound of a class"
+            elif place.label not in self.labels:
+                yield f"class {place.label} is not asked for"
+            else:
+                yield take(data, entry, key_of(f"{side}/{inside}"), side, place)
+        for known in missing:
+            key = key_of(f"{side}/{known.removeprefix(f'{name}/')}")
+            yield Fault(key, side, "MediaError", NOT_THERE, str(data / known), CORRECT)
 
     def audit(self, root: Path) -> SoundAudit:
-        """See `audit`."""
-        return audit(root, self.labels, pattern=self.pattern)
+        """Count what there is of each class on each side: archives are read to their end, nothing is decoded.
+
+        Raises:
+            SourceError: as `scan`; or a wearer stands on two sides.
+        """
+        return audit_of(self.scan(root), self.labels)
 
     def fingerprint(self, found: SoundScan) -> str:
-        """See `Source.fingerprint`."""
-        return fingerprint(found.root)
-
-
-def scan(root: Path, labels: tuple[str, ...], *, pattern: str | None = None) -> SoundScan:
-    """Find the archives, or the folders that were in them. Archives are not opened here.
-
-    Args:
-        root: folder that holds ``data``, or ``data`` itself.
-        labels: classes that are asked for.
-        pattern: of the names of sounds, in place of the layout's own.
-
-    Raises:
-        SourceError: ``root`` is not in DreamCatcher's layout, a side lies there twice, or of unpacked folders
-            a wearer stands on two sides.
-    """
-    data = data_root(root)
-    layout = Layout(LABELS, pattern)
-    blocks: list[ArchiveBlock] = []
-    recordings: list[tuple[SoundRecording, int]] = []
-    faults: list[Fault] = []
-    skipped: Counter[str] = Counter()
-    for name in NAMES:
-        archives, folder = _archives(data, name), data / name
-        if len(archives) + folder.is_dir() > 1:
-            raise SourceError(
-                f"{name} lies there twice: {', '.join(path.name for path in archives)}"
-                + (f" and {name}/" if folder.is_dir() else ""),
-                where=data,
-                cure="keep the archive or the folder, and move the other away",
-            )
-        if archives:
-            blocks.append(ArchiveBlock(name, SIDE_OF_NAME[name], archives[0], layout, labels))
-        elif folder.is_dir():
-            _look_into(data, name, layout, labels, (recordings, faults, skipped))
-    require_apart((recording.group, recording.split, str(recording.path)) for recording, _ in recordings)
-    return SoundScan(
-        root=data,
-        blocks=(*blocks, *blocks_of(recordings)),
-        skipped=tuple(
-            Fault(key_of(reason), "", "Skipped", reason, str(data), "", count)
-            for reason, count in sorted(skipped.items())
-        ),
-        faults=tuple(faults),
-    )
+        """SHA-256 of what the dataset holds, motion left out; the same wherever it lies."""
+        return fingerprint_of(found.root, (*ARCHIVES, *SUFFIXES, METADATA))
 
 
 def data_root(root: Path) -> Path:
@@ -140,20 +157,6 @@ def data_root(root: Path) -> Path:
     )
 
 
-def fingerprint(root: Path) -> str:
-    """SHA-256 of what the dataset holds, motion left out; the same wherever it lies."""
-    return fingerprint_of(data_root(root), (*ARCHIVES, *SUFFIXES, METADATA))
-
-
-def audit(root: Path, labels: tuple[str, ...], *, pattern: str | None = None) -> SoundAudit:
-    """Count what there is of each class on each side: archives are read to their end, nothing is decoded.
-
-    Raises:
-        SourceError: as `scan`; or a wearer stands on two sides.
-    """
-    return audit_of(scan(root, labels, pattern=pattern), labels)
-
-
 def _archives(data: Path, name: str) -> list[Path]:
     return [path for suffix in ARCHIVES if (path := data / f"{name}{suffix}").is_file()]
 
@@ -167,32 +170,3 @@ def _table_of(folder: Path, layout: Layout) -> dict[str, Place] | None:
         raise SourceError("a link where the classes are told", where=path, cure="copy the file here")
     require_size(path.stat().st_size, path)
     return read_table(path.read_bytes(), f"{folder.name}/{METADATA}", str(path))
-
-
-def _look_into(
-    data: Path,
-    name: str,
-    layout: Layout,
-    labels: tuple[str, ...],
-    found: tuple[list[tuple[SoundRecording, int]], list[Fault], Counter[str]],
-) -> None:
-    """Sort the files of an unpacked side into recordings, faults and what is skipped."""
-    recordings, faults, skipped = found
-    side, table = SIDE_OF_NAME[name], _table_of(data / name, layout)
-    missing = {known: place for known, place in (table or {}).items() if place.label in labels}
-    for inside, entry in walk(data / name):
-        place = None
-        if is_sound(inside):
-            known = f"{name}/{inside}"
-            place = layout.place(known) if table is None else table.get(known)
-            missing.pop(known, None)
-        if place is None:
-            skipped["no sound of a class"] += 1
-        elif place.label not in labels:
-            skipped[f"class {place.label} is not asked for"] += 1
-        else:
-            taken = take(data, entry, key_of(f"{side}/{inside}"), side, place.label, place.group)
-            faults.append(taken) if isinstance(taken, Fault) else recordings.append(taken)
-    for known in missing:
-        key = key_of(f"{side}/{known.removeprefix(f'{name}/')}")
-        faults.append(Fault(key, side, "MediaError", NOT_THERE, str(data / known), CORRECT))

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rushes.errors import SourceError
 from rushes.recipe.sections import Side
@@ -28,17 +26,18 @@ from rushes.tasks.sounds.sources.blocks import (
     SIDES,
     SUFFIXES,
     Fault,
+    Place,
     SoundScan,
     blocks_of,
     fingerprint_of,
     is_sound,
     key_of,
+    place_by,
     require_apart,
+    skipped_for,
     take,
     walk,
 )
-
-Split = str | Mapping[Side, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,131 +46,148 @@ class SoundFolder(Source[SoundScan]):
 
     Attributes:
         labels: classes that are asked for.
-        pattern, table, split, shares: as of `scan`.
+        pattern: of a whole path below the root, with the named group ``label`` and perhaps ``group`` and
+            ``split``.
+        table: CSV below the root: ``file``, ``label`` and perhaps ``group`` and ``split``.
+        split: ``"index"`` takes the sides of the table, of the pattern, or of a first folder called train,
+            validation, test or alike; ``"shares"`` deals groups out; or side -> groups.
+        shares: side -> share of the groups, for ``"shares"``.
     """
 
     labels: tuple[str, ...]
     pattern: str | None = None
     table: str | None = None
-    split: Split = "index"
+    split: str | Mapping[Side, Sequence[str]] = "index"
     shares: Mapping[str, float] | None = None
 
     def scan(self, root: Path) -> SoundScan:
-        """See `scan`."""
-        return scan(root, self.labels, **self._how)
+        """Find the sounds and put them on sides.
+
+        Raises:
+            SourceError: no sound is found, the table does not hold, a side cannot be told, a group stands on
+                two sides or is named and not there, or there are fewer groups than sides.
+        """
+        root = Path(root)
+        files = {name: entry for name, entry in walk(root) if is_sound(name)}
+        faults: list[Fault] = []
+        known = self._of_paths(files) if self.table is None else self._of_table(root, files, faults)
+        unknown = "no class can be told by its path" if self.table is None else "not in the table"
+        skipped = Counter({unknown: len(files.keys() - known.keys())})
+        asked = {name: place for name, place in known.items() if place.label in self.labels}
+        for name in known.keys() - asked.keys():
+            skipped[f"class {known[name].label} is not asked for"] += 1
+        if not asked:
+            seen = ", ".join(sorted({place.label for place in known.values()})[:12]) or "none"
+            raise SourceError(
+                f"none of {len(files)} sounds has a class among {', '.join(self.labels)}; found are {seen}",
+                where=root,
+                cure="write the classes as they are found into preprocessing.labels, or correct source.pattern",
+            )
+        side_of = self._sides(root, asked)
+        recordings = []
+        for name, place in asked.items():
+            side = side_of.get(place.group) if self.split != "index" else place.side
+            if side is None:
+                skipped["its group is on no side of the split"] += 1
+                continue
+            taken = take(root, files[name], key_of(name), side, place)
+            faults.append(taken) if isinstance(taken, Fault) else recordings.append(taken)
+        return SoundScan(root, blocks_of(recordings), skipped_for(skipped, root), tuple(faults))
 
     def audit(self, root: Path) -> SoundAudit:
-        """See `audit`."""
-        return audit(root, self.labels, **self._how)
+        """Count what there is of each class on each side; errors as of `scan`."""
+        return audit_of(self.scan(root), self.labels)
 
     def fingerprint(self, found: SoundScan) -> str:
-        """See `Source.fingerprint`."""
-        return fingerprint(found.root)
+        """SHA-256 of the sounds and tables; the same wherever they lie."""
+        return fingerprint_of(found.root, (*SUFFIXES, ".csv"))
 
-    @property
-    def _how(self) -> dict[str, Any]:
-        return {
-            "pattern": self.pattern,
-            "table": self.table,
-            "split": self.split,
-            "shares": self.shares,
-        }
+    def _of_paths(self, files: Collection[str]) -> dict[str, Place]:
+        """File -> what its path tells; files whose path tells no class are not in it."""
+        known = {}
+        for name in files:
+            *folders, _ = name.split("/")
+            side = SIDE_OF_NAME.get(folders[0].lower()) if folders else None
+            if self.pattern is not None:
+                place = place_by(self.pattern, name, side)
+            else:
+                place = Place(folders[-1], name, side) if len(folders) > (side is not None) else None
+            if place is not None:
+                known[name] = place
+        return known
 
+    def _of_table(self, root: Path, files: Collection[str], faults: list[Fault]) -> dict[str, Place]:
+        """File -> what its line tells; a line that is asked for and whose file is not there becomes a fault."""
+        path = root / str(self.table)
+        if not path.resolve().is_relative_to(root.resolve()) or not path.is_file():
+            raise SourceError("no such table below source.root", where=path, cure="correct source.table")
+        known: dict[str, Place] = {}
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                reader = csv.DictReader(file, strict=True)
+                columns = reader.fieldnames or []
+                if missing := [name for name in ("file", "label") if name not in columns]:
+                    raise SourceError(
+                        f"no column {' and '.join(missing)}; found are {', '.join(columns) or 'none'}",
+                        where=f"{path}:1",
+                        cure="name the columns file,label and perhaps group,split",
+                    )
+                for row in reader:
+                    where = f"{path}:{reader.line_num}"
+                    name, place = _line(row, where)
+                    if name in known:
+                        raise SourceError(f"{name} stands there twice", where=where, cure="leave one line")
+                    if name in files:
+                        known[name] = place
+                    elif place.label in self.labels:
+                        message = f"{name} is not there, or is no {', '.join(SUFFIXES)}"
+                        cure = "correct the line, or fetch it"
+                        key, side = key_of(name), place.side or ""
+                        faults.append(Fault(key, side, "SourceError", message, where, cure))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise SourceError(f"not a table: {error}", where=path, cure="save it as CSV in UTF-8") from error
+        return known
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is known of a file by its path or by a line of the table.
-
-    Attributes:
-        label: its class.
-        group: whose it is; the file's own path where that is not known.
-        side: train, val or test; None where that is not known.
-    """
-
-    label: str
-    group: str
-    side: str | None
-
-
-def scan(
-    root: Path,
-    labels: tuple[str, ...],
-    *,
-    pattern: str | None = None,
-    table: str | None = None,
-    split: Split = "index",
-    shares: Mapping[str, float] | None = None,
-) -> SoundScan:
-    """Find the sounds and put them on sides.
-
-    Args:
-        root: folder of the sounds.
-        labels: classes that are asked for.
-        pattern: of a whole path below ``root``, with the named group ``label`` and perhaps ``group`` and
-            ``split``.
-        table: CSV below ``root``: ``file``, ``label`` and perhaps ``group`` and ``split``.
-        split: ``"index"`` takes the sides of the table, of the pattern, or of a first folder called train,
-            validation, test or alike; ``"shares"`` deals groups out; or side -> groups.
-        shares: side -> share of the groups, for ``"shares"``.
-
-    Raises:
-        SourceError: no sound is found, the table does not hold, a side cannot be told, a group stands on two
-            sides or is named and not there, or there are fewer groups than sides.
-    """
-    root = Path(root)
-    files = {name: entry for name, entry in walk(root) if is_sound(name)}
-    faults: list[Fault] = []
-    known = _from_paths(files, pattern) if table is None else _from_table(root, table, files, labels, faults)
-    skipped = Counter({"no class can be told by its path" if table is None else "not in the table": 0})
-    (unknown,) = skipped
-    skipped[unknown] = len(files.keys() - known.keys())
-    asked = {name: entry for name, entry in known.items() if entry.label in labels}
-    for name in known.keys() - asked.keys():
-        skipped[f"class {known[name].label} is not asked for"] += 1
-    if not asked:
-        seen = ", ".join(sorted({entry.label for entry in known.values()})[:12]) or "none"
-        raise SourceError(
-            f"none of {len(files)} sounds has a class among {', '.join(labels)}; found are {seen}",
-            where=root,
-            cure="write the classes as they are found into preprocessing.labels, or correct source.pattern",
-        )
-    side_of = _sides(root, asked, split, shares or {})
-    recordings = []
-    for name, entry in asked.items():
-        side = side_of.get(entry.group) if split != "index" else entry.side
-        if side is None:
-            skipped["its group is on no side of the split"] += 1
-            continue
-        taken = take(root, files[name], key_of(name), side, entry.label, entry.group)
-        faults.append(taken) if isinstance(taken, Fault) else recordings.append(taken)
-    return SoundScan(
-        root=root,
-        blocks=blocks_of(recordings),
-        skipped=tuple(
-            Fault(key_of(reason), "", "Skipped", reason, str(root), "", count)
-            for reason, count in sorted(skipped.items())
-            if count
-        ),
-        faults=tuple(faults),
-    )
+    def _sides(self, root: Path, asked: Mapping[str, Place]) -> dict[str, str]:
+        """Group -> side; who is on no side is not in it."""
+        if self.split == "shares":
+            labels_of: dict[str, set[str]] = {}
+            for place in asked.values():
+                labels_of.setdefault(place.group, set()).add(place.label)
+            return deal(labels_of, self.shares or {})
+        if not isinstance(self.split, str):
+            groups = {place.group for place in asked.values()}
+            if absent := sorted({group for listed in self.split.values() for group in listed} - groups):
+                raise SourceError(
+                    f"source.split names {', '.join(absent[:5])}, of whom there is no sound; there are "
+                    f"{len(groups)} groups such as {', '.join(sorted(groups)[:5])}",
+                    where=root,
+                    cure="write the groups as they are found",
+                )
+            return require_apart(
+                (group, side, group) for side, listed in self.split.items() for group in listed
+            )
+        if self.split != "index":
+            raise SourceError(f"no split {self.split!r}", cure="say index or shares, or list groups by side")
+        for name, place in asked.items():
+            if place.side is None:
+                raise SourceError(
+                    "on which side this sound stands cannot be told",
+                    where=root / name,
+                    cure="set source.split to shares, list groups by side under it, or add a column split to "
+                    "the table",
+                )
+        return require_apart((place.group, str(place.side), name) for name, place in asked.items())
 
 
-def fingerprint(root: Path) -> str:
-    """SHA-256 of the sounds and tables below ``root``; the same wherever it lies."""
-    return fingerprint_of(Path(root), (*SUFFIXES, ".csv"))
-
-
-def audit(
-    root: Path,
-    labels: tuple[str, ...],
-    *,
-    pattern: str | None = None,
-    table: str | None = None,
-    split: Split = "index",
-    shares: Mapping[str, float] | None = None,
-) -> SoundAudit:
-    """Count what there is of each class on each side; arguments and errors as of `scan`."""
-    return audit_of(scan(root, labels, pattern=pattern, table=table, split=split, shares=shares), labels)
+def _line(row: Mapping[str, str | None], where: str) -> tuple[str, Place]:
+    name, label = (row.get("file") or "").removeprefix("./"), row.get("label")
+    if not name or not label:
+        raise SourceError("each line needs file and label", where=where, cure="complete the line")
+    said = row.get("split")
+    if said and said.lower() not in SIDE_OF_NAME:
+        raise SourceError(f"no side {said!r}", where=where, cure=f"write {', '.join(SIDES)}, or leave it out")
+    return name, Place(label, row.get("group") or name, SIDE_OF_NAME[said.lower()] if said else None)
 
 
 def deal(labels_of: Mapping[str, Collection[str]], shares: Mapping[str, float]) -> dict[str, str]:
@@ -216,104 +232,3 @@ def deal(labels_of: Mapping[str, Collection[str]], shares: Mapping[str, float]) 
 
 def _rank(group: str, labels: Collection[str]) -> tuple[list[str], str]:
     return sorted(labels), hashlib.sha256(group.encode(errors="surrogateescape")).hexdigest()
-
-
-def _sides(
-    root: Path, asked: Mapping[str, Entry], split: Split, shares: Mapping[str, float]
-) -> dict[str, str]:
-    """Group -> side; who is on no side is not in it."""
-    if split == "shares":
-        labels_of: dict[str, set[str]] = {}
-        for entry in asked.values():
-            labels_of.setdefault(entry.group, set()).add(entry.label)
-        return deal(labels_of, shares)
-    if not isinstance(split, str):
-        groups = {entry.group for entry in asked.values()}
-        if absent := sorted({group for listed in split.values() for group in listed} - groups):
-            raise SourceError(
-                f"source.split names {', '.join(absent[:5])}, of whom there is no sound; there are "
-                f"{len(groups)} groups such as {', '.join(sorted(groups)[:5])}",
-                where=root,
-                cure="write the groups as they are found",
-            )
-        return require_apart((group, side, group) for side, listed in split.items() for group in listed)
-    if split != "index":
-        raise SourceError(f"no split {split!r}", cure="say index or shares, or list groups by side")
-    for name, entry in asked.items():
-        if entry.side is None:
-            raise SourceError(
-                "on which side this sound stands cannot be told",
-                where=root / name,
-                cure="set source.split to shares, list groups by side under it, or add a column split to the "
-                "table",
-            )
-    return require_apart((entry.group, str(entry.side), name) for name, entry in asked.items())
-
-
-def _from_paths(files: Collection[str], pattern: str | None) -> dict[str, Entry]:
-    """File -> what its path tells; files whose path tells no class are not in it."""
-    known = {}
-    for name in files:
-        *folders, _ = name.split("/")
-        side = SIDE_OF_NAME.get(folders[0].lower()) if folders else None
-        if pattern is not None:
-            found = re.fullmatch(pattern, name)
-            if found is None or not found["label"]:
-                continue
-            parts = found.groupdict()
-            if said := parts.get("split"):
-                side = SIDE_OF_NAME.get(said.lower())
-            known[name] = Entry(found["label"], parts.get("group") or name, side)
-        elif len(folders) > (side is not None):
-            known[name] = Entry(folders[-1], name, side)
-    return known
-
-
-def _from_table(
-    root: Path, table: str, files: Collection[str], labels: Collection[str], faults: list[Fault]
-) -> dict[str, Entry]:
-    """File -> what its line tells; a line that is asked for and whose file is not there becomes a fault."""
-    path = root / table
-    if not path.resolve().is_relative_to(root.resolve()) or not path.is_file():
-        raise SourceError("no such table below source.root", where=path, cure="correct source.table")
-    known: dict[str, Entry] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            columns = reader.fieldnames or []
-            if missing := [name for name in ("file", "label") if name not in columns]:
-                raise SourceError(
-                    f"no column {' and '.join(missing)}; found are {', '.join(columns) or 'none'}",
-                    where=f"{path}:1",
-                    cure="name the columns file,label and perhaps group,split",
-                )
-            for row in reader:
-                where = f"{path}:{reader.line_num}"
-                name, entry = _line(row, where)
-                if name in known:
-                    raise SourceError(f"{name} stands there twice", where=where, cure="leave one line")
-                if name in files:
-                    known[name] = entry
-                elif entry.label in labels:
-                    faults.append(_missing(name, entry, where))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"not a table: {error}", where=path, cure="save it as CSV in UTF-8") from error
-    return known
-
-
-def _line(row: Mapping[str, str | None], where: str) -> tuple[str, Entry]:
-    name, label = (row.get("file") or "").removeprefix("./"), row.get("label")
-    if not name or not label:
-        raise SourceError("each line needs file and label", where=where, cure="complete the line")
-    said = row.get("split")
-    if said and said.lower() not in SIDE_OF_NAME:
-        raise SourceError(f"no side {said!r}", where=where, cure=f"write {', '.join(SIDES)}, or leave it out")
-    entry = Entry(label, row.get("group") or name, None)
-    return name, replace(entry, side=SIDE_OF_NAME[said.lower()]) if said else entry
-
-
-def _missing(name: str, entry: Entry, where: str) -> Fault:
-    message = f"{name} is not there, or is no {', '.join(SUFFIXES)}"
-    return Fault(
-        key_of(name), entry.side or "", "SourceError", message, where, "correct the line, or fetch it"
-    )

@@ -8,20 +8,20 @@ classes apart is partly what sounds and partly *when*:
 - a snore flutters on the first stroke of a breath; a groan, which counts as breathing, on the second.
 
 So a net that only knows which sounds there are on average must fail where `difficulty` puts such clips, and
-one that hears their order need not. `sounds_body` makes the strokes, `sounds_room` what the microphones hear,
-and `dreamcatcher_writer` writes it down in the layout of the DreamCatcher dataset.
+one that hears their order need not. `body` makes the strokes, `room` what the microphones hear,
+and `writer` writes it down in the layout of the DreamCatcher dataset.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
-from rushes.errors import SourceError
+from rushes.tasks.sounds.recipe import SleepTwin
 from rushes.tasks.sounds.sources.dreamcatcher import LABELS
 
 Split = Literal["train", "validation", "test"]
@@ -35,48 +35,11 @@ share what is left."""
 
 
 @dataclass(frozen=True, slots=True)
-class SleepSettings:
-    """How much of a twin, and how hard.
-
-    Attributes:
-        train, val, test: wearers of each side.
-        clips: of each wearer.
-        difficulty: 0 (every class has sounds of its own, loud) to 1 (many clips differ in order only, faint).
-        seed: same seed and settings, same files.
-
-    Raises:
-        SourceError: a value out of its range.
-    """
-
-    train: int = 10
-    val: int = 4
-    test: int = 4
-    clips: int = 80
-    difficulty: float = 0.5
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        faults = []
-        if min(self.train, self.val, self.test) < 0 or self.train + self.val + self.test < 1:
-            faults.append(f"train, val, test must be 0 or more, found {self.train}, {self.val}, {self.test}")
-        if self.clips < 1:
-            faults.append(f"clips must be at least 1, found {self.clips}")
-        if not 0.0 <= self.difficulty <= 1.0:
-            faults.append(f"difficulty must be 0 to 1, found {self.difficulty}")
-        if faults:
-            raise SourceError("; ".join(faults), where="settings of the twin", cure="correct these values")
-
-    def wearers(self, split: Split) -> int:
-        """How many there are on a side."""
-        return {"train": self.train, "validation": self.val, "test": self.test}[split]
-
-
-@dataclass(frozen=True, slots=True)
 class SleepUnit:
     """One wearer's clips: what is drawn by itself.
 
     Attributes:
-        wearer: id, such as ``P03``.
+        wearer: id, unique in the twin, such as ``P03``.
         split: side.
         labels: class of each clip, in order.
     """
@@ -84,11 +47,6 @@ class SleepUnit:
     wearer: str
     split: Split
     labels: tuple[str, ...]
-
-    @property
-    def key(self) -> str:
-        """Unique in the twin."""
-        return self.wearer
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +73,11 @@ def seeded(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
-def units(settings: SleepSettings) -> list[SleepUnit]:
+def units(settings: SleepTwin) -> list[SleepUnit]:
     """The wearers of a twin; on each side the classes have their shares, each at least one clip if it can."""
     found: list[SleepUnit] = []
-    for split in get_args(Split):
-        wearers = settings.wearers(split)
+    sides: Mapping[Split, int] = {"train": settings.train, "validation": settings.val, "test": settings.test}
+    for split, wearers in sides.items():
         counts = _counts(wearers * settings.clips)
         labels = [label for label, count in counts.items() for _ in range(count)]
         order = seeded(settings.seed, "labels", split).permutation(len(labels))
@@ -224,8 +182,3 @@ def _counts(total: int) -> dict[str, int]:
             counts[label] += 1
             counts[max(counts, key=counts.__getitem__)] -= 1
     return counts
-
-
-def wearers_of(found: Sequence[SleepUnit], split: Split) -> list[SleepUnit]:
-    """Those of a side, in order."""
-    return [unit for unit in found if unit.split == split]

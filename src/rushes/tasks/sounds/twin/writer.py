@@ -12,16 +12,17 @@ import io
 import shutil
 import tarfile
 import wave
-from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
+from rushes.runs.drawing import Written
 from rushes.stages import atomic_file, write_atomic
+from rushes.tasks.sounds.recipe import SleepTwin
 from rushes.tasks.sounds.twin.body import RATE, Body, render
 from rushes.tasks.sounds.twin.room import Place
-from rushes.tasks.sounds.twin.script import SleepSettings, SleepUnit, Split, script, seeded, units, wearers_of
+from rushes.tasks.sounds.twin.script import SleepUnit, Split, script, seeded, units
 
 PARTS = "parts"
 KINDS = {"data": "wav", "imu": "csv"}
@@ -31,20 +32,7 @@ _COMPRESSION = 1
 """Noise hardly shrinks, so the fastest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What was written.
-
-    Attributes:
-        files: paths below the root, in order.
-        clips: sounds in them.
-    """
-
-    files: tuple[str, ...]
-    clips: int
-
-
-def write_unit(root: Path, unit: SleepUnit, settings: SleepSettings) -> Written:
+def write_unit(root: Path, unit: SleepUnit, settings: SleepTwin) -> Written:
     """Draw all clips of a wearer into ``parts/`` below ``root``."""
     seed = settings.seed
     body, place = Body.draw(seeded(seed, "body", unit.wearer)), Place.draw(seeded(seed, "room", unit.wearer))
@@ -59,10 +47,10 @@ def write_unit(root: Path, unit: SleepUnit, settings: SleepSettings) -> Written:
     names = [_part(unit, kind) for kind in KINDS]
     for name, pieces in zip(names, (sounds, motions), strict=True):
         write_atomic(root / name, _pack(pieces.getvalue()))
-    return Written(tuple(names), len(unit.labels))
+    return Written(tuple(names))
 
 
-def assemble(root: Path, settings: SleepSettings) -> Written:
+def assemble(root: Path, settings: SleepTwin) -> Written:
     """Join the parts of all wearers to archives; the parts stay until `remove_parts`."""
     files = []
     found = units(settings)
@@ -70,12 +58,12 @@ def assemble(root: Path, settings: SleepSettings) -> Written:
         for split in get_args(Split):
             name = f"{kind}/{split}.tar.gz"
             with atomic_file(root / name) as archive:
-                for unit in wearers_of(found, split):
+                for unit in (one for one in found if one.split == split):
                     with (root / _part(unit, kind)).open("rb") as part:
                         shutil.copyfileobj(part, archive)
                 archive.write(_pack(bytes(tarfile.RECORDSIZE)))
             files.append(name)
-    return Written(tuple(files), sum(len(unit.labels) for unit in found))
+    return Written(tuple(files))
 
 
 def remove_parts(root: Path) -> None:
