@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from campaigns import WHOLE, Job, written
 from jobs import TONES
 
 from rushes.campaign.judging.standing import Board
 from rushes.campaign.records import Result, Trial
+from rushes.campaign.runner import Runner
 from rushes.runs.do import do
 from rushes.runs.run import Run
 from rushes.storage import open_workspace
@@ -121,3 +123,17 @@ def trained(tones: Path, tmp_path_factory) -> Finished:
 def finished(trained: Finished, tmp_path: Path) -> Finished:
     """A copy to damage."""
     return trained.copied(tmp_path / "runs")
+
+
+@pytest.fixture(scope="session")
+def whole(tones: Path, tmp_path_factory) -> tuple[Job, Runner]:
+    """The campaign, run once from nothing; tests that write take a copy."""
+    job = written(tmp_path_factory.mktemp("whole"), tones, WHOLE)
+    runner, failure = job.go()
+    assert failure is None, failure
+    return job, runner
+
+
+@pytest.fixture
+def copy(whole, tmp_path: Path) -> Job:
+    return whole[0].copied(tmp_path)
