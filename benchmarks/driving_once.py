@@ -11,7 +11,8 @@ from rushes.stages import StageSpec, status, working
 from rushes.storage import LocalHome
 from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
 from rushes.tasks.driving.preprocessing import RigPreprocessing
-from rushes.tasks.driving.sources.physical_ai_av.source import assign_splits, scan
+from rushes.tasks.driving.sources.physical_ai_av.source import scan
+from rushes.tasks.driving.sources.physical_ai_av.tables import assign_splits
 
 
 def prepare_root(

@@ -14,7 +14,7 @@ from rushes.storage import LocalHome
 from rushes.tasks.operations.prepare.clips import Cutting
 from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
-from rushes.tasks.operations.sources.openpack.source import load_label_set
+from rushes.tasks.operations.sources.openpack.tables import load_label_set
 
 
 def main() -> None:

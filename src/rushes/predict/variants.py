@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -17,3 +17,8 @@ VIEWS: dict[Variant, View] = {
     "no_vision": lambda frames, rng: np.zeros_like(frames),
     "shuffled": lambda frames, rng: frames[rng.permutation(len(frames))],
 }
+
+
+def shown(views: Sequence[np.ndarray], variant: Variant, seed: int, key: str) -> list[np.ndarray]:
+    """What a variant is shown of each view's frames; a shuffle, the same for all, depends on seed and key."""
+    return [VIEWS[variant](frames, np.random.default_rng([seed, *key.encode()])) for frames in views]

@@ -122,3 +122,6 @@ class DrivingRecipe(VlmRecipe):
         if isinstance(split, dict) and (missing := [side for side in ("train", asked) if side not in split]):
             raise ValueError(f"source.split names nobody for {' and '.join(missing)}")
         return self
+
+
+RECIPE = DrivingRecipe

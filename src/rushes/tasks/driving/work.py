@@ -38,7 +38,7 @@ def _twin(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
 def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import Planned, prepare
     from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
-    from rushes.tasks.driving.sources.physical_ai_av.source import assign_splits
+    from rushes.tasks.driving.sources.physical_ai_av.tables import assign_splits
 
     recipe, scan = run.recipe, run.scan
     split = recipe.source.split
@@ -83,19 +83,6 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
         on_progress=partial(tell, "prepare"),
     )
     return prepared.summary(), prepared.account.counts
-
-
-def _train(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
-    from rushes.tasks.driving.prepare.sample import Sample
-    from rushes.tasks.driving.train import Collator
-
-    return train_model(run, stage, tell, Sample.of, Collator)
-
-
-def _predict(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
-    from rushes.tasks.driving.predict.table import QUESTIONS
-
-    return let_answer(run, stage, tell, QUESTIONS)
 
 
 def _evaluate(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
@@ -143,8 +130,8 @@ def _report(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
 WORK: Mapping[StageName, Work] = {
     "twin": _twin,
     "prepare": _prepare,
-    "train": _train,
-    "predict": _predict,
+    "train": train_model,
+    "predict": let_answer,
     "evaluate": _evaluate,
     "report": _report,
 }

@@ -154,3 +154,6 @@ class OperationsRecipe(VlmRecipe):
         if isinstance(split, dict) and (missing := [side for side in ("train", asked) if side not in split]):
             raise ValueError(f"source.split names nobody for {' and '.join(missing)}")
         return self
+
+
+RECIPE = OperationsRecipe

@@ -41,12 +41,12 @@ def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import Planned, prepare
     from rushes.tasks.operations.prepare.clips import cutting_of
     from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
-    from rushes.tasks.operations.sources.openpack.source import assign_splits
+    from rushes.tasks.operations.sources.openpack.tables import assign_splits
 
     recipe, scan = run.recipe, run.scan
     assigned = assign_splits(scan.recordings, recipe.source.split)
     concerned = set(chain.from_iterable(sides(recipe).values()))
-    faults = {fault.key: fault.reason() for fault in scan.faults if fault.subject in concerned}
+    faults = {fault.key: fault.reason() for fault in scan.faults if fault.owner in concerned}
     needed = ("train", recipe.evaluate.split)
     for side in needed:
         if side not in assigned.side_of.values():
@@ -85,19 +85,6 @@ def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
         on_progress=partial(tell, "prepare"),
     )
     return prepared.summary(), prepared.account.counts
-
-
-def _train(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
-    from rushes.tasks.operations.prepare.sample import Sample
-    from rushes.tasks.operations.train import Collator
-
-    return train_model(run, stage, tell, Sample.of, Collator)
-
-
-def _predict(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
-    from rushes.tasks.operations.predict.table import QUESTIONS
-
-    return let_answer(run, stage, tell, QUESTIONS)
 
 
 def _evaluate(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
@@ -153,8 +140,8 @@ def _report(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
 WORK: Mapping[StageName, Work] = {
     "twin": _twin,
     "prepare": _prepare,
-    "train": _train,
-    "predict": _predict,
+    "train": train_model,
+    "predict": let_answer,
     "evaluate": _evaluate,
     "report": _report,
 }

@@ -16,7 +16,8 @@ from rushes.shards.verify import verify_dataset
 from rushes.stages import read_quarantine
 from rushes.storage import LocalHome
 from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
-from rushes.tasks.driving.sources.physical_ai_av.source import assign_splits, scan
+from rushes.tasks.driving.sources.physical_ai_av.source import scan
+from rushes.tasks.driving.sources.physical_ai_av.tables import assign_splits
 
 FRONT, LEFT = "camera_front_wide_120fov", "camera_rear_left_70fov"
 

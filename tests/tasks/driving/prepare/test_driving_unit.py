@@ -22,7 +22,8 @@ from rushes.tasks.driving.prepare.sample import Sample
 from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
 from rushes.tasks.driving.prepare.windows import Framing, align
 from rushes.tasks.driving.preprocessing import RigPreprocessing
-from rushes.tasks.driving.sources.physical_ai_av.source import read_camera_times, scan
+from rushes.tasks.driving.sources.physical_ai_av.sensors import read_camera_times
+from rushes.tasks.driving.sources.physical_ai_av.source import scan
 from rushes.tasks.driving.twin.script import CAMERAS, DrivingSettings, truth, units
 from rushes.tasks.driving.twin.writer import assemble, write_unit
 

@@ -21,7 +21,8 @@ from rushes.shards.verify import verify_dataset
 from rushes.storage import LocalHome
 from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips
 from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
-from rushes.tasks.operations.sources.openpack.source import LabelSet, load_label_set, read_operations
+from rushes.tasks.operations.sources.openpack.rows import read_operations
+from rushes.tasks.operations.sources.openpack.tables import LabelSet, load_label_set
 
 DATA = Path(__file__).parents[4].parent / "shared" / "data"
 SAMPLE = DATA / "openpack-sample" / "U0209"

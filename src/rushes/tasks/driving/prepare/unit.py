@@ -28,7 +28,7 @@ from rushes.shards.manifest import split_folder
 from rushes.shards.write import Content, ShardWriter
 from rushes.tasks.driving.prepare.windows import Framing, Moments, Window, align, plan_windows
 from rushes.tasks.driving.preprocessing import RigPreprocessing
-from rushes.tasks.driving.sources.physical_ai_av.source import read_camera_times, read_trajectory
+from rushes.tasks.driving.sources.physical_ai_av.sensors import read_camera_times, read_trajectory
 
 
 @dataclass(frozen=True, slots=True)

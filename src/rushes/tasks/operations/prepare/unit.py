@@ -27,7 +27,7 @@ from rushes.shards.manifest import split_folder
 from rushes.shards.write import Content, ShardWriter
 from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, followers, windows
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
-from rushes.tasks.operations.sources.openpack.source import check_coverage
+from rushes.tasks.operations.sources.openpack.footage import check_coverage
 
 TOLERANCE_S = 0.5
 """By how much the footage may be longer or shorter than declared, and labels stick out of it."""
