@@ -24,15 +24,7 @@ def _twin(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.operations.twin.script import TwinSettings, units
     from rushes.tasks.operations.twin.writer import write_unit
 
-    twin = run.recipe.twin
-    settings = TwinSettings(
-        subjects=twin.subjects,
-        sessions=twin.sessions,
-        boxes=twin.boxes,
-        difficulty=twin.difficulty,
-        media=(run.recipe.source.media,),
-        seed=twin.seed,
-    )
+    settings = TwinSettings(**run.recipe.twin.model_dump(), media=(run.recipe.source.media,))
     write = partial(write_unit, settings=settings)
     return draw_units(run, stage, tell, {unit.key: unit for unit in units(settings)}, write)
 
