@@ -11,9 +11,9 @@ from rushes.prepare.stage import Planned, prepare
 from rushes.recipe.sections import Prepare
 from rushes.stages import StageSpec, working
 from rushes.storage import LocalHome
-from rushes.tasks.operations.prepare.clips import Cutting
 from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
+from rushes.tasks.operations.recipe import PrepareClips
 from rushes.tasks.operations.sources.openpack.tables import load_label_set
 
 
@@ -30,8 +30,7 @@ def main() -> None:
             {recording.key: "test"},
             stage.folder,
             preprocessing,
-            Cutting(),
-            window_splits=windowed,
+            PrepareClips(window_splits=windowed),
         )
         prepared = prepare(
             Planned(jobs=jobs, splits=("test",)),

@@ -36,7 +36,8 @@ def _twin(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 
 def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
-    from rushes.prepare.stage import Planned, prepare
+    from rushes.prepare.stage import Planned
+    from rushes.runs.usual_work import fill_dataset
     from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
     from rushes.tasks.driving.sources.physical_ai_av.tables import assign_splits
 
@@ -55,16 +56,8 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
                 where=scan.root,
                 cure="choose another setup or other chunks; `rushes audit RECIPE` shows what is there",
             )
-    asked = recipe.prepare
     planned = Planned(
-        jobs=jobs_of(
-            scan.recordings,
-            side_of,
-            stage.folder,
-            recipe.preprocessing,
-            stride=asked.stride,
-            shard_bytes=asked.shard_bytes,
-        ),
+        jobs=jobs_of(scan.recordings, side_of, stage.folder, recipe.preprocessing, recipe.prepare),
         splits=side_of.values(),
         needed=needed,
         skipped=[
@@ -73,16 +66,7 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
         ],
         faults=faults,
     )
-    prepared = prepare(
-        planned,
-        prepare_unit,
-        run.home("prepare"),
-        recipe.preprocessing,
-        asked,
-        engine=run.engine,
-        on_progress=partial(tell, "prepare"),
-    )
-    return prepared.summary(), prepared.account.counts
+    return fill_dataset(run, stage, tell, planned, prepare_unit)
 
 
 def _evaluate(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:

@@ -30,8 +30,8 @@ def _twin(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 
 def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
-    from rushes.prepare.stage import Planned, prepare
-    from rushes.tasks.operations.prepare.clips import cutting_of
+    from rushes.prepare.stage import Planned
+    from rushes.runs.usual_work import fill_dataset
     from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
     from rushes.tasks.operations.sources.openpack.tables import assign_splits
 
@@ -49,34 +49,14 @@ def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
                 cure="mend them, or list others under source.split; `rushes audit RECIPE` says what is there",
             )
 
-    asked = recipe.prepare
-    jobs = jobs_of(
-        scan.recordings,
-        assigned.side_of,
-        stage.folder,
-        run.recipe.preprocessing,
-        cutting_of(recipe.preprocessing, recipe.prepare),
-        window_splits=asked.window_splits,
-        shard_bytes=asked.shard_bytes,
-        boost=asked.boundary_boost,
-    )
     planned = Planned(
-        jobs=jobs,
+        jobs=jobs_of(scan.recordings, assigned.side_of, stage.folder, recipe.preprocessing, recipe.prepare),
         splits=assigned.side_of.values(),
         needed=needed,
         skipped=[*assigned.skipped, *(fault.key for fault in scan.faults if fault.key not in faults)],
         faults=faults,
     )
-    prepared = prepare(
-        planned,
-        prepare_unit,
-        run.home("prepare"),
-        recipe.preprocessing,
-        asked,
-        engine=run.engine,
-        on_progress=partial(tell, "prepare"),
-    )
-    return prepared.summary(), prepared.account.counts
+    return fill_dataset(run, stage, tell, planned, prepare_unit)
 
 
 def _evaluate(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:

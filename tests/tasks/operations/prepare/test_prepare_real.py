@@ -21,6 +21,7 @@ from rushes.shards.verify import verify_dataset
 from rushes.storage import LocalHome
 from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips
 from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.operations.recipe import PrepareClips
 from rushes.tasks.operations.sources.openpack.rows import read_operations
 from rushes.tasks.operations.sources.openpack.tables import LabelSet, load_label_set
 
@@ -111,14 +112,12 @@ def test_joined_sign_clips_with_exact_truth(tmp_path, open_stage, preprocessing)
     media = Media("video", tmp_path / "signs.mp4")
     recording = Recording("signs_S0001", "signer", "signs", "S0001", media, segments, 0.0)
     with open_stage(tmp_path / "ws") as stage:
-        windowed = ("test",)
         jobs = jobs_of(
             [recording],
             {recording.key: "test"},
             stage.folder,
             preprocessing,
-            Cutting(clip_s=3.0),
-            window_splits=windowed,
+            PrepareClips(window_splits=("test",)),
         )
         prepared = prepare(
             Planned(jobs=jobs, splits=("test",)),

@@ -23,6 +23,7 @@ from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_shards
 from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, windows
 from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.operations.recipe import PrepareClips
 
 
 def samples_of(job, receipt) -> dict[str, dict[str, bytes]]:
@@ -148,7 +149,7 @@ def test_a_boost_draws_frames_to_the_boundary(make_recording, make_job, preproce
 def test_a_boost_is_for_training_alone(make_recording, preprocessing, tmp_path):
     recordings = [make_recording(key) for key in ("U0101_S0100", "U0108_S0100")]
     sides = {"U0101_S0100": "train", "U0108_S0100": "test"}
-    jobs = jobs_of(recordings, sides, tmp_path, preprocessing, Cutting(), boost=0.5)
+    jobs = jobs_of(recordings, sides, tmp_path, preprocessing, PrepareClips(boundary_boost=0.5))
     assert {key: job.boost for key, job in jobs.items()} == {"U0101_S0100": 0.5, "U0108_S0100": 0.0}
 
 

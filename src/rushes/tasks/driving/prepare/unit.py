@@ -28,6 +28,7 @@ from rushes.shards.manifest import split_folder
 from rushes.shards.write import Content, ShardWriter
 from rushes.tasks.driving.prepare.windows import Framing, Moments, Window, align, plan_windows
 from rushes.tasks.driving.preprocessing import RigPreprocessing
+from rushes.tasks.driving.recipe import PrepareWindows
 from rushes.tasks.driving.sources.physical_ai_av.sensors import read_camera_times, read_trajectory
 
 
@@ -67,9 +68,7 @@ def jobs_of(
     split_of: Mapping[str, str],
     folder: Path,
     preprocessing: RigPreprocessing,
-    *,
-    stride: int = 8,
-    shard_bytes: int = 200_000_000,
+    asked: PrepareWindows,
 ) -> dict[str, Job]:
     """The jobs of all recordings that stand on a side.
 
@@ -78,13 +77,12 @@ def jobs_of(
         split_of: recording key -> split.
         folder: of the dataset.
         preprocessing: how a window becomes a question.
-        stride: moments from the start of one window to the start of the next.
-        shard_bytes: greatest size of a shard.
+        asked: how far windows are apart, and how large shards are.
     """
     return {
-        recording.key: Job(recording, split_of[recording.key], preprocessing, stride, folder, shard_bytes)
+        recording.key: Job(recording, split, preprocessing, asked.stride, folder, asked.shard_bytes)
         for recording in recordings
-        if recording.key in split_of
+        if (split := split_of.get(recording.key)) is not None
     }
 
 

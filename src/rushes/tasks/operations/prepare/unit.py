@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ from rushes.prepare.stage import remove_shards
 from rushes.records import Clip, Media, Recording
 from rushes.shards.manifest import split_folder
 from rushes.shards.write import Content, ShardWriter
-from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, followers, windows
+from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, cutting_of, followers, windows
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
+from rushes.tasks.operations.recipe import PrepareClips
 from rushes.tasks.operations.sources.openpack.footage import check_coverage
 
 TOLERANCE_S = 0.5
@@ -79,11 +80,7 @@ def jobs_of(
     split_of: Mapping[str, str],
     folder: Path,
     preprocessing: ClipPreprocessing,
-    cutting: Cutting,
-    *,
-    window_splits: Sequence[str] = (),
-    shard_bytes: int = 200_000_000,
-    boost: float = 0.0,
+    asked: PrepareClips,
 ) -> dict[str, Job]:
     """The jobs of all recordings that stand on a side.
 
@@ -92,24 +89,22 @@ def jobs_of(
         split_of: recording key -> split.
         folder: of the dataset.
         preprocessing: how a clip becomes a question.
-        cutting: which clips are cut.
-        window_splits: splits whose whole sessions are cut into windows.
-        shard_bytes: greatest size of a shard.
-        boost: how much more frames near a boundary count, in the training split alone.
+        asked: which clips are cut; only in the training split frames near a boundary count more.
     """
+    cutting = cutting_of(preprocessing, asked)
     return {
         recording.key: Job(
             recording=recording,
-            split=split_of[recording.key],
+            split=split,
             preprocessing=preprocessing,
             cutting=cutting,
-            with_windows=split_of[recording.key] in window_splits,
+            with_windows=split in asked.window_splits,
             folder=folder,
-            shard_bytes=shard_bytes,
-            boost=boost if split_of[recording.key] == "train" else 0.0,
+            shard_bytes=asked.shard_bytes,
+            boost=asked.boundary_boost if split == "train" else 0.0,
         )
         for recording in recordings
-        if recording.key in split_of
+        if (split := split_of.get(recording.key)) is not None
     }
 
 
