@@ -10,17 +10,35 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from rushes.engine import LOCAL, Engine, Unit, map_units
-from rushes.predict.variants import Variant
 from rushes.shards.read import ShardDataset
 
 QUESTIONS = 64  # of a unit: their pictures are in memory together, and their rows are far below a megabyte
 
 Row = dict[str, Any]
+
+Variant = Literal["model", "untrained", "no_vision", "shuffled"]
+"""What answers beside the trained model."""
+
+View = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+VIEWS: dict[Variant, View] = {
+    "model": lambda frames, rng: frames,
+    "untrained": lambda frames, rng: frames,
+    "no_vision": lambda frames, rng: np.zeros_like(frames),
+    "shuffled": lambda frames, rng: frames[rng.permutation(len(frames))],
+}
+"""What a variant is shown instead of a sample's frames ``(T, H, W, 3)``."""
+
+
+def shown(views: Sequence[np.ndarray], variant: Variant, seed: int, key: str) -> list[np.ndarray]:
+    """What a variant is shown of each view's frames; a shuffle, the same for all, depends on seed and key."""
+    return [VIEWS[variant](frames, np.random.default_rng([seed, *key.encode()])) for frames in views]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,7 @@ from rushes.stages import OpenStage, weights_sha256
 
 if TYPE_CHECKING:
     from rushes.models.vlm import Vlm
-    from rushes.predict.units import Chunk, Questions, Row
-    from rushes.predict.variants import Variant
+    from rushes.predict.units import Chunk, Questions, Row, Variant
     from rushes.recipe import VlmRecipe
     from rushes.recipe.preprocessing import FramePreprocessing
     from rushes.shards.read import ShardDataset

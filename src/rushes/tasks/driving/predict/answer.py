@@ -16,7 +16,7 @@ import numpy as np
 from rushes.models.scoring import Continuation
 from rushes.predict import answerer
 from rushes.predict.answerer import Question
-from rushes.predict.variants import Variant, shown
+from rushes.predict.units import Variant, shown
 from rushes.recipe.turns import Slot
 from rushes.tasks.driving.prepare.sample import Sample
 from rushes.tasks.driving.preprocessing import QUANTITIES, RigPreprocessing, Scale

@@ -19,7 +19,7 @@ import numpy as np
 from rushes.models.scoring import stretch
 from rushes.models.vlm import Vlm
 from rushes.predict import answerer
-from rushes.predict.variants import Variant, shown
+from rushes.predict.units import Variant, shown
 from rushes.tasks.operations.prepare.sample import Sample
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 

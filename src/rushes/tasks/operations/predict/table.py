@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from rushes.predict.units import Questions, Row
-from rushes.predict.variants import Variant
+from rushes.predict.units import Questions, Row, Variant
 from rushes.shards.read import ShardDataset
 from rushes.tasks.operations.predict.answer import Answer, Answerer, question
 from rushes.tasks.operations.prepare.sample import Sample

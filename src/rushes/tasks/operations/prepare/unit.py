@@ -311,10 +311,7 @@ def _fields(
         "source_size": source_size,
     }
     answer = {
-        "operation": None if target is None else target.operation,
-        "start_s": None if target is None else target.start_s,
-        "end_s": None if target is None else target.end_s,
-        "next": None if target is None else target.next,
+        **{name: target and getattr(target, name) for name in ("operation", "start_s", "end_s", "next")},
         "segments": [[segment.start_s, segment.end_s, segment.label] for segment in clip.segments],
         "after": after,
     }

@@ -19,8 +19,7 @@ from PIL import Image
 from rushes.media.encode import Sensor, write_video
 from rushes.runs.drawing import Written, seeded
 from rushes.tasks.operations.sources.openpack import layout
-from rushes.tasks.operations.sources.openpack.layout import OperationRow
-from rushes.tasks.operations.sources.openpack.seconds import seconds_of
+from rushes.tasks.operations.sources.openpack.layout import OperationRow, seconds_of
 from rushes.tasks.operations.sources.openpack.tables import load_persons, person_of
 from rushes.tasks.operations.twin.look import Look, look_of
 from rushes.tasks.operations.twin.motion import moment_of
