@@ -17,7 +17,7 @@ from rushes.prepare.stage import Planned, prepare
 from rushes.recipe.sections import Prepare
 from rushes.stages import StageSpec, status, working
 from rushes.storage import LocalHome
-from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.operations.prepare.unit import Job, prepare_unit
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 from rushes.tasks.operations.recipe import PrepareClips
 from rushes.tasks.operations.sources.openpack.tables import load_label_set
@@ -50,7 +50,7 @@ def main() -> None:
             begun.append(time.perf_counter())
 
     with working(spec, arguments.workspace) as stage:
-        jobs = jobs_of(
+        jobs = Job.of(
             recordings,
             {recording.key: sides[number % 2] for number, recording in enumerate(recordings)},
             stage.folder,

@@ -9,7 +9,7 @@ from rushes.prepare.stage import Planned, Prepared, prepare
 from rushes.recipe.sections import Prepare
 from rushes.stages import StageSpec, status, working
 from rushes.storage import LocalHome
-from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.driving.prepare.unit import Job, prepare_unit
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.recipe import PrepareWindows
 from rushes.tasks.driving.sources.physical_ai_av.source import scan
@@ -35,7 +35,7 @@ def prepare_root(
     with working(spec, workspace) as stage:
         prepared = prepare(
             Planned(
-                jobs=jobs_of(found.recordings, side_of, stage.folder, preprocessing, asked),
+                jobs=Job.of(found.recordings, side_of, stage.folder, preprocessing, asked),
                 splits=side_of.values(),
                 skipped=[fault.key for fault in found.skipped],
                 faults={fault.key: fault.reason() for fault in found.faults},

@@ -11,7 +11,7 @@ from rushes.prepare.stage import Planned, prepare
 from rushes.recipe.sections import Prepare
 from rushes.stages import StageSpec, working
 from rushes.storage import LocalHome
-from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.operations.prepare.unit import Job, prepare_unit
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 from rushes.tasks.operations.recipe import PrepareClips
 from rushes.tasks.operations.sources.openpack.tables import load_label_set
@@ -25,7 +25,7 @@ def main() -> None:
     recording = footage.recording(Path(video), float(seconds))
     with working(StageSpec("prepare", 1, {"arguments": sys.argv[2:5]}), Path(workspace)) as stage:
         windowed = ("test",) if cut == "windows" else ()
-        jobs = jobs_of(
+        jobs = Job.of(
             [recording],
             {recording.key: "test"},
             stage.folder,

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from rushes.engine import LOCAL, Engine, Event, Failure, Unit, map_units
 from rushes.errors import ShardError, SourceError, UnitError
@@ -78,6 +78,55 @@ class Job(Protocol):
     def truth(self) -> dict[str, Any]:
         """What is known of it, for ``recordings.json``."""
         ...
+
+
+class Recorded(Protocol):
+    """A recording."""
+
+    @property
+    def key(self) -> str:
+        """Unique in the dataset."""
+        ...
+
+
+Found = TypeVar("Found", bound=Recorded)
+Seen = TypeVar("Seen", bound=Preprocessing)
+Asked = TypeVar("Asked", bound=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingJob(Generic[Found, Seen, Asked]):
+    """What it takes to prepare one recording; with ``length_s`` and ``truth`` of its task it is a `Job`.
+
+    Attributes:
+        recording: what to read.
+        split: the side on which it stands.
+        folder: of the dataset; the shards go to ``shards/<split>`` in it.
+        preprocessing: how a sample becomes a question.
+        asked: which samples are cut, and how large a shard may be.
+    """
+
+    recording: Found
+    split: str
+    folder: Path
+    preprocessing: Seen
+    asked: Asked
+
+    @classmethod
+    def of(
+        cls,
+        recordings: Iterable[Found],
+        split_of: Mapping[str, str],
+        folder: Path,
+        preprocessing: Seen,
+        asked: Asked,
+    ) -> dict[str, Self]:
+        """The jobs of all recordings that ``split_of``, recording key -> split, puts on a side."""
+        return {
+            recording.key: cls(recording, split_of[recording.key], folder, preprocessing, asked)
+            for recording in recordings
+            if recording.key in split_of
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ def _twin(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
 def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import Planned
     from rushes.runs.usual_work import fill_dataset
-    from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
+    from rushes.tasks.driving.prepare.unit import Job, prepare_unit
     from rushes.tasks.driving.sources.physical_ai_av.tables import assign_splits
 
     recipe, scan = run.recipe, run.scan
@@ -57,7 +57,7 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
                 cure="choose another setup or other chunks; `rushes audit RECIPE` shows what is there",
             )
     planned = Planned(
-        jobs=jobs_of(scan.recordings, side_of, stage.folder, recipe.preprocessing, recipe.prepare),
+        jobs=Job.of(scan.recordings, side_of, stage.folder, recipe.preprocessing, recipe.prepare),
         splits=side_of.values(),
         needed=needed,
         skipped=[

@@ -32,7 +32,7 @@ def _twin(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
 def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import Planned
     from rushes.runs.usual_work import fill_dataset
-    from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
+    from rushes.tasks.operations.prepare.unit import Job, prepare_unit
     from rushes.tasks.operations.sources.openpack.tables import assign_splits
 
     recipe, scan = run.recipe, run.scan
@@ -50,7 +50,7 @@ def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
             )
 
     planned = Planned(
-        jobs=jobs_of(scan.recordings, assigned.side_of, stage.folder, recipe.preprocessing, recipe.prepare),
+        jobs=Job.of(scan.recordings, assigned.side_of, stage.folder, recipe.preprocessing, recipe.prepare),
         splits=assigned.side_of.values(),
         needed=needed,
         skipped=[*assigned.skipped, *(fault.key for fault in scan.faults if fault.key not in faults)],

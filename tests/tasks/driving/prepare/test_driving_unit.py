@@ -19,7 +19,7 @@ from rushes.media.zipped import mapped
 from rushes.shards.index import ShardInfo
 from rushes.shards.verify import verify_shards
 from rushes.tasks.driving.prepare.sample import Sample
-from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.driving.prepare.unit import Job, prepare_unit
 from rushes.tasks.driving.prepare.windows import Framing, align
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.recipe import PrepareWindows
@@ -40,9 +40,7 @@ def prepared(drives, drives_contract, read_samples, tmp_path_factory):
         folder = tmp_path_factory.mktemp(layout)
         preprocessing = drives_contract.model_copy(update={"layout": layout})
         drive = drives[0]
-        [job] = jobs_of(
-            [drive], {drive.key: "test"}, folder, preprocessing, PrepareWindows(stride=4)
-        ).values()
+        [job] = Job.of([drive], {drive.key: "test"}, folder, preprocessing, PrepareWindows(stride=4)).values()
         receipt = prepare_unit(job)
         made[layout] = (job, receipt, read_samples(job, receipt))
     return made

@@ -18,7 +18,7 @@ from rushes.shards.manifest import load_manifest
 from rushes.shards.verify import verify_dataset
 from rushes.stages import read_quarantine, read_receipt
 from rushes.storage import LocalHome
-from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.operations.prepare.unit import Job, prepare_unit
 from rushes.tasks.operations.recipe import PrepareClips
 
 SPLIT_OF = {"U0101_S0100": "train", "U0102_S0100": "train", "U0108_S0100": "test"}
@@ -51,7 +51,7 @@ def run(open_stage, preprocessing, recordings, tmp_path):
                 worked.append(event.key)
 
         with open_stage(workspace) as stage:
-            jobs = jobs_of(
+            jobs = Job.of(
                 recordings,
                 split_of,
                 stage.folder,
