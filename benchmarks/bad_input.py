@@ -30,9 +30,9 @@ from rushes.media.image import decode_jpeg
 from rushes.shards.index import ShardInfo
 from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_shards
-from rushes.tasks.operations.prepare.clips import Cutting
 from rushes.tasks.operations.prepare.unit import Job, prepare_unit
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
+from rushes.tasks.operations.recipe import PrepareClips
 
 SECONDS, RATE = 8, 25
 CONTAINERS = {"mp4": "libx264", "mkv": "libx264", "avi": "mpeg4", "webm": "libvpx"}
@@ -218,7 +218,9 @@ def odd(folder: Path) -> Iterator[Case]:
 def job_of(case: Case, number: int, folder: Path) -> Job:
     preprocessing = ClipPreprocessing(frame_size=(112, 112), signal_size=(48, 36), label_set="openpack")
     recording = footage.recording(case.path, SECONDS, f"U{number:04d}_S0100")
-    return Job(recording, "test", preprocessing, Cutting(), True, folder / f"{number:04d}", 50_000_000)
+    return Job(
+        recording, "test", folder / f"{number:04d}", preprocessing, PrepareClips(shard_bytes=50_000_000)
+    )
 
 
 Pictures = dict[str, tuple[bytes, ...]]

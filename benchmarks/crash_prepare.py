@@ -17,10 +17,10 @@ from rushes.prepare.stage import Planned, prepare
 from rushes.recipe.sections import Prepare
 from rushes.stages import StageSpec, status, working
 from rushes.storage import LocalHome
-from rushes.tasks.operations.prepare.clips import Cutting
-from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.operations.prepare.unit import Job, prepare_unit
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
-from rushes.tasks.operations.sources.openpack.source import load_label_set
+from rushes.tasks.operations.recipe import PrepareClips
+from rushes.tasks.operations.sources.openpack.tables import load_label_set
 
 SECONDS, RATE = 20, 25
 
@@ -50,14 +50,12 @@ def main() -> None:
             begun.append(time.perf_counter())
 
     with working(spec, arguments.workspace) as stage:
-        jobs = jobs_of(
+        jobs = Job.of(
             recordings,
             {recording.key: sides[number % 2] for number, recording in enumerate(recordings)},
             stage.folder,
             preprocessing,
-            Cutting(),
-            window_splits=("test",),
-            shard_bytes=1_000_000,
+            PrepareClips(window_splits=("test",), shard_bytes=1_000_000),
         )
         called_s = time.perf_counter()
         prepared = prepare(

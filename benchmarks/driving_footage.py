@@ -14,7 +14,6 @@ import numpy as np
 from PIL import Image
 
 from rushes.engine import Unit, map_units
-from rushes.tasks.driving.twin.files import write_table
 from rushes.tasks.driving.twin.script import (
     DrivingSettings,
     DrivingUnit,
@@ -23,7 +22,14 @@ from rushes.tasks.driving.twin.script import (
     truth,
     units,
 )
-from rushes.tasks.driving.twin.writer import PARTS, assemble, egomotion_rows, remove_parts, write_unit
+from rushes.tasks.driving.twin.writer import (
+    PARTS,
+    assemble,
+    egomotion_rows,
+    remove_parts,
+    write_table,
+    write_unit,
+)
 
 WIDE, HIGH = 2880, 1620  # of the pattern that moves behind a 1080p window
 GRAINS = ((180, 60.0), (60, 40.0), (20, 28.0), (6, 16.0), (2, 8.0))

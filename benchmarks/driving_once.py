@@ -9,9 +9,11 @@ from rushes.prepare.stage import Planned, Prepared, prepare
 from rushes.recipe.sections import Prepare
 from rushes.stages import StageSpec, status, working
 from rushes.storage import LocalHome
-from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.driving.prepare.unit import Job, prepare_unit
 from rushes.tasks.driving.preprocessing import RigPreprocessing
-from rushes.tasks.driving.sources.physical_ai_av.source import assign_splits, scan
+from rushes.tasks.driving.recipe import PrepareWindows
+from rushes.tasks.driving.sources.physical_ai_av.source import scan
+from rushes.tasks.driving.sources.physical_ai_av.tables import assign_splits
 
 
 def prepare_root(
@@ -29,10 +31,11 @@ def prepare_root(
         return None
     found = scan(root, preprocessing.setup.cameras)
     side_of = assign_splits(found.recordings, "index")
+    asked = PrepareWindows(shard_bytes=shard_bytes)
     with working(spec, workspace) as stage:
         prepared = prepare(
             Planned(
-                jobs=jobs_of(found.recordings, side_of, stage.folder, preprocessing, shard_bytes=shard_bytes),
+                jobs=Job.of(found.recordings, side_of, stage.folder, preprocessing, asked),
                 splits=side_of.values(),
                 skipped=[fault.key for fault in found.skipped],
                 faults={fault.key: fault.reason() for fault in found.faults},

@@ -18,7 +18,8 @@ from rushes.media.video import decode
 from rushes.records import Member, RigRecording
 from rushes.shards.read import ShardDataset
 from rushes.tasks.driving.preprocessing import RigPreprocessing
-from rushes.tasks.driving.sources.physical_ai_av.source import read_camera_times, scan
+from rushes.tasks.driving.sources.physical_ai_av.sensors import read_camera_times
+from rushes.tasks.driving.sources.physical_ai_av.source import scan
 from rushes.tasks.driving.sources.trajectory import Trajectory, motion
 from rushes.tasks.driving.twin.motion import RoadMotion
 from rushes.tasks.driving.twin.script import (

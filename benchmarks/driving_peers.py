@@ -13,7 +13,8 @@ from report import Figure, at_least, not_measured
 from rushes.media.image import letterbox
 from rushes.shards.read import ShardDataset
 from rushes.tasks.driving.preprocessing import RigPreprocessing
-from rushes.tasks.driving.sources.physical_ai_av.source import read_camera_times, scan
+from rushes.tasks.driving.sources.physical_ai_av.sensors import read_camera_times
+from rushes.tasks.driving.sources.physical_ai_av.source import scan
 
 WAYS = {
     "opencv": ("opencv", 10.0, "extract, OpenCV, seek for each frame"),

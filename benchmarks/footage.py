@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from rushes.records import Media, Recording, Segment
-from rushes.tasks.operations.sources.openpack.source import load_label_set
+from rushes.tasks.operations.sources.openpack.tables import load_label_set
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "videos"
 RATE = 30

@@ -11,10 +11,10 @@ from rushes.prepare.stage import Planned, prepare
 from rushes.recipe.sections import Prepare
 from rushes.stages import StageSpec, working
 from rushes.storage import LocalHome
-from rushes.tasks.operations.prepare.clips import Cutting
-from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.operations.prepare.unit import Job, prepare_unit
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
-from rushes.tasks.operations.sources.openpack.source import load_label_set
+from rushes.tasks.operations.recipe import PrepareClips
+from rushes.tasks.operations.sources.openpack.tables import load_label_set
 
 
 def main() -> None:
@@ -25,13 +25,12 @@ def main() -> None:
     recording = footage.recording(Path(video), float(seconds))
     with working(StageSpec("prepare", 1, {"arguments": sys.argv[2:5]}), Path(workspace)) as stage:
         windowed = ("test",) if cut == "windows" else ()
-        jobs = jobs_of(
+        jobs = Job.of(
             [recording],
             {recording.key: "test"},
             stage.folder,
             preprocessing,
-            Cutting(),
-            window_splits=windowed,
+            PrepareClips(window_splits=windowed),
         )
         prepared = prepare(
             Planned(jobs=jobs, splits=("test",)),

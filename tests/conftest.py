@@ -21,8 +21,9 @@ from rushes.media.image import encode_jpeg
 from rushes.records import Clip, Media, Recording, Segment
 from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter
-from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.driving.prepare.unit import Job, prepare_unit
 from rushes.tasks.driving.preprocessing import RigPreprocessing
+from rushes.tasks.driving.recipe import PrepareWindows
 from rushes.tasks.driving.sources.physical_ai_av.source import scan
 from rushes.tasks.driving.twin.script import DrivingSettings, units
 from rushes.tasks.driving.twin.writer import assemble, remove_parts, write_unit
@@ -166,7 +167,7 @@ def make_drives(road_twin: RoadTwin, drives_contract: RigPreprocessing) -> MakeD
 
     def make(folder: Path, preprocessing: RigPreprocessing = drives_contract) -> ShardDataset:
         recording = scan(road_twin.root, preprocessing.setup.cameras).recordings[0]
-        jobs = jobs_of([recording], {recording.key: "train"}, folder, preprocessing, stride=4)
+        jobs = Job.of([recording], {recording.key: "train"}, folder, preprocessing, PrepareWindows(stride=4))
         receipt = prepare_unit(jobs[recording.key])
         home = folder / "shards" / "train"
         return ShardDataset.of_shards([home / shard["name"] for shard in receipt["shards"]])

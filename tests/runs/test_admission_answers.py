@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from rushes.runs.admission.values import check_keys, contradictions, not_finite
-from rushes.tasks.driving.predict.table import ANSWERED as OF_DRIVING
-from rushes.tasks.operations.predict.table import ANSWERED as OF_OPERATIONS
+from rushes.tasks.driving.predict.table import QUESTIONS as OF_DRIVING
+from rushes.tasks.operations.predict.table import QUESTIONS as OF_OPERATIONS
 
 
-@pytest.mark.parametrize("answered", [OF_OPERATIONS, OF_DRIVING])
-def test_every_answer_has_a_truth_in_the_table(answered):
-    assert len(answered.said) == len(answered.truth) >= 4
-    assert {*answered.said, *answered.truth} <= set(answered.schema.names)
+@pytest.mark.parametrize("questions", [OF_OPERATIONS, OF_DRIVING])
+def test_every_answer_has_a_truth_in_the_table(questions):
+    assert len(questions.said) == len(questions.truth) >= 4
+    assert {*questions.said, *questions.truth} <= set(questions.schema.names)
 
 
 def test_keys_that_are_lost_doubled_or_strange_are_told():

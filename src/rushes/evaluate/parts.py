@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rushes.errors import MetricError
 from rushes.evaluate.clusters import Clusters, clusters
 from rushes.evaluate.figures import Figure
 from rushes.evaluate.scorecard import Clusters as ClustersRow
@@ -198,3 +200,28 @@ def scorecard_of(
         details=dict(details or {}),
         provenance=dict(provenance or {}),
     )
+
+
+def require_same_keys(answers: Mapping[str, Sequence[str]], what: str) -> None:
+    """See to it that every variant answers what the model answers, each once and in the same order.
+
+    Args:
+        answers: variant -> keys that it answers.
+        what: a sample is called.
+
+    Raises:
+        MetricError: a variant that lacks or doubles a sample.
+    """
+    asked = answers[MODEL]
+    for variant, found in answers.items():
+        doubled = next((one for one, other in pairwise(sorted(found)) if one == other), None)
+        if doubled is not None:
+            raise MetricError(f"variant {variant!r} answers a {what} twice", where=doubled)
+        if found != asked:
+            moved = [mine for mine, other in zip(found, asked, strict=False) if mine != other]
+            odd = sorted(set(found) ^ set(asked)) or moved
+            raise MetricError(
+                f"variant {variant!r} answers {len(found)} {what}s, the model {len(asked)}; {len(odd)} differ",
+                where=odd[0],
+                cure="run `rushes predict` again for all variants",
+            )

@@ -7,19 +7,38 @@ threads share it: every unit is answered by one thread, wherever that is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from rushes.engine import LOCAL, Engine, Unit, map_units
-from rushes.predict.variants import Variant
+from rushes.shards.read import ShardDataset
 
 QUESTIONS = 64  # of a unit: their pictures are in memory together, and their rows are far below a megabyte
 
 Row = dict[str, Any]
+
+Variant = Literal["model", "untrained", "no_vision", "shuffled"]
+"""What answers beside the trained model."""
+
+View = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+VIEWS: dict[Variant, View] = {
+    "model": lambda frames, rng: frames,
+    "untrained": lambda frames, rng: frames,
+    "no_vision": lambda frames, rng: np.zeros_like(frames),
+    "shuffled": lambda frames, rng: frames[rng.permutation(len(frames))],
+}
+"""What a variant is shown instead of a sample's frames ``(T, H, W, 3)``."""
+
+
+def shown(views: Sequence[np.ndarray], variant: Variant, seed: int, key: str) -> list[np.ndarray]:
+    """What a variant is shown of each view's frames; a shuffle, the same for all, depends on seed and key."""
+    return [VIEWS[variant](frames, np.random.default_rng([seed, *key.encode()])) for frames in views]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +49,63 @@ class Chunk:
     numbers: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+def everything(samples: ShardDataset, variant: Variant) -> Sequence[int]:
+    """Every variant is asked about every sample; a `Questions.asked_about`."""
+    return range(len(samples))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
-    """How a task asks; functions at the top of a module, so that they can travel.
+    """How a task asks, and where the answers stand; functions at the top of a module, so that they can travel.
 
     Attributes:
+        sample_of: key and members of a sample -> the sample.
+        question: sample, variant and seed of shuffles -> what it is asked.
         answerer: model and batch size -> who answers.
-        asked_about: samples of the split and a variant -> which of them it is asked about, by number.
-        rows_of: answerer, samples, chunk, name of the split and seed of shuffles -> a row for each sample.
+        row: sample and its answer -> columns of ``schema`` beside key, variant, split and failure.
         schema: of the rows.
+        said: columns of an answer; a model that always gives the same one has collapsed. What would have been
+            right stands in columns of the same names behind ``truth_``.
+        asked_about: samples of the split and a variant -> which of them it is asked about, by number.
     """
 
+    sample_of: Callable[[str, Mapping[str, bytes | memoryview]], Any]
+    question: Callable[[Any, Variant, int], Any]
     answerer: Callable[[Any, int], Any]
-    asked_about: Callable[[Any, Variant], Sequence[int]]
-    rows_of: Callable[[Any, Any, Chunk, str, int], Sequence[Row]]
+    row: Callable[[Any, Any], Row]
     schema: pa.Schema
+    said: tuple[str, ...]
+    asked_about: Callable[[ShardDataset, Variant], Sequence[int]] = everything
+
+    @property
+    def truth(self) -> tuple[str, ...]:
+        """Columns that say what would have been right."""
+        return tuple(f"truth_{name}" for name in self.said)
+
+    def samples_of(self, dataset: ShardDataset, numbers: Iterable[int]) -> Iterator[Any]:
+        """The samples with these numbers."""
+        return (self.sample_of(dataset.key(number), dataset.sample(number)) for number in numbers)
+
+    def rows_of(self, answerer: Any, dataset: ShardDataset, chunk: Chunk, split: str, seed: int) -> list[Row]:
+        """Ask about the samples of a chunk.
+
+        Args:
+            answerer: who answers as the chunk's variant.
+            dataset: the split.
+            chunk: which of them.
+            split: its name.
+            seed: of the shuffled variant.
+
+        Returns:
+            A row of ``schema`` for each sample.
+        """
+        samples = list(self.samples_of(dataset, chunk.numbers))
+        answers = answerer.answer([self.question(sample, chunk.variant, seed) for sample in samples])
+        about = {"variant": chunk.variant, "split": split, "failure": None}
+        return [
+            {"key": sample.key, **about, **self.row(sample, answer)}
+            for sample, answer in zip(samples, answers, strict=True)
+        ]
 
 
 def chunks_of(asked: Mapping[Variant, Sequence[int]], batch_size: int) -> Iterator[Chunk]:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from rushes.engine import LOCAL, Engine, Event, Failure, Unit, map_units
 from rushes.errors import ShardError, SourceError, UnitError
@@ -26,13 +26,7 @@ from rushes.recipe.preprocessing import Preprocessing
 from rushes.recipe.sections import Prepare as Settings
 from rushes.shards.index import ShardInfo
 from rushes.shards.manifest import Manifest, split_folder
-from rushes.stages import (
-    Account,
-    account,
-    read_receipt,
-    signature_of_folder,
-    write_json,
-)
+from rushes.stages import Account, account, read_receipt, signature_of_folder, write_json
 from rushes.storage import Home
 
 RECORDINGS = "recordings.json"
@@ -86,6 +80,55 @@ class Job(Protocol):
         ...
 
 
+class Recorded(Protocol):
+    """A recording."""
+
+    @property
+    def key(self) -> str:
+        """Unique in the dataset."""
+        ...
+
+
+Found = TypeVar("Found", bound=Recorded)
+Seen = TypeVar("Seen", bound=Preprocessing)
+Asked = TypeVar("Asked", bound=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingJob(Generic[Found, Seen, Asked]):
+    """What it takes to prepare one recording; with ``length_s`` and ``truth`` of its task it is a `Job`.
+
+    Attributes:
+        recording: what to read.
+        split: the side on which it stands.
+        folder: of the dataset; the shards go to ``shards/<split>`` in it.
+        preprocessing: how a sample becomes a question.
+        asked: which samples are cut, and how large a shard may be.
+    """
+
+    recording: Found
+    split: str
+    folder: Path
+    preprocessing: Seen
+    asked: Asked
+
+    @classmethod
+    def of(
+        cls,
+        recordings: Iterable[Found],
+        split_of: Mapping[str, str],
+        folder: Path,
+        preprocessing: Seen,
+        asked: Asked,
+    ) -> dict[str, Self]:
+        """The jobs of all recordings that ``split_of``, recording key -> split, puts on a side."""
+        return {
+            recording.key: cls(recording, split_of[recording.key], folder, preprocessing, asked)
+            for recording in recordings
+            if recording.key in split_of
+        }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """What a dataset is made from, and what is only counted.
@@ -116,7 +159,7 @@ def prepare(
     *,
     engine: Engine = LOCAL,
     on_event: Callable[[Event], None] | None = None,
-    on_progress: Callable[[int, int, str], None] | None = None,
+    on_progress: Callable[[int, int, str], None] = lambda done, total, key: None,
 ) -> Prepared:
     """Fill the dataset's folder; call it inside of ``working``, which holds the lock.
 
@@ -156,8 +199,8 @@ def prepare(
         memory_bytes=settings.memory_bytes,
         on_event=on_event,
     )
-    reused, tell = len(jobs) - len(todo), on_progress or _tell_nobody
-    tell(reused, len(jobs), "decoding")
+    reused = len(jobs) - len(todo)
+    on_progress(reused, len(jobs), "decoding")
     for done, result in enumerate(results, reused + 1):
         if result.error is None:
             home.write_receipt(result.key, result.value)
@@ -166,7 +209,7 @@ def prepare(
             home.quarantine(result.key, _reason(result.error, result.attempts))
         else:
             failures.append((result.key, result.error))
-        tell(done, len(jobs), result.key)
+        on_progress(done, len(jobs), result.key)
     if failures:
         raise _not_of_the_input(failures)
     counted = [*jobs, *planned.skipped, *planned.faults]
@@ -192,10 +235,6 @@ def prepare(
     )
 
 
-def _tell_nobody(done: int, total: int, key: str) -> None:
-    pass
-
-
 def _make(unit: Callable[[Job], dict[str, Any]], home: Home, job: Job) -> dict[str, Any]:
     """Prepare a recording, and publish its shards before its receipt is written."""
     receipt = unit(job)
@@ -207,20 +246,23 @@ def _make(unit: Callable[[Job], dict[str, Any]], home: Home, job: Job) -> dict[s
 
 def remove_shards(folder: Path, split: str, unit: str) -> None:
     """Delete the shards of a unit, whether its run finished or was killed."""
-    for suffix in ("tar", "parquet"):
-        # Five digits and no more: those of a unit whose name begins with this one's are not its own.
-        for path in split_folder(folder, split).glob(f"{unit}-{'[0-9]' * 5}.{suffix}"):
+    for pattern in _shard_names(unit):
+        for path in split_folder(folder, split).glob(pattern):
             path.unlink(missing_ok=True)
 
 
 def _shards_of(home: Home, split: str, unit: str) -> list[Path]:
     """Shards of a unit, here or remote: a worker may have published them before it failed."""
-    pattern = f"shards/{split}/{unit}-{'[0-9]' * 5}"
-    return [
-        home.folder / name
-        for name in home.standing()
-        if any(fnmatch(name, f"{pattern}.{suffix}") for suffix in ("tar", "parquet"))
-    ]
+    patterns = [f"shards/{split}/{name}" for name in _shard_names(unit)]
+    return [home.folder / name for name in home.standing() if any(fnmatch(name, one) for one in patterns)]
+
+
+def _shard_names(unit: str) -> list[str]:
+    """Patterns of the names of a unit's shards and their indexes.
+
+    Five digits and no more: those of a unit whose name begins with this one's are not its own.
+    """
+    return [f"{unit}-{'[0-9]' * 5}.{suffix}" for suffix in ("tar", "parquet")]
 
 
 def is_whole(home: Home, standing: Mapping[str, int], unit: str, split: str) -> bool:
@@ -257,9 +299,9 @@ def _is_bad_input(failure: Failure) -> bool:
 
 
 def _reason(failure: Failure, attempts: int) -> dict[str, Any]:
-    return {name: value for name, value in asdict(failure).items() if name != "trace"} | {
-        "attempts": attempts
-    }
+    reason = asdict(failure) | {"attempts": attempts}
+    del reason["trace"]
+    return reason
 
 
 def _not_of_the_input(failures: Sequence[tuple[str, Failure]]) -> UnitError:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from rushes.engine import Unit, UnitResult, map_units
-from rushes.errors import StageError
+from rushes.errors import SourceError, StageError
 from rushes.runs.proof import digest, files_of
 from rushes.runs.run import Run
 from rushes.runs.stage import Made, Tell
@@ -34,10 +37,30 @@ class Written:
     """What was written of a unit.
 
     Attributes:
-        files: below the root, with ``/``.
+        files: below the root, with ``/``; of pictures in a folder, the folder.
+        frames: pictures drawn.
     """
 
     files: tuple[str, ...]
+    frames: int = 0
+
+
+def seeded(seed: int, *names: str) -> np.random.Generator:
+    """A generator that depends on ``seed`` and ``names`` only, on every machine."""
+    return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
+
+
+def require(demands: Mapping[str, bool]) -> None:
+    """Refuse settings of a twin that cannot be.
+
+    Args:
+        demands: what must hold and what was found, in words -> whether it does.
+
+    Raises:
+        SourceError: names all that does not hold.
+    """
+    if faults := [demand for demand, holds in demands.items() if not holds]:
+        raise SourceError("; ".join(faults), where="settings of the twin", cure="correct these values")
 
 
 def draw_units(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from rushes.errors import SourceError
+from rushes.errors import RushesError, SourceError
 from rushes.stages import sha256_file
 
 Bring = Callable[[Callable[[str], bool]], Path]
@@ -23,6 +23,36 @@ class Keyed(Protocol):
     def key(self) -> str:
         """Name of the recording, unique in its source."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a recording is set aside, or, among a scan's notes, what is worth knowing of it.
+
+    Attributes:
+        key: the recording's key; empty for a note on a whole dataset.
+        kind: the error's name, ``SourceError`` or ``MediaError``; ``Skipped``, or ``Note``.
+        message: what was expected and what was found.
+        where: the file, with its line after a colon where it has lines.
+        cure: what to change.
+        owner: whose recording it is, where its name tells.
+    """
+
+    key: str
+    kind: str
+    message: str
+    where: str
+    cure: str
+    owner: str = ""
+
+    @classmethod
+    def of(cls, error: RushesError, key: str, owner: str = "") -> Fault:
+        """Of a recording that does not hold."""
+        return cls(key, type(error).__name__, error.message, error.where or "", error.cure or "", owner)
+
+    def reason(self) -> dict[str, str]:
+        """The entry for a stage's quarantine."""
+        return {"type": self.kind, "message": self.message, "where": self.where, "cure": self.cure}
 
 
 class Scan(Protocol):

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -57,20 +59,30 @@ class Task(ABC, Generic[R]):
     name: ClassVar[str]
     stages: ClassVar[tuple[Stage, ...]]
 
+    def room(self, name: str) -> ModuleType:
+        """A module beside the one that the task stands in, imported when it is first asked for."""
+        return import_module(f"{type(self).__module__.rpartition('.')[0]}.{name}")
+
     @property
-    @abstractmethod
     def recipe(self) -> type[R]:
-        """What can be asked for."""
+        """What can be asked for; ``RECIPE`` of ``recipe.py`` beside the task unless it says otherwise."""
+        recipe: type[R] = self.room("recipe").RECIPE
+        return recipe
 
     @property
-    @abstractmethod
     def work(self) -> Mapping[str, Work]:
-        """Name of each stage -> what it does."""
+        """Name of each stage -> what it does; ``WORK`` of ``work.py``, likewise."""
+        work: Mapping[str, Work] = self.room("work").WORK
+        return work
 
     @property
-    @abstractmethod
     def figures(self) -> Mapping[str, Figure]:
-        """Every figure of a side by which runs can be compared, in the order of tables."""
+        """Every figure of a side by which runs can be compared, in the order of tables.
+
+        ``FIGURES`` of ``evaluate/names.py``, likewise.
+        """
+        figures: Mapping[str, Figure] = self.room("evaluate.names").FIGURES
+        return figures
 
     @abstractmethod
     def source(self, recipe: R) -> Source[Any]:

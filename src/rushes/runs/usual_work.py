@@ -78,14 +78,27 @@ def prepare_samples(
         needed=("train", run.recipe.evaluate.split),
         faults={fault.key: fault.reason() for fault in run.scan.faults},
     )
+    return fill_dataset(run, stage, tell, planned, _prepare_unit)
+
+
+def fill_dataset(
+    run: Run[Any], stage: OpenStage, tell: Tell, planned: Planned, unit: Callable[[Any], dict[str, Any]]
+) -> Made:
+    """Prepare what is planned, unit by unit; a `rushes.runs.stage.Work` but for its last two.
+
+    Args:
+        run, stage, tell: what every stage gets.
+        planned, unit: see `rushes.prepare.stage.prepare`.
+    """
+    name = stage.spec.name
     prepared = prepare(
         planned,
-        _prepare_unit,
-        run.home(stage.spec.name),
+        unit,
+        run.home(name),
         run.recipe.preprocessing,
-        asked,
+        run.recipe.prepare,
         engine=run.engine,
-        on_progress=partial(tell, stage.spec.name),
+        on_progress=partial(tell, name),
     )
     return prepared.summary(), prepared.account.counts
 

@@ -8,9 +8,11 @@ from rushes.runs.stage import Cost, Stage
 from rushes.runs.task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from rushes.predict.units import Questions
     from rushes.recipe import VlmRecipe
+    from rushes.runs.admission.values import Fault
     from rushes.runs.run import Run
 
 V = TypeVar("V", bound="VlmRecipe")
@@ -26,6 +28,27 @@ TAUGHT = Cost(amount=_taught, of_samples=False)
 
 class VlmTask(Task[V]):
     """A task whose answers a fine-tuned vision language model gives."""
+
+    @property
+    def questions(self) -> Questions:
+        """How its model is asked; ``QUESTIONS`` of ``predict/table.py`` beside the task."""
+        questions: Questions = self.room("predict.table").QUESTIONS
+        return questions
+
+    @property
+    def collator(self) -> Callable[..., Any]:
+        """Model, what a phase asks, whether pictures are changed -> samples as batches.
+
+        ``Collator`` of ``train.py`` beside the task.
+        """
+        collator: Callable[..., Any] = self.room("train").Collator
+        return collator
+
+    def admission(self, run: Run[Any]) -> Iterator[Fault]:
+        """Every variant answers what it is asked, and the model does not always say the same."""
+        from rushes.runs.admission.answers import check_answers
+
+        yield from check_answers(run, self.questions)
 
     def notes(self, run: Run[V], stage: Stage) -> tuple[str, ...]:
         """See `Task.notes`; of training, the memory that it takes."""

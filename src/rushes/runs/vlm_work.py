@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rushes.engine import LOCAL
 from rushes.runs.run import Run, RunJob
 from rushes.runs.stage import Made, Tell
+from rushes.runs.vlm_task import VlmTask
 from rushes.stages import OpenStage, weights_sha256
 
 if TYPE_CHECKING:
     from rushes.models.vlm import Vlm
-    from rushes.predict.units import Chunk, Questions, Row
-    from rushes.predict.variants import Variant
+    from rushes.predict.units import Chunk, Questions, Row, Variant
     from rushes.recipe import VlmRecipe
     from rushes.recipe.preprocessing import FramePreprocessing
     from rushes.shards.read import ShardDataset
@@ -54,25 +54,19 @@ def trained_model(run: Run[V]) -> Vlm[FramePreprocessing]:
     )
 
 
-def train_model(
-    run: Run[V],
-    stage: OpenStage,
-    tell: Tell,
-    sample_of: Callable[[str, Mapping[str, Any]], Any],
-    collator: Callable[..., Any],
-) -> Made:
-    """Train on the prepared samples.
+def _task(run: Run[V]) -> VlmTask[V]:
+    assert isinstance(run.task, VlmTask), "only tasks that fine-tune such a model have this work"
+    return run.task
 
-    Args:
-        run, stage, tell: what every stage gets.
-        sample_of: key and members of a sample -> what the collator takes.
-        collator: made of the model, what a phase asks, and whether pictures are changed at random.
-    """
+
+def train_model(run: Run[V], stage: OpenStage, tell: Tell) -> Made:
+    """Train on the prepared samples; a `rushes.runs.stage.Work`."""
     from rushes.train.batches import ShardSamples
     from rushes.train.phases import train
 
+    task = _task(run)
     settings = run.recipe.train
-    samples = ShardSamples(run.training_samples(settings.order), sample_of)
+    samples = ShardSamples(run.training_samples(settings.order), task.questions.sample_of)
     total = sum(phase.steps for phase in settings.phases)
 
     home = run.home("train")
@@ -88,7 +82,7 @@ def train_model(
     results = train(
         vlm,
         samples,
-        partial(collator, vlm, augmented=settings.augment),
+        partial(task.collator, vlm, augmented=settings.augment),
         settings,
         stage.folder,
         stage.spec.signature,
@@ -113,16 +107,19 @@ class Panel:
 
     Attributes:
         job: what makes the run again.
-        questions: how its task asks.
     """
 
     job: RunJob
-    questions: Questions
 
     @cached_property
     def run(self) -> Run[Any]:
         """The run, here."""
         return self.job.run()
+
+    @cached_property
+    def questions(self) -> Questions:
+        """How its task asks."""
+        return _task(self.run).questions
 
     @cached_property
     def samples(self) -> ShardDataset:
@@ -156,22 +153,18 @@ class Panel:
             return self.questions.rows_of(answerer, self.samples, chunk, split, seed)
 
 
-def let_answer(run: Run[V], stage: OpenStage, tell: Tell, questions: Questions) -> Made:
-    """Let the trained model, and what it is compared with, answer about the samples that are reported.
-
-    Args:
-        run, stage, tell: what every stage gets.
-        questions: how the task asks.
-    """
+def let_answer(run: Run[V], stage: OpenStage, tell: Tell) -> Made:
+    """Let the trained model, and what it is compared with, answer; a `rushes.runs.stage.Work`."""
     from rushes.predict.table import write_predictions
     from rushes.predict.units import predict
 
+    questions = _task(run).questions
     asked, samples = run.recipe.evaluate, run.samples(run.recipe.evaluate.split)
     variants: tuple[Variant, ...] = ("model", *asked.compare)
     numbers = {variant: questions.asked_about(samples, variant) for variant in variants}
     away = run.engine.kind != LOCAL.kind
     table = predict(
-        Panel(RunJob.of(run), questions).rows_of,
+        Panel(RunJob.of(run)).rows_of,
         numbers,
         questions.schema,
         batch_size=asked.batch_size,

@@ -23,7 +23,7 @@ from rushes.tasks.driving.preprocessing import (
     Scale,
     camera_setups,
 )
-from rushes.tasks.driving.sources.physical_ai_av.source import CAMERAS
+from rushes.tasks.driving.sources.physical_ai_av.layout import CAMERAS
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
 FRONT, TELE, REAR = "camera_front_wide_120fov", "camera_front_tele_30fov", "camera_rear_tele_30fov"

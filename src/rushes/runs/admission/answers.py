@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rushes.runs.admission.values import Fault, check_keys, not_finite
 from rushes.runs.run import Run
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from rushes.predict.variants import Variant
-    from rushes.shards.read import ShardDataset
+    from rushes.predict.units import Questions
 
 MODEL = "model"
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """Where a task's answers stand.
-
-    Attributes:
-        schema: of the table of predictions.
-        asked_about: numbers of the samples that a variant is asked about.
-        said: columns of an answer; a model that always gives the same one has collapsed.
-        truth: columns that say what would have been right.
-    """
-
-    schema: pa.Schema
-    asked_about: Callable[[ShardDataset, Variant], Sequence[int]]
-    said: tuple[str, ...]
-    truth: tuple[str, ...]
-
-
-def check_answers(run: Run[Any], task: Answered) -> Iterator[Fault]:
+def check_answers(run: Run[Any], task: Questions) -> Iterator[Fault]:
     """Every variant answers what it is asked, in finite numbers, and the model not always the same."""
     from rushes.predict.table import FILE, read_predictions
 

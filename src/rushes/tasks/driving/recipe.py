@@ -21,7 +21,6 @@ from rushes.recipe.sections import (
 )
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 
-AskOfWindows = Literal["pairs", "windows"]
 PictureSide = Annotated[int, Field(ge=32, le=4096, multiple_of=2)]
 
 
@@ -86,15 +85,11 @@ class WindowPhase(Phase):
         ask: two pictures (``pairs``) or whole windows (``windows``).
     """
 
-    ask: AskOfWindows = "windows"
+    ask: Literal["pairs", "windows"] = "windows"
 
 
 class TrainOnWindows(VlmTrain):
-    """How to train.
-
-    Attributes:
-        phases: one after the other.
-    """
+    """How to train."""
 
     phases: Annotated[tuple[WindowPhase, ...], Field(min_length=1)] = (WindowPhase(),)
 
@@ -103,9 +98,7 @@ class DrivingRecipe(VlmRecipe):
     """A whole job of the driving task.
 
     Attributes:
-        source: where the recordings are.
         twin: synthetic recordings, for as long as ``source.root`` is null.
-        preprocessing: how a window becomes a question; trained, measured and served with the same one.
     """
 
     task: Literal["driving"] = "driving"
@@ -122,3 +115,6 @@ class DrivingRecipe(VlmRecipe):
         if isinstance(split, dict) and (missing := [side for side in ("train", asked) if side not in split]):
             raise ValueError(f"source.split names nobody for {' and '.join(missing)}")
         return self
+
+
+RECIPE = DrivingRecipe

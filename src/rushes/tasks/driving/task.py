@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rushes.runs.usual import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN
 from rushes.runs.vlm_task import TAUGHT, VlmTask
 
 if TYPE_CHECKING:
-    from rushes.evaluate.figures import Figure
-    from rushes.runs.admission.values import Fault
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
-    from rushes.runs.stage import Work
     from rushes.tasks.driving.recipe import DrivingRecipe
-    from rushes.tasks.driving.sources.physical_ai_av.reader import PhysicalAiAv
+    from rushes.tasks.driving.sources.physical_ai_av.source import PhysicalAiAv
 
 CLIP_S = 20.0
 """Length of a clip of the real dataset, for estimates."""
@@ -38,27 +35,6 @@ class Driving(VlmTask["DrivingRecipe"]):
         EVALUATE,
         REPORT,
     )
-
-    @property
-    def recipe(self) -> type[DrivingRecipe]:
-        """See `Task.recipe`."""
-        from rushes.tasks.driving.recipe import DrivingRecipe
-
-        return DrivingRecipe
-
-    @property
-    def work(self) -> Mapping[str, Work]:
-        """See `Task.work`."""
-        from rushes.tasks.driving.work import WORK
-
-        return WORK
-
-    @property
-    def figures(self) -> Mapping[str, Figure]:
-        """See `Task.figures`; errors of each quantity, and the share of answers that could be read."""
-        from rushes.tasks.driving.evaluate.names import FIGURES
-
-        return FIGURES
 
     def faults(self, recipe: DrivingRecipe) -> Iterator[tuple[str, str]]:
         """The twin's clips must be longer than a window, and it must have the sides and cameras asked for."""
@@ -83,7 +59,7 @@ class Driving(VlmTask["DrivingRecipe"]):
 
     def source(self, recipe: DrivingRecipe) -> PhysicalAiAv:
         """See `Task.source`."""
-        from rushes.tasks.driving.sources.physical_ai_av.reader import PhysicalAiAv
+        from rushes.tasks.driving.sources.physical_ai_av.source import PhysicalAiAv
 
         source = recipe.source
         return PhysicalAiAv(
@@ -120,10 +96,3 @@ class Driving(VlmTask["DrivingRecipe"]):
             f"{drawn.clips} clips of {drawn.clip_s:g} s from {len(drawn.cameras)} cameras, "
             f"about {size / 1e6:,.0f} MB"
         )
-
-    def admission(self, run: Run[Any]) -> Iterator[Fault]:
-        """Every variant answers what it is asked, and the model does not always say the same."""
-        from rushes.runs.admission.answers import check_answers
-        from rushes.tasks.driving.predict.table import ANSWERED
-
-        yield from check_answers(run, ANSWERED)

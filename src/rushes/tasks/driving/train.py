@@ -8,17 +8,15 @@ afterwards.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from rushes.models.chat import Encoded
 from rushes.models.pixels import PAIR, Pictures
-from rushes.models.vlm import Vlm, collate
 from rushes.recipe.turns import Turn
 from rushes.tasks.driving.prepare.sample import Sample
 from rushes.tasks.driving.preprocessing import RigPreprocessing
-from rushes.tasks.driving.recipe import AskOfWindows
+from rushes.train import collator
 from rushes.train.augment import relight
 
 TEMPOS = (0, 1, 2, 3)
@@ -29,27 +27,8 @@ REPLAYED = 0.5
 """Share of whole windows that are shown at another tempo, which makes them shorter."""
 
 
-class Collator:
-    """Windows to a batch: decode, change tempo and light, patch, ask.
-
-    Args:
-        vlm: whose tokens and preprocessing.
-        ask: whole windows, or one random pair of frames of each.
-        augmented: whether tempo and light are changed at random.
-    """
-
-    def __init__(self, vlm: Vlm[RigPreprocessing], ask: AskOfWindows, *, augmented: bool) -> None:
-        self.vlm = vlm
-        self.ask = ask
-        self.augmented = augmented
-        self._chat = vlm.chat()
-
-    def __call__(self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator]) -> dict[str, Any]:
-        """Join samples, each with its own randomness."""
-        made = [self._encode(sample, rng) for sample, rng in zip(samples, rngs, strict=True)]
-        windows, pictures = zip(*made, strict=True)
-        batch = collate(windows, pictures, self.vlm.tokenizer.pad_token_id)
-        return {**batch, "keys": [sample.key for sample in samples]}
+class Collator(collator.Collator[RigPreprocessing, Sample]):
+    """Windows to a batch: decode, change tempo and light, patch, ask whole windows, or a random pair of each."""
 
     def _encode(self, sample: Sample, rng: np.random.Generator) -> tuple[Encoded, Pictures]:
         moments, tempo = self._played(sample, rng)

@@ -36,9 +36,10 @@ def _twin(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 
 def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
-    from rushes.prepare.stage import Planned, prepare
-    from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
-    from rushes.tasks.driving.sources.physical_ai_av.source import assign_splits
+    from rushes.prepare.stage import Planned
+    from rushes.runs.usual_work import fill_dataset
+    from rushes.tasks.driving.prepare.unit import Job, prepare_unit
+    from rushes.tasks.driving.sources.physical_ai_av.tables import assign_splits
 
     recipe, scan = run.recipe, run.scan
     split = recipe.source.split
@@ -55,16 +56,8 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
                 where=scan.root,
                 cure="choose another setup or other chunks; `rushes audit RECIPE` shows what is there",
             )
-    asked = recipe.prepare
     planned = Planned(
-        jobs=jobs_of(
-            scan.recordings,
-            side_of,
-            stage.folder,
-            recipe.preprocessing,
-            stride=asked.stride,
-            shard_bytes=asked.shard_bytes,
-        ),
+        jobs=Job.of(scan.recordings, side_of, stage.folder, recipe.preprocessing, recipe.prepare),
         splits=side_of.values(),
         needed=needed,
         skipped=[
@@ -73,29 +66,7 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
         ],
         faults=faults,
     )
-    prepared = prepare(
-        planned,
-        prepare_unit,
-        run.home("prepare"),
-        recipe.preprocessing,
-        asked,
-        engine=run.engine,
-        on_progress=partial(tell, "prepare"),
-    )
-    return prepared.summary(), prepared.account.counts
-
-
-def _train(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
-    from rushes.tasks.driving.prepare.sample import Sample
-    from rushes.tasks.driving.train import Collator
-
-    return train_model(run, stage, tell, Sample.of, Collator)
-
-
-def _predict(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
-    from rushes.tasks.driving.predict.table import QUESTIONS
-
-    return let_answer(run, stage, tell, QUESTIONS)
+    return fill_dataset(run, stage, tell, planned, prepare_unit)
 
 
 def _evaluate(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
@@ -143,8 +114,8 @@ def _report(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
 WORK: Mapping[StageName, Work] = {
     "twin": _twin,
     "prepare": _prepare,
-    "train": _train,
-    "predict": _predict,
+    "train": train_model,
+    "predict": let_answer,
     "evaluate": _evaluate,
     "report": _report,
 }

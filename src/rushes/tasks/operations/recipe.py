@@ -27,7 +27,6 @@ from rushes.tasks.operations.preprocessing import ClipPreprocessing
 MediaName = Literal["video", "frames"]
 LabelSetName = Literal["openpack", "classes10"]
 SplitName = Literal["earlier", "colour"]
-AskOfClips = Literal["captions", "clips"]
 
 
 class FootageSource(Source):
@@ -94,15 +93,11 @@ class ClipPhase(Phase):
         ask: single frames (``captions``) or whole clips (``clips``).
     """
 
-    ask: AskOfClips = "clips"
+    ask: Literal["captions", "clips"] = "clips"
 
 
 class TrainOnClips(VlmTrain):
-    """How to train.
-
-    Attributes:
-        phases: one after the other.
-    """
+    """How to train."""
 
     phases: Annotated[tuple[ClipPhase, ...], Field(min_length=1)] = (ClipPhase(),)
 
@@ -119,17 +114,10 @@ class EvaluateClips(VlmEvaluate):
 
 
 class OperationsRecipe(VlmRecipe):
-    """A whole job.
+    """A whole job of the operations task.
 
     Attributes:
-        task: what is learnt.
-        name: of the report.
-        source: where the recordings are.
         twin: synthetic recordings, for as long as ``source.root`` is null.
-        preprocessing: how a clip becomes a question; trained, measured and served with the same one.
-        prepare: from recordings to shards.
-        train: how to train.
-        evaluate: what is measured, on what.
     """
 
     task: Literal["operations"] = "operations"
@@ -154,3 +142,6 @@ class OperationsRecipe(VlmRecipe):
         if isinstance(split, dict) and (missing := [side for side in ("train", asked) if side not in split]):
             raise ValueError(f"source.split names nobody for {' and '.join(missing)}")
         return self
+
+
+RECIPE = OperationsRecipe

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rushes.runs.usual import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN
 from rushes.runs.vlm_task import TAUGHT, VlmTask
 
 if TYPE_CHECKING:
-    from rushes.evaluate.figures import Figure
-    from rushes.runs.admission.values import Fault
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
-    from rushes.runs.stage import Work
     from rushes.tasks.operations.recipe import OperationsRecipe
-    from rushes.tasks.operations.sources.openpack.reader import OpenPack
+    from rushes.tasks.operations.sources.openpack.source import OpenPack
 
 BOX_S = 45.0
 """How long somebody in the twin takes to pack a box."""
@@ -38,27 +35,6 @@ class Operations(VlmTask["OperationsRecipe"]):
         REPORT,
     )
 
-    @property
-    def recipe(self) -> type[OperationsRecipe]:
-        """See `Task.recipe`."""
-        from rushes.tasks.operations.recipe import OperationsRecipe
-
-        return OperationsRecipe
-
-    @property
-    def work(self) -> Mapping[str, Work]:
-        """See `Task.work`."""
-        from rushes.tasks.operations.work import WORK
-
-        return WORK
-
-    @property
-    def figures(self) -> Mapping[str, Figure]:
-        """See `Task.figures`."""
-        from rushes.tasks.operations.evaluate.names import FIGURES
-
-        return FIGURES
-
     def resolve(self, recipe: OperationsRecipe) -> OperationsRecipe:
         """The recipe with the labels of the label set filled in."""
         from rushes.tasks.operations.sources.openpack.tables import load_label_set
@@ -76,7 +52,7 @@ class Operations(VlmTask["OperationsRecipe"]):
 
     def source(self, recipe: OperationsRecipe) -> OpenPack:
         """See `Task.source`."""
-        from rushes.tasks.operations.sources.openpack.reader import OpenPack
+        from rushes.tasks.operations.sources.openpack.source import OpenPack
         from rushes.tasks.operations.sources.openpack.tables import load_label_set
 
         return OpenPack(load_label_set(recipe.source.labels), recipe.source.media)
@@ -102,10 +78,3 @@ class Operations(VlmTask["OperationsRecipe"]):
         seconds = sessions * asked.boxes * BOX_S
         size = seconds * BYTES_PER_S[form]
         return f"about {seconds / 60:.0f} minutes of footage in {sessions} sessions, {size / 1e6:,.0f} MB"
-
-    def admission(self, run: Run[Any]) -> Iterator[Fault]:
-        """Every variant answers what it is asked, and the model does not always say the same."""
-        from rushes.runs.admission.answers import check_answers
-        from rushes.tasks.operations.predict.table import ANSWERED
-
-        yield from check_answers(run, ANSWERED)

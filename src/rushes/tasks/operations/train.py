@@ -7,41 +7,20 @@ asked about single frames first (``captions``), and about whole clips afterwards
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from rushes.models.chat import Encoded
 from rushes.models.pixels import PAIR, Pictures
-from rushes.models.vlm import Vlm, collate
 from rushes.recipe.turns import Turn
 from rushes.tasks.operations.prepare.sample import Sample
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
-from rushes.tasks.operations.recipe import AskOfClips
+from rushes.train import collator
 from rushes.train.augment import augment
 
 
-class Collator:
-    """Clips to a batch: decode, augment, patch, ask.
-
-    Args:
-        vlm: whose tokens and preprocessing.
-        ask: whole clips, or one random frame of each.
-        augmented: whether pictures are changed at random.
-    """
-
-    def __init__(self, vlm: Vlm[ClipPreprocessing], ask: AskOfClips, *, augmented: bool) -> None:
-        self.vlm = vlm
-        self.ask = ask
-        self.augmented = augmented
-        self._chat = vlm.chat()  # one for all samples: it remembers the tokens of every piece of text
-
-    def __call__(self, samples: Sequence[Sample], rngs: Sequence[np.random.Generator]) -> dict[str, Any]:
-        """Join samples, each with its own randomness."""
-        made = [self._encode(sample, rng) for sample, rng in zip(samples, rngs, strict=True)]
-        clips, pictures = zip(*made, strict=True)
-        batch = collate(clips, pictures, self.vlm.tokenizer.pad_token_id)
-        return {**batch, "keys": [sample.key for sample in samples]}
+class Collator(collator.Collator[ClipPreprocessing, Sample]):
+    """Clips to a batch: decode, augment, patch, ask whole clips, or one random frame of each."""
 
     def _encode(self, sample: Sample, rng: np.random.Generator) -> tuple[Encoded, Pictures]:
         preprocessing = self.vlm.preprocessing

@@ -24,29 +24,21 @@ def _twin(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.operations.twin.script import TwinSettings, units
     from rushes.tasks.operations.twin.writer import write_unit
 
-    twin = run.recipe.twin
-    settings = TwinSettings(
-        subjects=twin.subjects,
-        sessions=twin.sessions,
-        boxes=twin.boxes,
-        difficulty=twin.difficulty,
-        media=(run.recipe.source.media,),
-        seed=twin.seed,
-    )
+    settings = TwinSettings(**run.recipe.twin.model_dump(), media=(run.recipe.source.media,))
     write = partial(write_unit, settings=settings)
     return draw_units(run, stage, tell, {unit.key: unit for unit in units(settings)}, write)
 
 
 def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
-    from rushes.prepare.stage import Planned, prepare
-    from rushes.tasks.operations.prepare.clips import cutting_of
-    from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
-    from rushes.tasks.operations.sources.openpack.source import assign_splits
+    from rushes.prepare.stage import Planned
+    from rushes.runs.usual_work import fill_dataset
+    from rushes.tasks.operations.prepare.unit import Job, prepare_unit
+    from rushes.tasks.operations.sources.openpack.tables import assign_splits
 
     recipe, scan = run.recipe, run.scan
     assigned = assign_splits(scan.recordings, recipe.source.split)
     concerned = set(chain.from_iterable(sides(recipe).values()))
-    faults = {fault.key: fault.reason() for fault in scan.faults if fault.subject in concerned}
+    faults = {fault.key: fault.reason() for fault in scan.faults if fault.owner in concerned}
     needed = ("train", recipe.evaluate.split)
     for side in needed:
         if side not in assigned.side_of.values():
@@ -57,47 +49,14 @@ def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
                 cure="mend them, or list others under source.split; `rushes audit RECIPE` says what is there",
             )
 
-    asked = recipe.prepare
-    jobs = jobs_of(
-        scan.recordings,
-        assigned.side_of,
-        stage.folder,
-        run.recipe.preprocessing,
-        cutting_of(recipe.preprocessing, recipe.prepare),
-        window_splits=asked.window_splits,
-        shard_bytes=asked.shard_bytes,
-        boost=asked.boundary_boost,
-    )
     planned = Planned(
-        jobs=jobs,
+        jobs=Job.of(scan.recordings, assigned.side_of, stage.folder, recipe.preprocessing, recipe.prepare),
         splits=assigned.side_of.values(),
         needed=needed,
         skipped=[*assigned.skipped, *(fault.key for fault in scan.faults if fault.key not in faults)],
         faults=faults,
     )
-    prepared = prepare(
-        planned,
-        prepare_unit,
-        run.home("prepare"),
-        recipe.preprocessing,
-        asked,
-        engine=run.engine,
-        on_progress=partial(tell, "prepare"),
-    )
-    return prepared.summary(), prepared.account.counts
-
-
-def _train(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
-    from rushes.tasks.operations.prepare.sample import Sample
-    from rushes.tasks.operations.train import Collator
-
-    return train_model(run, stage, tell, Sample.of, Collator)
-
-
-def _predict(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
-    from rushes.tasks.operations.predict.table import QUESTIONS
-
-    return let_answer(run, stage, tell, QUESTIONS)
+    return fill_dataset(run, stage, tell, planned, prepare_unit)
 
 
 def _evaluate(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
@@ -153,8 +112,8 @@ def _report(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
 WORK: Mapping[StageName, Work] = {
     "twin": _twin,
     "prepare": _prepare,
-    "train": _train,
-    "predict": _predict,
+    "train": train_model,
+    "predict": let_answer,
     "evaluate": _evaluate,
     "report": _report,
 }

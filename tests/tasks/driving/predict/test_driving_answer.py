@@ -14,7 +14,7 @@ from rushes.predict.table import read_predictions, write_predictions
 from rushes.predict.units import predict
 from rushes.tasks.driving.predict import answer as answers
 from rushes.tasks.driving.predict.answer import Answerer, Question, question, read_off
-from rushes.tasks.driving.predict.table import SCHEMA, asked_about, rows_of, train_targets
+from rushes.tasks.driving.predict.table import QUESTIONS, SCHEMA, train_targets
 from rushes.tasks.driving.prepare.sample import Sample
 from rushes.tasks.driving.preprocessing import PACES, QUANTITIES, TRENDS, TURNS, RigPreprocessing, Scale
 
@@ -211,8 +211,8 @@ def table(drives, vlms):
     answerer = Answerer(vlms["separate"])
     windows = drives["separate"][2]
     made = predict(
-        lambda chunk: rows_of(answerer, windows, chunk, "val", 0),
-        {variant: asked_about(windows, variant) for variant in ("model", "no_vision", "shuffled")},
+        lambda chunk: QUESTIONS.rows_of(answerer, windows, chunk, "val", 0),
+        {variant: QUESTIONS.asked_about(windows, variant) for variant in ("model", "no_vision", "shuffled")},
         SCHEMA,
         batch_size=16,
         on_progress=lambda done, total: told.append((done, total)),

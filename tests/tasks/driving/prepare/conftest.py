@@ -22,6 +22,7 @@ from rushes.shards.read import ShardDataset
 from rushes.tasks.driving.prepare.sample import Sample
 from rushes.tasks.driving.prepare.unit import Job
 from rushes.tasks.driving.preprocessing import RigPreprocessing
+from rushes.tasks.driving.recipe import PrepareWindows
 from rushes.tasks.driving.sources.physical_ai_av.source import scan
 
 Table = dict[str, np.ndarray]
@@ -82,8 +83,8 @@ def make_job(drives: tuple[RigRecording, ...], drives_contract: RigPreprocessing
     def make(
         recording: RigRecording = drives[0], preprocessing: RigPreprocessing = drives_contract, **changed: Any
     ) -> Job:
-        usual = {"split": "test", "stride": 4, "folder": tmp_path / "dataset", "shard_bytes": 50_000_000}
-        return Job(recording, preprocessing=preprocessing, **{**usual, **changed})
+        asked = PrepareWindows(stride=4).model_copy(update={"shard_bytes": 50_000_000, **changed})
+        return Job(recording, "test", tmp_path / "dataset", preprocessing, asked)
 
     return make
 

@@ -15,8 +15,10 @@ from rushes.shards.manifest import load_manifest
 from rushes.shards.verify import verify_dataset
 from rushes.stages import read_quarantine
 from rushes.storage import LocalHome
-from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
-from rushes.tasks.driving.sources.physical_ai_av.source import assign_splits, scan
+from rushes.tasks.driving.prepare.unit import Job, prepare_unit
+from rushes.tasks.driving.recipe import PrepareWindows
+from rushes.tasks.driving.sources.physical_ai_av.source import scan
+from rushes.tasks.driving.sources.physical_ai_av.tables import assign_splits
 
 FRONT, LEFT = "camera_front_wide_120fov", "camera_rear_left_70fov"
 
@@ -36,7 +38,9 @@ def run(open_stage, road_twin, drives_contract, tmp_path):
         side_of = assign_splits(found.recordings, "index")
         with open_stage(workspace) as stage:
             planned = Planned(
-                jobs=jobs_of(found.recordings, side_of, stage.folder, drives_contract, stride=4),
+                jobs=Job.of(
+                    found.recordings, side_of, stage.folder, drives_contract, PrepareWindows(stride=4)
+                ),
                 splits=side_of.values(),
                 skipped=[fault.key for fault in found.skipped],
                 faults=faults or {fault.key: fault.reason() for fault in found.faults},

@@ -19,10 +19,12 @@ from rushes.media.zipped import mapped
 from rushes.shards.index import ShardInfo
 from rushes.shards.verify import verify_shards
 from rushes.tasks.driving.prepare.sample import Sample
-from rushes.tasks.driving.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.driving.prepare.unit import Job, prepare_unit
 from rushes.tasks.driving.prepare.windows import Framing, align
 from rushes.tasks.driving.preprocessing import RigPreprocessing
-from rushes.tasks.driving.sources.physical_ai_av.source import read_camera_times, scan
+from rushes.tasks.driving.recipe import PrepareWindows
+from rushes.tasks.driving.sources.physical_ai_av.sensors import read_camera_times
+from rushes.tasks.driving.sources.physical_ai_av.source import scan
 from rushes.tasks.driving.twin.script import CAMERAS, DrivingSettings, truth, units
 from rushes.tasks.driving.twin.writer import assemble, write_unit
 
@@ -37,7 +39,8 @@ def prepared(drives, drives_contract, read_samples, tmp_path_factory):
     for layout in ("tiled", "separate"):
         folder = tmp_path_factory.mktemp(layout)
         preprocessing = drives_contract.model_copy(update={"layout": layout})
-        job = jobs_of(drives[:1], {drives[0].key: "test"}, folder, preprocessing, stride=4)[drives[0].key]
+        drive = drives[0]
+        [job] = Job.of([drive], {drive.key: "test"}, folder, preprocessing, PrepareWindows(stride=4)).values()
         receipt = prepare_unit(job)
         made[layout] = (job, receipt, read_samples(job, receipt))
     return made

@@ -5,8 +5,7 @@ import numpy as np
 from rushes.evaluate.clusters import clusters
 from rushes.metrics.estimate import SHARE
 from rushes.metrics.jackknife import Jackknife
-from rushes.tasks.operations.evaluate.answers import read_answers
-from rushes.tasks.operations.evaluate.clusters import ladder
+from rushes.tasks.operations.evaluate.answers import ladder, read_answers
 
 
 def test_one_person_is_resampled_by_blocks_of_neighbouring_boundaries(world, right):

@@ -14,7 +14,7 @@ from rushes.predict.table import FILE, read_predictions, write_predictions
 from rushes.predict.units import predict
 from rushes.recipe.turns import Turn
 from rushes.tasks.operations.predict.answer import Answerer, Question, Track, question, read_off
-from rushes.tasks.operations.predict.table import SCHEMA, asked_about, rows_of, train_answers
+from rushes.tasks.operations.predict.table import QUESTIONS, SCHEMA, train_answers
 from rushes.tasks.operations.prepare.sample import Sample
 
 torch.set_num_threads(1)
@@ -52,7 +52,7 @@ def wild(vlm: Vlm, seed: int) -> Vlm:
 
 
 def ask(frames, times_s, moments=MOMENTS):
-    return [Question(frames, times_s, moment_s) for moment_s in moments]
+    return [Question([frames], times_s, moment_s) for moment_s in moments]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -88,7 +88,7 @@ def test_the_batch_size_changes_nothing(vlm, samples, batch_size):
     model = wild(vlm, 11)
     questions = [question(sample, "model", 0) for sample in samples[:7]]
     # Clips of unlike length in one batch.
-    short = dataclasses.replace(questions[1], frames=questions[1].frames[:2], times_s=(0.1, 3.0))
+    short = dataclasses.replace(questions[1], views=[questions[1].views[0][:2]], times_s=(0.1, 3.0))
     questions[1:2] = [short]
     expected = Answerer(model, batch_size=2).answer(questions)
     for ours, theirs in zip(Answerer(model, batch_size).answer(questions), expected, strict=True):
@@ -106,7 +106,7 @@ def test_the_answer_is_what_the_model_says_of_a_whole_question(vlm, samples):
     pictures = sample.pixels()
     times_s = (0.2, 1.0, 3.0, 4.0)  # questions stand at 1.0 and 4.0 s
     answers = Answerer(model).answer(
-        [Question(pictures, times_s, asked_s) for asked_s in (0.0, 2.4, 2.6, 4.9)]
+        [Question([pictures], times_s, asked_s) for asked_s in (0.0, 2.4, 2.6, 4.9)]
     )
     shown = Pictures.of([pictures])
     for pair, pair_answers in ((0, answers[:2]), (1, answers[2:])):
@@ -188,13 +188,13 @@ def test_what_each_variant_is_shown(samples):
     }
     assert all(asked.asked_s == sample.asked_s for asked in shown.values())
     assert all(asked.times_s == sample.times_s for asked in shown.values())
-    np.testing.assert_array_equal(shown["model"].frames, frames)
-    np.testing.assert_array_equal(shown["untrained"].frames, frames)
-    assert shown["no_vision"].frames.shape == frames.shape
-    assert not shown["no_vision"].frames.any()
+    np.testing.assert_array_equal(shown["model"].views[0], frames)
+    np.testing.assert_array_equal(shown["untrained"].views[0], frames)
+    assert shown["no_vision"].views[0].shape == frames.shape
+    assert not shown["no_vision"].views[0].any()
     order = [
         next(number for number, frame in enumerate(frames) if np.array_equal(frame, seen))
-        for seen in shown["shuffled"].frames
+        for seen in shown["shuffled"].views[0]
     ]
     assert sorted(order) == list(range(len(frames)))
 
@@ -204,7 +204,7 @@ def test_a_shuffle_is_the_same_every_time_and_another_for_other_clips(samples):
         return [
             tuple(
                 next(n for n, frame in enumerate(sample.pixels()) if np.array_equal(frame, seen))
-                for seen in question(sample, "shuffled", seed).frames
+                for seen in question(sample, "shuffled", seed).views[0]
             )
             for sample in samples[:12]
         ]
@@ -222,8 +222,8 @@ def table(vlm, clips):
     told = []
     answerer = Answerer(vlm)
     made = predict(
-        lambda chunk: rows_of(answerer, clips, chunk, "test", 0),
-        {variant: asked_about(clips, variant) for variant in ("model", "no_vision", "shuffled")},
+        lambda chunk: QUESTIONS.rows_of(answerer, clips, chunk, "test", 0),
+        {variant: QUESTIONS.asked_about(clips, variant) for variant in ("model", "no_vision", "shuffled")},
         SCHEMA,
         batch_size=16,
         on_progress=lambda done, total: told.append((done, total)),
@@ -269,7 +269,7 @@ def test_without_vision_only_times_and_moments_can_matter(table, vlm, samples):
     sample = samples[0]
     blind = question(sample, "no_vision", 0)
     row = next(r for r in table.to_pylist() if (r["key"], r["variant"]) == (sample.key, "no_vision"))
-    other = Question(np.zeros_like(blind.frames), sample.times_s, sample.asked_s)
+    other = Question([np.zeros_like(blind.views[0])], sample.times_s, sample.asked_s)
     (answer,) = Answerer(vlm).answer([other])
     np.testing.assert_allclose(row["probabilities"], answer.probabilities, atol=1e-6)
     seen = next(r for r in table.to_pylist() if (r["key"], r["variant"]) == (sample.key, "model"))

@@ -12,9 +12,9 @@ import pytest
 
 from rushes.media.image import decode_jpeg
 from rushes.records import Media, Recording, Segment
-from rushes.tasks.operations.prepare.clips import Cutting
 from rushes.tasks.operations.prepare.unit import Job
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
+from rushes.tasks.operations.recipe import PrepareClips
 
 WIDTH, HEIGHT, RATE = 224, 168, 10
 LABELS = ("Pick", "Tape", "Press", "Label")
@@ -93,9 +93,14 @@ def preprocessing() -> ClipPreprocessing:
 @pytest.fixture
 def make_job(preprocessing: ClipPreprocessing, tmp_path: Path) -> Callable[..., Job]:
     def make(
-        recording: Recording, preprocessing: ClipPreprocessing = preprocessing, **changed: object
+        recording: Recording,
+        preprocessing: ClipPreprocessing = preprocessing,
+        *,
+        split: str = "test",
+        folder: Path = tmp_path / "dataset",
+        **changed: object,
     ) -> Job:
-        usual = {"split": "test", "cutting": Cutting(), "with_windows": True, "folder": tmp_path / "dataset"}
-        return Job(recording, preprocessing=preprocessing, **{**usual, "shard_bytes": 50_000_000, **changed})
+        asked = PrepareClips().model_copy(update={"shard_bytes": 50_000_000, **changed})
+        return Job(recording, split, folder, preprocessing, asked)
 
     return make

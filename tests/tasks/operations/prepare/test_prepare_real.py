@@ -20,8 +20,10 @@ from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_dataset
 from rushes.storage import LocalHome
 from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips
-from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
-from rushes.tasks.operations.sources.openpack.source import LabelSet, load_label_set, read_operations
+from rushes.tasks.operations.prepare.unit import Job, prepare_unit
+from rushes.tasks.operations.recipe import PrepareClips
+from rushes.tasks.operations.sources.openpack.rows import read_operations
+from rushes.tasks.operations.sources.openpack.tables import LabelSet, load_label_set
 
 DATA = Path(__file__).parents[4].parent / "shared" / "data"
 SAMPLE = DATA / "openpack-sample" / "U0209"
@@ -67,7 +69,7 @@ def test_real_frames_through_the_folder_reader(make_job, preprocessing):
     folder = SAMPLE / "kinect" / "color-masked" / "frames" / "S0500"
     recording = Recording("U0209_S0500", "U0102", "U0209", "S0500", Media("frames", folder), (), 0.0)
     preprocessing = preprocessing.model_copy(update={"clip_s": 0.6, "frames": 4, "min_gap_s": 0.0})
-    receipt = prepare_unit(make_job(recording, preprocessing, cutting=Cutting(clip_s=0.6, stride_s=0.2)))
+    receipt = prepare_unit(make_job(recording, preprocessing, window_stride_s=0.2))
     assert (receipt["frames"], receipt["source_size"]) == (15, [1280, 720])
     assert receipt["clips"] == {"window": 5}
     assert 0.9 < receipt["duration_s"] < 1.1
@@ -110,14 +112,12 @@ def test_joined_sign_clips_with_exact_truth(tmp_path, open_stage, preprocessing)
     media = Media("video", tmp_path / "signs.mp4")
     recording = Recording("signs_S0001", "signer", "signs", "S0001", media, segments, 0.0)
     with open_stage(tmp_path / "ws") as stage:
-        windowed = ("test",)
-        jobs = jobs_of(
+        jobs = Job.of(
             [recording],
             {recording.key: "test"},
             stage.folder,
             preprocessing,
-            Cutting(clip_s=3.0),
-            window_splits=windowed,
+            PrepareClips(window_splits=("test",)),
         )
         prepared = prepare(
             Planned(jobs=jobs, splits=("test",)),

@@ -18,8 +18,8 @@ from rushes.shards.manifest import load_manifest
 from rushes.shards.verify import verify_dataset
 from rushes.stages import read_quarantine, read_receipt
 from rushes.storage import LocalHome
-from rushes.tasks.operations.prepare.clips import Cutting
-from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.operations.prepare.unit import Job, prepare_unit
+from rushes.tasks.operations.recipe import PrepareClips
 
 SPLIT_OF = {"U0101_S0100": "train", "U0102_S0100": "train", "U0108_S0100": "test"}
 FAULT = {"type": "SourceError", "message": "bad", "where": "a.csv:3", "cure": "repair it"}
@@ -51,14 +51,12 @@ def run(open_stage, preprocessing, recordings, tmp_path):
                 worked.append(event.key)
 
         with open_stage(workspace) as stage:
-            jobs = jobs_of(
+            jobs = Job.of(
                 recordings,
                 split_of,
                 stage.folder,
                 preprocessing,
-                Cutting(),
-                window_splits=("test",),
-                shard_bytes=shard_bytes,
+                PrepareClips(window_splits=("test",)).model_copy(update={"shard_bytes": shard_bytes}),
             )
             planned = Planned(
                 jobs=jobs,

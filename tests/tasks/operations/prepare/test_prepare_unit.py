@@ -22,7 +22,8 @@ from rushes.shards.index import ShardInfo
 from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_shards
 from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, windows
-from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
+from rushes.tasks.operations.prepare.unit import Job, prepare_unit
+from rushes.tasks.operations.recipe import PrepareClips
 
 
 def samples_of(job, receipt) -> dict[str, dict[str, bytes]]:
@@ -133,7 +134,9 @@ def test_a_boost_draws_frames_to_the_boundary(make_recording, make_job, preproce
     near = []
     for boost in (0.0, 10.0):
         asked = preprocessing.model_copy(update={"sampler": sampler, "min_gap_s": 0.05})
-        job = make_job(make_recording(), asked, folder=tmp_path / f"{boost}", boost=boost)
+        job = make_job(
+            make_recording(), asked, split="train", folder=tmp_path / f"{boost}", boundary_boost=boost
+        )
         count = 0
         for fields in samples_of(job, prepare_unit(job)).values():
             meta, answer = (json.loads(fields[name]) for name in ("meta.json", "target.json"))
@@ -148,7 +151,7 @@ def test_a_boost_draws_frames_to_the_boundary(make_recording, make_job, preproce
 def test_a_boost_is_for_training_alone(make_recording, preprocessing, tmp_path):
     recordings = [make_recording(key) for key in ("U0101_S0100", "U0108_S0100")]
     sides = {"U0101_S0100": "train", "U0108_S0100": "test"}
-    jobs = jobs_of(recordings, sides, tmp_path, preprocessing, Cutting(), boost=0.5)
+    jobs = Job.of(recordings, sides, tmp_path, preprocessing, PrepareClips(boundary_boost=0.5))
     assert {key: job.boost for key, job in jobs.items()} == {"U0101_S0100": 0.5, "U0108_S0100": 0.0}
 
 

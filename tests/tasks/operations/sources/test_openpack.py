@@ -13,7 +13,8 @@ from rushes.tasks.operations.sources.openpack.layout import (
     video_file,
     video_sidecar,
 )
-from rushes.tasks.operations.sources.openpack.source import Tally, load_label_set, scan
+from rushes.tasks.operations.sources.openpack.source import Tally, scan
+from rushes.tasks.operations.sources.openpack.tables import load_label_set
 
 WriteSession = Callable[..., Path]
 OPENPACK, CLASSES10 = load_label_set("openpack"), load_label_set("classes10")
@@ -170,7 +171,7 @@ def test_a_bad_session_is_a_fault_and_leaves_the_others_alone(case: str, write_s
     found = scan(root, OPENPACK, media)
     assert [recording.key for recording in found.recordings] == ["U0101_S0100"]
     (fault,) = found.faults
-    assert (fault.key, fault.subject, fault.where) == ("U0102_S0100", "U0102", str(root / where))
+    assert (fault.key, fault.owner, fault.where) == ("U0102_S0100", "U0102", str(root / where))
     assert says in fault.message
     assert fault.cure
     assert set(fault.reason()) == {"type", "message", "where", "cure"}

@@ -8,18 +8,14 @@ import pytest
 from rushes.errors import SourceError
 from rushes.tasks.operations.sources.openpack.layout import (
     OperationRow,
-    operations_1hz_csv,
     operations_csv,
     write_operations,
-    write_operations_1hz,
 )
 from rushes.tasks.operations.sources.openpack.rows import (
     MAX_BYTES,
     gaps,
     read_operations,
-    read_operations_1hz,
 )
-from rushes.tasks.operations.sources.openpack.seconds import seconds_of
 
 Rows = list[OperationRow]
 
@@ -27,8 +23,6 @@ Rows = list[OperationRow]
 def test_what_is_written_is_read(tmp_path: Path, rows: Rows) -> None:
     write_operations(tmp_path / "S0100.csv", rows)
     assert read_operations(tmp_path / "S0100.csv", "U0101", "S0100") == rows
-    write_operations_1hz(tmp_path / "1hz.csv", seconds_of(rows))
-    assert read_operations_1hz(tmp_path / "1hz.csv", "U0101", "S0100") == seconds_of(rows)
 
 
 def test_the_published_sample_is_clean_and_written_back_byte_for_byte(
@@ -44,9 +38,6 @@ def test_the_published_sample_is_clean_and_written_back_byte_for_byte(
 
     write_operations(tmp_path / "S0500.csv", sample)
     assert (tmp_path / "S0500.csv").read_bytes() == path.read_bytes()
-    published = operations_1hz_csv(openpack_sample, "U0209", "S0500")
-    write_operations_1hz(tmp_path / "1hz.csv", read_operations_1hz(published))
-    assert (tmp_path / "1hz.csv").read_bytes() == published.read_bytes()
 
 
 # --- rows that contradict ---------------------------------------------------------------------------------
@@ -168,25 +159,3 @@ def test_any_mutilation_is_read_or_refused_never_a_crash(tmp_path: Path, rows: R
     assert refused + accepted == 600
     assert refused > 300
     assert accepted > 20
-
-
-# --- 1 Hz -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("second", "says"),
-    [
-        ("1648531522500,U0101,S0100,1,100", "not a whole second"),
-        ("1648531521000,U0101,S0100,1,100", "clock runs backwards"),
-        ("1648531522000,U0101,S0100,1,100", "clock runs backwards"),
-        ("1648531523000,U0101,S0100,1,1", "unknown operation id 1"),
-        ("1648531523000,U0102,S0100,1,100", "in the annotation of U0101"),
-        ("nan,U0101,S0100,1,100", "no whole number"),
-    ],
-)
-def test_a_wrong_second_is_an_error_with_its_line(second: str, says: str, tmp_path: Path) -> None:
-    path = tmp_path / "S0100.csv"
-    path.write_text(f"unixtime,user,session,box,id\n1648531522000,U0101,S0100,1,100\n{second}\n")
-    with pytest.raises(SourceError, match=says) as caught:
-        read_operations_1hz(path)
-    assert caught.value.where == f"{path}:3"

@@ -1,15 +1,22 @@
 from pathlib import Path
 
-from rushes.tasks.operations.sources.openpack.layout import OperationRow, operations_1hz_csv, operations_csv
-from rushes.tasks.operations.sources.openpack.rows import read_operations, read_operations_1hz
-from rushes.tasks.operations.sources.openpack.seconds import seconds_of
+from rushes.tasks.operations.sources.openpack.layout import (
+    OperationRow,
+    operations_1hz_csv,
+    operations_csv,
+    seconds_of,
+    write_operations_1hz,
+)
+from rushes.tasks.operations.sources.openpack.rows import read_operations
 
 
-def test_the_rule_gives_the_published_file_row_for_row(openpack_sample: Path) -> None:
+def test_the_rule_gives_the_published_file_row_for_row(openpack_sample: Path, tmp_path: Path) -> None:
     rows = read_operations(operations_csv(openpack_sample, "U0209", "S0500"))
-    published = read_operations_1hz(operations_1hz_csv(openpack_sample, "U0209", "S0500"))
-    assert len(published) == 1404
-    assert seconds_of(rows) == published
+    seconds = seconds_of(rows)
+    assert len(seconds) == 1404
+    write_operations_1hz(tmp_path / "1hz.csv", seconds)
+    published = operations_1hz_csv(openpack_sample, "U0209", "S0500")
+    assert (tmp_path / "1hz.csv").read_bytes() == published.read_bytes()
 
 
 def test_no_rows_no_seconds() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
-from rushes.evaluate.parts import MODEL
+from rushes.evaluate.parts import MODEL, require_same_keys
 from rushes.metrics.checks import finite
 from rushes.metrics.egomotion import TARGETS
 
@@ -90,26 +89,8 @@ def read_answers(predictions: pa.Table) -> tuple[Windows, dict[str, Answers]]:
             cure="check that the evaluated split holds windows, then run `rushes predict`",
         )
     variants = {name: rows.filter(pc.equal(rows["variant"], name)).sort_by(order) for name in sorted(names)}
-    keys = variants[MODEL]["key"].to_pylist()
-    for name, answers in variants.items():
-        _same_keys(name, answers["key"].to_pylist(), keys)
+    require_same_keys({name: rows["key"].to_pylist() for name, rows in variants.items()}, "window")
     return _windows(variants[MODEL]), {name: _answers(rows) for name, rows in variants.items()}
-
-
-def _same_keys(variant: str, found: list[str], asked: list[str]) -> None:
-    ordered = sorted(found)
-    doubled = next((one for one, other in pairwise(ordered) if one == other), None)
-    if doubled is not None:
-        raise MetricError(f"variant {variant!r} answers a window twice", where=doubled)
-    if found != asked:
-        odd = sorted(set(found) ^ set(asked)) or [
-            mine for mine, other in zip(found, asked, strict=True) if mine != other
-        ]
-        raise MetricError(
-            f"variant {variant!r} answers {len(found)} windows, the model {len(asked)}; {len(odd)} differ",
-            where=odd[0],
-            cure="run `rushes predict` again for all variants",
-        )
 
 
 def _windows(rows: pa.Table) -> Windows:

@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from rushes.models.pixels import Pictures
 from rushes.models.scoring import Continuation
-from rushes.models.vlm import Vlm, collate, to_device
-from rushes.predict.variants import VIEWS, Variant
+from rushes.predict import answerer
+from rushes.predict.answerer import Question
+from rushes.predict.units import Variant, shown
 from rushes.recipe.turns import Slot
 from rushes.tasks.driving.prepare.sample import Sample
 from rushes.tasks.driving.preprocessing import QUANTITIES, RigPreprocessing, Scale
@@ -47,39 +46,11 @@ class Answer:
     reasoning: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Frames ``(T, H, W, 3)`` uint8 of each view with their times since the first."""
+class Answerer(answerer.Answerer[RigPreprocessing, Question, Answer]):
+    """Answers questions about windows with one model."""
 
-    views: Sequence[np.ndarray]
-    times_s: Sequence[float]
-
-
-class Answerer:
-    """Answers questions with one model, following its own preprocessing."""
-
-    def __init__(self, vlm: Vlm[RigPreprocessing], batch_size: int = 16) -> None:
-        self.vlm = vlm
-        self.batch_size = batch_size
-        self._chat = vlm.chat()
-        self._asking, _ = self._chat.turn(vlm.preprocessing.asking())
-
-    def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answer any number of questions, ``batch_size`` at a time."""
-        starts = range(0, len(questions), self.batch_size)
-        batches = (questions[start : start + self.batch_size] for start in starts)
-        return [answer for batch in batches for answer in self._answer(batch)]
-
-    @torch.inference_mode()
     def _answer(self, questions: Sequence[Question]) -> list[Answer]:
-        pictures = [Pictures.of(question.views) for question in questions]
-        prompts = [
-            self._chat.prompt(shown.view, question.times_s)
-            for shown, question in zip(pictures, questions, strict=True)
-        ]
-        windows = [prompt.encoded() for prompt in prompts]
-        batch = to_device(collate(windows, pictures, self.vlm.tokenizer.pad_token_id), self.vlm.device)
-        state = Continuation.of(self.vlm, batch, [len(window.ids) for window in windows])
+        prompts, state = self._shown(questions)
         behind = [prompt.after(len(prompt.ends) - 1) for prompt in prompts]
         state.read([self._asking] * len(prompts), [place + np.arange(len(self._asking)) for place in behind])
         preprocessing = self.vlm.preprocessing
@@ -135,9 +106,5 @@ def _answer(slots: Sequence[Slot], said: Sequence[Quantity | str]) -> Answer:
 
 
 def question(sample: Sample, variant: Variant, seed: int) -> Question:
-    """What ``variant`` is shown of a sample; a shuffle, the same for all views, depends on seed and key."""
-    views = [
-        VIEWS[variant](frames, np.random.default_rng([seed, *sample.key.encode()]))
-        for frames in sample.pixels()
-    ]
-    return Question(views, sample.times_s)
+    """What ``variant`` is shown of a sample."""
+    return Question(shown(sample.pixels(), variant, seed, sample.key), sample.times_s)

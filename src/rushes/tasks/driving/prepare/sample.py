@@ -64,11 +64,6 @@ class Sample:
                 cure="run `rushes verify`, or prepare the dataset again",
             ) from error
 
-    @property
-    def frames(self) -> tuple[bytes | memoryview, ...]:
-        """The pictures of the first view."""
-        return self.views[0]
-
     def pixels(self, *chosen: int) -> list[np.ndarray]:
         """Decode all moments or the ``chosen`` ones: ``(T, H, W, 3)`` uint8 RGB of each view."""
         numbers = chosen or range(len(self.times_s))

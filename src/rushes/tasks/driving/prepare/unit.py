@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,34 +21,19 @@ from rushes.media.grid import encode_tiles
 from rushes.media.image import Letterbox
 from rushes.media.signals import Signals
 from rushes.media.video import decode
-from rushes.prepare.stage import remove_shards
+from rushes.prepare.stage import RecordingJob, remove_shards
 from rushes.records import CameraFootage, Member, RigRecording
 from rushes.shards.manifest import split_folder
 from rushes.shards.write import Content, ShardWriter
 from rushes.tasks.driving.prepare.windows import Framing, Moments, Window, align, plan_windows
 from rushes.tasks.driving.preprocessing import RigPreprocessing
-from rushes.tasks.driving.sources.physical_ai_av.source import read_camera_times, read_trajectory
+from rushes.tasks.driving.recipe import PrepareWindows
+from rushes.tasks.driving.sources.physical_ai_av.sensors import read_camera_times, read_trajectory
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What it takes to prepare one clip.
-
-    Attributes:
-        recording: what to read.
-        split: the side on which it stands.
-        preprocessing: cameras, rate, sizes and quality.
-        stride: moments from the start of one window to the start of the next.
-        folder: of the dataset; the shards go to ``shards/<split>`` in it.
-        shard_bytes: greatest size of a shard.
-    """
-
-    recording: RigRecording
-    split: str
-    preprocessing: RigPreprocessing
-    stride: int
-    folder: Path
-    shard_bytes: int
+class Job(RecordingJob[RigRecording, RigPreprocessing, PrepareWindows]):
+    """What it takes to prepare one clip."""
 
     @property
     def length_s(self) -> float:
@@ -60,32 +44,6 @@ class Job:
         """Which clip it is, and what is known of it."""
         recording = self.recording
         return {"group": recording.group, "chunk": recording.chunk, "tags": dict(recording.tags)}
-
-
-def jobs_of(
-    recordings: Iterable[RigRecording],
-    split_of: Mapping[str, str],
-    folder: Path,
-    preprocessing: RigPreprocessing,
-    *,
-    stride: int = 8,
-    shard_bytes: int = 200_000_000,
-) -> dict[str, Job]:
-    """The jobs of all recordings that stand on a side.
-
-    Args:
-        recordings: all that the source has.
-        split_of: recording key -> split.
-        folder: of the dataset.
-        preprocessing: how a window becomes a question.
-        stride: moments from the start of one window to the start of the next.
-        shard_bytes: greatest size of a shard.
-    """
-    return {
-        recording.key: Job(recording, split_of[recording.key], preprocessing, stride, folder, shard_bytes)
-        for recording in recordings
-        if recording.key in split_of
-    }
 
 
 def prepare_unit(job: Job) -> dict[str, Any]:
@@ -106,7 +64,9 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     footage, egomotion = _read_of(recording, preprocessing.setup.cameras)
     videos = {camera: found.video for camera, found in footage.items()}
     times_of = {camera: read_camera_times(found.times) for camera, found in footage.items()}
-    framing = Framing(preprocessing.setup.reference, preprocessing.frames, preprocessing.rate_hz, job.stride)
+    framing = Framing(
+        preprocessing.setup.reference, preprocessing.frames, preprocessing.rate_hz, job.asked.stride
+    )
     moments = align(times_of, framing)
     windows, refused = plan_windows(moments, read_trajectory(egomotion), framing)
     if not windows:
@@ -122,7 +82,7 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     waiting = windows[::-1]
     held: dict[int, _Shown] = {}
     place = split_folder(job.folder, job.split)
-    with ShardWriter(place, recording.key, job.shard_bytes, split=job.split) as writer:
+    with ShardWriter(place, recording.key, job.asked.shard_bytes, split=job.split) as writer:
         for shown in rig.shown(_wanted(windows)):
             held[shown.moment] = shown
             if shown.moment != waiting[-1].moments[-1]:

@@ -4,21 +4,20 @@ No pixels here. A clip is a drive of some seconds, seen by the cameras of a rig,
 a table of the vehicle's poses that starts earlier, ends later and runs at another rate than the pictures.
 Scene, light, country and hour are drawn independently of the speed: only motion tells it.
 
-`road_motion` knows where the vehicle is, the other `road_*` files draw what its cameras see, and
-`physical_ai_av_writer` writes it down in the layout of the PhysicalAI-Autonomous-Vehicles dataset.
+`motion` knows where the vehicle is, the other files draw what its cameras see, and `writer` writes it down in
+the layout of the PhysicalAI-Autonomous-Vehicles dataset.
 """
 
 from __future__ import annotations
 
 import uuid
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
-from rushes.errors import SourceError
+from rushes.runs.drawing import require, seeded
 from rushes.tasks.driving.recipe import RoadTwin
 from rushes.tasks.driving.sources.physical_ai_av.layout import CAMERAS
 from rushes.tasks.driving.twin.motion import RoadMotion, draw_motion
@@ -76,35 +75,34 @@ class DrivingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        faults = []
-        if min(self.train, self.val, self.test) < 0 or self.clips < 1:
-            faults.append(f"train, val, test must be 0 or more, found {self.train}, {self.val}, {self.test}")
-        if not 0.5 <= self.clip_s <= 120.0:
-            faults.append(f"clip_s must be 0.5 to 120, found {self.clip_s}")
-        if not self.cameras or len(set(self.cameras)) < len(self.cameras) or set(self.cameras) - set(CAMERAS):
-            faults.append(f"cameras must be some of {', '.join(CAMERAS)}, each once, found {self.cameras}")
-        if any(side % 2 or not 32 <= side <= 4096 for side in self.size):
-            faults.append(f"size must be even, 32 to 4096, found {self.size}")
-        if not 1 <= self.fps <= 120:
-            faults.append(f"fps must be 1 to 120, found {self.fps}")
-        if self.gop < 1 or not 0 <= self.b_frames <= 3:
-            faults.append(f"gop must be 1 or more, b_frames 0 to 3, found {self.gop} and {self.b_frames}")
-        if not 0.0 <= self.difficulty <= 1.0 or not 0.0 <= self.missing_share <= 1.0:
-            faults.append(
-                f"difficulty and missing_share must be 0 to 1, found {self.difficulty}, {self.missing_share}"
-            )
-        if (
-            min(self.without_egomotion, self.invalid) < 0
-            or self.without_egomotion + self.invalid > self.train
-        ):
-            faults.append(
+        counts, cameras = (self.train, self.val, self.test), self.cameras
+        damaged, shares = (self.without_egomotion, self.invalid), (self.difficulty, self.missing_share)
+        require(
+            {
+                f"train, val, test must be 0 or more, found {self.train}, {self.val}, {self.test}": (
+                    min(counts) >= 0 and self.clips >= 1
+                ),
+                f"clip_s must be 0.5 to 120, found {self.clip_s}": 0.5 <= self.clip_s <= 120.0,
+                f"cameras must be some of {', '.join(CAMERAS)}, each once, found {cameras}": (
+                    0 < len(cameras) == len(set(cameras) & set(CAMERAS))
+                ),
+                f"size must be even, 32 to 4096, found {self.size}": all(
+                    side % 2 == 0 and 32 <= side <= 4096 for side in self.size
+                ),
+                f"fps must be 1 to 120, found {self.fps}": 1 <= self.fps <= 120,
+                f"gop must be 1 or more, b_frames 0 to 3, found {self.gop} and {self.b_frames}": (
+                    self.gop >= 1 and 0 <= self.b_frames <= 3
+                ),
+                f"difficulty and missing_share must be 0 to 1, found {self.difficulty}, {self.missing_share}": all(
+                    0.0 <= share <= 1.0 for share in shares
+                ),
                 f"without_egomotion and invalid count train clips, of which there are {self.train}, "
-                f"found {self.without_egomotion} and {self.invalid}"
-            )
-        if self.chunk_clips < 1:
-            faults.append(f"chunk_clips must be at least 1, found {self.chunk_clips}")
-        if faults:
-            raise SourceError("; ".join(faults), where="settings of the twin", cure="correct these values")
+                f"found {self.without_egomotion} and {self.invalid}": (
+                    min(damaged) >= 0 and sum(damaged) <= self.train
+                ),
+                f"chunk_clips must be at least 1, found {self.chunk_clips}": self.chunk_clips >= 1,
+            }
+        )
 
     @property
     def clips(self) -> int:
@@ -158,11 +156,6 @@ class DrivingUnit:
     def key(self) -> str:
         """Unique in the twin."""
         return self.clip_id
-
-
-def seeded(seed: int, *names: str) -> np.random.Generator:
-    """A generator that depends on ``seed`` and ``names`` only, on every machine."""
-    return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
 def units(settings: DrivingSettings) -> list[DrivingUnit]:

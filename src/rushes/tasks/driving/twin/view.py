@@ -6,6 +6,8 @@ frame: a picture needs one turn and one shift of those points, then a look-up. T
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -117,9 +119,7 @@ class RoadView:
         corners, normals = props.corners.copy(), props.normals.copy()
         corners[..., :2] = corners[..., :2] @ turn.T + (x, y)
         normals[:, :2] = normals[:, :2] @ turn.T
-        return Props(
-            corners, normals, props.colours, props.things, props.sizes_m, np.array([[x, y]]), props.radii_m
-        )
+        return replace(props, corners=corners, normals=normals, centres=np.array([[x, y]]))
 
     def _seen(
         self, props: Props, eye: np.ndarray, view: np.ndarray, turn: np.ndarray

@@ -11,21 +11,20 @@ import csv
 import io
 import json
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pyarrow as pa
-from av.video.reformatter import VideoReformatter
+import pyarrow.parquet as pq
 
 from rushes.errors import SourceError
+from rushes.media.encode import Sensor, write_video
+from rushes.runs.drawing import Written, seeded
 from rushes.stages import atomic_file, write_atomic
 from rushes.tasks.driving.sources.physical_ai_av.layout import CAMERAS
-from rushes.tasks.driving.twin.files import pack, write_table
 from rushes.tasks.driving.twin.motion import RoadMotion
 from rushes.tasks.driving.twin.rig import VEHICLE, Camera, camera_of
 from rushes.tasks.driving.twin.scene import RoadScene, draw_light, draw_scene
@@ -34,7 +33,6 @@ from rushes.tasks.driving.twin.script import (
     DrivingUnit,
     egomotion_timestamps,
     frame_timestamps,
-    seeded,
     truth,
     units,
 )
@@ -47,41 +45,10 @@ CAMERA_FILES: Mapping[str, str] = {
     "frame_timestamps": "timestamps.parquet",
     "blurred_boxes": "blurred_boxes.parquet",
 }
+LONG_AGO = (1980, 1, 1, 0, 0, 0)
+"""Time of every member of an archive: the earliest that a zip can hold."""
+
 CALIBRATIONS = ("camera_intrinsics", "sensor_extrinsics", "vehicle_dimensions")
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a clip came to: for its receipt.
-
-    Attributes:
-        files: of its part, below the root, as text with ``/``.
-        frames: pictures drawn, by all cameras.
-        cameras: that are there.
-        poses: rows of the table of poses; 0 where it is absent.
-        duration_s: of the front wide camera's footage, or of the first camera's.
-    """
-
-    files: tuple[str, ...]
-    frames: int
-    cameras: int
-    poses: int
-    duration_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Assembled:
-    """What the whole twin came to.
-
-    Attributes:
-        files: below the root, as text with ``/``.
-        clips: in the index.
-        size: bytes of all files.
-    """
-
-    files: tuple[str, ...]
-    clips: int
-    size: int
 
 
 def write_unit(root: Path, unit: DrivingUnit, settings: DrivingSettings) -> Written:
@@ -91,7 +58,7 @@ def write_unit(root: Path, unit: DrivingUnit, settings: DrivingSettings) -> Writ
 
     Args:
         root: the twin's folder.
-        unit: one of `driving.units`.
+        unit: one of `units`.
         settings: of the whole twin.
     """
     motion = truth(settings, unit.key)
@@ -110,17 +77,11 @@ def write_unit(root: Path, unit: DrivingUnit, settings: DrivingSettings) -> Writ
     poses = egomotion_rows(motion, egomotion_timestamps(settings, unit.key))
     if unit.egomotion:
         write_table(_part(root, unit, "egomotion.parquet"), poses)
-    first = next(iter(clocks.values()))
-    return Written(
-        files=tuple(path.relative_to(root).as_posix() for path in _files_of(root, unit)),
-        frames=sum(map(len, clocks.values())),
-        cameras=len(clocks),
-        poses=len(poses["timestamp"]) if unit.egomotion else 0,
-        duration_s=float(first[-1] - first[0]) / 1e6,
-    )
+    files = tuple(path.relative_to(root).as_posix() for path in _files_of(root, unit))
+    return Written(files, sum(map(len, clocks.values())))
 
 
-def assemble(root: Path, settings: DrivingSettings) -> Assembled:
+def assemble(root: Path, settings: DrivingSettings) -> Written:
     """Pack the parts of all clips into the archives of their chunks, and write the tables; the index last.
 
     Raises:
@@ -138,11 +99,7 @@ def assemble(root: Path, settings: DrivingSettings) -> Assembled:
         inside = [unit for unit in clips if unit.chunk == chunk]
         files += _write_chunk(root, chunk, inside, settings)
     files += _write_metadata(root, clips)
-    return Assembled(
-        files=tuple(path.relative_to(root).as_posix() for path in files),
-        clips=len(clips),
-        size=sum(path.stat().st_size for path in files),
-    )
+    return Written(tuple(path.relative_to(root).as_posix() for path in files))
 
 
 def remove_parts(root: Path) -> None:
@@ -179,38 +136,16 @@ def _write_video(
     """Draw each frame at its true time and encode H.264 at an even rate, as the dataset's videos are."""
     rng = seeded(settings.seed, "sensor", unit.key, camera.name)
     light = draw_light(rng, unit.hour, settings.difficulty)
-    noise = _noise_tile(rng, settings.size, 1.0 + 8.0 * settings.difficulty)
+    sensor = Sensor(rng, settings.size, 1.0 + 8.0 * settings.difficulty, 20)
     view, poses = RoadView(scene, camera), scene.motion.at(timestamps / 1e6)
-    (width, height), fps = settings.size, settings.fps
-    reformatter = VideoReformatter()
-    options = {
-        "preset": "ultrafast",
-        "crf": str(CRF),
-        "g": str(settings.gop),
-        "bf": str(settings.b_frames),
-        "threads": "1",
-    }
-    with atomic_file(path) as file, av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=fps, options=options)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for number in range(len(timestamps)):
-            pixels = np.asarray(view.draw(poses, number))
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgba")
-            frame = reformatter.reformat(frame, format="yuv420p", threads=1)
-            luma = frame.planes[0]
-            rows = np.asarray(memoryview(luma)).reshape(-1, luma.line_size)[:height, :width]
-            x, y = rng.integers(0, 64, 2)
-            np.take(light.table(float(poses.times_s[number])), rows, out=rows, mode="clip")
-            rows += noise[y : y + height, x : x + width]
-            frame.pts, frame.time_base = number, Fraction(1, fps)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
 
+    def expose(number: int, luma: np.ndarray) -> None:
+        np.take(light.table(float(poses.times_s[number])), luma, out=luma, mode="clip")
+        luma += sensor.offsets()
 
-def _noise_tile(rng: np.random.Generator, size: tuple[int, int], deviation: float) -> np.ndarray:
-    """Noise of the sensor: offsets modulo 256, laid elsewhere on every frame."""
-    tile = rng.normal(0.0, deviation, (size[1] + 64, size[0] + 64))
-    return np.clip(np.rint(tile), -20, 20).astype(np.int8).view(np.uint8)
+    pictures = (np.asarray(view.draw(poses, number)) for number in range(len(timestamps)))
+    options = {"crf": str(CRF), "g": str(settings.gop), "bf": str(settings.b_frames)}
+    write_video(path, pictures, settings.size, settings.fps, options, expose)
 
 
 def _no_boxes() -> dict[str, np.ndarray]:
@@ -342,3 +277,44 @@ def _features_csv() -> str:
     writer.writerow(("feature", "directory", "chunk_path", "clip_files_in_zip"))
     writer.writerows(sorted(rows))
     return sink.getvalue()
+
+
+# --- files as the dataset has them: nothing in them depends on the time or the machine --------------------
+
+
+def write_table(path: Path, columns: Mapping[str, Any], index: Sequence[str] = ()) -> None:
+    """Write a parquet file whose first columns ``index`` are the index of the frame that pandas reads."""
+    table = pa.table(dict(columns))
+    if index:
+        table = table.replace_schema_metadata({"pandas": _pandas_note(table.schema, index)})
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    write_atomic(path, sink.getvalue())
+
+
+def pack(path: Path, members: Sequence[Path]) -> Path | None:
+    """Write a flat archive of the files ``members``, stored and not compressed; None where there are none."""
+    if not members:
+        return None
+    with atomic_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for member in members:
+            info = zipfile.ZipInfo(member.name, LONG_AGO)
+            info.external_attr, info.create_system = 0o644 << 16, 3
+            archive.writestr(info, member.read_bytes())
+    return path
+
+
+def _pandas_note(schema: pa.Schema, index: Sequence[str]) -> str:
+    """The note by which pandas knows a file's index columns, in its own format."""
+    columns = [
+        {
+            "name": field.name,
+            "field_name": field.name,
+            "pandas_type": "unicode" if pa.types.is_string(field.type) else str(field.type),
+            "numpy_type": str(np.dtype(field.type.to_pandas_dtype())),
+            "metadata": None,
+        }
+        for field in schema
+    ]
+    note = {"index_columns": list(index), "column_indexes": [], "columns": columns, "pandas_version": "2.0"}
+    return json.dumps(note)

@@ -6,9 +6,8 @@ A baseline may leave a part of the question open; it then has no figure for that
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
-from rushes.evaluate.parts import MODEL
+from rushes.evaluate.clusters import ENOUGH, Clusters, codes
+from rushes.evaluate.parts import MODEL, require_same_keys
+from rushes.evaluate.scorecard import counted
 from rushes.metrics.checks import Label
 from rushes.metrics.temporal import Interval
 
@@ -27,6 +28,12 @@ COLUMNS = (
     *("clip_start_s", "asked_s", "truth_operation", "truth_start_s", "truth_end_s", "truth_next"),
     *("operation", "start_s", "end_s", "next", "confidence", "failure"),
 )
+NEIGHBOURS = 2  # boundaries in a block: neighbours share the operation between them
+LADDER = (
+    f"the widest of these that the rows hold at least {ENOUGH} of: person, session, block of {NEIGHBOURS} "
+    "neighbouring boundaries of a session, boundary"
+)
+
 _MICROSECONDS = 6
 _KEY_TIME = re.compile(r"_t(\d+)_")
 
@@ -96,23 +103,8 @@ def read_answers(predictions: pa.Table) -> tuple[Clips, dict[str, Answers]]:
             "and none is an answer of the model about a clip with a known answer",
             cure="check that the evaluated split holds clips around boundaries, then run `rushes predict`",
         )
-    keys = [row["key"] for row in variants[MODEL]]
-    for name, answers in variants.items():
-        _same_keys(name, [row["key"] for row in answers], keys)
+    require_same_keys({name: [row["key"] for row in rows] for name, rows in variants.items()}, "clip")
     return _clips(variants[MODEL]), {name: _answers(answers) for name, answers in variants.items()}
-
-
-def _same_keys(variant: str, found: list[str], asked: list[str]) -> None:
-    doubled = next((one for one, other in pairwise(found) if one == other), None)
-    if doubled is not None:
-        raise MetricError(f"variant {variant!r} answers a clip twice", where=doubled)
-    if found != asked:
-        odd = sorted(set(found) ^ set(asked))
-        raise MetricError(
-            f"variant {variant!r} answers {len(found)} clips, the model {len(asked)}; {len(odd)} differ",
-            where=odd[0],
-            cure="run `rushes predict` again for all variants",
-        )
 
 
 def _clips(rows: Sequence[Mapping[str, Any]]) -> Clips:
@@ -155,3 +147,44 @@ def _answers(rows: Sequence[Mapping[str, Any]]) -> Answers:
 def _span(row: Mapping[str, Any]) -> Interval | None:
     span = (row["start_s"], row["end_s"])
     return None if None in span else span
+
+
+# --- which clips move together -------------------------------------------------------------------------------
+
+
+def ladder(clips: Clips) -> dict[str, NDArray[np.int64]]:
+    """What each clip belongs to, (n,), at every level from the widest to the narrowest.
+
+    The clips around one boundary show the same seconds, and those of neighbouring boundaries ask about the
+    same operation; all of a session share its light, all of a person their hands.
+    """
+    boundaries = np.unique(np.stack([codes(clips.recording), clips.boundary_ms], axis=1), axis=0)
+    place = {(int(session), int(ms)): number for number, (session, ms) in enumerate(boundaries)}
+    sessions = codes(clips.recording)
+    boundary = np.array([place[int(s), int(ms)] for s, ms in zip(sessions, clips.boundary_ms, strict=True)])
+    first = np.searchsorted(boundaries[:, 0], boundaries[:, 0])  # first boundary of each boundary's session
+    block = first + (np.arange(len(boundaries)) - first) // NEIGHBOURS
+    return ({"person": codes(clips.group)} if _has_groups(clips) else {}) | {
+        "session": sessions,
+        "block of boundaries": block[boundary],
+        "boundary": boundary,
+    }
+
+
+def _has_groups(clips: Clips) -> bool:
+    """Whether anybody said who is in the sessions: one of which nothing is known is a group of its own."""
+    return bool((clips.group != clips.recording).any())
+
+
+def groups_remark(clips: Clips, among: Clusters) -> Iterator[str]:
+    """In words, where intervals do not tell how figures differ from person to person."""
+    if not _has_groups(clips):
+        yield (
+            f"persons are not known: intervals take every {among.by} for independent of the others, though "
+            "several may be of one person"
+        )
+    elif among.by != "person":
+        yield (
+            f"only {counted(len(np.unique(clips.group)), 'person')}: intervals take every {among.by} for independent, "
+            "and do not tell how other persons fare"
+        )

@@ -18,9 +18,15 @@ from rushes.metrics.calibration import bin_of, calibration
 from rushes.metrics.classify import confused_pairs, confusion_matrix
 from rushes.metrics.estimate import SHARE, Bounds, of_differences
 from rushes.metrics.jackknife import Jackknife
-from rushes.tasks.operations.evaluate.answers import Answers, Clips, read_answers
+from rushes.tasks.operations.evaluate.answers import (
+    LADDER,
+    Answers,
+    Clips,
+    groups_remark,
+    ladder,
+    read_answers,
+)
 from rushes.tasks.operations.evaluate.baselines import TrainClips, baselines, order_of_work
-from rushes.tasks.operations.evaluate.clusters import LADDER, groups_remark, ladder
 from rushes.tasks.operations.evaluate.figures import CALIBRATION_BINS, Scored
 from rushes.tasks.operations.evaluate.names import HEADLINE, SYSTEMS, figures_of
 from rushes.tasks.operations.evaluate.timeline import timeline

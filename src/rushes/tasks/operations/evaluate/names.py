@@ -4,55 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from rushes.evaluate.figures import Figure
 from rushes.evaluate.parts import MODEL
 from rushes.evaluate.scorecard import System
 
+_Compared = partial(Figure, compared=True)
+_Headline = partial(_Compared, headline=True)
+_Seconds = partial(_Compared, unit="s", better="lower", bounds=(0.0, None))
+_OfTimelines = partial(_Compared, on="timeline")
+_Percent = partial(_OfTimelines, unit="%", bounds=(0.0, 100.0))
+
+_OVERLAPS = "share of clips whose segment overlaps the true one by {} of their union or more"
+
 FIGURES = {
-    "oca": Figure(
+    "oca": _Headline(
         title="OCA",
         meaning="operation classification accuracy: share of clips whose operation is named exactly",
-        headline=True,
-        compared=True,
     ),
-    "tiou_50": Figure(
-        title="tIoU@0.5",
-        meaning="share of clips whose segment overlaps the true one by half of their union or more",
-        headline=True,
-        compared=True,
-    ),
-    "aa_1": Figure(
+    "tiou_50": _Headline(title="tIoU@0.5", meaning=_OVERLAPS.format("half")),
+    "aa_1": _Headline(
         title="AA@1",
         meaning="anticipation accuracy: share of clips whose next operation is named exactly",
-        headline=True,
-        compared=True,
     ),
-    "tiou_30": Figure(
-        title="tIoU@0.3",
-        meaning="share of clips whose segment overlaps the true one by 0.3 of their union or more",
-        compared=True,
-    ),
-    "tiou_70": Figure(
-        title="tIoU@0.7",
-        meaning="share of clips whose segment overlaps the true one by 0.7 of their union or more",
-        compared=True,
-    ),
-    "tiou_mean": Figure(
+    "tiou_30": _Compared(title="tIoU@0.3", meaning=_OVERLAPS.format("0.3")),
+    "tiou_70": _Compared(title="tIoU@0.7", meaning=_OVERLAPS.format("0.7")),
+    "tiou_mean": _Compared(
         title="mean tIoU",
         meaning="mean overlap of the answered and the true segment over their union; a miss counts as 0",
-        compared=True,
     ),
-    "macro_f1": Figure(
-        title="macro F1", meaning="mean F1 of the operations that the clips hold", compared=True
-    ),
-    "boundary_error_s": Figure(
+    "macro_f1": _Compared(title="macro F1", meaning="mean F1 of the operations that the clips hold"),
+    "boundary_error_s": _Seconds(
         title="boundary error",
         meaning="median distance of answered from true boundaries inside the clip; a miss costs the clip's length",
-        unit="s",
-        better="lower",
-        bounds=(0.0, None),
-        compared=True,
     ),
     "allowed": Figure(
         title="allowed transitions",
@@ -79,65 +64,34 @@ FIGURES = {
         meaning="of the clips answered with an operation, the share that asks about it",
         on="class",
     ),
-    "f1": Figure(
-        title="F1",
-        meaning="of one operation: harmonic mean of its precision and its recall",
-        compared=True,
-        on="class",
+    "f1": _Compared(
+        title="F1", meaning="of one operation: harmonic mean of its precision and its recall", on="class"
     ),
-    "mof": Figure(
-        title="MoF",
-        meaning="frame accuracy: share of labelled ticks of whole sessions with the right label",
-        compared=True,
-        on="timeline",
+    "mof": _OfTimelines(
+        title="MoF", meaning="frame accuracy: share of labelled ticks of whole sessions with the right label"
     ),
-    "macro_f1_1hz": Figure(
+    "macro_f1_1hz": _OfTimelines(
         title="macro F1 at 1 Hz",
         meaning="mean F1 of all operations over labelled seconds, as in OpenPack's challenge",
-        compared=True,
-        on="timeline",
     ),
-    "edit": Figure(
-        title="edit score",
-        meaning="Levenshtein similarity of the order of operations in a session",
-        unit="%",
-        bounds=(0.0, 100.0),
-        compared=True,
-        on="timeline",
+    "edit": _Percent(
+        title="edit score", meaning="Levenshtein similarity of the order of operations in a session"
     ),
     **{
-        f"f1_{percent}": Figure(
+        f"f1_{percent}": _Percent(
             title=f"F1@{percent}",
             meaning=f"F1 of segments that overlap a true one of their operation by {percent} % of the union",
-            unit="%",
-            bounds=(0.0, 100.0),
-            compared=True,
-            on="timeline",
         )
         for percent in (10, 25, 50)
     },
-    "map_50": Figure(
-        title="mAP@0.5",
-        meaning="mean average precision of segments at tIoU 0.5",
-        compared=True,
-        on="timeline",
-    ),
-    "map": Figure(
-        title="mAP",
-        meaning="mean average precision of segments over tIoU 0.5 to 0.95",
-        compared=True,
-        on="timeline",
-    ),
-    "start_error_s": Figure(
+    "map_50": _OfTimelines(title="mAP@0.5", meaning="mean average precision of segments at tIoU 0.5"),
+    "map": _OfTimelines(title="mAP", meaning="mean average precision of segments over tIoU 0.5 to 0.95"),
+    "start_error_s": _Seconds(
         title="start error",
         meaning=(
             "median distance of each true start of an operation from the nearest answered start of the same "
             "one, at most the length of a clip"
         ),
-        unit="s",
-        better="lower",
-        bounds=(0.0, None),
-        compared=True,
         on="timeline",
     ),
 }

@@ -30,7 +30,7 @@ from rushes.metrics.grammar import fit_grammar
 from rushes.metrics.jackknife import Jackknife
 from rushes.metrics.segments import F1_THRESHOLDS, SegmentCounts, edit_scores, runs, segment_counts
 from rushes.metrics.timeline import NULL, labels_1hz, labels_at
-from rushes.tasks.operations.evaluate.clusters import NEIGHBOURS
+from rushes.tasks.operations.evaluate.answers import NEIGHBOURS
 from rushes.tasks.operations.evaluate.figures import one_hot
 from rushes.tasks.operations.evaluate.names import OF_TIMELINES, SYSTEMS, figures_of
 

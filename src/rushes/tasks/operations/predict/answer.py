@@ -15,12 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from rushes.models.pixels import Pictures
-from rushes.models.scoring import Continuation, stretch
-from rushes.models.vlm import Vlm, collate, to_device
-from rushes.predict.variants import VIEWS, Variant
+from rushes.models.scoring import stretch
+from rushes.models.vlm import Vlm
+from rushes.predict import answerer
+from rushes.predict.units import Variant, shown
 from rushes.tasks.operations.prepare.sample import Sample
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
@@ -49,50 +48,30 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """Frames ``(T, H, W, 3)`` uint8 with their times, and the moment asked about, on the clip's clock."""
+class Question(answerer.Question):
+    """Frames of one view, and the moment asked about, on the clip's clock."""
 
-    frames: np.ndarray
-    times_s: Sequence[float]
     asked_s: float
 
 
-class Answerer:
-    """Answers questions with one model, following its own preprocessing."""
+class Answerer(answerer.Answerer[ClipPreprocessing, Question, Answer]):
+    """Answers questions about clips with one model."""
 
     def __init__(self, vlm: Vlm[ClipPreprocessing], batch_size: int = 16) -> None:
-        self.vlm = vlm
-        self.batch_size = batch_size
-        self._chat = vlm.chat()
+        super().__init__(vlm, batch_size)
         self._labels = [self._chat.tokens(label) for label in vlm.preprocessing.labels]
-        self._asking, _ = self._chat.turn(vlm.preprocessing.asking())
         self._next = self._chat.tokens(vlm.preprocessing.slots()[1].before)
 
-    def answer(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answer any number of questions, ``batch_size`` at a time."""
-        starts = range(0, len(questions), self.batch_size)
-        batches = (questions[start : start + self.batch_size] for start in starts)
-        return [answer for batch in batches for answer in self._answer(batch)]
-
     def _answer(self, questions: Sequence[Question]) -> list[Answer]:
-        tracks = self._track(questions)
         preprocessing = self.vlm.preprocessing
         return [
             read_off(track, question.asked_s, preprocessing.labels, preprocessing.clip_s)
-            for track, question in zip(tracks, questions, strict=True)
+            for track, question in zip(self._track(questions), questions, strict=True)
         ]
 
-    @torch.inference_mode()
     def _track(self, questions: Sequence[Question]) -> list[Track]:
         """What the model says behind every pair of frames of each question."""
-        pictures = [Pictures.of([question.frames]) for question in questions]
-        prompts = [
-            self._chat.prompt(shown.view, question.times_s)
-            for shown, question in zip(pictures, questions, strict=True)
-        ]
-        clips = [prompt.encoded() for prompt in prompts]
-        batch = to_device(collate(clips, pictures, self.vlm.tokenizer.pad_token_id), self.vlm.device)
-        state = Continuation.of(self.vlm, batch, [len(clip.ids) for clip in clips])
+        prompts, state = self._shown(questions)
         # Clips of a batch may have different numbers of pairs: the last is asked again to fill up.
         count = max(len(prompt.ends) for prompt in prompts)
         pairs = [(prompt, min(pair, len(prompt.ends) - 1)) for prompt in prompts for pair in range(count)]
@@ -162,5 +141,4 @@ def read_off(track: Track, asked_s: float, labels: Sequence[str], clip_s: float)
 
 def question(sample: Sample, variant: Variant, seed: int) -> Question:
     """What ``variant`` is shown of a sample; a shuffle depends on the seed and the sample's key."""
-    rng = np.random.default_rng([seed, *sample.key.encode()])
-    return Question(VIEWS[variant](sample.pixels(), rng), sample.times_s, sample.asked_s)
+    return Question(shown([sample.pixels()], variant, seed, sample.key), sample.times_s, sample.asked_s)

@@ -9,9 +9,8 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,41 +20,27 @@ from rushes.media.sampling import SAMPLERS, SamplerOptions
 from rushes.media.signals import with_signals
 from rushes.media.video import Frame, decode, probe
 from rushes.prepare.ring import FrameRing
-from rushes.prepare.stage import remove_shards
+from rushes.prepare.stage import RecordingJob, remove_shards
 from rushes.records import Clip, Media, Recording
 from rushes.shards.manifest import split_folder
 from rushes.shards.write import Content, ShardWriter
-from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, followers, windows
+from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, cutting_of, followers, windows
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
-from rushes.tasks.operations.sources.openpack.source import check_coverage
+from rushes.tasks.operations.recipe import PrepareClips
+from rushes.tasks.operations.sources.openpack.footage import check_coverage
 
 TOLERANCE_S = 0.5
 """By how much the footage may be longer or shorter than declared, and labels stick out of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """What it takes to prepare one recording.
+class Job(RecordingJob[Recording, ClipPreprocessing, PrepareClips]):
+    """What it takes to prepare one session."""
 
-    Attributes:
-        recording: what to read.
-        split: the side on which it stands.
-        preprocessing: sampler, sizes and quality.
-        cutting: lengths, margins and seed of the clips.
-        with_windows: whether the whole session is cut into windows as well.
-        folder: of the dataset; the shards go to ``shards/<split>`` in it.
-        shard_bytes: greatest size of a shard.
-        boost: how much more frames near a boundary count; 0 wherever a model is measured.
-    """
-
-    recording: Recording
-    split: str
-    preprocessing: ClipPreprocessing
-    cutting: Cutting
-    with_windows: bool
-    folder: Path
-    shard_bytes: int
-    boost: float = 0.0
+    @property
+    def boost(self) -> float:
+        """How much more frames near a boundary count; 0 wherever a model is measured."""
+        return self.asked.boundary_boost if self.split == "train" else 0.0
 
     @property
     def length_s(self) -> float:
@@ -72,45 +57,6 @@ class Job:
             "session": recording.session,
             "segments": [[segment.start_s, segment.end_s, segment.label] for segment in recording.segments],
         }
-
-
-def jobs_of(
-    recordings: Iterable[Recording],
-    split_of: Mapping[str, str],
-    folder: Path,
-    preprocessing: ClipPreprocessing,
-    cutting: Cutting,
-    *,
-    window_splits: Sequence[str] = (),
-    shard_bytes: int = 200_000_000,
-    boost: float = 0.0,
-) -> dict[str, Job]:
-    """The jobs of all recordings that stand on a side.
-
-    Args:
-        recordings: all that the source has.
-        split_of: recording key -> split.
-        folder: of the dataset.
-        preprocessing: how a clip becomes a question.
-        cutting: which clips are cut.
-        window_splits: splits whose whole sessions are cut into windows.
-        shard_bytes: greatest size of a shard.
-        boost: how much more frames near a boundary count, in the training split alone.
-    """
-    return {
-        recording.key: Job(
-            recording=recording,
-            split=split_of[recording.key],
-            preprocessing=preprocessing,
-            cutting=cutting,
-            with_windows=split_of[recording.key] in window_splits,
-            folder=folder,
-            shard_bytes=shard_bytes,
-            boost=boost if split_of[recording.key] == "train" else 0.0,
-        )
-        for recording in recordings
-        if recording.key in split_of
-    }
 
 
 def prepare_unit(job: Job) -> dict[str, Any]:
@@ -130,13 +76,14 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     remove_shards(job.folder, job.split, recording.key)  # of a run that was killed before its receipt
     planned_s = footage_duration(recording.media)
     check_coverage(recording, planned_s, TOLERANCE_S)
-    clips = plan_clips(recording, planned_s, job.cutting, job.with_windows)
+    cutting = cutting_of(job.preprocessing, job.asked)
+    clips = plan_clips(recording, planned_s, cutting, job.split in job.asked.window_splits)
     ring = FrameRing(job.preprocessing.frame_size, job.preprocessing.jpeg_quality)
     footage = _Footage()
     kinds: Counter[str] = Counter()
     after = _AfterClip(recording)
     place = split_folder(job.folder, job.split)
-    with ShardWriter(place, recording.key, job.shard_bytes, split=job.split) as writer:
+    with ShardWriter(place, recording.key, job.asked.shard_bytes, split=job.split) as writer:
         for clip in _closed_clips(footage.frames(recording.media), clips, ring, job.preprocessing):
             numbers = ring.between(clip.start_s, clip.end_s)
             if len(numbers) < job.preprocessing.frames:
@@ -316,10 +263,7 @@ def _fields(
         "source_size": source_size,
     }
     answer = {
-        "operation": None if target is None else target.operation,
-        "start_s": None if target is None else target.start_s,
-        "end_s": None if target is None else target.end_s,
-        "next": None if target is None else target.next,
+        **{name: target and getattr(target, name) for name in ("operation", "start_s", "end_s", "next")},
         "segments": [[segment.start_s, segment.end_s, segment.label] for segment in clip.segments],
         "after": after,
     }

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rushes.tasks.operations.twin.script import TwinSettings, seeded
+from rushes.runs.drawing import seeded
+from rushes.tasks.operations.twin.script import TwinSettings
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]

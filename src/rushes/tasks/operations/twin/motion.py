@@ -328,12 +328,12 @@ def _between(one: Body, other: Body, share: float) -> Body:
     def mix(a: float, b: float) -> float:
         return a + (b - a) * share
 
-    return Body(
+    return replace(
+        other,
         x=mix(one.x, other.x),
         y=mix(one.y, other.y),
         scale=mix(one.scale, other.scale),
         bow=mix(one.bow, other.bow),
-        turned=other.turned,
         left=(mix(one.left[0], other.left[0]), mix(one.left[1], other.left[1])),
         right=(mix(one.right[0], other.right[0]), mix(one.right[1], other.right[1])),
     )

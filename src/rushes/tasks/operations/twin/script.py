@@ -6,20 +6,19 @@ in the picture meanwhile: the prop that the next operation will need (goods wait
 hanging out of the printer, a cleared back table). A table of "what follows what" is right in about 55 of 100
 cases; whoever looks at the cue can be right in 95 of them at the default difficulty.
 
-`bench_motion` turns a step and a moment into poses, `bench_scene` draws them, `openpack_writer` writes them
-down in OpenPack's layout.
+`motion` turns a step and a moment into poses, `scene` draws them, `writer` writes them down in OpenPack's
+layout.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 
-from rushes.errors import SourceError
+from rushes.runs.drawing import require, seeded
 from rushes.tasks.operations.sources.openpack.tables import load_persons, operation_names, person_of
 
 MediaForm = Literal["video", "frames"]
@@ -65,25 +64,23 @@ class TwinSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        faults = []
-        if isinstance(self.subjects, int) and not 1 <= self.subjects <= len(SUBJECT_IDS):
-            faults.append(f"subjects must be 1 to {len(SUBJECT_IDS)}, found {self.subjects}")
-        if not self.subject_ids or len(set(self.subject_ids)) < len(self.subject_ids):
-            faults.append(f"subjects must be some ids, each once, found {self.subjects}")
-        if not 1 <= self.sessions <= 9:
-            faults.append(f"sessions must be 1 to 9, found {self.sessions}")
-        if self.boxes < 1:
-            faults.append(f"boxes must be at least 1, found {self.boxes}")
-        if not 0.0 <= self.difficulty <= 1.0:
-            faults.append(f"difficulty must be 0 to 1, found {self.difficulty}")
-        if not self.media or set(self.media) - set(MEDIA_FORMS):
-            faults.append(f"media must name some of {', '.join(MEDIA_FORMS)}, found {self.media}")
-        if any(side % 2 or not 16 <= side <= 4096 for side in (*self.video_size, *self.frame_size)):
-            faults.append(f"sizes must be even, 16 to 4096, found {self.video_size} and {self.frame_size}")
-        if not 1 <= self.video_fps <= 120:
-            faults.append(f"video_fps must be 1 to 120, found {self.video_fps}")
-        if faults:
-            raise SourceError("; ".join(faults), where="settings of the twin", cure="correct these values")
+        ids, sides = self.subject_ids, (*self.video_size, *self.frame_size)
+        known = not isinstance(self.subjects, int) or 1 <= self.subjects <= len(SUBJECT_IDS)
+        forms = bool(self.media) and set(self.media) <= set(MEDIA_FORMS)
+        require(
+            {
+                f"subjects must be 1 to {len(SUBJECT_IDS)}, found {self.subjects}": known,
+                f"subjects must be some ids, each once, found {self.subjects}": 0 < len(ids) == len(set(ids)),
+                f"sessions must be 1 to 9, found {self.sessions}": 1 <= self.sessions <= 9,
+                f"boxes must be at least 1, found {self.boxes}": self.boxes >= 1,
+                f"difficulty must be 0 to 1, found {self.difficulty}": 0.0 <= self.difficulty <= 1.0,
+                f"media must name some of {', '.join(MEDIA_FORMS)}, found {self.media}": forms,
+                f"sizes must be even, 16 to 4096, found {self.video_size} and {self.frame_size}": all(
+                    side % 2 == 0 and 16 <= side <= 4096 for side in sides
+                ),
+                f"video_fps must be 1 to 120, found {self.video_fps}": 1 <= self.video_fps <= 120,
+            }
+        )
         for subject in self.subject_ids:
             person_of(subject)
 
@@ -189,11 +186,6 @@ MEDIAN_S: Mapping[str, float] = {
 }
 """Median duration at pace 1, seconds: about half of the sample's, long ones shortened most, so that a few
 minutes hold every kind of boundary many times."""
-
-
-def seeded(seed: int, *names: str) -> np.random.Generator:
-    """A generator that depends on ``seed`` and ``names`` only, on every machine."""
-    return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
 def units(settings: TwinSettings) -> list[TwinUnit]:

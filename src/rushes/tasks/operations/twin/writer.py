@@ -11,47 +11,26 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 from PIL import Image
 
-from rushes.stages import atomic_file
-from rushes.tasks.operations.sources.openpack import layout as layout
-from rushes.tasks.operations.sources.openpack.layout import OperationRow
-from rushes.tasks.operations.sources.openpack.seconds import seconds_of
+from rushes.media.encode import Sensor, write_video
+from rushes.runs.drawing import Written, seeded
+from rushes.tasks.operations.sources.openpack import layout
+from rushes.tasks.operations.sources.openpack.layout import OperationRow, seconds_of
 from rushes.tasks.operations.sources.openpack.tables import load_persons, person_of
 from rushes.tasks.operations.twin.look import Look, look_of
 from rushes.tasks.operations.twin.motion import moment_of
 from rushes.tasks.operations.twin.scene import BenchScene
-from rushes.tasks.operations.twin.script import IDS, Step, TwinSettings, TwinUnit, plan_session, seeded
+from rushes.tasks.operations.twin.script import IDS, Step, TwinSettings, TwinUnit, plan_session
 
 FRAME_HZ = 15
 GOP_FRAMES = 50
 JPEG_QUALITY = 88
 MORNING_US = 1_648_515_600_000_000
 """2022-03-29 10:00:00 Japanese time; the first session of the first subject starts about then."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a unit came to: for its receipt.
-
-    Attributes:
-        files: paths below the root, as text with ``/``; for frames, their folder.
-        frames: pictures drawn, video and JPEG together.
-        operations: labelled operations.
-        duration_s: length of the footage.
-    """
-
-    files: tuple[str, ...]
-    frames: int
-    operations: int
-    duration_s: float
 
 
 def write_unit(root: Path, unit: TwinUnit, settings: TwinSettings) -> Written:
@@ -61,7 +40,7 @@ def write_unit(root: Path, unit: TwinUnit, settings: TwinSettings) -> Written:
 
     Args:
         root: the twin's folder; users' folders are made in it.
-        unit: one of `operations.units`.
+        unit: one of `units`.
         settings: of the whole twin.
     """
     steps = plan_session(unit, settings)
@@ -83,7 +62,7 @@ def write_unit(root: Path, unit: TwinUnit, settings: TwinSettings) -> Written:
     layout.write_operations(layout.operations_csv(root, user, session), rows)
     paths += [layout.operations_1hz_csv(root, user, session), layout.operations_csv(root, user, session)]
     files = tuple(path.relative_to(root).as_posix() for path in paths)
-    return Written(files, frames, len(rows), steps[-1].end_s)
+    return Written(files, frames)
 
 
 def start_of(unit: TwinUnit, settings: TwinSettings) -> int:
@@ -131,44 +110,23 @@ def draw_frames(
         yield scene.draw(moment_of(steps[place], before, time_s, alike))
 
 
-class _Sensor:
-    """Noise of the camera: a tile of grey-level offsets, laid elsewhere on every frame."""
-
-    def __init__(self, look: Look, size: tuple[int, int], rng: np.random.Generator) -> None:
-        width, height = size
-        tile = rng.normal(0.0, look.noise, (height + 64, width + 64))
-        self._tile = np.clip(np.rint(tile), -15, 15).astype(np.int8).view(np.uint8)
-        self._rng = rng
-        self._size = size
-
-    def offsets(self) -> np.ndarray:
-        """Offsets modulo 256, ``uint8 (height, width)``; pictures leave room for them at both ends."""
-        (width, height), (x, y) = self._size, self._rng.integers(0, 64, 2)
-        return self._tile[y : y + height, x : x + width]
-
-
 def _write_video(path: Path, key: str, steps: list[Step], look: Look, settings: TwinSettings) -> int:
     """Encode H.264; the number of frames."""
-    (width, height), fps = settings.video_size, settings.video_fps
+    size, fps = settings.video_size, settings.video_fps
     times_s = np.arange(int(steps[-1].end_s * fps)) / fps
-    sensor = _Sensor(look, settings.video_size, seeded(settings.seed, "noise", key))
-    reformatter = VideoReformatter()  # one, with one thread: a frame's own would start a pool for each frame
-    options = {"preset": "ultrafast", "crf": "27", "g": str(GOP_FRAMES), "threads": "1"}
-    with atomic_file(path) as file, av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=fps, options=options)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for number, image in enumerate(
-            draw_frames(steps, look, settings.video_size, times_s, settings.difficulty)
-        ):
-            drawn = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
-            frame = reformatter.reformat(drawn, format="yuv420p", threads=1)
-            luma = frame.planes[0]
-            rows = np.asarray(memoryview(luma)).reshape(-1, luma.line_size)[:height, :width]
-            rows += sensor.offsets()
-            frame.pts, frame.time_base = number, Fraction(1, fps)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    sensor = _sensor(look, size, key, settings)
+
+    def add_noise(_: int, luma: np.ndarray) -> None:
+        luma += sensor.offsets()
+
+    images = draw_frames(steps, look, size, times_s, settings.difficulty)
+    options = {"crf": "27", "g": str(GOP_FRAMES)}
+    write_video(path, map(np.asarray, images), size, fps, options, add_noise)
     return len(times_s)
+
+
+def _sensor(look: Look, size: tuple[int, int], key: str, settings: TwinSettings) -> Sensor:
+    return Sensor(seeded(settings.seed, "noise", key), size, look.noise, 15)
 
 
 def _write_frames(
@@ -176,7 +134,7 @@ def _write_frames(
 ) -> int:
     """Write JPEG frames at 15 Hz, named by their millisecond, so 66 or 67 ms apart; the number of frames."""
     times_ms = np.arange(int(steps[-1].end_s * FRAME_HZ)) * 1000 // FRAME_HZ
-    sensor = _Sensor(look, settings.frame_size, seeded(settings.seed, "noise", key))
+    sensor = _sensor(look, settings.frame_size, key, settings)
     images = draw_frames(steps, look, settings.frame_size, times_ms / 1000.0, settings.difficulty)
     with _whole_folder(folder) as growing:
         for time_ms, image in zip(times_ms.tolist(), images, strict=True):

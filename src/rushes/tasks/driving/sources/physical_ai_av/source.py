@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rushes.errors import MediaError, SourceError
 from rushes.records import Member, RigRecording
-from rushes.tasks.driving.sources.physical_ai_av.audit import Audit, audit
+from rushes.runs.source import Bring, Fault, Source
 from rushes.tasks.driving.sources.physical_ai_av.chunks import Chunk
 from rushes.tasks.driving.sources.physical_ai_av.layout import (
     CAMERAS,
@@ -31,62 +31,16 @@ from rushes.tasks.driving.sources.physical_ai_av.layout import (
     read_features,
     wanted_cameras,
 )
-from rushes.tasks.driving.sources.physical_ai_av.sensors import read_camera_times, read_trajectory
 from rushes.tasks.driving.sources.physical_ai_av.tables import (
     DRIVE,
     ClipRow,
-    assign_splits,
     read_absences,
     read_clip_index,
     read_tags,
     require_clips,
 )
 
-__all__ = [
-    "CAMERAS",
-    "TABLES",
-    "Audit",
-    "Fault",
-    "Scan",
-    "archives",
-    "assign_splits",
-    "audit",
-    "dataset_root",
-    "fingerprint",
-    "read_camera_times",
-    "read_trajectory",
-    "require_clips",
-    "scan",
-]
-
 SKIPPED = "Skipped"
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a clip is set aside, or, among a scan's notes, what is worth knowing.
-
-    Attributes:
-        key: the clip; empty for a note on the whole dataset.
-        split: side on which the clip index puts it; a clip on no side of the recipe's split concerns nobody.
-        chunk: number of its chunk; None for a note on the whole dataset.
-        kind: the error's name, ``SourceError`` or ``MediaError``; ``Skipped``, or ``Note``.
-        message: what was expected and what was found.
-        where: the file.
-        cure: what to change.
-    """
-
-    key: str
-    split: str
-    chunk: int | None
-    kind: str
-    message: str
-    where: str
-    cure: str
-
-    def reason(self) -> dict[str, str]:
-        """The entry for a stage's quarantine."""
-        return {"type": self.kind, "message": self.message, "where": self.where, "cure": self.cure}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +61,42 @@ class Scan:
     skipped: tuple[Fault, ...]
     notes: tuple[Fault, ...]
 
-    @property
-    def planned(self) -> int:
-        """Clips looked at: recordings, faults and skipped together."""
-        return len(self.recordings) + len(self.faults) + len(self.skipped)
+
+@dataclass(frozen=True, slots=True)
+class PhysicalAiAv(Source[Scan]):
+    """PhysicalAI-AV as a source.
+
+    Attributes:
+        cameras: that a clip must have.
+        chunks: that are used; None takes all that are there.
+        offline: poses as computed afterwards, in place of those recorded.
+        listed: clips that the recipe's split names.
+    """
+
+    cameras: tuple[str, ...]
+    chunks: tuple[int, ...] | None
+    offline: bool
+    listed: tuple[str, ...] = ()
+
+    def scan(self, root: Path) -> Scan:
+        """See `Source.scan`; from indexes and the directories of archives.
+
+        Raises:
+            SourceError: they do not hold, or the split lists a clip that the clip index does not.
+        """
+        found = scan(root, self.cameras, chunks=self.chunks, offline=self.offline)
+        if self.listed:
+            require_clips(found.root, self.listed)
+        return found
+
+    def fingerprint(self, found: Scan) -> str:
+        """See `Source.fingerprint`; of the archives' members."""
+        return fingerprint(found.root, found.recordings)
+
+    def fetch(self, bring: Bring) -> Path:
+        """The tables; then, of the archives, those of the asked cameras and the motion of chunks in use."""
+        root = bring(TABLES.__contains__)
+        return bring(archives(root, self.cameras, self.chunks).__contains__)
 
 
 def scan(
@@ -144,7 +130,7 @@ def scan(
         absent = len({row.chunk for row in rows}) - len(here)
         rows = [row for row in rows if row.chunk in here]
         if absent:
-            notes.append(_note(f"{absent} chunks of the clip index are not here", root))
+            notes.append(Fault("", "Note", f"{absent} chunks of the clip index are not here", str(root), ""))
     absences = read_absences(root, [*wanted, EGOMOTION, OFFLINE])
     tags = read_tags(root, {row.clip for row in rows})
     recordings: list[RigRecording] = []
@@ -161,7 +147,8 @@ def scan(
             recordings.append(found)
             motion = found.egomotion
             if not offline and motion and motion.name == chunk.egomotion_file(row.clip, offline=True):
-                notes.append(_note("only the offline motion is there; it is taken", motion, row))
+                message = "only the offline motion is there; it is taken"
+                notes.append(Fault(row.clip, "Note", message, str(motion), ""))
     return Scan(
         root=root,
         recordings=tuple(recordings),
@@ -230,21 +217,22 @@ def _look_at(
 ) -> RigRecording | Fault:
     """The clip as a recording, or why it is none."""
     if not row.valid:
-        return _fault(row, SKIPPED, "the clip index calls it invalid", chunk.root / CLIP_INDEX, None)
+        message = "the clip index calls it invalid"
+        return Fault(row.clip, SKIPPED, message, str(chunk.root / CLIP_INDEX), "")
     try:
         footage = {camera: chunk.footage(row.clip, camera) for camera in cameras}
         motion = chunk.egomotion(row.clip, offline=offline)
         if motion is None and not offline:
             motion = chunk.egomotion(row.clip, offline=True)
     except (SourceError, MediaError) as error:
-        return _fault(row, type(error).__name__, error.message, error.where, error.cure)
+        return Fault.of(error, row.clip)
     lacking = [camera for camera, found in footage.items() if found is None]
     if motion is None:
         lacking.append(OFFLINE if offline else EGOMOTION)
     if lacking:
         reasons = [_why_absent(chunk, row.clip, name, absences) for name in lacking]
         cure = "nothing, or fetch what is missing, or ask for fewer cameras"
-        return _fault(row, SKIPPED, "; ".join(reasons), chunk.root, cure)
+        return Fault(row.clip, SKIPPED, "; ".join(reasons), str(chunk.root), cure)
     return RigRecording(
         key=row.clip,
         group=known.pop(DRIVE, row.clip),
@@ -260,13 +248,3 @@ def _why_absent(chunk: Chunk, clip: str, name: str, absences: Mapping[str, froze
     if clip in absences.get(name, ()):
         return f"{name} was not recorded"
     return f"{name} is not in its archive" if chunk.has(name) else f"the archive of {name} is not here"
-
-
-def _fault(row: ClipRow, kind: str, message: str, where: object, cure: str | None) -> Fault:
-    return Fault(row.clip, row.split, row.chunk, kind, message, str(where), cure or "")
-
-
-def _note(message: str, where: object, row: ClipRow | None = None) -> Fault:
-    if row is None:
-        return Fault("", "", None, "Note", message, str(where), "")
-    return _fault(row, "Note", message, where, None)

@@ -173,16 +173,12 @@ def sides_of(split_of: Mapping[str, str], asked: str | Mapping[Side, Collection[
     Raises:
         SourceError: a clip is listed on two sides, or a side is unknown.
     """
-    if not isinstance(asked, str):
-        return _sides_of_clips(asked)
-    if asked != BY_INDEX:
-        raise SourceError(f"no split {asked!r}", cure=f"say {BY_INDEX!r}, or list clips by side")
-    return {clip: split for clip, split in split_of.items() if split in SIDES}
-
-
-def _sides_of_clips(sides: Mapping[Side, Collection[str]]) -> dict[str, str]:
+    if isinstance(asked, str):
+        if asked != BY_INDEX:
+            raise SourceError(f"no split {asked!r}", cure=f"say {BY_INDEX!r}, or list clips by side")
+        return {clip: split for clip, split in split_of.items() if split in SIDES}
     side_of: dict[str, str] = {}
-    for side, clips in sides.items():
+    for side, clips in asked.items():
         if side not in SIDES:
             raise SourceError(f"no side {side!r} in a split", cure=f"name sides {', '.join(SIDES)}")
         for clip in clips:

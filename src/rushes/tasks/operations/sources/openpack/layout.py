@@ -16,7 +16,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -149,6 +150,35 @@ def _wall_clock(unix_us: int) -> datetime:
     return (_EPOCH + unix_us * _MICROSECOND).astimezone(JST)
 
 
+# --- labels at 1 Hz ----------------------------------------------------------------------------------------
+
+
+SECONDS_MISSING = 3
+"""The published 1 Hz files end this many seconds before the second in which the last operation ends."""
+
+
+def seconds_of(rows: Sequence[OperationRow], missing: int = SECONDS_MISSING) -> list[SecondRow]:
+    """The 1 Hz rows that OpenPack publishes for the operations ``rows`` of one session.
+
+    They are *not* the intervals sampled at the second: the label of the second ``[k, k+1)`` is the one under
+    way at its **end**, and a gap carries the operation before it. On the published sample (U0209 S0500) this
+    gives every one of the 1,404 labels; sampling at the middle of the second gives 1,308, at its start 1,212.
+
+    Args:
+        rows: operations in order of time.
+        missing: seconds left out at the end.
+    """
+    if not rows:
+        return []
+    starts_us = [row.start_us for row in rows]
+    first, last = starts_us[0] // 1_000_000, rows[-1].end_us // 1_000_000 - missing
+    under_way = (
+        (second, rows[bisect_right(starts_us, (second + 1) * 1_000_000) - 1])
+        for second in range(first, last + 1)
+    )
+    return [SecondRow(second * 1000, row.user, row.session, row.box, row.id) for second, row in under_way]
+
+
 # --- writing ----------------------------------------------------------------------------------------------
 
 
@@ -158,7 +188,7 @@ def write_operations(path: Path, rows: Iterable[OperationRow]) -> None:
 
 
 def write_operations_1hz(path: Path, rows: Iterable[SecondRow]) -> None:
-    """Write one label a second; `openpack_seconds.seconds_of` gives the rows by OpenPack's own rule."""
+    """Write one label a second; `seconds_of` gives the rows by OpenPack's own rule."""
     cells = ((row.unix_ms, row.user, row.session, row.box, row.id) for row in rows)
     _write_csv(path, SECOND_COLUMNS, cells)
 

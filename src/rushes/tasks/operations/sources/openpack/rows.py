@@ -5,17 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
 
 from rushes.errors import SourceError, unreadable_as
 from rushes.tasks.operations.sources.openpack.layout import (
     OPERATION_COLUMNS,
-    SECOND_COLUMNS,
     OperationRow,
-    SecondRow,
     format_time,
     parse_time,
 )
@@ -27,7 +24,6 @@ MAX_BYTES = 16 * 2**20
 MAX_SESSION_S = 24 * 3600.0
 """A session that lasts longer has a date mistyped."""
 
-Row = TypeVar("Row", OperationRow, SecondRow)
 Cells = Mapping[str, str]
 
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,15}")
@@ -50,25 +46,24 @@ def read_operations(path: Path, user: str | None = None, session: str | None = N
     """
     names = operation_names()
     line_of: dict[str, int] = {}
-
-    def build(line: int, cells: Cells) -> OperationRow:
-        _check_uuid(cells["uuid"], line, line_of)
-        return _operation(cells, names)
-
-    return _read_rows(path, OPERATION_COLUMNS, build, _operation_follows, user, session)
-
-
-def read_operations_1hz(path: Path, user: str | None = None, session: str | None = None) -> list[SecondRow]:
-    """The labels at 1 Hz of one session; seconds may be missing, but none comes twice or too early.
-
-    Args and errors as in `read_operations`.
-    """
-    names = operation_names()
-
-    def build(_: int, cells: Cells) -> SecondRow:
-        return _second(cells, names)
-
-    return _read_rows(path, SECOND_COLUMNS, build, _second_follows, user, session)
+    rows: list[OperationRow] = []
+    faults: list[tuple[int, SourceError]] = []
+    for line, cells in _read_cells(path, OPERATION_COLUMNS):
+        try:
+            _check_uuid(cells["uuid"], line, line_of)
+            row = _operation(cells, names)
+            user, session = user or row.user, session or row.session
+            _check_owner(row, user, session)
+            _check_order(rows, row)
+        except SourceError as error:
+            faults.append((line, error))
+        else:
+            rows.append(row)
+    if faults:
+        raise _joined(path, faults)
+    if not rows:
+        raise SourceError("no rows below the header", where=f"{path}:1", cure="fetch the annotation again")
+    return rows
 
 
 def gaps(rows: Sequence[OperationRow]) -> list[tuple[int, int]]:
@@ -104,15 +99,6 @@ def _operation(cells: Cells, names: Mapping[int, str]) -> OperationRow:
     return row
 
 
-def _second(cells: Cells, names: Mapping[int, str]) -> SecondRow:
-    unix_ms = _number(cells, "unixtime")
-    if unix_ms % 1000:
-        raise SourceError(f"not a whole second: unixtime {unix_ms}", cure="write whole seconds, in ms")
-    return SecondRow(
-        unix_ms, cells["user"], cells["session"], _number(cells, "box"), _operation_id(cells, names)
-    )
-
-
 def _operation_id(cells: Cells, names: Mapping[int, str]) -> int:
     operation_id = _number(cells, "id")
     if operation_id not in names:
@@ -139,35 +125,7 @@ def _time(cells: Cells, column: str) -> int:
 # --- rows in order ----------------------------------------------------------------------------------------
 
 
-def _read_rows(
-    path: Path,
-    columns: Sequence[str],
-    build: Callable[[int, Cells], Row],
-    follow: Callable[[Sequence[Row], Row], None],
-    user: str | None,
-    session: str | None,
-) -> list[Row]:
-    """All rows, or one error for all that cannot be built, are not the session's, or do not follow."""
-    rows: list[Row] = []
-    faults: list[tuple[int, SourceError]] = []
-    for line, cells in _read_cells(path, columns):
-        try:
-            row = build(line, cells)
-            user, session = user or row.user, session or row.session
-            _check_owner(row, user, session)
-            follow(rows, row)
-        except SourceError as error:
-            faults.append((line, error))
-        else:
-            rows.append(row)
-    if faults:
-        raise _joined(path, faults)
-    if not rows:
-        raise SourceError("no rows below the header", where=f"{path}:1", cure="fetch the annotation again")
-    return rows
-
-
-def _check_owner(row: OperationRow | SecondRow, user: str, session: str) -> None:
+def _check_owner(row: OperationRow, user: str, session: str) -> None:
     if (row.user, row.session) != (user, session):
         raise SourceError(
             f"a row of {_short(row.user)} {_short(row.session)} in the annotation of {user} {session}",
@@ -185,7 +143,7 @@ def _check_uuid(uuid: str, line: int, line_of: dict[str, int]) -> None:
         )
 
 
-def _operation_follows(rows: Sequence[OperationRow], row: OperationRow) -> None:
+def _check_order(rows: Sequence[OperationRow], row: OperationRow) -> None:
     if not rows:
         return
     first, before = rows[0], rows[-1]
@@ -206,14 +164,6 @@ def _operation_follows(rows: Sequence[OperationRow], row: OperationRow) -> None:
             f"{row.operation} ends at {format_time(row.end_us)}, more than {MAX_SESSION_S / 3600:.0f} h "
             f"after the session began at {format_time(first.start_us)}",
             cure="correct the date",
-        )
-
-
-def _second_follows(rows: Sequence[SecondRow], row: SecondRow) -> None:
-    if rows and row.unix_ms <= rows[-1].unix_ms:
-        raise SourceError(
-            f"the clock runs backwards: unixtime {row.unix_ms} below {rows[-1].unix_ms}",
-            cure="sort the rows by unixtime, one row a second",
         )
 
 

@@ -8,12 +8,13 @@ counted. Data: https://open-pack.github.io, CC BY-NC-SA 4.0, colour frames on re
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rushes.errors import MediaError, SourceError
 from rushes.records import MediaKind, Recording, Segment
+from rushes.runs.source import Fault, Source
 from rushes.tasks.operations.sources.openpack.footage import (
     Footage,
     check_coverage,
@@ -28,60 +29,8 @@ from rushes.tasks.operations.sources.openpack.layout import (
     operations_csv,
     video_file,
 )
-from rushes.tasks.operations.sources.openpack.rows import gaps, read_operations, read_operations_1hz
-from rushes.tasks.operations.sources.openpack.seconds import seconds_of
-from rushes.tasks.operations.sources.openpack.tables import (
-    LabelSet,
-    assign_splits,
-    load_label_set,
-    load_persons,
-    person_of,
-    split_subjects,
-)
-
-__all__ = [
-    "Fault",
-    "LabelSet",
-    "Scan",
-    "Tally",
-    "assign_splits",
-    "check_coverage",
-    "dataset_root",
-    "fingerprint",
-    "load_label_set",
-    "load_persons",
-    "person_of",
-    "read_operations",
-    "read_operations_1hz",
-    "scan",
-    "seconds_of",
-    "split_subjects",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a session is set aside, or, among a scan's notes, what is worth knowing of it.
-
-    Attributes:
-        key: the recording's key; characters that no key may hold stand as ``-``.
-        subject: whose session it is; a session of a subject on no side of the split concerns nobody.
-        kind: the error's name, ``SourceError`` or ``MediaError``; ``Note`` for a note.
-        message: what was expected and what was found.
-        where: the file, with its line after a colon where it has lines.
-        cure: what to change.
-    """
-
-    key: str
-    subject: str
-    kind: str
-    message: str
-    where: str
-    cure: str
-
-    def reason(self) -> dict[str, str]:
-        """The entry for a stage's quarantine."""
-        return {"type": self.kind, "message": self.message, "where": self.where, "cure": self.cure}
+from rushes.tasks.operations.sources.openpack.rows import gaps, read_operations
+from rushes.tasks.operations.sources.openpack.tables import LabelSet, load_persons, person_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +63,27 @@ class Scan:
     notes: tuple[Fault, ...]
     masked: Mapping[str, Tally]
     gaps: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPack(Source[Scan]):
+    """OpenPack as a source.
+
+    Attributes:
+        labels: the label set to learn.
+        media: form of the footage.
+    """
+
+    labels: LabelSet
+    media: MediaKind
+
+    def scan(self, root: Path) -> Scan:
+        """See `Source.scan`."""
+        return scan(root, self.labels, self.media)
+
+    def fingerprint(self, found: Scan) -> str:
+        """See `Source.fingerprint`; of annotation and footage."""
+        return fingerprint(found.root, found.recordings)
 
 
 def scan(
@@ -159,16 +129,7 @@ def scan(
             if footage.duration_s is not None:
                 check_coverage(recording, footage.duration_s, tolerance_s)
         except (SourceError, MediaError) as error:
-            faults.append(
-                Fault(
-                    unit,
-                    subject,
-                    type(error).__name__,
-                    error.message,
-                    error.where or str(root),
-                    error.cure or "",
-                )
-            )
+            faults.append(replace(Fault.of(error, unit, subject), where=error.where or str(root)))
             continue
         recordings.append(recording)
         notes += _notes(recording, rows, footage, max_gap_s)
@@ -278,28 +239,14 @@ def _recording(rows: Sequence[OperationRow], footage: Footage, label_set: LabelS
 
 def _notes(
     recording: Recording, rows: Sequence[OperationRow], footage: Footage, max_gap_s: float
-) -> list[Fault]:
-    notes = [
-        Fault(
-            recording.key,
-            recording.subject,
-            "Note",
-            f"no label for {(end_us - start_us) / 1e6:.3f} s from {format_time(start_us)}",
-            str(footage.media.path),
-            "complete the annotation if somebody works there",
-        )
-        for start_us, end_us in gaps(rows)
-        if end_us - start_us > max_gap_s * 1e6
-    ]
+) -> Iterator[Fault]:
+    where = str(footage.media.path)
+    for start_us, end_us in gaps(rows):
+        if end_us - start_us > max_gap_s * 1e6:
+            message = f"no label for {(end_us - start_us) / 1e6:.3f} s from {format_time(start_us)}"
+            cure = "complete the annotation if somebody works there"
+            yield Fault(recording.key, "Note", message, where, cure, recording.subject)
     if footage.longest_hole_s > max_gap_s:
-        notes.append(
-            Fault(
-                recording.key,
-                recording.subject,
-                "Note",
-                f"no frame for up to {footage.longest_hole_s:.3f} s",
-                str(footage.media.path),
-                "fetch the frames again if they are not missing at the source",
-            )
-        )
-    return notes
+        message = f"no frame for up to {footage.longest_hole_s:.3f} s"
+        cure = "fetch the frames again if they are not missing at the source"
+        yield Fault(recording.key, "Note", message, where, cure, recording.subject)

@@ -1,0 +1,66 @@
+"""A model that answers questions about pictures, following its own preprocessing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+
+from rushes.models.chat import Prompt
+from rushes.models.pixels import Pictures
+from rushes.models.scoring import Continuation
+from rushes.models.vlm import Vlm, collate, to_device
+from rushes.recipe.preprocessing import FramePreprocessing
+
+P = TypeVar("P", bound=FramePreprocessing)
+Q = TypeVar("Q", bound="Question")
+A = TypeVar("A")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Frames ``(T, H, W, 3)`` uint8 of each view with their times on the sample's clock."""
+
+    views: Sequence[np.ndarray]
+    times_s: Sequence[float]
+
+
+class Answerer(ABC, Generic[P, Q, A]):
+    """Answers questions with one model.
+
+    Args:
+        vlm: the model; its preprocessing says how it is asked.
+        batch_size: questions that are answered together.
+    """
+
+    def __init__(self, vlm: Vlm[P], batch_size: int = 16) -> None:
+        self.vlm = vlm
+        self.batch_size = batch_size
+        self._chat = vlm.chat()
+        self._asking, _ = self._chat.turn(vlm.preprocessing.asking())
+
+    @torch.inference_mode()
+    def answer(self, questions: Sequence[Q]) -> list[A]:
+        """Answer any number of questions, ``batch_size`` at a time."""
+        starts = range(0, len(questions), self.batch_size)
+        batches = (questions[start : start + self.batch_size] for start in starts)
+        return [answer for batch in batches for answer in self._answer(batch)]
+
+    @abstractmethod
+    def _answer(self, questions: Sequence[Q]) -> list[A]:
+        """Answer questions together."""
+
+    def _shown(self, questions: Sequence[Q]) -> tuple[list[Prompt], Continuation]:
+        """What each question shows, as it is written, and the model behind it, ready to be asked."""
+        pictures = [Pictures.of(question.views) for question in questions]
+        prompts = [
+            self._chat.prompt(shown.view, question.times_s)
+            for shown, question in zip(pictures, questions, strict=True)
+        ]
+        written = [prompt.encoded() for prompt in prompts]
+        batch = to_device(collate(written, pictures, self.vlm.tokenizer.pad_token_id), self.vlm.device)
+        return prompts, Continuation.of(self.vlm, batch, [len(one.ids) for one in written])
