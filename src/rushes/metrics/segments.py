@@ -78,21 +78,6 @@ def edit_scores(
     return np.array(scores)
 
 
-def edit_score(
-    truths: Sequence[Sequence[Label]],
-    predictions: Sequence[Sequence[Label | None]],
-    labels: Sequence[Label],
-    *,
-    background: Collection[Label] = (),
-) -> float:
-    """Mean over videos of `edit_scores`, in [0, 100].
-
-    >>> edit_score([["a", "b"], ["a", "b"]], [["a", "b"], ["b", "b"]], ["a", "b"])
-    75.0
-    """
-    return float(edit_scores(truths, predictions, labels, background=background).mean())
-
-
 @dataclass(frozen=True, slots=True)
 class SegmentCounts:
     """Segments found, invented and overlooked, and the F1 they make, in [0, 100]."""
@@ -150,29 +135,6 @@ def segment_counts(
         raise MetricError(f"a tIoU threshold lies in (0, 1], found {threshold}")
     pairs = _videos(truths, predictions, labels, background)
     return [_match(truth, prediction, threshold) for truth, prediction in pairs]
-
-
-def segmental_f1(
-    truths: Sequence[Sequence[Label]],
-    predictions: Sequence[Sequence[Label | None]],
-    labels: Sequence[Label],
-    thresholds: Sequence[float] = F1_THRESHOLDS,
-    *,
-    background: Collection[Label] = (),
-) -> dict[float, float]:
-    """Segmental F1@threshold, counts pooled over videos before the one F1 is formed, in [0, 100].
-
-    Raises:
-        MetricError: as `segment_counts`; or there is no segment at all.
-
-    >>> segmental_f1([[0, 0, 1, 1, 2, 1, 1, 0, 0]], [[0, 0, 0, 1, 0, 1, 1, 1, 0]], range(4), [0.5])
-    {0.5: 80.0}
-    """
-    none = SegmentCounts(0, 0, 0)
-    return {
-        threshold: sum(segment_counts(truths, predictions, labels, threshold, background=background), none).f1
-        for threshold in as_list(thresholds, "thresholds")
-    }
 
 
 def paired_videos(

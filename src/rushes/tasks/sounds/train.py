@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rushes.errors import ShardError, TrainError
-from rushes.metrics.classify import class_scores
+from rushes.metrics.confusion import confusion_matrix, confusion_scores
 from rushes.models.nets import SoundNet, infer, passes, save
 from rushes.shards.read import ShardDataset
 from rushes.stages import canonical_json
@@ -271,8 +271,9 @@ def _validate(
     """Figures of a net on the validation side; the loss is that of the labels alone."""
     logits = torch.from_numpy(infer(hearing.net, samples.features(), batch_size))
     answers = logits.argmax(dim=1).numpy()
+    counts = confusion_matrix(samples.classes.tolist(), answers.tolist(), range(len(samples.labels)))
     return {
-        "f1_macro": class_scores(samples.classes, answers, samples.labels).macro.f1,
+        "f1_macro": float(confusion_scores(counts).f1_macro),
         "accuracy": float((answers == samples.classes).mean()),
         "loss": float(hard_loss(logits, torch.from_numpy(samples.classes), _like(logits, class_weights))),
         "classes": float(len(np.unique(answers))),
