@@ -38,11 +38,11 @@ from rushes.media.container import (
     video_stream,
 )
 from rushes.media.folder import decode_folder, list_frames, read_frame
-from rushes.media.frame import CompactFrame, DecodedFrame, Frame, held_bytes, luma_size
+from rushes.media.frame import CompactFrame, DecodedFrame, Frame, held_bytes
 from rushes.media.limits import DEFAULT_LIMITS, Limits
 from rushes.records import Media, Member
 
-__all__ = ["CompactFrame", "Frame", "Limits", "MediaInfo", "decode", "luma_size", "probe"]
+__all__ = ["CompactFrame", "Frame", "Limits", "MediaInfo", "decode", "probe"]
 
 SHORTFALL_S, SHORTFALL_FRAMES = 0.1, 3
 """The longer of the two may be missing at the declared start and end, as muxers round; more is a loss."""
