@@ -17,7 +17,7 @@ from rushes.recipe.sections import Prepare
 from rushes.shards.manifest import load_manifest
 from rushes.shards.verify import verify_dataset
 from rushes.stages import read_quarantine, read_receipt
-from rushes.storage import LocalHome
+from rushes.storage import Home
 from rushes.tasks.operations.prepare.clips import Cutting
 from rushes.tasks.operations.prepare.unit import jobs_of, prepare_unit
 
@@ -70,7 +70,7 @@ def run(open_stage, preprocessing, recordings, tmp_path):
             prepared = prepare(
                 planned,
                 unit,
-                LocalHome(stage.folder),
+                Home(stage.folder),
                 preprocessing,
                 Prepare(**{"workers": 0, **settings}),
                 on_event=listen,
