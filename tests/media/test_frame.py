@@ -112,8 +112,6 @@ def test_rotation_is_applied(b_frame_video: Path, tmp_path: Path, degrees: int) 
     turned = first(path)
     sideways = degrees % 180 == 90
     assert (turned.width, turned.height) == ((96, 128) if sideways else (128, 96))
-    info = probe(Media("video", path))
-    assert (info.width, info.height, (info.rotation + degrees) % 360) == (turned.width, turned.height, 0)
     clockwise = -degrees // 90
     expected = np.rot90(upright.luma((64, 48)), clockwise)
     found = turned.luma((48, 64) if sideways else (64, 48))
@@ -127,8 +125,10 @@ def test_rotation_is_applied(b_frame_video: Path, tmp_path: Path, degrees: int) 
 
 
 def test_oblique_rotation_is_refused(b_frame_video: Path, tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"rotation by -?45 degrees"):
-        first(with_rotation(b_frame_video, 45, tmp_path / "r.mp4"))
+    path = with_rotation(b_frame_video, 45, tmp_path / "r.mp4")
+    for read in (first, lambda path: probe(Media("video", path))):
+        with pytest.raises(MediaError, match=r"rotation by -?45 degrees"):
+            read(path)
 
 
 def test_jpeg_is_letterboxed_at_exactly_the_size(b_frame_video: Path) -> None:
