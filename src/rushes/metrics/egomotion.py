@@ -96,32 +96,6 @@ def centre(values: ArrayLike, *, circular: bool = False) -> tuple[float, float]:
     return mean, float(wrapped_deg(mean + unrolled))
 
 
-def answered(predicted: Sequence[float | None]) -> NDArray[np.bool_]:
-    """Whether each of n predictions is there, shape (n,); its mean is the parse rate.
-
-    Raises:
-        MetricError: empty.
-
-    >>> answered([0.0, None, 3.5]).tolist()
-    [True, False, True]
-    """
-    return np.array([value is not None for value in as_list(predicted, "the prediction")])
-
-
-def filled(predicted: Sequence[float | None], constant: float) -> NDArray[np.float64]:
-    """The predictions with ``constant`` in the place of each that is missing, shape (n,).
-
-    Raises:
-        MetricError: empty, or a nan or an infinity among the predictions or as the constant.
-
-    >>> filled([0.0, None, 3.5], 2.0).tolist()
-    [0.0, 2.0, 3.5]
-    """
-    values = as_list(predicted, "the prediction")
-    rest = float(finite([constant], "the constant")[0])
-    return vector([rest if value is None else value for value in values], "the prediction")
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class MotionErrors:
     """Errors of one quantity in each of n rows, in its unit.
@@ -155,8 +129,11 @@ def motion_errors(
     >>> found.signed.tolist(), found.answered.tolist()
     ([1.0, -3.0, 4.0], [True, True, False])
     """
-    signed = differences(filled(predicted, constant), truth, circular=circular)
-    return MotionErrors(signed, answered(predicted))
+    values = as_list(predicted, "the prediction")
+    rest = float(finite([constant], "the constant")[0])
+    filled = [rest if value is None else value for value in values]
+    signed = differences(filled, truth, circular=circular)
+    return MotionErrors(signed, np.array([value is not None for value in values]))
 
 
 def error_figures(errors: ArrayLike, jackknife: Jackknife) -> dict[Statistic, NDArray[np.float64]]:

@@ -130,13 +130,18 @@ def frames_to_seconds(first: int, last: int, fps: Fraction | int) -> Interval:
     >>> frames_to_seconds(1, 125, 25)
     (0.0, 5.0)
     """
-    rate = _rate(fps)
+    if isinstance(fps, bool) or not isinstance(fps, Fraction | int):
+        raise MetricTypeError(
+            f"fps must be exact, found {type(fps).__name__} {fps!r}", cure="type Fraction(30000, 1001), or 25"
+        )
+    if fps <= 0:
+        raise MetricError(f"fps must be positive, found {fps}")
     for number in (first, last):
         if isinstance(number, bool) or not isinstance(number, int | np.integer):
             raise MetricTypeError(f"frame numbers are whole, found {number!r}")
     if not 1 <= first <= last:
         raise MetricError(f"frames must satisfy 1 <= first <= last, found [{first}, {last}]")
-    return float((int(first) - 1) / rate), float(int(last) / rate)
+    return float((int(first) - 1) / Fraction(fps)), float(int(last) / Fraction(fps))
 
 
 def intervals(values: ArrayLike, what: str) -> NDArray[np.float64]:
@@ -186,13 +191,3 @@ def _overlap_union(
     overlap = np.maximum(overlap, 0.0)
     lengths = (one[..., 1] - one[..., 0]) + (other[..., 1] - other[..., 0])
     return overlap, lengths - overlap
-
-
-def _rate(fps: Fraction | int) -> Fraction:
-    if isinstance(fps, bool) or not isinstance(fps, Fraction | int):
-        raise MetricTypeError(
-            f"fps must be exact, found {type(fps).__name__} {fps!r}", cure="type Fraction(30000, 1001), or 25"
-        )
-    if fps <= 0:
-        raise MetricError(f"fps must be positive, found {fps}")
-    return Fraction(fps)
