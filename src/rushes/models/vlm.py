@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, TypedDict, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from rushes.models import tiny, vision
 from rushes.models.chat import Chat, Encoded, attention_mask
 from rushes.models.pixels import Pictures
 from rushes.recipe.preprocessing import FramePreprocessing
-from rushes.recipe.sections import RELEASED, TINY, nearest_released
+from rushes.recipe.sections import RELEASED, TINY, Precision, nearest_released
 from rushes.stages import new_folder, write_atomic
 
 library_logging.disable_progress_bar()  # progress is told by stages, one bar each
@@ -42,8 +42,6 @@ PREPROCESSING_FILE = "preprocessing.json"
 
 # The vision tower's MLP has gate, up and down projections too; LoRA belongs on the language model alone.
 LORA_TARGETS = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
-
-Precision = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,12 +48,13 @@ class Workspace:
         """How far a stage has come, see ``stages.status``."""
         return status(spec, self.root)
 
-    def bring(self, spec: StageSpec) -> Path:
-        """The local folder of a finished stage, with all in it that later stages read but shards."""
-        return spec.folder(self.root)
+    def bring(self, spec: StageSpec, *, everything: bool = False) -> Path:
+        """The local folder of a finished stage, with all in it that later stages read but shards.
 
-    def bring_all(self, spec: StageSpec) -> Path:
-        """As ``bring``, with shards, receipts and checkpoints: for verifying a finished stage."""
+        Args:
+            spec: the stage.
+            everything: shards, receipts and checkpoints as well, to verify the stage.
+        """
         return spec.folder(self.root)
 
     def opener(self, spec: StageSpec) -> Opener | None:
@@ -108,20 +109,13 @@ class RemoteWorkspace(Workspace):
             return status_of(done, folder)
         return begun_status(folder, owner(stage), sum(name.startswith("units/") for name in stage.list()))
 
-    def bring(self, spec: StageSpec) -> Path:
-        """The cache's folder of a finished stage, with all in it that later stages read but shards.
+    def bring(self, spec: StageSpec, *, everything: bool = False) -> Path:
+        """The cache's folder of a finished stage, see `Workspace.bring`.
 
         Raises:
             StageError: the stage is not done.
             StorageError: the remote cannot be read, or a file is not what was written.
         """
-        return self._pulled(spec, everything=False)
-
-    def bring_all(self, spec: StageSpec) -> Path:
-        """As ``bring``, with shards, receipts and checkpoints."""
-        return self._pulled(spec, everything=True)
-
-    def _pulled(self, spec: StageSpec, *, everything: bool) -> Path:
         mirror = self.home(spec)
         if not mirror.remote.exists("DONE"):  # pulled, it would lose what is being made in it
             raise StageError("the stage is not done", where=mirror.remote.url, cure="run it first")
