@@ -16,7 +16,7 @@ from rushes.engine import Engine, Event, UnitStarted
 from rushes.prepare.stage import Planned, prepare
 from rushes.recipe.sections import Prepare
 from rushes.stages import StageSpec, status, working
-from rushes.storage import LocalHome
+from rushes.storage import Home
 from rushes.tasks.operations.prepare.unit import Job, prepare_unit
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 from rushes.tasks.operations.recipe import PrepareClips
@@ -61,7 +61,7 @@ def main() -> None:
         prepared = prepare(
             Planned(jobs=jobs, splits=sides),
             prepare_unit,
-            LocalHome(stage.folder),
+            Home(stage.folder),
             preprocessing,
             Prepare(max_quarantine=0.0, memory_gb=None, workers=arguments.workers),
             engine=Engine(arguments.engine, arguments.address),

@@ -8,7 +8,7 @@ from pathlib import Path
 from rushes.prepare.stage import Planned, Prepared, prepare
 from rushes.recipe.sections import Prepare
 from rushes.stages import StageSpec, status, working
-from rushes.storage import LocalHome
+from rushes.storage import Home
 from rushes.tasks.driving.prepare.unit import Job, prepare_unit
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.recipe import PrepareWindows
@@ -41,7 +41,7 @@ def prepare_root(
                 faults={fault.key: fault.reason() for fault in found.faults},
             ),
             prepare_unit,
-            LocalHome(stage.folder),
+            Home(stage.folder),
             preprocessing,
             Prepare(max_quarantine=max_quarantine, memory_gb=None, workers=workers),
         )

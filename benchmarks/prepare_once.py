@@ -10,7 +10,7 @@ import footage
 from rushes.prepare.stage import Planned, prepare
 from rushes.recipe.sections import Prepare
 from rushes.stages import StageSpec, working
-from rushes.storage import LocalHome
+from rushes.storage import Home
 from rushes.tasks.operations.prepare.unit import Job, prepare_unit
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 from rushes.tasks.operations.recipe import PrepareClips
@@ -35,7 +35,7 @@ def main() -> None:
         prepared = prepare(
             Planned(jobs=jobs, splits=("test",)),
             prepare_unit,
-            LocalHome(stage.folder),
+            Home(stage.folder),
             preprocessing,
             Prepare(workers=0),
         )

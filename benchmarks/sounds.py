@@ -36,7 +36,7 @@ from rushes.recipe.sections import Prepare
 from rushes.records import SoundRecording
 from rushes.shards.read import ShardDataset
 from rushes.stages import StageSpec, working
-from rushes.storage import LocalHome
+from rushes.storage import Home
 from rushes.tasks.sounds.prepare.sample import Sample
 from rushes.tasks.sounds.prepare.unit import Job, prepare_unit, sizes_of
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
@@ -103,7 +103,7 @@ def take_features(scan: SoundScan, workspace: Path, preprocessing: SoundPreproce
                 sizes=sizes_of(scan),
             ),
             prepare_unit,
-            LocalHome(stage.folder),
+            Home(stage.folder),
             preprocessing,
             Prepare(max_quarantine=0.0, memory_gb=None, workers=workers),
         )

@@ -22,10 +22,13 @@ FFT, WINDOW, HOP, MELS, LOW, HIGH, RATE, TOP_DB = 512, 400, 160, 64, 20.0, 8000.
 
 
 def ours():
-    from rushes.media.logmel import LogMel
+    from rushes.media.logmel import log_mel
+    from rushes.recipe.spectrogram import SpectrogramPreprocessing
 
-    front = LogMel(RATE, FFT, WINDOW, HOP, MELS, LOW, HIGH, "peak", TOP_DB)
-    return {"ours": front}
+    preprocessing = SpectrogramPreprocessing(
+        sample_rate=RATE, fft=FFT, window=WINDOW, hop=HOP, mels=MELS, low_hz=LOW, high_hz=HIGH, top_db=TOP_DB
+    )
+    return {"ours": lambda waves: log_mel(waves, preprocessing)}
 
 
 def librosa():

@@ -18,7 +18,6 @@ from rushes.stages import (
     account,
     atomic_file,
     canonical_json,
-    differences,
     lock_owner,
     quarantine,
     read_done,
@@ -26,7 +25,6 @@ from rushes.stages import (
     read_quarantine,
     read_receipt,
     sha256_file,
-    signature,
     signature_of_folder,
     spec_of_folder,
     status,
@@ -35,6 +33,7 @@ from rushes.stages import (
     write_json,
     write_receipt,
 )
+from rushes.stages.spec import differences
 
 SPEC = StageSpec(
     "prepare",
@@ -138,29 +137,29 @@ def test_sha256_of_a_file(tmp_path):
 
 
 def test_the_signature_is_known_and_does_not_depend_on_order():
-    known = signature("prepare", 1, {"clip_s": 5.0, "a": 1}, {"x": "1", "y": "2"}, "f")
-    assert known == signature("prepare", 1, {"a": 1, "clip_s": 5.0}, {"y": "2", "x": "1"}, "f")
+    known = StageSpec("prepare", 1, {"clip_s": 5.0, "a": 1}, {"x": "1", "y": "2"}, "f").signature
+    assert known == StageSpec("prepare", 1, {"a": 1, "clip_s": 5.0}, {"y": "2", "x": "1"}, "f").signature
     assert known == "90128dd4dc90"  # a changed rule would silently rename every folder that stands
 
 
 def test_the_signature_changes_with_every_part():
     base = {
-        "stage": "prepare",
+        "name": "prepare",
         "version": 1,
-        "recipe_part": {"a": 1},
+        "recipe": {"a": 1},
         "inputs": {"x": "1"},
         "fingerprint": "f",
     }
     changes = [
-        {"stage": "train"},
+        {"name": "train"},
         {"version": 2},
-        {"recipe_part": {"a": 2}},
-        {"recipe_part": {"a": 1, "b": None}},
+        {"recipe": {"a": 2}},
+        {"recipe": {"a": 1, "b": None}},
         {"inputs": {"x": "2"}},
         {"inputs": {"z": "1"}},
         {"fingerprint": None},
     ]
-    signatures = {signature(**(base | change)) for change in [{}, *changes]}
+    signatures = {StageSpec(**(base | change)).signature for change in [{}, *changes]}
     assert len(signatures) == 1 + len(changes)
 
 

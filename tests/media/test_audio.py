@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rushes.errors import MediaError
-from rushes.media.audio import MAX_PEAK, decode, probe
+from rushes.media.audio import MAX_PEAK, declared_s, decode
 
 RATE = 16_000
 
@@ -125,13 +125,7 @@ def test_coded_sounds(container, codec, tolerance, channels):
     data = encoded(truth, 44_100, container, codec)
     found = decode(data, sample_rate=44_100, samples=2 * 44_100)
     close(found, truth[0], tolerance, margin=4096)
-    info = probe(data)
-    assert (info.sample_rate, info.channels, info.codec) == (
-        44_100,
-        channels,
-        {"ogg": "vorbis"}.get(container, container),
-    )
-    assert info.length_s == pytest.approx(2.0, abs=0.1)
+    assert declared_s(data) == pytest.approx(2.0, abs=0.1)
 
 
 def test_louder_than_full_scale_is_cut_there():
@@ -217,7 +211,7 @@ def test_a_flac_with_a_damaged_frame_is_refused():
         decode(bytes(broken), sample_rate=RATE, samples=2 * RATE)
 
 
-def test_probe_reads_no_samples():
+def test_no_sample_is_read_for_the_length():
     with wave.open(io.BytesIO(SOUND)) as reference:
-        assert probe(SOUND).length_s == reference.getnframes() / RATE
-    assert probe(wav(NAN, RATE, "f4")).codec == "pcm_f32le"
+        assert declared_s(SOUND) == reference.getnframes() / RATE
+    assert declared_s(wav(NAN, RATE, "f4")) is not None

@@ -12,7 +12,7 @@ from PIL import Image
 from rushes.errors import MediaError
 from rushes.media.folder import frame_unix_ms
 from rushes.media.limits import Limits
-from rushes.media.video import decode, luma_size, probe
+from rushes.media.video import decode, probe
 from rushes.records import Media
 
 SAMPLE = Path("openpack-sample/U0209/kinect/color-masked/frames/S0500")
@@ -44,10 +44,9 @@ def test_times_come_from_names_across_folders(folder: Path) -> None:
     assert times == [0.0, 0.066, 0.133, 0.2, 0.7]
 
 
-def test_probe_knows_the_wall_clock(folder: Path) -> None:
+def test_probe_counts_the_frames_and_measures_them(folder: Path) -> None:
     info = probe(frames(folder))
-    assert (info.width, info.height, info.codec, info.frame_count) == (128, 96, "jpeg", 5)
-    assert info.origin_unix_s == 1648531559.8
+    assert info.frame_count == 5
     assert info.duration_s == pytest.approx(0.7 + 0.067)
 
 
@@ -119,15 +118,12 @@ def test_limits(folder: Path, limits: Limits, figure: str) -> None:
 
 def test_real_kinect_frames(samples: Path) -> None:
     media = frames(samples / SAMPLE)
-    info = probe(media)
-    assert (info.width, info.height, info.frame_count) == (1280, 720, 15)
-    assert (
-        info.origin_unix_s == 1648531511.030
-    )  # 14:25:11.030 in Japan, eleven seconds before the first label
+    assert probe(media).frame_count == 15
     times, planes = [], []
     for frame in decode(media):
         times.append(frame.time_s)
-        planes.append(frame.luma(luma_size(frame.width, frame.height)))
+        planes.append(frame.luma((160, 90)))
+        assert (frame.width, frame.height) == (1280, 720)
         assert Image.open(io.BytesIO(frame.jpeg((336, 336)))).size == (336, 336)
     assert times[-1] == 0.933
     assert {round(1000 * (later - earlier)) for earlier, later in pairwise(times)} == {66, 67}

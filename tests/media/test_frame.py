@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from rushes.errors import MediaError
-from rushes.media.frame import Frame, luma_size
+from rushes.media.frame import Frame
 from rushes.media.image import decode_jpeg, letterbox
 from rushes.media.video import decode, probe
 from rushes.records import Media
@@ -112,8 +112,6 @@ def test_rotation_is_applied(b_frame_video: Path, tmp_path: Path, degrees: int) 
     turned = first(path)
     sideways = degrees % 180 == 90
     assert (turned.width, turned.height) == ((96, 128) if sideways else (128, 96))
-    info = probe(Media("video", path))
-    assert (info.width, info.height, (info.rotation + degrees) % 360) == (turned.width, turned.height, 0)
     clockwise = -degrees // 90
     expected = np.rot90(upright.luma((64, 48)), clockwise)
     found = turned.luma((48, 64) if sideways else (64, 48))
@@ -127,8 +125,10 @@ def test_rotation_is_applied(b_frame_video: Path, tmp_path: Path, degrees: int) 
 
 
 def test_oblique_rotation_is_refused(b_frame_video: Path, tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"rotation by -?45 degrees"):
-        first(with_rotation(b_frame_video, 45, tmp_path / "r.mp4"))
+    path = with_rotation(b_frame_video, 45, tmp_path / "r.mp4")
+    for read in (first, lambda path: probe(Media("video", path))):
+        with pytest.raises(MediaError, match=r"rotation by -?45 degrees"):
+            read(path)
 
 
 def test_jpeg_is_letterboxed_at_exactly_the_size(b_frame_video: Path) -> None:
@@ -187,11 +187,3 @@ def test_rows_wider_than_the_picture_are_cut(tmp_path: Path, write_video: Callab
     """A width of 100 is padded to a longer row in memory; none of the padding may be read."""
     path = write_video(tmp_path / "a.mp4", [np.full((60, 100, 3), 200, np.uint8)] * 2)
     assert np.abs(first(path).luma((100, 60)).astype(int) - 200).max() <= 3
-
-
-def test_luma_size_is_a_whole_step_and_keeps_the_aspect() -> None:
-    assert luma_size(640, 480) == (160, 120)
-    assert luma_size(1920, 1080) == (160, 90)
-    assert luma_size(1080, 1920) == (90, 160)
-    assert luma_size(64, 64) == (64, 64)
-    assert luma_size(10000, 1) == (161, 1)

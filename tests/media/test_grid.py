@@ -68,7 +68,6 @@ def test_a_point_of_the_source_is_found_again(make_tile, source, place):
     assert box.source == source
     for found, offset, scale, expected in zip((x, y), (box.left, box.top), box.scale, mark, strict=True):
         assert abs((found - offset) / scale - expected) < 1.5 / scale
-    assert box.to_source(*box.to_target(*map(float, mark))) == pytest.approx(mark)
 
 
 def test_a_tile_on_the_canvas_is_the_tile_alone(make_tile):

@@ -132,9 +132,7 @@ def test_every_codec_on_the_list(
         tmp_path / f"a.{suffix}", map(picture, range(12)), codec=codec, options=options, pix_fmt=pix_fmt
     )
     assert times(path) == pytest.approx([index / 25 for index in range(12)], abs=0.0011)
-    info = probe(video(path))
-    assert (info.width, info.height, info.rotation, info.origin_unix_s) == (128, 96, 0, None)
-    assert info.duration_s == pytest.approx(12 / 25, abs=0.05)
+    assert probe(video(path)).duration_s == pytest.approx(12 / 25, abs=0.05)
 
 
 def test_matroska_declares_no_count_and_all_frames_come(

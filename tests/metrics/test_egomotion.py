@@ -6,12 +6,10 @@ import pytest
 from rushes.errors import MetricError
 from rushes.metrics.checks import MetricTypeError
 from rushes.metrics.egomotion import (
-    answered,
     centre,
     covered,
     differences,
     error_figures,
-    filled,
     motion_errors,
     speed_bands,
     turn_classes,
@@ -102,8 +100,9 @@ def test_silence_scores_what_the_constant_scores():
 
 
 def test_zero_is_an_answer():
-    assert answered([0.0, None]).tolist() == [True, False]
-    assert filled([0.0, None], 7.0).tolist() == [0.0, 7.0]
+    found = motion_errors([0.0, 0.0], [0.0, None], constant=7.0)
+    assert found.answered.tolist() == [True, False]
+    assert found.signed.tolist() == [0.0, 7.0]
 
 
 def test_centres_of_the_line_and_of_the_circle_agree_far_from_the_seam():
@@ -163,12 +162,12 @@ REFUSED = {
     "nan among errors": (lambda: figures([1.0, NAN]), "finite"),
     "matrix of errors": (lambda: figures([[1.0]]), "one axis"),
     "errors of other rows": (lambda: error_figures([1.0], Jackknife.of(range(2))), "one length"),
-    "infinite answer": (lambda: filled([INF, 1.0], 0.0), "finite"),
-    "nan constant": (lambda: filled([1.0], NAN), "constant"),
-    "text as answer": (lambda: filled(["3 m"], 0.0), "numbers"),
+    "infinite answer": (lambda: motion_errors([1.0, 1.0], [INF, 1.0], 0.0), "finite"),
+    "nan constant": (lambda: motion_errors([1.0], [1.0], NAN), "constant"),
+    "text as answer": (lambda: motion_errors([1.0], ["3 m"], 0.0), "numbers"),
     "lengths differ": (lambda: motion_errors([1.0, 2.0], [1.0], 0.0), "one length"),
     "nan truth": (lambda: motion_errors([NAN], [1.0], 0.0), "truth"),
-    "no answers at all": (lambda: answered([]), "empty"),
+    "no answers at all": (lambda: motion_errors([1.0], [], 0.0), "empty"),
     "reversed interval": (lambda: covered([1.0], [2.0], [0.0]), "before it begins"),
     "negative speed": (lambda: speed_bands([1.0, -0.1]), "negative"),
     "bands out of order": (lambda: speed_bands([1.0], still_mps=5.0, fast_mps=5.0), "still < fast"),
@@ -185,4 +184,4 @@ def test_what_is_not_defined_is_an_error_that_says_why(call, said):
 
 def test_a_wrong_kind_is_also_a_type_error():
     with pytest.raises(MetricTypeError):
-        answered(3.0)
+        motion_errors([1.0], 3.0, 0.0)

@@ -3,17 +3,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from plain_metrics import edit_score, segmental_f1
 
-from rushes.metrics.segments import (
-    Run,
-    SegmentCounts,
-    edit_score,
-    edit_scores,
-    runs,
-    segment_counts,
-    segmental_f1,
-)
-from rushes.metrics.timeline import frame_accuracy
+from rushes.metrics.segments import Run, SegmentCounts, edit_scores, runs, segment_counts
 
 P1, T1 = [0, 0, 0, 1, 0, 1, 1, 1, 0], [0, 0, 1, 1, 2, 1, 1, 0, 0]
 P2 = [1, 2, 3, 0, 0, 1, 2, 3, 0, 0, 0, 1, 2, 3, 0, 0, 0, 0]
@@ -31,12 +23,6 @@ def random_sequences(rng, longest=40, k=4):
 
 
 # -- reference cases --------------------------------------------------------------------------------
-
-
-def test_r6_frame_accuracy_is_pooled():
-    assert frame_accuracy([T1, T2], [P1, P2], LABELS) == pytest.approx(9 / 27, abs=1e-9)
-    assert frame_accuracy([T1], [P1], LABELS) == pytest.approx(0.6666667, abs=1e-7)
-    assert frame_accuracy([T2], [P2], LABELS) == pytest.approx(0.1666667, abs=1e-7)
 
 
 def test_r6_edit_is_the_mean_over_videos():
@@ -139,7 +125,6 @@ def test_r9_truth_as_prediction_gives_a_hundred():
     counts = segment_counts(truths, truths, LABELS, 0.5)
     assert all(count.f1 == 100 for count in counts)
     assert segmental_f1(truths, truths, LABELS, [1.0]) == {1.0: 100.0}
-    assert frame_accuracy(truths, truths, LABELS) == 1.0
 
 
 def test_doubling_the_frame_rate_moves_nothing():
@@ -160,9 +145,6 @@ def test_the_order_of_videos_moves_nothing():
     assert segmental_f1(truths, predictions, LABELS) == segmental_f1(other_truths, other_predictions, LABELS)
     assert edit_score(truths, predictions, LABELS) == pytest.approx(
         edit_score(other_truths, other_predictions, LABELS), abs=1e-12
-    )
-    assert frame_accuracy(truths, predictions, LABELS) == frame_accuracy(
-        other_truths, other_predictions, LABELS
     )
 
 

@@ -16,7 +16,7 @@ from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_dataset
 from rushes.shards.write import ShardWriter
 from rushes.stages import account, read_quarantine, read_receipt, sha256_file, write_json
-from rushes.storage.home import LocalHome
+from rushes.storage.home import Home
 from rushes.storage.mirror import Mirror
 from rushes.storage.remote import Remote
 
@@ -26,12 +26,12 @@ UNITS = ("U0101_S0100", "U0102_S0100", "U0103_S0100")
 
 @pytest.fixture
 def mirror(remote, tmp_path):
-    return Mirror(remote.child(NAME), tmp_path / "cache" / NAME)
+    return Mirror(tmp_path / "cache" / NAME, remote.child(NAME))
 
 
 def elsewhere(mirror, tmp_path, name="other", cache_bytes=None):
     """The same stage on a machine that shares no disk with this one."""
-    return Mirror(mirror.remote, tmp_path / name / NAME, cache_bytes)
+    return Mirror(tmp_path / name / NAME, mirror.remote, cache_bytes)
 
 
 def make_unit(home, unit):
@@ -188,20 +188,20 @@ def test_quarantine_is_there_as_well(mirror, tmp_path):
 def test_fits_and_standing(mirror, tmp_path):
     receipt = make_unit(mirror, UNITS[0])
     shard = receipt["shards"][0]
-    for home in (mirror, LocalHome(mirror.folder)):
+    for home in (mirror, Home(mirror.folder)):
         assert home.standing()[f"shards/train/{shard['name']}"] == shard["bytes"]
         tar = split_folder(home.folder, "train") / shard["name"]
         assert home.fits(tar, shard["sha256"])
         assert not home.fits(tar, "0" * 64)
     missing = split_folder(tmp_path / NAME, "train") / shard["name"]
     assert elsewhere(mirror, tmp_path).fits(missing, shard["sha256"])
-    assert not LocalHome(tmp_path / NAME).fits(missing, shard["sha256"])
+    assert not Home(tmp_path / NAME).fits(missing, shard["sha256"])
 
 
 def test_workers_publish_their_own_units(shared, tmp_path):
     """Each in a process and a cache of its own, as on machines that share no disk."""
-    here = Mirror(shared.child(NAME), tmp_path / "driver" / NAME)
-    work = Making(Mirror(shared.child(NAME), tmp_path / "worker" / NAME))
+    here = Mirror(tmp_path / "driver" / NAME, shared.child(NAME))
+    work = Making(Mirror(tmp_path / "worker" / NAME, shared.child(NAME)))
     for result in map_units(work, [Unit(unit, unit) for unit in UNITS], workers=2):
         assert result.error is None, result.error
         here.write_receipt(result.key, result.value)
@@ -281,7 +281,7 @@ def test_a_checkpoint_of_another_machine_replaces_ours_whole(mirror, tmp_path):
 
 
 def test_a_checkpoint_that_cannot_be_sent_has_no_state(faulty, tmp_path):
-    mirror = Mirror(faulty.child(NAME), tmp_path / NAME)
+    mirror = Mirror(tmp_path / NAME, faulty.child(NAME))
     checkpoint(mirror, 10)
     folder = mirror.folder / "phase-1" / "checkpoints" / "step-00000020"
     folder.mkdir()
@@ -295,7 +295,7 @@ def test_a_checkpoint_that_cannot_be_sent_has_no_state(faulty, tmp_path):
 
 
 def test_a_checkpoint_of_the_same_step_is_replaced_whole_or_gone(faulty, tmp_path):
-    mirror = Mirror(faulty.child(NAME), tmp_path / NAME)
+    mirror = Mirror(tmp_path / NAME, faulty.child(NAME))
     folder = checkpoint(mirror, 10)
     (folder / "weights.safetensors").write_bytes(b"others!")
     (folder / "x-refused.safetensors").write_bytes(b"")
@@ -305,7 +305,7 @@ def test_a_checkpoint_of_the_same_step_is_replaced_whole_or_gone(faulty, tmp_pat
 
 
 def test_a_stage_that_cannot_be_sent_is_not_done(faulty, tmp_path):
-    mirror = Mirror(faulty.child(NAME), tmp_path / NAME)
+    mirror = Mirror(tmp_path / NAME, faulty.child(NAME))
     for name in ("DONE", "metrics.json", "model/refused.json"):
         write_json(mirror.folder / name, {})
     with pytest.raises(StorageError, match="refused"):
@@ -323,8 +323,8 @@ def test_units_that_nobody_sent_are_sent_at_the_end(mirror, tmp_path):
 
 
 def test_a_local_dataset_is_read_as_ever(tmp_path):
-    make_dataset(Mirror(Remote(f"file://{tmp_path}/there/{NAME}"), tmp_path / NAME))
-    home = LocalHome(tmp_path / NAME)
+    make_dataset(Mirror(tmp_path / NAME, Remote(f"file://{tmp_path}/there/{NAME}")))
+    home = Home(tmp_path / NAME)
     assert len(ShardDataset.open(home.folder, "train", opener=home.open).sample(3)) == 2
     Path(next(home.folder.rglob("*.tar"))).unlink()
     with pytest.raises(ShardError, match="cannot open a shard"):

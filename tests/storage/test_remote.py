@@ -99,7 +99,7 @@ def test_those_who_ask_together_share_one_transfer(remote, tmp_path):
 
     def bring():
         try:
-            remote.get_new("a", target)
+            remote.get("a", target, unless_here=True)
             assert target.read_bytes() == b"x" * 1000
         except Exception as error:
             errors.append(error)
@@ -122,7 +122,7 @@ def test_they_may_be_evicted_all_the_while(folder_by_url, tmp_path):
     def bring_and_evict():
         try:
             for _ in range(40):
-                folder_by_url.get_new("a", target, sha256)
+                folder_by_url.get("a", target, sha256, unless_here=True)
                 target.unlink(missing_ok=True)
         except Exception as error:
             errors.append(error)
@@ -156,10 +156,10 @@ def test_a_password_in_an_error_of_others_is_not_repeated(faulty):
     assert caught.value.__suppress_context__
 
 
-def test_get_new_leaves_what_stands(remote, tmp_path):
+def test_what_stands_is_left_unless_asked(remote, tmp_path):
     remote.put_bytes(b"there", "a")
     (tmp_path / "a").write_bytes(b"here")
-    remote.get_new("a", tmp_path / "a")
+    remote.get("a", tmp_path / "a", unless_here=True)
     assert (tmp_path / "a").read_bytes() == b"here"
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from rushes.errors import StageError
 from rushes.stages import StageSpec, read_json, write_json
-from rushes.storage import LocalWorkspace, RemoteWorkspace, open_workspace
+from rushes.storage import RemoteWorkspace, open_workspace
 from rushes.storage.lock import LOCK, held, owner
 from rushes.storage.remote import Remote
 
@@ -41,7 +41,7 @@ def do(workspace, spec=SPEC, n=1, reopen=False):
 def elsewhere(workspace, tmp_path):
     """The same workspace on another machine."""
     return (
-        workspace if isinstance(workspace, LocalWorkspace) else open_workspace(workspace.url, tmp_path / "b")
+        open_workspace(workspace.url, tmp_path / "b") if isinstance(workspace, RemoteWorkspace) else workspace
     )
 
 

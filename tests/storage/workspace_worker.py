@@ -48,7 +48,7 @@ class Making:
 def prepare(workspace, machine):
     home = workspace.home(PREPARE)
     # Workers of another machine: a cache of their own.
-    afar = type(workspace)(workspace.url, machine / "worker").home(PREPARE)
+    afar = type(workspace)(machine / "worker", url=workspace.url).home(PREPARE)
     with workspace.working(PREPARE) as stage:
         todo = account(stage.folder, UNITS).pending
         print("prepare", len(todo), flush=True)

@@ -31,9 +31,9 @@ def test_an_update_needs_no_float64():
     rows = [{"x": torch.full((2, 2), float(row)), "weight": torch.tensor([2**24, 1])} for row in (1, 2, 3)]
     before = learner.model(rows[0]["x"]).square().sum().item()
     with NoFloat64():
-        update = learner.update(step, iter([MicroBatch(row, (0, 1)) for row in rows]), 0.1, 1)
-    assert update.tally.weight == 3 * (2**24 + 1)  # more than a float32 can count
-    assert (update.tally.tokens, update.tally.samples) == (12, 6)
-    assert update.tally.loss_sum > before > 0
+        tally, _ = learner.update(step, iter([MicroBatch(row, (0, 1)) for row in rows]), 0.1, 1)
+    assert tally.weight == 3 * (2**24 + 1)  # more than a float32 can count
+    assert (tally.tokens, tally.samples) == (12, 6)
+    assert tally.loss_sum > before > 0
     after = learner.tensors()["random"]
     assert all(tensor.shape[0] == 1 and tensor.device.type == "cpu" for tensor in after.values())

@@ -12,7 +12,7 @@ from torch.nn import functional
 from rushes.errors import RecipeError, StageError, TrainError
 from rushes.train.events import read_events, without_times
 from rushes.train.loop import LoopSettings, StepOutput, fit
-from rushes.train.schedule import warmup_cosine
+from rushes.train.optimizer import warmup_cosine
 
 torch.set_num_threads(1)
 

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from rushes.train.schedule import warmup_cosine
+from rushes.train.optimizer import warmup_cosine
 
 
 def test_curve_is_the_formula():

@@ -19,8 +19,7 @@ from rushes.campaign.work import open_known
 from rushes.runs.run import Run
 from rushes.runs.stage import StageName
 from rushes.stages import StageSpec, read_done
-from rushes.storage import Workspace
-from rushes.storage.workspace import LocalWorkspace
+from rushes.storage import RemoteWorkspace, Workspace
 from rushes.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -220,7 +219,7 @@ class _Opened:
     def state(self, spec: StageSpec) -> State:
         """How far a stage has come; why it has not is asked by nobody here, and takes long to tell."""
         folder = spec.folder(self.workspace.root)
-        if isinstance(self.workspace, LocalWorkspace):
+        if not isinstance(self.workspace, RemoteWorkspace):
             done = read_done(folder) is not None
             return "done" if done else "partial" if folder.is_dir() else "new"
         state = self.workspace.status(spec).state

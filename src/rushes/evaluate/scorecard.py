@@ -16,7 +16,7 @@ A figure without its interval and its baselines is no result, so there is no pla
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -259,18 +259,7 @@ _CURE = (
 
 def figure_rows(figures: Mapping[str, Figure]) -> dict[str, FigureRow]:
     """The figures of a task as they stand in its scorecard."""
-    return {
-        name: FigureRow(
-            title=one.title,
-            meaning=one.meaning,
-            unit=one.unit,
-            better=one.better,
-            bounds=one.bounds,
-            headline=one.headline,
-            compared=one.compared,
-        )
-        for name, one in figures.items()
-    }
+    return {name: FigureRow.model_validate(one, from_attributes=True) for name, one in figures.items()}
 
 
 def standing_sentence(figure: FigureRow, standing: Standing, value: float) -> str:
@@ -299,12 +288,11 @@ def standing_remarks(figures: Mapping[str, FigureRow], part: Part, model: str) -
             yield standing_sentence(figures[name], standing, part.estimates[model][name].value)
 
 
-def clusters_sentence(clusters: Sequence[Part]) -> str:
-    """How many clusters stand behind the figures of the whole side, in words."""
-    whole = clusters[0]
-    few = "; so few tell little" if whole.clusters.count < 12 else ""
-    among = counted(whole.clusters.count, whole.clusters.by)
-    return f"{counted(whole.n, 'answer')} in {among}; the answers of one move together{few}"
+def clusters_sentence(part: Part) -> str:
+    """How many clusters stand behind the figures of a part, in words."""
+    few = "; so few tell little" if part.clusters.count < 12 else ""
+    among = counted(part.clusters.count, part.clusters.by)
+    return f"{counted(part.n, 'answer')} in {among}; the answers of one move together{few}"
 
 
 def counted(n: int, noun: str) -> str:

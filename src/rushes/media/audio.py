@@ -15,7 +15,6 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 
 import av
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 from scipy.signal import firwin, resample_poly
 
 from rushes.errors import MediaError
+from rushes.media.container import reason_of
 
 CODECS = frozenset({"flac", "vorbis", "opus", "mp3", "pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le"}) | {
     "pcm_f32le",
@@ -59,37 +59,14 @@ _CONVERT = "convert it: ffmpeg -i IN -c:a pcm_s16le OUT.wav"
 _AGAIN = "copy the file again; leave the sound out if it is damaged at its source"
 
 
-@dataclass(frozen=True, slots=True)
-class SoundInfo:
-    """What a sound declares about itself; `decode` trusts none of it.
-
-    Attributes:
-        codec: FFmpeg's name.
-        sample_rate: Hz.
-        channels: of which the mean is taken.
-        length_s: None where it is not declared.
-    """
-
-    codec: str
-    sample_rate: int
-    channels: int
-    length_s: float | None
-
-
-def probe(data: bytes, *, where: object = None) -> SoundInfo:
-    """What the sound declares; no sample is decoded.
+def declared_s(data: bytes, *, where: object = None) -> float | None:
+    """Seconds that the sound declares; None where it does not. No sample is decoded.
 
     Raises:
         MediaError: as `decode`, as far as the head shows it.
     """
     with _open(data, where) as (_, stream):
-        context = stream.codec_context
-        return SoundInfo(
-            codec=context.codec.canonical_name,
-            sample_rate=context.sample_rate,
-            channels=context.layout.nb_channels,
-            length_s=_declared_s(data, stream),
-        )
+        return _declared_s(data, stream)
 
 
 def decode(data: bytes, *, sample_rate: int, samples: int, where: object = None) -> np.ndarray:
@@ -161,7 +138,7 @@ def _open(data: bytes, where: object) -> Iterator[tuple[InputContainer, AudioStr
     try:
         container = av.open(io.BytesIO(data), format=kind, options=_OPTIONS, metadata_errors="replace")
     except (av.FFmpegError, ValueError, OverflowError) as error:
-        raise MediaError(f"cannot open as {kind}: {_reason(error)}", where=where, cure=_AGAIN) from error
+        raise MediaError(f"cannot open as {kind}: {reason_of(error)}", where=where, cure=_AGAIN) from error
     with container:
         stream = next(iter(container.streams.audio), None)
         context = None if stream is None else stream.codec_context
@@ -266,7 +243,7 @@ def _frames(
         try:
             frame = next(frames, None)
         except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
-            raise MediaError(f"damaged: {_reason(error)}", where=where, cure=_AGAIN) from error
+            raise MediaError(f"damaged: {reason_of(error)}", where=where, cure=_AGAIN) from error
         if frame is None:
             return
         if frame.sample_rate != count_of:
@@ -299,7 +276,3 @@ def _mono(frame: AudioFrame, where: object) -> np.ndarray:
         raise MediaError("samples that are not finite", where=where, cure=_CONVERT)
     mono: NDArray[np.float32] = np.clip(values.mean(axis=0), -2 * MAX_PEAK, 2 * MAX_PEAK).astype(np.float32)
     return mono
-
-
-def _reason(error: BaseException) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from av.video.reformatter import VideoReformatter
 
-from rushes.errors import MediaError, is_of_the_machine
+from rushes.errors import MediaError, unreadable_as
 from rushes.media.frame import JpegFrame
 from rushes.media.image import jpeg_size
 from rushes.media.limits import Limits
@@ -95,13 +95,8 @@ def read_frame(file: StampedFile, limits: Limits) -> tuple[bytes, tuple[int, int
         MediaError: not a JPEG, or larger than the limits allow.
         OSError: the machine refuses to read it.
     """
-    try:
-        with open(file.path, "rb") as opened:
-            data = opened.read(3 * limits.max_pixels + 1)
-    except OSError as error:
-        if is_of_the_machine(error):
-            raise
-        raise MediaError(f"cannot read a frame: {error.strerror}", where=file.path) from error
+    with unreadable_as(MediaError, "cannot read a frame", where=file.path), file.path.open("rb") as opened:
+        data = opened.read(3 * limits.max_pixels + 1)
     if len(data) > 3 * limits.max_pixels:
         raise MediaError("a JPEG larger than its largest possible picture", where=file.path)
     size = jpeg_size(data, file.path)
@@ -133,6 +128,5 @@ def decode_folder(root: Path, limits: Limits) -> Iterator[JpegFrame]:
 
 
 def _unreadable(error: OSError) -> None:
-    if is_of_the_machine(error):
+    with unreadable_as(MediaError, "cannot list a folder of frames", where=error.filename):
         raise error
-    raise MediaError(f"cannot list a folder of frames: {error.strerror}", where=error.filename) from error

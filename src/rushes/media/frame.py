@@ -29,8 +29,6 @@ from rushes.media.image import (
     letterbox,
 )
 
-LUMA_LONG_SIDE = 160
-
 _LIMITED_TO_FULL = bytes(min(255, max(0, round((level - 16) * 255 / 219))) for level in range(256))
 _PLANAR_8_BIT = frozenset(
     ["gray", "nv12", "nv21", *(f"yuv{j}{s}p" for j in ("", "j") for s in (420, 422, 440, 444))]
@@ -38,16 +36,6 @@ _PLANAR_8_BIT = frozenset(
 _BT601 = frozenset({2, 5, 6})  # AVColorSpace: unspecified (FFmpeg takes it for 601), BT.470BG, SMPTE 170M
 _RGB = 0
 _SWS_MATRIX = {1: Colorspace.ITU709, 4: Colorspace.FCC, 7: Colorspace.SMPTE240M, 9: Colorspace.BT2020}
-
-
-def luma_size(width: int, height: int, long_side: int = LUMA_LONG_SIDE) -> Size:
-    """Size of the reduced luma plane for a source: a whole number of pixels a cell, the longer side near 160.
-
-    >>> luma_size(640, 480), luma_size(1920, 1080), luma_size(1280, 720), luma_size(120, 90)
-    ((160, 120), (160, 90), (160, 90), (120, 90))
-    """
-    step = max(1, round(max(width, height) / long_side))
-    return max(1, width // step), max(1, height // step)
 
 
 class Frame(ABC):

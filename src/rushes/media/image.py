@@ -29,15 +29,12 @@ class Letterbox:
             chroma resolution are cut at whole pixels.
         left, top: place of the scaled picture's upper left corner in the frame; even as well.
 
-    Points are continuous: (0, 0) is the upper left corner of the upper left pixel.
+    The point (x, y) of the source lies at ``(x, y) * scale + (left, top)`` of the frame; points are continuous:
+    (0, 0) is the upper left corner of the upper left pixel.
 
     >>> box = letterbox((1280, 720), (336, 336))
     >>> box.content, box.left, box.top
     ((336, 188), 0, 74)
-    >>> box.to_target(640.0, 360.0)
-    (168.0, 168.0)
-    >>> box.to_source(168.0, 168.0)
-    (640.0, 360.0)
     """
 
     source: Size
@@ -50,16 +47,6 @@ class Letterbox:
     def scale(self) -> tuple[float, float]:
         """Target pixels per source pixel, across and down; they differ by the rounding to even sizes only."""
         return self.content[0] / self.source[0], self.content[1] / self.source[1]
-
-    def to_target(self, x: float, y: float) -> tuple[float, float]:
-        """The point of the frame on which the point (x, y) of the source lies."""
-        across, down = self.scale
-        return x * across + self.left, y * down + self.top
-
-    def to_source(self, x: float, y: float) -> tuple[float, float]:
-        """The point of the source at (x, y) of the frame; outside of the source for the black bars."""
-        across, down = self.scale
-        return (x - self.left) / across, (y - self.top) / down
 
 
 @lru_cache(maxsize=64)

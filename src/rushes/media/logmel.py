@@ -8,9 +8,8 @@ depend on threads and on how many rows there are: a clip has the same bits alone
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -23,8 +22,6 @@ from rushes.errors import MediaError, RecipeError
 
 if TYPE_CHECKING:
     from rushes.recipe.spectrogram import SpectrogramPreprocessing
-
-Reference = Literal["peak", "full"]
 
 BLOCK = 512
 """Moments that are worked on at a time."""
@@ -84,86 +81,54 @@ def mel_bank(sample_rate: int, bins: int, mels: int, low_hz: float, high_hz: flo
     return bands
 
 
-@dataclass(frozen=True, slots=True)
-class LogMel:
-    """A front end: call it with waves.
+def log_mel(wave: np.ndarray, preprocessing: SpectrogramPreprocessing) -> np.ndarray:
+    """The spectrograms of one sound or of many under a preprocessing, in its dtype; beyond its ends a sound is silent.
 
-    Attributes:
-        sample_rate: Hz of the waves.
-        fft: samples of a Fourier transform.
-        window: samples of the periodic Hann window in its middle, at most ``fft``.
-        hop: samples from one moment to the next.
-        mels: bands on Slaney's scale, of equal area.
-        low_hz, high_hz: edges of the lowest and of the highest band.
-        reference: what 0 dB is: ``peak``, the loudest cell of the clip, or ``full`` scale, a power of 1.
-        top_db: everything further below the loudest cell is raised to there.
+    float16 rounds a cell by at most 1/32 dB, where it lies more than 64 dB below the reference, and by half
+    as much with each halving of that distance; measured over clips of noise and tones 0.0015 dB on average.
+
+    Args:
+        wave: float32 (..., n), n > 0, finite, full scale at -1 and 1.
+        preprocessing: how they are made.
+
+    Returns:
+        (..., mels, 1 + n // hop), dB. With reference ``peak`` in [-top_db, 0], and 0 everywhere for a silent
+        sound: its loudest cell is as silent as the others. With ``full`` at least -100, which a silent sound
+        is everywhere.
+
+    Raises:
+        MediaError: the sound is empty, is no float32 or is not finite.
     """
+    if wave.dtype != np.float32 or wave.ndim < 1 or wave.shape[-1] == 0:
+        raise MediaError(f"a sound is float32 (..., n), n > 0; found {wave.dtype} {wave.shape}")
+    clips = wave.reshape(-1, wave.shape[-1])
+    moments = 1 + wave.shape[-1] // preprocessing.hop  # the first is centred on the first sample
+    decibels = np.empty((len(clips), preprocessing.mels, moments), np.float32)
+    room = _room(preprocessing, threading.get_ident())
+    for clip, cells in zip(clips, decibels, strict=True):
+        room.decibels(clip, cells)
+        _relate(cells, preprocessing)
+    return decibels.reshape(*wave.shape[:-1], *decibels.shape[1:]).astype(preprocessing.dtype, copy=False)
 
-    sample_rate: int = 16_000
-    fft: int = 512
-    window: int = 400
-    hop: int = 160
-    mels: int = 64
-    low_hz: float = 20.0
-    high_hz: float = 8000.0
-    reference: Reference = "peak"
-    top_db: float = 80.0
 
-    @classmethod
-    def of(cls, preprocessing: SpectrogramPreprocessing) -> Self:
-        """The front end of a preprocessing."""
-        return cls(**{name: getattr(preprocessing, name) for name in cls.__dataclass_fields__})
-
-    def frames(self, samples: int) -> int:
-        """Moments of a sound: the first is centred on its first sample.
-
-        >>> LogMel().frames(80_000)
-        501
-        """
-        return 1 + samples // self.hop
-
-    def __call__(self, wave: np.ndarray) -> np.ndarray:
-        """The spectrograms of one sound or of many; beyond its ends a sound is silent.
-
-        Args:
-            wave: float32 (..., n), n > 0, finite, full scale at -1 and 1.
-
-        Returns:
-            float32 (..., mels, 1 + n // hop), dB. With reference ``peak`` in [-top_db, 0], and 0 everywhere
-            for a silent sound: its loudest cell is as silent as the others. With ``full`` at least
-            -100, which a silent sound is everywhere.
-
-        Raises:
-            MediaError: the sound is empty, is no float32 or is not finite.
-        """
-        if wave.dtype != np.float32 or wave.ndim < 1 or wave.shape[-1] == 0:
-            raise MediaError(f"a sound is float32 (..., n), n > 0; found {wave.dtype} {wave.shape}")
-        clips = wave.reshape(-1, wave.shape[-1])
-        decibels = np.empty((len(clips), self.mels, self.frames(wave.shape[-1])), np.float32)
-        room = _room(self, threading.get_ident())
-        for clip, cells in zip(clips, decibels, strict=True):
-            room.decibels(clip, cells)
-            self._relate(cells)
-        return decibels.reshape(*wave.shape[:-1], *decibels.shape[1:])
-
-    def _relate(self, cells: np.ndarray) -> None:
-        """Turn decibels of full scale (mels, frames) into those of the reference, in place."""
-        loudest = cells.max()
-        if not np.isfinite(loudest):  # NaN and infinity survive window, transform, square, sum and logarithm
-            raise MediaError("a sound has samples that are not finite, or far beyond full scale")
-        if self.reference == "peak":
-            cells -= loudest
-            loudest = np.float32(0)
-        np.clip(cells, loudest - np.float32(self.top_db), loudest, out=cells)
+def _relate(cells: np.ndarray, preprocessing: SpectrogramPreprocessing) -> None:
+    """Turn decibels of full scale (mels, frames) into those of the reference, in place."""
+    loudest = cells.max()
+    if not np.isfinite(loudest):  # NaN and infinity survive window, transform, square, sum and logarithm
+        raise MediaError("a sound has samples that are not finite, or far beyond full scale")
+    if preprocessing.reference == "peak":
+        cells -= loudest
+        loudest = np.float32(0)
+    np.clip(cells, loudest - np.float32(preprocessing.top_db), loudest, out=cells)
 
 
 class _Room:
-    """The tables of a front end, and room to work with them on one sound after the other.
+    """The tables of a preprocessing, and room to work with them on one sound after the other.
 
     Room that is kept costs no page faults: without it a single clip takes three times as long.
     """
 
-    def __init__(self, front: LogMel) -> None:
+    def __init__(self, front: SpectrogramPreprocessing) -> None:
         bank = mel_bank(front.sample_rate, front.fft, front.mels, front.low_hz, front.high_hz)
         self._bank = csr_array(bank.astype(np.float32))  # nine in ten of its cells are zero
         self._window = get_window("hann", front.window, fftbins=True).astype(np.float32)
@@ -208,19 +173,6 @@ class _Room:
 
 
 @lru_cache(maxsize=8)
-def _room(front: LogMel, thread: int) -> _Room:
-    """The room of a front end in a thread, so that two threads do not write into one."""
+def _room(front: SpectrogramPreprocessing, thread: int) -> _Room:
+    """The room of a preprocessing in a thread, so that two threads do not write into one."""
     return _Room(front)
-
-
-def log_mel(wave: np.ndarray, preprocessing: SpectrogramPreprocessing) -> np.ndarray:
-    """The features of waves under a preprocessing, in its dtype; see `LogMel`.
-
-    float16 rounds a cell by at most 1/32 dB, where it lies more than 64 dB below the reference, and by half
-    as much with each halving of that distance; measured over clips of noise and tones 0.0015 dB on average.
-
-    Args:
-        wave: float32 (..., n).
-        preprocessing: how they are made.
-    """
-    return LogMel.of(preprocessing)(wave).astype(preprocessing.dtype, copy=False)

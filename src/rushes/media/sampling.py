@@ -31,13 +31,13 @@ class SamplerOptions:
     """What a sampler may be told besides the signals.
 
     Attributes:
-        min_gap_s: entropy and motion: chosen frames lie *more* than this apart (five frames at 25 per
-        second). boundary_s: a known operation boundary on the clock of ``times_s``; None in service.
+        min_gap_s: entropy and motion: chosen frames lie *more* than this apart (five frames at 25 per second).
+        boundary_s: a known boundary on the clock of ``times_s``; None in service.
         entropy_boost: entropy: factor on frames within ``boost_window_s`` of the boundary; 1.5 in the earlier
             system.
         boost_window_s: half the width of that zone, five frames at 25 per second.
-        motion_weight: motion: height of the Gaussian added at the boundary, in units of the clip's largest
-        motion. motion_sigma_s: motion: its standard deviation.
+        motion_weight: motion: height of the Gaussian added at the boundary, in units of the largest motion.
+        motion_sigma_s: motion: its standard deviation.
         epsilon: coverage: weight of plain time against motion; no gap is longer than ``(1 + epsilon) /
             epsilon`` times the uniform one.
     """

@@ -38,11 +38,11 @@ from rushes.media.container import (
     video_stream,
 )
 from rushes.media.folder import decode_folder, list_frames, read_frame
-from rushes.media.frame import CompactFrame, DecodedFrame, Frame, held_bytes, luma_size
+from rushes.media.frame import CompactFrame, DecodedFrame, Frame, held_bytes
 from rushes.media.limits import DEFAULT_LIMITS, Limits
 from rushes.records import Media, Member
 
-__all__ = ["CompactFrame", "Frame", "Limits", "MediaInfo", "decode", "luma_size", "probe"]
+__all__ = ["CompactFrame", "Frame", "Limits", "MediaInfo", "decode", "probe"]
 
 SHORTFALL_S, SHORTFALL_FRAMES = 0.1, 3
 """The longer of the two may be missing at the declared start and end, as muxers round; more is a loss."""
@@ -53,23 +53,14 @@ class MediaInfo:
     """What a recording declares about itself. Good for plans and progress bars; ``decode`` trusts none of it.
 
     Attributes:
-        width, height: pixels as displayed, rotation applied.
-        codec: FFmpeg's name of the codec; ``jpeg`` for a folder of frames.
         duration_s: from the first frame to the end of the last; None where not declared.
         frame_count: None where not declared; exact for a folder.
         rate: mean frames per second as a fraction; None where not declared.
-        rotation: degrees, counter-clockwise, by which stored frames are turned for display: 0, 90, 180 or
-        270. origin_unix_s: wall-clock time of the recording's zero; None for a video, which does not know it.
     """
 
-    width: int
-    height: int
-    codec: str
     duration_s: float | None
     frame_count: int | None
     rate: Fraction | None
-    rotation: int
-    origin_unix_s: float | None
 
 
 def decode(media: Media | Member, limits: Limits = DEFAULT_LIMITS) -> Iterator[Frame]:
@@ -105,32 +96,21 @@ def probe(media: Media | Member, limits: Limits = DEFAULT_LIMITS) -> MediaInfo:
 
 def _probe_folder(root: Path, limits: Limits) -> MediaInfo:
     files = list_frames(root, limits)
-    _, (width, height) = read_frame(files[0], limits)
+    read_frame(files[0], limits)
     periods = [later.unix_ms - earlier.unix_ms for earlier, later in pairwise(files)]
     duration_s = rate = None
     if periods:
         span_ms = files[-1].unix_ms - files[0].unix_ms
         rate = Fraction(1000 * len(periods), span_ms)
         duration_s = (span_ms + statistics.median(periods)) / 1000
-    return MediaInfo(width, height, "jpeg", duration_s, len(files), rate, 0, files[0].unix_ms / 1000)
+    return MediaInfo(duration_s, len(files), rate)
 
 
 def _probe_video(source: Source, limits: Limits) -> MediaInfo:
     with open_video(source) as container:
         stream = video_stream(container, source, limits)
-        frame = next(_raw_frames(container, stream, source, limits))
-        turns = _quarter_turns(frame, source)
-        width, height = (frame.width, frame.height)[:: 1 if turns % 2 == 0 else -1]
-        return MediaInfo(
-            width=width,
-            height=height,
-            codec=stream.codec_context.codec.canonical_name,
-            duration_s=declared_duration_s(container, stream),
-            frame_count=stream.frames or None,
-            rate=stream.average_rate,
-            rotation=90 * turns,
-            origin_unix_s=None,
-        )
+        _quarter_turns(next(_raw_frames(container, stream, source, limits)), source)
+        return MediaInfo(declared_duration_s(container, stream), stream.frames or None, stream.average_rate)
 
 
 def _decode_video(source: Source, limits: Limits) -> Iterator[Frame]:

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rushes.errors import MediaError, is_of_the_machine
+from rushes.errors import MediaError, unreadable_as
 from rushes.records import Member
 
 MAX_MEMBERS = 100_000
@@ -54,18 +54,15 @@ def members(archive: Path) -> tuple[Member, ...]:
     archive = Path(archive)
     if not archive.is_file():
         raise MediaError("no such archive", where=archive, cure="check the path")
-    try:
-        with _DirectoryFile(archive) as file:
-            with zipfile.ZipFile(file) as opened:
-                entries, end = opened.infolist(), opened.start_dir
-            _check_names(archive, entries)
-            spans = [(entry, _data_offset(archive, file, entry)) for entry in entries]
-            _check_places(archive, file, spans, end)
-    except _UNREADABLE as error:
-        if is_of_the_machine(error):
-            raise
-        reason = str(error) or type(error).__name__
-        raise MediaError(f"cannot read it as a zip: {reason}", where=archive, cure=_AGAIN) from error
+    with (
+        unreadable_as(MediaError, "cannot read it as a zip", where=archive, cure=_AGAIN, errors=_UNREADABLE),
+        _DirectoryFile(archive) as file,
+    ):
+        with zipfile.ZipFile(file) as opened:
+            entries, end = opened.infolist(), opened.start_dir
+        _check_names(archive, entries)
+        spans = [(entry, _data_offset(archive, file, entry)) for entry in entries]
+        _check_places(archive, file, spans, end)
     return tuple(
         Member(archive, entry.filename, offset, entry.file_size, entry.CRC)
         for entry, offset in spans
@@ -82,18 +79,15 @@ def mapped(member: Member) -> Iterator[memoryview]:
         OSError: the machine refuses to map it.
     """
     end = member.offset + member.size
-    try:
-        with member.archive.open("rb") as file:
-            if os.fstat(file.fileno()).st_size < end:
-                raise MediaError(
-                    f"the archive ends before byte {end}; it has changed", where=member, cure=_AGAIN
-                )
-            start = member.offset - member.offset % mmap.ALLOCATIONGRANULARITY
-            memory = mmap.mmap(file.fileno(), max(1, end - start), access=mmap.ACCESS_READ, offset=start)
-    except (OSError, ValueError) as error:
-        if is_of_the_machine(error):
-            raise
-        raise MediaError(f"cannot map the member: {error}", where=member, cure=_AGAIN) from error
+    unreadable = (OSError, ValueError)
+    with (
+        unreadable_as(MediaError, "cannot map the member", where=member, cure=_AGAIN, errors=unreadable),
+        member.archive.open("rb") as file,
+    ):
+        if os.fstat(file.fileno()).st_size < end:
+            raise MediaError(f"the archive ends before byte {end}; it has changed", where=member, cure=_AGAIN)
+        start = member.offset - member.offset % mmap.ALLOCATIONGRANULARITY
+        memory = mmap.mmap(file.fileno(), max(1, end - start), access=mmap.ACCESS_READ, offset=start)
     view = memoryview(memory)[member.offset - start : end - start]
     try:
         yield view

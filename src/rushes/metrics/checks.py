@@ -84,6 +84,22 @@ def finite(values: ArrayLike, what: str) -> NDArray[np.float64]:
     return array
 
 
+def vector(values: ArrayLike, what: str) -> NDArray[np.float64]:
+    """``values`` as `finite` numbers along one axis, (n,).
+
+    Raises:
+        MetricTypeError: another number of axes.
+        MetricError: as `finite`.
+
+    >>> vector([0, 1.5], "times")
+    array([0. , 1.5])
+    """
+    array = finite(values, what)
+    if array.ndim != 1:
+        raise MetricTypeError(f"{what} must have one axis, found shape {array.shape}")
+    return array
+
+
 def label_index(labels: Sequence[Label]) -> dict[Label, int]:
     """Position of each label in the class list ``labels``.
 

@@ -1,17 +1,15 @@
-"""From noisy window labels to a plausible sequence: Viterbi under a grammar, and majority vote beside it.
+"""From noisy window labels to a plausible sequence: Viterbi under a grammar.
 
 Report raw and smoothed figures side by side, never only the better one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rushes.errors import MetricError
-from rushes.metrics.checks import MISSING, Label, MetricTypeError, encode, finite, label_index
+from rushes.metrics.checks import Label, MetricTypeError, finite
 from rushes.metrics.grammar import Grammar
 
 
@@ -72,7 +70,7 @@ def smooth(grammar: Grammar, probabilities: ArrayLike, prior: ArrayLike | None =
 
     Args:
         grammar: of K labels, fitted on window sequences (see `rushes.metrics.grammar`).
-        probabilities: (T, K) a model's probability of each label in each window, or `label_probabilities`.
+        probabilities: (T, K) a model's probability of each label in each window.
         prior: (K,) shares of the labels in the model's training data. With it the probabilities are divided
             by it, which turns posteriors into scaled likelihoods (Bourlard and Morgan 1994); without it the
             grammar counts frequent labels twice.
@@ -83,8 +81,8 @@ def smooth(grammar: Grammar, probabilities: ArrayLike, prior: ArrayLike | None =
 
     >>> from rushes.metrics.grammar import fit_grammar
     >>> grammar = fit_grammar([["pick", "pick", "pick", "pack", "pack", "pack"]], ["pick", "pack"])
-    >>> noisy = ["pick", "pack", "pick", "pick", "pack", "pack"]
-    >>> smooth(grammar, label_probabilities(noisy, grammar.labels, accuracy=0.8))
+    >>> noisy = [[0.8, 0.2], [0.2, 0.8], [0.8, 0.2], [0.8, 0.2], [0.2, 0.8], [0.2, 0.8]]
+    >>> smooth(grammar, noisy)
     ['pick', 'pick', 'pick', 'pick', 'pack', 'pack']
     """
     rows = finite(probabilities, "probabilities")
@@ -103,69 +101,6 @@ def smooth(grammar: Grammar, probabilities: ArrayLike, prior: ArrayLike | None =
     with np.errstate(divide="ignore"):
         path, _ = viterbi(np.log(grammar.initial), np.log(grammar.transition), np.log(rows))
     return [grammar.labels[state] for state in path]
-
-
-def label_probabilities(
-    sequence: Sequence[Label | None], labels: Sequence[Label], accuracy: float
-) -> NDArray[np.float64]:
-    """Hard labels as probabilities, (T, K): ``accuracy`` for the label, the rest shared by the others.
-
-    A None says nothing, so all labels are equally probable there.
-
-    Args:
-        sequence: T labels or None.
-        labels: the K >= 2 labels.
-        accuracy: share of windows that are right, as measured on the validation split, in (0, 1).
-
-    Raises:
-        MetricError: empty, an unknown label, one single label, accuracy outside of (0, 1).
-
-    >>> label_probabilities(["b", None], ["a", "b", "c"], accuracy=0.8).round(3).tolist()
-    [[0.1, 0.8, 0.1], [0.333, 0.333, 0.333]]
-    """
-    codes = encode(sequence, labels, "the sequence", missing=True)
-    k = len(labels)
-    if k < 2 or not 0 < accuracy < 1:
-        raise MetricError(f"needed two labels and an accuracy in (0, 1), found {k} and {accuracy}")
-    rows = np.full((len(codes), k), (1 - accuracy) / (k - 1))
-    known = codes != MISSING
-    rows[known, codes[known]] = accuracy
-    rows[~known] = 1 / k
-    return rows
-
-
-def majority_vote(
-    sequence: Sequence[Label | None], labels: Sequence[Label], width: int
-) -> list[Label | None]:
-    """The most frequent label among the ``width`` windows around each one: the baseline of `smooth`.
-
-    At a tie the window's own label if it is among the tied, else the one named first in ``labels``. Windows
-    beyond the ends do not vote, nor does None.
-
-    Args:
-        sequence: T labels or None.
-        labels: the K labels.
-        width: odd number of windows.
-
-    Raises:
-        MetricError: empty, an unknown label, or a width that is even or below 1.
-
-    >>> majority_vote(["a", "b", "a", "a", "b", "b"], ["a", "b"], width=3)
-    ['a', 'a', 'a', 'a', 'b', 'b']
-    """
-    if width < 1 or width % 2 == 0:
-        raise MetricError(f"the width of a vote must be odd and at least 1, found {width}")
-    codes = encode(sequence, labels, "the sequence", missing=True)
-    k = len(label_index(labels))
-    known = np.flatnonzero(codes != MISSING)
-    votes = np.zeros((len(codes) + 1, k))
-    votes[known + 1, codes[known]] = 1
-    sums = votes.cumsum(axis=0)
-    centre = np.arange(len(codes))
-    last, first = np.minimum(centre + width // 2 + 1, len(codes)), np.maximum(centre - width // 2, 0)
-    counts = sums[last] - sums[first]
-    counts[known, codes[known]] += 0.5  # decides ties only
-    return [labels[row.argmax()] if row.any() else None for row in counts]
 
 
 def _logs(values: ArrayLike, what: str, axes: int) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rushes.errors import MetricError
-from rushes.metrics.checks import MetricTypeError, as_list, finite, same_length
+from rushes.metrics.checks import as_list, finite, same_length, vector
 from rushes.metrics.jackknife import Jackknife
 
 TARGETS = ("mean_speed_mps", "final_speed_mps", "displacement_m", "yaw_deg")
@@ -59,7 +59,7 @@ def differences(predicted: ArrayLike, truth: ArrayLike, *, circular: bool = Fals
     >>> differences([179.0, -179.0], [-179.0, 179.0], circular=True).tolist()
     [-2.0, 2.0]
     """
-    answer, true = _vector(predicted, "the prediction"), _vector(truth, "the truth")
+    answer, true = vector(predicted, "the prediction"), vector(truth, "the truth")
     same_length(prediction=answer, truth=true)
     return wrapped_deg(answer - true) if circular else answer - true
 
@@ -84,7 +84,7 @@ def centre(values: ArrayLike, *, circular: bool = False) -> tuple[float, float]:
     >>> round(mean, 2), round(median, 2)
     (-178.65, -176.0)
     """
-    rows = _vector(values, "values")
+    rows = vector(values, "values")
     if not circular:
         return float(rows.mean()), float(np.median(rows))
     radians = np.radians(rows)
@@ -94,32 +94,6 @@ def centre(values: ArrayLike, *, circular: bool = False) -> tuple[float, float]:
     mean = float(np.degrees(np.arctan2(across, along)))
     unrolled = np.median(wrapped_deg(rows - mean))
     return mean, float(wrapped_deg(mean + unrolled))
-
-
-def answered(predicted: Sequence[float | None]) -> NDArray[np.bool_]:
-    """Whether each of n predictions is there, shape (n,); its mean is the parse rate.
-
-    Raises:
-        MetricError: empty.
-
-    >>> answered([0.0, None, 3.5]).tolist()
-    [True, False, True]
-    """
-    return np.array([value is not None for value in as_list(predicted, "the prediction")])
-
-
-def filled(predicted: Sequence[float | None], constant: float) -> NDArray[np.float64]:
-    """The predictions with ``constant`` in the place of each that is missing, shape (n,).
-
-    Raises:
-        MetricError: empty, or a nan or an infinity among the predictions or as the constant.
-
-    >>> filled([0.0, None, 3.5], 2.0).tolist()
-    [0.0, 2.0, 3.5]
-    """
-    values = as_list(predicted, "the prediction")
-    rest = float(finite([constant], "the constant")[0])
-    return _vector([rest if value is None else value for value in values], "the prediction")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,8 +129,11 @@ def motion_errors(
     >>> found.signed.tolist(), found.answered.tolist()
     ([1.0, -3.0, 4.0], [True, True, False])
     """
-    signed = differences(filled(predicted, constant), truth, circular=circular)
-    return MotionErrors(signed, answered(predicted))
+    values = as_list(predicted, "the prediction")
+    rest = float(finite([constant], "the constant")[0])
+    filled = [rest if value is None else value for value in values]
+    signed = differences(filled, truth, circular=circular)
+    return MotionErrors(signed, np.array([value is not None for value in values]))
 
 
 def error_figures(errors: ArrayLike, jackknife: Jackknife) -> dict[Statistic, NDArray[np.float64]]:
@@ -176,7 +153,7 @@ def error_figures(errors: ArrayLike, jackknife: Jackknife) -> dict[Statistic, ND
     >>> {name: round(float(figures[0]), 3) for name, figures in found.items()}
     {'mae': 1.5, 'rmse': 2.121, 'median': 1.0}
     """
-    rows = _vector(errors, "errors")
+    rows = vector(errors, "errors")
     absolute = np.abs(rows)
     return {
         "mae": jackknife.means(absolute),
@@ -205,7 +182,7 @@ def covered(
     >>> covered([-179.0, 0.0], [170.0, 170.0], [190.0, 190.0], circular=True).tolist()
     [True, False]
     """
-    true, lower, upper = _vector(truth, "the truth"), _vector(low, "low"), _vector(high, "high")
+    true, lower, upper = vector(truth, "the truth"), vector(low, "low"), vector(high, "high")
     same_length(truth=true, low=lower, high=upper)
     if (lower > upper).any():
         row = int(np.argmax(lower > upper))
@@ -234,7 +211,7 @@ def speed_bands(
     >>> speed_bands([0.0, 0.5, 9.9, 10.0]).tolist()
     ['still', 'slow', 'slow', 'fast']
     """
-    speeds = _vector(speed_mps, "speeds")
+    speeds = vector(speed_mps, "speeds")
     if speeds.min() < 0:
         raise MetricError(f"a speed is not negative, found {speeds.min()}", where=f"row {speeds.argmin()}")
     if not 0 < still_mps < fast_mps:
@@ -255,14 +232,7 @@ def turn_classes(yaw_deg: ArrayLike, *, turn_deg: float = TURN_DEG) -> NDArray[n
     >>> turn_classes([12.0, 4.9, -5.0, 355.0]).tolist()
     ['left', 'straight', 'right', 'right']
     """
-    yaw = wrapped_deg(_vector(yaw_deg, "yaw"))
+    yaw = wrapped_deg(vector(yaw_deg, "yaw"))
     if not 0 < turn_deg < 180:
         raise MetricError(f"a turn begins between 0 and 180 degrees, found {turn_deg}")
     return np.array(TURNS)[np.where(yaw >= turn_deg, 0, np.where(yaw <= -turn_deg, 2, 1))]
-
-
-def _vector(values: ArrayLike, what: str) -> NDArray[np.float64]:
-    array = finite(values, what)
-    if array.ndim != 1:
-        raise MetricTypeError(f"{what} must have one axis, found shape {array.shape}")
-    return array

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
-from rushes.metrics.checks import Label, as_list, encode, label_index, same_length
-
-Transition = tuple[Label, Label]
+from rushes.metrics.checks import Label, as_list, encode, label_index
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,63 +112,15 @@ def grammar_prior(grammar: Grammar, currents: Sequence[Label | None]) -> list[La
     return [None if name is None else successor[name] for name in names]
 
 
-@dataclass(frozen=True, slots=True)
-class GrammarScore:
-    """How well predicted transitions keep to the order of work.
-
-    Attributes:
-        allowed: share of the n predicted transitions that occur in training, in [0, 1]; higher is better. A
-            transition with a missing side is not allowed.
-        distance: Frobenius distance of the predicted and the true transition matrix, in [0, sqrt(2 K)];
-            lower is better.
-        n: predicted transitions.
-    """
-
-    allowed: float
-    distance: float
-    n: int
-
-
-def grammar_score(
-    grammar: Grammar,
-    truth: Sequence[Transition],
-    predicted: Sequence[tuple[Label | None, Label | None]],
-) -> GrammarScore:
-    """Score predicted transitions (current, next) against training and against the truth.
-
-    ``allowed = |{i : count_train(current_i, next_i) > 0}| / n``.
-    ``distance = || T(predicted) - T(truth) ||_F``, where T has the row-normalised counts of transitions
-    without smoothing, and a zero row for a label that is never current; pairs with a missing side do not
-    enter T. The distance knows frequencies only, so report both: predicting each clip wrongly can still give
-    distance 0, and repeating one frequent transition is always allowed.
-
-    Args:
-        grammar: fitted on the training split.
-        truth: true (current, next) of each clip, or `transitions` of true sequences.
-        predicted: predicted (current, next) of each clip, or of predicted sequences; its number may differ.
-
-    Raises:
-        MetricError: empty, or a label that is not the grammar's.
-
-    >>> grammar = fit_grammar([["pick", "pack", "tape", "pick"]], ["pick", "pack", "tape"])
-    >>> truth = [("pick", "pack"), ("pack", "tape")]
-    >>> score = grammar_score(grammar, truth, [("pick", "pack"), ("pack", "pick")])
-    >>> score.allowed, round(score.distance, 3)
-    (0.5, 1.414)
-    """
-    true = _codes(truth, grammar.labels, "true transitions", missing=False)
-    answer = _codes(predicted, grammar.labels, "predicted transitions", missing=True)
-    complete = answer[(answer >= 0).all(axis=1)]
-    allowed = int((grammar.counts[complete[:, 0], complete[:, 1]] > 0).sum())
-    distance = transition_distance(true, answer, len(grammar.labels))
-    return GrammarScore(allowed / len(answer), distance, len(answer))
-
-
 def transition_distance(truth: NDArray[np.int64], predicted: NDArray[np.int64], k: int) -> float:
-    """The distance of `grammar_score`, of positions in the k labels.
+    """How far predicted transitions are from true ones: ``|| T(predicted) - T(truth) ||_F``.
+
+    T has the row-normalised counts of transitions without smoothing, and a zero row for a label that is never
+    current. The distance, in [0, sqrt(2 k)], knows frequencies only: predicting each clip wrongly can still
+    give 0.
 
     Args:
-        truth: (n, 2) positions of current and next.
+        truth: (n, 2) positions of current and next in the labels.
         predicted: (m, 2) likewise; a pair with a negative one does not enter.
         k: labels.
 
@@ -180,45 +129,6 @@ def transition_distance(truth: NDArray[np.int64], predicted: NDArray[np.int64], 
     """
     complete = predicted[(predicted >= 0).all(axis=1)]
     return float(np.linalg.norm(_matrix(complete, k) - _matrix(truth, k)))
-
-
-def transitions(sequences: Sequence[Sequence[Label]]) -> list[Transition]:
-    """All (current, next) pairs of neighbours inside each sequence.
-
-    Raises:
-        MetricError: there is no sequence, or none of two labels.
-
-    >>> transitions([["pick", "pack", "tape"], ["pick"]])
-    [('pick', 'pack'), ('pack', 'tape')]
-    """
-    pairs = [pair for row in as_list(sequences, "sequences") for pair in pairwise(row)]
-    if not pairs:
-        raise MetricError("no sequence holds two labels, so there is no transition")
-    return pairs
-
-
-def transition_matrix(pairs: Sequence[Transition], labels: Sequence[Label]) -> NDArray[np.float64]:
-    """Share of each next label after each current one, (K, K); rows sum to 1, or to 0 where never current.
-
-    Raises:
-        MetricError: empty, or a label outside of ``labels``.
-
-    >>> transition_matrix([("a", "b"), ("a", "a")], ["a", "b"]).tolist()
-    [[0.5, 0.5], [0.0, 0.0]]
-    """
-    return _matrix(_codes(pairs, labels, "transitions", missing=False), len(label_index(labels)))
-
-
-def _codes(
-    pairs: Sequence[tuple[Label | None, Label | None]], labels: Sequence[Label], what: str, *, missing: bool
-) -> NDArray[np.int64]:
-    rows = as_list(pairs, what)
-    if any(not isinstance(row, Sequence) or isinstance(row, str) or len(row) != 2 for row in rows):
-        raise MetricError(f"{what} must be (current, next) pairs")
-    columns = zip(*rows, strict=True)
-    currents, nexts = (encode(column, labels, what, missing=missing) for column in columns)
-    same_length(currents=currents, nexts=nexts)
-    return np.stack([currents, nexts], axis=1)
 
 
 def _matrix(codes: NDArray[np.int64], k: int) -> NDArray[np.float64]:

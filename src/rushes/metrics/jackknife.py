@@ -26,7 +26,7 @@ from scipy.sparse import csr_array, sparray
 from scipy.special import expit, logit, stdtrit
 
 from rushes.errors import MetricError
-from rushes.metrics.checks import MetricTypeError, finite, same_length
+from rushes.metrics.checks import MetricTypeError, finite, same_length, vector
 from rushes.metrics.estimate import CONFIDENCE, SHARE, UNBOUNDED, Bounds, Estimate, level, of_agreement
 
 MOST = 500
@@ -189,9 +189,7 @@ class Jackknife:
         return Estimate(value, low, high, n, clusters)
 
     def _rows(self, values: ArrayLike) -> NDArray[np.float64]:
-        rows = finite(values, "values")
-        if rows.ndim != 1:
-            raise MetricTypeError(f"values must have one axis, found shape {rows.shape}")
+        rows = vector(values, "values")
         same_length(values=rows, clusters=self.part)
         return rows
 

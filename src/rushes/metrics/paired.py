@@ -10,7 +10,7 @@ from scipy.sparse import csr_array, hstack
 from scipy.special import stdtrit
 
 from rushes.errors import MetricError
-from rushes.metrics.checks import Label, MetricTypeError, encode, finite, same_length
+from rushes.metrics.checks import Label, encode, same_length, vector
 from rushes.metrics.confusion import confusion_scores
 from rushes.metrics.estimate import (
     CONFIDENCE,
@@ -84,9 +84,7 @@ def paired_t(differences: ArrayLike, confidence: float = CONFIDENCE, bounds: Bou
     >>> print(paired_t([0.978, 0.578], bounds=SHARE))
     0.778 [0.000, 1.000] n=2
     """
-    values = finite(differences, "differences")
-    if values.ndim != 1:
-        raise MetricTypeError(f"differences must have one axis, found shape {values.shape}")
+    values = vector(differences, "differences")
     if len(values) < 2:
         raise MetricError(
             "one seed says nothing about the spread between seeds",

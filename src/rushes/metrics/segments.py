@@ -78,21 +78,6 @@ def edit_scores(
     return np.array(scores)
 
 
-def edit_score(
-    truths: Sequence[Sequence[Label]],
-    predictions: Sequence[Sequence[Label | None]],
-    labels: Sequence[Label],
-    *,
-    background: Collection[Label] = (),
-) -> float:
-    """Mean over videos of `edit_scores`, in [0, 100].
-
-    >>> edit_score([["a", "b"], ["a", "b"]], [["a", "b"], ["b", "b"]], ["a", "b"])
-    75.0
-    """
-    return float(edit_scores(truths, predictions, labels, background=background).mean())
-
-
 @dataclass(frozen=True, slots=True)
 class SegmentCounts:
     """Segments found, invented and overlooked, and the F1 they make, in [0, 100]."""
@@ -152,66 +137,25 @@ def segment_counts(
     return [_match(truth, prediction, threshold) for truth, prediction in pairs]
 
 
-def segmental_f1(
-    truths: Sequence[Sequence[Label]],
-    predictions: Sequence[Sequence[Label | None]],
-    labels: Sequence[Label],
-    thresholds: Sequence[float] = F1_THRESHOLDS,
-    *,
-    background: Collection[Label] = (),
-) -> dict[float, float]:
-    """Segmental F1@threshold, counts pooled over videos before the one F1 is formed, in [0, 100].
-
-    Raises:
-        MetricError: as `segment_counts`; or there is no segment at all.
-
-    >>> segmental_f1([[0, 0, 1, 1, 2, 1, 1, 0, 0]], [[0, 0, 0, 1, 0, 1, 1, 1, 0]], range(4), [0.5])
-    {0.5: 80.0}
-    """
-    none = SegmentCounts(0, 0, 0)
-    return {
-        threshold: sum(segment_counts(truths, predictions, labels, threshold, background=background), none).f1
-        for threshold in as_list(thresholds, "thresholds")
-    }
-
-
-def paired_videos(
-    truths: Sequence[Sequence[Label]],
-    predictions: Sequence[Sequence[Label | None]],
-    labels: Sequence[Label],
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Each video's truth and prediction as positions in ``labels``; a predicted None is -1.
-
-    Raises:
-        MetricError: empty, lengths differ, or a label outside of ``labels``.
-
-    >>> paired_videos([["a", "b"]], [["b", None]], ["a", "b"])
-    [(array([0, 1]), array([ 1, -1]))]
-    """
-    same_length(truths=as_list(truths, "truths"), predictions=as_list(predictions, "predictions"))
-    pairs = []
-    for number, (truth, prediction) in enumerate(zip(truths, predictions, strict=True)):
-        actual = encode(truth, labels, f"the truth of video {number}")
-        answer = encode(prediction, labels, f"the prediction of video {number}", missing=True)
-        same_length(truth=actual, prediction=answer)
-        pairs.append((actual, answer))
-    return pairs
-
-
 def _videos(
     truths: Sequence[Sequence[Label]],
     predictions: Sequence[Sequence[Label | None]],
     labels: Sequence[Label],
     background: Collection[Label],
 ) -> list[tuple[list[Run], list[Run]]]:
+    """Segments of each video's truth and of its prediction, by positions in ``labels``; a predicted None is -1."""
     ignored = set(encode([*background], labels, "the background").tolist()) if background else set()
-    return [
-        (
-            [run for run in runs(truth.tolist()) if run.label not in ignored],
-            [run for run in runs(answer.tolist()) if run.label not in ignored],
+    same_length(truths=as_list(truths, "truths"), predictions=as_list(predictions, "predictions"))
+    pairs = []
+    for number, (truth, prediction) in enumerate(zip(truths, predictions, strict=True)):
+        actual = encode(truth, labels, f"the truth of video {number}")
+        answer = encode(prediction, labels, f"the prediction of video {number}", missing=True)
+        same_length(truth=actual, prediction=answer)
+        true, found = (
+            [run for run in runs(side.tolist()) if run.label not in ignored] for side in (actual, answer)
         )
-        for truth, answer in paired_videos(truths, predictions, labels)
-    ]
+        pairs.append((true, found))
+    return pairs
 
 
 def _levenshtein(one: Sequence[Label | None], other: Sequence[Label | None]) -> int:

@@ -8,9 +8,7 @@ denominator. A nan or an infinity is a fault of the caller and an error on both 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -53,56 +51,6 @@ def reaches(tious: ArrayLike, thresholds: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(tious) >= np.asarray(thresholds) - ROUNDING
 
 
-def missed(predicted: Sequence[Interval | None]) -> NDArray[np.bool_]:
-    """Whether each prediction is missing or degenerate, shape (n,); its mean is the rate of misses.
-
-    >>> missed([(0, 1), None, (2, 2), (3, 1)]).tolist()
-    [False, True, True, True]
-    """
-    return ~_answers(predicted)[1]
-
-
-@dataclass(frozen=True, slots=True)
-class Localization:
-    """How well n moments were found in time.
-
-    Attributes:
-        recall: for each threshold the share of all n with tIoU at or above it; R@1 in grounding.
-        mean: mean tIoU over all n.
-        miss_rate: share of n that is missing or degenerate.
-        n: true intervals.
-    """
-
-    recall: dict[float, float]
-    mean: float
-    miss_rate: float
-    n: int
-
-
-def localization(
-    truth: ArrayLike, predicted: Sequence[Interval | None], thresholds: Sequence[float] = THRESHOLDS
-) -> Localization:
-    """tIoU@threshold and mean tIoU with the misses in the denominator; `reaches` says what is a hit.
-
-    Raises:
-        MetricError: as `tiou`; or a threshold outside of (0, 1].
-
-    >>> found = localization([[0, 4], [0, 4], [0, 4], [0, 4]], [(0, 4), (0, 2), (3, 4), None])
-    >>> found.recall, found.mean, found.miss_rate
-    ({0.3: 0.5, 0.5: 0.5, 0.7: 0.25}, 0.4375, 0.25)
-    """
-    for threshold in as_list(thresholds, "thresholds"):
-        if not 0 < threshold <= 1:
-            raise MetricError(f"a tIoU threshold lies in (0, 1], found {threshold}")
-    overlaps = tiou(truth, predicted)
-    return Localization(
-        recall={threshold: float(reaches(overlaps, threshold).mean()) for threshold in thresholds},
-        mean=float(overlaps.mean()),
-        miss_rate=float(missed(predicted).mean()),
-        n=len(overlaps),
-    )
-
-
 def pairwise_tiou(targets: ArrayLike, candidates: ArrayLike) -> NDArray[np.float64]:
     """Overlap over union of each target with each candidate, shape (targets, candidates), in [0, 1].
 
@@ -114,21 +62,13 @@ def pairwise_tiou(targets: ArrayLike, candidates: ArrayLike) -> NDArray[np.float
     >>> pairwise_tiou([[1, 2], [2, 3]], [[2, 3], [2.5, 3]]).tolist()
     [[0.0, 0.0], [1.0, 0.5]]
     """
-    overlap, union, _ = _pairwise(targets, candidates)
-    return np.minimum(overlap / union, 1.0)
-
-
-def overlap_over_candidate(targets: ArrayLike, candidates: ArrayLike) -> NDArray[np.float64]:
-    """Share of each candidate's own length that lies in each target, shape as `pairwise_tiou`.
-
-    Raises:
-        MetricError: as `pairwise_tiou`.
-
-    >>> overlap_over_candidate([[1, 2], [2, 3]], [2.5, 3]).tolist()
-    [0.0, 1.0]
-    """
-    overlap, _, length = _pairwise(targets, candidates)
-    return np.minimum(overlap / length, 1.0)
+    true = intervals(targets, "targets")
+    many = finite(candidates, "candidates")
+    single = many.ndim == 1
+    many = intervals(many[None] if single else many, "candidates")
+    overlap, union = _overlap_union(true[:, None], many[None])
+    tious = np.minimum(overlap / union, 1.0)
+    return tious[:, 0] if single else tious
 
 
 def boundary_errors(
@@ -190,36 +130,18 @@ def frames_to_seconds(first: int, last: int, fps: Fraction | int) -> Interval:
     >>> frames_to_seconds(1, 125, 25)
     (0.0, 5.0)
     """
-    rate = _rate(fps)
+    if isinstance(fps, bool) or not isinstance(fps, Fraction | int):
+        raise MetricTypeError(
+            f"fps must be exact, found {type(fps).__name__} {fps!r}", cure="type Fraction(30000, 1001), or 25"
+        )
+    if fps <= 0:
+        raise MetricError(f"fps must be positive, found {fps}")
     for number in (first, last):
         if isinstance(number, bool) or not isinstance(number, int | np.integer):
             raise MetricTypeError(f"frame numbers are whole, found {number!r}")
     if not 1 <= first <= last:
         raise MetricError(f"frames must satisfy 1 <= first <= last, found [{first}, {last}]")
-    return float((int(first) - 1) / rate), float(int(last) / rate)
-
-
-def seconds_to_frames(start_s: float, end_s: float, fps: Fraction | int) -> tuple[int, int]:
-    """Frames ``first..last``, counted from 1, last included, nearest to ``[start_s, end_s)``.
-
-    Frame k covers ``[(k - 1) / fps, k / fps)``; both ends go to the nearest edge between two frames. An
-    interval too short to hold an edge-to-edge frame is the frame that its middle falls into.
-
-    Raises:
-        MetricError: not finite, negative start, or an end that is not after the start.
-        MetricTypeError: fps is a float.
-
-    >>> seconds_to_frames(0.0, 5.0, 25)
-    (1, 125)
-    """
-    rate = _rate(fps)
-    start, end = intervals([(start_s, end_s)], "the interval")[0].tolist()
-    if start < 0:
-        raise MetricError(f"frames are counted from 0 s on, found a start at {start} s")
-    first, last = _nearest(Fraction(start) * rate) + 1, _nearest(Fraction(end) * rate)
-    if last < first:
-        first = last = floor((Fraction(start) + Fraction(end)) / 2 * rate) + 1
-    return first, last
+    return float((int(first) - 1) / Fraction(fps)), float(int(last) / Fraction(fps))
 
 
 def intervals(values: ArrayLike, what: str) -> NDArray[np.float64]:
@@ -250,21 +172,16 @@ def _seconds(values: ArrayLike, what: str) -> NDArray[np.float64]:
     return array
 
 
-def _answers(predicted: Sequence[Interval | None]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Predictions as (n, 2), with (0, 0) for None, and which of them are real intervals."""
-    rows = predicted.tolist() if isinstance(predicted, np.ndarray) else predicted
-    spans = [(0.0, 0.0) if row is None else row for row in as_list(rows, "the prediction")]
-    array = _seconds(spans, "the prediction")
-    return array, array[:, 1] > array[:, 0]
-
-
 def _pairs(
     truth: ArrayLike, predicted: Sequence[Interval | None]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Truth and predictions as (n, 2), with (0, 0) for None, and which predictions are real intervals."""
     true = intervals(truth, "the truth")
-    answer, answered = _answers(predicted)
+    rows = predicted.tolist() if isinstance(predicted, np.ndarray) else predicted
+    spans = [(0.0, 0.0) if row is None else row for row in as_list(rows, "the prediction")]
+    answer = _seconds(spans, "the prediction")
     same_length(truth=true, predicted=answer)
-    return true, answer, answered
+    return true, answer, answer[:, 1] > answer[:, 0]
 
 
 def _overlap_union(
@@ -274,29 +191,3 @@ def _overlap_union(
     overlap = np.maximum(overlap, 0.0)
     lengths = (one[..., 1] - one[..., 0]) + (other[..., 1] - other[..., 0])
     return overlap, lengths - overlap
-
-
-def _pairwise(
-    targets: ArrayLike, candidates: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    true = intervals(targets, "targets")
-    many = finite(candidates, "candidates")
-    single = many.ndim == 1
-    many = intervals(many[None] if single else many, "candidates")
-    overlap, union = _overlap_union(true[:, None], many[None])
-    length = np.broadcast_to(many[:, 1] - many[:, 0], overlap.shape)
-    return (overlap[:, 0], union[:, 0], length[:, 0]) if single else (overlap, union, length)
-
-
-def _rate(fps: Fraction | int) -> Fraction:
-    if isinstance(fps, bool) or not isinstance(fps, Fraction | int):
-        raise MetricTypeError(
-            f"fps must be exact, found {type(fps).__name__} {fps!r}", cure="type Fraction(30000, 1001), or 25"
-        )
-    if fps <= 0:
-        raise MetricError(f"fps must be positive, found {fps}")
-    return Fraction(fps)
-
-
-def _nearest(x: Fraction) -> int:
-    return floor(x + Fraction(1, 2))

@@ -1,4 +1,4 @@
-"""Whole sessions second by second: labels at moments, frame accuracy, and OpenPack's macro F1 at 1 Hz."""
+"""Whole sessions second by second: labels at moments, and at 1 Hz as OpenPack's challenge scores them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rushes.errors import MetricError
-from rushes.metrics.checks import MISSING, Label, MetricTypeError, as_list, encode, finite, same_length
-from rushes.metrics.classify import ClassScores, class_scores
-from rushes.metrics.segments import paired_videos
+from rushes.metrics.checks import MISSING, Label, as_list, encode, same_length, vector
 from rushes.metrics.temporal import intervals
 
 NULL = "Null"
@@ -32,7 +30,7 @@ def labels_at(
     >>> labels_at([(0.0, 2.0, "Tape"), (3.0, 4.0, "Pack")], [0.0, 1.9, 2.0, 3.0], gap="Null")
     ['Tape', 'Tape', 'Null', 'Pack']
     """
-    moments = _times(times_s, "moments")
+    moments = vector(times_s, "moments")
     rows = sorted(as_list(segments, "segments"), key=lambda row: row[0])
     spans = intervals([row[:2] for row in rows], "segments")
     overlapping = np.flatnonzero(spans[1:, 0] < spans[:-1, 1])
@@ -42,33 +40,6 @@ def labels_at(
     place = np.searchsorted(spans[:, 0], moments, side="right") - 1
     inside = (place >= 0) & (moments < spans[np.maximum(place, 0), 1])
     return [rows[i][2] if within else gap for i, within in zip(place, inside, strict=True)]
-
-
-def frame_accuracy(
-    truths: Sequence[Sequence[Label]],
-    predictions: Sequence[Sequence[Label | None]],
-    labels: Sequence[Label],
-    *,
-    ignore: Label | None = None,
-) -> float:
-    """Share of frames with the right label (MoF), pooled over all videos, in [0, 1].
-
-    Args:
-        truths: for each video its labels, one a frame.
-        predictions: for each video as many labels; None counts as wrong.
-        labels: the class list, ``ignore`` included.
-        ignore: frames whose *truth* is this label are left out.
-
-    Raises:
-        MetricError: empty, lengths differ, a label outside of ``labels``, or nothing left to score.
-
-    >>> frame_accuracy([["a", "a", "b"], ["b"]], [["a", "b", "b"], [None]], ["a", "b"])
-    0.5
-    """
-    pairs = paired_videos(truths, predictions, labels)
-    actual, answer = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    scored = _scored(actual, labels, ignore)
-    return float((actual == answer)[scored].mean())
 
 
 def resample_1hz(
@@ -90,7 +61,7 @@ def resample_1hz(
     >>> seconds.tolist(), labels
     ([10, 11, 12], ['a', 'b', 'c'])
     """
-    times = _times(times_s, "times")
+    times = vector(times_s, "times")
     names = as_list(sequence, "labels")
     same_length(times=times, labels=names)
     backwards = np.flatnonzero(np.diff(times) < 0)
@@ -104,14 +75,14 @@ def resample_1hz(
     return seconds[last], [names[i] for i in last]
 
 
-def scores_1hz(
+def labels_1hz(
     truth: tuple[ArrayLike, Sequence[Label]],
     predicted: tuple[ArrayLike, Sequence[Label | None]],
     labels: Sequence[Label],
     *,
     null: Label = NULL,
-) -> ClassScores:
-    """OpenPack's challenge scores of one or more sessions: macro F1 over ``labels`` at 1 Hz.
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The seconds that OpenPack's challenge scores, of one or more sessions, with their labels.
 
     Both sides are brought to 1 Hz by the last sample of each second. Seconds whose *truth* is ``null`` are
     left out; a predicted ``null`` there stays, as a wrong class. A true second without a prediction is wrong.
@@ -123,33 +94,12 @@ def scores_1hz(
         labels: the K classes of the mean, ``null`` not among them.
         null: the label without a class.
 
+    Returns:
+        ``(seconds, true positions, answered positions)``, (m,) each: positions are those in ``labels``; an
+        answer outside of them, or none, is negative.
+
     Raises:
         MetricError: as `resample_1hz`; a label outside of ``labels``; no second left to score.
-
-    >>> scores = scores_1hz(([0, 1, 2], ["a", "Null", "b"]), ([0, 1, 2.5], ["a", "b", "a"]), ["a", "b"])
-    >>> round(scores.macro.f1, 4)
-    0.3333
-    """
-    _, actual, answer = labels_1hz(truth, predicted, labels, null=null)
-    return class_scores(actual, answer, labels)
-
-
-def labels_1hz(
-    truth: tuple[ArrayLike, Sequence[Label]],
-    predicted: tuple[ArrayLike, Sequence[Label | None]],
-    labels: Sequence[Label],
-    *,
-    null: Label = NULL,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """The seconds that `scores_1hz` rests on: ``(seconds, true positions, answered positions)``, (m,) each.
-
-    Positions are those in ``labels``; an answer outside of them, or none, is negative.
-
-    Args:
-        truth, predicted, labels, null: as of `scores_1hz`.
-
-    Raises:
-        MetricError: as `scores_1hz`.
 
     >>> found = labels_1hz(([0, 1, 2], ["a", "Null", "b"]), ([0, 1, 2.5], ["a", "b", "a"]), ["a", "b"])
     >>> [column.tolist() for column in found]
@@ -165,21 +115,7 @@ def labels_1hz(
     place = np.minimum(np.searchsorted(seconds, true_seconds), len(seconds) - 1)
     answer = np.where(seconds[place] == true_seconds, answer[place], MISSING)
     answer[answer == len(labels)] = MISSING  # Null lowers recall, and no class's precision
-    scored = _scored(actual, classes, null)
-    return true_seconds[scored], actual[scored], answer[scored]
-
-
-def _scored(actual: NDArray[np.int64], labels: Sequence[Label], ignore: Label | None) -> NDArray[np.bool_]:
-    if ignore is None:
-        return np.ones(len(actual), dtype=bool)
-    scored: NDArray[np.bool_] = actual != encode([ignore], labels, "the ignored label")[0]
+    scored = actual != len(labels)
     if not scored.any():
-        raise MetricError(f"the truth is {ignore!r} throughout, so there is nothing to score")
-    return scored
-
-
-def _times(values: ArrayLike, what: str) -> NDArray[np.float64]:
-    times = finite(values, what)
-    if times.ndim != 1:
-        raise MetricTypeError(f"{what} must have one axis, found shape {times.shape}")
-    return times
+        raise MetricError(f"the truth is {null!r} throughout, so there is nothing to score")
+    return true_seconds[scored], actual[scored], answer[scored]

@@ -24,11 +24,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rushes.errors import ModelError
 from rushes.models.pixels import FACTOR, PAIR, PATCH
 from rushes.recipe.preprocessing import FramePreprocessing
+from rushes.recipe.sections import Precision
 from rushes.recipe.turns import Value
 
 GIB = 2**30
@@ -37,8 +38,7 @@ TRAINED_BYTES = 4 + 4 + 8
 PATCH_VALUES = PAIR * 3 * PATCH**2
 MERGED = (FACTOR // PATCH) ** 2
 
-Bytes = dict[Literal["float32", "bfloat16", "float16"], int]
-WIDTH: Bytes = {"float32": 4, "bfloat16": 2, "float16": 2}
+WIDTH: Mapping[Precision, int] = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes of a number
 
 # The released checkpoints' config.json: layers, hidden, MLP, heads, key-value heads, vocabulary, tied, and
 # the MLP of the vision tower.
@@ -182,7 +182,7 @@ def estimate_training(
     lora_rank: int | None,
     nf4: bool,
     *,
-    precision: Literal["float32", "bfloat16", "float16"] | None = None,
+    precision: Precision | None = None,
 ) -> MemoryEstimate:
     """What one training step holds at its peak.
 

@@ -9,7 +9,6 @@ written here.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
@@ -30,7 +29,7 @@ from rushes.errors import ModelError, unreadable_as
 from rushes.models.net_costs import ATTENDED, CHANNELS, squeezed
 from rushes.recipe.net import Net
 from rushes.recipe.spectrogram import SpectrogramPreprocessing
-from rushes.stages import write_atomic
+from rushes.stages import new_folder, write_atomic
 
 Described = TypeVar("Described", bound=BaseModel)
 
@@ -149,11 +148,6 @@ def build(model: Net, preprocessing: SpectrogramPreprocessing, *, seed: int) -> 
     return net
 
 
-def parameters(net: nn.Module) -> int:
-    """Numbers that are learnt."""
-    return sum(parameter.numel() for parameter in net.parameters())
-
-
 def best_device() -> torch.device:
     """CUDA, else Apple's MPS, else the CPU."""
     if torch.cuda.is_available():
@@ -216,20 +210,12 @@ def infer(net: SoundNet, features: Iterable[NDArray[np.floating]], batch_size: i
 
 
 def save(net: SoundNet, folder: Path) -> None:
-    """Write weights, preprocessing and config.
-
-    The folder appears whole or not at all; one that stands there already is replaced.
-    """
-    folder = Path(folder)
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    """Write weights, preprocessing and config into a new folder, which replaces one that stands there."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    write_atomic(partial / WEIGHTS_FILE, tensor_bytes(tensors))
-    write_atomic(partial / PREPROCESSING_FILE, net.preprocessing.model_dump_json(indent=2) + "\n")
-    write_atomic(partial / CONFIG_FILE, net.config.model_dump_json(indent=2) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    with new_folder(Path(folder)) as new:
+        write_atomic(new / WEIGHTS_FILE, tensor_bytes(tensors))
+        write_atomic(new / PREPROCESSING_FILE, net.preprocessing.model_dump_json(indent=2) + "\n")
+        write_atomic(new / CONFIG_FILE, net.config.model_dump_json(indent=2) + "\n")
 
 
 def load(folder: Path, schema: type[SpectrogramPreprocessing]) -> SoundNet:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, TypedDict, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 import numpy as np
 import torch
+from accelerate.utils import send_to_device
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from torch import Tensor, nn
@@ -31,8 +31,8 @@ from rushes.models import tiny, vision
 from rushes.models.chat import Chat, Encoded, attention_mask
 from rushes.models.pixels import Pictures
 from rushes.recipe.preprocessing import FramePreprocessing
-from rushes.recipe.sections import RELEASED, TINY, nearest_released
-from rushes.stages import write_atomic
+from rushes.recipe.sections import RELEASED, TINY, Precision, nearest_released
+from rushes.stages import new_folder, write_atomic
 
 library_logging.disable_progress_bar()  # progress is told by stages, one bar each
 
@@ -42,8 +42,6 @@ PREPROCESSING_FILE = "preprocessing.json"
 
 # The vision tower's MLP has gate, up and down projections too; LoRA belongs on the language model alone.
 LORA_TARGETS = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
-
-Precision = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +89,8 @@ class Batch(TypedDict):
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The same batch on ``device``."""
-
-    def moved(tensor: Tensor) -> Tensor:
-        return tensor.to(device, non_blocking=True)
-
-    return Batch(
-        ids=moved(batch["ids"]),
-        positions=moved(batch["positions"]),
-        mask=moved(batch["mask"]),
-        taught=moved(batch["taught"]),
-        patches=moved(batch["patches"]),
-        grids=moved(batch["grids"]),
-    )
+    moved: Batch = send_to_device(batch, device, non_blocking=True)
+    return moved
 
 
 def on_best_device(vlm: Vlm[P]) -> Vlm[P]:
@@ -278,18 +266,14 @@ def _without_peft_warning() -> Iterator[None]:
 
 
 def save(vlm: Vlm[Any], folder: Path) -> None:
-    """Write weights (the adapter alone if there is one), tokenizer and preprocessing.
+    """Write weights (the adapter alone if there is one), tokenizer and preprocessing into a new folder.
 
-    The folder appears whole or not at all; one that stands there already is replaced.
+    It replaces one that stands there.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    vlm.model.save_pretrained(partial)
-    vlm.tokenizer.save_pretrained(partial)
-    write_atomic(partial / PREPROCESSING_FILE, vlm.preprocessing.model_dump_json(indent=2) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    with new_folder(folder) as new:
+        vlm.model.save_pretrained(new)
+        vlm.tokenizer.save_pretrained(new)
+        write_atomic(new / PREPROCESSING_FILE, vlm.preprocessing.model_dump_json(indent=2) + "\n")
 
 
 def restore(folder: Path, schema: type[P], *, precision: Precision = "float32", nf4: bool = False) -> Vlm[P]:

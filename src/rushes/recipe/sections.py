@@ -17,6 +17,7 @@ Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0.0)]
 Side = Literal["train", "val", "test"]
 Comparison = Literal["untrained", "no_vision", "shuffled"]
+Precision = Literal["float32", "bfloat16", "float16"]
 
 Order = Literal["shuffled", "streamed"]
 """Of training samples: shuffled evenly, or shard by shard, where a cache does not hold all shards at once."""
@@ -128,7 +129,7 @@ class Model(Section):
 
     name: Annotated[str, Field(min_length=1)] = TINY
     adapter: Lora | None = None
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    precision: Precision = "float32"
     nf4: bool = False
 
     @field_validator("name")

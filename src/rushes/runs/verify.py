@@ -132,7 +132,7 @@ def verify_run(
             continue
         stages.append(name)
         tell(name, 0, 1, "hashing")
-        run.workspace.bring_all(run.specs[name])
+        run.workspace.bring(run.specs[name], everything=True)
         found = [*known[name]] if known is not None and name in known else faults_of(run, name)
         faults += found
         if found and repair:

@@ -22,6 +22,7 @@ Typical use::
 from rushes.stages.files import (
     atomic_file,
     canonical_json,
+    new_folder,
     read_json,
     sha256_file,
     weights_sha256,
@@ -40,7 +41,7 @@ from rushes.stages.folder import (
     status_of,
     working,
 )
-from rushes.stages.spec import StageSpec, differences, signature, signature_of_folder, spec_of_folder
+from rushes.stages.spec import StageSpec, signature_of_folder, spec_of_folder
 from rushes.stages.units import (
     Account,
     account,
@@ -59,9 +60,9 @@ __all__ = [
     "atomic_file",
     "canonical_json",
     "check_done",
-    "differences",
     "lock_owner",
     "locked",
+    "new_folder",
     "provenance",
     "quarantine",
     "read_done",
@@ -69,7 +70,6 @@ __all__ = [
     "read_quarantine",
     "read_receipt",
     "sha256_file",
-    "signature",
     "signature_of_folder",
     "spec_of_folder",
     "status",

@@ -46,16 +46,20 @@ def status(spec: StageSpec, workspace: Path) -> Status:
         done = read_done(folder)
         if done is not None:
             return status_of(done, folder)
-        if (owner := lock_owner(folder)) is not None:
-            return Status("partial", f"{owner} works there now", folder)
-        units = sum(1 for _ in folder.glob("units/*.json"))
-        receipts = f"; {units} units have receipts" if units else ""
-        return Status("partial", f"begun, not finished{receipts}: resumes there", folder)
+        return begun_status(folder, lock_owner(folder), sum(1 for _ in folder.glob("units/*.json")))
     others = [(differences(spec, other), other) for other in _siblings(spec, workspace)]
     if not others:
         return Status("absent", "no such stage yet", folder)
     fields, nearest = min(others, key=lambda pair: (len(pair[0]), pair[1].name))
     return Status("absent", f"differs from {nearest.name} in " + "; ".join(fields), folder)
+
+
+def begun_status(folder: Path, owner: str | None, units: int) -> Status:
+    """The status of a stage without ``DONE``: who works there, if anybody, or how many units have receipts."""
+    if owner is not None:
+        return Status("partial", f"{owner} works there now", folder)
+    receipts = f"; {units} units have receipts" if units else ""
+    return Status("partial", f"begun, not finished{receipts}: resumes there", folder)
 
 
 def status_of(done: Mapping[str, Any], folder: Path) -> Status:

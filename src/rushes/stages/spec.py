@@ -18,38 +18,24 @@ PARTS = ("stage", "version", "recipe", "inputs", "fingerprint")
 FOLDER_NAME = re.compile(r"(?P<stage>[a-z][a-z0-9_]*)-(?P<signature>[0-9a-f]{12})")
 
 
-def signature(
-    stage: str,
-    version: int,
-    recipe_part: Mapping[str, Any],
-    inputs: Mapping[str, str],
-    fingerprint: str | None,
-) -> str:
-    """First 12 hex digits of the SHA-256 of the canonical JSON of what a stage's result depends on.
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """What a stage's result depends on, and nothing else.
 
     Worker counts, logging, paths and device numbers do not change a result; the caller leaves them out.
 
-    Args:
-        stage: name of the stage.
+    Attributes:
+        name: of the stage.
         version: raised by hand when the stage's code changes the meaning of its result.
-        recipe_part: the *resolved* part of the recipe that the stage depends on, defaults filled in.
+        recipe: the *resolved* part of the recipe that the stage depends on, defaults filled in.
         inputs: name to signature of the stages that it reads.
         fingerprint: of the raw source's content, if the stage reads one.
 
-    >>> signature("prepare", 1, {"clip_s": 5.0}, {"twin": "0123456789ab"}, None)
-    '1f5fd7f53fbc'
-    """
-    parts = (stage, version, recipe_part, inputs, fingerprint)
-    text = canonical_json(dict(zip(PARTS, parts, strict=True)))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-@dataclass(frozen=True, slots=True)
-class StageSpec:
-    """What a stage's result depends on, and nothing else; fields as in :func:`signature`.
-
     Raises:
         StageError: ``name`` is not made of lower-case letters, digits and ``_``.
+
+    >>> StageSpec("prepare", 1, {"clip_s": 5.0}, {"twin": "0123456789ab"}).signature
+    '1f5fd7f53fbc'
     """
 
     name: str
@@ -64,8 +50,8 @@ class StageSpec:
 
     @property
     def signature(self) -> str:
-        """12 hex digits."""
-        return signature(self.name, self.version, self.recipe, self.inputs, self.fingerprint)
+        """First 12 hex digits of the SHA-256 of the canonical JSON of the parts."""
+        return hashlib.sha256(canonical_json(self.parts()).encode()).hexdigest()[:12]
 
     def folder(self, workspace: Path) -> Path:
         """``<workspace>/<name>-<signature>``."""

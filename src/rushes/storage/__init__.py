@@ -4,7 +4,7 @@ The local half is imported here; what needs fsspec (:mod:`rushes.storage.remote`
 imported when a URL is opened.
 """
 
-from rushes.storage.home import Home, LocalHome
-from rushes.storage.workspace import LocalWorkspace, RemoteWorkspace, Workspace, open_workspace
+from rushes.storage.home import Home
+from rushes.storage.workspace import RemoteWorkspace, Workspace, open_workspace
 
-__all__ = ["Home", "LocalHome", "LocalWorkspace", "RemoteWorkspace", "Workspace", "open_workspace"]
+__all__ = ["Home", "RemoteWorkspace", "Workspace", "open_workspace"]

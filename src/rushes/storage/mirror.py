@@ -22,6 +22,7 @@ from typing import IO, Any
 from rushes.errors import StorageError
 from rushes.stages import quarantine, sha256_file, write_atomic, write_receipt
 from rushes.storage.cache import mark_as_copy, trim
+from rushes.storage.home import Home
 from rushes.storage.remote import Remote, checked
 
 SHARDS = "shards/*"
@@ -34,17 +35,15 @@ _STATE = "state.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Mirror:
-    """A stage's folder, remote and here; a :class:`rushes.storage.home.Home`.
+class Mirror(Home):
+    """A stage's folder here, ``<cache>/<stage>-<signature>``, and the remote one that it is the cache of.
 
     Attributes:
         remote: the stage's folder there.
-        folder: the stage's folder here, ``<cache>/<stage>-<signature>``.
         cache_bytes: bound for the shards of all stages in this cache; None is none.
     """
 
     remote: Remote
-    folder: Path
     cache_bytes: int | None = None
 
     # --- up ---------------------------------------------------------------------------------------------
@@ -210,7 +209,7 @@ class Mirror:
             try:
                 file = path.open("rb")
             except FileNotFoundError:  # not here yet, or evicted by another process this instant
-                self.remote.get_new(self._name(path), path, sha256)
+                self.remote.get(self._name(path), path, sha256, unless_here=True)
                 if fnmatch(self._name(path), SHARDS):
                     with suppress(FileNotFoundError):
                         mark_as_copy(path)

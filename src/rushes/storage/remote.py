@@ -125,29 +125,24 @@ class Remote:
             return False
         return True
 
-    def get(self, name: str, local: Path, sha256: str | None = None) -> None:
+    def get(self, name: str, local: Path, sha256: str | None = None, *, unless_here: bool = False) -> None:
         """Bring the file to ``local``, whole or not at all; several processes that ask share one transfer.
 
         Args:
             name: of the file.
             local: where it is to stand; replaced if it stands there.
             sha256: hex digest that it must have.
+            unless_here: what stands at ``local`` stays, also if another process just brought it.
 
         Raises:
             StorageError: there is no such file, it could not be brought, or it is not what was written.
         """
         local.parent.mkdir(parents=True, exist_ok=True)
         with _turn(local) as temporary:
+            if unless_here and local.exists():
+                return
             self._fetch(name, temporary, sha256)
             os.replace(temporary, local)
-
-    def get_new(self, name: str, local: Path, sha256: str | None = None) -> None:
-        """As :meth:`get`, but what stands at ``local`` stays, also if another process just brought it."""
-        local.parent.mkdir(parents=True, exist_ok=True)
-        with _turn(local) as temporary:
-            if not local.exists():
-                self._fetch(name, temporary, sha256)
-                os.replace(temporary, local)
 
     def get_many(self, names: Iterable[str], folder: Path) -> None:
         """Bring many files into ``folder``, several at once."""

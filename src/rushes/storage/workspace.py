@@ -10,14 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, ClassVar, Protocol
+from typing import IO, TYPE_CHECKING
 
 from rushes.errors import StageError
 from rushes.stages import OpenStage, StageSpec, Status, check_done, status, status_of, working, write_atomic
+from rushes.stages.folder import begun_status
 from rushes.stages.spec import FOLDER_NAME
-from rushes.storage.home import Home, LocalHome
+from rushes.storage.home import Home
 
 if TYPE_CHECKING:
     from rushes.storage.mirror import Mirror
@@ -27,88 +28,53 @@ Opener = Callable[[Path, str], IO[bytes]]
 """Path and SHA-256 of a finished file -> the file, opened."""
 
 
-class Workspace(Protocol):
-    """The folder of all stages of all runs."""
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The folder of all stages of all runs, on a disk of this machine, or on one that all machines share.
 
-    @property
-    def root(self) -> Path:
-        """The local folder: the workspace itself, or its cache."""
-        ...
+    Attributes:
+        root: the local folder: the workspace itself, or its cache.
+        cache_bytes: bound for the shards in the cache; None is none, or no cache.
+    """
 
-    @property
-    def cache_bytes(self) -> int | None:
-        """Bound for the shards in the cache; None is none, or no cache."""
-        ...
+    root: Path
+    cache_bytes: int | None = None
 
     def home(self, spec: StageSpec) -> Home:
         """Where the files of a stage stand."""
-        ...
+        return Home(spec.folder(self.root))
 
     def status(self, spec: StageSpec) -> Status:
         """How far a stage has come, see ``stages.status``."""
-        ...
+        return status(spec, self.root)
 
-    def bring(self, spec: StageSpec) -> Path:
-        """The local folder of a finished stage, with all in it that later stages read but shards."""
-        ...
+    def bring(self, spec: StageSpec, *, everything: bool = False) -> Path:
+        """The local folder of a finished stage, with all in it that later stages read but shards.
 
-    def bring_all(self, spec: StageSpec) -> Path:
-        """As ``bring``, with shards, receipts and checkpoints: for verifying a finished stage."""
-        ...
+        Args:
+            spec: the stage.
+            everything: shards, receipts and checkpoints as well, to verify the stage.
+        """
+        return spec.folder(self.root)
 
     def opener(self, spec: StageSpec) -> Opener | None:
         """What opens shards of a stage that need not be here yet; None where all of them are."""
-        ...
+        return None
 
     def working(self, spec: StageSpec, *, reopen: bool = False) -> AbstractContextManager[OpenStage]:
         """Open a stage to work on it, see ``stages.working``."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class LocalWorkspace:
-    """A workspace on a disk of this machine, or on one that all machines share."""
-
-    root: Path
-    cache_bytes: ClassVar[None] = None
-
-    def home(self, spec: StageSpec) -> LocalHome:
-        """The stage's folder."""
-        return LocalHome(spec.folder(self.root))
-
-    def status(self, spec: StageSpec) -> Status:
-        """How far a stage has come."""
-        return status(spec, self.root)
-
-    def bring(self, spec: StageSpec) -> Path:
-        """The stage's folder; everything is in it."""
-        return spec.folder(self.root)
-
-    def bring_all(self, spec: StageSpec) -> Path:
-        """The stage's folder; everything is in it."""
-        return spec.folder(self.root)
-
-    def opener(self, spec: StageSpec) -> None:
-        """Everything is here."""
-
-    def working(self, spec: StageSpec, *, reopen: bool = False) -> AbstractContextManager[OpenStage]:
-        """Open a stage to work on it."""
         return working(spec, self.root, reopen=reopen)
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteWorkspace:
-    """A workspace whose truth is remote.
+class RemoteWorkspace(Workspace):
+    """A workspace whose truth is remote; its root is the cache, of this workspace alone.
 
     Attributes:
         url: of it.
-        root: the cache, of this workspace alone.
-        cache_bytes: bound for the shards in the cache; None is none.
     """
 
-    url: str
-    root: Path
-    cache_bytes: int | None = None
+    url: str = field(kw_only=True)
 
     def home(self, spec: StageSpec) -> Mirror:
         """The stage's folder, here and there."""
@@ -116,7 +82,7 @@ class RemoteWorkspace:
         from rushes.storage.remote import Remote
 
         folder = spec.folder(self.root)
-        return Mirror(Remote(self.url).child(folder.name), folder, self.cache_bytes)
+        return Mirror(folder, Remote(self.url).child(folder.name), self.cache_bytes)
 
     def status(self, spec: StageSpec) -> Status:
         """How far a stage has come there; brings ``recipe.json`` and ``DONE`` of it and of its siblings.
@@ -141,26 +107,15 @@ class RemoteWorkspace:
         stage = remote.child(folder.name)
         if (done := check_done(stage.read_bytes("DONE") or b"", folder)) is not None:
             return status_of(done, folder)
-        if (worker := owner(stage)) is not None:
-            return Status("partial", f"{worker} works there now", folder)
-        units = sum(name.startswith("units/") for name in stage.list())
-        receipts = f"; {units} units have receipts" if units else ""
-        return Status("partial", f"begun, not finished{receipts}: resumes there", folder)
+        return begun_status(folder, owner(stage), sum(name.startswith("units/") for name in stage.list()))
 
-    def bring(self, spec: StageSpec) -> Path:
-        """The cache's folder of a finished stage, with all in it that later stages read but shards.
+    def bring(self, spec: StageSpec, *, everything: bool = False) -> Path:
+        """The cache's folder of a finished stage, see `Workspace.bring`.
 
         Raises:
             StageError: the stage is not done.
             StorageError: the remote cannot be read, or a file is not what was written.
         """
-        return self._pulled(spec, everything=False)
-
-    def bring_all(self, spec: StageSpec) -> Path:
-        """As ``bring``, with shards, receipts and checkpoints."""
-        return self._pulled(spec, everything=True)
-
-    def _pulled(self, spec: StageSpec, *, everything: bool) -> Path:
         mirror = self.home(spec)
         if not mirror.remote.exists("DONE"):  # pulled, it would lose what is being made in it
             raise StageError("the stage is not done", where=mirror.remote.url, cure="run it first")
@@ -207,10 +162,10 @@ def open_workspace(text: str | Path, cache: Path | None = None, cache_bytes: int
         StorageError: a URL that is none, or holds a password.
     """
     if "://" not in str(text):
-        return LocalWorkspace(Path(text))
+        return Workspace(Path(text))
     from rushes.storage.remote import Remote
 
     url = Remote(str(text)).url
     caches = Path.home() / ".cache" / "rushes" if cache is None else Path(cache)
     name = hashlib.sha256(url.encode()).hexdigest()[:12]
-    return RemoteWorkspace(url, (caches / name).absolute(), cache_bytes)
+    return RemoteWorkspace((caches / name).absolute(), cache_bytes, url=url)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,12 +83,3 @@ def finish(task: Task[Any], recipe: Path, workspace: Path, overrides: Sequence[s
 
 def silent(name: str, done: float, total: float, note: str) -> None:
     """Tell nobody how far a stage is."""
-
-
-def named(check: Callable[..., None]) -> str:
-    """Name of a check for a list of tests.
-
-    >>> named(silent)
-    'silent'
-    """
-    return check.__name__

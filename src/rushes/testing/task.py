@@ -163,15 +163,11 @@ def killed_and_resumed_gives_the_same_bytes(finished: Finished, folder: Path) ->
 def _kill_in(other: Finished, stage: Path) -> None:
     """Begin the run, and kill it as soon as it works in a stage; let it be where it was too fast."""
     process, until = other.begin(), time.monotonic() + WAIT_S
-    while process.poll() is None and not _is_begun(stage):
+    while process.poll() is None and not (stage / "recipe.json").exists():
         assert time.monotonic() < until, f"{stage.name} did not begin"
         time.sleep(0.005)
     process.kill()
     process.communicate()
-
-
-def _is_begun(stage: Path) -> bool:
-    return (stage / "recipe.json").exists()
 
 
 # --- damage -----------------------------------------------------------------------------------------------

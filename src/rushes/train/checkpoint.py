@@ -26,6 +26,7 @@ from torch import Tensor
 
 from rushes.errors import StageError, TrainError
 from rushes.stages import read_json, sha256_file, write_json
+from rushes.stages.files import fsync
 
 Identity = Mapping[str, Any]
 """Everything that must be equal for a run to be taken up again: flat, JSON values."""
@@ -82,12 +83,12 @@ def write_checkpoint(
         for name, content in tensors.items():
             path = partial / f"{name}.safetensors"
             save_file(content, path)
-            _fsync(path)
+            fsync(path)
             files[path.name] = {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
         write_json(partial / "state.json", {"identity": identity, "step": step, "files": files, **state})
         _remove(final)  # only ever a torn one: a valid one would have been resumed from
         os.rename(partial, final)
-        _fsync(root)
+        fsync(root)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise TrainError(
@@ -178,12 +179,3 @@ def _remove(folder: Path) -> None:
         doomed = folder.with_name(f".{folder.name}.deleted")
         os.rename(folder, doomed)
         shutil.rmtree(doomed)
-
-
-def _fsync(path: Path) -> None:
-    """Make a file's bytes, or a folder's names, outlive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Losses of a classifier: what the labels say, and what a teacher says.
+"""What a teacher adds to the loss of a classifier.
 
 Of logits ``z`` (n, K), a teacher's logits ``t`` and a temperature ``T``::
 
@@ -14,17 +14,6 @@ from __future__ import annotations
 
 from torch import Tensor
 from torch.nn import functional
-
-
-def hard_loss(logits: Tensor, labels: Tensor, class_weights: Tensor | None) -> Tensor:
-    """Cross-entropy, weighted by class: a scalar.
-
-    Args:
-        logits: (n, K).
-        labels: (n,) int64.
-        class_weights: (K,) positive; None counts all alike.
-    """
-    return functional.cross_entropy(logits, labels, weight=class_weights)
 
 
 def soft_loss(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:

@@ -123,7 +123,9 @@ class Learner:
         if self._accelerator.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._accelerator.device)
 
-    def update(self, step: Step, micro_batches: Iterator[MicroBatch], rate: float, number: int) -> Update:
+    def update(
+        self, step: Step, micro_batches: Iterator[MicroBatch], rate: float, number: int
+    ) -> tuple[Tally, float]:
         """Do one update: take ``accumulate`` micro-batches, add up their gradients, clip, step.
 
         Gradients are those of summed losses, divided once by the weight of the whole update on all processes:
@@ -135,17 +137,20 @@ class Learner:
             rate: learning rate.
             number: of the update, from 1, for errors.
 
+        Returns:
+            Its sums, and the norm of the whole gradient before clipping.
+
         Raises:
             TrainError: a loss or a gradient is not finite, or nothing in the update has weight.
         """
         began, accelerator = time.perf_counter(), self._accelerator
         self._wrapped.train()
-        local = self._gradients(step, micro_batches, number)
+        local, keys = self._gradients(step, micro_batches, number)
         loss_sum, weight, tokens = self._of_all([local.loss_sum, local.weight, local.tokens])
         if weight <= 0:
             raise TrainError(
                 f"nothing to learn from in update {number}: the weight of its samples is {weight:g}",
-                where=_named(local.keys),
+                where=_named(keys),
                 cure="see that every sample has something supervised, e.g. that no answer was cut off",
             )
         for parameter in self._parameters:
@@ -156,7 +161,7 @@ class Learner:
         # In fp16 an overflow is normal: the update is left out and the loss scale halved, down to 1.
         overflow_is_normal = accelerator.scaler is not None and accelerator.scaler.get_scale() >= 1
         if not math.isfinite(norm) and not overflow_is_normal:
-            raise _not_finite(f"norm of the gradient ({norm})", number, local.keys)
+            raise _not_finite(f"norm of the gradient ({norm})", number, keys)
         set_rate(self._optimizer, rate)
         self._optimizer.step()
         self._optimizer.zero_grad()
@@ -169,10 +174,16 @@ class Learner:
             step_s=time.perf_counter() - began,
             wait_s=local.wait_s,
         )
-        return Update(tally, norm)
+        return tally, norm
 
-    def _gradients(self, step: Step, micro_batches: Iterator[MicroBatch], number: int) -> _Local:
-        """Add up the gradients of summed losses over this process's micro-batches of one update."""
+    def _gradients(
+        self, step: Step, micro_batches: Iterator[MicroBatch], number: int
+    ) -> tuple[Tally, list[str]]:
+        """Add up the gradients of summed losses over this process's micro-batches of one update.
+
+        Returns:
+            This process's share of the update, and the keys of its samples.
+        """
         accelerator, accumulate = self._accelerator, self._settings.accumulate
         wait_s, tokens, losses, weights, keys = 0.0, 0, [], [], []
         for place in range(accumulate):
@@ -193,7 +204,8 @@ class Learner:
             if not (math.isfinite(loss_sum) and math.isfinite(weight)):
                 raise _not_finite(f"loss (sum {loss_sum}, weight {weight:g})", number, of_batch)
         loss_sum, weight = (math.fsum(column) for column in zip(*values, strict=True))
-        return _Local(loss_sum, weight, tokens, wait_s, list(chain.from_iterable(keys)))
+        local = Tally(loss_sum=loss_sum, weight=weight, tokens=tokens, wait_s=wait_s)
+        return local, list(chain.from_iterable(keys))
 
     def figures(self, validate: Validate, monitor: str) -> dict[str, float]:
         """Measure the model; what ``validate`` draws at random does not reach the training.
@@ -267,25 +279,6 @@ class Learner:
             return peak
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class _Local:
-    """One process's share of an update."""
-
-    loss_sum: float
-    weight: float
-    tokens: int
-    wait_s: float
-    keys: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """One update: its sums, and the norm of the whole gradient before clipping."""
-
-    tally: Tally
-    grad_norm: float
 
 
 def _not_finite(quantity: str, number: int, keys: list[str]) -> TrainError:

@@ -34,8 +34,8 @@ from rushes.train.checkpoint import (
 )
 from rushes.train.events import Event, EventLog, narrate
 from rushes.train.learner import Learner, Step, StepOutput, Tally, Validate
+from rushes.train.optimizer import warmup_cosine
 from rushes.train.progress import FitResult, Progress
-from rushes.train.schedule import warmup_cosine
 from rushes.train.settings import FREE, LoopSettings
 from rushes.train.state import learnt_tensors, restore_tensors
 from rushes.train.threads import threads_for
@@ -117,7 +117,7 @@ def fit(
             rate = warmup_cosine(
                 progress.step, settings.steps, settings.learning_rate, settings.warmup, settings.floor
             )
-            progress.add(learner.update(step, stream, rate, number=progress.step + 1))
+            progress.add(*learner.update(step, stream, rate, number=progress.step + 1))
 
             if _due(settings.log_every, progress.step, settings.steps):
                 log.tell("train", step=progress.step, lr=rate, **progress.event())

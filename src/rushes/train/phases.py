@@ -69,21 +69,7 @@ def train(
     """
     answering, results, steps_before = Answering(vlm), [], 0
     for number, phase in enumerate(settings.phases, start=1):
-        loop = LoopSettings(
-            steps=phase.steps,
-            batch_size=phase.batch_size,
-            learning_rate=phase.learning_rate,
-            accumulate=phase.accumulate,
-            warmup=round(settings.warmup * phase.steps),
-            weight_decay=settings.weight_decay,
-            clip_norm=settings.clip_norm,
-            muon=settings.muon,
-            seed=settings.seed,
-            checkpoint_every=settings.checkpoint_every,
-            keep=settings.keep,
-            log_every=settings.log_every,
-            threads=1,
-        )
+        loop = LoopSettings.of(settings, phase, warmup=round(settings.warmup * phase.steps), threads=1)
         # A phase starts from the weights of those before it, so they are part of what it is.
         before = [earlier.model_dump(mode="json") for earlier in settings.phases[:number]]
         of_phase = canonical_json({"signature": signature, "phases": before, "augment": settings.augment})

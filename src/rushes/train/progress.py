@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rushes.train.learner import Tally, Update
+from rushes.train.learner import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,13 @@ class Progress:
         """From the form that ``dataclasses.asdict`` gives."""
         return cls(**{**saved, "total": Tally(**saved["total"]), "since": Tally(**saved["since"])})
 
-    def add(self, update: Update) -> None:
-        """Take note of one more update."""
+    def add(self, tally: Tally, grad_norm: float) -> None:
+        """Take note of one more update: its sums, and the norm of its gradient."""
         self.step += 1
-        self.last_loss = update.tally.loss
-        self.grad_norm = update.grad_norm if math.isfinite(update.grad_norm) else None
-        self.total += update.tally
-        self.since += update.tally
+        self.last_loss = tally.loss
+        self.grad_norm = grad_norm if math.isfinite(grad_norm) else None
+        self.total += tally
+        self.since += tally
 
     def event(self) -> dict[str, Any]:
         """What the log says: means over the updates since its last line, counts from the beginning."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import BaseModel
 
 from rushes.errors import RecipeError
 
@@ -15,7 +17,7 @@ class LoopSettings:
     Attributes:
         steps: updates of the whole run.
         batch_size: samples of one forward pass on one process.
-        learning_rate: highest rate of the schedule, see :func:`rushes.train.schedule.warmup_cosine`.
+        learning_rate: highest rate of the schedule, see :func:`rushes.train.optimizer.warmup_cosine`.
         accumulate: forward passes of one update on one process.
         floor: rate that the cosine falls to.
         warmup: updates of the linear rise.
@@ -59,6 +61,12 @@ class LoopSettings:
     patience: int | None = None
     threads: int = 2
     device: Literal["auto", "cpu"] = "auto"
+
+    @classmethod
+    def of(cls, *sections: BaseModel, **more: Any) -> LoopSettings:
+        """What sections of a recipe say under the names of these settings, and what ``more`` says over that."""
+        named = [(name, value) for section in sections for name, value in section]
+        return cls(**{name: value for name, value in named if name in cls.__dataclass_fields__} | more)
 
     def __post_init__(self) -> None:
         def below(least: int, *names: str) -> list[str]:

@@ -11,7 +11,6 @@ from rushes.evaluate.pages import (
     Row,
     differences,
     facts,
-    figure_bar,
     interval,
     legend,
     parts,
@@ -19,10 +18,10 @@ from rushes.evaluate.pages import (
     result,
     systems,
     table,
-    tiles,
     value_cell,
 )
 from rushes.evaluate.pages.theme import RIVAL
+from rushes.evaluate.pages.tiles import figure_bar, tiles
 from rushes.evaluate.scorecard import Value, standing_sentence
 
 

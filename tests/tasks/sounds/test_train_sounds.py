@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from rushes.errors import ShardError, StageError, TrainError
-from rushes.metrics.classify import precision_recall_f1
+from rushes.metrics.confusion import confusion_matrix, confusion_scores
 from rushes.models.nets import WEIGHTS_FILE, build, infer, load
 from rushes.recipe.net import Net
 from rushes.records import SoundRecording
@@ -19,8 +19,8 @@ from rushes.shards.write import ShardWriter
 from rushes.tasks.sounds.prepare.sample import fields_of
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 from rushes.tasks.sounds.recipe import Distil, TrainOnSounds
-from rushes.tasks.sounds.train import FeatureSet, collate, train, weights_of_classes
-from rushes.train.distil import hard_loss, soft_loss
+from rushes.tasks.sounds.train import FeatureSet, collate, hard_loss, train, weights_of_classes
+from rushes.train.distil import soft_loss
 from rushes.train.events import read_events, without_times
 
 torch.set_num_threads(1)
@@ -153,11 +153,11 @@ PUPIL, TEACHER = [[2.0, 0.0], [0.0, 1.0]], [[0.0, 2.0], [0.0, 4.0]]
 def test_the_hard_loss_by_hand():
     # -log softmax of the right class: log(1 + e^-2) = 0.126928, log(1 + e^1) = 1.313262
     expected = (1.0 * 0.126928 + 3.0 * 1.313262) / 4.0
-    labels, weights = torch.tensor([0, 0]), torch.tensor([1.0, 9.0])
+    labels, weights = torch.tensor([0, 0]), (1.0, 9.0)
     assert hard_loss(torch.tensor(PUPIL), labels, weights).item() == pytest.approx(
         (0.126928 + 1.313262) / 2, abs=1e-6
     )
-    labels, weights = torch.tensor([0, 1]), torch.tensor([1.0, 3.0])
+    labels, weights = torch.tensor([0, 1]), (1.0, 3.0)
     pupil = torch.tensor([[2.0, 0.0], [1.0, 0.0]])
     assert hard_loss(pupil, labels, weights).item() == pytest.approx(expected, abs=1e-6)
 
@@ -219,8 +219,8 @@ def test_nets_learn_to_tell_classes_apart(sides, tmp_path, model):
     # What is saved, and what came back, is the best epoch.
     for best in (net, load(tmp_path / "model", SoundPreprocessing)):
         answers = infer(best, sides["val"].features(), 8).argmax(axis=1)
-        scores = precision_recall_f1(sides["val"].classes, answers, range(3))
-        assert scores.macro.f1 == result.best
+        counts = confusion_matrix(sides["val"].classes, answers, range(3))
+        assert confusion_scores(counts).f1_macro == result.best
 
 
 def test_the_validation_loss_is_weighted_and_of_labels_alone(shards, sides, opinions, tmp_path):
@@ -229,7 +229,7 @@ def test_the_validation_loss_is_weighted_and_of_labels_alone(shards, sides, opin
     told = next(event for event in events if event["kind"] == "validation")
     weights = weights_of_classes("balanced", taught.counts, LABELS)
     logits = torch.from_numpy(infer(net, sides["val"].features(), 8))
-    expected = hard_loss(logits, torch.from_numpy(sides["val"].classes), torch.tensor(weights))
+    expected = hard_loss(logits, torch.from_numpy(sides["val"].classes), weights)
     assert told["loss"] == pytest.approx(expected.item(), rel=1e-6)
 
 

@@ -54,7 +54,7 @@ def hash_shared(
 def _hash(job: tuple[RunJob, StageName]) -> Hashed:
     asked, name = job
     run = asked.run()
-    stamp = stamp_of_stage(run.workspace.bring_all(run.specs[name]))
+    stamp = stamp_of_stage(run.workspace.bring(run.specs[name], everything=True))
     return Hashed(stamp, faults_of(run, name))
 
 

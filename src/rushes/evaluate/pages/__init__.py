@@ -52,7 +52,6 @@ from rushes.evaluate.pages.tables import (
     value_cell,
 )
 from rushes.evaluate.pages.theme import palette
-from rushes.evaluate.pages.tiles import figure_bar, tiles
 from rushes.evaluate.pages.timeline import fell_into_one_class, strips
 
 __all__ = [
@@ -72,7 +71,6 @@ __all__ = [
     "drawing",
     "facts",
     "fell_into_one_class",
-    "figure_bar",
     "framed",
     "gallery",
     "image",
@@ -96,7 +94,6 @@ __all__ = [
     "table",
     "tag",
     "ticks",
-    "tiles",
     "value_cell",
     "verdict_legend",
     "words",

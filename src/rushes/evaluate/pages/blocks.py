@@ -5,7 +5,7 @@ Every function takes a `Scorecard` and returns `Markup` for a `Section`; none of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -21,6 +21,7 @@ from rushes.evaluate.scorecard import (
     Part,
     PartKind,
     Scorecard,
+    Value,
     clusters_sentence,
     counted,
     standing_remarks,
@@ -95,7 +96,7 @@ def result(card: Scorecard, part: Part | None = None) -> Markup:
     if part.standings and len(better) == len(part.standings):
         fine = f"Better than the best of its baselines on every compared figure: {', '.join(better)}."
     rests = note(
-        f"{clusters_sentence((part,))}. {card.intervals} On the line of a tile: the {card.model} with its interval, "
+        f"{clusters_sentence(part)}. {card.intervals} On the line of a tile: the {card.model} with its interval, "
         "orange the best baseline, grey the others, dashed what no model has to beat."
     )
     return join((tiles(card, part), remarks([fine], fine=True) if fine else None, remarks(said), rests))
@@ -122,7 +123,7 @@ def systems(
     ]
     known = [name for name in card.systems if any(figure in part.estimates.get(name, {}) for figure in names)]
     tables = [_systems(card, part, known, some) for some in _cut(names)]
-    said = verdict_legend(f"{clusters_sentence((part,))}.")
+    said = verdict_legend(f"{clusters_sentence(part)}.")
     return join((said, *tables, meanings(card, names, known, folded=folded)))
 
 
@@ -133,7 +134,7 @@ def _cut(names: Sequence[str]) -> list[Sequence[str]]:
 
 
 def _systems(card: Scorecard, part: Part, known: Sequence[str], names: Sequence[str]) -> Markup:
-    digits = _digits(part, names)
+    digits = _digits(part.estimates.values(), names)
     rows = []
     for system in known:
         values = part.estimates[system]
@@ -173,12 +174,9 @@ def _meaning(figure: FigureRow) -> str:
     return f"{figure.meaning}; {unit}{figure.better} is better"
 
 
-def _digits(part: Part, names: Iterable[str]) -> dict[str, int]:
-    """Decimals of each figure, the same for all systems."""
-    return {
-        name: places(values[name].value for values in part.estimates.values() if name in values)
-        for name in names
-    }
+def _digits(rows: Collection[Mapping[str, Value]], names: Iterable[str]) -> dict[str, int]:
+    """Decimals of each figure, the same in all rows."""
+    return {name: places(values[name].value for values in rows if name in values) for name in names}
 
 
 def parts(
@@ -206,7 +204,7 @@ def parts(
         return Markup("")
     own = [part.estimates.get(card.model, {}) for part in found]
     names = [name for name in figures or card.figures if any(name in values for values in own)]
-    digits = {name: places(values[name].value for values in own if name in values) for name in names}
+    digits = _digits(own, names)
     rows = []
     for part, values in zip(found, own, strict=True):
         cells: list[Cell | str | int | None] = [column.get(part.name) for column in (more or {}).values()]

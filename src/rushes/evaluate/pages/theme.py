@@ -24,9 +24,9 @@ COLOURS = {
     "warn": "#9a6700",
     "bad": "#b83a24",
 }
-INK, MUTED, FAINT, LINE = (COLOURS[name] for name in ("ink", "muted", "faint", "line"))
+INK, MUTED, LINE = (COLOURS[name] for name in ("ink", "muted", "line"))
 NOTHING, ACCENT, RIVAL = (COLOURS[name] for name in ("nothing", "accent", "rival"))
-GOOD, WARN, BAD = (COLOURS[name] for name in ("good", "warn", "bad"))
+WARN, BAD = (COLOURS[name] for name in ("warn", "bad"))
 
 SERIES = (ACCENT, RIVAL, "#5b8c5a", "#8a5a9e")
 """Of lines in one chart."""

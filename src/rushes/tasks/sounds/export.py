@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from rushes.errors import ModelError
 from rushes.export.latency import CAN_PIN, latencies
 from rushes.export.onnx_model import INPUT, OUTPUT, Weights, logits_of, session, to_int8, to_onnx, weights
-from rushes.metrics.classify import precision_recall_f1
+from rushes.metrics.confusion import confusion_matrix, confusion_scores
 from rushes.models.net_costs import macs, parameters
 from rushes.models.nets import SoundNet, infer
 from rushes.stages import write_atomic, write_json
@@ -189,7 +189,8 @@ def _parity(torch: NDArray[np.float32], onnx: NDArray[np.float32]) -> tuple[floa
 
 
 def _f1_macro(truth: list[str], logits: NDArray[np.float32], labels: tuple[str, ...]) -> float:
-    return precision_recall_f1(truth, [labels[best] for best in logits.argmax(1)], labels).macro.f1
+    counts = confusion_matrix(truth, [labels[best] for best in logits.argmax(1)], labels)
+    return float(confusion_scores(counts).f1_macro)
 
 
 def _time(plain: bytes, small: bytes, features: NDArray[np.floating], runs: int) -> dict[str, Any]:

@@ -18,16 +18,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from rushes.errors import ShardError, TrainError
-from rushes.metrics.classify import class_scores
+from rushes.metrics.confusion import confusion_matrix, confusion_scores
 from rushes.models.nets import SoundNet, infer, passes, save
 from rushes.shards.read import ShardDataset
 from rushes.stages import canonical_json
 from rushes.tasks.sounds.prepare.sample import Sample
 from rushes.tasks.sounds.recipe import Distil, TrainOnSounds
 from rushes.train.batches import Batch
-from rushes.train.distil import hard_loss, soft_loss
+from rushes.train.distil import soft_loss
 from rushes.train.events import Event, narrate
 from rushes.train.loop import FitResult, LoopSettings, StepOutput, fit
 
@@ -199,20 +200,12 @@ def train(
     weights = weights_of_classes(settings.class_weights, samples.counts, samples.labels)
     soft_weight, temperature = (0.0, 1.0) if distil is None else (distil.soft_weight, distil.temperature)
     epoch = math.ceil(len(samples) / settings.batch_size)
-    loop = LoopSettings(
+    loop = LoopSettings.of(
+        settings,
         steps=settings.epochs * epoch,
-        batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
         floor=settings.floor * settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        clip_norm=settings.clip_norm,
-        seed=settings.seed,
-        checkpoint_every=settings.checkpoint_every,
-        keep=settings.keep,
-        log_every=settings.log_every,
         eval_every=epoch,
         monitor="f1_macro",
-        patience=settings.patience,
         threads=1,
     )
     decisive = {
@@ -256,13 +249,15 @@ def _step(
     if soft_weight > 0:
         parts.append(soft_weight * soft_loss(logits, batch["teacher"], temperature))
     if soft_weight < 1:
-        hard = hard_loss(logits, batch["labels"], _like(logits, class_weights))
+        hard = hard_loss(logits, batch["labels"], class_weights)
         parts.append((1 - soft_weight) * hard)
     return StepOutput(sum(parts), weight=1.0)
 
 
-def _like(logits: Tensor, class_weights: tuple[float, ...] | None) -> Tensor | None:
-    return None if class_weights is None else logits.new_tensor(class_weights)
+def hard_loss(logits: Tensor, labels: Tensor, class_weights: Sequence[float] | None) -> Tensor:
+    """Cross-entropy of (n, K) logits and n labels, weighted by class: a scalar; None counts all alike."""
+    weight = None if class_weights is None else logits.new_tensor(class_weights)
+    return functional.cross_entropy(logits, labels, weight=weight)
 
 
 def _validate(
@@ -271,9 +266,10 @@ def _validate(
     """Figures of a net on the validation side; the loss is that of the labels alone."""
     logits = torch.from_numpy(infer(hearing.net, samples.features(), batch_size))
     answers = logits.argmax(dim=1).numpy()
+    counts = confusion_matrix(samples.classes.tolist(), answers.tolist(), range(len(samples.labels)))
     return {
-        "f1_macro": class_scores(samples.classes, answers, samples.labels).macro.f1,
+        "f1_macro": float(confusion_scores(counts).f1_macro),
         "accuracy": float((answers == samples.classes).mean()),
-        "loss": float(hard_loss(logits, torch.from_numpy(samples.classes), _like(logits, class_weights))),
+        "loss": float(hard_loss(logits, torch.from_numpy(samples.classes), class_weights)),
         "classes": float(len(np.unique(answers))),
     }

@@ -14,7 +14,7 @@ from rushes.recipe.sections import Prepare
 from rushes.shards.manifest import load_manifest
 from rushes.shards.verify import verify_dataset
 from rushes.stages import read_quarantine
-from rushes.storage import LocalHome
+from rushes.storage import Home
 from rushes.tasks.driving.prepare.unit import Job, prepare_unit
 from rushes.tasks.driving.recipe import PrepareWindows
 from rushes.tasks.driving.sources.physical_ai_av.source import scan
@@ -48,7 +48,7 @@ def run(open_stage, road_twin, drives_contract, tmp_path):
             prepared = prepare(
                 planned,
                 prepare_unit,
-                LocalHome(stage.folder),
+                Home(stage.folder),
                 drives_contract,
                 Prepare(**{"workers": 0, "max_quarantine": 0.5, **settings}),
                 on_event=listen,

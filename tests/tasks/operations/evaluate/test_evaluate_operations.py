@@ -7,15 +7,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from plain_metrics import allowed_share, distance_of_transitions, recall_of_moments
 
 from rushes.errors import MetricError
 from rushes.evaluate.scorecard import read_scorecard
 from rushes.metrics.calibration import calibration
-from rushes.metrics.classify import precision_recall_f1
+from rushes.metrics.confusion import confusion_matrix, confusion_scores
 from rushes.metrics.estimate import wilson
-from rushes.metrics.grammar import grammar_score
 from rushes.metrics.jackknife import Jackknife
-from rushes.metrics.temporal import localization
+from rushes.metrics.temporal import tiou
 from rushes.tasks.operations.evaluate.answers import read_answers
 from rushes.tasks.operations.evaluate.baselines import order_of_work
 from rushes.tasks.operations.evaluate.figures import Scored, calibration_errors
@@ -31,6 +31,13 @@ def perfect(world, right):
 
 def value(card, figure, system="model", part=None):
     return (part or card.all).estimates[system][figure].value
+
+
+def scores(clips, answers):
+    """Of all clips, the class of unreadable answers last."""
+    return confusion_scores(
+        confusion_matrix(clips.operation.tolist(), answers.operation, LABELS, missing="no answer")
+    )
 
 
 def boundary_rows(table):
@@ -190,7 +197,7 @@ def test_classes_and_subjects_split_the_clips(world, noisy):
 def test_precision_and_f1_of_a_class_are_those_of_all_clips(world, noisy):
     table = world.table(model=noisy(0.6))
     clips, answers = read_answers(table)
-    rated = precision_recall_f1(clips.operation.tolist(), answers["model"].operation, LABELS)
+    rated = scores(clips, answers["model"])
     for part in world.evaluate(table).of_kind("class"):
         place, found = LABELS.index(part.name), part.estimates["model"]
         assert found["precision"].value == rated.precision[place]
@@ -252,16 +259,14 @@ def test_figures_agree_with_the_metrics(world, noisy):
     train = [row for row in world.recordings if row["split"] == "train"]
     grammar = order_of_work([[segment[2] for segment in row["segments"]] for row in train], LABELS)
     pairs = list(zip(model.operation, model.next, strict=True))
-    score = grammar_score(
-        grammar, list(zip(clips.operation.tolist(), clips.next.tolist(), strict=True)), pairs
-    )
-    assert value(card, "allowed") == score.allowed
-    assert 0 < score.allowed < 1
-    assert value(card, "transition_distance") == score.distance
-    found = localization(clips.segment, model.segment)
-    assert [value(card, f"tiou_{percent}") for percent in (30, 50, 70)] == list(found.recall.values())
-    assert value(card, "tiou_mean") == found.mean
-    rated = precision_recall_f1(clips.operation.tolist(), model.operation, LABELS)
+    true = list(zip(clips.operation.tolist(), clips.next.tolist(), strict=True))
+    assert value(card, "allowed") == allowed_share(grammar, pairs)
+    assert 0 < value(card, "allowed") < 1
+    assert value(card, "transition_distance") == distance_of_transitions(LABELS, true, pairs)
+    recall = recall_of_moments(clips.segment, model.segment)
+    assert [value(card, f"tiou_{percent}") for percent in (30, 50, 70)] == list(recall.values())
+    assert value(card, "tiou_mean") == tiou(clips.segment, model.segment).mean()
+    rated = scores(clips, model)
     assert value(card, "macro_f1") == rated.f1[rated.support > 0].mean()
 
 

@@ -18,7 +18,7 @@ from rushes.recipe.sections import Prepare
 from rushes.records import Media, Recording, Segment
 from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_dataset
-from rushes.storage import LocalHome
+from rushes.storage import Home
 from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips
 from rushes.tasks.operations.prepare.unit import Job, prepare_unit
 from rushes.tasks.operations.recipe import PrepareClips
@@ -122,7 +122,7 @@ def test_joined_sign_clips_with_exact_truth(tmp_path, open_stage, preprocessing)
         prepared = prepare(
             Planned(jobs=jobs, splits=("test",)),
             prepare_unit,
-            LocalHome(stage.folder),
+            Home(stage.folder),
             preprocessing,
             Prepare(workers=0),
         )

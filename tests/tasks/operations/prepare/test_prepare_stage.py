@@ -17,7 +17,7 @@ from rushes.recipe.sections import Prepare
 from rushes.shards.manifest import load_manifest
 from rushes.shards.verify import verify_dataset
 from rushes.stages import read_quarantine, read_receipt
-from rushes.storage import LocalHome
+from rushes.storage import Home
 from rushes.tasks.operations.prepare.unit import Job, prepare_unit
 from rushes.tasks.operations.recipe import PrepareClips
 
@@ -68,7 +68,7 @@ def run(open_stage, preprocessing, recordings, tmp_path):
             prepared = prepare(
                 planned,
                 unit,
-                LocalHome(stage.folder),
+                Home(stage.folder),
                 preprocessing,
                 Prepare(**{"workers": 0, **settings}),
                 on_event=listen,

@@ -14,7 +14,7 @@ from rushes.records import SoundRecording
 from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_dataset
 from rushes.stages import StageSpec, account, read_quarantine, read_receipt, working, write_receipt
-from rushes.storage import LocalHome
+from rushes.storage import Home
 from rushes.tasks.sounds.prepare.unit import Job, prepare_unit, sizes_of
 from rushes.tasks.sounds.sources.archive import ArchiveBlock, Layout
 from rushes.tasks.sounds.sources.blocks import Fault, FileBlock, SoundScan
@@ -45,7 +45,7 @@ def run(blocks, preprocessing, tmp_path):
                     **planned,
                 ),
                 prepare_unit,
-                LocalHome(stage.folder),
+                Home(stage.folder),
                 preprocessing,
                 Prepare(max_quarantine=max_quarantine, workers=workers),
                 on_progress=lambda *step: steps.append(step),

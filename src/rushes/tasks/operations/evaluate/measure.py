@@ -15,7 +15,7 @@ from rushes.evaluate.clusters import Clusters, clusters
 from rushes.evaluate.parts import MODEL, Measure, Measured, Measures, part_of, parts_by, scorecard_of
 from rushes.evaluate.scorecard import Scorecard, Value
 from rushes.metrics.calibration import bin_of, calibration
-from rushes.metrics.classify import confused_pairs, confusion_matrix
+from rushes.metrics.confusion import confused_pairs, confusion_matrix
 from rushes.metrics.estimate import SHARE, Bounds, of_differences
 from rushes.metrics.jackknife import Jackknife
 from rushes.tasks.operations.evaluate.answers import (

@@ -13,7 +13,7 @@ from typing import Any
 
 from rushes.engine import Failure
 from rushes.errors import MediaError, SourceError
-from rushes.media.audio import decode, probe
+from rushes.media.audio import declared_s, decode
 from rushes.media.logmel import log_mel
 from rushes.prepare.stage import remove_shards
 from rushes.shards.manifest import split_folder
@@ -86,7 +86,7 @@ def prepare_unit(job: Job) -> dict[str, Any]:
             try:
                 if isinstance(data, MediaError):
                     raise data
-                length_s = probe(data, where=recording.path).length_s
+                length_s = declared_s(data, where=recording.path)
                 wave = decode(
                     data,
                     sample_rate=preprocessing.sample_rate,
