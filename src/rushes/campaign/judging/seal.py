@@ -22,6 +22,7 @@ from rushes.campaign.judging.gate import best, values_of
 from rushes.campaign.records import Opened, Result, Selection
 from rushes.errors import StageError
 from rushes.stages import canonical_json
+from rushes.stages.files import fsync
 
 OPENINGS_FILE = "openings.jsonl"
 MAX_BYTES = 64_000_000
@@ -90,7 +91,7 @@ def open_seal(folder: Path, campaign: str, selections: Sequence[Selection]) -> O
         file.write(canonical_json(asdict(opened)).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
-        _fsync_folder(path.parent)
+        fsync(path.parent)
         return opened
 
 
@@ -142,11 +143,3 @@ def _parse(data: bytes, path: Path) -> tuple[tuple[Opened, ...], int]:
 def _opened(saved: Mapping[str, Any]) -> Opened:
     selections = tuple(Selection(**{**one, "seeds": tuple(one["seeds"])}) for one in saved["selections"])
     return Opened(**{**saved, "selections": selections})
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -228,3 +228,6 @@ class SoundsRecipe(Recipe):
         if isinstance(split, dict) and (missing := [side for side in needed if side not in split]):
             raise ValueError(f"source.split has nobody for {' and '.join(missing)}")
         return self
+
+
+RECIPE = SoundsRecipe

@@ -12,12 +12,10 @@ from rushes.runs.task import Compare, Imported, Task
 from rushes.runs.usual import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN, asked, samples
 
 if TYPE_CHECKING:
-    from rushes.evaluate.figures import Figure
     from rushes.metrics.estimate import Estimate
     from rushes.runs.admission.values import Fault
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
-    from rushes.runs.stage import Work
     from rushes.tasks.sounds.recipe import SoundsRecipe
     from rushes.tasks.sounds.sources.dreamcatcher import DreamCatcher
     from rushes.tasks.sounds.sources.folder import SoundFolder
@@ -131,27 +129,6 @@ class Sounds(Task["SoundsRecipe"]):
             cost=Cost(assumed_s=2.0),
         ),
     )
-
-    @property
-    def recipe(self) -> type[SoundsRecipe]:
-        """See `Task.recipe`."""
-        from rushes.tasks.sounds.recipe import SoundsRecipe
-
-        return SoundsRecipe
-
-    @property
-    def work(self) -> Mapping[str, Work]:
-        """See `Task.work`."""
-        from rushes.tasks.sounds.work import WORK
-
-        return WORK
-
-    @property
-    def figures(self) -> Mapping[str, Figure]:
-        """See `Task.figures`; shares of clips, loss and calibration error."""
-        from rushes.tasks.sounds.evaluate.names import FIGURES
-
-        return FIGURES
 
     def faults(self, recipe: SoundsRecipe) -> Iterator[tuple[str, str]]:
         """Sides and classes that the twin or the kind of source does not have."""

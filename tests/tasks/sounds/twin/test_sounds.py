@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from rushes.media.audio import decode
-from rushes.runs.drawing import Written
+from rushes.runs.drawing import Written, seeded
 from rushes.tasks.sounds.recipe import SleepTwin
 from rushes.tasks.sounds.sources.dreamcatcher import LABELS, DreamCatcher
 from rushes.tasks.sounds.twin.body import RATE, SAMPLES, Body, render
-from rushes.tasks.sounds.twin.script import CLIP_S, SHARES, script, seeded, units
+from rushes.tasks.sounds.twin.script import CLIP_S, SHARES, script, units
 from rushes.tasks.sounds.twin.writer import PARTS, assemble, remove_parts, write_unit
 
 SETTINGS = SleepTwin(train=2, val=1, test=1, clips=18, difficulty=0.0, seed=3)

@@ -14,13 +14,13 @@ and `writer` writes it down in the layout of the DreamCatcher dataset.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from rushes.runs.drawing import seeded
 from rushes.tasks.sounds.recipe import SleepTwin
 from rushes.tasks.sounds.sources.dreamcatcher import LABELS
 
@@ -66,11 +66,6 @@ class Stroke:
     length_s: float
     level_db: float = 0.0
     far: bool = False
-
-
-def seeded(seed: int, *names: str) -> np.random.Generator:
-    """A generator that depends on ``seed`` and ``names`` only, on every machine."""
-    return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
 def units(settings: SleepTwin) -> list[SleepUnit]:

@@ -17,12 +17,12 @@ from typing import get_args
 
 import numpy as np
 
-from rushes.runs.drawing import Written
+from rushes.runs.drawing import Written, seeded
 from rushes.stages import atomic_file, write_atomic
 from rushes.tasks.sounds.recipe import SleepTwin
 from rushes.tasks.sounds.twin.body import RATE, Body, render
 from rushes.tasks.sounds.twin.room import Place
-from rushes.tasks.sounds.twin.script import SleepUnit, Split, script, seeded, units
+from rushes.tasks.sounds.twin.script import SleepUnit, Split, script, units
 
 PARTS = "parts"
 KINDS = {"data": "wav", "imu": "csv"}
