@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
+from html_tree import Tree
 
 from rushes.campaign.judging.gate import Question, decide
 from rushes.campaign.judging.standing import aggregate
@@ -29,30 +29,6 @@ VERDICT = Verdict(
 )
 
 
-class Tree(HTMLParser):
-    """Checks that every element is closed in order, and collects what there is."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.texts = [], [], [], []
-
-    def handle_starttag(self, name, attributes):
-        self.tags.append(name)
-        self.attributes += attributes
-        if name not in ("meta", "br", "img"):
-            self.open.append(name)
-
-    def handle_startendtag(self, name, attributes):
-        self.tags.append(name)
-        self.attributes += attributes
-
-    def handle_endtag(self, name):
-        assert self.open.pop() == name
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-
 @pytest.fixture
 def some(make):
     costs = {"parameters": 23491, "bytes_int8": 33278, "fits": 1.0, "seconds": 10.0, "ended": "2026-01-01"}
@@ -70,10 +46,7 @@ def some(make):
 def written(folder, board, results, **logged):
     write_report(folder, board, results, Logged(**logged))
     text = (folder / "leaderboard.html").read_text()
-    tree = Tree()
-    tree.feed(text)
-    tree.close()
-    assert not tree.open
+    tree = Tree(text)
     return text, tree
 
 

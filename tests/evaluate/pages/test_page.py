@@ -6,42 +6,13 @@ import re
 import subprocess
 import sys
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 
 import pytest
+from html_tree import Tree
 from jinja2 import UndefinedError
 from jinja2.exceptions import TemplateNotFound
 
 from rushes.evaluate.pages import Head, Markup, Section, block, page, render
-
-VOID = ("meta", "br", "img")
-
-
-class Tree(HTMLParser):
-    """Checks that every element is closed in order; collects tags, attributes and texts."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.texts = [], [], [], []
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, name, attributes):
-        self.tags.append(name)
-        self.attributes += attributes
-        if name not in VOID:
-            self.open.append(name)
-
-    def handle_startendtag(self, name, attributes):
-        self.tags.append(name)
-        self.attributes += attributes
-
-    def handle_endtag(self, name):
-        assert self.open.pop() == name
-
-    def handle_data(self, data):
-        self.texts.append(data)
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from html_tree import Tree
 
 from rushes.errors import MetricError
 from rushes.evaluate.pages import Head
@@ -20,38 +20,6 @@ from rushes.tasks.driving.report.plots import scatter
 
 EVIL = '<script>alert("$x$")</script>'
 LOSSES = {"driving": [(10, 2.1), (20, 1.4)]}
-
-
-class Tree(HTMLParser):
-    """Checks that every element is closed in order; collects tags, texts and attributes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open, self.tags, self.attributes, self.texts = [], [], [], []
-
-    def handle_starttag(self, name, attributes):
-        self.tags.append(name)
-        self.attributes += attributes
-        if name not in ("meta", "br", "img"):
-            self.open.append(name)
-
-    def handle_startendtag(self, name, attributes):
-        self.tags.append(name)
-        self.attributes += attributes
-
-    def handle_endtag(self, name):
-        assert self.open.pop() == name
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-
-def parsed(text):
-    tree = Tree()
-    tree.feed(text)
-    tree.close()
-    assert not tree.open
-    return tree
 
 
 def head(title="driving-twin"):
@@ -94,7 +62,7 @@ def text(world, table, tmp_path_factory):
 
 
 def test_the_page_is_whole_and_needs_nothing_else(text):
-    tree = parsed(text)
+    tree = Tree(text)
     assert text.startswith("<!doctype html>")
     assert tree.tags.count("script") == 1
     assert not {"link", "iframe"} & set(tree.tags)
@@ -106,7 +74,7 @@ def test_the_page_is_whole_and_needs_nothing_else(text):
 
 
 def test_every_part_stands_in_it(text, world):
-    said = set(parsed(text).texts)
+    said = set(Tree(text).texts)
     headings = {
         *("Result", "All systems", "Speed and turn", "Conditions", "Truth and answer", "Clips over time"),
         *("Intervals", "Failures", "Training", "Windows", "Camera alignment", "Preprocessing"),
@@ -121,7 +89,7 @@ def test_every_part_stands_in_it(text, world):
 
 
 def test_the_head_and_the_meaning_of_every_figure_are_in_sight(text, card):
-    said = " ".join(parsed(text).texts)
+    said = " ".join(Tree(text).texts)
     for fact in ("2026-03-01 12:00 UTC", "rushes run driving-twin.yaml", "tiny"):
         assert fact in said
     assert all(figure.meaning in said for figure in card.figures.values())
@@ -133,7 +101,7 @@ def card(world, table):
 
 
 def test_what_the_remarks_say_stands_in_it(text, card):
-    said = parsed(text).texts
+    said = Tree(text).texts
     assert card.remarks
     assert all(line in said for line in card.remarks)
     assert any("answers could not be read" in line for line in said)
@@ -176,7 +144,7 @@ def test_words_of_the_model_never_become_markup(world, noisy, tmp_path):
     text = written(tmp_path / "r.html", world, world.table(model=evil), title=EVIL)
     assert text.count("<script") == 1
     assert "&lt;script&gt;" in text
-    parsed(text)
+    Tree(text)
 
 
 def test_nothing_to_draw_leaves_no_gap(world, tmp_path):
@@ -185,7 +153,7 @@ def test_nothing_to_draw_leaves_no_gap(world, tmp_path):
         return nothing | {"reasoning": None, "failure": "no answer"}
 
     text = written(tmp_path / "r.html", world, world.table(model=silent), losses={})
-    parsed(text)
+    Tree(text)
     assert "The model gave no intervals." in text
     assert "No readable answer" in text
     for gone in ("Training", "Best answers", "Worst answers"):
@@ -195,7 +163,7 @@ def test_nothing_to_draw_leaves_no_gap(world, tmp_path):
 def test_a_clip_of_one_window_is_no_line(world, noisy, tmp_path):
     alone = type(world)(world.rows[:1], world.train)
     text = written(tmp_path / "r.html", alone, alone.table(model=noisy(1.0)))
-    parsed(text)
+    Tree(text)
     assert "Clips over time" not in text
     assert text.count('class="clip ') == 1
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from html_tree import Tree
 
 from rushes.errors import MetricError
 from rushes.evaluate.pages import Head
@@ -20,38 +20,6 @@ from rushes.tasks.operations.report.page import CARDS, write_report
 
 EVIL = '<script>alert("$x$")</script>'
 LOSSES = {"captions": [(10, 2.1), (20, 1.4)], "clips": [(10, 1.5), (20, 0.7)]}
-
-
-class Tree(HTMLParser):
-    """Checks that every element is closed in order; collects tags, texts and attributes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open, self.tags, self.attributes, self.texts = [], [], [], []
-
-    def handle_starttag(self, name, attributes):
-        self.tags.append(name)
-        self.attributes += attributes
-        if name not in ("meta", "br", "img"):
-            self.open.append(name)
-
-    def handle_startendtag(self, name, attributes):
-        self.tags.append(name)
-        self.attributes += attributes
-
-    def handle_endtag(self, name):
-        assert self.open.pop() == name
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-
-def parsed(text):
-    tree = Tree()
-    tree.feed(text)
-    tree.close()
-    assert not tree.open
-    return tree
 
 
 def written(path, world, table, *, title="operations-twin", **changes):
@@ -94,7 +62,7 @@ def text(world, noisy, tmp_path_factory):
 
 
 def test_the_page_is_whole_and_needs_nothing_else(text):
-    tree = parsed(text)
+    tree = Tree(text)
     assert text.startswith("<!doctype html>")
     assert tree.tags.count("script") == 1
     assert not {"link", "iframe"} & set(tree.tags)
@@ -105,7 +73,7 @@ def test_the_page_is_whole_and_needs_nothing_else(text):
 
 
 def test_every_part_stands_in_it(text):
-    tree = parsed(text)
+    tree = Tree(text)
     said = " ".join(tree.texts)
     headings = {
         *("Result", "All clips", "First 30 clips", "Operations", "Subjects", "Confusion", "Confused pairs"),
@@ -125,7 +93,7 @@ def test_every_part_stands_in_it(text):
 
 def test_every_figure_is_explained(text, world, noisy):
     card = world.evaluate(world.table(model=noisy(0.8), untrained=noisy(0.2)))
-    said = " ".join(parsed(text).texts)
+    said = " ".join(Tree(text).texts)
     assert all(figure.meaning in said for figure in card.figures.values())
     assert all(system.what in said for system in card.systems.values())
 
@@ -138,7 +106,7 @@ def test_the_same_figures_give_the_same_bytes(world, noisy, tmp_path):
 def test_figures_are_those_of_the_scorecard(world, noisy, tmp_path):
     table = world.table(model=noisy(0.8))
     card = world.evaluate(table)
-    texts = parsed(written(tmp_path / "report.html", world, table, card=card)).texts
+    texts = Tree(written(tmp_path / "report.html", world, table, card=card)).texts
     for figure in ("oca", "tiou_50", "aa_1"):
         found = card.all.estimates["model"][figure]
         assert f"{found.value:.3f}" in texts
@@ -148,14 +116,14 @@ def test_figures_are_those_of_the_scorecard(world, noisy, tmp_path):
 def test_a_model_below_its_baseline_is_flagged(world, tmp_path, text):
     table = world.table(model=lambda true, rng: true | {"start_s": 0.0, "end_s": 5.0})
     losing = written(tmp_path / "report.html", world, table)
-    assert "worse than constant_asked" in parsed(losing).texts
+    assert "worse than constant_asked" in Tree(losing).texts
     assert 'class="pill bad"' in losing
     assert 'class="pill bad"' not in text
     assert 'class="pill good"' in text
 
 
 def test_clips_can_be_told_by_right_and_wrong(text):
-    tree = parsed(text)
+    tree = Tree(text)
     verdicts = [value for name, value in tree.attributes if name == "data-verdict"]
     assert len(verdicts) == 2 * CARDS
     assert verdicts.count("right") >= CARDS
@@ -167,21 +135,21 @@ def test_labels_that_fell_into_one_class_are_flagged(world, tmp_path, text):
         rows = [0.97 if name == "Pick" else 0.01 for name in ("Pick", "Tape", "Press", "Label")]
         return true | ({"operation": "Pick", "probabilities": rows} if true["kind"] == "window" else {})
 
-    texts = parsed(written(tmp_path / "report.html", world, world.table(model=stuck))).texts
+    texts = Tree(written(tmp_path / "report.html", world, world.table(model=stuck))).texts
     assert any(said.startswith("smoothed fell into one class: Pick") for said in texts)
-    assert not any("fell into one class" in said for said in parsed(text).texts)
+    assert not any("fell into one class" in said for said in Tree(text).texts)
 
 
 def test_without_windows_the_page_says_so(world, right, tmp_path):
     table = world.table(model=right)
     clips = table.filter(pc.not_equal(table["kind"], "window"))
-    said = parsed(written(tmp_path / "report.html", world, clips)).texts
+    said = Tree(written(tmp_path / "report.html", world, clips)).texts
     assert "No session was cut into windows." in said
 
 
 def test_an_answer_that_cannot_be_read_is_said_to_be_so(world, tmp_path):
     table = world.table(model=lambda true, rng: true | {"failure": "no JSON", "confidence": None})
-    said = parsed(written(tmp_path / "report.html", world, table)).texts
+    said = Tree(written(tmp_path / "report.html", world, table)).texts
     assert "no readable answer" in said
     assert "Reliability" not in said
 
@@ -234,7 +202,7 @@ def test_labels_and_titles_cannot_become_markup(world, right, tmp_path):
     labels = ("Pick", EVIL, "Press", "Label")
     card = world.evaluate(table, recordings=recordings, train=train, labels=labels)
     found = written(tmp_path / "report.html", world, table, title=EVIL, card=card)
-    tree = parsed(found)
+    tree = Tree(found)
     assert tree.tags.count("script") == 1
     assert EVIL in tree.texts
     assert EVIL not in found

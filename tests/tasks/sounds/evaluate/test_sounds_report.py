@@ -1,10 +1,10 @@
 import re
 from base64 import b64decode
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from html_tree import Tree
 from markupsafe import escape
 
 from rushes.errors import ShardError
@@ -38,7 +38,6 @@ DEPLOY = {
     "verdict": {"fits": False, "reasons": ["its weights take 24,700 where 9,000 are allowed"]},
     "time": {"p50_ms": 1.6, "p95_ms": 1.9, "int8_p50_ms": 1.25, "int8_p95_ms": 1.4, "pinned": True},
 }
-VOID = {"meta", "img", "br", "rect", "line", "circle", "path", "polyline", "polygon", "image"}
 
 
 def sample_of(key: str) -> Sample:
@@ -76,33 +75,11 @@ def written(folder, card, table, title="night", **changes) -> str:
     return path.read_text(encoding="utf-8")
 
 
-class Balance(HTMLParser):
-    """Every element that is opened is closed, in order."""
-
-    def __init__(self):
-        super().__init__()
-        self.open = []
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-
-def balanced(html: str) -> bool:
-    parser = Balance()
-    parser.feed(html)
-    return parser.open == []
-
-
 def test_a_report_needs_no_other_file_and_is_whole(tmp_path, predictions):
     table = predictions()
     card = measure(table, teacher=predictions(seed=1, skill=3.0))
     html = written(tmp_path, card, table, deploy=DEPLOY)
-    assert balanced(html)
+    Tree(html)
     assert not re.search(r'(?:src|href)="(?!data:|#)', html)
     model = card.all.estimates["model"]["f1_macro"]
     assert f"[{model.low:.3f}, {model.high:.3f}]" in html
@@ -126,7 +103,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path, predictions):
 def test_what_is_not_there_is_left_out(tmp_path, predictions):
     table = predictions(wearers=1, clips=60, always=0)
     html = written(tmp_path, measure(table), table, events=[])
-    assert balanced(html)
+    Tree(html)
     assert "collapsed: every clip is answered with quiet" in html
     for section in ("Training", "Distillation", "Device"):
         assert f"<h2>{section}</h2>" not in html
@@ -140,7 +117,7 @@ def test_one_clip_and_many_classes_make_a_report(tmp_path, clips, shown):
     keys = [f"w_k{number}" for number in range(clips)]
     table = predictions_table(keys, keys, labels[:clips], np.eye(30, dtype=np.float32)[:clips])
     html = written(tmp_path, measure(table, labels), table)
-    assert balanced(html)
+    Tree(html)
     assert "none has figures of its own" in html
     assert shown in html
 
@@ -152,7 +129,7 @@ def test_names_from_data_never_become_markup(tmp_path):
     table = predictions_table(keys, groups, [odd[n % 2] for n in range(24)], logits)
     card = measure(table, odd, provenance={"<i>": "</dd><script>"})
     html = written(tmp_path, card, table, title="<u>night</u>")
-    assert balanced(html)
+    Tree(html)
     for text in ("<script>alert", "</dd><script", "<img src=x", "<b>w", "<i>", "<u>"):
         assert text not in html
     assert "&lt;script&gt;alert(1)" in html
