@@ -15,9 +15,10 @@ demo-sounds: $(STAMP)
 	$(BIN)/rushes run recipes/sounds-twin.yaml
 
 # One thread for torch: with more, its matrix products change the last bits from run to run, and the tests
-# compare bytes. Files are kept together, since a file's tests share what is costly to make.
+# compare bytes. Files are kept together, since a file's tests share what is costly to make, and in their order:
+# by the number of their tests, few slow ones would come last, when the other core has nothing left.
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)
 	$(BIN)/ruff format --check src tests benchmarks examples

@@ -71,3 +71,28 @@ def test_it_keeps_the_contract_of_tasks(call, tmp_path):
         str(tmp_path),
     )
     assert checked.returncode == 0, checked.stderr
+
+
+def test_a_package_that_is_gone_takes_no_other_task_with_it(tmp_path):
+    metadata = tmp_path / "gone-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: gone\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text("[rushes.tasks]\ngone = rushes_gone.task:Gone\n")
+    (tmp_path / "gone.yaml").write_text("task: gone\n")
+
+    def rushes(*arguments: str) -> subprocess.CompletedProcess[str]:
+        path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+        command = [sys.executable, "-m", "rushes.cli", *arguments]
+        return subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
+
+    helped = rushes("--help")
+    assert helped.returncode == 0
+    assert "  prepare " in helped.stdout
+    assert (
+        "the task gone cannot be loaded: ModuleNotFoundError: No module named 'rushes_gone'" in helped.stderr
+    )
+    assert "pip uninstall gone" in helped.stderr
+    asked = rushes("plan", str(tmp_path / "gone.yaml"))
+    assert asked.returncode == 1
+    assert asked.stderr.count("cannot be loaded") == 2  # once as it starts, once as the recipe asks for it
+    assert "Traceback" not in asked.stderr

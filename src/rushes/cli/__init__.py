@@ -9,12 +9,17 @@ output. A verb imports what it needs when it is asked for, so that ``rushes --he
 
 from __future__ import annotations
 
+import typer
+
 from rushes.cli import campaign, runs
 from rushes.cli.app import app
+from rushes.tasks import broken_tasks
 
 __all__ = ["app", "campaign", "main", "runs"]
 
 
 def main() -> None:
-    """Entry point of the ``rushes`` command."""
+    """Entry point of the ``rushes`` command; says first which registered tasks it has to do without."""
+    for error in broken_tasks().values():
+        typer.echo(f"{type(error).__name__}: {error}", err=True)
     app(prog_name="rushes")

@@ -8,6 +8,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rushes.errors import RushesError
+
 if TYPE_CHECKING:
     from rushes.engine import Engine
     from rushes.recipe import Recipe
@@ -24,16 +26,17 @@ OURS = {
 
 
 class _Tasks(Mapping[str, "Task[Any]"]):
-    """Name -> task; one is imported when it is first asked for."""
+    """Name -> task; one is imported when it is first asked for. Those that cannot be imported are passed over."""
 
     def __getitem__(self, name: str) -> Task[Any]:
         return _load(_places()[name])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_places())
+        broken = broken_tasks()
+        return (name for name in _places() if name not in broken)
 
     def __len__(self) -> int:
-        return len(_places())
+        return len(_places()) - len(broken_tasks())
 
 
 TASKS: Mapping[str, Task[Any]] = _Tasks()
@@ -48,8 +51,29 @@ def _places() -> Mapping[str, EntryPoint]:
 
 @cache
 def _load(place: EntryPoint) -> Task[Any]:
-    kind: type[Task[Any]] = place.load()
-    return kind()
+    try:
+        kind: type[Task[Any]] = place.load()
+        return kind()
+    except Exception as error:  # whatever the code of a stranger raises
+        if place.dist is None:
+            raise  # a task of ours, whose faults are no package's
+        raise RushesError(
+            f"the task {place.name} cannot be loaded: {type(error).__name__}: {error}",
+            where=f"{place.value}, registered by the package {place.dist.name}",
+            cure=f"install that package again, or: pip uninstall {place.dist.name}",
+        ) from error
+
+
+@cache
+def broken_tasks() -> Mapping[str, RushesError]:
+    """Tasks that a package registers and that cannot be loaded, each with the reason."""
+    found = {}
+    for name, place in _places().items():
+        try:
+            _load(place)
+        except RushesError as error:
+            found[name] = error
+    return found
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
