@@ -52,7 +52,7 @@ def told(process: subprocess.Popen) -> dict:
 
 
 def wait_for_a_checkpoint(remote: Remote, process: subprocess.Popen) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 400
     while time.monotonic() < end:
         if any("checkpoints" in name and name.endswith("state.json") for name in remote.list()):
             return
