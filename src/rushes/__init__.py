@@ -1,1 +1,1 @@
-"""From raw recordings to a fine-tuned, honestly measured, served model."""
+"""From raw recordings to a fine-tuned, honestly measured model."""

@@ -137,7 +137,7 @@ def test_recordings_of_ones_own_have_no_twin_and_give_the_same_dataset(copy_of, 
 
     assert checksum(ours) == checksum(twins)
     told = job.tell("twin", "--set", raw)
-    assert told.code == 1
+    assert told.code == 2
     assert "this recipe has no stage twin" in told.err
     told = job.tell("prepare", "--set", raw, "--set", "source.split={train: [U0101], test: [U0107]}")
     assert told.code == 1

@@ -71,6 +71,6 @@ def test_a_cluster_answers_as_this_process_does(trained, answers):
 
 def test_a_stage_without_units_takes_no_engine(trained):
     told = trained.tell("evaluate", "--engine", "ray")
-    assert told.code == 1
+    assert told.code == 2
     assert "evaluate runs in this process, asked for --engine ray" in told.err
     assert "predict take it" in told.err

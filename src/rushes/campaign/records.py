@@ -221,6 +221,7 @@ class Logged:
         verdicts, selections, openings: in the order in which they were made.
         skipped: phase or run -> why it was not done.
         reasons: run or group -> why it is below what it is compared with, as the manifest says.
+        manifest: its file.
     """
 
     verdicts: Sequence[Verdict] = ()
@@ -228,3 +229,4 @@ class Logged:
     openings: Sequence[Opened] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
+    manifest: str = "campaign.yaml"

@@ -334,6 +334,7 @@ class Runner:
             openings=read_openings(path),
             skipped=self.waiting,
             reasons=self.campaign.manifest.reasons,
+            manifest=str(self.campaign.path),
         )
         write_logs(path, self.board, results, logged)
         write_report(path, self.board, results, logged)

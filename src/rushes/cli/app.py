@@ -9,5 +9,5 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="From raw recordings to a fine-tuned, honestly measured, served model.",
+    help="From raw recordings to a fine-tuned, honestly measured model.",
 )

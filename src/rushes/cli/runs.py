@@ -25,7 +25,7 @@ from rushes.cli.options import (
     failing_well,
     wide_console,
 )
-from rushes.errors import RushesError
+from rushes.errors import RecipeError
 from rushes.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ def _open(
 def _require(run: Any, name: str, recipe: Path, engine: str) -> None:
     """A stage that this run has, and that this engine can do."""
     if name not in run.stages:
-        raise RushesError(
+        raise RecipeError(
             f"this recipe has no stage {name}; it has {', '.join(run.stages)}",
             where=recipe,
             cure="a source with a root of its own needs no twin" if name == "twin" else None,
         )
     if engine != "local" and not run.stages[name].units:
         takers = ", ".join(stage.name for stage in run.stages.values() if stage.units)
-        raise RushesError(
+        raise RecipeError(
             f"{name} runs in this process, asked for --engine {engine}",
             cure=f"leave it out; {takers} take it",
         )

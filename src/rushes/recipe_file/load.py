@@ -89,6 +89,8 @@ def resolve(
     tree = copy.deepcopy(document.tree)
     faults = _override(tree, overrides)
     asked = {tuple(override.key.split(".")): override.origin for override in overrides}
+    if {"campaign", "phases"} <= tree.keys():
+        return None, ["this is the manifest of a campaign, no recipe: type `rushes campaign run` with it"]
     named = tree.get("task", next(iter(tasks)))
     if not isinstance(named, str) or named not in tasks:
         where = _where(["task"], document, asked)

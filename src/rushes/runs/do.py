@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from rushes.errors import StageError
-from rushes.runs.proof import proof
+from rushes.runs.proof import damaged, proof
 from rushes.runs.run import Outcome, Run
 from rushes.runs.stage import StageName, Tell
 from rushes.stages import OpenStage
@@ -29,7 +29,7 @@ def do(run: Run[Any], name: StageName, tell: Tell) -> Outcome:
 
 
 def require_inputs(run: Run[Any], name: StageName) -> None:
-    """Raise a StageError unless all stages that this one reads are done."""
+    """Raise a StageError unless all stages that this one reads are done, and hold what was written there."""
     for needed in run.specs[name].inputs:
         if run.status(needed).state != "done":
             raise StageError(
@@ -38,6 +38,12 @@ def require_inputs(run: Run[Any], name: StageName) -> None:
                 cure=f"run `rushes {needed} RECIPE`, or `rushes run RECIPE` for all stages",
             )
         run.bring(needed)
+        for path, reason in damaged(run, needed):
+            raise StageError(
+                f"{name} would read a damaged file of {needed}: it {reason}",
+                where=path,
+                cure="run `rushes verify RECIPE --repair`",
+            )
 
 
 def perform(run: Run[Any], name: StageName, stage: OpenStage, tell: Tell) -> None:

@@ -42,6 +42,16 @@ def content(run: Run[Any], name: StageName) -> str | None:
     return hashlib.sha256(canonical_json(read).encode()).hexdigest()
 
 
+def damaged(run: Run[Any], name: StageName) -> Iterator[tuple[Path, str]]:
+    """Files of a finished stage that later stages read and that are not as they were written, with the reason.
+
+    Shards are left to `rushes.shards.verify`: hashing all of them before each stage would take too long.
+    """
+    folder, read = run.folder(name), run.stages[name].read
+    files = (read_done(folder) or {}).get("summary", {}).get("files", {})
+    return wrong_files(folder, {path: sha for path, sha in files.items() if _matches(path, read)})
+
+
 def _matches(path: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatch(path, pattern) for pattern in patterns)
 

@@ -232,11 +232,20 @@ class Run(Generic[R]):
         """The figures of the finished evaluation.
 
         Raises:
-            StageError: they are missing, torn, or of an older rushes.
+            StageError: they are missing, torn, changed since they were written, or of an older rushes.
         """
         from rushes.evaluate.scorecard import read_scorecard
+        from rushes.runs.proof import damaged
 
-        return read_scorecard(self.bring(self.maker("figures")) / METRICS_FILE)
+        name = self.maker("figures")
+        card = read_scorecard(self.bring(name) / METRICS_FILE)
+        for path, reason in damaged(self, name):
+            raise StageError(
+                f"the figures are not those that were measured: the file {reason}",
+                where=path,
+                cure="run `rushes verify RECIPE --repair`",
+            )
+        return card
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rushes.errors import SourceError
 from rushes.prepare.stage import Planned, prepare, remove_shards
 from rushes.runs.run import Run
-from rushes.runs.stage import REPORT_FILE, Made, Tell
+from rushes.runs.stage import REPORT_FILE, Made, Tell, is_drawn
 from rushes.shards.manifest import split_folder
 from rushes.shards.write import ShardWriter
 from rushes.stages import OpenStage, read_json, write_atomic
@@ -55,7 +56,8 @@ class Sample:
 SamplesOf = Callable[[Any], Iterable[Sample]]
 """Content of a recording -> its samples; a function at the top of a module, so that it can travel.
 
-Raises a MediaError or SourceError where the recording does not hold, which puts it into the quarantine."""
+Raises a MediaError, SourceError or ValueError where the recording does not hold, which puts it into the
+quarantine."""
 
 
 def prepare_samples(
@@ -116,6 +118,11 @@ class _Job:
     shard_bytes: int
     length_s: float = 0.0
 
+    @property
+    def place(self) -> Path | str:
+        """Where a fault of it is."""
+        return self.content if isinstance(self.content, Path) else self.key
+
     def truth(self) -> dict[str, Any]:
         return dict(self.known)
 
@@ -125,9 +132,12 @@ def _prepare_unit(job: _Job) -> dict[str, Any]:
     count = 0
     place = split_folder(job.folder, job.split)
     with ShardWriter(place, job.key, job.shard_bytes, split=job.split) as writer:
-        for sample in job.samples_of(job.content):
-            writer.write(sample.key, sample.fields, group=sample.group, label=sample.label)
-            count += 1
+        try:
+            for sample in job.samples_of(job.content):
+                writer.write(sample.key, sample.fields, group=sample.group, label=sample.label)
+                count += 1
+        except ValueError as error:  # broken JSON and text, and whatever numpy refuses
+            raise SourceError(f"it does not hold: {error}", where=job.place) from error
         shards = writer.close()
     return {
         "split": job.split,
@@ -168,12 +178,13 @@ def head_of(run: Run[Any], model: str = "", **sizes: object) -> Head:
 
     card = run.scorecard()
     whole = card.all
-    begun = read_json(run.folder(run.maker("figures")) / "recipe.json")["created"]  # a repair keeps it
+    begun = read_json(run.folder(run.maker("figures")) / "recipe.json")  # a repair keeps it
     return Head(
         title=run.recipe.name,
-        what=f"report of a run of {run.task.name}",
-        date=datetime.fromisoformat(begun),
-        command=f"rushes run {run.recipe.name}.yaml",
+        what=f"report of a run of {run.task.name}"
+        + (", on drawn recordings" if is_drawn(run.recipe) else ""),
+        date=datetime.fromisoformat(begun["created"]),
+        command=begun.get("command", ""),
         model=model or str(getattr(getattr(run.recipe, "model", None), "name", run.task.name)),
         sizes={
             "training samples": len(run.samples("train")),

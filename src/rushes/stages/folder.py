@@ -7,8 +7,10 @@ import hashlib
 import json
 import os
 import platform
+import shlex
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -95,17 +97,18 @@ def _checksum(done: Mapping[str, Any]) -> str:
 
 
 def _siblings(spec: StageSpec, workspace: Path) -> list[Path]:
-    """Readable folders of the same stage, of whatever signature."""
+    """Readable folders of the same stage and task, of whatever signature."""
     found = []
     for path in sorted(Path(workspace).glob(f"{spec.name}-*/recipe.json")):
         match = FOLDER_NAME.fullmatch(path.parent.name)
         if match is None or match["stage"] != spec.name:
             continue
         try:
-            spec_of_folder(path.parent)
+            other = spec_of_folder(path.parent)
         except StageError:
             continue
-        found.append(path.parent)
+        if other.recipe.get("task") == spec.recipe.get("task"):
+            found.append(path.parent)
     return found
 
 
@@ -163,7 +166,12 @@ def working(spec: StageSpec, workspace: Path, *, reopen: bool = False) -> Iterat
         if (folder / "recipe.json").exists():
             signature_of_folder(folder)
         else:
-            recorded = {"signature": spec.signature, "created": _now(), "provenance": provenance()}
+            recorded = {
+                "signature": spec.signature,
+                "created": _now(),
+                "command": _command(),
+                "provenance": provenance(),
+            }
             write_json(folder / "recipe.json", spec.parts() | recorded)
         if read_done(folder) is not None and not reopen:
             raise StageError("the stage is done", where=folder, cure="use it as it is")
@@ -250,6 +258,13 @@ def provenance() -> dict[str, str | None]:
         "platform": platform.platform(),
         "commit": _commit(Path(__file__).parents[3]),
     }
+
+
+def _command() -> str:
+    """What was typed to get here."""
+    program = Path(sys.argv[0])
+    name = "rushes" if program.name == "__main__.py" and program.parent.name == "cli" else program.name
+    return shlex.join([name, *sys.argv[1:]])
 
 
 def _commit(checkout: Path) -> str | None:

@@ -46,7 +46,7 @@ TASKS: Mapping[str, Task[Any]] = _Tasks()
 def _places() -> Mapping[str, EntryPoint]:
     """Name -> where the task is; a package that takes a built-in name is ignored."""
     ours = {name: EntryPoint(name, place, GROUP) for name, place in OURS.items()}
-    return {place.name: place for place in entry_points(group=GROUP)} | ours
+    return ours | {place.name: place for place in entry_points(group=GROUP) if place.name not in ours}
 
 
 @cache

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from rushes.errors import StageError
 from rushes.evaluate.scorecard import read_scorecard
 from rushes.recipe.signing import Signs
 from rushes.runs.admission.admit import admit
@@ -45,6 +46,7 @@ def task_checks() -> Sequence[Check]:
         a_second_run_skips_every_stage,
         a_finished_run_is_whole,
         every_damage_is_seen,
+        what_is_damaged_is_not_read,
         repair_makes_the_same_again,
         killed_and_resumed_gives_the_same_bytes,
         the_scorecard_holds,
@@ -64,8 +66,12 @@ def check_task(task: Task[Any], recipe: Path, folder: Path, overrides: Sequence[
 
     Raises:
         AssertionError: the task breaks its contract.
-        RushesError: a stage cannot be done.
+        RushesError: a stage cannot be done, or the folder is not empty.
     """
+    if folder.exists() and any(folder.iterdir()):
+        raise StageError(
+            "the checks want an empty folder", where=folder, cure="take it away, or name another"
+        )
     finished = finish(task, recipe, folder / "finished", overrides)
     for check in task_checks():
         check(finished, folder / check.__name__)
@@ -190,6 +196,27 @@ def every_damage_is_seen(finished: Finished, folder: Path) -> None:
             faults = verify_run(run, repair=False).faults
             assert faults, f"{name}: a flipped bit in {path.relative_to(run.folder(name))} is not seen"
             path.write_bytes(before)
+
+
+def what_is_damaged_is_not_read(finished: Finished, folder: Path) -> None:
+    """Figures that were changed are neither shown nor drawn, and a page that is made anew says so."""
+    run = finished.copy(folder / "read").run()
+    path = run.folder(run.maker("figures")) / METRICS_FILE
+    path.write_bytes(path.read_bytes() + b"\n")
+    page = run.maker("page")
+    (run.folder(page) / "DONE").unlink()
+    for read in (run.scorecard, lambda: do(run, page, silent)):
+        refused = _refusal(read)
+        assert refused is not None, f"{path.name} was changed, and is read as if it were whole"
+        assert refused.where == str(path), f"changed figures are refused, but at {refused.where}"
+
+
+def _refusal(read: Callable[[], object]) -> StageError | None:
+    try:
+        read()
+    except StageError as error:
+        return error
+    return None
 
 
 def repair_makes_the_same_again(finished: Finished, folder: Path) -> None:

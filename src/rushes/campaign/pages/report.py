@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -57,17 +58,17 @@ def write_report(folder: Path, board: Board, results: Sequence[Result], logged: 
         Section("Negative results", _negative(negatives(board, results, logged.reasons))),
         Section("Trials", _trials(board, results, logged.skipped)),
     ]
-    write_atomic(folder / FILE, page(_head(board, standings, results), sections))
+    write_atomic(folder / FILE, page(_head(board, standings, results, logged.manifest), sections))
 
 
-def _head(board: Board, standings: Sequence[Standing], results: Sequence[Result]) -> Head:
+def _head(board: Board, standings: Sequence[Standing], results: Sequence[Result], manifest: str) -> Head:
     ended = [str(one.costs["ended"]) for one in results if one.costs and "ended" in one.costs]
     groups = dict.fromkeys(one.group for one in standings)
     return Head(
         title=board.campaign,
         what=f"leaderboard of a campaign of {board.task}",
         date=datetime.fromisoformat(max(ended)) if ended else None,
-        command=f"rushes campaign run {board.campaign}.yaml",
+        command=f"rushes campaign run {shlex.quote(manifest)}",
         model=f"{len(standings)} runs in {len(groups)} groups",
         sizes={
             "trials": len(results),
@@ -98,7 +99,8 @@ def _runs(board: Board, standings: Sequence[Standing], results: Sequence[Result]
     metric = column(board, board.metric)
     said = (
         f"{metric.title} on the validation side, {better} is better; a run counts that is {board.asked}. "
-        "Over several seeds: mean with Student's t interval at 95 %; of one seed: its own interval over clips. "
+        "Over several seeds: mean with Student's t interval at 95 %, and where all seeds agree one "
+        "that allows for how few they are; of one seed: its own interval over clips. "
         "A run that lacks seeds stands below those that have more. Small dots are seeds, diamonds the test side "
         "where it was opened."
     )
