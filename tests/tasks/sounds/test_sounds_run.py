@@ -177,7 +177,7 @@ def test_a_trained_net_is_not_trained_again_to_teach(copy):
 
 def test_a_recipe_without_a_teacher_has_no_stages_of_one(done):
     told = done[0].tell("logits", "--set", "distil=null")
-    assert told.code == 1
+    assert told.code == 2
     assert "this recipe has no stage logits; it has twin, features, train, predict" in told.err
 
 
@@ -349,7 +349,7 @@ def test_sounds_of_ones_own_come_to_a_report(voices, open_job, tmp_path):
     assert job.tell("audit", "--json").json["sounds"]["val"] == {"high": 3, "low": 3}
     assert job.tell("verify").code == 0
     told = job.tell("twin")
-    assert told.code == 1
+    assert told.code == 2
     assert "this recipe has no stage twin" in told.err
 
 
