@@ -3,6 +3,7 @@
 Usage: sharded_worker.py FOLDER   (with RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT set)
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -52,3 +53,4 @@ def main(folder):
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    os._exit(0)  # with all said and written: torch's threads of a group that is gone may abort a usual exit
