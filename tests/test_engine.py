@@ -30,7 +30,7 @@ from rushes.errors import UnitError
 from rushes.stages import read_json
 
 SEGFAULT = partial(ctypes.string_at, 0)
-HANG_WITHOUT_GIL_RELEASE = partial(sum, itertools.count())
+HANG_WITHOUT_GIL_RELEASE = partial(sum, range(10**18))
 
 
 def run(calls: dict[str, partial], **options) -> dict[str, UnitResult]:
@@ -342,7 +342,7 @@ SCRIPT = r"""
             time.sleep(1000)
 
     if __name__ == "__main__":
-        payloads = {"sleep": partial(half_written, sys.argv[1]), "spin": partial(sum, itertools.count())}
+        payloads = {"sleep": partial(half_written, sys.argv[1]), "spin": partial(sum, range(10**18))}
         units = [Unit(key, payloads[key]) for key in sys.argv[2].split(",")]
         try:
             list(map_units(call, units, workers=2))
