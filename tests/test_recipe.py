@@ -284,3 +284,10 @@ def test_no_number_of_a_recipe_can_be_infinite(load: Load):
             if field.annotation is float:
                 with pytest.raises(ValueError, match=name):
                     section.model_validate({name: math.inf})
+
+
+def test_a_manifest_given_as_a_recipe_is_told_so(tmp_path):
+    path = tmp_path / "campaign.yaml"
+    path.write_text("campaign: night\nrecipe: night.yaml\nphases: []\n")
+    with pytest.raises(RecipeError, match="manifest of a campaign, no recipe: type `rushes campaign run`"):
+        load_recipe(path)

@@ -299,6 +299,14 @@ def test_another_signature_is_another_folder_and_the_differences_are_told(tmp_pa
     assert status(SPEC, tmp_path).state == "done"
 
 
+def test_a_stage_of_another_task_is_nothing_to_compare_with(tmp_path):
+    with working(StageSpec("prepare", 1, {"task": "lamps", "clip_s": 5.0}, {}), tmp_path) as stage:
+        stage.finish({}, {})
+    assert status(StageSpec("prepare", 1, {"task": "bulbs"}, {}), tmp_path).reason == "no such stage yet"
+    assert "clip_s" in status(StageSpec("prepare", 1, {"task": "lamps"}, {}), tmp_path).reason
+    assert json.loads((stage.folder / "recipe.json").read_text())["command"]
+
+
 def test_folders_that_cannot_be_read_do_not_hide_the_status(tmp_path):
     (tmp_path / "prepare-0123456789ab").mkdir()
     (tmp_path / "prepare-0123456789ab" / "recipe.json").write_text("{")

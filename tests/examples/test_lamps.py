@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -50,6 +51,23 @@ def test_a_run_goes_to_a_report_and_a_second_one_skips(call, tmp_path):
     assert "majority" in report.read_text()
     second = call(*command)
     assert second.stderr.count("skipped") == 6
+
+
+def test_a_recording_that_cannot_be_parsed_goes_to_the_quarantine(call, tmp_path):
+    recipe = ("-m", "rushes.cli", "twin", str(LAMPS / "lamps.yaml"), "--workspace", str(tmp_path))
+    assert call(*recipe).returncode == 0
+    (raw,) = tmp_path.glob("twin-*/raw")
+    cut = min(raw.glob("train-*.json"))
+    cut.write_bytes(cut.read_bytes()[:-20])
+    asked = ("--set", f"source.root={raw}", "--set", "prepare.max_quarantine=0.5")
+    done = call(
+        "-m", "rushes.cli", "prepare", str(LAMPS / "lamps.yaml"), "--workspace", str(tmp_path), *asked
+    )
+    assert done.returncode == 0, done.stderr
+    (listing,) = tmp_path.glob("prepare-*/quarantine.jsonl")
+    (entry,) = map(json.loads, listing.read_text().splitlines())
+    assert entry["reason"]["where"] == str(cut)
+    assert "it does not hold" in entry["reason"]["message"]
 
 
 def test_a_campaign_of_two_runs_comes_to_a_leaderboard(call, tmp_path):

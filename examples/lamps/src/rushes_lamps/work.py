@@ -80,17 +80,16 @@ def twin(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
     return draw_units(run, stage, tell, rooms, partial(_draw, asked=asked))
 
 
-def _cut(room: tuple[str, list[dict[str, Any]]], moments: int) -> Iterator[Sample]:
-    for number, clip in enumerate(room[1]):
+def _cut(room: Path, moments: int) -> Iterator[Sample]:
+    for number, clip in enumerate(json.loads(room.read_bytes())["clips"]):
         power = np.abs(np.fft.rfft(np.array(clip["light"])[:, :moments]))[:, 1:] / moments
         fields = {"power.json": json.dumps(power.ravel().tolist()).encode()}
-        yield Sample(key=f"{room[0]}-{number}", fields=fields, group=room[0], label=clip["label"])
+        yield Sample(key=f"{room.stem}-{number}", fields=fields, group=room.stem, label=clip["label"])
 
 
 def prepare(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
     """Cut every room into clips."""
-    rooms = {path.stem: json.loads(path.read_bytes()) for path in run.scan.recordings}
-    raw = {key: Raw(side=room["side"], content=(key, room["clips"])) for key, room in rooms.items()}
+    raw = {path.stem: Raw(side=path.stem.split("-")[0], content=path) for path in run.scan.recordings}
     return prepare_samples(run, stage, tell, raw, partial(_cut, moments=run.recipe.preprocessing.moments))
 
 
