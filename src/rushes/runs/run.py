@@ -19,7 +19,7 @@ from rushes.errors import RecipeError, StageError
 from rushes.runs.source import Audit
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Makes, Stage, StageName
 from rushes.runs.task import R, Task
-from rushes.stages import StageSpec, Status, read_done
+from rushes.stages import Inventory, StageSpec, Status, read_done, take_inventory
 from rushes.storage import Home, Workspace
 
 if TYPE_CHECKING:
@@ -114,6 +114,11 @@ class Run(Generic[R]):
     def scan(self) -> Any:
         """The recordings, see `Source.scan`."""
         return self.task.source(self.recipe).scan(self.raw())
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """What becomes of every file below the root of the recordings."""
+        return take_inventory(self.scan.root, self.task.source(self.recipe).claims(self.scan))
 
     def audit(self) -> Audit:
         """Look through the recordings; nothing is decoded."""

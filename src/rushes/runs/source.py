@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from rushes.errors import RushesError, SourceError
-from rushes.stages import sha256_file
+from rushes.stages import Claim, Claims, sha256_file
 
 Bring = Callable[[Callable[[str], bool]], Path]
 """Brings the files whose names fit; returns the folder with all that were brought so far."""
@@ -110,6 +110,14 @@ class Source(ABC, Generic[Found]):
         declares and every reading checks, so that a look at terabytes takes seconds.
         """
 
+    def claims(self, found: Found) -> Claims:
+        """What becomes of each file below ``found.root``, by its name; None for what this layout does not know.
+
+        Every file of a recording, every table that is read, and whatever is left out on purpose or does not
+        hold, each with its reason. What nobody claims is counted as unread, by suffix.
+        """
+        return lambda name: None
+
     def fetch(self, bring: Bring) -> Path:
         """Bring what is read of recordings that lie elsewhere: all of them, unless the layout knows better."""
         return bring(lambda name: True)
@@ -166,3 +174,8 @@ class FileSource(Source[FileScan]):
             f"{path.relative_to(found.root).as_posix()} {sha256_file(path)}\n" for path in found.recordings
         )
         return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def claims(self, found: FileScan) -> Claims:
+        """See `Source.claims`."""
+        keys = {path.relative_to(found.root).as_posix(): path.stem for path in found.recordings}
+        return lambda name: Claim("used", "recordings", keys[name]) if name in keys else None

@@ -41,6 +41,7 @@ from rushes.stages.folder import (
     status_of,
     working,
 )
+from rushes.stages.inventory import FATES, Claim, Claims, Inventory, take_inventory
 from rushes.stages.spec import StageSpec, signature_of_folder, spec_of_folder
 from rushes.stages.units import (
     Account,
@@ -52,7 +53,11 @@ from rushes.stages.units import (
 )
 
 __all__ = [
+    "FATES",
     "Account",
+    "Claim",
+    "Claims",
+    "Inventory",
     "OpenStage",
     "StageSpec",
     "Status",
@@ -74,6 +79,7 @@ __all__ = [
     "spec_of_folder",
     "status",
     "status_of",
+    "take_inventory",
     "weights_sha256",
     "working",
     "write_atomic",

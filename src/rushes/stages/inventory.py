@@ -1,0 +1,209 @@
+"""What became of every file below a root: nothing is passed over without a line and a count.
+
+A source claims the files that it knows (`Claim`); what it does not claim is passed over, by suffix. So the
+lines add up to the files that there are, whoever wrote the source and whatever it forgot::
+
+    found = take_inventory(root, source.claims(scan))                       # before: audit and plan
+    closed = found.settle({"U0209_S0500": Claim("faulty", "cut short")})    # after: what prepare found
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, NamedTuple, Self
+
+Fate = Literal["used", "read", "empty", "faulty", "skipped", "unread"]
+"""``used``: of a recording that gives samples; ``read``: labels, tables, clocks; ``empty``: of a recording
+that holds and gives no sample; ``faulty``: of one that does not hold; ``skipped``: understood, and left out on
+purpose; ``unread``: nothing here reads it. In this order they are told."""
+
+FATES: tuple[Fate, ...] = ("used", "read", "empty", "faulty", "skipped", "unread")
+
+EXAMPLES = 3
+"""Names that a line keeps."""
+
+
+class Claim(NamedTuple):
+    """What becomes of a file.
+
+    Attributes:
+        fate: see `Fate`.
+        reason: in a few words that many files share: ``labels``, ``class noise is not asked for``.
+        recording: key of the one recording whose file it is; empty where it is shared or is of none.
+    """
+
+    fate: Fate
+    reason: str
+    recording: str = ""
+
+
+Claims = Callable[[str], Claim | None]
+"""Name of a file relative to the root, with ``/`` -> what becomes of it; None for one that nobody reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Files of one fate, for one reason.
+
+    Attributes:
+        files, bytes: how many, and how large together.
+        examples: the first of their names, at most `EXAMPLES`.
+    """
+
+    fate: Fate
+    reason: str
+    files: int
+    bytes: int
+    examples: tuple[str, ...]
+
+    def __add__(self, other: Line) -> Line:
+        examples = tuple(sorted({*self.examples, *other.examples}))[:EXAMPLES]
+        return replace(
+            self, files=self.files + other.files, bytes=self.bytes + other.bytes, examples=examples
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As files and the command line hold it."""
+        return {
+            "fate": self.fate,
+            "reason": self.reason,
+            "files": self.files,
+            "bytes": self.bytes,
+            "examples": list(self.examples),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Every file below a root.
+
+    Attributes:
+        of: claim -> the files that fall under it. One entry for each recording that has files of its own.
+    """
+
+    of: Mapping[Claim, Line]
+
+    @property
+    def files(self) -> int:
+        """How many there are."""
+        return sum(line.files for line in self.of.values())
+
+    @property
+    def bytes(self) -> int:
+        """Their size."""
+        return sum(line.bytes for line in self.of.values())
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """One for each fate and reason, in order of fates, then the largest number first."""
+        merged: dict[tuple[Fate, str], Line] = {}
+        for claim, line in self.of.items():
+            key = claim.fate, claim.reason
+            merged[key] = merged[key] + line if key in merged else line
+        return tuple(
+            sorted(merged.values(), key=lambda line: (FATES.index(line.fate), -line.files, line.reason))
+        )
+
+    def settle(self, outcomes: Mapping[str, Claim]) -> Inventory:
+        """The same files, once it is known what became of recordings: key -> fate and reason."""
+        settled: dict[Claim, Line] = {}
+        for claim, line in self.of.items():
+            known = outcomes.get(claim.recording) if claim.recording else None
+            now = claim if known is None else Claim(known.fate, known.reason, claim.recording)
+            moved = replace(line, fate=now.fate, reason=now.reason)
+            settled[now] = settled[now] + moved if now in settled else moved
+        return Inventory(settled)
+
+    def summary(self) -> str:
+        """In a line: ``1,204 files: 1,100 used, 12 read, 92 unread (.m4a)``."""
+        counts = {fate: [line for line in self.lines if line.fate == fate] for fate in FATES}
+        parts = []
+        for fate, lines in counts.items():
+            if lines:
+                told = f" ({'; '.join(line.reason for line in lines[:EXAMPLES])})" if fate != "used" else ""
+                parts.append(f"{sum(line.files for line in lines):,} {fate}{told}")
+        return f"{self.files:,} files: {', '.join(parts) or 'none'}"
+
+    def text(self) -> list[str]:
+        """For people: the sum, and a line for each reason."""
+        told = [f"{self.files:,} files found, {self.bytes / 1e6:,.1f} MB"]
+        for line in self.lines:
+            names = "" if line.fate in ("used", "read") else f"  such as {', '.join(line.examples)}"
+            told.append(f"{line.files:9,} {line.fate:8} {line.reason}{names}")
+        return told
+
+    def to_json(self) -> dict[str, Any]:
+        """As files and the command line hold it; the files of all lines add up to ``files``."""
+        return {
+            "files": self.files,
+            "bytes": self.bytes,
+            "lines": [line.to_json() for line in self.lines],
+        }
+
+    @classmethod
+    def of_entries(cls, entries: Iterator[tuple[str, int, Claim]]) -> Self:
+        """Of files given as name, size and claim, in order of their names."""
+        names: dict[Claim, list[str]] = {}
+        sums: dict[Claim, tuple[int, int]] = {}
+        for name, size, claim in entries:
+            files, nbytes = sums.get(claim, (0, 0))
+            sums[claim] = files + 1, nbytes + size
+            if files < EXAMPLES:
+                names.setdefault(claim, []).append(name)
+        return cls(
+            {
+                claim: Line(claim.fate, claim.reason, files, nbytes, tuple(names[claim]))
+                for claim, (files, nbytes) in sums.items()
+            }
+        )
+
+
+def take_inventory(root: Path, claims: Claims) -> Inventory:
+    """Claim every file below ``root``; a link counts as the one file that it is.
+
+    Args:
+        root: of the recordings.
+        claims: of their source.
+    """
+    return Inventory.of_entries(
+        (name, _size(entry), claims(name) or unread(name)) for name, entry in walk(root)
+    )
+
+
+def unread(name: str) -> Claim:
+    """The claim of a file that no source knows, told by what its name ends with.
+
+    >>> unread("day/a.M4A").reason, unread("day/.cache/b.wav").reason, unread("README").reason
+    ('.m4a', 'hidden', 'no suffix')
+    """
+    if any(part.startswith(".") for part in name.split("/")):
+        return Claim("unread", "hidden")
+    return Claim("unread", PurePosixPath(name).suffix.lower() or "no suffix")
+
+
+def walk(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """All entries below ``root`` that are no folders, hidden ones too, with their names relative to it.
+
+    In order of their names. Links to folders are not followed.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+    found: list[tuple[str, os.DirEntry[str]]] = []
+    waiting = [("", str(root))]
+    while waiting:
+        prefix, place = waiting.pop()
+        with os.scandir(place) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((f"{prefix}{entry.name}/", entry.path))
+                else:
+                    found.append((prefix + entry.name, entry))
+    yield from sorted(found, key=lambda pair: pair[0])
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    return entry.stat(follow_symlinks=False).st_size
