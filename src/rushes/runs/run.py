@@ -19,7 +19,7 @@ from rushes.errors import RecipeError, StageError
 from rushes.runs.source import Audit
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Makes, Stage, StageName
 from rushes.runs.task import R, Task
-from rushes.stages import Inventory, StageSpec, Status, read_done, take_inventory
+from rushes.stages import Inventory, StageSpec, Status, read_done, read_json, take_inventory
 from rushes.storage import Home, Workspace
 
 if TYPE_CHECKING:
@@ -226,6 +226,19 @@ class Run(Generic[R]):
             "seed": self.recipe.train.seed,
         }
 
+    def account(self) -> Mapping[str, Any] | None:
+        """What became of every recording and file, see `rushes.prepare.outcomes`; None where nobody wrote it.
+
+        Raises:
+            StageError: it was changed or taken away since it was written.
+        """
+        from rushes.prepare.outcomes import ACCOUNT
+        from rushes.runs.proof import require_whole
+
+        require_whole(self, self.dataset, (ACCOUNT,))
+        path = self.folder(self.dataset) / ACCOUNT  # of a dataset of an older rushes there is none
+        return read_json(path) if path.is_file() else None
+
     @property
     def report(self) -> Path:
         """The HTML report.
@@ -245,16 +258,11 @@ class Run(Generic[R]):
             StageError: they are missing, torn, changed since they were written, or of an older rushes.
         """
         from rushes.evaluate.scorecard import read_scorecard
-        from rushes.runs.proof import damaged
+        from rushes.runs.proof import require_whole
 
         name = self.maker("figures")
         card = read_scorecard(self.bring(name) / METRICS_FILE)
-        for path, reason in damaged(self, name):
-            raise StageError(
-                f"the figures are not those that were measured: the file {reason}",
-                where=path,
-                cure="run `rushes verify RECIPE --repair`",
-            )
+        require_whole(self, name, self.stages[name].read)
         return card
 
 
