@@ -155,7 +155,7 @@ def test_unknown_keys_are_found_on_every_level(load: Load, text: str, place: str
         ("source: {labels: openpak}", "source.labels: expected 'openpack' or 'classes10', found 'openpak'"),
         ("source: {split: erlier}", "source.split: expected 'earlier' or 'colour', found 'erlier'"),
         ("source: {split: {trian: [U0101]}}", "source.split.trian: expected 'train', 'val' or 'test', found 'trian'"),
-        ("source: {split: {train: [], test: [U0108]}}", "source.split.train: expected a list of 1 item or more such as"),
+        ("source: {split: {train: [], test: [U0108]}}", "split.train: expected a list of 1 item or more such as"),
         ("source: {split: {train: [U0101]}}", "source.split names nobody for test"),
         ("source: {root: 5}", "job.yaml:1: source.root: expected a folder or a URL such as s3://bucket/prefix"),
         ("source: {split: 5}", "source.split: expected 'earlier' or 'colour', found 5"),

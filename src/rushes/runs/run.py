@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal
 
 from rushes.engine import LOCAL, Engine
 from rushes.errors import RecipeError, StageError
+from rushes.recipe_file import near
 from rushes.runs.source import Audit
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Makes, Stage, StageName
 from rushes.runs.task import R, Task
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from rushes.recipe.sections import Order
     from rushes.shards.read import ShardDataset
 
+NEIGHBOURS = 8  # names that are told where one is missing
 RECORDINGS = "recordings"  # folder of a workspace for those that were brought from elsewhere
 
 
@@ -98,7 +100,8 @@ class Run(Generic[R]):
         for name, stage in self.stages.items():
             inputs = {needed: specs[needed].signature for needed in stage.inputs if needed in specs}
             raw = self.raw_fingerprint if stage.makes == "dataset" else None
-            specs[name] = StageSpec(stage.kind, stage.version, stage.signed(self.recipe), inputs, raw)
+            signed = stage.signed(self.recipe)
+            specs[name] = StageSpec(stage.kind, stage.version, signed, inputs, raw, self.recipe.name)
         return specs
 
     def maker(self, what: Makes) -> StageName:
@@ -149,6 +152,7 @@ class Run(Generic[R]):
         """Folder of the recordings.
 
         Raises:
+            RecipeError: there is nothing at ``source.root``.
             StageError: the twin is to be drawn first.
             StorageError: recordings that lie elsewhere cannot be brought.
         """
@@ -156,6 +160,7 @@ class Run(Generic[R]):
         if isinstance(root, str):
             return self._brought
         if root is not None:
+            require_there(root)
             return root
         twin = self.maker("recordings")
         if self.status(twin).state != "done":
@@ -264,6 +269,27 @@ class Run(Generic[R]):
         card = read_scorecard(self.bring(name) / METRICS_FILE)
         require_whole(self, name, self.stages[name].read)
         return card
+
+
+def require_there(root: Path) -> None:
+    """Refuse a ``source.root`` at which there is nothing.
+
+    Raises:
+        RecipeError: says which path was tried, and what is there instead.
+    """
+    if root.exists():
+        return
+    place = root.absolute()
+    above = next(one for one in place.parents if one.exists())
+    missing = place.relative_to(above).parts[0]
+    beside = (
+        sorted(one.name for one in above.iterdir() if not one.name.startswith(".")) if above.is_dir() else []
+    )
+    raise RecipeError(
+        f"source.root does not exist: there is no {missing} in {above}; {near(missing, beside[:NEIGHBOURS])}",
+        where=place,
+        cure="correct source.root; a relative one begins at the recipe's folder, of --set at the shell's",
+    )
 
 
 @dataclass(frozen=True, slots=True)
