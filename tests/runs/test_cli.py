@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -287,6 +288,28 @@ def test_a_fault_of_the_recordings_ends_audit_and_plan_with_4(finished, tmp_path
             4,
             "there is nothing to prepare: no recording gives a sample",
         )
+
+
+def test_checksums_beside_the_recordings_find_damage_that_decodes(finished, tmp_path):
+    raw = shutil.copytree(finished.job.run().folder("twin") / "raw", tmp_path / "raw")
+    files = sorted(path.relative_to(raw) for path in raw.rglob("*") if path.is_file())
+    lines = [f"{hashlib.sha256((raw / name).read_bytes()).hexdigest()}  ./{name}\n" for name in files]
+    (raw / "SHA256SUMS").write_text("".join(lines))
+    job = type(finished.job)(finished.job.recipe, tmp_path / "workspace")
+    own = ("--set", f"source.root={raw}")
+    told = job.tell("audit", *own)
+    assert (told.code, "        1 read     checksums" in told.out) == (0, True)
+    assert job.tell("prepare", *own).code == 0
+    assert job.tell("verify", *own).code == 0
+    video = raw / "U0102/kinect/color-masked/video/S0100.mp4"
+    content = bytearray(video.read_bytes())
+    content[len(content) // 2] ^= 1
+    video.write_bytes(content)
+    told = job.tell("audit", *own)
+    assert (told.code, told.out.splitlines()[-1]) == (4, "1 fault")
+    assert "fault: S0100.mp4 has sha256" in told.out
+    assert re.search(r"^ +3 faulty   has sha256 .* SHA256SUMS says", told.out, re.MULTILINE)
+    assert job.tell("audit", "--json", *own).json["damaged"][0]["where"] == str(video)
 
 
 def test_a_root_that_is_not_there_is_a_fault_of_the_recipe(finished, tmp_path):

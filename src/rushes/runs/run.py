@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Generic, Literal
 from rushes.engine import LOCAL, Engine
 from rushes.errors import RecipeError, StageError
 from rushes.recipe_file import near
+from rushes.runs.raw_files import RawFiles
 from rushes.runs.source import Audit
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Makes, Stage, StageName
 from rushes.runs.task import R, Task
-from rushes.stages import Inventory, StageSpec, Status, read_done, read_json, take_inventory
+from rushes.stages import Inventory, StageSpec, Status, read_done, read_json
 from rushes.storage import Home, Workspace
 
 if TYPE_CHECKING:
@@ -119,14 +120,20 @@ class Run(Generic[R]):
         return self.task.source(self.recipe).scan(self.raw())
 
     @cached_property
+    def files(self) -> RawFiles:
+        """The files below the root of the recordings."""
+        listing = None
+        if isinstance(self.recipe.source.root, str):
+            from rushes.storage.recordings import listing_of
+
+            listing = listing_of(self.raw())
+        claims = self.task.source(self.recipe).claims(self.scan)
+        return RawFiles.of(self.raw(), self.scan.root, claims, listing)
+
+    @cached_property
     def inventory(self) -> Inventory:
         """What becomes of every file below the root of the recordings."""
-        claims, files = self.task.source(self.recipe).claims(self.scan), None
-        if isinstance(self.recipe.source.root, str):
-            from rushes.storage.recordings import listing
-
-            files = listing(self.raw())
-        return take_inventory(self.raw(), claims, self.scan.root, files)
+        return self.files.inventory()
 
     def audit(self) -> Audit:
         """What the task sees of the recordings, see `rushes.runs.look.look`; nothing is decoded."""
