@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from rushes.runs.usual import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN
@@ -39,12 +38,13 @@ class Driving(VlmTask["DrivingRecipe"]):
     def faults(self, recipe: DrivingRecipe) -> Iterator[tuple[str, str]]:
         """The twin's clips must be longer than a window, and it must have the sides and cameras asked for."""
         from rushes.tasks.driving.preprocessing import camera_setups
+        from rushes.tasks.driving.recipe import BY_DEFAULT, BY_INDEX
 
         if recipe.source.root is not None:
             return
         preprocessing, known = recipe.preprocessing, camera_setups()["surround"].cameras
-        if isinstance(recipe.source.split, dict):
-            yield "source.split", "the twin has its own sides; write index, or give source.root"
+        if recipe.source.split not in (BY_DEFAULT, BY_INDEX):
+            yield "source.split", f"the twin has its own sides; write {BY_DEFAULT}, or give source.root"
         if preprocessing.span_s >= recipe.twin.clip_s:
             yield (
                 "twin.clip_s",
@@ -66,7 +66,7 @@ class Driving(VlmTask["DrivingRecipe"]):
             cameras=recipe.preprocessing.setup.cameras,
             chunks=source.chunks,
             offline=source.egomotion == "offline",
-            listed=() if isinstance(source.split, str) else tuple(chain.from_iterable(source.split.values())),
+            split=source.split,
         )
 
     def audit(self, run: Run[DrivingRecipe]) -> Audit:
