@@ -39,7 +39,9 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import Planned
     from rushes.runs.usual_work import fill_dataset
     from rushes.tasks.driving.prepare.unit import Job, prepare_unit
+    from rushes.tasks.driving.sources.physical_ai_av.sensors import motion_evidence
     from rushes.tasks.driving.sources.physical_ai_av.tables import assign_splits
+    from rushes.tasks.driving.sources.trajectory import refuse_other_conventions
 
     recipe, scan = run.recipe, run.scan
     split = recipe.source.split
@@ -56,6 +58,8 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
                 where=scan.root,
                 cure="choose another setup or other chunks; `rushes audit RECIPE` shows what is there",
             )
+    motions = [one.egomotion for one in scan.recordings if one.key in side_of and one.egomotion is not None]
+    refuse_other_conventions(motion_evidence(motions), scan.root)
     planned = Planned(
         jobs=Job.of(scan.recordings, side_of, stage.folder, recipe.preprocessing, recipe.prepare),
         splits=side_of.values(),

@@ -29,6 +29,7 @@ from rushes.tasks.driving.prepare.windows import Framing, Moments, Window, align
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.recipe import PrepareWindows
 from rushes.tasks.driving.sources.physical_ai_av.sensors import read_camera_times, read_trajectory
+from rushes.tasks.driving.sources.trajectory import refuse_other_conventions
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,9 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     Returns:
         The receipt: ``split``, ``shards`` (as in the manifest), ``samples``, ``clips`` (``window``: number),
         ``refused_frames``, ``refused_poses`` and ``refused_labels`` (windows left out, see `plan_windows`),
-        ``frames`` (decoded, of all cameras), ``encoded`` (JPEGs), ``duration_s``. The same job gives the same
-        receipt and the same files.
+        ``unproven`` (1 where the vehicle moves too little to prove the convention of its rotations), ``frames``
+        (decoded, of all cameras), ``encoded`` (JPEGs), ``duration_s``. The same job gives the same receipt and
+        the same files.
 
     Raises:
         MediaError, SourceError: a bad input, for quarantine; no file of the unit stands.
@@ -67,8 +69,10 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     framing = Framing(
         preprocessing.setup.reference, preprocessing.frames, preprocessing.rate_hz, job.asked.stride
     )
+    trajectory = read_trajectory(egomotion)
+    refuse_other_conventions(trajectory.evidence, egomotion)
     moments = align(times_of, framing)
-    windows, refused = plan_windows(moments, read_trajectory(egomotion), framing)
+    windows, refused = plan_windows(moments, trajectory, framing)
     if not windows:
         raise SourceError(
             f"no window of {preprocessing.frames} moments at {preprocessing.rate_hz:g} Hz is covered by all cameras "
@@ -100,6 +104,7 @@ def prepare_unit(job: Job) -> dict[str, Any]:
         "samples": len(windows),
         "clips": {"window": len(windows)},
         **{f"refused_{reason}": refused[reason] for reason in ("frames", "poses", "labels")},
+        "unproven": int(trajectory.evidence.verdict == "cannot be told"),
         "frames": sum(map(len, times_of.values())),
         "encoded": rig.encoded,
         "duration_s": float(reference[-1] - reference[0]),
