@@ -65,9 +65,10 @@ def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
         },
         splits=SIDES,
         needed=needed,
-        skipped=[fault.key for fault in scan.skipped],
+        skipped={fault.key: fault.message for fault in scan.skipped},
         faults={fault.key: fault.reason() for fault in scan.faults},
         sizes=sizes_of(scan),
+        inventory=run.inventory,
     )
     prepared = prepare(
         planned,

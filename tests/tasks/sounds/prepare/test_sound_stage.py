@@ -58,7 +58,10 @@ def run(blocks, preprocessing, tmp_path):
 
 def test_sounds_are_counted_not_blocks(run):
     folder, prepared, _ = run(
-        faults={"gone": FAULT}, skipped=["other-classes"], sizes={"other-classes": 500}, max_quarantine=0.15
+        faults={"gone": FAULT},
+        skipped={"other-classes": "not asked for"},
+        sizes={"other-classes": 500},
+        max_quarantine=0.15,
     )
     assert prepared.account.counts == {"planned": 514, "done": 12, "quarantined": 2, "skipped": 500}
     assert prepared.clips == {

@@ -12,7 +12,7 @@ from typing import Any
 from rushes.errors import MediaError, SourceError
 from rushes.records import SoundRecording
 from rushes.runs.copies import Copies, Holding, copies_of, sizes_on_two_sides
-from rushes.stages import sha256_file
+from rushes.stages import Claim, sha256_file
 from rushes.tasks.sounds.sources.archive import ArchiveBlock
 from rushes.tasks.sounds.sources.blocks import SIDES, FileBlock, SoundScan, require_apart
 
@@ -39,14 +39,23 @@ class SoundAudit:
     copies: Copies
     faults: tuple[dict[str, str], ...]
 
+    @property
+    def samples(self) -> Mapping[str, int]:
+        """See `rushes.runs.source.Audit`."""
+        return {side: sum(counts.values()) for side, counts in self.sounds.items()}
+
+    @property
+    def outcomes(self) -> Mapping[str, Claim]:
+        """See `rushes.runs.source.Audit`."""
+        return {}
+
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         return asdict(self)
 
     def summary(self) -> str:
         """One line for a plan."""
-        total = sum(sum(counts.values()) for counts in self.sounds.values())
-        line = f"{total:,} sounds of {sum(self.groups.values())} groups, {self.bytes / 1e6:.0f} MB"
+        line = f"{sum(self.samples.values()):,} sounds of {sum(self.groups.values())} groups, {self.bytes / 1e6:.0f} MB"
         return self.copies.behind(line, "sound")
 
     def text(self) -> str:

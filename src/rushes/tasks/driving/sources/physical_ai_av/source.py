@@ -20,8 +20,10 @@ from rushes.errors import MediaError, SourceError
 from rushes.recipe.sections import Side
 from rushes.records import Member, RigRecording
 from rushes.runs.source import Bring, Fault, Source
+from rushes.stages import Claim, Claims
 from rushes.tasks.driving.recipe import BY_DEFAULT
 from rushes.tasks.driving.sources.physical_ai_av.chunks import Chunk
+from rushes.tasks.driving.sources.physical_ai_av.claims import Archives, fates, table_claims
 from rushes.tasks.driving.sources.physical_ai_av.layout import (
     CAMERAS,
     CLIP_INDEX,
@@ -87,8 +89,7 @@ class PhysicalAiAv(Source[Scan]):
         Raises:
             SourceError: they do not hold, or the split lists a clip that the clip index does not.
         """
-        named = self.split if isinstance(self.split, str) else BY_DEFAULT
-        found = scan(root, self.cameras, chunks=self.chunks, offline=self.offline, split=named)
+        found = scan(root, self.cameras, chunks=self.chunks, offline=self.offline, split=self._named)
         if not isinstance(self.split, str):
             require_clips(found.root, chain.from_iterable(self.split.values()))
         return found
@@ -96,6 +97,27 @@ class PhysicalAiAv(Source[Scan]):
     def fingerprint(self, found: Scan) -> str:
         """See `Source.fingerprint`; of the archives' members."""
         return fingerprint(found.root, found.recordings)
+
+    def fates(self, found: Scan) -> dict[str, Claim]:
+        """Every clip that was found -> what becomes of it, as far as a scan can tell."""
+        return fates(found.recordings, found.faults, found.skipped, self.split)
+
+    def claims(self, found: Scan) -> Claims:
+        """See `Source.claims`."""
+        archives = Archives(
+            root=found.root,
+            features=read_features(found.root),
+            cameras=self.cameras,
+            chunks=self.chunks,
+            rows=read_clip_index(found.root, split=self._named),
+        )
+        claims = archives.claims(found.recordings, found.faults, self.fates(found))
+        return (claims | table_claims(found.root, self._named)).get
+
+    @property
+    def _named(self) -> str:
+        """Name of the split that the recordings are found with."""
+        return self.split if isinstance(self.split, str) else BY_DEFAULT
 
     def fetch(self, bring: Bring) -> Path:
         """The tables; then, of the archives, those of the asked cameras and the motion of chunks in use."""
