@@ -70,11 +70,12 @@ class Driving(VlmTask["DrivingRecipe"]):
         )
 
     def audit(self, run: Run[DrivingRecipe]) -> Audit:
-        """What each chunk has of each camera."""
+        """What each chunk has of each camera, and what its clips would give."""
+        from rushes.tasks.driving.audit import audit_clips
         from rushes.tasks.driving.sources.physical_ai_av.audit import audit
 
         recipe, source, preprocessing = run.recipe, run.recipe.source, run.recipe.preprocessing
-        return audit(
+        archives = audit(
             run.raw(),
             preprocessing.setup.cameras,
             chunks=source.chunks,
@@ -84,6 +85,8 @@ class Driving(VlmTask["DrivingRecipe"]):
             window_s=preprocessing.span_s,
             stride_s=recipe.prepare.stride / preprocessing.rate_hz,
         )
+        needed, stride = ("train", recipe.evaluate.split), recipe.prepare.stride
+        return audit_clips(run.scan, archives, source.split, preprocessing, stride=stride, needed=needed)
 
     def to_draw(self, recipe: DrivingRecipe) -> str:
         """Clips, cameras and the room that they take."""

@@ -38,6 +38,7 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import Planned
     from rushes.runs.usual_work import fill_dataset
     from rushes.tasks.driving.prepare.unit import Job, prepare_unit
+    from rushes.tasks.driving.sources.physical_ai_av.claims import fates
     from rushes.tasks.driving.sources.physical_ai_av.sensors import motion_evidence
     from rushes.tasks.driving.sources.physical_ai_av.tables import assign_splits
     from rushes.tasks.driving.sources.trajectory import refuse_other_conventions
@@ -56,13 +57,13 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
             )
     motions = [one.egomotion for one in scan.recordings if one.key in side_of and one.egomotion is not None]
     refuse_other_conventions(motion_evidence(motions), scan.root)
-    fates = run.task.source(recipe).fates(scan)
+    told = fates(scan.recordings, scan.faults, scan.skipped, recipe.source.split)
     planned = Planned(
         jobs=Job.of(scan.recordings, side_of, stage.folder, recipe.preprocessing, recipe.prepare),
         splits=side_of.values(),
         needed=needed,
-        skipped={clip: claim.reason for clip, claim in fates.items() if claim.fate == "skipped"},
-        faults={one.key: one.reason() for one in scan.faults if fates[one.key].fate == "faulty"},
+        skipped={clip: claim.reason for clip, claim in told.items() if claim.fate == "skipped"},
+        faults={one.key: one.reason() for one in scan.faults if told[one.key].fate == "faulty"},
     )
     return fill_dataset(run, stage, tell, planned, prepare_unit)
 

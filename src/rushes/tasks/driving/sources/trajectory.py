@@ -136,19 +136,16 @@ def refuse_other_conventions(found: Evidence, where: object) -> None:
     """
     if found.verdict != "wrong":
         return
-    ahead_deg, up_deg = found.degrees()
-    told = (
-        f"the rotations do not fit the motion: over {found.way_m:,.0f} m of driving the way lies {ahead_deg:.0f} "
-        f"degrees from the vehicle's +x on average, its +z {up_deg:.0f} degrees from the vertical"
-    )
     differences = () if found.likely is None else CONVENTIONS[found.likely].differences
-    if not differences:
-        cure = "write them as x, y, z, w, from the vehicle (x forward, y left, z up) to a world with z up"
-        raise SourceError(f"{told}; no convention known here fits", where=where, cure=cure)
+    looks_like = " and ".join(what for what, _ in differences) or "none that is known here"
+    cure = ", and ".join(cure for _, cure in differences)
+    ahead_deg, up_deg = found.degrees()
     raise SourceError(
-        f"{told}; they look like {' and '.join(what for what, _ in differences)}",
+        f"the rotations do not fit the motion; they look like {looks_like}",
         where=where,
-        cure=", and ".join(cure for _, cure in differences),
+        cure=f"{cure or 'write x, y, z, w, from the vehicle (x forward, y left, z up) to a world with z up'}; as they "
+        f"are, the way lies {ahead_deg:.0f} degrees from +x and +z {up_deg:.0f} from the vertical, on average over "
+        f"{found.way_m:,.0f} m of driving",
     )
 
 

@@ -54,7 +54,9 @@ def fates(
     elsewhere = Claim("skipped", NO_SIDE)
     told = {one.key: Claim("used", USED) if one.key in sides else elsewhere for one in recordings}
     for fault in faults:
-        told[fault.key] = Claim("faulty", fault.message) if listed is None or fault.key in listed else elsewhere
+        told[fault.key] = (
+            Claim("faulty", fault.message) if listed is None or fault.key in listed else elsewhere
+        )
     return told | {one.key: Claim("skipped", one.message) for one in skipped}
 
 

@@ -20,7 +20,7 @@ from rushes.errors import MediaError, SourceError
 from rushes.recipe.sections import Side
 from rushes.records import Member, RigRecording
 from rushes.runs.source import Bring, Fault, Source
-from rushes.stages import Claim, Claims
+from rushes.stages import Claims
 from rushes.tasks.driving.recipe import BY_DEFAULT
 from rushes.tasks.driving.sources.physical_ai_av.chunks import Chunk
 from rushes.tasks.driving.sources.physical_ai_av.claims import Archives, fates, table_claims
@@ -98,10 +98,6 @@ class PhysicalAiAv(Source[Scan]):
         """See `Source.fingerprint`; of the archives' members."""
         return fingerprint(found.root, found.recordings)
 
-    def fates(self, found: Scan) -> dict[str, Claim]:
-        """Every clip that was found -> what becomes of it, as far as a scan can tell."""
-        return fates(found.recordings, found.faults, found.skipped, self.split)
-
     def claims(self, found: Scan) -> Claims:
         """See `Source.claims`."""
         archives = Archives(
@@ -111,7 +107,8 @@ class PhysicalAiAv(Source[Scan]):
             chunks=self.chunks,
             rows=read_clip_index(found.root, split=self._named),
         )
-        claims = archives.claims(found.recordings, found.faults, self.fates(found))
+        told = fates(found.recordings, found.faults, found.skipped, self.split)
+        claims = archives.claims(found.recordings, found.faults, told)
         return (claims | table_claims(found.root, self._named)).get
 
     @property
