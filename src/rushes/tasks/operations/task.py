@@ -31,7 +31,7 @@ class Operations(VlmTask["OperationsRecipe"]):
         replace(PREPARE, version=2),
         replace(TRAIN, cost=TAUGHT),
         replace(PREDICT, units=True),
-        EVALUATE,
+        replace(EVALUATE, version=2),
         REPORT,
     )
 

@@ -49,6 +49,7 @@ def test_truth_as_answer_is_perfect_and_above_every_baseline(perfect):
         assert value(perfect, figure) == pytest.approx(1.0, abs=1e-6)
     assert value(perfect, "boundary_error_s") == pytest.approx(0.0, abs=1e-6)
     assert value(perfect, "transition_distance") == value(perfect, "failure_rate") == 0.0
+    assert perfect.figures["transition_distance"].bounds == (0.0, 8**0.5)  # four operations
     better = {figure for figure, one in perfect.all.standings.items() if one.verdict == "better"}
     assert {"oca", "tiou_50", "tiou_70", "tiou_mean", "aa_1", "macro_f1", "boundary_error_s"} <= better
     told = [remark for remark in perfect.remarks if "cannot be told from" in remark or "worse than" in remark]

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from rushes.errors import MediaError, SourceError
 from rushes.recipe.sections import Side
 from rushes.runs.copies import Copies, Holding, copies_of
-from rushes.stages import Claim
+from rushes.tasks.driving.recipe import BY_DEFAULT
 from rushes.tasks.driving.sources.physical_ai_av.chunks import Chunk
 from rushes.tasks.driving.sources.physical_ai_av.layout import (
     CAMERAS,
@@ -28,7 +28,7 @@ from rushes.tasks.driving.sources.physical_ai_av.layout import (
     read_features,
     wanted_cameras,
 )
-from rushes.tasks.driving.sources.physical_ai_av.tables import BY_INDEX, ClipRow, read_clip_index, sides_of
+from rushes.tasks.driving.sources.physical_ai_av.tables import ClipRow, read_clip_index, sides_of
 
 ArchiveState = Literal["here", "absent", "unreadable"]
 
@@ -107,26 +107,6 @@ class Audit:
     chunks: tuple[ChunkAudit, ...]
     copies: Copies
 
-    @property
-    def samples(self) -> Mapping[str, int]:
-        """See `rushes.runs.source.Audit`."""
-        return {"": sum(chunk.samples for chunk in self.chunks)}
-
-    @property
-    def faults(self) -> tuple[FeatureAudit, ...]:
-        """Archives that cannot be read, and those in which a clip has a part of its files."""
-        return tuple(
-            feature
-            for chunk in self.chunks
-            for feature in chunk.features
-            if feature.state == "unreadable" or feature.torn
-        )
-
-    @property
-    def outcomes(self) -> Mapping[str, Claim]:
-        """See `rushes.runs.source.Audit`."""
-        return {}
-
     def to_json(self) -> dict[str, Any]:
         """All of it, and the sums over the chunks, as JSON knows it."""
         sums = {
@@ -197,7 +177,7 @@ def audit(
     cameras: Sequence[str] = CAMERAS,
     *,
     chunks: Collection[int] | None = None,
-    split: str | Mapping[Side, Collection[str]] = BY_INDEX,
+    split: str | Mapping[Side, Collection[str]] = BY_DEFAULT,
     offline: bool = False,
     clip_s: float = 20.0,
     window_s: float = 1.5,
@@ -219,7 +199,7 @@ def audit(
     root = dataset_root(root)
     features = read_features(root)
     wanted = wanted_cameras(features, tuple(cameras))
-    rows = read_clip_index(root, chunks)
+    rows = read_clip_index(root, chunks, split if isinstance(split, str) else BY_DEFAULT)
     numbers = {row.chunk for row in rows}
     here = numbers
     if chunks is None:
