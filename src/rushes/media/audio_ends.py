@@ -1,0 +1,321 @@
+"""Whether a sound file is there to its end, by what its own format says of that end.
+
+FFmpeg takes most files that are cut for shorter ones. What it does not tell is looked up here, in the bytes:
+sizes of chunks, the marks of OGG's pages, the frames of MP3. A cut between two frames cannot be seen in what
+counts none: ADTS, MP3 and FLAC without a count, whatever was written live.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from rushes.errors import MediaError
+
+AGAIN = "copy the file again; leave the sound out if it is damaged at its source"
+TAIL = 512
+"""Bytes behind the end that are nobody's loss: a tag without a chunk, padding."""
+
+_UNFINISHED = "if its program never finished it: ffmpeg -ignore_length 1 -i IN -c:a pcm_s16le OUT.wav"
+_EXTENSIBLE = 0xFFFE  # the tag of a form whose own tag stands behind it
+_PLAIN = "write it again as plain WAV: sox IN -b 24 OUT.wav"
+
+
+class Chunks(NamedTuple):
+    """How the chunks of a format follow each other: name, size, body.
+
+    Attributes:
+        first: where the first begins.
+        name: bytes of a name.
+        size: of a size, as `struct` has it.
+        counts_head: whether a size counts name and size.
+        align: bodies are filled up to a multiple of this.
+        samples: name of the chunk with the samples.
+        open: size that says that the samples go on to the file's end, as of a recording through a pipe.
+    """
+
+    first: int
+    name: int
+    size: str
+    counts_head: bool
+    align: int
+    samples: bytes
+    open: int | None
+
+    def walk(self, data: bytes, place: int) -> Iterator[tuple[bytes, int, int]]:
+        """Name, begin and declared size of each body from ``place`` on; the last may go beyond the end."""
+        head = self.name + struct.calcsize(self.size)
+        while place + head <= len(data):
+            (size,) = struct.unpack_from(self.size, data, place + self.name)
+            body = place + head
+            size -= head if self.counts_head else 0
+            yield data[place : place + self.name], body, size
+            if size < 0 or size == self.open:
+                return
+            place = body + size + -size % self.align
+
+
+WAV = Chunks(12, 4, "<I", False, 2, b"data", 0xFFFFFFFF)
+AIFF = Chunks(12, 4, ">I", False, 2, b"SSND", None)
+CAF = Chunks(8, 4, ">q", False, 1, b"data", -1)
+W64 = Chunks(40, 16, "<Q", True, 8, b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a", None)
+
+
+def whole_chunks(layout: Chunks, data: bytes, where: object) -> bytes:
+    """See that the samples are as many as declared, and that nothing but chunks follows them; returns ``data``.
+
+    Raises:
+        MediaError: there are none, fewer, or more bytes than any chunk accounts for.
+    """
+    promised = None
+    for name, body, size in layout.walk(data, layout.first):
+        if name == b"ds64" and layout is WAV:  # of files beyond 4 GB, whose own field is full
+            promised = int.from_bytes(data[body + 8 : body + 16], "little")
+        if name == layout.samples:
+            if size == layout.open and promised is None:
+                return data
+            size = size if promised is None else promised
+            _require_body(data, body, size, where)
+            _require_chunks(layout, data, body + size, where)
+            return data
+    raise MediaError("there is no sound in it", where=where, cure=AGAIN)
+
+
+def _require_body(data: bytes, body: int, size: int, where: object) -> None:
+    there = len(data) - body
+    if not 0 < size <= there:
+        found = "cut short" if size else "there is no sound in it"
+        raise MediaError(
+            f"{found}: {size:,} bytes of samples are declared, {there:,} follow",
+            where=where,
+            cure=f"{AGAIN}; {_UNFINISHED}",
+        )
+
+
+def _require_chunks(layout: Chunks, data: bytes, end: int, where: object) -> None:
+    """What follows the samples is chunks, or too little to be a loss; an odd body may lack its filling."""
+    _require_tail(
+        data, max(_end_of_chunks(layout, data, place) for place in (end, end + -end % layout.align)), where
+    )
+
+
+def _require_tail(data: bytes, end: int, where: object) -> None:
+    if len(data) - end > TAIL:
+        raise MediaError(
+            f"{len(data) - end:,} bytes follow the samples that are declared, and are nothing that is known",
+            where=where,
+            cure=_UNFINISHED,
+        )
+
+
+def _end_of_chunks(layout: Chunks, data: bytes, place: int) -> int:
+    for name, body, size in layout.walk(data, place):
+        named = layout.name != 4 or (name.isascii() and name.decode().isprintable())
+        if not named or not 0 <= size <= len(data) - body:
+            break
+        place = body + size
+    return place
+
+
+def whole_wav(data: bytes, where: object) -> bytes:
+    """As `whole_chunks`; returns what FFmpeg reads as it is meant.
+
+    Raises:
+        MediaError: as `whole_chunks`; or samples whose bytes FFmpeg would take for others.
+    """
+    if data[:4] == b"RIFX":
+        raise MediaError("big-endian WAV (RIFX) is not read", where=where, cure=_PLAIN)
+    form = next((body for name, body, _ in WAV.walk(data, WAV.first) if name == b"fmt "), len(data))
+    if form + 16 <= len(data):
+        tag, channels, _, _, frame, bits = struct.unpack_from("<HHIIHH", data, form)
+        if tag in (1, _EXTENSIBLE) and frame != channels * -(-bits // 8):
+            raise MediaError(
+                f"samples of {bits} bits in {frame // max(channels, 1)} bytes, at whichever end of them",
+                where=where,
+                cure=_PLAIN,
+            )
+        if tag == _EXTENSIBLE and form + 20 <= len(data):
+            # FFmpeg takes how many bits are valid for how many there are; valid are the upper ones.
+            data = data[: form + 18] + struct.pack("<H", bits) + data[form + 20 :]
+    return whole_chunks(WAV, data, where)
+
+
+def whole_au(data: bytes, where: object) -> bytes:
+    """See that the samples of an AU file are as many as declared, if any number is; returns ``data``."""
+    start, size = struct.unpack_from(">II", data.ljust(12, b"\0"), 4)
+    if size != 0xFFFFFFFF:
+        _require_body(data, start, size, where)
+        _require_tail(data, start + size, where)
+    return data
+
+
+def whole_matroska(data: bytes, where: object) -> bytes:
+    """See that the segment of a Matroska or WebM file is as long as declared, if it is; returns ``data``."""
+    place = 4  # behind the name of EBML's head
+    size, place = _vint(data, place)
+    size, place = _vint(data, place + (size or 0) + 4)  # behind the name of the segment
+    if size is not None and place + size > len(data):
+        raise MediaError(
+            f"cut short: {size:,} bytes are declared, {max(0, len(data) - place):,} follow",
+            where=where,
+            cure=AGAIN,
+        )
+    return data
+
+
+def _vint(data: bytes, place: int) -> tuple[int | None, int]:
+    """A size of EBML, None where it is open, and where the next byte lies."""
+    width = 9 - data[place].bit_length() if place < len(data) else 1
+    value = int.from_bytes(data[place : place + width], "big") & ((1 << 7 * width) - 1)
+    return None if value == (1 << 7 * width) - 1 else value, place + width
+
+
+# --- OGG: pages in order, each with its checksum; every stream is begun and ended ------------------------------
+
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def ogg_crc(data: bytes) -> int:
+    """OGG's checksum: zlib's polynomial, the highest bit first, from 0 on."""
+    mirrored = zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{mirrored:032b}"[::-1], 2)
+
+
+def whole_ogg(data: bytes, where: object) -> bytes:
+    """See that no page is missing or damaged and that every stream has its last one; returns ``data``.
+
+    Streams may follow each other (chained), and anything may lie behind the last.
+
+    Raises:
+        MediaError: says what is missing.
+    """
+    following: dict[bytes, int] = {}  # stream -> number of its next page
+    place = 0
+    while data[place : place + 4] == b"OggS":
+        lacing = data[place + 27 : place + 27 + data[place + 26]] if place + 27 <= len(data) else b""
+        page = data[place : place + 27 + len(lacing) + sum(lacing)]
+        if len(page) < 27 or len(lacing) < page[26] or len(page) < 27 + len(lacing) + sum(lacing):
+            raise MediaError("cut short: its last page is not whole", where=where, cure=AGAIN)
+        if ogg_crc(page[:22] + bytes(4) + page[26:]) != int.from_bytes(page[22:26], "little"):
+            raise MediaError(f"damaged: the page at byte {place:,}", where=where, cure=AGAIN)
+        stream, number, begins = page[14:18], int.from_bytes(page[18:22], "little"), bool(page[5] & 2)
+        if begins == (stream in following) or following.get(stream, number) != number:
+            raise MediaError(f"pages are missing before byte {place:,}", where=where, cure=AGAIN)
+        following[stream] = number + 1
+        if page[5] & 4:
+            del following[stream]
+        place += len(page)
+    if following:
+        raise MediaError(
+            f"cut short, or damaged at byte {place:,}: its last page does not say that it is the last",
+            where=where,
+            cure=f"{AGAIN}; if it is whole: ffmpeg -i IN -c copy OUT.ogg",
+        )
+    return data
+
+
+# --- MP3: frames whose heads say how long they are --------------------------------------------------------------
+
+_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+_KBITS = {
+    True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_SYNC = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xef][^\xff]", re.DOTALL)
+_LEAD = 4096
+"""Bytes that may lie before the first frame."""
+_NO_CHANCE = 4
+"""Frames in a row that no picture in a tag looks like."""
+_TABLE = 54
+"""Bytes of the first frame in which its table begins."""
+
+
+class Frames(NamedTuple):
+    """Frames one behind the other.
+
+    Attributes:
+        begin, end: of them.
+        number: how many.
+        cut: whether the one at ``end`` goes beyond the end of the file.
+    """
+
+    begin: int
+    end: int
+    number: int
+    cut: bool
+
+
+def mp3_frames(data: bytes, start: int = 0, reach: int = _LEAD, least: int = 2) -> Frames | None:
+    """The frames of layer III that follow each other, from where there are ``least``, one of them cut; else None."""
+    for sync in _SYNC.finditer(data, start, start + reach):
+        place, number, cut = sync.start(), 0, False
+        while not cut and (length := _mp3_length(data[place : place + 4])):
+            cut = place + length > len(data)
+            if not cut:
+                place, number = place + length, number + 1
+        if number + cut >= least:
+            return Frames(sync.start(), place, number, cut)
+    return None
+
+
+def _mp3_length(head: bytes) -> int:
+    """Bytes of the frame with this head; 0 where it is none, or says no length."""
+    if _SYNC.fullmatch(head) is None or head[2] >> 2 & 3 == 3:
+        return 0
+    version = head[1] >> 3 & 3
+    rate = _RATES[version][head[2] >> 2 & 3]
+    kbits = _KBITS[version == 3][head[2] >> 4]
+    return (144_000 if version == 3 else 72_000) * kbits // rate + (head[2] >> 1 & 1)
+
+
+def whole_mp3(data: bytes, where: object) -> bytes:
+    """See that all frames are there that the table in the first one counts, and the last is whole.
+
+    Returns:
+        ``data``.
+
+    Raises:
+        MediaError: says how many are there.
+    """
+    frames = mp3_frames(data, id3_end(data))
+    if frames is None:  # of no constant length, or none at all: the decoder will say
+        return data
+    if frames.cut:
+        raise MediaError("cut short: its last frame is not whole", where=where, cure=AGAIN)
+    count, size = _declared_frames(data[frames.begin : frames.begin + _TABLE].ljust(_TABLE, b"\0"))
+    # The frame with the table holds no sound, and some encoders count it.
+    if frames.number < count or (frames.number == count and frames.end - frames.begin < size):
+        raise MediaError(
+            f"cut short: {count:,} frames of {size:,} bytes are declared, there are {frames.number:,} of "
+            f"{frames.end - frames.begin:,}",
+            where=where,
+            cure=AGAIN,
+        )
+    if mp3_frames(data, frames.end, len(data), _NO_CHANCE) is not None:
+        raise MediaError(f"damaged: what lies at byte {frames.end:,} is no frame", where=where, cure=AGAIN)
+    return data
+
+
+def _declared_frames(first: bytes) -> tuple[int, int]:
+    """How many frames, of how many bytes, the table in the first frame counts; 0 where it says nothing."""
+    mono, version_1 = first[3] >> 6 == 3, first[1] >> 3 & 3 == 3
+    side = 4 + ((17 if mono else 32) if version_1 else (9 if mono else 17))
+    if first[side : side + 4] in (b"Xing", b"Info"):
+        said, values = first[side + 7], struct.unpack_from(">II", first, side + 8)
+        count = values[0] if said & 1 else 0
+        size = values[said & 1] if said & 2 else 0
+        return count, size
+    if first[36:40] == b"VBRI":
+        size, count = struct.unpack_from(">II", first, 46)
+        return count, size
+    return 0, 0
+
+
+def id3_end(data: bytes) -> int:
+    """Where the tag before a sound ends; its length has seven bits a byte."""
+    if data[:3] != b"ID3" or len(data) < 10:
+        return 0
+    return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
