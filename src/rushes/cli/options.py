@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rushes.engine import EngineKind as Kind
 
 WORKSPACE = "workspace"
+FAULTY = 4  # exit code of a look at recordings in which something does not hold
 PIPED_WIDTH = 140  # of tables where there is no terminal whose width they could take
 
 RecipePath = Annotated[

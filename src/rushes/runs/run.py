@@ -118,10 +118,15 @@ class Run(Generic[R]):
     @cached_property
     def inventory(self) -> Inventory:
         """What becomes of every file below the root of the recordings."""
-        return take_inventory(self.scan.root, self.task.source(self.recipe).claims(self.scan))
+        claims, files = self.task.source(self.recipe).claims(self.scan), None
+        if isinstance(self.recipe.source.root, str):
+            from rushes.storage.recordings import listing
+
+            files = listing(self.raw())
+        return take_inventory(self.raw(), claims, self.scan.root, files)
 
     def audit(self) -> Audit:
-        """Look through the recordings; nothing is decoded."""
+        """What the task sees of the recordings, see `rushes.runs.look.look`; nothing is decoded."""
         return self.task.audit(self)
 
     def notes(self, name: StageName) -> tuple[str, ...]:

@@ -108,13 +108,9 @@ class Task(ABC, Generic[R]):
         yield from ()
 
     def notes(self, run: Run[R], stage: Stage) -> tuple[str, ...]:
-        """Sizes and memory of a stage that is still to do, for a plan."""
+        """Sizes and memory of a stage that is still to do, for a plan; of a dataset the audit tells them."""
         if stage.makes == "recordings":
             return (self.to_draw(run.recipe),)
-        if stage.makes == "dataset":
-            return (
-                run.audit().summary() if run.has_recordings else "sizes are known when the twin is drawn",
-            )
         return ()
 
     # --- campaigns ----------------------------------------------------------------------------------------

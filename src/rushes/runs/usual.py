@@ -13,9 +13,9 @@ def samples(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[
     return sum(clips.values())
 
 
-def asked(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
+def asked(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float | None:
     """Samples of the side that is reported; a `rushes.runs.stage.Amount`."""
-    return clips.get(part["evaluate"]["split"], 0)
+    return clips.get(part["evaluate"]["split"])
 
 
 TWIN = Stage(
@@ -34,6 +34,7 @@ PREPARE = Stage(
     sections=("source", "preprocessing", "prepare"),
     inputs=("twin",),
     units=True,
+    cost=Cost(amount=samples),
 )
 TRAIN = Stage(
     name="train",
@@ -49,7 +50,7 @@ PREDICT = Stage(
     sections=("evaluate",),
     inputs=("prepare", "train"),
     reads=("predictions.parquet",),
-    cost=Cost(amount=asked),
+    cost=Cost(amount=asked, of_model=True),
 )
 EVALUATE = Stage(
     name="evaluate",

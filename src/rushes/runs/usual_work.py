@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -94,7 +94,7 @@ def fill_dataset(
     """
     name = stage.spec.name
     prepared = prepare(
-        planned,
+        replace(planned, inventory=run.inventory),
         unit,
         run.home(name),
         run.recipe.preprocessing,

@@ -23,7 +23,7 @@ def _taught(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[
     return float(sum(one["steps"] * one["batch_size"] * one["accumulate"] for one in part["train"]["phases"]))
 
 
-TAUGHT = Cost(amount=_taught, of_samples=False)
+TAUGHT = Cost(amount=_taught, of_samples=False, of_model=True)
 
 
 class VlmTask(Task[V]):

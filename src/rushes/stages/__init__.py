@@ -41,7 +41,7 @@ from rushes.stages.folder import (
     status_of,
     working,
 )
-from rushes.stages.inventory import FATES, Claim, Claims, Inventory, take_inventory
+from rushes.stages.inventory import FATES, Claim, Claims, Fate, Inventory, Sized, take_inventory
 from rushes.stages.spec import StageSpec, signature_of_folder, spec_of_folder
 from rushes.stages.units import (
     Account,
@@ -57,8 +57,10 @@ __all__ = [
     "Account",
     "Claim",
     "Claims",
+    "Fate",
     "Inventory",
     "OpenStage",
+    "Sized",
     "StageSpec",
     "Status",
     "account",

@@ -60,6 +60,15 @@ def bring_recordings(url: str, cache: Path, is_read: Callable[[str], bool] = lam
     return files
 
 
+def listing(files: Path) -> list[tuple[str, int]]:
+    """Names and bytes of all files of the remote folder that ``files`` has copies of, also of those not brought.
+
+    Args:
+        files: what `bring_recordings` returned.
+    """
+    return sorted((name, mark.size) for name, mark in _noted(files.parent / LEDGER).items())
+
+
 def _noted(ledger: Path) -> dict[str, Mark]:
     """What was known of each file; nothing where that cannot be read."""
     try:

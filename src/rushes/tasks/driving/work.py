@@ -36,6 +36,7 @@ def _twin(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 
 def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
+    from rushes.prepare.outcomes import NO_SIDE
     from rushes.prepare.stage import Planned
     from rushes.runs.usual_work import fill_dataset
     from rushes.tasks.driving.prepare.unit import Job, prepare_unit
@@ -60,10 +61,12 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
         jobs=Job.of(scan.recordings, side_of, stage.folder, recipe.preprocessing, recipe.prepare),
         splits=side_of.values(),
         needed=needed,
-        skipped=[
-            *(fault.key for fault in (*scan.skipped, *scan.faults) if fault.key not in faults),
-            *(recording.key for recording in scan.recordings if recording.key not in side_of),
-        ],
+        skipped={
+            **{
+                fault.key: fault.message for fault in (*scan.skipped, *scan.faults) if fault.key not in faults
+            },
+            **{one.key: NO_SIDE for one in scan.recordings if one.key not in side_of},
+        },
         faults=faults,
     )
     return fill_dataset(run, stage, tell, planned, prepare_unit)

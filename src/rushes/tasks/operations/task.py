@@ -69,6 +69,7 @@ class Operations(VlmTask["OperationsRecipe"]):
             recipe.preprocessing,
             cutting_of(recipe.preprocessing, recipe.prepare),
             recipe.prepare.window_splits,
+            ("train", recipe.evaluate.split),
         )
 
     def to_draw(self, recipe: OperationsRecipe) -> str:

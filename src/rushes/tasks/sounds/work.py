@@ -67,6 +67,7 @@ def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
         skipped=scan.skipped,
         faults={fault.key: fault.reason() for fault in scan.faults},
         sizes=sizes_of(scan),
+        inventory=run.inventory,
     )
     prepared = prepare(
         planned,

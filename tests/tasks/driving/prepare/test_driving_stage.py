@@ -42,7 +42,7 @@ def run(open_stage, road_twin, drives_contract, tmp_path):
                     found.recordings, side_of, stage.folder, drives_contract, PrepareWindows(stride=4)
                 ),
                 splits=side_of.values(),
-                skipped=[fault.key for fault in found.skipped],
+                skipped={fault.key: fault.message for fault in found.skipped},
                 faults=faults or {fault.key: fault.reason() for fault in found.faults},
             )
             prepared = prepare(

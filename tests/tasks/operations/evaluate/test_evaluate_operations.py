@@ -183,6 +183,28 @@ def test_an_edge_of_the_clip_is_no_boundary_for_want_of_a_digit(world, right):
     assert any(end != 5.0 and end > 4.99 for end in ends)
 
 
+def test_files_of_one_label_are_measured_but_for_what_comes_next(one_label_a_file, right, noisy):
+    card = one_label_a_file.evaluate(one_label_a_file.table(model=right, untrained=noisy(0.3)))
+    model = card.all.estimates["model"]
+    assert (card.all.n, model["oca"].value, model["tiou_50"].value) == (20, 1.0, 1.0)
+    assert card.all.estimates["whole_clip"]["tiou_mean"].value < 1.0
+    assert not {"aa_1", "transition_distance"} & model.keys()
+
+
+def test_what_comes_next_is_measured_where_somebody_knows_it(world, one_label_a_file, right):
+    mixed = replace(
+        world,
+        recordings=world.recordings + one_label_a_file.recordings,
+        clips=world.clips + one_label_a_file.clips,
+    )
+    alone, both = (one.evaluate(one.table(model=right)).all for one in (world, mixed))
+    assert both.n == alone.n + 20
+    assert both.estimates["model"]["aa_1"].n == alone.estimates["model"]["aa_1"].n == alone.n
+    assert both.estimates["model"]["aa_1"].value == 1.0
+    distances = [part.estimates["model"]["transition_distance"].value for part in (alone, both)]
+    assert distances[0] == distances[1]
+
+
 def test_classes_and_subjects_split_the_clips(world, noisy):
     table = world.table(model=noisy(0.6))
     card = world.evaluate(table)

@@ -21,7 +21,8 @@ from rushes.media.grid import encode_tiles
 from rushes.media.image import Letterbox
 from rushes.media.signals import Signals
 from rushes.media.video import decode
-from rushes.prepare.stage import RecordingJob, remove_shards
+from rushes.prepare.recording_job import RecordingJob
+from rushes.prepare.stage import remove_shards
 from rushes.records import CameraFootage, Member, RigRecording
 from rushes.shards.manifest import split_folder
 from rushes.shards.write import Content, ShardWriter

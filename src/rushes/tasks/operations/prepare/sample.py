@@ -54,7 +54,7 @@ class Sample:
             times_s = tuple(float(time) for time in meta["frame_times_s"])
             segments = tuple(Segment(*segment) for segment in answer["segments"])
             target = None
-            if answer["operation"] is not None and answer["next"] is not None:
+            if answer["operation"] is not None:
                 target = Target(*(answer[name] for name in ("operation", "start_s", "end_s", "next")))
             if not names or len(names) != len(times_s):
                 raise ValueError(f"{len(names)} frames with {len(times_s)} times")
@@ -74,6 +74,11 @@ class Sample:
                 where=key,
                 cure="run `rushes verify`, or prepare the dataset again",
             ) from error
+
+    @property
+    def clip_s(self) -> float:
+        """Length of the clip, to the microsecond: its ends are sums on the recording's clock."""
+        return round(float(self.meta["clip_end_s"]) - float(self.meta["clip_start_s"]), 6)
 
     def pixels(self, *chosen: int) -> np.ndarray:
         """Decode frames, all of them or the ``chosen`` ones: ``(T, H, W, 3)`` uint8 RGB."""

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from rushes.errors import MediaError, SourceError
 from rushes.recipe.sections import Side
 from rushes.runs.copies import Copies, Holding, copies_of
+from rushes.stages import Claim
 from rushes.tasks.driving.sources.physical_ai_av.chunks import Chunk
 from rushes.tasks.driving.sources.physical_ai_av.layout import (
     CAMERAS,
@@ -105,6 +106,26 @@ class Audit:
     windows: int
     chunks: tuple[ChunkAudit, ...]
     copies: Copies
+
+    @property
+    def samples(self) -> Mapping[str, int]:
+        """See `rushes.runs.source.Audit`."""
+        return {"": sum(chunk.samples for chunk in self.chunks)}
+
+    @property
+    def faults(self) -> tuple[FeatureAudit, ...]:
+        """Archives that cannot be read, and those in which a clip has a part of its files."""
+        return tuple(
+            feature
+            for chunk in self.chunks
+            for feature in chunk.features
+            if feature.state == "unreadable" or feature.torn
+        )
+
+    @property
+    def outcomes(self) -> Mapping[str, Claim]:
+        """See `rushes.runs.source.Audit`."""
+        return {}
 
     def to_json(self) -> dict[str, Any]:
         """All of it, and the sums over the chunks, as JSON knows it."""

@@ -211,6 +211,11 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def is_frame(name: str) -> bool:
+    """Whether a file of this name, without its folder, is one of a session's frames."""
+    return name.lower().endswith((".jpg", ".jpeg")) and not name.startswith(".")
+
+
 def _frames(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """JPEGs below ``folder`` that are not hidden, in no order, with their names relative to it."""
     waiting = [("", str(folder))]
@@ -220,5 +225,5 @@ def _frames(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append((f"{prefix}{entry.name}/", entry.path))
-                elif entry.name.lower().endswith((".jpg", ".jpeg")) and not entry.name.startswith("."):
+                elif is_frame(entry.name):
                     yield prefix + entry.name, entry

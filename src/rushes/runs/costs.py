@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -12,7 +12,7 @@ from rushes.errors import StageError
 from rushes.runs.run import Run
 from rushes.runs.stage import Stage
 from rushes.runs.task import Task
-from rushes.stages import StageSpec, read_done, spec_of_folder
+from rushes.stages import StageSpec, canonical_json, read_done, spec_of_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +27,60 @@ class Estimate:
     seconds: float | None
     basis: str
 
+    def text(self) -> str:
+        """For people."""
+        if self.seconds is None:
+            return "nothing tells how long it takes"
+        return f"about {duration(self.seconds)}, an estimate ({self.basis})"
+
+
+NO_COST = Estimate(None, "")
+"""Of what is not to do."""
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> [duration(seconds) for seconds in (0.2, 75, 3600, 100_000)]
+    ['1 s', '1 min 15 s', '1 h', '27 h 46 min']
+    """
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    larger, smaller = ("h", "min") if whole >= 3600 else ("min", "s")
+    whole = whole // 60 if whole >= 3600 else whole
+    text = f"{whole // 60} {larger}"
+    return f"{text} {whole % 60} {smaller}" if whole % 60 else text
+
 
 @dataclass(frozen=True, slots=True)
 class Rates:
     """What finished stages tell.
 
     Attributes:
-        seconds: kind of stage -> seconds for a unit of its work, of each finished one.
+        seconds: kind of stage, and the model of those whose length grows with it -> seconds for a unit of
+            work, of each finished one.
         clips: signature of a dataset -> clips on each side.
     """
 
-    seconds: Mapping[str, tuple[float, ...]]
+    seconds: Mapping[tuple[str, str], tuple[float, ...]]
     clips: Mapping[str, Mapping[str, int]]
 
-    def of(self, run: Run[Any], name: str) -> Estimate:
-        """The estimate for a stage of a run that is to do."""
+    def of(self, run: Run[Any], name: str, expected: Mapping[str, int] | None = None) -> Estimate:
+        """The estimate for a stage of a run that is to do.
+
+        Args:
+            run: whose stage.
+            name: of the stage.
+            expected: samples on each side, where the dataset is not there to tell.
+        """
         stage, spec, dataset = run.stages[name], run.specs[name], run.specs[run.dataset]
-        clips = self.clips.get(dataset.signature) or run.task.drawn(run.recipe)
+        clips = self.clips.get(dataset.signature) or expected or run.task.drawn(run.recipe)
         work = _work(stage, spec, clips, dataset)
         if work is None:
             return Estimate(None, "unknown")
-        if known := self.seconds.get(spec.name):
+        model = _model(stage, [spec, *(run.specs[needed] for needed in stage.inputs if needed in run.specs)])
+        if known := self.seconds.get((spec.name, model)):
             return Estimate(work * median(known), f"{len(known)} finished")
         if stage.cost.assumed_s is not None:
             return Estimate(work * stage.cost.assumed_s, "assumed")
@@ -64,12 +97,14 @@ def read_rates(workspace: Path, task: Task[Any]) -> Rates:
         for spec, done in finished
         if isinstance(samples := done["summary"].get("samples"), Mapping)
     }
-    seconds: dict[str, list[float]] = {}
+    seconds: dict[tuple[str, str], list[float]] = {}
     for spec, done in finished:
         dataset = next((specs[s] for k, s in spec.inputs.items() if s in clips and s in specs), spec)
-        work = _work(kinds[spec.name], spec, clips.get(dataset.signature), dataset)
+        stage = kinds[spec.name]
+        work = _work(stage, spec, clips.get(dataset.signature), dataset)
         if work:
-            seconds.setdefault(spec.name, []).append(float(done["seconds"]) / work)
+            model = _model(stage, [spec, *(specs[one] for one in spec.inputs.values() if one in specs)])
+            seconds.setdefault((spec.name, model), []).append(float(done["seconds"]) / work)
     return Rates({kind: tuple(values) for kind, values in seconds.items()}, clips)
 
 
@@ -89,4 +124,11 @@ def _work(stage: Stage, spec: StageSpec, clips: Mapping[str, int] | None, datase
         return 1.0
     if clips is None and stage.cost.of_samples:
         return None
-    return float(stage.cost.amount(spec.recipe, clips or {}, dataset.recipe))
+    return stage.cost.amount(spec.recipe, clips or {}, dataset.recipe)
+
+
+def _model(stage: Stage, specs: Iterable[StageSpec]) -> str:
+    """What a stage and those before it say of the model, where its size decides how long the stage takes."""
+    if not stage.cost.of_model:
+        return ""
+    return canonical_json([spec.recipe["model"] for spec in specs if "model" in spec.recipe])
