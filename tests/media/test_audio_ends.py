@@ -192,6 +192,8 @@ def test_tags_of_mp3_are_no_damage_and_no_count():
         tagged = tag + sound + b"TAG" + bytes(125)
         assert length_s(tagged) == length_s(data)
         refused(tag + sound[:-500], "cut short")
+        assert length_s(tag + tag + bytes(500) + sound) == length_s(data)
+        refused(tag + sound[700:], "bytes before the first frame")
 
 
 def test_frames_behind_what_is_no_frame_are_refused():

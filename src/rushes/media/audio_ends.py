@@ -275,14 +275,19 @@ def whole_mp3(data: bytes, where: object) -> bytes:
     """See that all frames are there that the table in the first one counts, and the last is whole.
 
     Returns:
-        ``data``.
+        The frames without the tags before them.
 
     Raises:
         MediaError: says how many are there.
     """
-    frames = mp3_frames(data, id3_end(data))
+    start = id3_end(data)
+    frames = mp3_frames(data, start)
     if frames is None:  # of no constant length, or none at all: the decoder will say
         return data
+    if data[start : frames.begin].strip(b"\0"):
+        raise MediaError(
+            f"damaged: {frames.begin - start:,} bytes before the first frame", where=where, cure=AGAIN
+        )
     if frames.cut:
         raise MediaError("cut short: its last frame is not whole", where=where, cure=AGAIN)
     count, size = _declared_frames(data[frames.begin : frames.begin + _TABLE].ljust(_TABLE, b"\0"))
@@ -296,7 +301,7 @@ def whole_mp3(data: bytes, where: object) -> bytes:
         )
     if mp3_frames(data, frames.end, len(data), _NO_CHANCE) is not None:
         raise MediaError(f"damaged: what lies at byte {frames.end:,} is no frame", where=where, cure=AGAIN)
-    return data
+    return data[frames.begin :]
 
 
 def _declared_frames(first: bytes) -> tuple[int, int]:
@@ -315,7 +320,10 @@ def _declared_frames(first: bytes) -> tuple[int, int]:
 
 
 def id3_end(data: bytes) -> int:
-    """Where the tag before a sound ends; its length has seven bits a byte."""
-    if data[:3] != b"ID3" or len(data) < 10:
-        return 0
-    return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
+    """Where the tags before a sound end; a length of theirs has seven bits a byte."""
+    place = 0
+    while data[place : place + 3] == b"ID3" and len(data) >= place + 10:
+        digits = zip(data[place + 6 : place + 10], (21, 14, 7, 0), strict=True)
+        foot = 10 if data[place + 5] & 0x10 else 0
+        place += 10 + sum((byte & 0x7F) << shift for byte, shift in digits) + foot
+    return place
