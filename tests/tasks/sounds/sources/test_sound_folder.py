@@ -15,7 +15,9 @@ from rushes.tasks.sounds.sources.audit import SoundAudit, audit_of
 from rushes.tasks.sounds.sources.blocks import BLOCK, MAX_BYTES, key_of
 from rushes.tasks.sounds.sources.folder import SoundFolder
 from rushes.tasks.sounds.sources.sides import deal, require_apart
+from rushes.testing import source_checks
 
+SOUND = wav(sine(16_000, 0.1), 16_000)
 SHARES = {"train": 0.5, "val": 0.25, "test": 0.25}
 LABELS = ("snore", "breathe")
 
@@ -327,6 +329,15 @@ def test_the_sum_of_the_account_is_the_number_of_files(tmp_path):
         used = {item.key for item in recordings(scanned)} | {fault.key for fault in scanned.faults}
         claimed = {claim.recording for claim in scanned.claims.values() if claim.fate in ("used", "faulty")}
         assert used == claimed
+
+
+@pytest.mark.parametrize("check", source_checks(), ids=lambda check: check.__name__)
+def test_the_source_keeps_its_contract(check, tmp_path):
+    root = put(
+        tmp_path / "raw", *(f"{side}/{label}/1" for side in ("train", "val") for label in LABELS), data=SOUND
+    )
+    put(root, "train/snore/2.wav", data=SOUND + SOUND)
+    check(SoundFolder(LABELS), root, tmp_path / "work")
 
 
 # --- who is in them ---------------------------------------------------------------------------------------------

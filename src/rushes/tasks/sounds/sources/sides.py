@@ -62,7 +62,7 @@ def lacking(labels: Iterable[str], sounds: Mapping[str, Mapping[str, int]]) -> I
     """In words: each class that some side has no sound of.
 
     >>> list(lacking(["snore"], {"train": {"snore": 3}, "val": {}, "test": {"cough": 1}}))
-    ['no sound of snore on val: no figure of it means anything there; 3 groups are needed for three sides']
+    ['no sound of snore on test: figures say nothing of it there; a class needs 2 groups to stand on 2 sides']
 
     Args:
         labels: the classes that are asked for.
@@ -81,8 +81,8 @@ def deal(labels_of: Mapping[str, Collection[str]], shares: Mapping[str, float]) 
     """Deal groups out to sides like cards, so that every side has its share of every class.
 
     Classes are dealt from the rarest on, their groups in order of the SHA-256 of their names, each to the side
-    that is furthest behind its share of the class; one to each side where there are as many groups as sides.
-    Groups of a class that has fewer go to the side that is furthest behind its share of all groups.
+    that is furthest behind its share of the class, of equal ones behind its share of all groups. So a class of
+    as many groups as sides has one on each, unless these were dealt already as groups of a rarer class.
 
     >>> deal({"a": {"x"}, "b": {"x"}, "c": {"y"}, "d": {"y"}}, {"train": 0.5, "val": 0.5})
     {'b': 'train', 'a': 'val', 'd': 'train', 'c': 'val'}
