@@ -52,8 +52,8 @@ GAP_S = 0.1
 _OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": "wav,w64,aiff,caf,au,flac,ogg,mov,mp4,m4a,3gp,3g2,mj2,asf,matroska,webm,aac,mp3",
-    # PyAV's names of decoders: of floats where FFmpeg has two.
-    "codec_whitelist": ",".join(sorted(CODECS | {"mp3float", "libopus"})),
+    # FFmpeg decodes mp3 by a decoder of another name.
+    "codec_whitelist": ",".join(sorted(CODECS | {"mp3float"})),
     # FFmpeg looks whether PCM is another codec in disguise: 6 to 13 ms a file, for nothing that is read here.
     "max_probe_packets": "1",
 }
@@ -186,7 +186,9 @@ def _declared_s(container: InputContainer, stream: AudioStream) -> float | None:
 def _too_long(longest_s: float, declared_s: float | None, where: object) -> MediaError:
     said = f" (about {declared_s:,.1f} s)" if declared_s is not None and declared_s > longest_s else ""
     return MediaError(
-        f"longer than {longest_s:g} s{said}", where=where, cure="cut it into recordings of one class each"
+        f"longer than {longest_s:g} s{said}",
+        where=where,
+        cure="cut it into recordings of one class each: ffmpeg -ss START -t SECONDS -i IN OUT.wav",
     )
 
 

@@ -128,6 +128,15 @@ def test_no_class_found_lists_those_that_are_there(tmp_path):
         scan(root)
 
 
+def test_no_sound_at_all_lists_what_is_there(tmp_path):
+    root = put(tmp_path, "train/snore/1.amr", "train/snore/2.amr", "train/notes.txt")
+    with pytest.raises(
+        SourceError, match=r"no sound that is read: 3 files: 3 unread \(\.amr; \.txt\)"
+    ) as caught:
+        scan(root)
+    assert "ffmpeg" in caught.value.cure
+
+
 def test_listed_groups_take_their_sides_and_others_none(tmp_path):
     root = put(tmp_path, "ann/snore/1.wav", "bob/snore/2.wav", "cy/snore/3.wav")
     pattern = r"(?P<group>[^/]+)/(?P<label>[^/]+)/.*"

@@ -19,7 +19,7 @@ from pathlib import Path
 from rushes.errors import SourceError
 from rushes.recipe.sections import Side
 from rushes.runs.source import Fault, Source
-from rushes.stages import Claim, Claims
+from rushes.stages import Claim, Claims, take_inventory
 from rushes.tasks.sounds.sources.blocks import (
     Place,
     SoundScan,
@@ -74,12 +74,7 @@ class SoundFolder(Source[SoundScan]):
         for name in known.keys() - asked.keys():
             claims[name] = not_asked(known[name].label, key_of(name))
         if not asked:
-            seen = ", ".join(sorted({place.label for place in known.values()})[:12]) or "none"
-            raise SourceError(
-                f"none of {len(files)} sounds has a class among {', '.join(self.labels)}; found are {seen}",
-                where=root,
-                cure="write the classes as they are found into preprocessing.labels, or correct source.pattern",
-            )
+            raise self._nothing(root, claims, known.values())
         side_of = self._sides(root, asked)
         recordings = []
         for name, place in asked.items():
@@ -145,6 +140,22 @@ class SoundFolder(Source[SoundScan]):
         except (UnicodeDecodeError, csv.Error) as error:
             raise SourceError(f"not a table: {error}", where=path, cure="save it as CSV in UTF-8") from error
         return known
+
+    def _nothing(self, root: Path, claims: Mapping[str, Claim], known: Collection[Place]) -> SourceError:
+        """Why there is nothing to do."""
+        sounds = sum(bool(claim.recording) for claim in claims.values())
+        if not sounds:
+            return SourceError(
+                f"no sound that is read: {take_inventory(root, claims.get).summary()}",
+                where=root,
+                cure="give the folder of the sounds; convert what is not read: ffmpeg -i IN -c:a pcm_s16le OUT.wav",
+            )
+        seen = ", ".join(sorted({place.label for place in known})[:12]) or "none"
+        return SourceError(
+            f"none of {sounds} sounds has a class among {', '.join(self.labels)}; found are {seen}",
+            where=root,
+            cure="write the classes as they are found into preprocessing.labels, or correct source.pattern",
+        )
 
     def _sides(self, root: Path, asked: Mapping[str, Place]) -> dict[str, str]:
         """Group -> side; who is on no side is not in it."""
