@@ -10,7 +10,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from rushes.media.audio_ends import ogg_crc
+from rushes.media.audio_frames import ogg_crc
 
 
 def sine(rate: int, seconds: float = 1.0, hertz: float = 440.0, level: float = 0.5) -> np.ndarray:

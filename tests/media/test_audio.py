@@ -260,6 +260,10 @@ OTHERS = {
         riff(form(RATE, bits=24, frame=4), chunk(b"data", samples(sine(RATE), "i4"))),
         "24 bits in 4 bytes",
     ),
+    "ALAC in CAF, which FFmpeg loses the end of": (
+        encoded(sine(44_100, 2.0), 44_100, "caf", "alac"),
+        "ALAC in CAF",
+    ),
     "integers of 64 bits": (wav(sine(RATE), RATE, "i8"), "pcm_s64le"),
 }
 

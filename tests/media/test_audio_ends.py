@@ -11,7 +11,7 @@ from sound_files import chunk, encoded, form, old_flac, pages, repaged, riff, sa
 
 from rushes.errors import MediaError
 from rushes.media.audio import decode
-from rushes.media.audio_ends import id3_end, mp3_frames, ogg_crc
+from rushes.media.audio_frames import id3_end, mp3_frames, ogg_crc
 
 RATE = 16_000
 BODY = samples(sine(RATE), "i2")

@@ -25,7 +25,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from rushes.errors import MediaError
-from rushes.media.audio_ends import AGAIN
+from rushes.media.audio_frames import AGAIN
 from rushes.media.audio_kinds import KINDS, MP3, Kind, kind_of
 from rushes.media.container import reason_of
 

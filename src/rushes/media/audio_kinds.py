@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from rushes.media import audio_ends as ends
+from rushes.media import audio_chunks as chunks
+from rushes.media.audio_frames import id3_end, mp3_frames, whole_mp3, whole_ogg
 
 HEAD = 4096
 """First bytes of a file that tell its kind."""
@@ -53,19 +54,19 @@ ROUNDING_S = 0.1
 """Encoders round a length to their frames, and count what they put before the first sample."""
 
 KINDS = (
-    Kind("WAV", "wav", _begins(rb"(?:RIFF|RIFX|RF64|BW64)....WAVE"), ends.whole_wav),
-    Kind("W64", "w64", _begins(rb"riff\x2e\x91\xcf\x11"), partial(ends.whole_chunks, ends.W64)),
-    Kind("AIFF", "aiff", _begins(rb"FORM....AIF[FC]"), partial(ends.whole_chunks, ends.AIFF)),
-    Kind("CAF", "caf", _begins(rb"caff\0\x01"), partial(ends.whole_chunks, ends.CAF)),
-    Kind("AU", "au", _begins(rb"\.snd"), ends.whole_au),
+    Kind("WAV", "wav", _begins(rb"(?:RIFF|RIFX|RF64|BW64)....WAVE"), chunks.whole_wav),
+    Kind("W64", "w64", _begins(rb"riff\x2e\x91\xcf\x11"), partial(chunks.whole_chunks, chunks.W64)),
+    Kind("AIFF", "aiff", _begins(rb"FORM....AIF[FC]"), partial(chunks.whole_chunks, chunks.AIFF)),
+    Kind("CAF", "caf", _begins(rb"caff\0\x01"), chunks.whole_caf),
+    Kind("AU", "au", _begins(rb"\.snd"), chunks.whole_au),
     Kind("FLAC", "flac", _begins(rb"fLaC"), _as_it_is, slack_s=0.0),
-    Kind("OGG", "ogg", _begins(rb"OggS"), ends.whole_ogg),
+    Kind("OGG", "ogg", _begins(rb"OggS"), whole_ogg),
     Kind("M4A", "mov", _begins(rb"....ftyp(?!hei|mif|avi)"), _as_it_is, slack_s=ROUNDING_S, timed=True),
     Kind("WMA", "asf", _begins(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), _as_it_is, ROUNDING_S, timed=True),
-    Kind("WebM", "matroska", _begins(rb"\x1a\x45\xdf\xa3"), ends.whole_matroska, ROUNDING_S, timed=True),
+    Kind("WebM", "matroska", _begins(rb"\x1a\x45\xdf\xa3"), chunks.whole_matroska, ROUNDING_S, timed=True),
     Kind("AAC", "aac", _begins(rb"\xff[\xf0\xf1\xf8\xf9][^\xff]"), _as_it_is),
 )
-MP3 = Kind("MP3", "mp3", _begins(rb""), ends.whole_mp3)
+MP3 = Kind("MP3", "mp3", _begins(rb""), whole_mp3)
 
 SUFFIXES = (
     *(".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".caf", ".au", ".snd", ".flac"),
@@ -76,9 +77,9 @@ SUFFIXES = (
 
 def kind_of(data: bytes) -> Kind | None:
     """The kind of a file by its first bytes, of which `HEAD` are enough; None where it is none of these."""
-    start = ends.id3_end(data)
+    start = id3_end(data)
     for kind in KINDS:
         if kind.begins.match(data, start):
             return kind
     # An MP3 has no mark of its own: its tag, or frames that follow each other.
-    return MP3 if start or ends.mp3_frames(data) is not None else None
+    return MP3 if start or mp3_frames(data) is not None else None
