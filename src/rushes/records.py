@@ -228,7 +228,7 @@ class SoundRecording:
 
     Attributes:
         key: unique in the dataset.
-        group: what a split must not cut through: the wearer, the speaker, the take.
+        group: what a split must not cut through: the wearer, the speaker, the take; empty where nobody said.
         split: the side on which it stands.
         label: its class.
         path: the sound file.

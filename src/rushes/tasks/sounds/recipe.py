@@ -14,6 +14,7 @@ from rushes.recipe.sections import (
     Evaluate,
     Prepare,
     Recipe,
+    Seconds,
     Section,
     Share,
     Source,
@@ -107,6 +108,17 @@ class SleepTwin(Section):
     seed: int = 0
 
 
+class PrepareSounds(Prepare):
+    """From sounds to shards of spectrograms.
+
+    Attributes:
+        longest_s: a longer sound is set aside with its length: only its first ``preprocessing.clip_s`` would be
+            heard, and may not be what its class says.
+    """
+
+    longest_s: Seconds = 30.0
+
+
 class TrainOnSounds(Train):
     """How to train; the best epoch on the validation side is kept.
 
@@ -194,6 +206,7 @@ class SoundsRecipe(Recipe):
         source: where the recordings are.
         twin: synthetic recordings, for as long as ``source.root`` is null.
         preprocessing: how a sound becomes a spectrogram; trained, measured and served with the same one.
+        prepare: which sounds are heard, and how large a shard may be.
         model: which net.
         train: how to train.
         distil: learn from a teacher as well; null does not.
@@ -206,7 +219,7 @@ class SoundsRecipe(Recipe):
     source: SoundSource = SoundSource()
     twin: SleepTwin = SleepTwin()
     preprocessing: SoundPreprocessing = SoundPreprocessing()
-    prepare: Prepare = Prepare()
+    prepare: PrepareSounds = PrepareSounds()
     model: Net = Net()
     train: TrainOnSounds = TrainOnSounds()
     distil: Distil | None = None
@@ -224,6 +237,11 @@ class SoundsRecipe(Recipe):
                 raise ValueError(
                     f"{place}.class_weights has {len(train.class_weights)} weights for {classes} classes"
                 )
+        if self.prepare.longest_s < self.preprocessing.clip_s:
+            raise ValueError(
+                f"prepare.longest_s is {self.prepare.longest_s:g} s, and preprocessing.clip_s "
+                f"{self.preprocessing.clip_s:g} s: no sound may fill a clip"
+            )
         split, needed = self.source.split, dict.fromkeys(("train", "val", self.evaluate.split))
         if isinstance(split, dict) and (missing := [side for side in needed if side not in split]):
             raise ValueError(f"source.split has nobody for {' and '.join(missing)}")
