@@ -1,4 +1,4 @@
-"""Still pictures: letterbox geometry that can be undone, JPEG in and out.
+"""Still pictures: JPEG in and out.
 
 JPEG goes through libjpeg-turbo (``simplejpeg``): it takes the decoder's Y, U and V planes as they are, so no
 frame is ever turned into RGB on its way into a shard.
@@ -6,67 +6,19 @@ frame is ever turned into RGB on its way into a shard.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+import io
+import struct
+from contextlib import suppress
 
 import numpy as np
 import simplejpeg
+from PIL import Image
+from PIL.ExifTags import Base
 
 from rushes.errors import MediaError
+from rushes.media.geometry import EXIF_ORIENTATIONS, UPRIGHT, Letterbox, Orientation, Size
 
-Size = tuple[int, int]
-"""Width, height in pixels; arrays are (height, width)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Letterbox:
-    """A picture scaled into the middle of a frame of fixed size, black around it, aspect kept.
-
-    Attributes:
-        source: size of the original picture, pixels.
-        target: size of the frame it is put into, pixels.
-        content: size of the scaled picture inside the frame; even numbers, so that planes with half the
-            chroma resolution are cut at whole pixels.
-        left, top: place of the scaled picture's upper left corner in the frame; even as well.
-
-    The point (x, y) of the source lies at ``(x, y) * scale + (left, top)`` of the frame; points are continuous:
-    (0, 0) is the upper left corner of the upper left pixel.
-
-    >>> box = letterbox((1280, 720), (336, 336))
-    >>> box.content, box.left, box.top
-    ((336, 188), 0, 74)
-    """
-
-    source: Size
-    target: Size
-    content: Size
-    left: int
-    top: int
-
-    @property
-    def scale(self) -> tuple[float, float]:
-        """Target pixels per source pixel, across and down; they differ by the rounding to even sizes only."""
-        return self.content[0] / self.source[0], self.content[1] / self.source[1]
-
-
-@lru_cache(maxsize=64)
-def letterbox(source: Size, target: Size) -> Letterbox:
-    """Geometry of ``source`` scaled as large as it fits into ``target``, centred.
-
-    Raises:
-        MediaError: a size is not positive, or the target's sides are not even.
-    """
-    if min(source) < 1 or min(target) < 2 or target[0] % 2 or target[1] % 2:
-        raise MediaError(
-            f"cannot letterbox {source[0]}x{source[1]} into {target[0]}x{target[1]}",
-            cure="choose a frame size with even sides, 336x336 say",
-        )
-    scale = min(target[0] / source[0], target[1] / source[1])
-    width, height = (
-        min(limit, max(2, 2 * round(side * scale / 2))) for side, limit in zip(source, target, strict=True)
-    )
-    left, top = (target[0] - width) // 4 * 2, (target[1] - height) // 4 * 2
-    return Letterbox(source, target, (width, height), left, top)
+_EXIF = b"Exif\0\0"
 
 
 def pad_plane(plane: np.ndarray, size: Size, left: int, top: int, fill: int) -> np.ndarray:
@@ -103,7 +55,7 @@ def encode_jpeg(picture: np.ndarray, quality: int = 90) -> bytes:
 
 
 def jpeg_size(data: bytes | memoryview, where: object = None) -> Size:
-    """Width and height from a JPEG's header, nothing decoded.
+    """Stored width and height from a JPEG's header, nothing decoded.
 
     Raises:
         MediaError: not a JPEG.
@@ -113,6 +65,19 @@ def jpeg_size(data: bytes | memoryview, where: object = None) -> Size:
     except ValueError as error:
         raise _unreadable(error, data, where) from error
     return width, height
+
+
+def jpeg_orientation(data: bytes) -> Orientation:
+    """How a JPEG lies by its EXIF tag; nothing decoded.
+
+    A tag that cannot be read, or is none of the eight, leaves the picture as it is stored, as viewers do.
+    """
+    if _EXIF not in data:
+        return UPRIGHT
+    tags = Image.Exif()
+    with suppress(OSError, ValueError, SyntaxError, struct.error), Image.open(io.BytesIO(data)) as picture:
+        tags.load(picture.info.get("exif", b""))
+    return EXIF_ORIENTATIONS.get(tags.get(Base.Orientation, 1), UPRIGHT)
 
 
 def decode_jpeg(data: bytes | memoryview, where: object = None, max_pixels: int = 40_000_000) -> np.ndarray:
