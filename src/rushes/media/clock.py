@@ -23,20 +23,28 @@ def stamped_frames(container: InputContainer, stream: VideoStream, where: Source
     AVI has none of presentation: it counts pictures as they are stored, and what FFmpeg derives from that is
     wrong where they are stored in another order than shown. Each is one picture, so the k-th that is shown
     has the k-th of their times.
+
+    Raises:
+        MediaError: the container misses a part of the pictures' data, or counts pictures that do not come.
     """
-    if container.format.name != AVI:
-        yield from container.decode(stream)
-        return
-    stored: deque[int] = deque()
+    counted: deque[int] | None = deque() if container.format.name == AVI else None
     for packet in container.demux(stream):
-        if packet.dts is not None:
-            stored.append(packet.dts)
+        if packet.is_corrupt:  # MPEG-TS numbers its parts; a decoder passes over a picture of which none came
+            raise MediaError(
+                "a part of the video is lost, or it was joined of several: its packets are not numbered in a row",
+                where=where,
+                cure=f"copy the file again; if this is all there is, convert it: {CONVERT}",
+            )
+        if counted is not None and packet.dts is not None:
+            counted.append(packet.dts)
         for frame in packet.decode():
-            frame.pts = stored.popleft() if stored else None
+            if counted is not None:
+                frame.pts = counted.popleft() if counted else None
             yield frame
-    if stored:
+    if counted:
         raise MediaError(
-            f"{len(stored)} of the pictures in the file gave none, so the times of the others are not known",
+            f"{len(counted)} of the pictures that the file counts never came, so the times of the others are not "
+            "known",
             where=where,
             cure=CONVERT,
         )

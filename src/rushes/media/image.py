@@ -6,19 +6,16 @@ frame is ever turned into RGB on its way into a shard.
 
 from __future__ import annotations
 
-import io
 import struct
 from contextlib import suppress
 
 import numpy as np
 import simplejpeg
-from PIL import Image
-from PIL.ExifTags import Base
 
 from rushes.errors import MediaError
 from rushes.media.geometry import EXIF_ORIENTATIONS, UPRIGHT, Letterbox, Orientation, Size
 
-_EXIF = b"Exif\0\0"
+_START_OF_SCAN, _APP1, _SHORT = b"\xda", 0xE1, 3
 
 
 def pad_plane(plane: np.ndarray, size: Size, left: int, top: int, fill: int) -> np.ndarray:
@@ -68,16 +65,36 @@ def jpeg_size(data: bytes | memoryview, where: object = None) -> Size:
 
 
 def jpeg_orientation(data: bytes) -> Orientation:
-    """How a JPEG lies by its EXIF tag; nothing decoded.
+    """How a JPEG lies by the tag 0x0112 of its EXIF block; nothing decoded.
 
     A tag that cannot be read, or is none of the eight, leaves the picture as it is stored, as viewers do.
     """
-    if _EXIF not in data:
+    block = _exif_block(data)
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    if order is None:
         return UPRIGHT
-    tags = Image.Exif()
-    with suppress(OSError, ValueError, SyntaxError, struct.error), Image.open(io.BytesIO(data)) as picture:
-        tags.load(picture.info.get("exif", b""))
-    return EXIF_ORIENTATIONS.get(tags.get(Base.Orientation, 1), UPRIGHT)
+    with suppress(struct.error):  # a place outside of the block
+        (directory,) = struct.unpack_from(f"{order}I", block, 4)
+        (entries,) = struct.unpack_from(f"{order}H", block, directory)
+        for entry in range(entries):
+            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", block, directory + 2 + 12 * entry)
+            if tag == 0x0112 and kind == _SHORT:
+                return EXIF_ORIENTATIONS.get(value, UPRIGHT)
+    return UPRIGHT
+
+
+def _exif_block(data: bytes) -> bytes:
+    """The TIFF structure in a JPEG's EXIF segment; empty where there is none before the pictures' data."""
+    place = 2
+    while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] not in (b"", _START_OF_SCAN):
+        if data[place + 1] == 0xFF:  # padding
+            place += 1
+            continue
+        end = place + 2 + int.from_bytes(data[place + 2 : place + 4])
+        if data[place + 1] == _APP1 and data[place + 4 : place + 10] == b"Exif\0\0":
+            return data[place + 10 : end]
+        place = end
+    return b""
 
 
 def decode_jpeg(data: bytes | memoryview, where: object = None, max_pixels: int = 40_000_000) -> np.ndarray:

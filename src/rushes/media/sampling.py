@@ -72,16 +72,16 @@ def evenly(times_s: np.ndarray, k: int) -> np.ndarray:
     """``k`` frames evenly spaced in time; every frame where there are no more.
 
     On a clock of even steps, as far as it is known, those of `linspace_indices`; on any other the frames
-    nearest to even steps.
+    nearest to even steps, a hole being one step.
 
-    >>> evenly(np.array([0.0, 0.1, 0.2, 0.3, 1.0, 2.0]), 3).tolist()
-    [0, 4, 5]
+    >>> evenly(np.array([0.0, 0.1, 0.2, 0.3, 0.6, 0.9]), 4).tolist()
+    [0, 3, 4, 5]
     """
     count = len(times_s)
     steps_s = np.linspace(times_s[0], times_s[-1], count)
     if count <= k or np.abs(times_s - steps_s).max() <= CLOCK_TOLERANCE_S:
         return linspace_indices(count, k)
-    return _equal_shares(times_s - times_s[0], k)
+    return _equal_shares(_filmed(times_s, k), k)
 
 
 def uniform(
@@ -153,7 +153,8 @@ def by_coverage(
     moved = np.array(motion, np.float64)
     moved[0] = 0.0  # the first frame's motion lies before the clip
     moved = moved / max(float(moved.sum()), np.finfo(np.float64).tiny)
-    elapsed = (times_s - times_s[0]) / (times_s[-1] - times_s[0])
+    elapsed = _filmed(times_s, k)
+    elapsed = elapsed / elapsed[-1]
     return _equal_shares(options.epsilon * elapsed + np.cumsum(moved), k)
 
 
@@ -175,6 +176,21 @@ def _checked(times_s: np.ndarray, entropy: np.ndarray, motion: np.ndarray, k: in
     if not finite or (np.diff(times_s) <= 0).any():
         raise MediaError("a sampler needs finite signals and strictly increasing times")
     return len(times_s)
+
+
+def _filmed(times_s: np.ndarray, k: int) -> np.ndarray:
+    """Seconds since the first frame, of more than ``k``; a hole counts as much as an even step between picks.
+
+    Where it counted in full, the picks that fall into it would crowd at its edges.
+    """
+    steps_s = np.diff(times_s)
+    even_s = (times_s[-1] - times_s[0]) / (k - 1)
+    if steps_s.max() <= even_s:
+        return times_s - times_s[0]
+    for _ in range(64):  # to where the steps, each of at most one even step, make k - 1 of them
+        even_s = np.minimum(steps_s, even_s).sum() / (k - 1)
+    counted_s: np.ndarray = np.minimum(steps_s, even_s)
+    return np.cumsum(np.concatenate([[0.0], counted_s]))
 
 
 def _equal_shares(mass: np.ndarray, k: int) -> np.ndarray:
