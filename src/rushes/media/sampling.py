@@ -183,14 +183,13 @@ def _filmed(times_s: np.ndarray, k: int) -> np.ndarray:
 
     Where it counted in full, the picks that fall into it would crowd at its edges.
     """
-    steps_s = np.diff(times_s)
-    even_s = (times_s[-1] - times_s[0]) / (k - 1)
-    if steps_s.max() <= even_s:
-        return times_s - times_s[0]
-    for _ in range(64):  # to where the steps, each of at most one even step, make k - 1 of them
-        even_s = np.minimum(steps_s, even_s).sum() / (k - 1)
-    counted_s: np.ndarray = np.minimum(steps_s, even_s)
-    return np.cumsum(np.concatenate([[0.0], counted_s]))
+    filmed_s: np.ndarray = times_s - times_s[0]
+    steps_s, even_s = np.diff(times_s), filmed_s[-1] / (k - 1)
+    if steps_s.max() > even_s:
+        for _ in range(64):  # to where the steps, each of at most one even step, make k - 1 of them
+            even_s = np.minimum(steps_s, even_s).sum() / (k - 1)
+        filmed_s[1:] = np.minimum(steps_s, even_s).cumsum()
+    return filmed_s
 
 
 def _equal_shares(mass: np.ndarray, k: int) -> np.ndarray:
