@@ -139,9 +139,79 @@ def test_pictures_that_avi_counts_and_that_never_come_are_told(
             kept.duration, kept.time_base, kept.stream = 1, Fraction(1, 25), stream
             target.mux(kept)
     good = []
-    with pytest.raises(MediaError, match="1 of the pictures that the file counts never came"):
+    with pytest.raises(MediaError, match="1 of the pictures in the file gave no frame, so times"):
         good.extend(decode(video(tmp_path / "b.avi")))
     assert len(good) == 19
+
+
+def chunks(avi: bytes) -> list[int]:
+    """Where the pictures of an AVI with one stream begin: at the names of their chunks."""
+    end, places = avi.rindex(b"idx1"), []
+    place = avi.index(b"movi") + 4
+    while place < end:
+        if avi[place : place + 4] == b"00dc":
+            places.append(place)
+        place += 8 + int.from_bytes(avi[place + 4 : place + 8], "little")
+        place += place % 2
+    return places
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "mpeg4"])
+@pytest.mark.parametrize("damage", ["cut at a picture", "hole", "doubled"])
+def test_an_avi_that_holds_other_pictures_than_it_counts_is_told(
+    tmp_path: Path, write_video: Callable, picture: Callable, codec: str, damage: str
+) -> None:
+    """Every picture is an even step of its clock, so that one that is lost shifts those behind it."""
+    pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    options = {"g": "1"}
+    path = write_video(
+        tmp_path / "a.avi", map(picture, range(30)), codec=codec, pix_fmt=pix_fmt, options=options
+    )
+    assert len(times(path)) == 30
+    whole = path.read_bytes()
+    place = chunks(whole)
+    assert len(place) == 30
+    path.write_bytes(
+        {
+            "cut at a picture": whole[: place[12]],
+            "hole": whole[: place[12]] + bytes(place[13] - place[12]) + whole[place[13] :],
+            "doubled": whole + whole,
+        }[damage]
+    )
+    with pytest.raises(MediaError, match=r"cut short|too long|breaks off"):
+        times(path)
+
+
+def test_a_picture_of_which_the_decoder_makes_nothing_is_told(
+    tmp_path: Path, write_video: Callable, picture: Callable
+) -> None:
+    """A picture of HEVC overwritten by filler, of which its decoder says nothing: 29 frames with a gap."""
+    if "libx265" not in av.codecs_available:
+        pytest.skip("this PyAV cannot encode libx265")
+    options = {"x265-params": "log-level=none:pools=none:bframes=2"}
+    path = write_video(tmp_path / "a.mp4", map(picture, range(30)), codec="libx265", options=options)
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    place, size = [(at, n) for at, n in packets if data[at + 4] == 0x00][3]  # a picture that no other needs
+    filler = b"\x4c\x01" + b"\xff" * (size - 7) + b"\x80"
+    data[place : place + size] = (size - 4).to_bytes(4, "big") + filler
+    path.write_bytes(data)
+    good = []
+    with pytest.raises(MediaError, match="1 of the pictures in the file gave no frame"):
+        good.extend(decode(video(path)))
+    assert len(good) == 29
+
+
+def test_pictures_that_take_no_time_are_told_by_the_header(b_frame_video: Path, tmp_path: Path) -> None:
+    data = bytearray(b_frame_video.read_bytes())
+    place = data.index(b"mdhd") + 4 + 12  # behind version, flags and two dates: the scale and the duration
+    data[place : place + 8] = bytes(8)
+    path = tmp_path / "a.mp4"
+    path.write_bytes(data)
+    for read in (lambda: probe(video(path)), lambda: times(path)):
+        with pytest.raises(MediaError, match="40 pictures that take no time"):
+            read()
 
 
 def not_coded(picture: bytes) -> bytes:

@@ -118,6 +118,12 @@ def video_stream(container: InputContainer, where: Source, limits: Limits) -> Vi
     if name not in CODECS or not stream.time_base:
         known = ", ".join(sorted(CODECS))
         raise MediaError(f"a video codec among {known} is read, found {name}", where=where, cure=CONVERT)
+    if stream.frames > 1 and _is_mp4(container) and not stream.duration:
+        raise MediaError(
+            f"the header is damaged: {stream.frames} pictures that take no time",
+            where=where,
+            cure="copy the file again; leave the recording out if it is damaged at its source",
+        )
     limits.check(
         where,
         pixels=context.width * context.height,
@@ -163,11 +169,15 @@ def _named(stream: VideoStream) -> str:
     return f"number {stream.index} ({width}x{height}{', default' if _is_default(stream) else ''})"
 
 
+def _is_mp4(container: InputContainer) -> bool:
+    return container.format.name.startswith("mov,")  # which stands for the whole family
+
+
 def _declares_end(container: InputContainer, stream: VideoStream) -> bool:
     """Whether an end is written down; FFmpeg finds that of MPEG-TS and of fragmented mp4 by looking for it."""
     if container.format.name == TRANSPORT_STREAM:
         return False
-    fragmented = container.format.name.startswith("mov,") and not stream.frames
+    fragmented = _is_mp4(container) and not stream.frames
     return not fragmented and declared_end_s(container, stream) is not None
 
 
@@ -183,9 +193,13 @@ def declared_end_s(container: InputContainer, stream: VideoStream) -> float | No
     states the end of the whole file, on a clock that starts at 0 wherever the stream does; with sound beside
     it, the picture's end stands in a tag.
     """
-    if stream.duration is not None and stream.duration > 0:
+    # Of an AVI without its index FFmpeg makes a duration of what is there; the header's stands in `frames`.
+    duration = stream.frames if container.format.name == AVI else stream.duration
+    if duration is not None and duration > 0:
         assert stream.time_base is not None, "`video_stream` refuses a stream without"
-        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+        return float(((stream.start_time or 0) + duration) * stream.time_base)
+    if container.format.name == AVI:
+        return None
     tag = _TAGGED_DURATION.match(stream.metadata.get("DURATION", ""))
     if tag is not None:
         return int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])

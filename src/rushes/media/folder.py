@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
@@ -70,11 +70,10 @@ def list_frames(root: Path, limits: Limits) -> list[StampedFile]:
     if not root.is_dir():
         raise MediaError("no such folder of frames", where=root, cure="check the path")
     files: list[StampedFile] = []
-    for folder, _, names in os.walk(root, onerror=_unreadable):
-        for name in names:
-            if name.lower().endswith((".jpg", ".jpeg")) and not name.startswith("."):
-                path = Path(folder, name)
-                files.append(StampedFile(frame_unix_ms(path), path))
+    for folder, folders, names in os.walk(root, onerror=_unreadable):
+        files += [StampedFile(frame_unix_ms(path), path) for path in _frames(folder, names)]
+        for path in _frames(folder, folders):
+            raise MediaError("a folder in the place of a frame", where=path, cure="copy the frames again")
         limits.check(root, frames=len(files))
     if not files:
         raise MediaError("a folder of frames without a single .jpg", where=root, cure="check the path")
@@ -88,6 +87,12 @@ def list_frames(root: Path, limits: Limits) -> list[StampedFile]:
             )
     limits.check(root, duration_s=(files[-1].unix_ms - files[0].unix_ms) / 1000)
     return files
+
+
+def _frames(folder: str, names: Iterable[str]) -> Iterator[Path]:
+    for name in names:
+        if name.lower().endswith((".jpg", ".jpeg")) and not name.startswith("."):
+            yield Path(folder, name)
 
 
 def read_frame(file: StampedFile, limits: Limits) -> tuple[bytes, Geometry]:

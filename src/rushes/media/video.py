@@ -8,7 +8,7 @@ right. It is decoded by FFmpeg inside PyAV on one thread, in presentation order,
 it. Its clock is the container's: integer timestamps, made seconds by one division, zero at the first frame.
 Nothing that a header merely
 declares (a count of frames, a frame rate) is used to size or to time anything; a file that decodes shorter
-than it declares is an error, not a short recording.
+or longer than it declares is an error, not another recording.
 """
 
 from __future__ import annotations
@@ -28,16 +28,14 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from rushes.errors import MediaError
-from rushes.media.clock import Clock, stamped_frames
+from rushes.media.clock import Clock, require_whole, stamped_frames
 from rushes.media.container import (
     AVI,
     CONVERT,
     Source,
     container_notes,
     declared_duration_s,
-    declared_end_s,
     declared_frames,
-    declared_start_s,
     open_video,
     reason_of,
     starved,
@@ -50,9 +48,6 @@ from rushes.media.limits import DEFAULT_LIMITS, Limits
 from rushes.records import Media, Member
 
 __all__ = ["CompactFrame", "Frame", "Limits", "MediaInfo", "decode", "probe"]
-
-SHORTFALL_S, SHORTFALL_FRAMES = 0.1, 3
-"""The longer of the two may be missing at the declared start and end, as muxers round; more is a loss."""
 
 INTERLACED = (
     "its pictures are interlaced and read as they are stored, combed where things move; to deinterlace them: "
@@ -150,9 +145,7 @@ def _decode_video(source: Source, limits: Limits) -> Iterator[Frame]:
             if time_s > limits.max_duration_s:
                 limits.check(source, duration_s=time_s)
             yield DecodedFrame(frame, time_s, geometry, scaler, nbytes)
-        _require_whole(
-            source, (declared_start_s(stream), declared_end_s(container, stream)), clock.span_s, clock.count
-        )
+        require_whole(container, stream, clock, source)
 
 
 def _geometry(frame: VideoFrame, stream: VideoStream, where: Source) -> Geometry:
@@ -193,37 +186,6 @@ def _raw_frames(
         yield frame
     if count == 0:
         raise _damaged(where, 0, "no frame came out of it")
-
-
-def _require_whole(
-    where: Source,
-    declared_s: tuple[float | None, float | None],
-    decoded_s: tuple[float, float],
-    count: int,
-) -> None:
-    """Refuse a stream of which the beginning (its clock would be shifted) or the end was lost.
-
-    Args:
-        where: named in the error.
-        declared_s: start and end on the container's clock, None where not stated.
-        decoded_s: start of the first and end of the last frame on the same clock.
-        count: decoded frames.
-    """
-    allowed_s = max(SHORTFALL_S, SHORTFALL_FRAMES * (decoded_s[1] - decoded_s[0]) / count)
-    start_s, end_s = declared_s
-    if start_s is not None and decoded_s[0] > start_s + allowed_s:
-        raise MediaError(
-            f"the first {decoded_s[0] - start_s:.3f} s cannot be decoded, so its clock has no zero",
-            where=where,
-            cure=f"copy the file again; if it was cut before a key frame, convert it: {CONVERT}",
-        )
-    if end_s is not None and decoded_s[1] < end_s - allowed_s:
-        raise MediaError(
-            f"cut short: the file declares an end at {end_s:.3f} s, decoded to {decoded_s[1]:.3f} s "
-            f"({count} frames)",
-            where=where,
-            cure=f"copy the file again; if this is all there is, convert it: {CONVERT}",
-        )
 
 
 def _damaged(where: Source, count: int, reason: str) -> MediaError:
