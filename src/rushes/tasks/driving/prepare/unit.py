@@ -17,8 +17,8 @@ import numpy as np
 
 from rushes.errors import MediaError
 from rushes.media.frame import CompactFrame
+from rushes.media.geometry import Letterbox
 from rushes.media.grid import encode_tiles
-from rushes.media.image import Letterbox
 from rushes.media.signals import Signals
 from rushes.media.video import decode
 from rushes.prepare.recording_job import RecordingJob

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from rushes.evaluate.markup import data_uri
 from rushes.evaluate.pages import Markup, Plane, drawing, join, tag, words
 from rushes.evaluate.pages.theme import ACCENT, BAD, LINE, MUTED, RIVAL, ink_on
-from rushes.media.image import decode_jpeg_scaled, encode_jpeg, letterbox
+from rushes.media.geometry import letterbox
+from rushes.media.image import decode_jpeg_scaled, encode_jpeg
 from rushes.metrics.temporal import tiou
 from rushes.tasks.operations.evaluate.answers import Answers, Clips
 from rushes.tasks.operations.prepare.sample import Sample
