@@ -366,3 +366,37 @@ def test_the_shape_of_pixels_is_found_in_every_container(tmp_path: Path, suffix:
     frame = next(decode(video(remux(mp4, tmp_path / f"a.{suffix}"))))
     assert (frame.width, frame.height) == (400, 170)
     assert np.abs(frame.luma((400, 170)).astype(int) - next(decode(video(mp4))).luma((400, 170))).max() == 0
+
+
+def write_turned(path: Path, write_video: Callable, picture: Callable, degrees: list[int]) -> Path:
+    """H.264 of eight frames for each number, whose first picture alone says how all of them lie."""
+    raws = []
+    for number, turn in enumerate(degrees):
+        raw = write_video(
+            path.with_name(f"{number}.h264"), map(picture, range(8)), options={"bf": "0", "g": "100"}
+        )
+        said = f"h264_metadata=display_orientation=insert:rotate={turn}"
+        with av.open(str(raw)) as source:
+            filtered = av.bitstream.BitStreamFilterContext(said, source.streams.video[0])
+            raws += [bytes(kept) for packet in source.demux(video=0) for kept in filtered.filter(packet)]
+    raw = path.with_suffix(".h264")
+    raw.write_bytes(b"".join(raws))
+    with av.open(str(raw)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(packet for packet in source.demux(video=0) if packet.size):
+            packet.stream, packet.time_base, packet.duration = stream, Fraction(1, 25), 1
+            packet.pts = packet.dts = number
+            target.mux(packet)
+    return path
+
+
+def test_an_orientation_that_is_said_once_holds_until_another_is(
+    tmp_path: Path, write_video: Callable, picture: Callable
+) -> None:
+    once = write_turned(tmp_path / "a.mkv", write_video, picture, [90])
+    frames = list(decode(video(once)))
+    assert {(frame.width, frame.height) for frame in frames} == {(96, 128)}
+    assert len(frames) == 8
+    twice = write_turned(tmp_path / "b.mkv", write_video, picture, [90, 270])
+    with pytest.raises(MediaError, match="frame 8 changes from"):
+        times(twice)

@@ -6,9 +6,8 @@
 A video is a file, or a member of a zip archive, which is decoded where it lies after its checksum was found
 right. It is decoded by FFmpeg inside PyAV on one thread, in presentation order, and shown as a player shows
 it. Its clock is the container's: integer timestamps, made seconds by one division, zero at the first frame.
-Nothing that a header merely
-declares (a count of frames, a frame rate) is used to size or to time anything; a file that decodes shorter
-or longer than it declares is an error, not another recording.
+Nothing that a header merely declares (a count of frames, a frame rate) is used to size or to time anything; a
+file that decodes shorter than it declares is an error, not a short recording.
 """
 
 from __future__ import annotations
@@ -158,9 +157,9 @@ def _geometry(frame: VideoFrame, stream: VideoStream, where: Source) -> Geometry
 def _raw_frames(
     container: InputContainer, stream: VideoStream, where: Source, limits: Limits
 ) -> Iterator[VideoFrame]:
-    """Decoded frames, at least one, all of one size and format, none damaged, within ``limits``."""
+    """Decoded frames, at least one, all of one size, format and rotation, none damaged, within ``limits``."""
     frames = stamped_frames(container, stream, where)
-    count = frame_bytes = 0
+    count = frame_bytes = rotation = 0
     shape = None
     while True:
         try:
@@ -173,7 +172,8 @@ def _raw_frames(
             break
         if frame.is_corrupt:
             raise _damaged(where, count, "the decoder marks the frame as corrupt")
-        found = (frame.width, frame.height, frame.format.name, frame.rotation)
+        rotation = frame.rotation or rotation  # H.264 may say it once for many frames
+        found = (frame.width, frame.height, frame.format.name, rotation)
         if found != shape:
             if shape is not None:
                 raise MediaError(f"frame {count} changes from {shape} to {found}", where=where, cure=CONVERT)
