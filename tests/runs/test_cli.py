@@ -163,9 +163,9 @@ def test_recordings_in_quarantine_are_told_and_a_side_that_is_lost_to_it_is_refu
     assert (
         "prepare: 4 recordings: 2 used, 1 faulty (1 a video of 0 bytes), 1 skipped (1 on no side" in told.err
     )
-    assert "prepare: 12 files: 6 used, 3 faulty (a video of 0 bytes), 3 skipped (on no side" in told.err
+    assert "prepare: 16 files: 6 used, 3 faulty (a video of 0 bytes), 7 skipped (not used: ann" in told.err
     account = json.loads(next(job.workspace.glob("prepare-*/account.json")).read_text())
-    assert account["files"]["files"] == sum(line["files"] for line in account["files"]["lines"]) == 12
+    assert account["files"]["files"] == sum(line["files"] for line in account["files"]["lines"]) == 16
     assert sum(line["recordings"] for line in account["recordings"]["lines"]) == 4
     assert job.tell("verify", *own, "--set", "source.split={train: [U0101, U0104], test: [U0102]}").code == 0
     told = job.tell(
@@ -326,7 +326,7 @@ def test_a_root_that_is_not_there_is_a_fault_of_the_recipe(finished, tmp_path):
 def test_a_page_shows_what_became_of_every_file(finished):
     page = finished.job.run().report.read_text()
     assert "What became of every file" in page
-    assert "6 files, " in page
+    assert "8 files, " in page
     assert "2 recordings" in page
 
 
@@ -353,7 +353,7 @@ def test_a_wrong_recipe_ends_with_2_before_anything_is_made(finished, tmp_path):
     [
         (
             "source.split=earlier",
-            "tiny.yaml:4: twin.subjects: 2 would be U0101 to U0102, nobody of whom is on side test",
+            "--set source.split=earlier: twin.subjects: 2 would be U0101 to U0102, nobody of whom is on side",
         ),
         (
             "source.split={train: [U0101], test: [U0999]}",

@@ -128,7 +128,7 @@ def _require_sound(wave: NDArray[np.float32], power: float, where: object) -> No
         raise MediaError(
             "its channels cancel each other out: their mean is silent, and they are not",
             where=where,
-            cure="take one of them: ffmpeg -i IN -af pan=mono|c0=c0 OUT.wav",
+            cure="take one of them: ffmpeg -i IN -af 'pan=mono|c0=c0' OUT.wav",
         )
 
 

@@ -16,7 +16,7 @@ from rushes.media.audio_frames import AGAIN
 TAIL = 512
 """Bytes behind the end that are nobody's loss: a tag without a chunk, padding."""
 
-_UNFINISHED = "if its program never finished it: ffmpeg -ignore_length 1 -i IN -c:a pcm_s16le OUT.wav"
+_UNFINISHED = "of a WAV that its program never finished: ffmpeg -ignore_length 1 -i IN -c:a pcm_s16le OUT.wav"
 _EXTENSIBLE = 0xFFFE  # the tag of a form whose own tag stands behind it
 _PLAIN = "write it again as plain WAV: sox IN -b 24 OUT.wav"
 

@@ -31,7 +31,7 @@ class Estimate:
         """For people."""
         if self.seconds is None:
             return "nothing tells how long it takes"
-        return f"about {duration(self.seconds)}, an estimate ({self.basis})"
+        return f"about {duration(self.seconds)}: an estimate, {self.basis}"
 
 
 NO_COST = Estimate(None, "")

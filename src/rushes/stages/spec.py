@@ -124,7 +124,7 @@ def differences(spec: StageSpec, other_folder: Path) -> list[str]:
         if name != "fingerprint" and not name.startswith("inputs.")
     ]
     told += ["the recordings"] if "fingerprint" in changed else []
-    return told or [f"{name.removeprefix('inputs.')}, which is another" for name in changed]
+    return told or [f"what it reads of {', '.join(name.removeprefix('inputs.') for name in changed)}"]
 
 
 def _short(value: str | None) -> str:
