@@ -121,10 +121,12 @@ def differences(spec: StageSpec, other_folder: Path) -> list[str]:
     told = [
         f"{name}: {_short(old.get(name))} -> {_short(new.get(name))}"
         for name in changed
-        if name != "fingerprint" and not name.startswith("inputs.")
+        if name.partition(".")[0] not in ("fingerprint", "inputs")
     ]
     told += ["the recordings"] if "fingerprint" in changed else []
-    return told or [f"what it reads of {', '.join(name.removeprefix('inputs.') for name in changed)}"]
+    if told or not changed:
+        return told
+    return [f"what it reads of {', '.join(name.removeprefix('inputs.') for name in changed)}"]
 
 
 def _short(value: str | None) -> str:
