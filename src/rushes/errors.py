@@ -126,6 +126,9 @@ class MetricError(RushesError, ValueError):
     """Input for which a metric is not defined."""
 
 
+MAY_READ = "let this user read it, as with: chmod a+r FILE, and a+rx of each folder above it"
+
+
 def is_of_the_machine(error: BaseException) -> bool:
     """Whether reading failed because of the machine (a bad disk, too many open files).
 
@@ -151,6 +154,8 @@ def unreadable_as(
 ) -> Iterator[None]:
     """Raise ``errors`` of reading a file as ``kind``; those of the machine pass unchanged.
 
+    What this user may not read is no damage, whatever ``cure`` says.
+
     >>> with unreadable_as(SourceError, "no table", where="a.csv", errors=(ValueError,)):
     ...     int("x")
     Traceback (most recent call last):
@@ -164,4 +169,6 @@ def unreadable_as(
         if is_of_the_machine(error):
             raise
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, PermissionError):
+            cure = MAY_READ
         raise kind(f"{message}: {reason}", where=where, cure=cure) from error

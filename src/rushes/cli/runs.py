@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +31,7 @@ from rushes.errors import RecipeError
 from rushes.tasks import TASKS
 
 if TYPE_CHECKING:
+    from rushes.cli.progress import Progress
     from rushes.engine import Engine
 
 
@@ -186,14 +188,22 @@ def audit(
 ) -> None:
     """Look through the recordings: what is there, what is masked, what is wrong, what becomes of every file.
 
-    Ends with 4 where something does not hold.
+    Reads all files that a SHA256SUMS beside the recordings names. Ends with 4 where something does not hold.
     """
+    from rushes.cli.progress import Progress
     from rushes.runs.look import look
 
-    found = look(_open(recipe, overrides, workspace, cache))
+    run = _open(recipe, overrides, workspace, cache)
+    with Progress(("audit",)) as progress:
+        found = look(run, partial(_hashing, progress, "audit"))
     typer.echo(json.dumps(found.to_json()) if as_json else found.text())
     if found.fault:
         raise typer.Exit(FAULTY)
+
+
+def _hashing(progress: Progress, name: str, done: int, total: int, file: str) -> None:
+    if total:
+        progress.tell(name, done, total, f"hashing {file}" if file else "hashed")
 
 
 @app.command()

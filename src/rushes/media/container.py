@@ -14,7 +14,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from rushes.errors import MediaError, is_of_the_machine
+from rushes.errors import MediaError, unreadable_as
 from rushes.media.limits import Limits
 from rushes.media.zipped import check_crc, mapped
 from rushes.records import Member
@@ -39,8 +39,6 @@ def open_video(source: Source) -> Iterator[InputContainer]:
         OSError: the machine refuses to open it.
     """
     if isinstance(source, Path):
-        if not source.is_file():
-            raise MediaError("no such video file", where=source, cure="check the path")
         _require_opening(source)
         with _container(f"file:{source}", source.stat().st_size, source) as container:
             yield container
@@ -53,11 +51,10 @@ def open_video(source: Source) -> Iterator[InputContainer]:
 
 def _require_opening(path: Path) -> None:
     """Raise what the machine says if it refuses; FFmpeg tells it like damage."""
-    try:
+    with unreadable_as(MediaError, "cannot open the video", where=path):
+        if not path.is_file():
+            raise MediaError("no such video file", where=path, cure="check the path")
         path.open("rb").close()
-    except OSError as error:
-        if is_of_the_machine(error):
-            raise
 
 
 class _MemoryFile:

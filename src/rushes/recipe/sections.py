@@ -59,6 +59,9 @@ def _place(root: Any) -> Path | str:
     return root if "://" in str(root) else Path(root).expanduser()
 
 
+PLACES = (("source", "root"),)
+"""Keys that hold a path, which begins at the folder of the file that says it."""
+
 Root = Annotated[Path | str, BeforeValidator(_place)]
 """Folder of recordings: a path, or a URL that fsspec knows, which stays text."""
 
@@ -73,7 +76,8 @@ class Source(Section):
     """Where the recordings are.
 
     Attributes:
-        root: folder of raw recordings, or its URL, as ``s3://bucket/prefix``; null takes the twin's.
+        root: folder of raw recordings, relative to the recipe's own where it is relative, or a URL, as
+            ``s3://bucket/prefix``; null takes the twin's.
     """
 
     root: Annotated[Root | None, UNSIGNED] = None

@@ -31,7 +31,7 @@ class Estimate:
         """For people."""
         if self.seconds is None:
             return "nothing tells how long it takes"
-        return f"about {duration(self.seconds)}, an estimate ({self.basis})"
+        return f"about {duration(self.seconds)}: an estimate, {self.basis}"
 
 
 NO_COST = Estimate(None, "")
@@ -51,6 +51,19 @@ def duration(seconds: float) -> str:
     whole = whole // 60 if whole >= 3600 else whole
     text = f"{whole // 60} {larger}"
     return f"{text} {whole % 60} {smaller}" if whole % 60 else text
+
+
+def rate(per_s: float, noun: str) -> str:
+    """How fast something goes, as people say it; slow things by the time that one of them takes.
+
+    >>> [rate(per_s, "sample") for per_s in (812.4, 3.14, 0.05, 0.0)]
+    ['812 samples/s', '3.1 samples/s', 'a sample in 20 s', 'too few samples to tell how fast']
+    """
+    if per_s <= 0:
+        return f"too few {noun}s to tell how fast"
+    if per_s < 1:
+        return f"a {noun} in {duration(1 / per_s)}"
+    return f"{per_s:,.1f} {noun}s/s" if per_s < 10 else f"{per_s:,.0f} {noun}s/s"
 
 
 @dataclass(frozen=True, slots=True)

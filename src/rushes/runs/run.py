@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, Generic, Literal
 
 from rushes.engine import LOCAL, Engine
 from rushes.errors import RecipeError, StageError
+from rushes.recipe_file import near
+from rushes.runs.raw_files import RawFiles
 from rushes.runs.source import Audit
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Makes, Stage, StageName
 from rushes.runs.task import R, Task
-from rushes.stages import Inventory, StageSpec, Status, read_done, take_inventory
+from rushes.stages import Inventory, StageSpec, Status, read_done, read_json
 from rushes.storage import Home, Workspace
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from rushes.recipe.sections import Order
     from rushes.shards.read import ShardDataset
 
+NEIGHBOURS = 8  # names that are told where one is missing
 RECORDINGS = "recordings"  # folder of a workspace for those that were brought from elsewhere
 
 
@@ -98,7 +101,8 @@ class Run(Generic[R]):
         for name, stage in self.stages.items():
             inputs = {needed: specs[needed].signature for needed in stage.inputs if needed in specs}
             raw = self.raw_fingerprint if stage.makes == "dataset" else None
-            specs[name] = StageSpec(stage.kind, stage.version, stage.signed(self.recipe), inputs, raw)
+            signed = stage.signed(self.recipe)
+            specs[name] = StageSpec(stage.kind, stage.version, signed, inputs, raw, self.recipe.name)
         return specs
 
     def maker(self, what: Makes) -> StageName:
@@ -116,14 +120,20 @@ class Run(Generic[R]):
         return self.task.source(self.recipe).scan(self.raw())
 
     @cached_property
+    def files(self) -> RawFiles:
+        """The files below the root of the recordings."""
+        listing = None
+        if isinstance(self.recipe.source.root, str):
+            from rushes.storage.recordings import listing_of
+
+            listing = listing_of(self.raw())
+        claims = self.task.source(self.recipe).claims(self.scan)
+        return RawFiles.of(self.raw(), self.scan.root, claims, listing)
+
+    @cached_property
     def inventory(self) -> Inventory:
         """What becomes of every file below the root of the recordings."""
-        claims, files = self.task.source(self.recipe).claims(self.scan), None
-        if isinstance(self.recipe.source.root, str):
-            from rushes.storage.recordings import listing
-
-            files = listing(self.raw())
-        return take_inventory(self.raw(), claims, self.scan.root, files)
+        return self.files.inventory()
 
     def audit(self) -> Audit:
         """What the task sees of the recordings, see `rushes.runs.look.look`; nothing is decoded."""
@@ -149,6 +159,7 @@ class Run(Generic[R]):
         """Folder of the recordings.
 
         Raises:
+            RecipeError: there is nothing at ``source.root``.
             StageError: the twin is to be drawn first.
             StorageError: recordings that lie elsewhere cannot be brought.
         """
@@ -156,6 +167,7 @@ class Run(Generic[R]):
         if isinstance(root, str):
             return self._brought
         if root is not None:
+            require_there(root)
             return root
         twin = self.maker("recordings")
         if self.status(twin).state != "done":
@@ -226,6 +238,19 @@ class Run(Generic[R]):
             "seed": self.recipe.train.seed,
         }
 
+    def account(self) -> Mapping[str, Any] | None:
+        """What became of every recording and file, see `rushes.prepare.outcomes`; None where nobody wrote it.
+
+        Raises:
+            StageError: it was changed or taken away since it was written.
+        """
+        from rushes.prepare.outcomes import ACCOUNT
+        from rushes.runs.proof import require_whole
+
+        require_whole(self, self.dataset, (ACCOUNT,))
+        path = self.folder(self.dataset) / ACCOUNT  # of a dataset of an older rushes there is none
+        return read_json(path) if path.is_file() else None
+
     @property
     def report(self) -> Path:
         """The HTML report.
@@ -245,17 +270,33 @@ class Run(Generic[R]):
             StageError: they are missing, torn, changed since they were written, or of an older rushes.
         """
         from rushes.evaluate.scorecard import read_scorecard
-        from rushes.runs.proof import damaged
+        from rushes.runs.proof import require_whole
 
         name = self.maker("figures")
         card = read_scorecard(self.bring(name) / METRICS_FILE)
-        for path, reason in damaged(self, name):
-            raise StageError(
-                f"the figures are not those that were measured: the file {reason}",
-                where=path,
-                cure="run `rushes verify RECIPE --repair`",
-            )
+        require_whole(self, name, self.stages[name].read)
         return card
+
+
+def require_there(root: Path) -> None:
+    """Refuse a ``source.root`` at which there is nothing.
+
+    Raises:
+        RecipeError: says which path was tried, and what is there instead.
+    """
+    if root.exists():
+        return
+    place = root.absolute()
+    above = next(one for one in place.parents if one.exists())
+    missing = place.relative_to(above).parts[0]
+    beside = (
+        sorted(one.name for one in above.iterdir() if not one.name.startswith(".")) if above.is_dir() else []
+    )
+    raise RecipeError(
+        f"source.root does not exist: there is no {missing} in {above}; {near(missing, beside[:NEIGHBOURS])}",
+        where=place,
+        cure="correct source.root; a relative one begins at the recipe's folder, of --set at the shell's",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ PREPARE = Stage(
     sections=("source", "preprocessing", "prepare"),
     inputs=("twin",),
     units=True,
-    cost=Cost(amount=samples),
+    cost=Cost(amount=samples, assumed_s=0.05),  # a clip of video of five seconds on a core of 2024
 )
 TRAIN = Stage(
     name="train",
@@ -58,6 +58,7 @@ EVALUATE = Stage(
     makes="figures",
     sections=("evaluate",),
     inputs=("prepare", "train", "predict"),
+    cost=Cost(assumed_s=3.0),
 )
 REPORT = Stage(
     name="report",
@@ -65,4 +66,5 @@ REPORT = Stage(
     makes="page",
     sections=("name",),
     inputs=("prepare", "train", "predict", "evaluate"),
+    cost=Cost(assumed_s=5.0),
 )

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from rushes.errors import StageError
+from rushes.runs.checksums import SUMS
 from rushes.runs.do import perform, require_inputs
 from rushes.runs.proof import content, wrong_digests, wrong_files
+from rushes.runs.raw_files import CURE, Damage
 from rushes.runs.run import Run
 from rushes.runs.stage import Makes, StageName, Tell
 from rushes.stages import (
@@ -63,6 +65,7 @@ class Checked:
         rebuilt: stages that were repaired.
         remaining: what does not hold now.
         stale: finished stages that were made from other content than now stands before them.
+        recordings: files that are not what ``SHA256SUMS`` beside the recordings says; nothing here repairs them.
     """
 
     stages: tuple[StageName, ...]
@@ -71,20 +74,24 @@ class Checked:
     rebuilt: tuple[StageName, ...]
     remaining: tuple[Fault, ...]
     stale: tuple[StageName, ...]
+    recordings: tuple[Damage, ...] = ()
 
     @property
     def whole(self) -> bool:
         """Whether everything that is finished holds now."""
-        return not self.remaining and not self.stale
+        return not self.remaining and not self.stale and not self.recordings
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         faults, remaining = ([fault.to_json() for fault in found] for found in (self.faults, self.remaining))
-        return asdict(self) | {"faults": faults, "remaining": remaining, "whole": self.whole}
+        recordings = [one.to_json() for one in self.recordings]
+        found = {"faults": faults, "remaining": remaining, "recordings": recordings, "whole": self.whole}
+        return asdict(self) | found
 
     def text(self) -> str:
         """For people."""
         lines = [f"{fault.stage}: {fault.path}: {fault.reason}" for fault in self.faults]
+        lines += [f"recordings: {one.path}: {one.reason}; {CURE}" for one in self.recordings]
         lines += [f"{name}: not finished, not looked at" for name in self.unfinished]
         lines += [f"{name}: rebuilt" for name in self.rebuilt]
         lines += [
@@ -148,6 +155,16 @@ def verify_run(
         rebuilt=tuple(rebuilt),
         remaining=tuple(remaining),
         stale=tuple(name for name in stages if _is_stale(run, name)),
+        recordings=_recordings(run, tell),
+    )
+
+
+def _recordings(run: Run[Any], tell: Tell) -> tuple[Damage, ...]:
+    """What is wrong with recordings of somebody's own; drawn ones have their receipts."""
+    if run.recipe.source.root is None or not (run.raw() / SUMS).is_file():
+        return ()
+    return tuple(
+        run.files.damaged(lambda done, total, name: tell(run.dataset, done, max(total, 1), f"hashing {name}"))
     )
 
 

@@ -54,6 +54,7 @@ class VlmTask(Task[V]):
         """See `Task.notes`; of training, the memory that it takes."""
         if stage.makes != "weights":
             return super().notes(run, stage)
+        from rushes.models.machine import memory
         from rushes.models.memory import estimate_training
 
         model, phases = run.recipe.model, run.recipe.train.phases
@@ -62,4 +63,10 @@ class VlmTask(Task[V]):
         estimate = estimate_training(
             model.name, run.recipe.preprocessing, largest, lora, model.nf4, precision=model.precision
         )
-        return (estimate.text(),)
+        smaller = (
+            "lower train.phases' batch_size" if lora is not None else "train model.adapter, not all weights"
+        )
+        return (
+            estimate.text(),
+            memory().compared(estimate.peak_gib, f"{smaller}, or plan on another machine"),
+        )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rushes.engine import LOCAL
+from rushes.runs.costs import rate
 from rushes.runs.run import Run, RunJob
 from rushes.runs.stage import Made, Tell
 from rushes.runs.vlm_task import VlmTask
@@ -75,7 +76,7 @@ def train_model(run: Run[V], stage: OpenStage, tell: Tell) -> Made:
         if event["kind"] == "checkpoint":
             home.checkpoint(Path(event["checkpoint"]))
         elif event["kind"] == "train":
-            speed = f"loss {event['loss']:.3f}, {event['samples_per_s']:.0f} samples/s"
+            speed = f"loss {event['loss']:.3f}, {rate(event['samples_per_s'], 'sample')}"
             tell("train", event["before"] + event["step"], total, f"{event['phase']}: {speed}")
 
     vlm = base_model(run)

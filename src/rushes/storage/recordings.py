@@ -60,7 +60,7 @@ def bring_recordings(url: str, cache: Path, is_read: Callable[[str], bool] = lam
     return files
 
 
-def listing(files: Path) -> list[tuple[str, int]]:
+def listing_of(files: Path) -> list[tuple[str, int]]:
     """Names and bytes of all files of the remote folder that ``files`` has copies of, also of those not brought.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ def task_checks() -> Sequence[Check]:
         keys_that_sign_change_their_stages,
         a_second_run_skips_every_stage,
         a_finished_run_is_whole,
+        the_account_adds_up,
         every_damage_is_seen,
         what_is_damaged_is_not_read,
         repair_makes_the_same_again,
@@ -184,6 +186,20 @@ def a_finished_run_is_whole(finished: Finished, folder: Path) -> None:
     checked = verify_run(finished.run(), repair=False)
     assert checked.whole, checked.text()
     assert not checked.unfinished, f"not finished: {', '.join(checked.unfinished)}"
+
+
+def the_account_adds_up(finished: Finished, folder: Path) -> None:
+    """What became of recordings and files adds up to those that there are."""
+    run = finished.run()
+    told, done = run.account(), read_done(run.folder(run.dataset))
+    assert told is not None, "the dataset does not say what became of its files"
+    assert done is not None, "the dataset is not finished"
+    recordings, files = told["recordings"], told["files"]
+    counted = sum(line["recordings"] for line in recordings["lines"])
+    assert counted == recordings["planned"] == done["counts"]["planned"], f"{counted} recordings in lines"
+    there = sum(len(names) for _, _, names in os.walk(run.raw()))
+    counted = sum(line["files"] for line in files["lines"])
+    assert counted == files["files"] == there, f"{there} files, {counted} of them in a line"
 
 
 def every_damage_is_seen(finished: Finished, folder: Path) -> None:
