@@ -6,8 +6,8 @@ Draws trajectories of a vehicle with what makes its way differ from its heading 
 bends, positions that jitter, a crooked sensor) and those of the twin, and writes their rotations in every one of 96
 conventions: scalar last or first, to the world or to the vehicle, and 24 frames of the vehicle. Headings of the world
 are free, or begin with 0 as in a local world. *False refusals* are those of the right convention, *caught* the share
-of the 95 wrong ones that are refused, clip by clip and over datasets of several clips. Takes four minutes of a core, with
---quick half a minute.
+of the 95 wrong ones that are refused, clip by clip and over datasets of several clips. Takes four minutes of a core,
+with --quick half a minute.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def caught(motions: list[Motion], clips: tuple[int, ...]) -> dict[int, list[bool
     found: dict[int, list[bool]] = {count: [] for count in clips}
     for convention in list(conventions())[1:]:
         told = [(motion.written(**convention), misread(motion, **convention)) for motion in motions]
-        for count, at in ((count, at) for count in clips for at in range(0, len(told) - count + 1, count)):
+        for count, at in ((size, at) for size in clips for at in range(0, len(told) - size + 1, size)):
             of_set = told[at : at + count]
             if max(degrees for _, degrees in of_set) > HARMLESS_DEG:
                 found[count].append(sum((one for one, _ in of_set), NO_EVIDENCE).verdict == "wrong")

@@ -167,3 +167,20 @@ def test_the_fates_add_up_in_random_folders(root: Path, tmp_path: Path) -> None:
 def _chunks(root: Path) -> list[tuple[str, int]]:
     index = pq.read_table(root / "clip_index.parquet")
     return list(zip(index["clip_id"].to_pylist(), index["chunk"].to_pylist(), strict=True))
+
+
+def test_tables_of_splits_are_brought_with_the_others(root: Path) -> None:
+    """What is asked of a remote copy: its tables first, then the archives in use."""
+    write(root / "splits/default.parquet")
+    names = {path.relative_to(root).as_posix() for path in files_of(root)}
+    brought: list[set[str]] = []
+
+    def bring(fits: Callable[[str], bool]) -> Path:
+        brought.append({name for name in names if fits(name)})
+        (root / "splits/default.parquet").unlink(missing_ok=True)  # it is no table
+        return root
+
+    source().fetch(bring)
+    tables, archives = brought
+    assert tables == {name for name in names if "/" not in name or name.startswith(("metadata/", "splits/"))}
+    assert archives == {name for name in names if FRONT in name or LEFT in name or "egomotion" in name}

@@ -23,7 +23,7 @@ from rushes.tasks.driving.sources.trajectory import Trajectory
 T = TypeVar("T")
 
 LOOKED_AT = 64
-"""Clips whose motion is read to tell the convention of a dataset: 20 ms each."""
+"""Clips whose motion is read to tell the convention of a dataset: some 10 ms each."""
 
 _LEAVE_OUT = "fetch the archive again; leave the clip out if it is damaged at its source"
 
