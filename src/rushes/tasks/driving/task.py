@@ -29,7 +29,7 @@ class Driving(VlmTask["DrivingRecipe"]):
     name = "driving"
     stages = (
         replace(TWIN, signs=lambda recipe: {"cameras": sorted(recipe.preprocessing.setup.cameras)}),
-        PREPARE,
+        replace(PREPARE, version=2),
         replace(TRAIN, cost=TAUGHT),
         replace(PREDICT, units=True),
         EVALUATE,

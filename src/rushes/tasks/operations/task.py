@@ -28,7 +28,7 @@ class Operations(VlmTask["OperationsRecipe"]):
     name = "operations"
     stages = (
         replace(TWIN, signs=lambda recipe: {"media": recipe.source.media}),
-        PREPARE,
+        replace(PREPARE, version=2),
         replace(TRAIN, cost=TAUGHT),
         replace(PREDICT, units=True),
         EVALUATE,

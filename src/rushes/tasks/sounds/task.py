@@ -77,6 +77,7 @@ class Sounds(Task["SoundsRecipe"]):
             PREPARE,
             name="features",
             purpose="Turn sounds into spectrograms, write shards.",
+            version=2,
             cost=Cost(amount=samples, assumed_s=0.02),
         ),
         Stage(

@@ -14,6 +14,7 @@ from numpy.lib import format as npy
 
 from rushes.errors import ShardError
 from rushes.records import SoundRecording
+from rushes.shards.member import json_member
 from rushes.shards.read import ShardDataset
 
 Fields = Mapping[str, bytes | memoryview]
@@ -60,17 +61,17 @@ def fields_of(recording: SoundRecording, features: np.ndarray, length_s: float |
     Args:
         recording: where it comes from.
         features: (mels, frames) float32 or float16, dB.
-        length_s: of the whole sound, before it was cut or filled; None where its file does not tell.
+        length_s: of the whole sound, before it was cut or filled; None, written as 0, where its file does not tell.
     """
     meta = {
         "recording": recording.key,
         "group": recording.group,
         "label": recording.label,
-        "length_s": length_s,
+        "length_s": length_s or 0.0,
     }
     npy_file = BytesIO()
     np.save(npy_file, features, allow_pickle=False)
-    return {FEATURES: npy_file.getvalue(), META: json.dumps(meta, sort_keys=True).encode()}
+    return {FEATURES: npy_file.getvalue(), META: json_member(meta)}
 
 
 def metas(dataset: ShardDataset) -> Iterator[dict[str, Any]]:
