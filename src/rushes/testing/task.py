@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pydantic import BaseModel
 
 from rushes.errors import StageError
@@ -21,6 +22,7 @@ from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, Makes
 from rushes.runs.task import Task
 from rushes.runs.verify import verify_run
+from rushes.shards.manifest import load_manifest
 from rushes.stages import canonical_json, read_done, signature_of_folder, write_json
 from rushes.testing.subject import Finished, finish, silent
 
@@ -45,6 +47,8 @@ def task_checks() -> Sequence[Check]:
         keys_that_sign_change_their_stages,
         a_second_run_skips_every_stage,
         a_finished_run_is_whole,
+        samples_are_of_one_form,
+        files_are_as_open_as_their_folders,
         every_damage_is_seen,
         what_is_damaged_is_not_read,
         repair_makes_the_same_again,
@@ -184,6 +188,34 @@ def a_finished_run_is_whole(finished: Finished, folder: Path) -> None:
     checked = verify_run(finished.run(), repair=False)
     assert checked.whole, checked.text()
     assert not checked.unfinished, f"not finished: {', '.join(checked.unfinished)}"
+
+
+def samples_are_of_one_form(finished: Finished, folder: Path) -> None:
+    """All samples have the same members, JSON of one type, so that every reader of shards takes them for rows."""
+    run = finished.run()
+    forms = set()
+    for split in load_manifest(run.folder(run.dataset)).splits:
+        samples = run.samples(split)
+        assert None not in set(samples.groups()), f"samples of {split} have no group in the index"
+        for number in range(len(samples)):
+            members = samples.sample(number).items()
+            kinds = {
+                name: str(pa.array([json.loads(bytes(data))]).type) if name.endswith(".json") else "bytes"
+                for name, data in members
+            }
+            forms.add(canonical_json(kinds))
+    assert len(forms) == 1, "samples differ in their members:\n" + "\n".join(sorted(forms))
+    assert ": null" not in min(forms), f"a value that is always null or empty has no type: {min(forms)}"
+
+
+def files_are_as_open_as_their_folders(finished: Finished, folder: Path) -> None:
+    """Who may enter a stage's folder may read what is in it: modes are those that the umask says."""
+    run = finished.run()
+    for name in run.stages:
+        for path in run.folder(name).rglob("*"):
+            allowed = path.parent.stat().st_mode & (0o666 if path.is_file() else 0o777)
+            found = path.stat().st_mode & 0o777
+            assert found == allowed, f"{path} has the mode {found:o}, {allowed:o} is what the umask says"
 
 
 def every_damage_is_seen(finished: Finished, folder: Path) -> None:
