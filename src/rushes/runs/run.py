@@ -19,11 +19,12 @@ from rushes.errors import RecipeError, StageError
 from rushes.runs.source import Audit
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Makes, Stage, StageName
 from rushes.runs.task import R, Task
-from rushes.stages import Inventory, StageSpec, Status, read_done, take_inventory
+from rushes.stages import Inventory, RememberedHashes, StageSpec, Status, read_done, take_inventory
 from rushes.storage import Home, Workspace
 
 if TYPE_CHECKING:
     from rushes.evaluate.scorecard import Scorecard
+    from rushes.models.base import Base
     from rushes.recipe import Recipe
     from rushes.recipe.sections import Order
     from rushes.shards.read import ShardDataset
@@ -62,6 +63,7 @@ class Run(Generic[R]):
         workspace: folder of all stages of all runs.
         engine: where units of work run; not part of any signature.
         raw_fingerprint: of the recordings where it is known already; runs of one campaign share it.
+        base_identity: of the weights that training starts from, likewise.
 
     Attributes:
         recipe: resolved, see `Task.resolve`.
@@ -79,6 +81,7 @@ class Run(Generic[R]):
         engine: Engine = LOCAL,
         *,
         raw_fingerprint: str | None = None,
+        base_identity: str | None = None,
     ) -> None:
         if faults := [f"{key}: {what}" for key, what in task.faults(recipe)]:
             raise RecipeError.of(faults, recipe.name)
@@ -90,6 +93,7 @@ class Run(Generic[R]):
             stage.name: stage for stage in task.stages if stage.asked(recipe)
         }
         self._raw_fingerprint = raw_fingerprint
+        self._base_identity = base_identity
 
     @cached_property
     def specs(self) -> Mapping[StageName, StageSpec]:
@@ -97,9 +101,17 @@ class Run(Generic[R]):
         specs: dict[StageName, StageSpec] = {}
         for name, stage in self.stages.items():
             inputs = {needed: specs[needed].signature for needed in stage.inputs if needed in specs}
-            raw = self.raw_fingerprint if stage.makes == "dataset" else None
-            specs[name] = StageSpec(stage.kind, stage.version, stage.signed(self.recipe), inputs, raw)
+            signed = stage.signed(self.recipe)
+            specs[name] = StageSpec(stage.kind, stage.version, signed, inputs, self._fingerprint(stage))
         return specs
+
+    def _fingerprint(self, stage: Stage) -> str | None:
+        """Of the content that a stage reads and no other stage made."""
+        if stage.makes == "dataset":
+            return self.raw_fingerprint
+        if stage.makes == "weights" and self.base is not None:
+            return self.base_identity or f"{self.base.name}, not downloaded yet"
+        return None
 
     def maker(self, what: Makes) -> StageName:
         """Name of the last stage of this run that makes ``what``."""
@@ -134,6 +146,29 @@ class Run(Generic[R]):
         if self.recipe.source.root is None:
             return None
         return self._raw_fingerprint or self.task.source(self.recipe).fingerprint(self.scan)
+
+    @cached_property
+    def base(self) -> Base | None:
+        """The weights that training starts from; None where the recipe says all of them."""
+        return self.task.base(self.recipe)
+
+    @cached_property
+    def base_identity(self) -> str | None:
+        """What these weights are known by, see `Base.identity`; hashes of large files are remembered."""
+        if self._base_identity is not None or self.base is None:
+            return self._base_identity
+        return self.base.identity(RememberedHashes(self.workspace.root / "hashes.json"))
+
+    def bring_base(self) -> None:
+        """Bring the weights that training starts from to this machine, after which their identity is known.
+
+        Raises:
+            ModelError: they cannot be downloaded.
+        """
+        if self.base is not None and self.base_identity is None:
+            self.base.bring()
+            for outdated in ("base_identity", "specs"):
+                vars(self).pop(outdated, None)
 
     @property
     def has_recordings(self) -> bool:
@@ -258,21 +293,28 @@ class RunJob:
     """A run as it travels: what makes it again, here or in another process.
 
     Attributes:
-        task, recipe, workspace, raw_fingerprint: as of `Run`.
+        task, recipe, workspace, raw_fingerprint, base_identity: as of `Run`.
     """
 
     task: Task[Any]
     recipe: Recipe
     workspace: Workspace
     raw_fingerprint: str | None
+    base_identity: str | None
 
     @classmethod
     def of(cls, run: Run[Any]) -> RunJob:
         """The job of a run."""
-        return cls(run.task, run.recipe, run.workspace, run.raw_fingerprint)
+        return cls(run.task, run.recipe, run.workspace, run.raw_fingerprint, run.base_identity)
 
     def run(self) -> Run[Any]:
         """The run, opened again; its units are worked on in this process."""
         prepare = self.recipe.prepare.model_copy(update={"workers": 0})
         recipe = self.recipe.model_copy(update={"prepare": prepare})
-        return Run(self.task, recipe, self.workspace, raw_fingerprint=self.raw_fingerprint)
+        return Run(
+            self.task,
+            recipe,
+            self.workspace,
+            raw_fingerprint=self.raw_fingerprint,
+            base_identity=self.base_identity,
+        )

@@ -10,6 +10,7 @@ from rushes.runs.task import Task
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from rushes.models.base import Base
     from rushes.predict.units import Questions
     from rushes.recipe import VlmRecipe
     from rushes.runs.admission.values import Fault
@@ -44,6 +45,12 @@ class VlmTask(Task[V]):
         collator: Callable[..., Any] = self.room("train").Collator
         return collator
 
+    def base(self, recipe: V) -> Base:
+        """See `Task.base`."""
+        from rushes.models.base import Base
+
+        return Base(recipe.model.name, recipe.model.revision)
+
     def admission(self, run: Run[Any]) -> Iterator[Fault]:
         """Every variant answers what it is asked, and the model does not always say the same."""
         from rushes.runs.admission.answers import check_answers
@@ -62,4 +69,10 @@ class VlmTask(Task[V]):
         estimate = estimate_training(
             model.name, run.recipe.preprocessing, largest, lora, model.nf4, precision=model.precision
         )
-        return (estimate.text(),)
+        if run.base_identity is not None:
+            return (estimate.text(),)
+        return (
+            estimate.text(),
+            f"{model.name} is not on this machine: it is downloaded first, and the signatures from {stage.name} on "
+            "follow from the commit that it then has; model.revision pins one",
+        )

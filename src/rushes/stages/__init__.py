@@ -41,6 +41,7 @@ from rushes.stages.folder import (
     status_of,
     working,
 )
+from rushes.stages.hashes import RememberedHashes
 from rushes.stages.inventory import FATES, Claim, Claims, Inventory, take_inventory
 from rushes.stages.spec import StageSpec, signature_of_folder, spec_of_folder
 from rushes.stages.units import (
@@ -59,6 +60,7 @@ __all__ = [
     "Claims",
     "Inventory",
     "OpenStage",
+    "RememberedHashes",
     "StageSpec",
     "Status",
     "account",

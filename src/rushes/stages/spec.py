@@ -29,7 +29,7 @@ class StageSpec:
         version: raised by hand when the stage's code changes the meaning of its result.
         recipe: the *resolved* part of the recipe that the stage depends on, defaults filled in.
         inputs: name to signature of the stages that it reads.
-        fingerprint: of the raw source's content, if the stage reads one.
+        fingerprint: of the raw source, or of the base weights, if the stage reads one: of their content.
 
     Raises:
         StageError: ``name`` is not made of lower-case letters, digits and ``_``.
