@@ -65,9 +65,8 @@ PEERS = {
     ),
     # What a stranger opens our files with: shards, index, answers.
     "formats": Peer(
-        "webdataset, datasets, duckdb, ray.data, PIL",
+        "datasets, duckdb, ray.data, PIL",
         (
-            "webdataset==1.0.2",
             "datasets==5.2.0",
             "duckdb==2.0.1",
             "ray[data]==2.60.0",
@@ -79,7 +78,7 @@ PEERS = {
     ),
     # The library's own processor, which needs torchvision for videos.
     "processor": Peer(
-        "transformers, torchvision",
+        "transformers",
         ("transformers==5.23.0", "torchvision==0.28.0", _TORCH, "pillow==13.0.0", _NUMPY),
     ),
     "audio": Peer(

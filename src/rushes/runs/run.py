@@ -220,12 +220,11 @@ class Run(Generic[R]):
         return self.workspace.bring(self.specs[name])
 
     def samples(self, split: str) -> ShardDataset:
-        """The prepared samples of a split."""
+        """The prepared samples of a split; one that is not what was written is refused when it is read."""
         from rushes.shards.read import ShardDataset
 
-        return ShardDataset.open(
-            self.folder(self.dataset), split, opener=self.workspace.opener(self.specs[self.dataset])
-        )
+        opener = self.workspace.opener(self.specs[self.dataset])
+        return ShardDataset.open(self.folder(self.dataset), split, check=True, opener=opener)
 
     def training_samples(self, order: Order) -> ShardDataset:
         """The prepared samples of the training side, to be read in this order again and again.

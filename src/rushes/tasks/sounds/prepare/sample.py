@@ -75,7 +75,7 @@ def fields_of(recording: SoundRecording, features: np.ndarray, length_s: float |
 
 
 def metas(dataset: ShardDataset) -> Iterator[dict[str, Any]]:
-    """``recording``, ``group``, ``label`` and ``length_s`` of all samples in order; touches no features.
+    """``recording``, ``group``, ``label`` and ``length_s`` of all samples in order.
 
     Raises:
         ShardError: a member is missing or is not what it should be.
