@@ -163,6 +163,8 @@ def test_unknown_keys_are_found_on_every_level(load: Load, text: str, place: str
         ("model: {name: ./nowhere/checkpoint}", "no checkpoint in './nowhere/checkpoint': config.json"),
         ("model: {adapter: {rank: 8}}", "tiny starts from random weights and is trained whole"),
         ("model: {precision: bfloat16}", "tiny is built and trained in float32"),
+        ("model: {name: someone/model, precision: float16}", "weights in float16 cannot be trained"),
+        ("model: {revision: main}", "only a name on the hub has a revision"),
         ("preprocessing: {labels: [a]}", "preprocessing.labels and label_set follow from source.labels"),
         ("prepare: {timeout_s: .inf}", "prepare.timeout_s: expected a number that ends such as 0.5, found inf"),
         ("prepare: {timeout_s: .nan}", "prepare.timeout_s: expected a number that ends"),

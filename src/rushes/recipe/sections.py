@@ -125,13 +125,15 @@ class Model(Section):
 
     Attributes:
         name: ``tiny``, which is built from nothing and trained as a whole; a checkpoint folder; or a name on
-            the hub.
+            the hub. What is signed is the content: a copy of a folder elsewhere is the same.
+        revision: of a name on the hub: a commit, or a branch or tag; null is its main branch.
         adapter: train LoRA, and leave the weights as they are; null trains all weights.
         precision: type of the weights.
         nf4: 4-bit weights, for an adapter.
     """
 
-    name: Annotated[str, Field(min_length=1)] = TINY
+    name: Annotated[str, Field(min_length=1), UNSIGNED] = TINY
+    revision: Annotated[Annotated[str, Field(min_length=1)] | None, UNSIGNED] = None
     adapter: Lora | None = None
     precision: Precision = "float32"
     nf4: bool = False
@@ -156,10 +158,16 @@ class Model(Section):
     def _adapter_fits(self) -> Model:
         if self.nf4 and self.adapter is None:
             raise ValueError("4-bit weights cannot be trained: add model.adapter, or set nf4: false")
+        if self.precision == "float16" and self.adapter is None:
+            raise ValueError(
+                "weights in float16 cannot be trained: add model.adapter, or take bfloat16 or float32"
+            )
         if self.name == TINY and self.adapter is not None:
             raise ValueError("tiny starts from random weights and is trained whole: leave model.adapter out")
         if self.name == TINY and self.precision != "float32":
             raise ValueError("tiny is built and trained in float32: leave model.precision out")
+        if self.revision is not None and (self.name == TINY or Path(self.name).is_dir()):
+            raise ValueError("only a name on the hub has a revision: leave model.revision out")
         return self
 
 

@@ -46,7 +46,8 @@ def content(run: Run[Any], name: StageName) -> str | None:
 def damaged(run: Run[Any], name: StageName) -> Iterator[tuple[Path, str]]:
     """Files of a finished stage that later stages read and that are not as they were written, with the reason.
 
-    Shards are left to `rushes.shards.verify`: hashing all of them before each stage would take too long.
+    Shards are left to whoever reads them, sample by sample (`Run.samples`), and to `rushes.shards.verify`:
+    hashing all of them before each stage would take too long.
     """
     folder, read = run.folder(name), run.stages[name].read
     files = (read_done(folder) or {}).get("summary", {}).get("files", {})

@@ -21,11 +21,12 @@ from rushes.runs.raw_files import RawFiles
 from rushes.runs.source import Audit
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Makes, Stage, StageName
 from rushes.runs.task import R, Task
-from rushes.stages import Inventory, StageSpec, Status, read_done, read_json
+from rushes.stages import Inventory, RememberedHashes, StageSpec, Status, read_done, read_json
 from rushes.storage import Home, Workspace
 
 if TYPE_CHECKING:
     from rushes.evaluate.scorecard import Scorecard
+    from rushes.models.base import Base
     from rushes.recipe import Recipe
     from rushes.recipe.sections import Order
     from rushes.shards.read import ShardDataset
@@ -65,6 +66,7 @@ class Run(Generic[R]):
         workspace: folder of all stages of all runs.
         engine: where units of work run; not part of any signature.
         raw_fingerprint: of the recordings where it is known already; runs of one campaign share it.
+        base_identity: of the weights that training starts from, likewise.
 
     Attributes:
         recipe: resolved, see `Task.resolve`.
@@ -82,6 +84,7 @@ class Run(Generic[R]):
         engine: Engine = LOCAL,
         *,
         raw_fingerprint: str | None = None,
+        base_identity: str | None = None,
     ) -> None:
         if faults := [f"{key}: {what}" for key, what in task.faults(recipe)]:
             raise RecipeError.of(faults, recipe.name)
@@ -93,6 +96,7 @@ class Run(Generic[R]):
             stage.name: stage for stage in task.stages if stage.asked(recipe)
         }
         self._raw_fingerprint = raw_fingerprint
+        self._base_identity = base_identity
 
     @cached_property
     def specs(self) -> Mapping[StageName, StageSpec]:
@@ -100,10 +104,17 @@ class Run(Generic[R]):
         specs: dict[StageName, StageSpec] = {}
         for name, stage in self.stages.items():
             inputs = {needed: specs[needed].signature for needed in stage.inputs if needed in specs}
-            raw = self.raw_fingerprint if stage.makes == "dataset" else None
-            signed = stage.signed(self.recipe)
-            specs[name] = StageSpec(stage.kind, stage.version, signed, inputs, raw, self.recipe.name)
+            signed, fingerprint = stage.signed(self.recipe), self._fingerprint(stage)
+            specs[name] = StageSpec(stage.kind, stage.version, signed, inputs, fingerprint, self.recipe.name)
         return specs
+
+    def _fingerprint(self, stage: Stage) -> str | None:
+        """Of the content that a stage reads and no other stage made."""
+        if stage.makes == "dataset":
+            return self.raw_fingerprint
+        if stage.makes == "weights" and self.base is not None:
+            return self.base_identity or f"{self.base.name}, not downloaded yet"
+        return None
 
     def maker(self, what: Makes) -> StageName:
         """Name of the last stage of this run that makes ``what``."""
@@ -149,6 +160,29 @@ class Run(Generic[R]):
         if self.recipe.source.root is None:
             return None
         return self._raw_fingerprint or self.task.source(self.recipe).fingerprint(self.scan)
+
+    @cached_property
+    def base(self) -> Base | None:
+        """The weights that training starts from; None where the recipe says all of them."""
+        return self.task.base(self.recipe)
+
+    @cached_property
+    def base_identity(self) -> str | None:
+        """What these weights are known by, see `Base.identity`; hashes of large files are remembered."""
+        if self._base_identity is not None or self.base is None:
+            return self._base_identity
+        return self.base.identity(RememberedHashes(self.workspace.root / "hashes.json"))
+
+    def bring_base(self) -> None:
+        """Bring the weights that training starts from to this machine, after which their identity is known.
+
+        Raises:
+            ModelError: they cannot be downloaded.
+        """
+        if self.base is not None and self.base_identity is None:
+            self.base.bring()
+            for outdated in ("base_identity", "specs"):
+                vars(self).pop(outdated, None)
 
     @property
     def has_recordings(self) -> bool:
@@ -202,12 +236,11 @@ class Run(Generic[R]):
         return self.workspace.bring(self.specs[name])
 
     def samples(self, split: str) -> ShardDataset:
-        """The prepared samples of a split."""
+        """The prepared samples of a split; one that is not what was written is refused when it is read."""
         from rushes.shards.read import ShardDataset
 
-        return ShardDataset.open(
-            self.folder(self.dataset), split, opener=self.workspace.opener(self.specs[self.dataset])
-        )
+        opener = self.workspace.opener(self.specs[self.dataset])
+        return ShardDataset.open(self.folder(self.dataset), split, check=True, opener=opener)
 
     def training_samples(self, order: Order) -> ShardDataset:
         """The prepared samples of the training side, to be read in this order again and again.
@@ -304,21 +337,28 @@ class RunJob:
     """A run as it travels: what makes it again, here or in another process.
 
     Attributes:
-        task, recipe, workspace, raw_fingerprint: as of `Run`.
+        task, recipe, workspace, raw_fingerprint, base_identity: as of `Run`.
     """
 
     task: Task[Any]
     recipe: Recipe
     workspace: Workspace
     raw_fingerprint: str | None
+    base_identity: str | None
 
     @classmethod
     def of(cls, run: Run[Any]) -> RunJob:
         """The job of a run."""
-        return cls(run.task, run.recipe, run.workspace, run.raw_fingerprint)
+        return cls(run.task, run.recipe, run.workspace, run.raw_fingerprint, run.base_identity)
 
     def run(self) -> Run[Any]:
         """The run, opened again; its units are worked on in this process."""
         prepare = self.recipe.prepare.model_copy(update={"workers": 0})
         recipe = self.recipe.model_copy(update={"prepare": prepare})
-        return Run(self.task, recipe, self.workspace, raw_fingerprint=self.raw_fingerprint)
+        return Run(
+            self.task,
+            recipe,
+            self.workspace,
+            raw_fingerprint=self.raw_fingerprint,
+            base_identity=self.base_identity,
+        )

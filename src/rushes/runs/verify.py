@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rushes.errors import StageError
+from rushes.errors import ModelError, StageError
+from rushes.recipe.sections import TINY
 from rushes.runs.checksums import SUMS
 from rushes.runs.do import perform, require_inputs
 from rushes.runs.proof import content, wrong_digests, wrong_files
@@ -142,8 +143,9 @@ def verify_run(
         run.workspace.bring(run.specs[name], everything=True)
         found = [*known[name]] if known is not None and name in known else faults_of(run, name)
         faults += found
-        if found and repair:
-            _repair(run, name, found, tell)
+        # Nothing outside of the stage's own folder is repaired.
+        if repair and (own := [fault for fault in found if fault.path.is_relative_to(run.folder(name))]):
+            _repair(run, name, own, tell)
             rebuilt.append(name)
             found = faults_of(run, name)
         remaining += found
@@ -182,7 +184,8 @@ def faults_of(run: Run[Any], name: StageName) -> list[Fault]:
     folder = run.folder(name)
     found: dict[Path, Fault] = {}
     proof = _PROOFS.get(run.stages[name].makes)
-    for path, reason, unit in (*_own_faults(folder), *(proof(folder) if proof else ())):
+    base = _base_faults(run) if run.stages[name].makes == "weights" else ()
+    for path, reason, unit in (*_own_faults(folder), *(proof(folder) if proof else ()), *base):
         found.setdefault(path, Fault(name, path, reason, unit))
     return list(found.values())
 
@@ -238,6 +241,23 @@ def _train_faults(folder: Path) -> Iterator[Found]:
             continue  # DONE has its hash, so it is reported
         for path, reason in wrong_digests(state.parent, files):
             yield path, reason, None
+
+
+def _base_faults(run: Run[Any]) -> Iterator[Found]:
+    """The weights that training started from, read again, are those that the signature names."""
+    if run.base is None or run.base.name == TINY:
+        return
+    place = run.base.folder
+    if place is None:
+        yield Path(run.base.name), f"is not on this machine; the run started from {run.base_identity}", None
+        return
+    try:
+        found = run.base.prove().identity
+    except ModelError as error:
+        yield Path(error.where or place), error.message, None
+        return
+    if found != run.base_identity:
+        yield place, f"is {found}; the run started from {run.base_identity}", None
 
 
 _PROOFS: Mapping[Makes, Callable[[Path], Iterator[Found]]] = {

@@ -10,6 +10,7 @@ from rushes.runs.task import Task
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from rushes.models.base import Base
     from rushes.predict.units import Questions
     from rushes.recipe import VlmRecipe
     from rushes.runs.admission.values import Fault
@@ -44,6 +45,12 @@ class VlmTask(Task[V]):
         collator: Callable[..., Any] = self.room("train").Collator
         return collator
 
+    def base(self, recipe: V) -> Base:
+        """See `Task.base`."""
+        from rushes.models.base import Base
+
+        return Base(recipe.model.name, recipe.model.revision)
+
     def admission(self, run: Run[Any]) -> Iterator[Fault]:
         """Every variant answers what it is asked, and the model does not always say the same."""
         from rushes.runs.admission.answers import check_answers
@@ -66,7 +73,12 @@ class VlmTask(Task[V]):
         smaller = (
             "lower train.phases' batch_size" if lora is not None else "train model.adapter, not all weights"
         )
+        fits = memory().compared(estimate.peak_gib, f"{smaller}, or plan on another machine")
+        if run.base_identity is not None:
+            return estimate.text(), fits
         return (
             estimate.text(),
-            memory().compared(estimate.peak_gib, f"{smaller}, or plan on another machine"),
+            fits,
+            f"{model.name} is not on this machine: it is downloaded first, and the signatures from {stage.name} on "
+            "follow from the commit that it then has; model.revision pins one",
         )

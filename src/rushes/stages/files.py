@@ -64,8 +64,20 @@ def new_folder(folder: Path) -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     yield partial
+    share_files(partial)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
+
+
+def share_files(folder: Path) -> None:
+    """Give all files of a folder that was just made its own mode, the right to search it apart.
+
+    That is what the umask says; libraries that write through temporary files leave them to their owner alone.
+    """
+    mode = folder.stat().st_mode & 0o666
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)
 
 
 def write_json(path: Path, obj: Any) -> None:

@@ -30,7 +30,7 @@ class StageSpec:
         version: raised by hand when the stage's code changes the meaning of its result.
         recipe: the *resolved* part of the recipe that the stage depends on, defaults filled in.
         inputs: name to signature of the stages that it reads.
-        fingerprint: of the raw source's content, if the stage reads one.
+        fingerprint: of the raw source, or of the base weights, if the stage reads one: of their content.
         owner: name of the recipe that asks; recorded, and no part of the signature.
 
     Raises:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from jobs import DRIVING, FRONT, LEFT
 
-from rushes.models import vlm as family
+from rushes.models import trained
 from rushes.predict.table import read_predictions
 from rushes.shards.manifest import load_manifest
 from rushes.stages import read_receipt, sha256_file
@@ -89,7 +89,7 @@ def test_the_parts_of_the_twin_are_gone_and_its_clips_have_receipts(done):
 def test_the_trained_model_carries_its_contract(done):
     run = done[0].run()
     assert (
-        family.restore(run.folder("train") / "model", type(run.recipe.preprocessing)).preprocessing
+        trained.restore(run.folder("train") / "model", type(run.recipe.preprocessing)).preprocessing
         == run.recipe.preprocessing
     )
 

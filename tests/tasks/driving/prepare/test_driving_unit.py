@@ -163,7 +163,7 @@ def test_meta_tells_clocks_and_geometry(prepared, drives_contract):
         meta = sample.meta
         known = (meta[name] for name in ("recording", "group", "chunk", "split_of_source", "setup"))
         assert (*known,) == (recording.key, recording.group, recording.chunk, recording.split, "cruciform")
-        assert meta["tags"] == dict(recording.tags)
+        assert json.loads(meta["tags"]) == dict(recording.tags)
         assert tuple(meta["order"]) == drives_contract.setup.cameras
         assert meta["window_end_s"] - meta["window_start_s"] == pytest.approx(0.8)  # half-open
         since_s = np.array(meta["frame_times_s"])

@@ -95,13 +95,18 @@ def test_answers_are_on_the_clock_of_the_clip(make_recording, make_job):
         begin, end = meta["clip_start_s"], meta["clip_end_s"]
         touched = [s for s in segments if s.start_s < end and s.end_s > begin]
         assert target["segments"] == [
-            [max(s.start_s - begin, 0.0), pytest.approx(min(s.end_s - begin, 5.0)), s.label] for s in touched
-        ]
-        assert target["after"] == (following.get(touched[-1]) if touched else None)
+            {
+                "start_s": max(s.start_s - begin, 0.0),
+                "end_s": pytest.approx(min(s.end_s - begin, 5.0)),
+                "label": s.label,
+            }
+            for s in touched
+        ] or [{"start_s": 0.0, "end_s": 5.0, "label": ""}]
+        assert target["after"] == (following.get(touched[-1], "") if touched else "")
         asked = [s for s in touched if s.contains(begin + meta["asked_s"]) and s in following]
         if not asked:
             unanswered += 1
-            assert (target["operation"], target["start_s"], target["end_s"], target["next"]) == (None,) * 4
+            assert (target["operation"], target["start_s"], target["end_s"], target["next"]) == ("", 0, 0, "")
             assert meta["kind"] == "window"
             continue
         assert (target["operation"], target["next"]) == (asked[0].label, following[asked[0]])
@@ -140,7 +145,12 @@ def test_a_boost_draws_frames_to_the_boundary(make_recording, make_job, preproce
         count = 0
         for fields in samples_of(job, prepare_unit(job)).values():
             meta, answer = (json.loads(fields[name]) for name in ("meta.json", "target.json"))
-            edges = [edge for segment in answer["segments"] for edge in segment[:2] if 0.0 < edge < 5.0]
+            edges = [
+                edge
+                for segment in answer["segments"]
+                for edge in (segment["start_s"], segment["end_s"])
+                if 0.0 < edge < 5.0
+            ]
             middle = min(edges, key=lambda edge: abs(edge - 2.5), default=None)
             if middle is not None:
                 count += sum(abs(time_s - middle) <= 0.25 for time_s in meta["frame_times_s"])

@@ -21,10 +21,12 @@ from rushes.media.geometry import Letterbox
 from rushes.media.grid import encode_tiles
 from rushes.media.signals import Signals
 from rushes.media.video import decode
+from rushes.metrics.egomotion import turn_classes
 from rushes.prepare.recording_job import RecordingJob
 from rushes.prepare.stage import remove_shards
 from rushes.records import Member, RigRecording
 from rushes.shards.manifest import split_folder
+from rushes.shards.member import json_member
 from rushes.shards.write import Content, ShardWriter
 from rushes.tasks.driving.prepare.plan import plan_clip
 from rushes.tasks.driving.prepare.windows import Moments, Window
@@ -86,7 +88,8 @@ def prepare_unit(job: Job) -> dict[str, Any]:
                 continue
             window = waiting.pop()
             sample = _sample(recording, window, moments, preprocessing, [held[n] for n in window.moments])
-            writer.write(*sample, group=recording.group)
+            turn = turn_classes(window.motion.yaw_deg[-1:])[0]
+            writer.write(*sample, group=recording.group, label=str(turn))
             next_start = waiting[-1].moments[0] if waiting else len(moments.times_s)
             held = {number: kept for number, kept in held.items() if number >= next_start}
         shards = writer.close()
@@ -210,7 +213,7 @@ def _sample(
         "group": recording.group,
         "chunk": recording.chunk,
         "split_of_source": recording.split,
-        "tags": dict(recording.tags),
+        "tags": json.dumps(dict(recording.tags), sort_keys=True),  # recordings differ in what is known
         "setup": preprocessing.setup.name,
         "layout": preprocessing.layout,
         "order": preprocessing.setup.cameras,  # of pictures and signals
@@ -227,8 +230,8 @@ def _sample(
     signals = io.BytesIO()
     np.save(signals, table.astype(np.float32), allow_pickle=False)
     fields: dict[str, Content] = {
-        "meta.json": json.dumps(meta, sort_keys=True).encode(),
-        "target.json": json.dumps(target, sort_keys=True).encode(),
+        "meta.json": json_member(meta),
+        "target.json": json_member(target),
         "signals.npy": signals.getvalue(),
     }
     for place, one in enumerate(shown):

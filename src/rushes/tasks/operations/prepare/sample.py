@@ -11,9 +11,31 @@ import numpy as np
 
 from rushes.errors import ShardError
 from rushes.media.image import decode_jpeg
-from rushes.records import Segment, Target
+from rushes.records import Clip, Segment, Target
+from rushes.shards.member import json_member
 
 Fields = Mapping[str, bytes | memoryview]
+
+_TARGET = ("operation", "start_s", "end_s", "next")
+_NO_TARGET = {"operation": "", "start_s": 0.0, "end_s": 0.0, "next": ""}
+
+
+def target_member(clip: Clip, after: str | None) -> bytes:
+    """The member ``target.json``, see `rushes.shards.member`: where nothing is labelled, the label is empty.
+
+    Args:
+        clip: its target and its segments.
+        after: label of the operation that follows the last of them.
+    """
+    segments = [
+        {"start_s": segment.start_s, "end_s": segment.end_s, "label": segment.label}
+        for segment in clip.segments
+    ]
+    target = (
+        _NO_TARGET if clip.target is None else {name: getattr(clip.target, name) or "" for name in _TARGET}
+    )
+    nothing = {"start_s": 0.0, "end_s": clip.end_s - clip.start_s, "label": ""}
+    return json_member({**target, "segments": segments or [nothing], "after": after or ""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +74,9 @@ class Sample:
             answer = json.loads(bytes(fields["target.json"]))
             names = sorted(name for name in fields if name.startswith("frame_"))
             times_s = tuple(float(time) for time in meta["frame_times_s"])
-            segments = tuple(Segment(*segment) for segment in answer["segments"])
-            target = None
-            if answer["operation"] is not None:
-                target = Target(*(answer[name] for name in ("operation", "start_s", "end_s", "next")))
+            labelled = (segment for segment in answer["segments"] if segment["label"])
+            segments = tuple(Segment(**segment) for segment in labelled)
+            target = Target(**{name: answer[name] for name in _TARGET}) if answer["operation"] else None
             if not names or len(names) != len(times_s):
                 raise ValueError(f"{len(names)} frames with {len(times_s)} times")
             return cls(
@@ -66,7 +87,7 @@ class Sample:
                 float(meta["asked_s"]),
                 target,
                 segments,
-                answer["after"],
+                answer["after"] or None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ShardError(

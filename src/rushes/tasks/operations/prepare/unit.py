@@ -7,7 +7,6 @@ dict out, files under their final names only when all of them are whole.
 from __future__ import annotations
 
 import io
-import json
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,8 +23,10 @@ from rushes.prepare.ring import FrameRing
 from rushes.prepare.stage import remove_shards
 from rushes.records import Clip, Media, Recording
 from rushes.shards.manifest import split_folder
+from rushes.shards.member import json_member
 from rushes.shards.write import Content, ShardWriter
 from rushes.tasks.operations.prepare.clips import cutting_of, followers, plan_clips, why_no_clip
+from rushes.tasks.operations.prepare.sample import target_member
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 from rushes.tasks.operations.recipe import PrepareClips
 from rushes.tasks.operations.sources.openpack.footage import check_coverage
@@ -238,7 +239,6 @@ def _fields(
     source_size: tuple[int, int],
 ) -> dict[str, Content]:
     """Everything of a sample but its pictures; all times on the clip's clock unless said otherwise."""
-    target = clip.target
     meta = {
         "recording": recording.key,
         "subject": recording.subject,
@@ -253,15 +253,10 @@ def _fields(
         "frame_size": preprocessing.frame_size,
         "source_size": source_size,
     }
-    answer = {
-        **{name: target and getattr(target, name) for name in ("operation", "start_s", "end_s", "next")},
-        "segments": [[segment.start_s, segment.end_s, segment.label] for segment in clip.segments],
-        "after": after,
-    }
     signals = io.BytesIO()
     np.save(signals, table.astype(np.float32), allow_pickle=False)
     return {
-        "meta.json": json.dumps(meta, sort_keys=True).encode(),
-        "target.json": json.dumps(answer, sort_keys=True).encode(),
+        "meta.json": json_member(meta),
+        "target.json": target_member(clip, after),
         "signals.npy": signals.getvalue(),
     }

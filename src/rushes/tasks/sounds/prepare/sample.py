@@ -14,6 +14,7 @@ from numpy.lib import format as npy
 
 from rushes.errors import ShardError
 from rushes.records import SoundRecording
+from rushes.shards.member import json_member
 from rushes.shards.read import ShardDataset
 
 Fields = Mapping[str, bytes | memoryview]
@@ -66,15 +67,15 @@ def fields_of(recording: SoundRecording, features: np.ndarray, length_s: float) 
         "recording": recording.key,
         "group": recording.group,
         "label": recording.label,
-        "length_s": length_s,
+        "length_s": length_s or 0.0,
     }
     npy_file = BytesIO()
     np.save(npy_file, features, allow_pickle=False)
-    return {FEATURES: npy_file.getvalue(), META: json.dumps(meta, sort_keys=True).encode()}
+    return {FEATURES: npy_file.getvalue(), META: json_member(meta)}
 
 
 def metas(dataset: ShardDataset) -> Iterator[dict[str, Any]]:
-    """``recording``, ``group``, ``label`` and ``length_s`` of all samples in order; touches no features.
+    """``recording``, ``group``, ``label`` and ``length_s`` of all samples in order.
 
     Raises:
         ShardError: a member is missing or is not what it should be.
