@@ -29,10 +29,18 @@ FINAL = {
     "old session": (faults.refuses(400, "ExpiredToken"), "400 ExpiredToken", RIGHTS),
     "clock": (faults.refuses(403, "RequestTimeTooSkewed"), "403 RequestTimeTooSkewed", "set the clock"),
     "no bucket": (faults.refuses(404, "NoSuchBucket"), "404 NoSuchBucket", THERE),
-    "moved": (faults.refuses(301, "PermanentRedirect", x_amz_bucket_region="eu-north-1"), "301 PermanentRedirect", REGION),
+    "moved": (
+        faults.refuses(301, "PermanentRedirect", x_amz_bucket_region="eu-north-1"),
+        "301 PermanentRedirect",
+        REGION,
+    ),
     "moved nowhere": (faults.refuses(301, "PermanentRedirect"), "RecursionError", REGION),
     "region": (faults.refuses(400, "AuthorizationHeaderMalformed"), "400 AuthorizationHeader", REGION),
-    "unknown": (faults.refuses(400, "SomethingNew"), "400 SomethingNew: said by the store", "AWS_ENDPOINT_URL"),
+    "unknown": (
+        faults.refuses(400, "SomethingNew"),
+        "400 SomethingNew: said by the store",
+        "AWS_ENDPOINT_URL",
+    ),
 }
 PASSING = {
     "busy": (faults.refuses(503, "SlowDown"), "503 SlowDown: said by the store"),

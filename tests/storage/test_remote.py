@@ -262,7 +262,9 @@ except StorageError as error:
 
 
 def test_no_server(s3):
-    said = run_elsewhere(PUT, s3.url, AWS_ENDPOINT_URL="http://anna:hunter2@127.0.0.1:9/", RUSHES_PATIENCE_S="1")
+    said = run_elsewhere(
+        PUT, s3.url, AWS_ENDPOINT_URL="http://anna:hunter2@127.0.0.1:9/", RUSHES_PATIENCE_S="1"
+    )
     assert f"where: {s3.url}/a" in said
     assert "AWS_ENDPOINT_URL" in said
     assert "hunter2" not in said

@@ -63,7 +63,7 @@ _saying = threading.Lock()
 
 
 def open_client(url: str) -> Any:
-    """fsspec's file system for ``url``; one object for each kind of place.
+    """The file system of ``url``, as fsspec has it; one object for each kind of place.
 
     Raises:
         ImportError, ValueError: its client is not installed, or there is no such protocol.

@@ -209,7 +209,9 @@ class Remote:
             self._do("name", name, lambda files: _move(files, self._path(hidden), self._path(name)))
         except BaseException:
             with suppress(StorageError):  # one try: the place may be gone, and sweep() comes by later
-                self._do("delete", hidden, lambda files: files.rm_file(self._path(hidden)), None, patience_s=0.0)
+                self._do(
+                    "delete", hidden, lambda files: files.rm_file(self._path(hidden)), None, patience_s=0.0
+                )
             raise
 
     def _found(self, *, hidden: bool = False) -> dict[str, Mapping[str, Any]]:
