@@ -187,7 +187,12 @@ def _may_pass(error: Exception) -> bool:
 
 def _of_the_disk(error: Exception) -> bool:
     """Whether it is the local disk that refuses."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    return isinstance(error, OSError) and error.errno in (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EROFS,
+    )
 
 
 def _reason(error: Exception) -> str:
