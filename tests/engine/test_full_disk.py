@@ -7,11 +7,13 @@ import json
 import os
 import subprocess
 import sys
+import wave
 from collections.abc import Callable, Iterator
 from functools import partial
 from operator import call
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rushes.engine import Unit, map_units
@@ -19,12 +21,13 @@ from rushes.errors import ROOM, RushesError, UnitError
 from rushes.stages import atomic_file, write_atomic
 
 RECIPE = """\
+task: sounds
 name: tiny
-source: {split: {train: [U0101, U0102], test: [U0103]}}
-twin: {subjects: 3, boxes: 2, difficulty: 0.0}
-preprocessing: {frames: 8, frame_size: [224, 224], signal_size: [40, 30], clip_s: 4.0}
-prepare: {window_stride_s: 2.0, workers: 1}
+source: {kind: folder, root: ROOT, split: index}
+preprocessing: {clip_s: 2.0, sample_rate: 16000, labels: [hum, hiss]}
+prepare: {workers: 1}
 """
+SOUNDS = {"train": 16, "val": 8, "test": 8}  # units are sides here; the longest is the first
 
 
 @pytest.fixture
@@ -52,13 +55,15 @@ def test_a_file_says_what_it_needed_and_leaves_nothing(disk):
     ) as caught:
         write_atomic(place / "sub" / "full.json", bytes(3_000_000))
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(place / "sub"))
-    with (
-        pytest.raises(OSError, match=r"full\.tar needs more than 1,0\d\d,\d\d\d bytes"),
-        atomic_file(place / "sub" / "full.tar") as file,
-    ):
+    with pytest.raises(OSError, match=r"full\.tar needs more than 1,0\d\d,\d\d\d bytes"):
+        write_without_end(place / "sub" / "full.tar")
+    assert list((place / "sub").iterdir()) == []
+
+
+def write_without_end(path: Path) -> None:
+    with atomic_file(path) as file:
         while True:
             file.write(bytes(65536))
-    assert list((place / "sub").iterdir()) == []
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -86,40 +91,46 @@ def _refuse(number: int) -> None:
     raise OSError(number, os.strerror(number), "/a")
 
 
-def rushes(verb: str, recipe: Path, workspace: Path, *options: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "rushes.cli", verb, str(recipe), "--workspace", str(workspace), "--json"]
-    return subprocess.run([*command, *options], capture_output=True, text=True, timeout=200)
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """Noise for two seconds each, in a folder for each side and class."""
+    noise = np.random.default_rng(1)
+    for side, number in SOUNDS.items():
+        for index in range(number):
+            path = tmp_path / "raw" / side / ("hum", "hiss")[index % 2] / f"{side}{index}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with wave.open(str(path), "wb") as file:
+                file.setparams((1, 2, 16000, 0, "NONE", ""))
+                file.writeframes(noise.integers(-9000, 9000, 32000).astype("<i2").tobytes())
+    path = tmp_path / "tiny.yaml"
+    path.write_text(RECIPE.replace("ROOT", str(tmp_path / "raw")))
+    return path
+
+
+def features(recipe: Path, workspace: Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "rushes.cli", "features", str(recipe), "--workspace", str(workspace)]
+    return subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=200)
+
+
+def shards(told: subprocess.CompletedProcess) -> dict[str, bytes]:
+    assert told.returncode == 0, told.stderr
+    (stage,) = json.loads(told.stdout)["stages"]
+    folder = Path(stage["folder"])
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.glob("shards/*/*")}
 
 
 @pytest.mark.slow
-def test_prepare_on_a_full_disk_says_what_is_kept_and_resumes_to_the_same_bytes(disk, tmp_path):
-    recipe = tmp_path / "tiny.yaml"
-    recipe.write_text(RECIPE)
-    drawn = rushes("twin", recipe, tmp_path / "near")
-    assert drawn.returncode == 0, drawn.stderr
-    raw = Path(json.loads(drawn.stdout)["stages"][0]["folder"]) / "raw"
-    root = ("--set", f"source.root={raw}")
-    whole = rushes("prepare", recipe, tmp_path / "near", *root)
-    assert whole.returncode == 0, whole.stderr
-    (done,) = json.loads(whole.stdout)["stages"]
-    size = sum(path.stat().st_size for path in Path(done["folder"]).rglob("*") if path.is_file())
-
-    place = disk(size // 2)
-    told = rushes("prepare", recipe, place / "ws", *root)
-    assert told.returncode == 1
+def test_a_dataset_on_a_full_disk_says_what_is_kept_and_resumes_to_the_same_bytes(disk, recipe, tmp_path):
+    expected = shards(features(recipe, tmp_path / "near"))
+    first = sum(len(content) for name, content in expected.items() if name.startswith("shards/train/"))
+    place = disk(first + (200 << 10))
+    told = features(recipe, place / "ws")
+    assert (told.returncode, told.stdout) == (1, "")
     assert "Traceback" not in told.stderr
     assert "No space left on device" in told.stderr
-    assert "units are done and kept" in told.stderr
-    assert "the others need about" in told.stderr
+    assert "1 of 3 units are done and kept (" in told.stderr
+    assert f"the others need about {first / 1e6:.1f} MB" in told.stderr
     assert f"where: {place}" in told.stderr
-    assert ROOM in told.stderr
-    disk(size * 4)
-    again = rushes("prepare", recipe, place / "ws", *root)
-    assert again.returncode == 0, again.stderr
-    (resumed,) = json.loads(again.stdout)["stages"]
-    assert resumed["signature"] == done["signature"]
-    shards = {
-        folder: {path.relative_to(folder): path.read_bytes() for path in Path(folder).glob("shards/*/*")}
-        for folder in (done["folder"], resumed["folder"])
-    }
-    assert list(shards[done["folder"]].values()) == list(shards[resumed["folder"]].values())
+    assert told.stderr.rstrip().endswith(f"cure:  {ROOM}")
+    disk(first * 4)
+    assert shards(features(recipe, place / "ws")) == expected
