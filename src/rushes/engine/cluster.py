@@ -22,7 +22,7 @@ from typing import Any
 
 from rushes.engine.crew import WorkerLost
 from rushes.engine.head import LOOK_S, Head, connect
-from rushes.engine.node import RemoteControl
+from rushes.engine.node import RemoteControl, code_of_rushes
 from rushes.engine.worker import Start
 from rushes.errors import UnitError
 
@@ -195,6 +195,7 @@ class ActorCrew:
     )
     kind: Any = field(init=False)
     head: Head = field(init=False)
+    code: str = field(init=False, default_factory=code_of_rushes)
 
     def __post_init__(self) -> None:
         self.head = Head(self.ray.get_runtime_context().gcs_address)
@@ -204,7 +205,7 @@ class ActorCrew:
 
     def start(self, number: int) -> ActorWorker:
         """Ask for a worker; Ray starts it where and when a CPU is free."""
-        actor = self.kind.remote(number, self.start_with, os.getcwd(), sys.path)
+        actor = self.kind.remote(number, self.start_with, self.code, os.getcwd(), sys.path)
         return ActorWorker(self.ray, actor, actor.ready.remote())
 
     def wait(self, workers: Sequence[ActorWorker], patience_s: float | None) -> None:

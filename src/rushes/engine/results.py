@@ -53,9 +53,8 @@ class Failure:
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
             traceback.clear_frames(error.__traceback__)  # they hold what was too much; we need room to answer
             return cls("memory", name, str(error) or "out of memory")
-        if isinstance(error, OSError) and error.errno in REFUSALS:
-            told = f"the machine refuses: {error.strerror}"
-            return cls("machine", name, told, error.filename, REFUSALS[error.errno])
+        if isinstance(error, OSError) and (cure := REFUSALS.get(error.errno or 0)) is not None:
+            return cls("machine", name, f"the machine refuses: {error.strerror}", error.filename, cure)
         trace = "".join(traceback.format_exception(error))
         return cls("exception", name, str(error) or name, trace=trace)
 
