@@ -34,7 +34,7 @@ def test_a_head_that_answers_is_heard(silent_for):
         head.require()
         assert not head.gone
         assert head.heard_s == head.looked_s
-        server.accept()
+        server.accept()[0].close()
 
 
 def test_a_head_may_be_away_for_a_moment(silent_for):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import store_faults as faults
+from jobs import TINY, tell
 
 from rushes.errors import StorageError
 from rushes.storage.client import ANSWER_LIMIT_S, CONNECT_LIMIT_S, PATIENCE
@@ -113,6 +114,20 @@ def test_a_bucket_that_is_not_there_is_no_empty_folder(s3_at):
         ):
             with pytest.raises(StorageError, match="404 NoSuchBucket"):
                 ask()
+
+
+@pytest.mark.parametrize("fault", [faults.refuses(404, "NoSuchBucket"), faults.refuses(503, "SlowDown")])
+@pytest.mark.parametrize("where", ["recordings", "workspace"])
+def test_a_plan_of_a_store_that_fails_is_none(s3_at, tmp_path, fault, where):
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(TINY["sounds"])
+    with faults.serving(fault) as (endpoint, _):
+        url = s3_at(endpoint).url
+        places = {"recordings": [tmp_path / "ws", "--set", f"source.root={url}"], "workspace": [url]}
+        options = ("--cache", str(tmp_path / "cache"), "--workspace", *map(str, places[where]))
+        told = tell("plan", str(recipe), *options)
+    assert (told.code, told.out) == (1, "")
+    assert "said by the store" in told.err
 
 
 @pytest.mark.parametrize("patience", ["", "a minute"])
