@@ -130,7 +130,7 @@ def test_a_plan_of_a_store_that_fails_is_none(s3_at, tmp_path, fault, where):
     assert "said by the store" in told.err
 
 
-@pytest.mark.parametrize("patience", ["", "a minute"])
+@pytest.mark.parametrize("patience", ["", "a minute", "-1", "inf", "nan"])
 def test_a_patience_that_is_no_number(s3_at, monkeypatch, patience):
     remote = s3_at(NOTHING_LISTENS)
     monkeypatch.setenv(PATIENCE, patience)

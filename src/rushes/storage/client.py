@@ -128,10 +128,9 @@ def attempt(
 
 def _patience_s() -> float:
     told = os.environ.get(PATIENCE, str(PATIENCE_S))
-    try:
-        return float(told)
-    except ValueError:
-        raise StorageError(f"{PATIENCE} is no number of seconds: {told!r}", cure="write it as 600") from None
+    if re.fullmatch(r"\d{1,8}(\.\d*)?", told) is None:
+        raise StorageError(f"{PATIENCE} is no number of seconds: {told!r}", cure="write it as 600")
+    return float(told)
 
 
 def without_credentials(text: str) -> str:
