@@ -196,6 +196,13 @@ def test_what_a_user_may_stumble_over_is_said(load: Load, text: str, says: str):
 # --- overrides --------------------------------------------------------------------------------------------
 
 
+def test_words_of_an_override_are_taken_whole(load: Load):
+    """A file begins a comment at a blank and ``#``; what was typed for a shell has none."""
+    recipe = load("name: mine\n", "source.root=s3://bucket/my runs #7")
+    assert recipe.source.root == "s3://bucket/my runs #7"
+    assert load("name: mine\n", "source.root='s3://bucket/a #b'").source.root == "s3://bucket/a #b"
+
+
 def test_overrides_reach_sections_lists_and_what_the_file_leaves_out(load: Load):
     recipe = load(
         "train:\n  phases:\n    - steps: 5\n    - steps: 6\nmodel:\n",

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from functools import partial
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rushes.engine import LOCAL, Engine, Event, Failure, Unit, map_units
-from rushes.errors import ShardError, SourceError, UnitError
+from rushes.errors import RushesError, ShardError, SourceError, UnitError
 from rushes.prepare.outcomes import ACCOUNT, Outcomes, write_account
 from rushes.recipe.preprocessing import Preprocessing
 from rushes.recipe.sections import Prepare as Settings
@@ -161,15 +162,18 @@ def prepare(
     )
     reused = len(jobs) - len(todo)
     on_progress(reused, len(jobs), "decoding")
-    for done, result in enumerate(results, reused + 1):
-        if result.error is None:
-            home.write_receipt(result.key, result.value)
-        elif _is_bad_input(result.error):
-            home.discard(_shards_of(home, jobs[result.key].split, result.key))
-            home.quarantine(result.key, _reason(result.error, result.attempts))
-        else:
-            failures.append((result.key, result.error))
-        on_progress(done, len(jobs), result.key)
+    with closing(results):
+        for done, result in enumerate(results, reused + 1):
+            if result.error is None:
+                home.write_receipt(result.key, result.value)
+            elif _is_bad_input(result.error):
+                home.discard(_shards_of(home, jobs[result.key].split, result.key))
+                home.quarantine(result.key, _reason(result.error, result.attempts))
+            elif result.error.kind == "machine":  # which would refuse the others as well
+                raise _stopped(folder, jobs, result.error.to_error(result.key))
+            else:
+                failures.append((result.key, result.error))
+            on_progress(done, len(jobs), result.key)
     if failures:
         raise _not_of_the_input(failures)
     counted = [*jobs, *planned.skipped, *planned.faults]
@@ -276,6 +280,17 @@ def _not_of_the_input(failures: Sequence[tuple[str, Failure]]) -> UnitError:
         cure=first.cure
         or f"run the stage again once this is repaired: it resumes\n{first.trace or ''}".rstrip(),
     )
+
+
+def _stopped(folder: Path, jobs: Mapping[str, Job], error: RushesError) -> UnitError:
+    """``error`` with what is kept, and the room that the rest needs, judged by what is done."""
+    done = {key: receipt for key in jobs if (receipt := read_receipt(folder, key)) is not None}
+    size = _totals(done).get("bytes", 0)
+    told = f"{error.message}; {len(done)} of {len(jobs)} units are done and kept"
+    if length_s := sum(jobs[key].length_s for key in done):
+        rest_s = sum(job.length_s for key, job in jobs.items() if key not in done)
+        told += f" ({size / 1e6:,.1f} MB), the others need about {size * rest_s / length_s / 1e6:,.1f} MB"
+    return UnitError(told, where=error.where, cure=error.cure)
 
 
 def _receipt(folder: Path, key: str) -> dict[str, Any]:

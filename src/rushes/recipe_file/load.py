@@ -134,11 +134,17 @@ def _parse_overrides(texts: Sequence[str]) -> tuple[list[Override], list[str]]:
             faults.append(f"--set {text}: no value; write null where none is meant")
             continue
         try:
-            overrides.append(Override(key, yaml.safe_load(value), f"--set {text}"))
+            overrides.append(Override(key, _value(value), f"--set {text}"))
         except (ValueError, yaml.YAMLError) as error:
             problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else error
             faults.append(f"--set {text}: {problem}")
     return overrides, faults
+
+
+def _value(text: str) -> Any:
+    """What ``text`` is in YAML; but words are taken whole, where a file would begin a comment at `` #``."""
+    value = yaml.safe_load(text)
+    return text.strip() if isinstance(value, str) and text.lstrip()[0] not in "'\"|>&!" else value
 
 
 def _override(tree: dict[str, Any], overrides: Sequence[Override]) -> list[Fault]:

@@ -92,8 +92,11 @@ def write_checkpoint(
         fsync(root)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
+        size = sum(tensor.nbytes for content in tensors.values() for tensor in content.values())
+        free = shutil.disk_usage(root.parent).free
         raise TrainError(
-            f"the checkpoint of step {step} could not be written: {error}",
+            f"the checkpoint of step {step} could not be written: {error}; it needs {size:,} bytes, "
+            f"{free:,} are free",
             where=root,
             cure="make room or repair the disk, then run again: it resumes from the checkpoint before",
         ) from error

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from rushes.recipe.net import Net
+from rushes.recipe.pattern import Pattern, groups_of
 from rushes.recipe.sections import (
     NAMED,
     Count,
@@ -64,7 +64,7 @@ class SoundSource(Source):
     """
 
     kind: Literal["dreamcatcher", "folder"] = "dreamcatcher"
-    pattern: str | None = None
+    pattern: Pattern | None = None
     table: str | None = None
     split: Annotated[
         Annotated[Literal["index", "shares"], Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)
@@ -74,13 +74,8 @@ class SoundSource(Source):
     @field_validator("pattern")
     @classmethod
     def _names_a_label(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            try:
-                names = re.compile(pattern).groupindex
-            except re.error as error:
-                raise ValueError(f"not a regular expression: {error}") from None
-            if "label" not in names:
-                raise ValueError("no named group label; write it as (?P<label>...)")
+        if pattern is not None and "label" not in groups_of(pattern):
+            raise ValueError("no named group label; write it as (?P<label>...)")
         return pattern
 
     @model_validator(mode="after")

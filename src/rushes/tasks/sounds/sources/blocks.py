@@ -19,6 +19,7 @@ from typing import Protocol
 
 from rushes.errors import MediaError, SourceError, is_of_the_machine, unreadable_as
 from rushes.media.audio_kinds import HEAD, SUFFIXES, kind_of
+from rushes.recipe.pattern import match_whole
 from rushes.records import SoundRecording
 from rushes.runs.source import Fault
 from rushes.stages import Claim
@@ -87,13 +88,15 @@ def place_by(pattern: str, name: str, side: str | None = None) -> Place | None:
         pattern: of a whole name, with the named group ``label`` and perhaps ``group`` and ``split``.
         name: of the sound.
         side: on which it stands where the pattern does not say.
+
+    Raises:
+        RecipeError: the pattern takes too long, see `match_whole`.
     """
-    found = re.fullmatch(pattern, name)
-    if found is None or not found["label"]:
+    told = match_whole(pattern, name, "source.pattern")
+    if told is None or not (label := told["label"]):
         return None
-    told = found.groupdict()
     said = told.get("split")
-    return Place(told["label"], told.get("group") or "", SIDE_OF_NAME.get(said.lower()) if said else side)
+    return Place(label, told.get("group") or "", SIDE_OF_NAME.get(said.lower()) if said else side)
 
 
 @dataclass(frozen=True, slots=True)
