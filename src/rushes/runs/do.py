@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from rushes.errors import StageError
+from rushes.runs.looks import record_look
 from rushes.runs.proof import damaged, proof
 from rushes.runs.run import Outcome, Run
 from rushes.runs.stage import StageName, Tell
@@ -47,6 +48,10 @@ def require_inputs(run: Run[Any], name: StageName) -> None:
 
 
 def perform(run: Run[Any], name: StageName, stage: OpenStage, tell: Tell) -> None:
-    """Do the work of an open stage and close it, with the proof of what it made and of what."""
+    """Do the work of an open stage and close it, with the proof of what it made and of what.
+
+    A look at a test side is on record before anything there is read.
+    """
+    look = record_look(run, name)
     summary, counts = run.task.work[name](run, stage, tell)
-    stage.finish({**summary, **proof(run, name)}, counts)
+    stage.finish({**summary, **proof(run, name), **look}, counts)

@@ -28,6 +28,7 @@ from rushes.stages.files import (
     weights_sha256,
     write_atomic,
     write_json,
+    write_new,
 )
 from rushes.stages.folder import (
     OpenStage,
@@ -42,7 +43,7 @@ from rushes.stages.folder import (
     working,
 )
 from rushes.stages.inventory import FATES, Claim, Claims, Inventory, take_inventory
-from rushes.stages.spec import StageSpec, signature_of_folder, spec_of_folder
+from rushes.stages.spec import StageSpec, signature_of_folder, spec_of, spec_of_folder
 from rushes.stages.units import (
     Account,
     account,
@@ -76,6 +77,7 @@ __all__ = [
     "read_receipt",
     "sha256_file",
     "signature_of_folder",
+    "spec_of",
     "spec_of_folder",
     "status",
     "status_of",
@@ -84,5 +86,6 @@ __all__ = [
     "working",
     "write_atomic",
     "write_json",
+    "write_new",
     "write_receipt",
 ]
