@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rushes.errors import StageError
@@ -30,7 +31,7 @@ TEST = "test"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Tested:
     """Datasets whose test rows are seen.
 
     Attributes:
@@ -42,7 +43,7 @@ class Seen:
     recordings: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, specs: Iterable[StageSpec]) -> Seen:
+    def of(cls, specs: Iterable[StageSpec]) -> Tested:
         """Of the stages that made the datasets."""
         specs = list(specs)
         return cls(
@@ -87,7 +88,7 @@ class Look:
             return who
         return who if self.opening else f"{', '.join(self.stages)}, made before looks were recorded"
 
-    def concerns(self, seen: Seen, campaign: str) -> bool:
+    def concerns(self, seen: Tested, campaign: str) -> bool:
         """Whether it was at a test side of one of these datasets, of their recordings, or of that campaign."""
         own = self.opening is not None and self.opening["campaign"] == campaign
         apart = seen.datasets.isdisjoint(self.datasets) and seen.recordings.isdisjoint(self.recordings)
@@ -95,7 +96,7 @@ class Look:
 
 
 def content_of(
-    seen: Seen,
+    seen: Tested,
     stages: Collection[str] = (),
     *,
     run: str = "",
@@ -130,7 +131,7 @@ def record_look(run: Run[Any], name: StageName) -> dict[str, str]:
     """
     if name not in measuring(run) or not (seen := seen_by(run)):
         return {}
-    folder, content = run.folder(name).name, content_of(Seen.of(seen), folders_of(run), run=run.recipe.name)
+    folder, content = run.folder(name).name, content_of(Tested.of(seen), folders_of(run), run=run.recipe.name)
     entry = Record(run.workspace, LOOKS).add(content, lambda known: folder in known.content["stages"])
     return {"look": entry.hash}
 
@@ -191,71 +192,77 @@ def settled(workspace: Workspace) -> tuple[Look, ...]:
     """
     record = Record(workspace, LOOKS)
     looks = tuple(map(Look.of, record.read()))
-    hashes = {look.entry.hash for look in looks}
+    by_hash = {look.entry.hash: look for look in looks}
     older: list[dict[str, Any]] = []
-    for witness, told, content in (*_campaigns(workspace), *_stages(workspace)):
-        if told is None:
-            older.append(content)
-        elif told not in hashes:
+    named = {folder for look in looks for folder in look.stages}
+    for told in (*_campaigns(workspace), *_stages(workspace, named)):
+        look = by_hash.get(told.look or "")
+        if told.look is None:
+            older.append(told.content)
+        elif look is None or not set(told.content["stages"]) <= set(look.stages):
             raise StageError(
-                f"a look at the test side, {told[:12]}, was made and is not on record: the record of looks "
-                f"was cut short or taken away, or this folder was brought from elsewhere ({len(looks)} looks "
+                f"a look at the test side, {told.look[:12]}, was made and is not on record: the record of "
+                f"looks was cut short or taken away, or this was brought from elsewhere ({len(looks)} looks "
                 f"are on record)",
-                where=f"{workspace.place}/{witness}",
+                where=f"{workspace.place}/{told.place}",
                 cure=f"restore the folder {LOOKS} of the workspace in which it was made",
             )
     for content in older:
-        record.add(content, lambda known, content=content: _says(known, content))  # type: ignore[misc]
+        record.add(content, partial(_says, content))
     return tuple(map(Look.of, record.read())) if older else looks
 
 
-def _says(known: Entry, content: Mapping[str, Any]) -> bool:
-    """Whether an entry tells of the look that was found."""
-    if content["opening"] is not None:
-        opening = known.content["opening"]
-        return opening is not None and opening["hash"] == content["opening"]["hash"]
-    return set(content["stages"]) <= set(known.content["stages"])
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What tells of a look: where it stands, the hash that it names, and what the entry of that must say."""
+
+    place: str
+    look: str | None
+    content: dict[str, Any]
 
 
-Witness = tuple[str, str | None, dict[str, Any]]
-"""Where it stands, the hash of the look that it names, and, where it names none, what to put on record."""
-
-
-def _stages(workspace: Workspace) -> Iterator[Witness]:
-    """Finished stages that were made from a test side."""
-    recipes = workspace.small_files("*-*/recipe.json")
+def _stages(workspace: Workspace, named: Collection[str]) -> Iterator[_Told]:
+    """Stages that were made from a test side, or begun; of those that name no look only what no look names."""
+    dones = workspace.small_files("*-*/DONE")
     older: dict[str, tuple[set[str], set[str]]] = {}
-    for name, data in workspace.small_files("*-*/DONE").items():
+    for name, data in workspace.small_files("*-*/recipe.json").items():
         folder = name.partition("/")[0]
-        done = check_done(data, workspace.root / folder)
+        done = check_done(dones.get(f"{folder}/DONE", b""), workspace.root / folder)
         look = None if done is None else done["summary"].get("look")
         if look is not None:
-            yield name, str(look), {}
+            yield _Told(folder, str(look), content_of(Tested(), [folder]))
             continue
         try:
-            spec = spec_of(json.loads(recipes.get(f"{folder}/recipe.json", b"")), name)
+            spec = spec_of(json.loads(data), name)
         except (ValueError, StageError):
             continue
         asked = spec.recipe.get("evaluate")
-        if done is not None and isinstance(asked, Mapping) and asked.get("split") == TEST:
-            datasets = [f"{kind}-{signature}" for kind, signature in spec.inputs.items()]
+        if folder not in named and isinstance(asked, Mapping) and asked.get("split") == TEST:
             seen, stages = older.setdefault(spec.inputs.get("train", folder), (set(), set()))
-            seen.update(datasets)
+            seen.update(f"{kind}-{signature}" for kind, signature in spec.inputs.items())
             stages.add(folder)
     for name, (seen, stages) in older.items():
-        yield name, None, content_of(Seen(frozenset(seen)), stages, found=True)
+        yield _Told(name, None, content_of(Tested(frozenset(seen)), stages, found=True))
 
 
-def _campaigns(workspace: Workspace) -> Iterator[Witness]:
+def _campaigns(workspace: Workspace) -> Iterator[_Told]:
     """Openings that campaigns have written down; until version 0.4 there was no other record of them."""
     for name, data in workspace.small_files("campaign-*/openings.jsonl").items():
         for line in data.splitlines():
             try:
                 told = json.loads(line)
                 if "before" in told:
-                    yield name, told["hash"], {}
+                    yield _Told(name, told["hash"], content_of(Tested()))
                 else:
                     opening = {key: told[key] for key in ("campaign", "selections", "hash")}
-                    yield name, None, content_of(Seen(), opening=opening, found=True)
+                    yield _Told(name, None, content_of(Tested(), opening=opening, found=True))
             except (ValueError, KeyError, TypeError):
                 continue  # torn: of an opening that never came to a look
+
+
+def _says(content: Mapping[str, Any], known: Entry) -> bool:
+    """Whether an entry tells of the look that was found."""
+    if content["opening"] is not None:
+        opening = known.content["opening"]
+        return opening is not None and opening["hash"] == content["opening"]["hash"]
+    return set(content["stages"]) <= set(known.content["stages"])
