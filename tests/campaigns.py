@@ -138,8 +138,9 @@ class Job:
 
     def openings(self) -> list[dict[str, Any]]:
         """What its own looks were for, each with its number."""
-        opened = [look for look in self.looks() if look["content"]["opening"]]
-        return [{**look["content"]["opening"], "number": look["number"]} for look in opened]
+        opened = [(look["number"], look["content"]["opening"] or {}) for look in self.looks()]
+        own = self.folder.name.removeprefix("campaign-")
+        return [{**told, "number": number} for number, told in opened if told.get("campaign") == own]
 
     def read(self, name: str) -> str:
         return (self.folder / name).read_text()

@@ -51,7 +51,7 @@ def written(folder, board, results, **logged):
 
 
 def opened(*chosen, hash="0123456789abcdef"):
-    return Opened(1, "sleep", chosen, hash, "2026-01-01T00:00:00+00:00")
+    return Opened(1, "sleep", chosen, hash)
 
 
 def row_of(text, name):

@@ -203,7 +203,7 @@ class Runner:
         if self.work or one.is_done:
             return True
         ended = self.folder.read_result(one.trial)
-        if ended is not None and ended.state == "failed":
+        if ended is not None and ended.state == "failed" and self.folder.is_own(ended):
             self.results[key] = ended
         else:
             self.waiting[key] = "its stages are not done"

@@ -122,7 +122,9 @@ def decide(
     """
     names = [*question.better, *tried], question.than
     sides = [values_of(results, side, question.seeds, question.metric) for side in names]
-    asking = {**asdict(question), "tried": tried, "values": sides}
+    sought = {*names[0], *names[1]}
+    runs = {result.trial.key: result.trial.overrides for result in results if result.trial.name in sought}
+    asking = {**asdict(question), "tried": tried, "runs": runs, "values": sides}
     number = max(len(attempts) + 1, 0 if number_of is None else number_of(asking))
     asked = _asked(question, sides[0] | sides[1], attempts, number)
     better, than = (best(side, lower_is_better=question.lower_is_better) for side in sides)
