@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,12 +21,14 @@ from campaign_study import PITCHES, Study
 
 from rushes.campaign.runner import Runner
 from rushes.errors import RushesError
+from rushes.runs.do import perform
 from rushes.runs.run import Run
 from rushes.shards.index import encode_index
 from rushes.shards.manifest import load_manifest, split_folder
 from rushes.stages import StageSpec, canonical_json, read_done, read_json, sha256_file, write_json
 from rushes.stages.folder import OpenStage
-from rushes.storage.record import Entry
+from rushes.storage import open_workspace
+from rushes.storage.record import Entry, Record
 
 Kind = Literal["refused", "followed", "recorded", "said", "NOT CAUGHT"]
 
@@ -104,14 +106,18 @@ def on_record(study: Study, count: int, more: int) -> Outcome:
     page = (study.place / "leaderboard.html").read_text()
     listed = all(look["hash"][:12] in page for look in looks)
     if len(looks) != count + more or not listed:
-        return Outcome("NOT CAUGHT", f"{len(looks)} looks on record, {'all' if listed else 'not all'} on the page")
+        return Outcome(
+            "NOT CAUGHT", f"{len(looks)} looks on record, {'all' if listed else 'not all'} on the page"
+        )
     return Outcome("recorded", f"look {len(looks)} on record, listed on the page")
 
 
 def counted(runner: Runner, asked: int) -> Outcome:
     """Whether the gate knows how often it was asked."""
     found = runner.verdicts["gate"].asked
-    return Outcome("recorded" if found == asked else "NOT CAUGHT", f"the gate was asked {found} times, {asked} are true")
+    return Outcome(
+        "recorded" if found == asked else "NOT CAUGHT", f"the gate was asked {found} times, {asked} are true"
+    )
 
 
 # --- means ------------------------------------------------------------------------------------------------
@@ -138,6 +144,12 @@ def disguised(run: Run[Any], stage: str, other: Run[Any], inputs: Mapping[str, s
         {**summary, "files": {**summary["files"], "recipe.json": sha256_file(here / "recipe.json")}},
         told["counts"],
     )
+
+
+def measured_again(run: Run[Any]) -> None:
+    """Figures that follow from the predictions that now stand there."""
+    with run.workspace.working(run.specs["evaluate"], reopen=True) as stage:
+        perform(run, "evaluate", stage, lambda *told: None)
 
 
 def better(path: Path) -> None:
@@ -168,7 +180,10 @@ def with_run(study: Study, name: str, settings: Mapping[str, Any], **more: Any) 
 
 @cheat("C1 fewer classes and other shares for one run")
 def easier(study: Study) -> Outcome:
-    settings = {"preprocessing.labels": ["quiet", "snore"], "source.shares": {"train": 0.6, "val": 0.2, "test": 0.2}}
+    settings = {
+        "preprocessing.labels": ["quiet", "snore"],
+        "source.shares": {"train": 0.6, "val": 0.2, "test": 0.2},
+    }
     return refused(with_run(study, "easier", settings, control="hard").go, "would be measured on other rows")
 
 
@@ -213,7 +228,10 @@ def marked(study: Study) -> Outcome:
     before = values(study)
     for path in (study.place / "results").glob("soft-*.json"):
         edit(path, lambda told: told["figures"]["f1_macro"].update(value=2.0, high=2.0))
-    edit(study.place / "judged.json", lambda told: told.update({"soft-s0": told["hard-s0"], "soft-s1": told["hard-s1"]}))
+    edit(
+        study.place / "judged.json",
+        lambda told: told.update({"soft-s0": told["hard-s0"], "soft-s1": told["hard-s1"]}),
+    )
     return unmoved(study, before)
 
 
@@ -226,13 +244,14 @@ def remeasured(study: Study) -> Outcome:
     return unmoved(study, before)
 
 
-@cheat("C2 predictions answered rightly, under right hashes and the old time (a clock set back)")
+@cheat("C2 predictions answered rightly and measured again, under right hashes and the old times")
 def answered(study: Study) -> Outcome:
     before, run = values(study), study.run("hard")
     paths = [path for path in study.workspace.rglob("*") if path.is_file()]
     times = {path: path.stat() for path in paths}
     better(run.folder("predict") / "predictions.parquet")
     seal(run, ("predict",))
+    measured_again(run)
     for path in paths:
         os.utime(path, ns=(times[path].st_atime_ns, times[path].st_mtime_ns))
     return unmoved(study, before)
@@ -253,10 +272,11 @@ def copied(study: Study) -> Outcome:
     return unmoved(study, before)
 
 
-@cheat("the same, with recipe.json and DONE of the expected signature")
+@cheat("the same, with recipe.json and DONE of the expected signature, and measured again")
 def forged(study: Study) -> Outcome:
     before, soft, hard = values(study), study.run("soft"), study.run("hard")
     disguised(soft, "predict", hard, read_done(soft.folder("predict"))["summary"]["inputs"])
+    measured_again(soft)
     return unmoved(study, before)
 
 
@@ -307,7 +327,9 @@ def twins(study: Study) -> Outcome:
     except RushesError as error:
         return Outcome("refused", error.message[:160])
     lost = runner.results["soft-s1"]
-    return Outcome("refused" if lost.state == "invalid" else "NOT CAUGHT", f"soft-s1 {lost.state}: {lost.faults[:1]}")
+    return Outcome(
+        "refused" if lost.state == "invalid" else "NOT CAUGHT", f"soft-s1 {lost.state}: {lost.faults[:1]}"
+    )
 
 
 def edit_provenance(run: Run[Any]) -> None:
@@ -344,11 +366,14 @@ def forgotten(study: Study) -> Outcome:
 
 @cheat("C4 two seeds and a wide interval, by the margin alone")
 def unsure(study: Study) -> Outcome:
-    runner = study.saying(phases=phases(study, margin=0.0)).go()
+    runner = study.saying(phases=phases(study, better=["hard"], than=["soft"], margin=0.0)).go()
     verdict = runner.verdicts["gate"]
-    said = "no confidence was asked for" in (study.place / "leaderboard.html").read_text()
-    found = asdict(verdict)["difference"]
-    return Outcome("said" if said else "NOT CAUGHT", f"passed {verdict.passed}, {found}; the page says what was not asked")
+    said = all(
+        "no confidence was asked for, and the interval" in text and "holds zero" in text
+        for text in ((study.place / name).read_text() for name in ("leaderboard.html", "decisions.md"))
+    )
+    found = "passed" if verdict.passed else "not passed"
+    return Outcome("said" if said else "NOT CAUGHT", f"{found} by {verdict.difference}: the page says it")
 
 
 # --- looks ------------------------------------------------------------------------------------------------
@@ -456,16 +481,18 @@ def elsewhere(study: Study) -> Outcome:
 
 @cheat("a look under a clock that was set back")
 def back(study: Study) -> Outcome:
-    path = study.workspace / "looks" / "000001.json"
-    told, count = read_json(path), len(study.looks)
+    record = Record(open_workspace(study.workspace), "looks")
+    ahead = replace(Entry.after(record.read(), record.read()[0].content), when="2099-01-01T00:00:00+00:00")
+    ahead = replace(ahead, hash=ahead.true_hash)  # by a clock that was right, as seen from one set back
+    (study.workspace / "looks" / "000002.json").write_text(canonical_json(ahead.to_json()))
     study.by_hand("run", "--set", "train.epochs=1", "--set", "evaluate.split=test")
-    second = read_json(path.with_name("000002.json"))
-    ordered = (told["number"], second["number"]) == (1, 2) and second["before"] == told["hash"]
     study.go()
-    return on_record(study, count, 1) if ordered else Outcome("NOT CAUGHT", "looks are in order of their time")
+    return on_record(study, 2, 1)
 
 
-def tried(study: Study, folder: Path, names: Mapping[str, Callable[[Study], Outcome]]) -> Iterator[tuple[str, Outcome]]:
+def tried(
+    study: Study, folder: Path, names: Mapping[str, Callable[[Study], Outcome]]
+) -> Iterator[tuple[str, Outcome]]:
     """Each cheat on a copy of its own; one that ends in an error nobody foresaw was not caught."""
     for number, (words, function) in enumerate(names.items()):
         place = folder / f"{number:02d}"

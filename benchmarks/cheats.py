@@ -26,7 +26,9 @@ def figures(found: dict[str, Outcome]) -> Iterator[Figure]:
     for words, outcome in found.items():
         yield Figure(words, f"{outcome.kind}: {outcome.by}", "caught", outcome.caught)
     looks = [words for words, one in found.items() if not one.caught and "look" in words]
-    yield at_most("cheats that came to a false verdict", sum(not one.caught for one in found.values()) - len(looks), 0)
+    yield at_most(
+        "cheats that came to a false verdict", sum(not one.caught for one in found.values()) - len(looks), 0
+    )
     yield at_most("looks that are not on record", len(looks), 0)
     yield Figure("cheats tried", len(found))
 

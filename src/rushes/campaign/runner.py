@@ -35,7 +35,7 @@ from rushes.errors import GateError
 from rushes.metrics.estimate import Estimate
 from rushes.metrics.paired import paired_t
 from rushes.recipe import Recipe
-from rushes.runs.looks import Look, Tested, settled
+from rushes.runs.looks import Datasets, Look, settled
 from rushes.runs.run import Run
 from rushes.storage import Workspace
 from rushes.tasks import TASKS
@@ -362,7 +362,7 @@ class Runner:
         from rushes.campaign.pages.report import write_report  # Altair stands behind it
 
         path, results = self.folder.path, list(self.results.values())
-        seen = Tested.of(run.specs[run.dataset] for run in self._datasets.values())
+        seen = Datasets.of(run.specs[run.dataset] for run in self._datasets.values())
         self.looks = tuple(one for one in settled(self.workspace) if one.concerns(seen, self.campaign.name))
         write_leaderboard(path / LEADERBOARD, self.board, results)
         logged = Logged(

@@ -13,7 +13,6 @@ from rushes.campaign.work import UNSEEN
 from rushes.stages import lock_owner
 from rushes.storage import Workspace
 
-
 UNPROVEN = "(not as it was judged here: `rushes campaign report` judges it again)"
 """Said of a result that was changed, judged by an older rushes, or elsewhere."""
 

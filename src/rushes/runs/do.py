@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from rushes.errors import StageError
@@ -24,8 +25,9 @@ def do(run: Run[Any], name: StageName, tell: Tell) -> Outcome:
     if state.state == "done":
         return Outcome(name, spec.signature, "done", state.folder, time.monotonic() - began, state.reason)
     require_inputs(run, name)
+    look = record_look(run, name)  # before there is a folder that could hold anything of a test side
     with run.workspace.working(spec) as stage:
-        perform(run, name, stage, tell)
+        perform(run, name, stage, tell, look)
     return Outcome(name, spec.signature, "ran", stage.folder, time.monotonic() - began, state.reason)
 
 
@@ -47,11 +49,14 @@ def require_inputs(run: Run[Any], name: StageName) -> None:
             )
 
 
-def perform(run: Run[Any], name: StageName, stage: OpenStage, tell: Tell) -> None:
+def perform(
+    run: Run[Any], name: StageName, stage: OpenStage, tell: Tell, look: Mapping[str, str] | None = None
+) -> None:
     """Do the work of an open stage and close it, with the proof of what it made and of what.
 
-    A look at a test side is on record before anything there is read.
+    Args:
+        run, name, stage, tell: as of a `rushes.runs.stage.Work`.
+        look: what `record_look` said before.
     """
-    look = record_look(run, name)
     summary, counts = run.task.work[name](run, stage, tell)
-    stage.finish({**summary, **proof(run, name), **look}, counts)
+    stage.finish({**summary, **proof(run, name), **(look or {})}, counts)

@@ -31,19 +31,19 @@ TEST = "test"
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Datasets:
     """Datasets whose test rows are seen.
 
     Attributes:
-        datasets: names of their folders.
+        folders: their names.
         recordings: what tells the recordings that they were cut from, and their task, from others.
     """
 
-    datasets: frozenset[str] = frozenset()
+    folders: frozenset[str] = frozenset()
     recordings: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, specs: Iterable[StageSpec]) -> Tested:
+    def of(cls, specs: Iterable[StageSpec]) -> Datasets:
         """Of the stages that made the datasets."""
         specs = list(specs)
         return cls(
@@ -77,8 +77,15 @@ class Look:
     def of(cls, entry: Entry) -> Look:
         """The look that an entry of the record tells of."""
         told = entry.content
-        several = (tuple(told[name]) for name in ("datasets", "recordings", "stages"))
-        return cls(entry, told["run"], *several, told["opening"], told["found"])
+        return cls(
+            entry,
+            told["run"],
+            tuple(told["datasets"]),
+            tuple(told["recordings"]),
+            tuple(told["stages"]),
+            told["opening"],
+            told["found"],
+        )
 
     @property
     def by(self) -> str:
@@ -88,15 +95,15 @@ class Look:
             return who
         return who if self.opening else f"{', '.join(self.stages)}, made before looks were recorded"
 
-    def concerns(self, seen: Tested, campaign: str) -> bool:
+    def concerns(self, seen: Datasets, campaign: str) -> bool:
         """Whether it was at a test side of one of these datasets, of their recordings, or of that campaign."""
         own = self.opening is not None and self.opening["campaign"] == campaign
-        apart = seen.datasets.isdisjoint(self.datasets) and seen.recordings.isdisjoint(self.recordings)
+        apart = seen.folders.isdisjoint(self.datasets) and seen.recordings.isdisjoint(self.recordings)
         return own or not apart
 
 
 def content_of(
-    seen: Tested,
+    seen: Datasets,
     stages: Collection[str] = (),
     *,
     run: str = "",
@@ -104,7 +111,7 @@ def content_of(
     found: bool = False,
 ) -> dict[str, Any]:
     """What the entry of a look says, see `Look`."""
-    several = {"datasets": seen.datasets, "recordings": seen.recordings, "stages": stages}
+    several = {"datasets": seen.folders, "recordings": seen.recordings, "stages": stages}
     told = {name: sorted(values) for name, values in several.items()}
     return {**told, "run": run, "opening": opening, "found": found}
 
@@ -131,7 +138,10 @@ def record_look(run: Run[Any], name: StageName) -> dict[str, str]:
     """
     if name not in measuring(run) or not (seen := seen_by(run)):
         return {}
-    folder, content = run.folder(name).name, content_of(Tested.of(seen), folders_of(run), run=run.recipe.name)
+    folder, content = (
+        run.folder(name).name,
+        content_of(Datasets.of(seen), folders_of(run), run=run.recipe.name),
+    )
     entry = Record(run.workspace, LOOKS).add(content, lambda known: folder in known.content["stages"])
     return {"look": entry.hash}
 
@@ -190,23 +200,21 @@ def settled(workspace: Workspace) -> tuple[Look, ...]:
         StageError: the record was changed or cut short.
         StorageError: a remote workspace cannot be read or written.
     """
+    told = [*_campaigns(workspace), *_stages(workspace)]  # first: others may be looking at this moment
     record = Record(workspace, LOOKS)
     looks = tuple(map(Look.of, record.read()))
     by_hash = {look.entry.hash: look for look in looks}
-    older: list[dict[str, Any]] = []
-    named = {folder for look in looks for folder in look.stages}
-    for told in (*_campaigns(workspace), *_stages(workspace, named)):
-        look = by_hash.get(told.look or "")
-        if told.look is None:
-            older.append(told.content)
-        elif look is None or not set(told.content["stages"]) <= set(look.stages):
+    for one in told:
+        look = by_hash.get(one.look or "")
+        if one.look is not None and (look is None or not one.stages <= set(look.stages)):
             raise StageError(
-                f"a look at the test side, {told.look[:12]}, was made and is not on record: the record of "
+                f"a look at the test side, {one.look[:12]}, was made and is not on record: the record of "
                 f"looks was cut short or taken away, or this was brought from elsewhere ({len(looks)} looks "
                 f"are on record)",
-                where=f"{workspace.place}/{told.place}",
+                where=f"{workspace.place}/{one.place}",
                 cure=f"restore the folder {LOOKS} of the workspace in which it was made",
             )
+    older = list(_older(told, {folder for look in looks for folder in look.stages}))
     for content in older:
         record.add(content, partial(_says, content))
     return tuple(map(Look.of, record.read())) if older else looks
@@ -214,35 +222,42 @@ def settled(workspace: Workspace) -> tuple[Look, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What tells of a look: where it stands, the hash that it names, and what the entry of that must say."""
+    """What tells of a look.
+
+    Attributes:
+        place: where it stands.
+        look: the hash that it names; None where it is older than the record.
+        stages: folders that the entry must name.
+        datasets: folders that they were made from.
+        training: what tells one trained model from another.
+        opening: of a campaign.
+    """
 
     place: str
     look: str | None
-    content: dict[str, Any]
+    stages: frozenset[str] = frozenset()
+    datasets: frozenset[str] = frozenset()
+    training: str = ""
+    opening: Mapping[str, Any] | None = None
 
 
-def _stages(workspace: Workspace, named: Collection[str]) -> Iterator[_Told]:
-    """Stages that were made from a test side, or begun; of those that name no look only what no look names."""
+def _stages(workspace: Workspace) -> Iterator[_Told]:
+    """Stages that name a look, and those of a test side that name none, finished or not."""
     dones = workspace.small_files("*-*/DONE")
-    older: dict[str, tuple[set[str], set[str]]] = {}
     for name, data in workspace.small_files("*-*/recipe.json").items():
         folder = name.partition("/")[0]
         done = check_done(dones.get(f"{folder}/DONE", b""), workspace.root / folder)
         look = None if done is None else done["summary"].get("look")
-        if look is not None:
-            yield _Told(folder, str(look), content_of(Tested(), [folder]))
-            continue
         try:
             spec = spec_of(json.loads(data), name)
         except (ValueError, StageError):
-            continue
-        asked = spec.recipe.get("evaluate")
-        if folder not in named and isinstance(asked, Mapping) and asked.get("split") == TEST:
-            seen, stages = older.setdefault(spec.inputs.get("train", folder), (set(), set()))
-            seen.update(f"{kind}-{signature}" for kind, signature in spec.inputs.items())
-            stages.add(folder)
-    for name, (seen, stages) in older.items():
-        yield _Told(name, None, content_of(Tested(frozenset(seen)), stages, found=True))
+            spec = None
+        asked = None if spec is None else spec.recipe.get("evaluate")
+        if look is not None:
+            yield _Told(folder, str(look), frozenset({folder}))
+        elif spec is not None and isinstance(asked, Mapping) and asked.get("split") == TEST:
+            datasets = frozenset(f"{kind}-{signature}" for kind, signature in spec.inputs.items())
+            yield _Told(folder, None, frozenset({folder}), datasets, spec.inputs.get("train", folder))
 
 
 def _campaigns(workspace: Workspace) -> Iterator[_Told]:
@@ -252,12 +267,25 @@ def _campaigns(workspace: Workspace) -> Iterator[_Told]:
             try:
                 told = json.loads(line)
                 if "before" in told:
-                    yield _Told(name, told["hash"], content_of(Tested()))
+                    yield _Told(name, told["hash"])
                 else:
                     opening = {key: told[key] for key in ("campaign", "selections", "hash")}
-                    yield _Told(name, None, content_of(Tested(), opening=opening, found=True))
+                    yield _Told(name, None, opening=opening)
             except (ValueError, KeyError, TypeError):
                 continue  # torn: of an opening that never came to a look
+
+
+def _older(told: Iterable[_Told], named: Collection[str]) -> Iterator[dict[str, Any]]:
+    """What is to be put on record of looks that are older than it: openings, then a look a trained model."""
+    by_training: dict[str, list[_Told]] = {}
+    for one in told:
+        if one.look is None and one.opening is not None:
+            yield content_of(Datasets(), opening=one.opening, found=True)
+        elif one.look is None and not one.stages <= set(named):
+            by_training.setdefault(one.training, []).append(one)
+    for several in by_training.values():
+        seen = Datasets(frozenset().union(*(one.datasets for one in several)))
+        yield content_of(seen, frozenset().union(*(one.stages for one in several)), found=True)
 
 
 def _says(content: Mapping[str, Any], known: Entry) -> bool:

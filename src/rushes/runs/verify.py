@@ -18,6 +18,7 @@ from typing import Any
 
 from rushes.errors import StageError
 from rushes.runs.do import perform, require_inputs
+from rushes.runs.looks import record_look
 from rushes.runs.proof import content, wrong_digests, wrong_files
 from rushes.runs.run import Run
 from rushes.runs.stage import Makes, StageName, Tell
@@ -239,10 +240,11 @@ def _repair(run: Run[Any], name: StageName, faults: list[Fault], tell: Tell) -> 
     folder = run.folder(name)
     if any(fault.path == folder / "recipe.json" for fault in faults):
         (folder / "recipe.json").unlink(missing_ok=True)  # the folder's name still says what stands there
+    look = record_look(run, name)
     with run.workspace.working(run.specs[name], reopen=True) as stage:
         for fault in faults:
             _remove(run.home(name), fault)
-        perform(run, name, stage, tell)
+        perform(run, name, stage, tell, look)
 
 
 def _remove(home: Home, fault: Fault) -> None:

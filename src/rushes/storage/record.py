@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,27 +49,21 @@ class Entry:
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in its file."""
-        return {"content": dict(self.content), "hash": self.hash, **self._signed()}
+        return asdict(self)
 
-    def holds(self) -> bool:
-        """Whether the hash is that of the rest."""
-        return self.hash == _hash(self._signed(), self.content)
-
-    def _signed(self) -> dict[str, Any]:
-        return {"number": self.number, "when": self.when, "before": self.before}
+    @property
+    def true_hash(self) -> str:
+        """What the hash must be, by all of the rest."""
+        rest = {name: value for name, value in self.to_json().items() if name != "hash"}
+        return hashlib.sha256(canonical_json(rest).encode()).hexdigest()
 
     @classmethod
-    def after(cls, entries: tuple[Entry, ...], content: Mapping[str, Any]) -> Entry:
+    def after(cls, entries: Sequence[Entry], content: Mapping[str, Any]) -> Entry:
         """The entry that goes on a record of ``entries``."""
         before = entries[-1].hash if entries else FIRST
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        signed = {"number": len(entries) + 1, "when": when, "before": before}
-        plain = json.loads(canonical_json(content))
-        return cls(len(entries) + 1, when, before, plain, _hash(signed, plain))
-
-
-def _hash(signed: Mapping[str, Any], content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical_json({**signed, "content": content}).encode()).hexdigest()
+        entry = cls(len(entries) + 1, when, before, json.loads(canonical_json(content)), "")
+        return replace(entry, hash=entry.true_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +91,7 @@ class Record:
             try:
                 entry = Entry(**json.loads(data))
                 holds = (name, entry.number, entry.before) == (self._file(number), number, before)
-                holds = holds and entry.holds()
+                holds = holds and entry.hash == entry.true_hash
             except (ValueError, TypeError, AttributeError):
                 holds = False
             if not holds:

@@ -17,7 +17,7 @@ from typing import Any
 from rushes.campaign.judging.gate import best, values_of
 from rushes.campaign.records import Opened, Result, Selection
 from rushes.errors import StageError
-from rushes.runs.looks import LOOKS, Look, Tested, content_of, folders_of, seen_by
+from rushes.runs.looks import LOOKS, Datasets, Look, content_of, folders_of, seen_by
 from rushes.runs.run import Run
 from rushes.stages import canonical_json
 from rushes.storage import Workspace
@@ -81,7 +81,7 @@ def open_seal(
         )
     opening = {"campaign": campaign, "selections": [asdict(one) for one in selections]}
     opening["hash"] = hash_of(campaign, selections)
-    seen = Tested.of([spec for run in runs for spec in seen_by(run)])
+    seen = Datasets.of([spec for run in runs for spec in seen_by(run)])
     folders = [folder for run in runs for folder in folders_of(run)]
     content = content_of(seen, folders, opening=opening)
     entry = Record(workspace, LOOKS).add(content, partial(_opens, str(opening["hash"]), folders))

@@ -81,7 +81,9 @@ def _on_other_rows(recipes: Recipes, resolved: Mapping[str, Recipe | None]) -> I
         keys = [key for key, value in decides.items() if value != first[1].get(key)]
         if keys and cell.group not in told:
             told.add(cell.group)
-            off = "; ".join(f"{key} {_shown(decides[key])} in place of {_shown(first[1].get(key))}" for key in keys)
+            off = "; ".join(
+                f"{key} {_shown(decides[key])} in place of {_shown(first[1].get(key))}" for key in keys
+            )
             yield (
                 f"{recipes.document.where(cell.place)}: {cell.name} would be measured on other rows than "
                 f"{first[0]}, or on the same with another meaning: {off}; runs of a campaign are compared: set "
