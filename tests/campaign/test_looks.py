@@ -80,7 +80,8 @@ def test_test_rows_are_seen_by_whatever_name_their_side_has(finished):
 def test_copies_of_test_rows_are_seen_in_other_recordings(finished, tones: Path, tmp_path: Path):
     first, root = finished.run(), tmp_path / "renamed"
     sides = {"train": [], "val": [], "test": []}
-    for side, name in [(side, name) for side in list(sides) for name in groups(first, side)]:
+    heard = [(side, name) for side in sides for name in groups(first, side)]
+    for side, name in heard:
         place = root / name.replace("/", "/renamed-")
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(tones / name, place)
