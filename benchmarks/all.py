@@ -31,6 +31,7 @@ THREADS = {
     "scaleout": 1,
     "crash": 1,
     "campaign": 1,
+    "cheats": 1,
     "driving": 1,
     "gpu": 2,
     "operations": 2,

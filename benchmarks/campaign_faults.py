@@ -50,7 +50,7 @@ def damaged(run: Run, damage: Damage) -> Iterator[None]:
     before = {path: path.read_bytes() for path in kept}
     try:
         damage.apply(damage.path)
-        _seal(run, damage.sealed)
+        seal(run, damage.sealed)
         for name in damage.redone:
             with run.workspace.working(run.specs[name], reopen=True) as stage:
                 perform(run, name, stage, lambda *told: None)
@@ -60,7 +60,7 @@ def damaged(run: Run, damage: Damage) -> Iterator[None]:
             path.write_bytes(data)
 
 
-def _seal(run: Run, names: tuple[StageName, ...]) -> None:
+def seal(run: Run, names: tuple[StageName, ...]) -> None:
     for name in names:
         done = read_done(run.folder(name))
         with run.workspace.working(run.specs[name], reopen=True) as stage:

@@ -28,7 +28,7 @@ from campaign_command import Asked, command, results_of, write_manifest
 from campaign_torn import torn_files
 from report import Figure, at_least, at_most
 
-from rushes.campaign.judging.seal import OPENINGS_FILE
+from rushes.campaign.folder import OPENINGS_FILE
 from rushes.campaign.pages.leaderboard import FILE as LEADERBOARD
 from rushes.campaign.pages.leaderboard import TIME
 from rushes.campaign.pages.logs import DECISIONS, NEGATIVES
@@ -118,9 +118,7 @@ def found_in(workspace: Path) -> Found:
     results = {one.trial.key: one.to_json() for one in results_of(folder)}
     for one in results.values():
         one["costs"] = {name: value for name, value in (one["costs"] or {}).items() if name not in TIME}
-    openings = [json.loads(line) for line in (folder / OPENINGS_FILE).read_text().splitlines()]
-    for one in openings:
-        del one["when"]
+    openings = [json.loads(line)["content"] for line in (folder / OPENINGS_FILE).read_text().splitlines()]
     parts = {
         "rows": rows,
         "results": results,

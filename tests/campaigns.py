@@ -131,9 +131,16 @@ class Job:
         """Rows of the leaderboard without what differs between two runs of the same thing."""
         return [{name: cell for name, cell in row.items() if name not in TIME} for row in self.rows()]
 
-    def openings(self) -> list[dict[str, Any]]:
+    def looks(self) -> list[dict[str, Any]]:
+        """Entries of the record of looks that the campaign lists."""
         path = self.folder / "openings.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def openings(self) -> list[dict[str, Any]]:
+        """What its own looks were for, each with its number."""
+        opened = [(look["number"], look["content"]["opening"] or {}) for look in self.looks()]
+        own = self.folder.name.removeprefix("campaign-")
+        return [{**told, "number": number} for number, told in opened if told.get("campaign") == own]
 
     def read(self, name: str) -> str:
         return (self.folder / name).read_text()

@@ -8,9 +8,12 @@ from html_tree import Tree
 
 from rushes.campaign.judging.gate import Question, decide
 from rushes.campaign.judging.standing import aggregate
+from rushes.campaign.pages.logs import decisions
 from rushes.campaign.pages.report import in_order, write_report
 from rushes.campaign.records import Logged, Opened, Selection, Verdict
 from rushes.metrics.paired import paired_t
+from rushes.runs.looks import Look
+from rushes.storage.record import Entry
 
 EVIL = "<script>alert(1)</script>"
 VERDICT = Verdict(
@@ -51,7 +54,7 @@ def written(folder, board, results, **logged):
 
 
 def opened(*chosen, hash="0123456789abcdef"):
-    return Opened(1, "sleep", chosen, hash, "2026-01-01T00:00:00+00:00")
+    return Opened(1, "sleep", chosen, hash)
 
 
 def row_of(text, name):
@@ -173,3 +176,25 @@ def test_numbers_of_the_drawing_are_finite(tmp_path, board, make):
 def test_the_page_is_the_same_each_time(tmp_path, board, some):
     first, _ = written(tmp_path / "a", board, some, verdicts=[VERDICT])
     assert written(tmp_path / "b", board, some, verdicts=[VERDICT])[0] == first
+
+
+def test_every_look_is_listed_with_who_and_the_hash_of_the_record(tmp_path, board, some):
+    def look(before, **told):
+        content = {
+            "run": "",
+            "datasets": ["features-0123456789ab"],
+            "recordings": [],
+            "stages": ["predict-1"],
+        }
+        return Look.of(Entry.after(before, content | {"opening": None, "found": False} | told))
+
+    first = look((), opening={"campaign": "other", "selections": [], "hash": "x"})
+    looks = [first, look((first.entry,), run="night"), look((first.entry,), found=True)]
+    text, _ = written(tmp_path, board, some, looks=looks)
+    for part in ("campaign other", "run night by hand", "predict-1, made before looks were recorded"):
+        assert part in text
+    assert all(one.entry.hash[:12] in text for one in looks)
+    assert "Sealed" in text
+    listed = decisions(board, Logged(looks=looks))
+    assert "1. campaign other\n2. run night by hand\n3. predict-1" in listed
+    assert "Nobody has looked at it" in written(tmp_path, board, some)[0]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from rushes.campaign.judging.askings import number_of
 from rushes.campaign.judging.gate import (
     NO_SPREAD,
     OVER_CLIPS,
     OVER_SEEDS,
     Question,
     best,
+    caution,
     decide,
     failure,
     values_of,
@@ -23,6 +26,7 @@ from rushes.errors import GateError, MetricError
 from rushes.metrics.estimate import Estimate
 from rushes.metrics.paired import paired_t
 from rushes.stages import canonical_json
+from rushes.storage import Workspace
 
 Make = Callable[..., Result]
 
@@ -256,3 +260,46 @@ def test_values_stand_in_the_order_of_names(make: Make):
     found = values_of(results, ["a", "b", "c"], (2, 1), "f1_macro")
     assert list(found.items()) == [("a", (0.4, 0.3)), ("b", (0.2, 0.1))]
     assert values_of(results, ["a"], (1, 2), "accuracy") == {}
+
+
+def test_askings_on_record_count_whatever_the_manifest_says(make: Make, tmp_path):
+    """A try that was taken out still counts, the same asking does not count twice, and another gate is another."""
+    question = replace(QUESTION, confidence=0.95)
+    student = of(make, "student", [0.7] * 3)
+
+    def asked(tuned: float, gate: str = "gate") -> Verdict:
+        runs = of(make, "tuned", [tuned, tuned - 0.03, tuned - 0.015]), student
+        number = partial(number_of, Workspace(tmp_path), "sleep")
+        return decide(
+            replace(question, gate=gate),
+            [one for run in runs for one in run],
+            seed_test=paired_t,
+            tried=["tuned"],
+            number_of=number,
+        )
+
+    assert [asked(value).asked for value in (0.79, 0.78, 0.77, 0.79, 0.77)] == [1, 2, 3, 1, 3]
+    assert asked(0.79).passed  # as at the first time
+    assert asked(0.791).tested_at == pytest.approx(1 - 0.05 / 4)
+    assert asked(0.79, gate="other").asked == 1
+
+
+@pytest.mark.parametrize(
+    ("confidence", "theirs", "said"),
+    [
+        (0.95, (0.70, 0.71, 0.72), ""),
+        (None, (0.70, 0.66, 0.68), "no confidence was asked for"),
+        (None, (0.90, 0.60, 0.80), "no confidence was asked for, and the interval [-0.31, +0.33] holds zero"),
+    ],
+)
+def test_what_a_verdict_by_the_margin_alone_does_not_say_is_said(make: Make, confidence, theirs, said):
+    ours = of(make, "teacher", [0.80, 0.75, 0.78])
+    verdict = ask(replace(QUESTION, confidence=confidence, margin=0.0), ours, of(make, "student", theirs))
+    assert caution(verdict).startswith(said)
+    assert bool(caution(verdict)) == bool(said)
+    assert ("holds zero" in caution(verdict)) == ("holds zero" in said)
+
+
+def test_equal_gains_of_all_seeds_are_said_to_tell_nothing(make: Make):
+    verdict = ask(QUESTION, of(make, "teacher", [0.8] * 3), of(make, "student", [0.7] * 3))
+    assert caution(verdict) == "no confidence was asked for, and nothing tells how sure the difference is"

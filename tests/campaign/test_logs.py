@@ -97,7 +97,7 @@ def test_decisions_hold_every_number_of_a_verdict(board):
         Logged(
             verdicts=[VERDICT],
             selections=[chosen],
-            openings=[Opened(1, "sleep", (chosen,), "0123456789abcdef", "2026-01-01T00:00:00+00:00")],
+            openings=[Opened(1, "sleep", (chosen,), "0123456789abcdef")],
             skipped={"kd": "its gate failed"},
         ),
     )

@@ -20,6 +20,7 @@ from rushes.campaign.runner import Runner
 from rushes.cli import app
 from rushes.errors import GateError, StageError
 from rushes.storage import open_workspace
+from rushes.tasks import open_run
 
 
 def flip(path: Path) -> None:
@@ -252,14 +253,16 @@ def test_one_campaign_at_a_time_works_in_a_folder(copy: Job):
 
 @pytest.fixture(scope="module")
 def failing(whole, tmp_path_factory) -> tuple[Job, Runner]:
-    """A class of which there is no sound; classes of which there are none at all; and runs that are well."""
-    sounds = {"preprocessing.labels": ["quiet", "breathe", "snore", "cough"]}
-    nobody = {"preprocessing.labels": ["cough", "hum"]}
-    runs = {"good": {}, "absent": {"set": sounds}, "none": {"set": nobody}}
+    """A loss that is not finite; a run in whose way a file stands; and runs that are well."""
+    steep = {"train.class_weights": [1.0e300, 1.0, 1.0]}
+    runs = {"good": {}, "steep": {"set": steep}, "blocked": {"set": {"train.epochs": 5}}}
     job = whole[0].copied(tmp_path_factory.mktemp("failing"))
     late = {"name": "next", "after": "base", "runs": {"late": {"set": NOTHING}}}
     phases = [{"name": "base", "runs": runs}, late]
     job = job.saying(campaign="failing", phases=phases, select=["good"], reasons={})
+    [trial] = open_campaign(job.manifest).seeds_of("blocked", {})
+    blocked = open_run(open_campaign(job.manifest).recipe_of(trial), open_workspace(job.workspace))
+    blocked.folder("train").write_text("in the way")
     runner, failure = job.go()
     assert failure is None
     return job, runner
@@ -269,18 +272,18 @@ def test_a_run_that_fails_stops_no_other_and_keeps_the_seal(failing):
     job, runner = failing
     assert list(states(runner).items()) == [
         ("good-s0", "done"),
-        ("absent-s0", "failed"),
-        ("none-s0", "failed"),
+        ("steep-s0", "failed"),
+        ("blocked-s0", "failed"),
         ("late-s0", "collapsed"),  # a phase has ended, however its runs did
     ]
-    assert "TrainError: class_weights are to be balanced" in runner.results["absent-s0"].error
-    assert "SourceError: none of 96 sounds has a class among cough, hum" in runner.results["none-s0"].error
-    # A net that cannot be trained never will be; recordings that are not there may come.
-    assert runner.waiting == {"test side": "sealed while none-s0 may still be done"}
+    assert "TrainError: the loss (sum nan" in runner.results["steep-s0"].error
+    assert "FileExistsError" in runner.results["blocked-s0"].error
+    # A net that cannot be trained never will be; what stands in the way may be taken out of it.
+    assert runner.waiting == {"test side": "sealed while blocked-s0 may still be done"}
     assert job.openings() == []
     assert [row["name"] for row in job.rows()] == ["good", "late"]
     negatives = job.read("negative-results.md")
-    assert "no training sound is of class cough" in negatives
+    assert "is not finite in update 1" in negatives
     assert "`test side`: sealed while" in job.read("decisions.md")
 
 
@@ -291,8 +294,8 @@ def test_a_campaign_with_failed_runs_ends_with_1_and_tries_them_again(failing):
     assert "StageError: the campaign is not finished: " in told.err
     assert {one["name"]: one["state"] for one in told.json["results"]} == {
         "good": "done",
-        "absent": "failed",
-        "none": "failed",
+        "steep": "failed",
+        "blocked": "failed",
         "late": "collapsed",
     }
     assert list(told.json["not_done"]) == ["test side"]
@@ -303,11 +306,11 @@ def test_a_report_still_tells_of_runs_that_failed(failing):
     before = job.read("negative-results.md")
     runner, failure = job.go(work=False)
     assert failure is None
-    assert states(runner)["absent-s0"] == "failed"
+    assert states(runner)["steep-s0"] == "failed"
     assert job.read("negative-results.md") == before
     rows = {row["name"]: row for row in job.tell("status", "--json").json}
-    assert rows["absent"]["state"] == "failed"
-    assert "class_weights are to be balanced" in rows["absent"]["note"]
+    assert rows["steep"]["state"] == "failed"
+    assert "is not finite in update 1" in rows["steep"]["note"]
 
 
 def test_without_the_runs_that_failed_the_test_side_is_opened(failing, tmp_path):
@@ -447,20 +450,21 @@ def test_finished_runs_are_mirrored_in_a_tracker_once(copy: Job):
     assert "no tracker is called tensorbord" in told.err
 
 
-def test_runs_on_other_recordings_have_other_features(whole, tones: Path, tmp_path):
-    """Recordings are looked through once for all runs that read them, and for no other."""
+def test_recordings_are_looked_through_once_for_all_that_read_them(whole, tones: Path, tmp_path):
+    """Two campaigns in a workspace, on recordings that differ: each has features of its own, shared by its runs."""
     fewer = Path(shutil.copytree(tones, tmp_path / "fewer"))
     for path in sorted((fewer / "quiet").iterdir())[:10]:
         path.unlink()
-    runs = {"good": {}, "fewer": {"set": {"source.root": str(fewer), **NOTHING}}}
+    runs = {"one": NOTHING, "other": {**NOTHING, "train.batch_size": 16}}
+    phases = [{"name": "base", "runs": {name: {"set": changes} for name, changes in runs.items()}}]
     job = whole[0].copied(tmp_path)
-    job = job.saying(campaign="two", phases=[{"name": "base", "runs": runs}], select=[], reasons={})
+    job = job.saying(campaign="fewer", phases=phases, set={"source.root": str(fewer)}, select=[], reasons={})
     runner, _ = job.go()
-    ours, theirs = (runner.results[f"{name}-s0"].signatures["features"] for name in runs)
-    assert ours != theirs
+    [ours] = {result.signatures["features"] for result in runner.results.values()}
+    [theirs] = {result.signatures["features"] for result in whole[1].results.values()}
     samples = [
         json.loads((job.workspace / f"features-{signature}" / "DONE").read_text())["counts"]["done"]
-        for signature in (ours, theirs)
+        for signature in (theirs, ours)
     ]
     assert samples[0] - samples[1] == 10
 
@@ -479,13 +483,12 @@ def test_a_workspace_elsewhere_keeps_the_campaign_and_its_openings(whole, tmp_pa
     first = go("first")
     kept = there / "campaign-far"
     assert (kept / "leaderboard.csv").read_bytes() == (first.folder.path / "leaderboard.csv").read_bytes()
-    assert len((kept / "openings.jsonl").read_text().splitlines()) == 1
+    assert [path.name for path in sorted((there / "looks").iterdir())] == ["000001.json"]
     shutil.rmtree(tmp_path / "first")
     board = (kept / "leaderboard.csv").read_bytes()
     again = go("second")  # with an empty disk: what was opened is known, what was done is not done again
-    assert len((kept / "openings.jsonl").read_text().splitlines()) == 1
+    assert len(list((there / "looks").iterdir())) == 1
     assert (again.folder.path / "leaderboard.csv").read_bytes() == board
-    path = again.folder.path / "openings.jsonl"
-    path.write_bytes(path.read_bytes().replace(b"far", b"fur"))
-    with pytest.raises(StageError, match="opened from two machines at once"):
+    (there / "looks" / "000001.json").unlink()
+    with pytest.raises(StageError, match="is not on record: the record of looks was cut short"):
         go("second")

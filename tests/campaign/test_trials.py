@@ -221,9 +221,7 @@ def test_names_are_short_safe_and_tell_runs_apart(opened: Open):
 
 def test_a_long_name_is_cut_and_stays_unique(opened: Open):
     pattern = "x" * 150
-    names = runs_named(
-        opened, f'{{grid: {{source.pattern: ["{pattern}(?P<label>1)", "{pattern}(?P<label>2)"]}}}}'
-    )
+    names = runs_named(opened, f'{{grid: {{name: ["{pattern}1", "{pattern}2"]}}}}')
     assert len(set(names)) == 2
     assert all(len(name) <= MAX_NAME for name in names)
 

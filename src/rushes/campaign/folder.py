@@ -6,13 +6,13 @@
         manifest.yaml           as it was read
         results/<trial>.json    what came of each trial
         verdicts/<gate>.json    what each gate decided, with every number that it used
-        openings.jsonl          every look at the test side
+        openings.jsonl          every look at the test side, as the record of the workspace has it
         leaderboard.csv, leaderboard.html, decisions.md, negative-results.md
-        judged.json             when files that a result rests on were last changed: a result is not
-                                judged again before one of them is
+        judged.json             what each result rests on, and the mark of whoever judged it: a result is not
+                                judged again before one of the two is another
 
-Of a workspace elsewhere this stands in its cache, and is sent there. Only the openings come back: all else is
-written again from the finished stages.
+Of a workspace elsewhere this stands in its cache, and is sent there. Nothing comes back: all of it is written
+again from the finished stages and from the record of looks.
 """
 
 from __future__ import annotations
@@ -24,19 +24,24 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rushes.campaign.judging.seal import OPENINGS_FILE
+from rushes.campaign.judging.own import is_own, mark_of
 from rushes.campaign.judging.standing import Board
 from rushes.campaign.records import Result, Trial, Verdict
 from rushes.errors import StageError
+from rushes.runs.looks import Look
 from rushes.runs.run import Run
-from rushes.stages import canonical_json, read_json, write_atomic, write_json
+from rushes.stages import canonical_json, read_json, sha256_file, write_atomic, write_json
 from rushes.storage import RemoteWorkspace, Workspace
 
 if TYPE_CHECKING:
     from rushes.storage.remote import Remote
 
-VERSION = 2  # of admission and of results, raised when finished runs are to be judged again
+VERSION = 3  # of admission and of results, raised when finished runs are to be judged again
 JUDGED = "judged.json"
+OPENINGS_FILE = "openings.jsonl"
+READ_BYTES = 64_000_000
+"""Of a file that is read each time, to see whether a result still rests on it."""
+
 NOT_READ = frozenset({"twin"})
 """Stages whose files no result rests on directly."""
 
@@ -64,26 +69,9 @@ class CampaignFolder:
         return cls(path, Remote(workspace.url).child(path.name))
 
     def begin(self, manifest: Path) -> None:
-        """Make the folder, keep the manifest in it, and bring what was opened from another machine.
-
-        Raises:
-            StageError: openings stand here and elsewhere of which neither goes on with the other.
-            StorageError: the remote cannot be read.
-        """
+        """Make the folder, and keep the manifest in it."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_atomic(self.path / "manifest.yaml", manifest.read_bytes())
-        if self.remote is None or (there := self.remote.read_bytes(OPENINGS_FILE)) is None:
-            return
-        path = self.path / OPENINGS_FILE
-        here = path.read_bytes() if path.exists() else b""
-        if there.startswith(here):
-            write_atomic(path, there)
-        elif not here.startswith(there):
-            raise StageError(
-                f"the test side was opened from two machines at once: {path} is not what stands remote",
-                where=self.remote.url,
-                cure="write both files' lines into one, numbered in order of time, and put it in both places",
-            )
 
     def sweep(self) -> None:
         """Remove what a killed campaign left half written; under its lock, nobody else writes here."""
@@ -91,47 +79,62 @@ class CampaignFolder:
             stale.unlink(missing_ok=True)
 
     def send(self) -> None:
-        """Send what is not elsewhere yet, openings first.
+        """Send what is not elsewhere yet.
 
         Raises:
             StorageError: the remote cannot be written.
         """
         if self.remote is None:
             return
-        names = [path.relative_to(self.path).as_posix() for path in sorted(self.path.rglob("*.*"))]
-        for name in sorted(names, key=lambda name: name != OPENINGS_FILE):
-            path = self.path / name
+        for path in sorted(self.path.rglob("*.*")):
+            name = path.relative_to(self.path).as_posix()
             if path.is_file() and not path.name.startswith(".") and not name.startswith("trackers/"):
                 self.remote.put(path, name)
 
     def write_result(self, result: Result, stamps: Sequence[str]) -> None:
-        """Keep a result.
+        """Keep a result, with the mark of whoever judged it.
 
         Args:
             result: of a trial.
-            stamps: of the files that it rests on: of the validation side, then of the test side where it is
-                open. Without any it is judged again.
+            stamps: of what it rests on: of the validation side, then of the test side where it is open.
+                Without any it is judged again.
         """
         write_json(self._result_path(result.trial), result.to_json())
-        write_json(self.path / JUDGED, self._stamps() | {result.trial.key: list(stamps)})
+        judged = {"stamps": list(stamps), "mark": mark_of([result.to_json(), list(stamps)])}
+        write_json(self.path / JUDGED, self._judged() | {result.trial.key: judged})
 
     def read_result(self, trial: Trial) -> Result | None:
-        """The result of a trial; None where there is none of exactly this trial."""
+        """The result of a trial as it stands there, whoever wrote it; None where there is none of this trial."""
         try:
             result = Result.of(read_json(self._result_path(trial)))
         except (StageError, TypeError, KeyError):
             return None
         return result if canonical_json(asdict(result.trial)) == canonical_json(asdict(trial)) else None
 
+    def is_own(self, result: Result) -> bool:
+        """Whether a result that stands there was judged here, and is as it was then."""
+        judged = self._judged().get(result.trial.key)
+        if not isinstance(judged, dict) or not judged.keys() >= {"stamps", "mark"}:
+            return False  # of version 0.4 or older
+        return is_own([result.to_json(), judged["stamps"]], str(judged["mark"]))
+
     def kept_result(self, trial: Trial, stamps: Sequence[str]) -> Result | None:
-        """The result of a trial if no file was changed since that these sides of it rest on.
+        """The result of a trial if it is our own and nothing was changed since that these sides of it rest on.
 
         What was found on a side that is not asked for is left out.
         """
-        result, known = self.read_result(trial), self._stamps().get(trial.key, [])
-        if result is None or known[: len(stamps)] != list(stamps):
+        result = self.read_result(trial)
+        if result is None or not self.is_own(result):
+            return None
+        if self._judged()[trial.key]["stamps"][: len(stamps)] != list(stamps):
             return None
         return replace(result, test=None, test_faults=()) if len(stamps) == 1 else result
+
+    def write_openings(self, looks: Iterable[Look]) -> None:
+        """List looks at the test side, a line each."""
+        lines = [canonical_json(look.entry.to_json()) + "\n" for look in looks]
+        if lines or (self.path / OPENINGS_FILE).exists():
+            write_atomic(self.path / OPENINGS_FILE, "".join(lines))
 
     def write_verdict(self, verdict: Verdict) -> None:
         """Keep what a gate decided."""
@@ -149,7 +152,7 @@ class CampaignFolder:
     def _result_path(self, trial: Trial) -> Path:
         return self.path / "results" / f"{trial.key}.json"
 
-    def _stamps(self) -> dict[str, list[str]]:
+    def _judged(self) -> dict[str, Any]:
         try:
             found = read_json(self.path / JUDGED)
         except StageError:
@@ -158,30 +161,40 @@ class CampaignFolder:
 
 
 def stamp_of(run: Run[Any], board: Board) -> str:
-    """Hash of all that a result rests on: names, sizes and times of change of files, and how it is judged."""
-    folders = [run.folder(name) for name in run.specs if name not in NOT_READ]
+    """Hash of all that a result rests on, and of how it is judged.
+
+    Recordings, shards and what is too large to be read each time count by names, sizes and times of change;
+    everything else by its content: a time can be set back.
+    """
     judged_by = f"{VERSION} {board.metric} {board.lower_is_better} {board.worth}"
-    return _hash([judged_by, *(line for folder in folders if folder.exists() for line in _lines_of(folder))])
+    folders = {
+        run.folder(name): stage.of_recordings for name, stage in run.stages.items() if name not in NOT_READ
+    }
+    lines = (
+        line
+        for folder, by_time in folders.items()
+        if folder.exists()
+        for line in _lines(os.fspath(folder), folder.name, -1 if by_time else READ_BYTES)
+    )
+    return _hash([judged_by, *lines])
 
 
 def stamp_of_stage(folder: Path) -> str:
     """Hash of names, sizes and times of change of a stage's files."""
-    return _hash(_lines_of(folder))
+    return _hash(_lines(os.fspath(folder), folder.name, -1))
 
 
 def _hash(lines: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
-def _lines_of(folder: Path) -> Iterator[str]:
-    return _lines(os.fspath(folder), folder.name)
-
-
-def _lines(folder: str, name: str) -> Iterator[str]:
+def _lines(folder: str, name: str, most: int) -> Iterator[str]:
+    """A line for each file below a folder; those of at most ``most`` bytes by their content."""
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.is_dir(follow_symlinks=False):
-                yield from _lines(entry.path, f"{name}/{entry.name}")
+                yield from _lines(entry.path, f"{name}/{entry.name}", most)
             elif entry.name != "lock":
                 found = entry.stat()
-                yield f"{name}/{entry.name} {found.st_size} {found.st_mtime_ns}"
+                mark = sha256_file(Path(entry.path)) if found.st_size <= most else found.st_mtime_ns
+                yield f"{name}/{entry.name} {found.st_size} {mark}"

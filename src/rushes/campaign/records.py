@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from rushes.runs.looks import Look
+
 State = Literal["done", "collapsed", "invalid", "failed"]
 """``collapsed``: whole, but worth nothing, e.g. a net that answers with one class. ``invalid``: its files
 contradict each other. ``failed``: a stage ended with an error. Only ``done`` has a rank."""
@@ -189,28 +191,30 @@ class Selection:
     candidates: Mapping[str, float]
     seeds: tuple[int, ...]
 
+    def admits(self, trial: Trial) -> bool:
+        """Whether the test figures of a trial may be read."""
+        return trial.name == self.name and trial.seed in self.seeds
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A frozen selection with which the test side was looked at: a line of ``openings.jsonl``.
+    """A frozen selection with which the test side was looked at.
 
     Attributes:
-        number: of the opening, from 1.
+        number: of the look, in the record of its workspace.
         campaign: its name.
         selections: what was frozen.
         hash: SHA-256 of the canonical JSON of campaign and selections.
-        when: UTC, ISO 8601.
     """
 
     number: int
     campaign: str
     selections: tuple[Selection, ...]
     hash: str
-    when: str
 
     def admits(self, trial: Trial) -> bool:
         """Whether the test figures of a trial may be read."""
-        return any(trial.name == one.name and trial.seed in one.seeds for one in self.selections)
+        return any(one.admits(trial) for one in self.selections)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +223,7 @@ class Logged:
 
     Attributes:
         verdicts, selections, openings: in the order in which they were made.
+        looks: at the test side, by whomever, in order.
         skipped: phase or run -> why it was not done.
         reasons: run or group -> why it is below what it is compared with, as the manifest says.
         manifest: its file.
@@ -227,6 +232,7 @@ class Logged:
     verdicts: Sequence[Verdict] = ()
     selections: Sequence[Selection] = ()
     openings: Sequence[Opened] = ()
+    looks: Sequence[Look] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
     manifest: str = "campaign.yaml"

@@ -6,17 +6,19 @@ is left. Asked to look only, it goes as far as the finished stages lead.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from rushes.campaign.folder import CampaignFolder
+from rushes.campaign.judging.askings import number_of
+from rushes.campaign.judging.comparable import require_apart, require_own_seeds, require_same_rows
 from rushes.campaign.judging.gate import decide
 from rushes.campaign.judging.gate import failure as failure_of
 from rushes.campaign.judging.hashing import hash_shared
 from rushes.campaign.judging.judge import Seen, judge, lost
-from rushes.campaign.judging.seal import hash_of, open_seal, read_openings, select
+from rushes.campaign.judging.seal import hash_of, open_seal, openings_of, select
 from rushes.campaign.judging.standing import Board
 from rushes.campaign.live import Show
 from rushes.campaign.manifest.schema import Phase
@@ -33,6 +35,7 @@ from rushes.errors import GateError
 from rushes.metrics.estimate import Estimate
 from rushes.metrics.paired import paired_t
 from rushes.recipe import Recipe
+from rushes.runs.looks import Datasets, Look, settled
 from rushes.runs.run import Run
 from rushes.storage import Workspace
 from rushes.tasks import TASKS
@@ -57,6 +60,7 @@ class Runner:
         verdicts: of the gates that were asked, by name.
         selections: what the test side was opened for.
         waiting: what was not begun, or is not finished, and why.
+        looks: at the test side of its datasets, by whomever.
     """
 
     campaign: Campaign
@@ -70,6 +74,8 @@ class Runner:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     selections: tuple[Selection, ...] = ()
     waiting: dict[str, str] = field(default_factory=dict)
+    looks: tuple[Look, ...] = ()
+    _datasets: dict[str, Run[Any]] = field(default_factory=dict)
     _fingerprints: dict[str, str | None] = field(default_factory=dict)
     _mirror: Trackers | None = None
 
@@ -100,6 +106,7 @@ class Runner:
     def run(self) -> GateError | None:
         """Go through all phases and write all files; the error of the first gate that failed for good."""
         self.folder.begin(self.campaign.path)
+        settled(self.workspace)  # before anything is judged: a look that was hidden ends it here
         if self.work:  # a look changes nothing
             self.folder.sweep()
         if self.trackers:
@@ -116,8 +123,7 @@ class Runner:
                 ended[phase.name] = self._ask(phase)
             self._write()
             self._log()
-        open_ends = [key for key, one in self.results.items() if one.state == "failed" and not one.final]
-        if open_ends:
+        if open_ends := self._open_ends(self.results.keys()):
             self.waiting["test side"] = f"sealed while {', '.join(open_ends)} may still be done"
         else:
             self._unseal()
@@ -146,6 +152,14 @@ class Runner:
             return f"no run of {' and '.join(missing)} counts"
         return None
 
+    def _open_ends(self, keys: Collection[str]) -> list[str]:
+        """Which of these trials failed by what the same command may still mend."""
+        return [
+            key
+            for key, one in self.results.items()
+            if key in keys and one.state == "failed" and not one.final
+        ]
+
     # --- trials -------------------------------------------------------------------------------------------
 
     def _try(self, trials: Sequence[Trial]) -> bool:
@@ -169,6 +183,18 @@ class Runner:
             self._keep(lost(fresh.pop(key).trial, failure))
         self._do_each(fresh)
         self._order()
+        self._require_comparable(due)
+
+    def _require_comparable(self, judged: Mapping[str, Seen]) -> None:
+        """See that what was judged may stand beside everything before it; raises what differs."""
+        results = list(self.results.values())
+        require_same_rows(results, lambda trial: self._open(self.campaign.recipe_of(trial)))
+        require_own_seeds(results)
+        done = [one.run for key, one in judged.items() if self.results.get(key) and self.results[key].figures]
+        new = {run.folder(run.dataset).name: run for run in done}
+        if new.keys() - self._datasets.keys():
+            self._datasets |= new
+            require_apart(self._datasets)
 
     def _is_fresh(self, key: str, one: Seen) -> bool:
         """Whether a trial is to be done or judged now; if not, its result or its absence is taken note of."""
@@ -180,7 +206,7 @@ class Runner:
         if self.work or one.is_done:
             return True
         ended = self.folder.read_result(one.trial)
-        if ended is not None and ended.state == "failed":
+        if ended is not None and ended.state == "failed" and self.folder.is_own(ended):
             self.results[key] = ended
         else:
             self.waiting[key] = "its stages are not done"
@@ -261,6 +287,9 @@ class Runner:
         if not self.work and not sides <= self.results.keys():
             self.waiting[phase.name] = "not asked: its runs are not done"
             return False
+        if open_ends := self._open_ends(sides):
+            self.waiting[phase.name] = f"not asked while {', '.join(open_ends)} may still be done"
+            return False
         tried: list[str] = []
         attempts = iter(self.campaign.attempts(phase, winners))
         verdict = None
@@ -272,14 +301,15 @@ class Runner:
                 clip_test=self._clip_test,
                 tried=tried,
                 attempts=() if verdict is None else verdict.attempts,
+                number_of=partial(number_of, self.workspace, self.campaign.name),
             )
             self.show.say(f"gate {phase.name}: {verdict.attempts[-1]}")
             trials = None if verdict.passed else next(attempts, None)
             if trials is None:
                 break
-            if not self._try(trials):
+            if not self._try(trials) or self._open_ends({trial.key for trial in trials}):
                 self.waiting[phase.name] = "not decided: what it tries is not done"
-                return False  # looked at only
+                return False  # looked at only, or ended by what may not end it again
             tried.append(trials[0].name)
         self.verdicts[phase.name] = verdict
         self.folder.write_verdict(verdict)
@@ -302,7 +332,7 @@ class Runner:
             seeds=manifest.seeds,
             lower_is_better=manifest.lower_is_better,
         )
-        known = {opened.hash for opened in read_openings(self.folder.path)}
+        known = {one.hash for one in openings_of(settled(self.workspace), self.campaign.name)}
         if not chosen:
             if manifest.select:
                 self.waiting["test side"] = "sealed: nothing that is selected counts"
@@ -310,15 +340,20 @@ class Runner:
         if not self.work and hash_of(self.campaign.name, chosen) not in known:
             self.waiting["test side"] = "sealed: `rushes campaign run` opens it for what is selected now"
             return
-        opened = open_seal(self.folder.path, self.campaign.name, chosen)
-        self.folder.send()  # a look that only this machine knows of would be none to others
-        self.selections = chosen
         due = {}
-        for result in list(self.results.values()):
-            if opened.admits(result.trial):
+        for result in self.results.values():
+            if any(one.admits(result.trial) for one in chosen):
                 sealed = self.campaign.recipe_of(result.trial)
-                unsealed = self.campaign.opened_recipe(result.trial, opened)
+                unsealed = self.campaign.opened_recipe(result.trial, chosen)
                 due[result.trial.key] = Seen(result.trial, self._open(sealed), self._open(unsealed))
+        if self.work:
+            open_seal(
+                self.workspace,
+                self.campaign.name,
+                chosen,
+                [run for one in due.values() for run in one.runs[1:]],
+            )
+        self.selections = chosen
         self._judge(due)
         for key in due:
             if faults := self.results[key].test_faults:
@@ -330,15 +365,19 @@ class Runner:
         from rushes.campaign.pages.report import write_report  # Altair stands behind it
 
         path, results = self.folder.path, list(self.results.values())
+        seen = Datasets.of(run.specs[run.dataset] for run in self._datasets.values())
+        self.looks = tuple(one for one in settled(self.workspace) if one.concerns(seen, self.campaign.name))
         write_leaderboard(path / LEADERBOARD, self.board, results)
         logged = Logged(
             verdicts=list(self.verdicts.values()),
             selections=self.selections,
-            openings=read_openings(path),
+            openings=openings_of(self.looks, self.campaign.name),
+            looks=self.looks,
             skipped=self.waiting,
             reasons=self.campaign.manifest.reasons,
             manifest=str(self.campaign.path),
         )
         write_logs(path, self.board, results, logged)
         write_report(path, self.board, results, logged)
+        self.folder.write_openings(self.looks)
         self.folder.send()

@@ -13,6 +13,9 @@ from rushes.campaign.work import UNSEEN
 from rushes.stages import lock_owner
 from rushes.storage import Workspace
 
+UNPROVEN = "(not as it was judged here: `rushes campaign report` judges it again)"
+"""Said of a result that was changed, judged by an older rushes, or elsewhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrialStatus:
@@ -86,6 +89,8 @@ def _status(run: PlannedRun, folder: CampaignFolder, workspace: Workspace, metri
     state: str
     if result is not None:
         state, note = result.state, "; ".join(result.faults[:1]) or result.error or ""
+        if not folder.is_own(result):
+            note = f"{UNPROVEN} {note}".rstrip()
     elif now:
         state, note = "running", now
     else:

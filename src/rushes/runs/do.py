@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from rushes.errors import StageError
+from rushes.runs.looks import record_look
 from rushes.runs.proof import damaged, proof
 from rushes.runs.run import Outcome, Run
 from rushes.runs.stage import StageName, Tell
@@ -25,8 +27,9 @@ def do(run: Run[Any], name: StageName, tell: Tell) -> Outcome:
     if state.state == "done":
         return Outcome(name, spec.signature, "done", state.folder, time.monotonic() - began, state.reason)
     require_inputs(run, name)
+    look = record_look(run, name)  # before there is a folder that could hold anything of a test side
     with run.workspace.working(spec) as stage:
-        perform(run, name, stage, tell)
+        perform(run, name, stage, tell, look)
     return Outcome(name, spec.signature, "ran", stage.folder, time.monotonic() - began, state.reason)
 
 
@@ -48,7 +51,14 @@ def require_inputs(run: Run[Any], name: StageName) -> None:
             )
 
 
-def perform(run: Run[Any], name: StageName, stage: OpenStage, tell: Tell) -> None:
-    """Do the work of an open stage and close it, with the proof of what it made and of what."""
+def perform(
+    run: Run[Any], name: StageName, stage: OpenStage, tell: Tell, look: Mapping[str, str] | None = None
+) -> None:
+    """Do the work of an open stage and close it, with the proof of what it made and of what.
+
+    Args:
+        run, name, stage, tell: as of a `rushes.runs.stage.Work`.
+        look: what `record_look` said before.
+    """
     summary, counts = run.task.work[name](run, stage, tell)
-    stage.finish({**summary, **proof(run, name)}, counts)
+    stage.finish({**summary, **proof(run, name), **(look or {})}, counts)

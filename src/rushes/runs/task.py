@@ -10,7 +10,7 @@ that ``rushes --help`` can list the verbs of every task. A package of its own re
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -124,6 +124,14 @@ class Task(ABC, Generic[R]):
     def compare(self) -> Mapping[str, Compare]:
         """Figure -> test over samples, by which a gate may tell two runs of a single seed apart."""
         return {}
+
+    def measured(self, run: Run[R]) -> Iterable[tuple[str, str]]:
+        """Key and truth of every row that figures of a finished run rest on: runs are compared on the same rows.
+
+        Unless the task says otherwise, all samples of the side with their labels.
+        """
+        samples = run.samples(run.recipe.evaluate.split)
+        return zip(samples.keys(), (label or "" for label in samples.labels()), strict=True)
 
     def admission(self, run: Run[R]) -> Iterator[Fault]:
         """What only this task can check of a finished run's values."""

@@ -20,6 +20,7 @@ from rushes.errors import ModelError, StageError
 from rushes.recipe.sections import TINY
 from rushes.runs.checksums import SUMS
 from rushes.runs.do import perform, require_inputs
+from rushes.runs.looks import record_look
 from rushes.runs.proof import content, wrong_digests, wrong_files
 from rushes.runs.raw_files import CURE, Damage
 from rushes.runs.run import Run
@@ -276,10 +277,11 @@ def _repair(run: Run[Any], name: StageName, faults: list[Fault], tell: Tell) -> 
     folder = run.folder(name)
     if any(fault.path == folder / "recipe.json" for fault in faults):
         (folder / "recipe.json").unlink(missing_ok=True)  # the folder's name still says what stands there
+    look = record_look(run, name)
     with run.workspace.working(run.specs[name], reopen=True) as stage:
         for fault in faults:
             _remove(run.home(name), fault)
-        perform(run, name, stage, tell)
+        perform(run, name, stage, tell, look)
 
 
 def _remove(home: Home, fault: Fault) -> None:

@@ -57,6 +57,12 @@ class VlmTask(Task[V]):
 
         yield from check_answers(run, self.questions)
 
+    def measured(self, run: Run[Any]) -> list[tuple[str, str]]:
+        """What the trained model was asked, beside what would have been right, as the predictions say."""
+        from rushes.runs.admission.answers import rows_of
+
+        return rows_of(run, self.questions)
+
     def notes(self, run: Run[V], stage: Stage) -> tuple[str, ...]:
         """See `Task.notes`; of training, the memory that it takes."""
         if stage.makes != "weights":

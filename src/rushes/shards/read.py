@@ -15,6 +15,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rushes.errors import ShardError
 from rushes.shards.index import Index, ShardInfo, read_index, read_info
 from rushes.shards.manifest import load_manifest, split_folder
@@ -134,6 +137,11 @@ class ShardDataset:
         """Groups of all samples in order, None for one without; reads indexes alone."""
         for tar, info in zip(self.tars, self.infos, strict=True):
             yield from _open_index(tar, info, self.opener).groups.to_pylist()
+
+    def marks(self) -> NDArray[np.uint64]:
+        """Of each sample (n,) a number that samples of the same content share, see `Index.marks`."""
+        shards = zip(self.tars, self.infos, strict=True)
+        return np.concatenate([_open_index(*one, self.opener, crc32=True).marks() for one in shards])
 
     def key(self, i: int) -> str:
         """Key of sample ``i``.

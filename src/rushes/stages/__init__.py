@@ -28,6 +28,7 @@ from rushes.stages.files import (
     weights_sha256,
     write_atomic,
     write_json,
+    write_new,
 )
 from rushes.stages.folder import (
     OpenStage,
@@ -43,7 +44,7 @@ from rushes.stages.folder import (
 )
 from rushes.stages.hashes import RememberedHashes
 from rushes.stages.inventory import FATES, Claim, Claims, Fate, Inventory, Sized, take_inventory
-from rushes.stages.spec import StageSpec, signature_of_folder, spec_of_folder
+from rushes.stages.spec import StageSpec, signature_of_folder, spec_of, spec_of_folder
 from rushes.stages.units import (
     Account,
     account,
@@ -80,6 +81,7 @@ __all__ = [
     "read_receipt",
     "sha256_file",
     "signature_of_folder",
+    "spec_of",
     "spec_of_folder",
     "status",
     "status_of",
@@ -88,5 +90,6 @@ __all__ = [
     "working",
     "write_atomic",
     "write_json",
+    "write_new",
     "write_receipt",
 ]

@@ -95,6 +95,28 @@ def share_files(folder: Path) -> None:
             path.chmod(mode)
 
 
+def write_new(path: Path, data: bytes) -> bool:
+    """Write ``data`` whole and only where nothing stands yet; False if ``path`` is taken.
+
+    Of several processes that write the same name at once exactly one is told True.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)  # which fails where the name is taken, as a rename does not
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync(path.parent)
+    return True
+
+
 def write_json(path: Path, obj: Any) -> None:
     """Write ``obj`` as indented JSON with sorted keys, atomically.
 

@@ -234,7 +234,7 @@ def lock_owner(folder: Path) -> str | None:
     """Who works in ``folder``, e.g. ``process 4711 on host-a since ...``; None where nobody does."""
     try:
         descriptor = os.open(Path(folder) / "lock", os.O_RDONLY)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -74,11 +74,19 @@ def spec_of_folder(folder: Path) -> StageSpec:
         StageError: recipe.json is missing, torn or incomplete.
     """
     path = Path(folder) / "recipe.json"
-    recorded = read_json(path)
+    return spec_of(read_json(path), path)
+
+
+def spec_of(recorded: Any, where: object) -> StageSpec:
+    """The spec that a recipe.json with this content, found at ``where``, stands for.
+
+    Raises:
+        StageError: it is incomplete.
+    """
     try:
         parts = [recorded[name] for name in PARTS]
     except (TypeError, KeyError, IndexError) as error:
-        raise StageError(f"recipe.json lacks {error}", where=path, cure="move the folder away") from None
+        raise StageError(f"recipe.json lacks {error}", where=where, cure="move the folder away") from None
     return StageSpec(*parts)
 
 

@@ -13,6 +13,7 @@ surroundings (for ``s3://``: ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, `
 from __future__ import annotations
 
 import fcntl
+import fnmatch
 import os
 import re
 import secrets
@@ -158,6 +159,21 @@ class Remote:
             return data
 
         return self._do("read", name, read, missing=None)
+
+    def small_files(self, pattern: str) -> dict[str, bytes]:
+        """Content of all files whose names fit ``<folder>/<file>``, each with its wildcards; several at once.
+
+        Raises:
+            StorageError: one cannot be read, or is larger than 64 MiB.
+        """
+        folder, _, file = pattern.partition("/")
+        names: list[str] = []
+        for found in fnmatch.filter(self.folders(), folder):
+            own = [file] if _PATTERN.search(file) is None else self.child(found).list()
+            names += [f"{found}/{name}" for name in own if "/" not in name and fnmatch.fnmatch(name, file)]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            contents = dict(zip(names, pool.map(self.read_bytes, names), strict=True))
+        return {name: content for name, content in contents.items() if content is not None}
 
     def exists(self, name: str) -> bool:
         """Whether there is a file of this name."""

@@ -15,7 +15,17 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from rushes.errors import StageError
-from rushes.stages import OpenStage, StageSpec, Status, check_done, status, status_of, working, write_atomic
+from rushes.stages import (
+    OpenStage,
+    StageSpec,
+    Status,
+    check_done,
+    status,
+    status_of,
+    working,
+    write_atomic,
+    write_new,
+)
 from rushes.stages.folder import begun_status
 from rushes.stages.spec import FOLDER_NAME
 from rushes.storage.home import Home
@@ -39,6 +49,11 @@ class Workspace:
 
     root: Path
     cache_bytes: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where its truth stands, for people."""
+        return str(self.root)
 
     def home(self, spec: StageSpec) -> Home:
         """Where the files of a stage stand."""
@@ -65,6 +80,15 @@ class Workspace:
         """Open a stage to work on it, see ``stages.working``."""
         return working(spec, self.root, reopen=reopen)
 
+    def add(self, name: str, data: bytes) -> bool:
+        """Write a small file of the workspace unless there is one; False if there is, see ``stages.write_new``."""
+        return write_new(self.root / name, data)
+
+    def small_files(self, pattern: str) -> dict[str, bytes]:
+        """Content of all files whose names fit ``<folder>/<file>``, as ``looks/*.json`` or ``*/DONE``, sorted."""
+        found = {path.relative_to(self.root).as_posix(): path for path in sorted(self.root.glob(pattern))}
+        return {name: path.read_bytes() for name, path in found.items() if not path.name.startswith(".")}
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteWorkspace(Workspace):
@@ -75,6 +99,11 @@ class RemoteWorkspace(Workspace):
     """
 
     url: str = field(kw_only=True)
+
+    @property
+    def place(self) -> str:
+        """Its URL."""
+        return self.url
 
     def home(self, spec: StageSpec) -> Mirror:
         """The stage's folder, here and there."""
@@ -147,6 +176,22 @@ class RemoteWorkspace(Workspace):
                 if (stage.folder / "DONE").exists():
                     lease.require()
                     mirror.finish()
+
+    def add(self, name: str, data: bytes) -> bool:
+        """As of a local workspace, but there: exclusive where `storage.remote.Remote.create` is."""
+        from rushes.storage.remote import Remote
+
+        return Remote(self.url).create(data, name)
+
+    def small_files(self, pattern: str) -> dict[str, bytes]:
+        """As of a local workspace, but there.
+
+        Raises:
+            StorageError: the remote cannot be read.
+        """
+        from rushes.storage.remote import Remote
+
+        return Remote(self.url).small_files(pattern)
 
 
 def open_workspace(text: str | Path, cache: Path | None = None, cache_bytes: int | None = None) -> Workspace:

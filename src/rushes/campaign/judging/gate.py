@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from statistics import fmean
+from typing import Any
 
 from rushes.campaign.records import Result, Verdict, text_of
 from rushes.errors import GateError, MetricError
@@ -95,6 +96,7 @@ def decide(
     clip_test: ClipTest | None = None,
     tried: Sequence[str] = (),
     attempts: Sequence[str] = (),
+    number_of: Callable[[Mapping[str, Any]], int] | None = None,
 ) -> Verdict:
     """Compare the best of both sides, seed by seed.
 
@@ -112,13 +114,19 @@ def decide(
             can be reached.
         tried: names of further runs on the better side, of the gate's ``otherwise``, in order.
         attempts: what earlier verdicts of this gate said, one line each; this one adds its own.
+        number_of: puts an asking on record and tells how many there were with it: the manifest may no longer
+            name all of them. None counts ``attempts`` alone.
 
     Raises:
         MetricError: the test's difference is not that of the results.
     """
     names = [*question.better, *tried], question.than
     sides = [values_of(results, side, question.seeds, question.metric) for side in names]
-    asked = _asked(question, sides[0] | sides[1], attempts)
+    sought = {*names[0], *names[1]}
+    runs = {result.trial.key: result.trial.overrides for result in results if result.trial.name in sought}
+    asking = {**asdict(question), "tried": tried, "runs": runs, "values": sides}
+    number = max(len(attempts) + 1, 0 if number_of is None else number_of(asking))
+    asked = _asked(question, sides[0] | sides[1], attempts, number)
     better, than = (best(side, lower_is_better=question.lower_is_better) for side in sides)
     if better is None or than is None:
         lost = replace(asked, better=better or "", than=than or "")
@@ -153,9 +161,10 @@ def decide(
     )
 
 
-def _asked(question: Question, values: Mapping[str, Sequence[float]], attempts: Sequence[str]) -> Verdict:
+def _asked(
+    question: Question, values: Mapping[str, Sequence[float]], attempts: Sequence[str], asked: int
+) -> Verdict:
     """The verdict before anything is compared: not passed."""
-    asked = len(attempts) + 1
     return Verdict(
         gate=question.gate,
         passed=False,
@@ -226,3 +235,16 @@ def corrected_text(verdict: Verdict) -> str:
     if verdict.confidence is None or verdict.asked == 1 or verdict.tested_at is None:
         return ""
     return f" (asked {verdict.asked} times, so {verdict.tested_at:.2%})"
+
+
+def caution(verdict: Verdict) -> str:
+    """What a verdict by the margin alone does not say; empty where a confidence was asked for."""
+    if verdict.confidence is not None or verdict.empty:
+        return ""
+    low, high = verdict.difference.get("low"), verdict.difference.get("high")
+    if low is None or high is None:
+        return "no confidence was asked for, and nothing tells how sure the difference is"
+    if low <= 0.0 <= high:
+        ends = f"the interval [{low:+.2f}, {high:+.2f}] holds zero: by it nobody can tell which is better"
+        return f"no confidence was asked for, and {ends}"
+    return "no confidence was asked for"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rushes.campaign.judging.comparable import rows_sha256
 from rushes.campaign.records import Figure, Result, State, Trial
 from rushes.errors import StageError
 from rushes.predict.table import FILE as PREDICTIONS_FILE
@@ -35,6 +36,7 @@ def result_of(trial: Trial, run: Run[Any], state: State, faults: Sequence[str]) 
             "weights": summary["weights"],
             "predictions": sha256_file(run.folder("predict") / PREDICTIONS_FILE),
             "metrics": sha256_file(run.folder("evaluate") / METRICS_FILE),
+            "rows": rows_sha256(run),
         },
         figures=figures_of(run),
         baselines=card.summary()["baselines"],

@@ -1,31 +1,27 @@
 """The seal of the test side: what was selected is frozen, then opened, once, and every opening is on record.
 
-``openings.jsonl`` has a line for each frozen selection: its hash, the runs, and when it was opened. The line
-is on disk before anything of the test side is read, so a kill never hides a look. Another selection, were it
-of one run only, is another line: the number of lines is the number of times that the test side was looked at.
+A frozen selection is an entry of the record of looks, see `rushes.runs.looks`: its hash, the runs, and what is
+measured for it. The entry stands before anything of the test side is read, so a kill never hides a look.
+Another selection, were it of one run only, is another entry.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 from statistics import fmean
 from typing import Any
 
 from rushes.campaign.judging.gate import best, values_of
 from rushes.campaign.records import Opened, Result, Selection
 from rushes.errors import StageError
+from rushes.runs.looks import LOOKS, Datasets, Look, content_of, folders_of, seen_by
+from rushes.runs.run import Run
 from rushes.stages import canonical_json
-from rushes.stages.files import fsync
-
-OPENINGS_FILE = "openings.jsonl"
-MAX_BYTES = 64_000_000
+from rushes.storage import Workspace
+from rushes.storage.record import Entry, Record
 
 
 def select(
@@ -60,86 +56,66 @@ def hash_of(campaign: str, selections: Sequence[Selection]) -> str:
     return hashlib.sha256(canonical_json([campaign, ordered]).encode()).hexdigest()
 
 
-def open_seal(folder: Path, campaign: str, selections: Sequence[Selection]) -> Opened:
+def open_seal(
+    workspace: Workspace, campaign: str, selections: Sequence[Selection], runs: Sequence[Run[Any]] = ()
+) -> Opened:
     """Freeze a selection and put its opening on record, unless it is there already.
 
+    Args:
+        workspace: that keeps the record.
+        campaign: its name.
+        selections: what was chosen on the validation side.
+        runs: that are to be measured on the test side for it.
+
     Returns:
-        The opening, old or new; it stands on disk.
+        The opening, old or new; it is on record.
 
     Raises:
         StageError: nothing was selected, or the record was changed by hand.
     """
-    path = Path(folder) / OPENINGS_FILE
     if not selections:
         raise StageError(
             "nothing is selected, so the test side stays sealed",
-            where=path,
+            where=workspace.place,
             cure="name groups under select; each needs a run that is done with every seed",
         )
-    asked = hash_of(campaign, selections)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Appended under a lock on the file itself: two that open at once make one line each, in turn.
-    with path.open("a+b") as file:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
-        known, whole = _parse(_content(file, path), path)
-        for opened in known:
-            if opened.hash == asked:
-                return opened
-        file.truncate(whole)  # a torn line is an opening that never came to a look
-        when = datetime.now(UTC).isoformat(timespec="seconds")
-        opened = Opened(len(known) + 1, campaign, tuple(selections), asked, when)
-        file.write(canonical_json(asdict(opened)).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-        fsync(path.parent)
-        return opened
+    opening = {"campaign": campaign, "selections": [asdict(one) for one in selections]}
+    opening["hash"] = hash_of(campaign, selections)
+    seen = Datasets.of([spec for run in runs for spec in seen_by(run)])
+    folders = [folder for run in runs for folder in folders_of(run)]
+    content = content_of(seen, folders, opening=opening)
+    entry = Record(workspace, LOOKS).add(content, partial(_opens, str(opening["hash"]), folders))
+    return _opened(Look.of(entry))
 
 
-def read_openings(folder: Path) -> tuple[Opened, ...]:
-    """Every opening so far, in order; a torn last line, of an opening that was cut off, does not count.
+def _opens(asked: str, folders: Collection[str], entry: Entry) -> bool:
+    """Whether an entry is the opening of this selection, and of all that is to be made from it."""
+    look = Look.of(entry)
+    same = look.opening is not None and look.opening["hash"] == asked
+    return same and (look.found or set(folders) <= set(look.stages))
+
+
+def openings_of(looks: Iterable[Look], campaign: str) -> tuple[Opened, ...]:
+    """The openings of a campaign among all looks, in order.
 
     Raises:
-        StageError: the record was changed by hand.
+        StageError: one of them is of another selection than its hash says.
     """
-    path = Path(folder) / OPENINGS_FILE
+    return tuple(_opened(one) for one in looks if one.opening and one.opening["campaign"] == campaign)
+
+
+def _opened(look: Look) -> Opened:
+    assert look.opening is not None, "only a campaign opens"
+    told = look.opening
     try:
-        with path.open("rb") as file:
-            return _parse(_content(file, path), path)[0]
-    except FileNotFoundError:
-        return ()
-
-
-def _content(file: Any, path: Path) -> bytes:
-    file.seek(0)
-    data: bytes = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise StageError(f"more than {MAX_BYTES:,} bytes of openings", where=path, cure="move the file away")
-    return data
-
-
-def _parse(data: bytes, path: Path) -> tuple[tuple[Opened, ...], int]:
-    """The whole lines of a record, and how many bytes they take."""
-    whole = data.rfind(b"\n") + 1
-    found: list[Opened] = []
-    for number, line in enumerate(data[:whole].splitlines(), start=1):
-        try:
-            opened = _opened(json.loads(line))
-        except (ValueError, TypeError, KeyError, AttributeError):
-            opened = None
-        if (
-            opened is None
-            or opened.number != number
-            or opened.hash != hash_of(opened.campaign, opened.selections)
-        ):
-            raise StageError(
-                "the record of openings was changed",
-                where=f"{path}:{number}",
-                cure="restore it: without it nobody knows how often the test side was looked at",
-            )
-        found.append(opened)
-    return tuple(found), whole
-
-
-def _opened(saved: Mapping[str, Any]) -> Opened:
-    selections = tuple(Selection(**{**one, "seeds": tuple(one["seeds"])}) for one in saved["selections"])
-    return Opened(**{**saved, "selections": selections})
+        selections = tuple(Selection(**{**one, "seeds": tuple(one["seeds"])}) for one in told["selections"])
+        holds = told["hash"] == hash_of(told["campaign"], selections)
+    except (TypeError, KeyError):
+        holds = False
+    if not holds:
+        raise StageError(
+            "the record of openings was changed",
+            where=f"look {look.entry.number}",
+            cure="restore it: without it nobody knows how often the test side was looked at",
+        )
+    return Opened(look.entry.number, told["campaign"], selections, told["hash"])

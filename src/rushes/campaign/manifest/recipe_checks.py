@@ -10,6 +10,7 @@ from rushes.campaign.manifest.recipes import Recipes, Winners
 from rushes.errors import RecipeError
 from rushes.recipe import Recipe
 from rushes.recipe_file import near, resolve
+from rushes.stages import canonical_json
 from rushes.tasks import TASKS
 
 
@@ -36,6 +37,7 @@ def check_recipes(
         yield from _with_other_winners(recipes, stand_ins, candidates)
     yield from _without_control(recipes, resolved)
     if recipes.task in TASKS:
+        yield from _on_other_rows(recipes, resolved)
         yield from _metric(recipes)
         yield from _without_test(recipes)
 
@@ -60,6 +62,50 @@ def _with_other_winners(
             for winner in candidates.get(giver, ()):
                 _, faults = _checked(recipes, cells[0], {**stand_ins, giver: winner})
                 yield from (f"{fault} (run {cells[0].name}, if {winner} wins {giver})" for fault in faults)
+
+
+def _on_other_rows(recipes: Recipes, resolved: Mapping[str, Recipe | None]) -> Iterator[str]:
+    """Groups that would be measured on other rows than the first run, or on the same with another meaning.
+
+    All runs of a campaign are compared, in its leaderboard at least. What only the rows themselves show is seen
+    when they are measured, see `rushes.campaign.judging.comparable`.
+    """
+    first: tuple[str, dict[str, Any]] | None = None
+    told: set[str] = set()
+    for cell in recipes.names.cells:
+        recipe = resolved.get(cell.name)
+        if recipe is None:
+            continue
+        decides = _deciding(TASKS[recipes.task].resolve(recipe))
+        first = first or (cell.name, decides)
+        keys = [key for key, value in decides.items() if value != first[1].get(key)]
+        if keys and cell.group not in told:
+            told.add(cell.group)
+            off = "; ".join(
+                f"{key} {_shown(decides[key])} in place of {_shown(first[1].get(key))}" for key in keys
+            )
+            yield (
+                f"{recipes.document.where(cell.place)}: {cell.name} would be measured on other rows than "
+                f"{first[0]}, or on the same with another meaning: {off}; runs of a campaign are compared: set "
+                f"it for all of them, or make a campaign of its own"
+            )
+
+
+def _deciding(recipe: Recipe) -> dict[str, Any]:
+    """What decides which rows are measured, and what they mean, by dotted key."""
+    found: dict[str, Any] = {}
+    for section in ("source", "twin"):
+        values = getattr(recipe, section, None)
+        if values is not None:
+            found |= {f"{section}.{key}": value for key, value in values.model_dump(mode="json").items()}
+    if hasattr(recipe.preprocessing, "labels"):
+        found["preprocessing.labels"] = list(recipe.preprocessing.labels)
+    return found
+
+
+def _shown(value: Any) -> str:
+    text = canonical_json(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def _without_control(recipes: Recipes, resolved: Mapping[str, Recipe | None]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from rushes.campaign.manifest.checks import Names, check
 from rushes.campaign.manifest.recipe_checks import check_recipes
 from rushes.campaign.manifest.recipes import Recipes, Winners, folded
 from rushes.campaign.manifest.schema import Manifest, Phase
-from rushes.campaign.records import Opened, Result, Trial
+from rushes.campaign.records import Result, Selection, Trial
 from rushes.errors import StageError
 from rushes.recipe import Recipe
 from rushes.recipe_file import Override, validate
@@ -156,16 +156,14 @@ class Campaign:
         """
         return self._recipe(trial, trial.overrides)
 
-    def opened_recipe(self, trial: Trial, opened: Opened) -> Recipe:
-        """The recipe of a trial, measured on the test side, for which it needs an opening.
+    def opened_recipe(self, trial: Trial, chosen: Sequence[Selection]) -> Recipe:
+        """The recipe of a trial, measured on the test side, for which it must have been chosen.
 
         Raises:
-            StageError: the opening is not for this trial.
+            StageError: it was not.
         """
-        if not opened.admits(trial):
-            raise StageError(
-                f"opening {opened.number} of the test side is not for {trial.key}", where=self.path
-            )
+        if not any(one.admits(trial) for one in chosen):
+            raise StageError(f"the test side is not opened for {trial.key}", where=self.path)
         return self._recipe(trial, {**trial.overrides, "evaluate.split": "test"})
 
     def _recipe(self, trial: Trial, settings: Mapping[str, Any]) -> Recipe:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rushes.campaign.judging.gate import corrected_text
+from rushes.campaign.judging.gate import caution, corrected_text
 from rushes.campaign.judging.standing import Board, Spread, Standing, aggregate, baseline_of
 from rushes.campaign.records import Logged, Result, Selection, Verdict, text_of
 from rushes.stages import write_atomic
@@ -153,6 +153,8 @@ def decisions(board: Board, logged: Logged) -> str:
         for opened in logged.openings
         for one in opened.selections
     ] or ["None: the test side is sealed."]
+    lines += ["", "## Every look at the test side on record", ""]
+    lines += [f"{number}. {look.by}" for number, look in enumerate(logged.looks, 1)] or ["None."]
     lines += ["", "## Not done", ""]
     lines += [f"- `{name}`: {_one_line(why)}" for name, why in logged.skipped.items()] or [
         "Everything was done."
@@ -174,6 +176,7 @@ def _verdict(verdict: Verdict) -> list[str]:
         "",
         f"- asked: {asked}{sure}",
         f"- found: {found}",
+        *([f"- mind: {said}"] if (said := caution(verdict)) else []),
     ]
     if verdict.by_seed:
         lines += ["", f"| seed | {verdict.better} | {verdict.than} | gain |", "|---|---|---|---|"]

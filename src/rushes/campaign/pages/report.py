@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from rushes.campaign.judging.gate import corrected_text
+from rushes.campaign.judging.gate import caution, corrected_text
 from rushes.campaign.judging.standing import Board, Standing, aggregate, baseline_of
 from rushes.campaign.pages.cells import COST_COLUMNS, column, cost, figure, gain, plain
 from rushes.campaign.pages.leaderboard import figures_of
@@ -36,6 +36,7 @@ from rushes.evaluate.pages.theme import COLOURS, LOOKS, WARN
 from rushes.evaluate.pages.vega import framed_chart
 from rushes.evaluate.pages.whiskers import Whisker, whiskers
 from rushes.metrics.verdict import verdict as verdict_of
+from rushes.runs.looks import Look
 from rushes.stages import write_atomic
 from rushes.tasks import TASKS
 
@@ -238,7 +239,9 @@ def _gate(verdict: Verdict) -> Markup:
     ]
     attempts = tag("ol", *(tag("li", line) for line in verdict.attempts))
     numbers = table(["", verdict.better, verdict.than, "gain"], rows) if rows else None
-    return join((tag("h3", verdict.gate, " ", said), tag("p", asked), numbers, attempts))
+    mind = caution(verdict)
+    warned = tag("p", pill("mind", "warn"), f" {mind}.") if mind else None
+    return join((tag("h3", verdict.gate, " ", said), tag("p", asked), warned, numbers, attempts))
 
 
 def _compared(verdict: Verdict) -> str:
@@ -252,7 +255,8 @@ def _compared(verdict: Verdict) -> str:
 
 def _test_side(board: Board, standings: Sequence[Standing], logged: Logged) -> Markup:
     if not logged.openings:
-        return note("Sealed: nothing was selected on it, and nobody has looked at it.")
+        sealed = note("Sealed: nothing was selected on it.")
+        return join((sealed, _looks(logged.looks)))
     by_name = {one.name: one for one in standings}
     others = [name for name in figures_of(board)[1:] if any(name in one.test for one in standings)]
     looks: dict[tuple[str, str], list[str]] = {}
@@ -270,7 +274,7 @@ def _test_side(board: Board, standings: Sequence[Standing], logged: Logged) -> M
     times = len({selection for selection, _ in looks})
     said = (
         f"Opened {'once' if times == 1 else f'{times} times'} for what was chosen on the validation side; "
-        "every look is listed here, by selection and run, with what the run shows now."
+        "by selection and run, with what the run shows now."
     )
     sides = [column(board, board.metric, side) for side in ("validation", "test")]
     heads: list[Column | str] = ["run", Column("opened for", text=True), *sides, "gain over its control"]
@@ -282,7 +286,23 @@ def _test_side(board: Board, standings: Sequence[Standing], logged: Logged) -> M
             for one in logged.selections
         ),
     )
-    return join((verdict_legend(said, "its control"), table(heads, rows), chosen))
+    return join((verdict_legend(said, "its control"), table(heads, rows), chosen, _looks(logged.looks)))
+
+
+def _looks(looks: Sequence[Look]) -> Markup:
+    """Every look at the test side on record, with the hash that the record ends in."""
+    if not looks:
+        return note("Nobody has looked at it, as far as the record of this workspace goes.")
+    rows: list[list[Content]] = [
+        [look.entry.number, look.by, look.entry.when, look.entry.hash[:12], ", ".join(look.datasets)]
+        for look in looks
+    ]
+    words = [Column(title, text=True) for title in ("who", "when", "hash", "datasets")]
+    said = (
+        "Every look at the test side of these data on record in this workspace, by this campaign, by others and "
+        "by hand. Each entry carries the hash of the one before it, so the last hash stands for all of them."
+    )
+    return join((tag("h3", "Looks"), note(said), table(["look", *words], rows)))
 
 
 # --- costs ------------------------------------------------------------------------------------------------

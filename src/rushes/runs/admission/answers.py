@@ -7,11 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from rushes.runs.admission.values import Fault, check_keys, not_finite
 from rushes.runs.run import Run
+from rushes.stages import canonical_json
 
 if TYPE_CHECKING:
     from rushes.predict.units import Questions
 
 MODEL = "model"
+
+
+def rows_of(run: Run[Any], task: Questions) -> list[tuple[str, str]]:
+    """Key and truth of every row of the trained model."""
+    from rushes.predict.table import read_predictions
+
+    rows = read_predictions(run.bring("predict"), task.schema).to_pylist()
+    return [
+        (row["key"], canonical_json([row[name] for name in task.truth]))
+        for row in rows
+        if row["variant"] == MODEL
+    ]
 
 
 def check_answers(run: Run[Any], task: Questions) -> Iterator[Fault]:

@@ -194,6 +194,14 @@ class Sounds(Task["SoundsRecipe"]):
         """See `Task.compare`."""
         return {"f1_macro": _compare_macro_f1}
 
+    def measured(self, run: Run[Any]) -> list[tuple[str, str]]:
+        """Clips and their classes, as the predictions say."""
+        from rushes.predict.table import read_predictions
+        from rushes.tasks.sounds.predict.table import SCHEMA
+
+        table = read_predictions(run.bring("predict"), SCHEMA)
+        return list(zip(*(table[name].to_pylist() for name in ("key", "label")), strict=True))
+
     def admission(self, run: Run[Any]) -> Iterator[Fault]:
         """Figures follow from logits, logits from the weights, and more than one class is answered."""
         from rushes.tasks.sounds.admission import check_sounds

@@ -1,0 +1,296 @@
+"""Who looked at a test side, and when: the record of a workspace that holds every look.
+
+Whatever measures a test side, a campaign or a verb typed by hand, has its look on record before it reads
+anything there, and what it makes names that look in its DONE. So a look cannot be taken back: with the entry
+gone, the finished stage tells of it.
+
+A side is what its samples are, not what a recipe calls it. Rows that another dataset of the workspace keeps
+for its test are test rows also where a recipe puts them on its validation side.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from rushes.errors import StageError
+from rushes.runs.run import Run
+from rushes.runs.stage import StageName
+from rushes.stages import StageSpec, canonical_json, check_done, spec_of
+from rushes.storage import Workspace
+from rushes.storage.record import Entry, Record
+
+LOOKS = "looks"
+"""Folder of the record in a workspace."""
+
+TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Datasets:
+    """Datasets whose test rows are seen.
+
+    Attributes:
+        folders: their names.
+        recordings: what tells the recordings that they were cut from, and their task, from others.
+    """
+
+    folders: frozenset[str] = frozenset()
+    recordings: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, specs: Iterable[StageSpec]) -> Datasets:
+        """Of the stages that made the datasets."""
+        specs = list(specs)
+        return cls(
+            frozenset(f"{spec.name}-{spec.signature}" for spec in specs), frozenset(map(_recordings, specs))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look at test rows.
+
+    Attributes:
+        entry: of the record, with its number, time and hash.
+        run: name of the recipe; empty where a campaign looked.
+        datasets: folders of the datasets whose test rows were seen.
+        recordings: what tells the recordings of these datasets from others.
+        stages: folders that were to be made from them.
+        opening: what a campaign opened them for; None where it was no campaign.
+        found: whether only what was made of it told of it, since it is older than the record.
+    """
+
+    entry: Entry
+    run: str
+    datasets: tuple[str, ...]
+    recordings: tuple[str, ...]
+    stages: tuple[str, ...]
+    opening: Mapping[str, Any] | None
+    found: bool
+
+    @classmethod
+    def of(cls, entry: Entry) -> Look:
+        """The look that an entry of the record tells of."""
+        told = entry.content
+        return cls(
+            entry,
+            told["run"],
+            tuple(told["datasets"]),
+            tuple(told["recordings"]),
+            tuple(told["stages"]),
+            told["opening"],
+            told["found"],
+        )
+
+    @property
+    def by(self) -> str:
+        """Who looked, for people."""
+        who = f"run {self.run} by hand" if self.opening is None else f"campaign {self.opening['campaign']}"
+        if not self.found:
+            return who
+        return who if self.opening else f"{', '.join(self.stages)}, made before looks were recorded"
+
+    def concerns(self, seen: Datasets, campaign: str) -> bool:
+        """Whether it was at a test side of one of these datasets, of their recordings, or of that campaign."""
+        own = self.opening is not None and self.opening["campaign"] == campaign
+        apart = seen.folders.isdisjoint(self.datasets) and seen.recordings.isdisjoint(self.recordings)
+        return own or not apart
+
+
+def content_of(
+    seen: Datasets,
+    stages: Collection[str] = (),
+    *,
+    run: str = "",
+    opening: Mapping[str, Any] | None = None,
+    found: bool = False,
+) -> dict[str, Any]:
+    """What the entry of a look says, see `Look`."""
+    several = {"datasets": seen.folders, "recordings": seen.recordings, "stages": stages}
+    told = {name: sorted(values) for name, values in several.items()}
+    return {**told, "run": run, "opening": opening, "found": found}
+
+
+def measuring(run: Run[Any]) -> tuple[StageName, ...]:
+    """Stages of a run that read the side that is measured."""
+    return tuple(name for name, spec in run.specs.items() if "split" in spec.recipe.get("evaluate", {}))
+
+
+def folders_of(run: Run[Any]) -> list[str]:
+    """Names of their folders."""
+    return [run.folder(name).name for name in measuring(run)]
+
+
+def record_look(run: Run[Any], name: StageName) -> dict[str, str]:
+    """Put a look on record if a stage that is about to be done is one, unless it is there already.
+
+    Returns:
+        What its DONE is to say of it; empty where it sees no test row.
+
+    Raises:
+        StageError: the record was changed.
+        StorageError: a remote workspace cannot be read or written.
+    """
+    if name not in measuring(run) or not (seen := seen_by(run)):
+        return {}
+    folder, content = (
+        run.folder(name).name,
+        content_of(Datasets.of(seen), folders_of(run), run=run.recipe.name),
+    )
+    entry = Record(run.workspace, LOOKS).add(content, lambda known: folder in known.content["stages"])
+    return {"look": entry.hash}
+
+
+def seen_by(run: Run[Any]) -> list[StageSpec]:
+    """The datasets of the workspace that keep rows for their test which this run measures."""
+    from rushes.runs.sides import side_of  # Arrow stands behind it
+    from rushes.shards.overlap import copies_in_both, named_in_both
+
+    own, asked = run.specs[run.dataset], run.recipe.evaluate.split
+    seen = [own] if asked == TEST else []
+    ours = None
+    for other in _others(run.workspace, own):
+        same_recordings = _recordings(own) == _recordings(other)
+        if same_recordings and own.recipe.get("source") == other.recipe.get("source"):
+            continue  # the same sides, whatever was cut of them; if it is the test side, both have its name
+        if not same_recordings and own.recipe.get("preprocessing") != other.recipe.get("preprocessing"):
+            continue  # nothing of one is to the byte what is in the other
+        theirs = side_of(run.workspace, other, TEST)
+        ours = ours or side_of(run.workspace, own, asked)
+        if ours is not None and theirs is not None:
+            shared = (named_in_both if same_recordings else copies_in_both)(ours, theirs)
+            seen += [other] if next(shared, None) else []
+    return seen
+
+
+def _others(workspace: Workspace, own: StageSpec) -> Iterator[StageSpec]:
+    """Finished datasets of the same task in the workspace, but the run's own."""
+    done = workspace.small_files(f"{own.name}-*/DONE")
+    for name, data in workspace.small_files(f"{own.name}-*/recipe.json").items():
+        try:
+            other = spec_of(json.loads(data), name)
+        except (ValueError, StageError):
+            continue
+        told = done.get(f"{name.partition('/')[0]}/DONE", b"")
+        finished = check_done(told, workspace.root / name.partition("/")[0]) is not None
+        if finished and other != own and other.recipe.get("task") == own.recipe.get("task"):
+            yield other
+
+
+def _recordings(dataset: StageSpec) -> str:
+    """What tells the recordings of a dataset from others, and its task; not how they were cut."""
+    told = [dataset.recipe.get("task"), dataset.fingerprint, dict(dataset.inputs)]
+    return hashlib.sha256(canonical_json(told).encode()).hexdigest()[:12]
+
+
+# --- held against what was made ---------------------------------------------------------------------------
+
+
+def settled(workspace: Workspace) -> tuple[Look, ...]:
+    """Every look at a test side in a workspace, after the record was held against all that tells of looks.
+
+    What is older than the record is put on record now.
+
+    Raises:
+        StageError: the record was changed or cut short.
+        StorageError: a remote workspace cannot be read or written.
+    """
+    told = [*_campaigns(workspace), *_stages(workspace)]  # first: others may be looking at this moment
+    record = Record(workspace, LOOKS)
+    looks = tuple(map(Look.of, record.read()))
+    by_hash = {look.entry.hash: look for look in looks}
+    for one in told:
+        look = by_hash.get(one.look or "")
+        if one.look is not None and (look is None or not one.stages <= set(look.stages)):
+            raise StageError(
+                f"a look at the test side, {one.look[:12]}, was made and is not on record: the record of "
+                f"looks was cut short or taken away, or this was brought from elsewhere ({len(looks)} looks "
+                f"are on record)",
+                where=f"{workspace.place}/{one.place}",
+                cure=f"restore the folder {LOOKS} of the workspace in which it was made",
+            )
+    older = list(_older(told, {folder for look in looks for folder in look.stages}))
+    for content in older:
+        record.add(content, partial(_says, content))
+    return tuple(map(Look.of, record.read())) if older else looks
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What tells of a look.
+
+    Attributes:
+        place: where it stands.
+        look: the hash that it names; None where it is older than the record.
+        stages: folders that the entry must name.
+        datasets: folders that they were made from.
+        training: what tells one trained model from another.
+        opening: of a campaign.
+    """
+
+    place: str
+    look: str | None
+    stages: frozenset[str] = frozenset()
+    datasets: frozenset[str] = frozenset()
+    training: str = ""
+    opening: Mapping[str, Any] | None = None
+
+
+def _stages(workspace: Workspace) -> Iterator[_Told]:
+    """Stages that name a look, and those of a test side that name none, finished or not."""
+    dones = workspace.small_files("*-*/DONE")
+    for name, data in workspace.small_files("*-*/recipe.json").items():
+        folder = name.partition("/")[0]
+        done = check_done(dones.get(f"{folder}/DONE", b""), workspace.root / folder)
+        look = None if done is None else done["summary"].get("look")
+        try:
+            spec = spec_of(json.loads(data), name)
+        except (ValueError, StageError):
+            spec = None
+        asked = None if spec is None else spec.recipe.get("evaluate")
+        if look is not None:
+            yield _Told(folder, str(look), frozenset({folder}))
+        elif spec is not None and isinstance(asked, Mapping) and asked.get("split") == TEST:
+            datasets = frozenset(f"{kind}-{signature}" for kind, signature in spec.inputs.items())
+            yield _Told(folder, None, frozenset({folder}), datasets, spec.inputs.get("train", folder))
+
+
+def _campaigns(workspace: Workspace) -> Iterator[_Told]:
+    """Openings that campaigns have written down; until version 0.4 there was no other record of them."""
+    for name, data in workspace.small_files("campaign-*/openings.jsonl").items():
+        for line in data.splitlines():
+            try:
+                told = json.loads(line)
+                if "before" in told:
+                    yield _Told(name, told["hash"])
+                else:
+                    opening = {key: told[key] for key in ("campaign", "selections", "hash")}
+                    yield _Told(name, None, opening=opening)
+            except (ValueError, KeyError, TypeError):
+                continue  # torn: of an opening that never came to a look
+
+
+def _older(told: Iterable[_Told], named: Collection[str]) -> Iterator[dict[str, Any]]:
+    """What is to be put on record of looks that are older than it: openings, then a look a trained model."""
+    by_training: dict[str, list[_Told]] = {}
+    for one in told:
+        if one.look is None and one.opening is not None:
+            yield content_of(Datasets(), opening=one.opening, found=True)
+        elif one.look is None and not one.stages <= set(named):
+            by_training.setdefault(one.training, []).append(one)
+    for several in by_training.values():
+        seen = Datasets(frozenset().union(*(one.datasets for one in several)))
+        yield content_of(seen, frozenset().union(*(one.stages for one in several)), found=True)
+
+
+def _says(content: Mapping[str, Any], known: Entry) -> bool:
+    """Whether an entry tells of the look that was found."""
+    if content["opening"] is not None:
+        opening = known.content["opening"]
+        return opening is not None and opening["hash"] == content["opening"]["hash"]
+    return set(content["stages"]) <= set(known.content["stages"])
