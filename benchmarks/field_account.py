@@ -11,14 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from field_readings import ROOT, open_in
-from field_subjects import DRIVING, NIGHT, OPERATIONS, TONES, Make, of_root, of_twin, write_sessions, write_tones
+from field_recordings import (
+    CLASSES,
+    DRIVING,
+    NIGHT,
+    OPERATIONS,
+    TONES,
+    Make,
+    of_root,
+    of_twin,
+    write_sessions,
+    write_tones,
+)
 from report import Figure, at_least
 
 from rushes.engine import Unit, map_units
 
-CLASSES = TONES.replace("table: labels.csv, split: index", "split: shares")
 SOURCES: Mapping[str, Make] = {
-    "sessions": of_root(OPERATIONS, lambda root: write_sessions(root, ("U0101", "U0102", "U0103"))),
+    "sessions": of_root(OPERATIONS, write_sessions),
     "sessions below v1.0.0": of_root(OPERATIONS, lambda root: write_sessions(root / "v1.0.0")),
     "drives": of_twin(DRIVING),
     "nights in archives": of_twin(NIGHT),
@@ -27,10 +37,20 @@ SOURCES: Mapping[str, Make] = {
 }
 """Name of a layout -> writes a whole one, with its recipe."""
 
-SUFFIXES = (*(".wav", ".WAV", ".m4a", ".opus", ".mp4", ".MOV", ".mkv", ".csv", ".json", ".parquet", ".zip"),) + (
-    *(".tar.gz", ".jpg", ".docx", ".xyz", ".part", "~", ".", ""),
+_SUFFIXES = ".wav .WAV .m4a .opus .mp4 .MOV .mkv .csv .json .parquet .zip .tar.gz .jpg .docx .xyz .part ~ ."
+SUFFIXES = ("", *_SUFFIXES.split())
+STEMS = (
+    "take",
+    "S0100",
+    "tone_99",
+    "clip_index",
+    "labels",
+    "20220329_142511_030",
+    "Zoë",
+    "Zoe\u0308",
+    "片",
+    "🎬",
 )
-STEMS = ("take", "S0100", "tone_99", "clip_index", "labels", "20220329_142511_030", "Zoë", "Zoe\u0308", "片", "🎬")
 ODD = ("two words", "a#b", "50%", "new\nline", "-rf", "x" * 200, "\udcff\udcfe", "quote\"'", "back\\slash")
 
 Junk = Callable[[Path, random.Random], None]
@@ -91,7 +111,15 @@ def _hard_link(path: Path, rng: random.Random) -> None:
 
 JUNK: tuple[Junk, ...] = (
     *(_bytes, _bytes, _bytes, _hidden, _in_a_hidden_folder, _folder_named_like_a_file, _empty_folder, _deep),
-    *(_link_to("nowhere"), _link_to("."), _link_to("/etc/hostname"), _link_to(".."), _pipe, _cut_copy, _hard_link),
+    *(
+        _link_to("nowhere"),
+        _link_to("."),
+        _link_to("/etc/hostname"),
+        _link_to(".."),
+        _pipe,
+        _cut_copy,
+        _hard_link,
+    ),
 )
 
 
@@ -123,7 +151,10 @@ def account(asked: Asked) -> str:
 def litter(root: Path, rng: random.Random) -> None:
     """Put 1 to 30 things of any kind into any folders below ``root``; nothing that stands there is changed."""
     for _ in range(rng.randrange(1, 31)):
-        folders = [root, *(path for path in sorted(root.rglob("*")) if path.is_dir() and not path.is_symlink())]
+        folders = [
+            root,
+            *(path for path in sorted(root.rglob("*")) if path.is_dir() and not path.is_symlink()),
+        ]
         stem = rng.choice(ODD if rng.random() < 0.2 else STEMS)
         path = rng.choice(folders) / f"{stem}{rng.randrange(100)}{rng.choice(SUFFIXES)}"
         if not path.exists() and not path.is_symlink():

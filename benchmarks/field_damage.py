@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import tempfile
 import traceback
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from field_mutations import FILE_EDITS, damage
-from field_readings import Reading
-from field_subjects import Make, Subject, chosen, subjects
+from field_mutations import damage
+from field_readings import RECIPE, ROOT, Reading, told_by_sums
+from field_recordings import TONES, Make, write_tones
+from field_subjects import Subject, chosen, subjects
 
 from rushes.cli.options import REFUSALS
 from rushes.engine import Unit, map_units
-from rushes.errors import MediaError, RushesError
+from rushes.errors import MediaError, RecipeError, RushesError
 
 RIGHT, REFUSED, ACCOUNTED, SILENT, CRASH, HANG = "right", "refused", "accounted", "silent", "crash", "hang"
-OWN = "own"
-"""Other content of the same form: what was damaged has no checksum, and what it says now can be read."""
+CODEC, TABLE, FILE = "codec's own", "table's own", "whole file's own"
+OWN = (CODEC, TABLE, FILE)
+"""What nothing in the file tells: pixels and samples without a checksum that decode to others of the same form,
+a table that holds other values, a whole file that is another or gone. ``SHA256SUMS`` beside them does."""
+
+RAW = frozenset(("videos", "sounds", "tables", "datasets"))
+UNCHECKED = frozenset(
+    (
+        ".mp4",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".ts",
+        ".jpg",
+        ".wav",
+        ".w64",
+        ".aiff",
+        ".caf",
+        ".mp3",
+        ".m4a",
+        ".aac",
+    )
+)
+"""Suffixes of what holds no checksum of its pixels or samples; FLAC and OGG have them."""
+TABLES = frozenset((".csv", ".json", ".parquet"))
+OTHER_FILES = frozenset(("remove", "swap_files", "copy_another_over"))
 
 TIMEOUT_S = 60.0
 
@@ -54,6 +79,7 @@ class Outcome:
         edit, file: what was done, and to which file.
         outcome: one of the words above.
         said: the error's or the account's first words, or what differs.
+        listed: whether an audit beside ``SHA256SUMS`` tells it; None where it was not asked.
     """
 
     kind: str
@@ -63,9 +89,11 @@ class Outcome:
     file: str
     outcome: str
     said: str
+    listed: bool | None = None
 
     def __str__(self) -> str:
-        return f"{self.outcome}: {self.kind}, {self.subject}: {self.edit} in {self.file} (seed {self.seed}): {self.said}"
+        damaged = f"{self.kind}, {self.subject}: {self.edit} in {self.file} (seed {self.seed})"
+        return f"{self.outcome}: {damaged}: {self.said}"
 
 
 @cache
@@ -82,29 +110,57 @@ def attempt(asked: Attempt) -> Outcome:
         path, others = chosen(folder, subject, rng)
         edit = damage(path, others, rng)
         name = path.relative_to(folder).as_posix()
-        outcome, said = _outcome(subject, folder, asked.reading, edit)
-    return Outcome(subject.kind, subject.name, asked.seed, edit, name, outcome, said[:300])
+        try:
+            found: Reading | None = subject.read(folder)
+        except Exception as error:
+            found, (outcome, said) = None, _of_error(error)
+        if found is not None:
+            outcome, said = _of_reading(subject, found, asked.reading, path, edit)
+        hidden = subject.kind in RAW and outcome in (SILENT, *OWN)
+        listed = _is_listed(subject, asked.whole, folder, Path(temporary)) if hidden else None
+    return Outcome(subject.kind, subject.name, asked.seed, edit, name, outcome, said[:300], listed)
 
 
-def _outcome(subject: Subject, folder: Path, whole: Reading, edit: str) -> tuple[str, str]:
-    try:
-        found = subject.read(folder)
-    except RushesError as error:
-        if not error.where and not error.cure:
+def _is_listed(subject: Subject, whole: Path, damaged: Path, place: Path) -> bool:
+    """Whether an audit tells the damage once ``SHA256SUMS`` lies beside the recordings."""
+    if (whole / RECIPE).is_file():
+        sides = {"whole": whole, "damaged": damaged}
+        for name, folder in sides.items():
+            shutil.copytree(folder / ROOT, place / name / ROOT, symlinks=True)
+        return told_by_sums(place / "whole", place / "damaged", (whole / RECIPE).read_text())
+    for name, folder in (("whole", whole), ("damaged", damaged)):
+        write_tones(place / name / ROOT)
+        shutil.copytree(folder, place / name / ROOT / "more", symlinks=True)
+    return told_by_sums(place / "whole", place / "damaged", TONES)
+
+
+def _of_error(error: Exception) -> tuple[str, str]:
+    if isinstance(error, RushesError):
+        if not error.where and not error.cure and not isinstance(error, RecipeError):
             return CRASH, f"refused without place or cure: {error.message}"
         return REFUSED, f"{type(error).__name__}: {error.message}"
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in REFUSALS:
-            return REFUSED, f"{error.strerror}: {error.filename}"  # as the command line says it, with a cure
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        return CRASH, f"{type(error).__name__}: {error} at {Path(last.filename).name}:{last.lineno}"
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        return REFUSED, f"{error.strerror}: {error.filename}"  # as the command line says it, with a cure
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return CRASH, f"{type(error).__name__}: {error} at {Path(last.filename).name}:{last.lineno}"
+
+
+def _of_reading(subject: Subject, found: Reading, whole: Reading, path: Path, edit: str) -> tuple[str, str]:
     if (found.form, found.content) == (whole.form, whole.content):
         return RIGHT, ""
     if news := set(found.told) ^ set(whole.told):
         return ACCOUNTED, sorted(news)[0]
-    if subject.kind in ("videos", "sounds") and found.form == whole.form and edit not in FILE_EDITS:
-        return OWN, "decodes to other content of the same form"
-    return SILENT, f"{whole.form} -> {found.form}" if found.form != whole.form else "other content"
+    changed = (
+        f"{whole.form} -> {found.form}" if found.form != whole.form else "other content of the same form"
+    )
+    if subject.kind not in RAW:
+        return SILENT, changed
+    if edit in OTHER_FILES:
+        return FILE, changed
+    if path.suffix in TABLES:
+        return TABLE, changed
+    alike = found.form == whole.form and path.suffix in UNCHECKED
+    return CODEC if alike else SILENT, changed
 
 
 def baselines(folder: Path, wanted: Iterable[Subject]) -> dict[str, tuple[Path, Reading]]:
@@ -125,7 +181,9 @@ def baselines(folder: Path, wanted: Iterable[Subject]) -> dict[str, tuple[Path, 
                 reading = Reading((), "", f"refused: {error.message}")
             shutil.rmtree(copy)
             if turn == "b" and reading != found[subject.name][1]:
-                raise RuntimeError(f"{subject.name} reads differently twice: {found[subject.name][1]}, {reading}")
+                raise RuntimeError(
+                    f"{subject.name} reads differently twice: {found[subject.name][1]}, {reading}"
+                )
             found[subject.name] = place, reading
     return found
 
@@ -146,4 +204,12 @@ def campaign(mutations: int, seed: int, folder: Path, wanted: Iterable[Subject])
             yield result.value
             continue
         subject, outcome = kinds[result.key], HANG if result.error.kind == "timeout" else CRASH
-        yield Outcome(subject.kind, subject.name, result.key, "?", "?", outcome, f"{result.error.kind}: {result.error.message}")
+        yield Outcome(
+            subject.kind,
+            subject.name,
+            result.key,
+            "?",
+            "?",
+            outcome,
+            f"{result.error.kind}: {result.error.message}",
+        )

@@ -9,22 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from rushes.errors import MediaError
+from rushes.errors import MediaError, RushesError
 from rushes.media import audio, video
 from rushes.records import Media
-from rushes.recipe_file.document import read_tree
 from rushes.runs.do import do
 from rushes.runs.proof import content
 from rushes.runs.run import Run
 from rushes.runs.verify import verify_run
 from rushes.shards.read import ShardDataset
-from rushes.stages import read_quarantine, read_receipt
+from rushes.stages import read_quarantine, read_receipt, sha256_file
 from rushes.storage import open_workspace
 from rushes.tasks import load_recipe, open_run
 from rushes.testing.subject import silent
 
+SUMS = "SHA256SUMS"
 RECIPE, ROOT, WORKSPACE, MANIFEST = "recipe.yaml", "root", "workspace", "manifest.yaml"
 
 
@@ -46,7 +44,9 @@ class Reading:
 def _hash(parts: Iterable[Any]) -> str:
     whole = hashlib.sha256()
     for part in parts:
-        whole.update(part if isinstance(part, bytes | memoryview) else f"{part}\n".encode(errors="surrogateescape"))
+        whole.update(
+            part if isinstance(part, bytes | memoryview) else f"{part}\n".encode(errors="surrogateescape")
+        )
     return whole.hexdigest()[:16]
 
 
@@ -94,7 +94,9 @@ def read_recordings(folder: Path) -> Reading:
     told |= {_plain(entry, folder) for entry in read_quarantine(stage)}
     for receipt in sorted(stage.glob("units/*.json")):
         counts = (read_receipt(stage, receipt.stem) or {}).items()
-        told |= {f"{receipt.stem} {name} {count}" for name, count in counts if name.startswith(("thin", "refused"))}
+        told |= {
+            f"{receipt.stem} {name} {count}" for name, count in counts if name.startswith(("thin", "refused"))
+        }
     forms, contents = [], []
     for side in sorted(path.name for path in stage.glob("shards/*")):
         samples = ShardDataset.open(stage, side, check=True)
@@ -102,6 +104,36 @@ def read_recordings(folder: Path) -> Reading:
         forms += [f"{side} {key} {label} {group}" for key, label, group in described]
         contents += [value for i in range(len(samples)) for _, value in sorted(samples.sample(i).items())]
     return Reading(tuple(sorted(told)), f"{len(forms)} samples {_hash(sorted(forms))}", _hash(contents))
+
+
+def sums_of(root: Path) -> str:
+    """What the program ``sha256sum`` writes of all files below ``root``."""
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    return "".join(f"{sha256_file(path)}  {path.relative_to(root).as_posix()}\n" for path in files)
+
+
+def told_by_sums(whole: Path, damaged: Path, recipe: str) -> bool:
+    """Whether an audit of ``root`` says another thing of damaged recordings once their sums lie beside them.
+
+    Args:
+        whole, damaged: folders with a ``root``.
+        recipe: of both.
+    """
+    sums = sums_of(whole / ROOT)
+    said = []
+    for folder in (whole, damaged):
+        (folder / RECIPE).write_text(recipe)
+        (folder / ROOT / SUMS).write_text(sums)
+        try:
+            run = open_in(folder)
+            said.append(
+                _said(run.audit().to_json(), folder)
+                | {f"{line.fate} {line.reason} {line.files}" for line in run.inventory.lines}
+            )
+        except RushesError as error:
+            said.append({error.message})
+        (folder / ROOT / SUMS).unlink()
+    return said[0] != said[1]
 
 
 def _said(report: Any, folder: Path) -> set[str]:
@@ -150,12 +182,17 @@ def read_finished(folder: Path) -> Reading:
     run = open_in(folder)
     checked = verify_run(run, repair=False)
     told = {f"{fault.stage} {fault.path.name} {fault.reason}" for fault in checked.faults}
-    told |= {f"unfinished {name}" for name in checked.unfinished} | {f"stale {name}" for name in checked.stale}
+    told |= {f"unfinished {name}" for name in checked.unfinished} | {
+        f"stale {name}" for name in checked.stale
+    }
     workspace = folder / WORKSPACE
     files = [path for path in sorted(workspace.rglob("*")) if path.name != "lock"]
     contents: list[Any] = []
     for path in files:
-        contents += [path.relative_to(workspace).as_posix(), path.read_bytes() if path.is_file() else "no file"]
+        contents += [
+            path.relative_to(workspace).as_posix(),
+            path.read_bytes() if path.is_file() else "no file",
+        ]
     return Reading(tuple(sorted(told)), "", _hash(contents))
 
 
@@ -163,7 +200,9 @@ def read_figures(folder: Path) -> Reading:
     """The figures that a finished run shows when it is run again: nothing is to be done."""
     run = open_in(folder)
     done = [f"{name} {do(run, name, silent).state}" for name in run.stages]
-    return Reading(tuple(done), "", _hash([json.dumps(run.scorecard().summary(), sort_keys=True, default=str)]))
+    return Reading(
+        tuple(done), "", _hash([json.dumps(run.scorecard().summary(), sort_keys=True, default=str)])
+    )
 
 
 def resume(stage_name: str) -> Callable[[Path], Reading]:
