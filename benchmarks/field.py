@@ -2,11 +2,11 @@
 
     python benchmarks/field.py [--quick] [--json] [--parts rows,account,damage] [--mutations N] [--seed S]
 
-Three parts. `rows`: every case that got past us once, with the right result. `account`: folders of recordings among
-everything else that lies about, whose account must add up to the files that there are. `damage`: random mutations
-of videos, sounds, tables, archives, recipes, manifests, datasets and finished runs, each of which must come out
-right, be refused, or be accounted for. What no checksum can tell is counted by itself, and must be found once `SHA256SUMS`
-lies beside the recordings.
+Three parts. `rows`: every case that got past us once, with the right result. `account`: folders of recordings
+among everything else that lies about, whose account must add up to the files that there are. `damage`: random
+mutations of videos, sounds, tables, archives, recipes, manifests, datasets and finished runs, each of which must
+come out right, be refused, or be accounted for. What no checksum can tell is counted by itself, and must be found
+once `SHA256SUMS` lies beside the recordings.
 
 Rows of pictures want the program ffmpeg, or the package imageio-ffmpeg; those that are missing are told as not
 measured. Campaigns and cheats are in `cheats.py`, Ray in `ray_attacks.py`, foreign readers in `formats.py`.
@@ -102,10 +102,11 @@ def row_figures(asked: Asked) -> Iterator[Figure]:
 def damage_figures(asked: Asked) -> Iterator[Figure]:
     """What became of every kind of thing; then what is silent, each with its kind and its seed."""
     wanted = [one for one in known().values() if asked.only in f"{one.kind}/{one.name}"]
-    outcomes = list(campaign(asked.mutations, asked.seed, asked.folder, wanted))
-    for outcome in outcomes:
+    outcomes = []
+    for outcome in campaign(asked.mutations, asked.seed, asked.folder, wanted):
+        outcomes.append(outcome)
         if outcome.outcome in (SILENT, CRASH, HANG) or outcome.listed is False:
-            print(outcome, file=sys.stderr)
+            print(outcome, file=sys.stderr, flush=True)
     for name in dict.fromkeys(f"{one.kind}, {one.subject}" for one in outcomes):
         yield Figure(
             f"damage, {name}", _counted([one for one in outcomes if f"{one.kind}, {one.subject}" == name])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from field_mutations import damage
+from field_mutations import append_itself, damage
 from field_readings import RECIPE, ROOT, Reading, told_by_sums
 from field_recordings import TONES, Make, write_tones
 from field_subjects import Subject, chosen, subjects
@@ -47,6 +47,8 @@ UNCHECKED = frozenset(
 )
 """Suffixes of what holds no checksum of its pixels or samples; FLAC and OGG have them."""
 TABLES = frozenset((".csv", ".json", ".parquet"))
+CHAINED = frozenset((".ogg", ".opus", ".mp3", ".aac", ".ts"))
+"""Two such files end to end are a legal third."""
 OTHER_FILES = frozenset(("remove", "swap_files", "copy_another_over"))
 
 TIMEOUT_S = 60.0
@@ -115,7 +117,7 @@ def attempt(asked: Attempt) -> Outcome:
         except Exception as error:
             found, (outcome, said) = None, _of_error(error)
         if found is not None:
-            outcome, said = _of_reading(subject, found, asked.reading, path, edit)
+            outcome, said = of_reading(subject, found, asked.reading, path, edit)
         hidden = subject.kind in RAW and outcome in (SILENT, *OWN)
         listed = _is_listed(subject, asked.whole, folder, Path(temporary)) if hidden else None
     return Outcome(subject.kind, subject.name, asked.seed, edit, name, outcome, said[:300], listed)
@@ -145,7 +147,7 @@ def _of_error(error: Exception) -> tuple[str, str]:
     return CRASH, f"{type(error).__name__}: {error} at {Path(last.filename).name}:{last.lineno}"
 
 
-def _of_reading(subject: Subject, found: Reading, whole: Reading, path: Path, edit: str) -> tuple[str, str]:
+def of_reading(subject: Subject, found: Reading, whole: Reading, path: Path, edit: str) -> tuple[str, str]:
     if (found.form, found.content) == (whole.form, whole.content):
         return RIGHT, ""
     if news := set(found.told) ^ set(whole.told):
@@ -155,7 +157,7 @@ def _of_reading(subject: Subject, found: Reading, whole: Reading, path: Path, ed
     )
     if subject.kind not in RAW:
         return SILENT, changed
-    if edit in OTHER_FILES:
+    if edit in OTHER_FILES or (edit == append_itself.__name__ and path.suffix in CHAINED):
         return FILE, changed
     if path.suffix in TABLES:
         return TABLE, changed

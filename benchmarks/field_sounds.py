@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -58,9 +59,8 @@ def s1(folder: Path) -> str | None:
 def _keys(folder: Path) -> list[str]:
     run = open_in(folder)
     stage = run.folder(run.dataset)
-    return [
-        key for side in stage.glob("shards/*") for key in list(ShardDataset.open(stage, side.name).keys())
-    ]
+    sides = [path.name for path in stage.glob("shards/*")]
+    return list(chain.from_iterable(ShardDataset.open(stage, side).keys() for side in sides))
 
 
 def s2(folder: Path) -> str | None:

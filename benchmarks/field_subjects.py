@@ -175,10 +175,10 @@ def _finished(task: str) -> Make:
 def subjects() -> Iterator[Subject]:
     """All of them."""
     for name, video in VIDEOS.items():
-        yield Subject("videos", name, readings.read_video, _video(*video))
-    yield Subject("videos", "jpeg frames", readings.read_frames, _frames)
+        yield Subject("videos", name, readings.read_video, _video(*video), share=3)
+    yield Subject("videos", "jpeg frames", readings.read_frames, _frames, share=3)
     for name, sound in SOUNDS.items():
-        yield Subject("sounds", name, readings.read_sound, _sound(*sound))
+        yield Subject("sounds", name, readings.read_sound, _sound(*sound), share=3)
     sessions, tones, drive = (
         of_root(OPERATIONS, write_sessions),
         of_root(TONES, write_tones),
