@@ -51,7 +51,8 @@ CHAINED = frozenset((".ogg", ".opus", ".mp3", ".aac", ".ts"))
 """Two such files end to end are a legal third."""
 OTHER_FILES = frozenset(("remove", "swap_files", "copy_another_over"))
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 240.0
+"""Of one attempt: a worker's first imports alone take a minute on a machine that is busy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def plan_compares(folder: Path) -> str | None:
         folder,
         "plan",
         "preprocessing.clip_s=2.0",
-        "preprocessing.frames=3",
+        "preprocessing.frames=4",
         "model.name=tiny",
         "twin.seed=4",
         "train.seed=7",

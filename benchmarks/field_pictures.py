@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import shutil
 from fractions import Fraction
@@ -12,9 +11,9 @@ import av
 import footage
 import numpy as np
 from field_mutations import zero_a_block
-from field_readings import RECIPE, ROOT, open_in, told_by_sums
+from field_readings import RECIPE, ROOT, WORKSPACE, open_in, told_by_sums
 from field_recordings import OPERATIONS, SUBJECTS, write_sessions
-from field_row import Row, ffmpeg, lacks, png_of
+from field_row import Row, ffmpeg, lacks, png_of, tell
 from PIL import Image
 
 from rushes.errors import RushesError
@@ -23,7 +22,6 @@ from rushes.media.sampling import SAMPLERS
 from rushes.media.video import decode
 from rushes.records import Media
 from rushes.runs.do import do
-from rushes.stages import read_quarantine
 from rushes.tasks.operations.sources.openpack import layout
 from rushes.testing.subject import silent
 
@@ -194,16 +192,20 @@ def _said_of(folder: Path, video: Path) -> str:
     (folder / RECIPE).write_text(OPERATIONS)
     write_sessions(folder / ROOT)
     layout.video_file(folder / ROOT, "U0101", "S0100").write_bytes(video.read_bytes())
-    run = open_in(folder)
-    said = [run.audit().text(), json.dumps(run.audit().to_json(), default=str), *run.inventory.text()]
-    try:
-        do(run, run.dataset, silent)
-    except RushesError as error:
-        said.append(str(error))
-    stage = run.folder(run.dataset)
-    said += [path.read_text() for path in sorted(stage.glob("units/*.json"))]
-    said += [json.dumps(entry) for entry in read_quarantine(stage)]
+    asked = (
+        str(folder / RECIPE),
+        "--set",
+        f"source.root={folder / ROOT}",
+        "--workspace",
+        str(folder / WORKSPACE),
+    )
+    said = [tell(verb, *asked).text for verb in ("audit", "prepare")]
+    stage = open_in(folder).folder("prepare")
+    said += [path.read_text() for path in sorted(stage.glob("*/*.json")) if path.parent.name in SETTLED]
     return "\n".join(said)
+
+
+SETTLED = ("units", "quarantine")
 
 
 def p8(folder: Path) -> str | None:
@@ -220,7 +222,7 @@ def p8(folder: Path) -> str | None:
 
 def p9(folder: Path) -> str | None:
     page = Path(__file__).parents[1] / "docs" / "damage.md"
-    if missing := lacks(page.read_text(), "h264", "hevc", "mjpeg", "vp8", "vp9", "SHA256SUMS"):
+    if missing := lacks(page.read_text(), "H.264", "HEVC", "MJPEG", "VP8", "VP9", "MP3", "WAV", "SHA256SUMS"):
         return missing
     return unseen_by_sums(folder)
 

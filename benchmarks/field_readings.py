@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rushes.errors import MediaError, RushesError
+from field_row import tell
+
+from rushes.errors import MediaError
 from rushes.media import audio, video
 from rushes.records import Media
 from rushes.runs.do import do
@@ -113,7 +115,7 @@ def sums_of(root: Path) -> str:
 
 
 def told_by_sums(whole: Path, damaged: Path, recipe: str) -> bool:
-    """Whether an audit of ``root`` says another thing of damaged recordings once their sums lie beside them.
+    """Whether ``rushes audit`` says another thing of damaged recordings once their sums lie beside them.
 
     Args:
         whole, damaged: folders with a ``root``.
@@ -124,28 +126,32 @@ def told_by_sums(whole: Path, damaged: Path, recipe: str) -> bool:
     for folder in (whole, damaged):
         (folder / RECIPE).write_text(recipe)
         (folder / ROOT / SUMS).write_text(sums)
+        told = tell("audit", str(folder / RECIPE), "--set", f"source.root={folder / ROOT}", "--json")
         try:
-            run = open_in(folder)
-            said.append(
-                _said(run.audit().to_json(), folder)
-                | {f"{line.fate} {line.reason} {line.files}" for line in run.inventory.lines}
-            )
-        except RushesError as error:
-            said.append({error.message})
-        (folder / ROOT / SUMS).unlink()
+            said.append(_said(json.loads(told.out), folder))
+        except ValueError:
+            said.append({told.text.replace(str(folder), "")})
     return said[0] != said[1]
 
 
+TOLD = frozenset(("faults", "notes", "skipped", "missing", "warnings", "damaged", "fault"))
+"""Parts of an audit that tell what is wrong, or left out."""
+
+
 def _said(report: Any, folder: Path) -> set[str]:
-    """Faults, notes and whatever is skipped of an audit, wherever in it they stand."""
+    """Whatever is wrong, noted or left out in an audit, wherever in it that stands; no lengths and sizes."""
     found: set[str] = set()
-    if isinstance(report, Mapping):
-        for name, value in report.items():
-            if name in ("faults", "notes", "skipped", "missing", "warnings"):
-                entries = value if isinstance(value, list) else [value]
-                found |= {f"{name} {_plain(entry, folder)}" for entry in entries}
-            else:
-                found |= _said(value, folder)
+    if isinstance(report, list):
+        return found.union(*(_said(one, folder) for one in report))
+    if not isinstance(report, Mapping):
+        return found
+    if {"fate", "reason", "files"} <= report.keys() and report["fate"] != "used":
+        return {f"{report['fate']} {report['reason']} {report['files']}"}
+    for name, value in report.items():
+        entries = value if isinstance(value, list) else [value]
+        found |= (
+            {f"{name} {_plain(one, folder)}" for one in entries} if name in TOLD else _said(value, folder)
+        )
     return found
 
 

@@ -36,10 +36,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a command answered: its exit code, and everything that it said."""
+    """What a command answered.
+
+    Attributes:
+        code: its exit code.
+        text: everything that it said.
+        out: of that, what it printed on standard output.
+    """
 
     code: int
     text: str
+    out: str = ""
 
 
 def tell(*arguments: str) -> Told:
@@ -48,7 +55,7 @@ def tell(*arguments: str) -> Told:
     text = told.stdout + told.stderr
     if told.exception is not None and not isinstance(told.exception, SystemExit):
         text += f"\nTraceback: {type(told.exception).__name__}: {told.exception}"
-    return Told(told.exit_code, text)
+    return Told(told.exit_code, text, told.stdout)
 
 
 def lacks(text: str, *wanted: str) -> str | None:

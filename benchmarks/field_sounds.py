@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from field_readings import RECIPE, ROOT, open_in
+from field_readings import RECIPE, ROOT, WORKSPACE, open_in
 from field_recordings import CLASSES, write_sound
 from field_row import Row, lacks, tell
 
 from rushes.errors import RushesError
 from rushes.media import audio
-from rushes.runs.do import do
 from rushes.shards.read import ShardDataset
-from rushes.stages import read_quarantine
-from rushes.testing.subject import silent
 
 RATE = 16_000
 
@@ -35,14 +31,16 @@ def filled(folder: Path, each: int = 4, recipe: str = CLASSES) -> Path:
 
 def _said(folder: Path) -> str:
     """Everything that audit and prepare say."""
-    run = open_in(folder)
-    try:
-        audit = run.audit()
-        said = [audit.text(), json.dumps(audit.to_json(), default=str), *run.inventory.text()]
-        do(run, run.dataset, silent)
-    except RushesError as error:
-        return str(error)
-    return "\n".join([*said, *(json.dumps(entry) for entry in read_quarantine(run.folder(run.dataset)))])
+    asked = (
+        str(folder / RECIPE),
+        "--set",
+        f"source.root={folder / ROOT}",
+        "--workspace",
+        str(folder / WORKSPACE),
+    )
+    said = [tell(verb, *asked).text for verb in ("audit", "features")]
+    quarantined = sorted((folder / WORKSPACE).glob("*/quarantine.jsonl"))
+    return "\n".join([*said, *(path.read_text() for path in quarantined)])
 
 
 def s1(folder: Path) -> str | None:
@@ -101,7 +99,7 @@ def s4(folder: Path) -> str | None:
 
 def s5(folder: Path) -> str | None:
     filled(folder)
-    said = open_in(folder).audit().text().lower()
+    said = _said(folder).lower()
     known = any(
         word in said
         for word in ("nobody said", "no group", "groups are unknown", "unknown group", "not known")
