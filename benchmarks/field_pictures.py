@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import av
 import footage
 import numpy as np
-from field_mutations import zero_a_block
 from field_readings import RECIPE, ROOT, WORKSPACE, open_in, told_by_sums
 from field_recordings import OPERATIONS, SUBJECTS, write_sessions
 from field_row import Row, ffmpeg, lacks, png_of, tell
@@ -232,7 +230,9 @@ def unseen_by_sums(folder: Path) -> str | None:
     write_sessions(folder / "whole" / ROOT)
     shutil.copytree(folder / "whole", folder / "damaged")
     video = layout.video_file(folder / "damaged" / ROOT, "U0101", "S0100")
-    video.write_bytes(zero_a_block(bytearray(video.read_bytes()), random.Random(0)))
+    data = bytearray(video.read_bytes())
+    data[len(data) // 2] ^= 1
+    video.write_bytes(data)
     seen = told_by_sums(folder / "whole", folder / "damaged", OPERATIONS)
     return (
         None if seen else "SHA256SUMS lies beside the recordings, and the audit does not tell the damaged one"

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from field_row import tell
+from numpy.typing import NDArray
 
 from rushes.errors import MediaError
 from rushes.media import audio, video
@@ -76,14 +78,18 @@ def _frames_of(media: Media) -> Reading:
 
 
 def read_sound(folder: Path) -> Reading:
-    """Two seconds of the one sound, at its own length."""
+    """The one sound, and how long it is."""
     path = _only(folder)
     if not path.is_file():
         raise MediaError("no such sound", where=path)  # a source lists what is there
-    data = path.read_bytes()
-    wave = audio.decode(data, sample_rate=8000, samples=16000, where=path)
-    sounding = int(abs(wave).nonzero()[0].max(initial=0)) // 800  # tenths of a second until the last sound
-    return Reading((), f"{sounding} {audio.declared_s(data, where=path)}", _hash([wave.tobytes()]))
+    wave, length_s = hear(path.read_bytes(), 8000, path)
+    return Reading((), f"{length_s:.3f} s", _hash([wave.tobytes()]))
+
+
+def hear(data: bytes, sample_rate: int, where: object = None) -> tuple[NDArray[np.float32], float]:
+    """A whole sound, (samples,) float32, and its length in seconds."""
+    sound = audio.decode(data, sample_rate=sample_rate, longest_s=60.0, where=where)
+    return sound.wave, sound.length_s
 
 
 def read_recordings(folder: Path) -> Reading:
