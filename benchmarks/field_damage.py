@@ -47,6 +47,8 @@ UNCHECKED = frozenset(
 )
 """Suffixes of what holds no checksum of its pixels or samples; FLAC and OGG have them."""
 TABLES = frozenset((".csv", ".json", ".parquet"))
+NO_END = "no end"
+"""In a note on a recording that declares none, so that nothing can tell where it was cut; a whole one has it too."""
 CHAINED = frozenset((".ogg", ".opus", ".mp3", ".aac", ".ts"))
 """Two such files end to end are a legal third."""
 OTHER_FILES = frozenset(("remove", "swap_files", "copy_another_over"))
@@ -153,6 +155,9 @@ def of_reading(subject: Subject, found: Reading, whole: Reading, path: Path, edi
         return RIGHT, ""
     if news := set(found.told) ^ set(whole.told):
         return ACCOUNTED, sorted(news)[0]
+    endless = [note for note in found.told if NO_END in note]
+    if endless and edit.startswith("truncate"):
+        return ACCOUNTED, endless[0]
     changed = (
         f"{whole.form} -> {found.form}" if found.form != whole.form else "other content of the same form"
     )

@@ -17,7 +17,7 @@ from field_row import Row
 from field_subjects import LEARNS
 from scipy.spatial.transform import Rotation
 
-from rushes.errors import RushesError
+from rushes.errors import RecipeError, RushesError
 from rushes.metrics.temporal import reaches, tiou
 from rushes.runs.do import do
 from rushes.runs.verify import verify_run
@@ -167,7 +167,7 @@ def f7(folder: Path) -> str | None:
     try:
         train = _taught(folder, f"model.name={base}", "model.precision=float16")
     except RushesError as error:
-        return None if error.cure else f"refused without a cure: {error.message}"
+        return None if error.cure or isinstance(error, RecipeError) else f"no cure: {error.message}"
     lines = [
         json.loads(line) for path in train.rglob("events.jsonl") for line in path.read_text().splitlines()
     ]

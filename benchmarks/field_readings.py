@@ -74,7 +74,8 @@ def _frames_of(media: Media) -> Reading:
     for frame in video.decode(media):
         times.append(f"{frame.time_s:.6f} {frame.width}x{frame.height}")
         luma.update(frame.luma((frame.width, frame.height)).tobytes())
-    return Reading((), f"{len(times)} frames {_hash(times)}", luma.hexdigest()[:16])
+    notes = video.probe(media).notes
+    return Reading(notes, f"{len(times)} frames {_hash(times)}", luma.hexdigest()[:16])
 
 
 def read_sound(folder: Path) -> Reading:
