@@ -25,6 +25,7 @@ HERE = Path(__file__).resolve().parent
 THREADS = {
     "intervals": 1,
     "bad_input": 1,
+    "field": 1,
     "reader": 1,
     "sounds": 1,
     "prepare": 1,
