@@ -169,7 +169,7 @@ class Remote:
         folder, _, file = pattern.partition("/")
         names: list[str] = []
         for found in fnmatch.filter(self.folders(), folder):
-            own = [file] if _PATTERN.search(file) is None else self.child(found).list()
+            own = self.child(found).list() if set(file) & set("*?[") else [file]
             names += [f"{found}/{name}" for name in own if "/" not in name and fnmatch.fnmatch(name, file)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             contents = dict(zip(names, pool.map(self.read_bytes, names), strict=True))
