@@ -219,8 +219,8 @@ def test_a_wrong_recipe_is_refused_with_all_its_faults(done, tmp_path):
     for says in (
         "no camera setup 'cruzifix'; known are cruciform, surround, front, or spell one out",
         "0.0 to 1.0 by 1e-12 is no scale of 2 to 1000 values",
-        "twin.train: Input should be greater than or equal to 3, found 2",
-        "train.phases.1.ask: Input should be 'pairs' or 'windows', found 'clips'",
+        "twin.train: expected 3 or more, found 2",
+        "train.phases.1.ask: expected 'pairs' or 'windows', found 'clips'",
         "prepare.strid: unknown key; did you mean stride?",
     ):
         assert says in told.err
