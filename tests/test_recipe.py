@@ -183,7 +183,7 @@ def test_unknown_keys_are_found_on_every_level(load: Load, text: str, place: str
         ("twin: {subjects: 2.5}", "twin.subjects: expected a whole number such as 1, found 2.5"),
         ("preprocessing: {time_marks: maybe}", "preprocessing.time_marks: expected true or false, found 'maybe'"),
         ("preprocessing: {frame_size: 336}", "frame_size: expected a list such as [28, 28], found 336"),
-        ("preprocessing: {frame_size: [336]}", "preprocessing.frame_size.1: missing; write 28"),
+        ("preprocessing: {frame_size: [336]}", "preprocessing.frame_size.1: missing; write one such as 28"),
         ("source: {table: labels.csv}", "source.table: unknown key; known here: kind, media, labels, split, root"),
         ("twin: {seed: 1}\ntwin: {seed: 2}", "job.yaml:2: twin: stands here again, first in line 1"),
         ("train:\n  phases:\n    - steps: 1\n      steps: 2", "job.yaml:4: train.phases.0.steps: stands"),

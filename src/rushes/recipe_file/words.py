@@ -23,7 +23,15 @@ Place = Sequence[str | int]
 NEAR = 0.7
 """How much alike two keys are, 0 to 1, of which one may be meant for the other."""
 
-NAMES: Mapping[str, str] = {r"^[A-Za-z0-9_-]+$": "letters, digits, _ and - only, such as my-first-run"}
+ANYTHING = "..."
+"""Example of what has no type of its own."""
+
+NAMES: Mapping[str, str] = {
+    r"^[A-Za-z0-9_-]+$": "letters, digits, _ and - only, such as my-first-run",
+    r"^[A-Za-z0-9][A-Za-z0-9_-]*$": "a letter or digit, then letters, digits, _ and - only, such as crnn-2",
+    r"^[A-Za-z_]\w*(\.\w+)*$": "keys of a recipe with dots between them, such as train.epochs",
+    r"^[A-Za-z0-9]": "the name of a run, a group or a gate, such as crnn-2",
+}
 """Patterns of texts, in words."""
 
 
@@ -43,11 +51,9 @@ def wrong(detail: ErrorDetails, schema: type[BaseModel], place: Place, written: 
         keys = ", ".join(siblings(schema, place)[:4])
         return f"expected keys such as {keys}, found {'nothing' if found is None else short(found)}"
     if kind == "missing":
-        return f"missing; write {_example_at(schema, place)}"
+        return f"missing; write one{_such_as(schema, place)}"
     if kind in _WORDS:
-        what = _WORDS[kind](said)
-        if kind in _WITH_EXAMPLE:
-            what += f" such as {_example_at(schema, place)}"
+        what = _WORDS[kind](said) + (_such_as(schema, place) if kind in _WITH_EXAMPLE else "")
         return f"expected {what}, found {_found(kind, found, written)}"
     message = detail["msg"].removeprefix("Value error, ")
     return message if kind == "value_error" else f"{message}, found {short(found)}"
@@ -73,7 +79,8 @@ def either(wrongs: Sequence[str]) -> list[str]:
 
 _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "string_type": lambda said: "a text",
-    "string_too_short": lambda said: f"a text of {_count(said['min_length'], 'letter')} or more",
+    "string_too_short": lambda said: f"a text of {_count(said['min_length'], 'character')} or more",
+    "string_too_long": lambda said: f"a text of at most {_count(said['max_length'], 'character')}",
     "string_pattern_mismatch": lambda said: NAMES.get(said["pattern"], f"a text like {said['pattern']}"),
     "int_type": lambda said: "a whole number",
     "int_parsing": lambda said: "a whole number",
@@ -158,13 +165,14 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in _models(part)]
 
 
-def _example_at(schema: type[BaseModel], place: Place) -> str:
-    """What may stand at a place, as it would be written."""
+def _such_as(schema: type[BaseModel], place: Place) -> str:
+    """What may stand at a place, as it would be written; nothing where anything may."""
     annotation: Any = schema
     marks: Sequence[Any] = ()
     for part in place:
         annotation, marks = _inside(annotation, part)
-    return example(annotation, marks)
+    found = example(annotation, marks)
+    return "" if ANYTHING in found else f" such as {found}"
 
 
 def _inside(annotation: Any, part: str | int) -> tuple[Any, Sequence[Any]]:
@@ -230,4 +238,4 @@ def _number(kind: Any, marks: Sequence[Any]) -> str:
         return f"{least or 0.5:g}" if above is None else f"{above + 0.5:g}"
     if kind is int:
         return str(max(least or 1, step))
-    return "null"
+    return ANYTHING

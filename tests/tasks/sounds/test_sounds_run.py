@@ -437,9 +437,9 @@ def test_a_wrong_recipe_is_refused_with_all_its_faults(done, tmp_path):
     told = job.tell("run", *(part for key, value in wrong.items() for part in ("--set", f"{key}={value}")))
     assert (told.code, told.out) == (2, "")
     for says in (
-        "model.net: Input should be 'crnn' or 'tinycnn'",
+        "model.net: expected 'crnn' or 'tinycnn'",
         "train.epoch: unknown key; did you mean epochs?",
-        "twin.train: Input should be greater than or equal to 2",
+        "twin.train: expected 2 or more",
         "no named group label",
         "evaluate.batch_size",
         "crnn has no attention: leave it out",

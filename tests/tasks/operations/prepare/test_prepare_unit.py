@@ -17,11 +17,12 @@ from rushes.media.sampling import SAMPLERS, SamplerOptions
 from rushes.media.signals import Signals
 from rushes.media.video import decode
 from rushes.prepare.ring import FrameRing
-from rushes.records import Segment
+from rushes.records import Segment, Target
 from rushes.shards.index import ShardInfo
 from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_shards
 from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, windows
+from rushes.tasks.operations.prepare.sample import Sample
 from rushes.tasks.operations.prepare.unit import Job, prepare_unit
 from rushes.tasks.operations.recipe import PrepareClips
 
@@ -267,3 +268,19 @@ def test_footage_of_too_low_a_rate_is_refused(make_recording, make_job, preproce
 def test_output_that_cannot_be_written_is_not_the_footages_fault(make_recording, make_job):
     with pytest.raises(ShardError):
         prepare_unit(make_job(make_recording(), shard_bytes=5_000))
+
+
+def test_a_short_file_with_one_label_becomes_one_sample(make_recording, make_job, read_number):
+    recording = replace(make_recording(seconds=3.0), segments=(Segment(0.0, 3.0, "Tape"),))
+    job = make_job(recording, split="train")
+    receipt = prepare_unit(job)
+    assert (receipt["samples"], receipt["clips"], "empty" in receipt) == (1, {"whole": 1}, False)
+    ((key, fields),) = samples_of(job, receipt).items()
+    sample = Sample.of(key, fields)
+    assert sample.clip_s == 3.0
+    assert sample.target == Target("Tape", 0.0, 3.0, None)
+    numbers = [read_number(frame) for frame in sample.frames]
+    assert len(numbers) == 6
+    assert numbers == sorted(set(numbers))
+    assert sample.times_s == tuple(number / 10 for number in numbers)
+    assert sample.answerable() == []
