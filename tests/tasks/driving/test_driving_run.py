@@ -173,15 +173,11 @@ def test_a_plan_of_what_is_still_to_prepare_tells_its_windows(copy):
         for shards in load_manifest(copy.run().folder("prepare")).splits.values()
         for shard in shards
     )
-<<<<<<< HEAD
     assert row["notes"][:2] == [
         f"about {windows} windows from 4 of 5 valid clips, 1 MB to read; 6 recordings: 4 used, 2 skipped (1 egomotion "
         "was not recorded; 1 the clip index calls it invalid)",
         "10 files: 3 used, 4 read (tables), 3 skipped (not used: calibration)",
     ]
-=======
-    assert row["notes"][0] == f"about {windows} windows from 4 of 5 valid clips, 1 MB to read"
->>>>>>> account
 
 
 def test_an_audit_counts_clips_and_windows_of_the_twins_length(done, tmp_path):
