@@ -35,7 +35,7 @@ from rushes.tasks import load_recipe, open_run
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 SMALL = {
     "operations": ("source.split={train: [U0101], test: [U0102]}", "twin.subjects=2", "twin.boxes=1"),
-    "driving": ("twin.train=2", "twin.val=1", "twin.test=1", "twin.clip_s=2.0"),
+    "driving": ("twin.train=3", "twin.val=1", "twin.test=1", "twin.clip_s=2.0"),
     "sounds": ("twin.train=2", "twin.val=2", "twin.test=2", "twin.clips=12"),
 }
 ASKED = {

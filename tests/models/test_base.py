@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hub import COMMIT, downloaded, empty_hub
 from safetensors.torch import load_file, save_file
 
 from rushes.errors import ModelError
@@ -17,8 +18,6 @@ from rushes.models import vlm as family
 from rushes.models.base import Base
 from rushes.stages import RememberedHashes
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture
@@ -37,23 +36,8 @@ def change_weights(folder: Path) -> None:
 
 @pytest.fixture
 def hub(folder, tmp_path, monkeypatch) -> Path:
-    """The local cache of the hub with one downloaded checkpoint, laid out as its client does."""
-    cache = tmp_path / "hub"
-    repo = cache / "models--someone--checkpoint"
-    snapshot = repo / "snapshots" / COMMIT
-    for place in (repo / "refs", repo / "blobs", snapshot):
-        place.mkdir(parents=True)
-    (repo / "refs" / "main").write_text(COMMIT)
-    for path in folder.iterdir():
-        content = path.read_bytes()
-        large = path.suffix == ".safetensors"
-        name = hashlib.sha256(content) if large else hashlib.sha1(b"blob %d\0" % len(content) + content)
-        blob = repo / "blobs" / name.hexdigest()
-        blob.write_bytes(content)
-        (snapshot / path.name).symlink_to(blob)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    return snapshot
+    """A checkpoint in the local cache of the hub."""
+    return downloaded(empty_hub(tmp_path / "hub", monkeypatch), "someone/checkpoint", folder)
 
 
 def test_a_copy_is_the_same(folder, tmp_path):

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hub import COMMIT, downloaded, empty_hub
 from jobs import Finished, Job
 from safetensors.torch import load_file, save_file
 
@@ -106,3 +107,22 @@ def test_a_changed_base_that_a_plan_takes_for_the_same_is_found_before_a_verdict
     again = run_on(adapted, base, "train.seed=5")
     with pytest.raises(ModelError, match="the base is not what this run was planned with"):
         do(again, "train", silent)
+
+
+def test_a_base_that_is_still_to_be_downloaded_gets_its_signature_then(adapted, base, tmp_path, monkeypatch):
+    name = "Qwen/Qwen2.5-VL-3B-Instruct"
+    cache = empty_hub(tmp_path / "hub", monkeypatch)
+    run = adapted.run(f"model.name={name}", ADAPTER)
+    planned = next(row for row in plan_run(run) if row.name == "train")
+    assert "not downloaded yet" in planned.reason
+    assert any("model.revision pins one" in note for note in planned.notes)
+    with pytest.raises(ModelError, match="was not downloaded"):
+        do(run, "train", silent)
+
+    pinned = adapted.run(f"model.name={name}", f"model.revision={COMMIT}", ADAPTER).specs["train"].signature
+    downloaded(cache, name, base)
+    assert do(run, "train", silent).signature == pinned != planned.signature
+    said = json.loads((run.folder("train") / "model" / "base.json").read_text())
+    assert said == {"name": name, "identity": f"{name}@{COMMIT}"}
+    (cache / "models--Qwen--Qwen2.5-VL-3B-Instruct" / "refs" / "main").write_text("f" * 40)
+    assert adapted.run(f"model.name={name}", ADAPTER).specs["train"].signature != pinned
