@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from rushes.errors import StageError
+from rushes.errors import ShardError, StageError
 from rushes.runs.run import Run
 from rushes.runs.stage import StageName
 from rushes.stages import StageSpec, canonical_json, check_done, spec_of
@@ -138,10 +138,8 @@ def record_look(run: Run[Any], name: StageName) -> dict[str, str]:
     """
     if name not in measuring(run) or not (seen := seen_by(run)):
         return {}
-    folder, content = (
-        run.folder(name).name,
-        content_of(Datasets.of(seen), folders_of(run), run=run.recipe.name),
-    )
+    folder = run.folder(name).name
+    content = content_of(Datasets.of(seen), folders_of(run), run=run.recipe.name)
     entry = Record(run.workspace, LOOKS).add(content, lambda known: folder in known.content["stages"])
     return {"look": entry.hash}
 
@@ -160,7 +158,10 @@ def seen_by(run: Run[Any]) -> list[StageSpec]:
             continue  # the same sides, whatever was cut of them; if it is the test side, both have its name
         if not same_recordings and own.recipe.get("preprocessing") != other.recipe.get("preprocessing"):
             continue  # nothing of one is to the byte what is in the other
-        theirs = side_of(run.workspace, other, TEST)
+        try:
+            theirs = side_of(run.workspace, other, TEST)
+        except (ShardError, StageError):
+            continue  # damaged: `rushes verify` says so to whom it concerns
         ours = ours or side_of(run.workspace, own, asked)
         if ours is not None and theirs is not None:
             shared = (named_in_both if same_recordings else copies_in_both)(ours, theirs)
