@@ -51,7 +51,8 @@ def of_datasets(folder: Path) -> Iterator[Sample]:
 def of_ray(folder: Path) -> Iterator[Sample]:
     import ray
 
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    # A cluster of its own, whatever else runs on this machine.
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     ray.data.DataContext.get_current().enable_progress_bars = False
     tars = sorted(map(str, folder.glob("shards/*/*.tar")))
     yield from ray.data.read_webdataset(tars).iter_rows()

@@ -40,11 +40,16 @@ def compare(model: str, asked: str, videos: str) -> dict[str, bool | float]:
     same = theirs["pixel_values_videos"].shape == ours["patches"].shape
     return {
         "ids": theirs["input_ids"][0].tolist() == ours["ids"].tolist(),
-        "grids": theirs["video_grid_thw"].tolist() == ours["grids"].tolist(),
+        "grids": by_moment(theirs["video_grid_thw"]) == by_moment(ours["grids"]),
         "patches": float(np.abs(theirs["pixel_values_videos"] - ours["patches"]).max())
         if same
         else float("inf"),
     }
+
+
+def by_moment(grids: np.ndarray) -> list[list[int]]:
+    """Grids cut into single moments: the vision tower attends within each, so one grid of two is two grids of one."""
+    return [[1, int(rows), int(columns)] for count, rows, columns in grids for _ in range(int(count))]
 
 
 if __name__ == "__main__":
