@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast, send_to_device, set_seed
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
@@ -109,6 +110,7 @@ class Learner:
             model, settings.learning_rate, settings.weight_decay, settings.betas, settings.muon
         )
         self._settings = settings
+        AcceleratorState._reset_state()  # or a process would keep the precision of whatever it trained first
         self._accelerator = Accelerator(mixed_precision=settings.precision, cpu=settings.device == "cpu")
         if settings.precision == "fp16" and self._accelerator.scaler is None:
             # On a CPU accelerate would go on in float32 without a word; torch has both parts there, too.
