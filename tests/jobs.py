@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rushes.cli import app
+from rushes.runs.looks import LOOKS
 from rushes.runs.run import Run
 from rushes.storage import open_workspace
 from rushes.tasks import load_recipe, open_run
@@ -181,6 +182,7 @@ def copy_of(finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Cop
         folder = tmp_path_factory.mktemp("copy")
         for name in stages or run.stages:
             shutil.copytree(run.folder(name), folder / run.folder(name).name)
+        shutil.copytree(run.workspace.root / LOOKS, folder / LOOKS)
         return Job(finished.job.recipe, folder)
 
     return copy
