@@ -355,7 +355,7 @@ def test_an_engine_that_cannot_be_is_refused():
     with pytest.raises(RecipeError, match="no engine 'slurm'") as caught:
         Engine("slurm")
     assert "local, ray" in caught.value.cure
-    with pytest.raises(UnitError, match="no address"):
+    with pytest.raises(RecipeError, match="no address"):
         Engine("local", "127.0.0.1:6379")
 
 

@@ -15,6 +15,7 @@ import store_faults as faults
 from jobs import TINY, tell
 
 from rushes.errors import StorageError
+from rushes.storage import client
 from rushes.storage.client import ANSWER_LIMIT_S, CONNECT_LIMIT_S, PATIENCE
 from rushes.storage.recordings import ALLOW, bring_recordings
 from rushes.storage.remote import Remote
@@ -66,6 +67,7 @@ def s3_at(monkeypatch: pytest.MonkeyPatch):
         }.items():
             monkeypatch.setenv(name, value)
         S3Files.clear_instance_cache()
+        client._said_s.clear()  # no test before this one has said that it waits for the same place
         return Remote("s3://bucket/raw")
 
     yield point

@@ -7,7 +7,7 @@ labels, a subject without a label, a side without clips. Nothing is decoded.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from math import prod
@@ -109,13 +109,20 @@ class FootageAudit:
         lines += [f"no recording of {subject}, which the split names" for subject in self.absent]
         lines += self.foreseen.text()
         for kind, entries in (("note", self.notes), ("fault", self.faults)):
-            for entry in entries:
-                lines += [
-                    f"{kind}: {entry['message']}",
-                    f"  where: {entry['where']}",
-                    f"  cure:  {entry['cure']}",
-                ]
+            lines += told_alike(kind, entries)
         return "\n".join(lines)
+
+
+def told_alike(kind: str, entries: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Lines of faults or notes; those of the same words once, with where the first is and how many there are."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        alike.setdefault((entry["message"], entry["cure"]), []).append(entry["where"])
+    for (message, cure), places in alike.items():
+        yield f"{kind}: {message}"
+        yield f"  where: {places[0]}" + (f", and {len(places) - 1:,} more" if len(places) > 1 else "")
+        if cure:
+            yield f"  cure:  {cure}"
 
 
 class Foreseen(NamedTuple):
@@ -126,12 +133,14 @@ class Foreseen(NamedTuple):
         clips: number of clips expected by kind; None where the length is not known.
         fault: why it would be quarantined, as far as that shows now.
         empty: why there would be no clip, likewise.
+        notes: what else is worth knowing of its file, see `rushes.media.video.MediaInfo`.
     """
 
     duration_s: float
     clips: Counter[str] | None
     fault: RushesError | None = None
     empty: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Claim | None:
@@ -145,15 +154,16 @@ def foresee(recording: Recording, cutting: Cutting, with_windows: bool) -> Fores
     """What prepare would make of a recording; opens its file once."""
     duration_s = None
     try:
-        duration_s = probe(recording.media).duration_s
+        found = probe(recording.media)
+        duration_s = found.duration_s
         if duration_s is None:
-            return Foreseen(0.0, None)
+            return Foreseen(0.0, None, notes=found.notes)
         check_coverage(recording, duration_s, TOLERANCE_S)
     except RushesError as error:
         return Foreseen(duration_s or 0.0, Counter(), error)
     clips = plan_clips(recording, duration_s, cutting, with_windows)
     empty = "" if clips else why_no_clip(recording, cutting)
-    return Foreseen(duration_s, Counter(clip.kind for clip in clips), empty=empty)
+    return Foreseen(duration_s, Counter(clip.kind for clip in clips), empty=empty, notes=found.notes)
 
 
 def audit_sessions(
@@ -191,6 +201,9 @@ def audit_sessions(
         clips[side] += 1 if found.clips is None else found.clips.total()
         operations.update(sorted(segment.label for segment in recording.segments))
         seconds += found.duration_s
+        notes += [
+            Fault(recording.key, "Note", note, str(recording.media.path), "").reason() for note in found.notes
+        ]
         if (outcome := found.outcome) is not None:
             others[recording.key] = outcome
         if found.fault is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import av
+
 from rushes.records import Segment
 from rushes.runs.source import Fault
 from rushes.tasks.operations.audit import audit_sessions, foresee
@@ -63,3 +65,19 @@ def test_a_subject_whose_sessions_do_not_hold_is_not_called_absent(preprocessing
     assert told.absent == ("U0102",)
     assert [fault["message"] for fault in told.faults] == ["no rows"]
     assert told.outcomes["U0109_S0100"].fate == "skipped"
+
+
+def test_what_a_file_leaves_open_is_a_note(make_recording, preprocessing, tmp_path):
+    one = make_recording()
+    with av.open(one.media.path) as source, av.open(tmp_path / "live.mkv", "w", options={"live": "1"}) as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    live = replace(one, media=replace(one.media, path=tmp_path / "live.mkv"))
+    scan = Scan(tmp_path, (live, replace(live, key="U0101_S0200")), (), (), {}, Tally())
+    told = audit_sessions(scan, {"train": ["U0101"]}, preprocessing, Cutting(), [])
+    assert not told.faults
+    assert "declares no end of its pictures" in told.notes[0]["message"]
+    assert told.text().endswith(f"  where: {tmp_path / 'live.mkv'}, and 1 more")

@@ -31,9 +31,9 @@ def target_member(clip: Clip, after: str | None) -> bytes:
         {"start_s": segment.start_s, "end_s": segment.end_s, "label": segment.label}
         for segment in clip.segments
     ]
-    target = (
-        _NO_TARGET if clip.target is None else {name: getattr(clip.target, name) or "" for name in _TARGET}
-    )
+    target = _NO_TARGET
+    if clip.target is not None:
+        target = {name: getattr(clip.target, name) for name in _TARGET} | {"next": clip.target.next or ""}
     nothing = {"start_s": 0.0, "end_s": clip.end_s - clip.start_s, "label": ""}
     return json_member({**target, "segments": segments or [nothing], "after": after or ""})
 
@@ -76,7 +76,10 @@ class Sample:
             times_s = tuple(float(time) for time in meta["frame_times_s"])
             labelled = (segment for segment in answer["segments"] if segment["label"])
             segments = tuple(Segment(**segment) for segment in labelled)
-            target = Target(**{name: answer[name] for name in _TARGET}) if answer["operation"] else None
+            target = None
+            if answer["operation"]:
+                told = {name: answer[name] for name in _TARGET}
+                target = Target(**told | {"next": told["next"] or None})
             if not names or len(names) != len(times_s):
                 raise ValueError(f"{len(names)} frames with {len(times_s)} times")
             return cls(
