@@ -10,15 +10,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from rushes.campaign.judging.comparable import (
+    answers_again,
     require_apart,
     require_own_seeds,
     require_same_rows,
     rows_sha256,
 )
 from rushes.campaign.manifest.trials import open_campaign
+from rushes.campaign.records import Trial
 from rushes.errors import RecipeError, StageError
 from rushes.runs.do import do
 from rushes.runs.run import Run
+from rushes.stages import sha256_file
 
 # --- seen in the manifest ---------------------------------------------------------------------------------
 
@@ -127,16 +130,34 @@ def test_the_order_of_rows_is_none_of_their_own(trained, finished):
     assert rows_sha256(turned) == rows_sha256(trained.run())
 
 
-@pytest.mark.parametrize("same", [("weights",), ("predictions",), ("weights", "predictions")])
-def test_seeds_that_agree_to_the_byte_are_one_run(make, same):
+def nobody(trial: Trial) -> Run:
+    raise AssertionError(f"{trial.key} is not to be asked")
+
+
+def test_seeds_of_the_same_weights_are_one_run(make):
     first, second = (make("a", seed, 0.5) for seed in (0, 1))
-    require_own_seeds([first, second])
-    second.fingerprints.update({name: first.fingerprints[name] for name in same})
-    with pytest.raises(StageError, match=f"a-s0 and a-s1 have the same {' and '.join(same)}"):
-        require_own_seeds([first, second])
+    require_own_seeds([first, second], nobody)
+    second.fingerprints["weights"] = first.fingerprints["weights"]
+    with pytest.raises(StageError, match="a-s0 and a-s1 have the same weights"):
+        require_own_seeds([first, second], nobody)
     other = make("b", 1, 0.5)
     other.fingerprints.update(first.fingerprints)  # the same run under two names is no seed
-    require_own_seeds([first, other])
+    require_own_seeds([first, other], nobody)
+
+
+def test_answers_of_another_seed_are_found_by_asking_again(finished, make):
+    """Two seeds may say the same; then their own weights do, and nobody minds."""
+    runs = {seed: finished.do(f"train.seed={seed}") for seed in (0, 1)}
+    files = {seed: run.folder("predict") / "predictions.parquet" for seed, run in runs.items()}
+    assert {seed: answers_again(run) for seed, run in runs.items()} == {
+        seed: sha256_file(path) for seed, path in files.items()
+    }
+    results = [make("a", seed, 0.5) for seed in runs]
+    for result in results:
+        result.fingerprints["predictions"] = sha256_file(files[0])
+    require_own_seeds(results, lambda trial: runs[0])
+    with pytest.raises(StageError, match="have the same answers, which the weights of a-s1 do not give"):
+        require_own_seeds(results, lambda trial: runs[trial.seed])
 
 
 # --- sides ------------------------------------------------------------------------------------------------

@@ -188,8 +188,12 @@ class Runner:
     def _require_comparable(self, judged: Mapping[str, Seen]) -> None:
         """See that what was judged may stand beside everything before it; raises what differs."""
         results = list(self.results.values())
-        require_same_rows(results, lambda trial: self._open(self.campaign.recipe_of(trial)))
-        require_own_seeds(results)
+
+        def run_of(trial: Trial) -> Run[Any]:
+            return self._open(self.campaign.recipe_of(trial))
+
+        require_same_rows(results, run_of)
+        require_own_seeds(results, run_of)
         done = [one.run for key, one in judged.items() if self.results.get(key) and self.results[key].figures]
         new = {run.folder(run.dataset).name: run for run in done}
         if new.keys() - self._datasets.keys():

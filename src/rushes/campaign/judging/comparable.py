@@ -7,15 +7,19 @@ the campaign with what differs; nothing is left out for it.
 from __future__ import annotations
 
 import hashlib
+import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rushes.campaign.records import Result, Trial
 from rushes.errors import StageError
+from rushes.predict.table import FILE as PREDICTIONS_FILE
 from rushes.runs.looks import TEST
 from rushes.runs.run import Run
-from rushes.stages import canonical_json
+from rushes.stages import OpenStage, canonical_json, sha256_file
 
 if TYPE_CHECKING:
     from rushes.shards.overlap import Side
@@ -85,27 +89,49 @@ def _named(listed: Sequence[str]) -> str:
     return ", ".join(listed[:NAMED]) + (", ..." if len(listed) > NAMED else "")
 
 
-def require_own_seeds(results: Iterable[Result]) -> None:
-    """See that seeds of a run are runs of their own: no two have the same weights, or the same answers.
+def require_own_seeds(results: Iterable[Result], run_of: Callable[[Trial], Run[Any]]) -> None:
+    """See that seeds of a run are runs of their own: no two have the same weights, or one the other's answers.
+
+    Where two give the same answers to the byte, as may happen where answers are few words, both are asked again.
+
+    Args:
+        results: those that are not done are passed over.
+        run_of: opens the run of a trial.
 
     Raises:
-        StageError: two have.
+        StageError: two seeds are one run.
     """
     by_name: dict[str, list[Result]] = {}
     for result in results:
         if result.state == "done":
             by_name.setdefault(result.trial.name, []).append(result)
-    for own in by_name.values():
-        for one, other in combinations(own, 2):
-            ours, theirs = one.fingerprints or {}, other.fingerprints or {}
-            same = [name for name in ("weights", "predictions") if ours.get(name) == theirs.get(name)]
-            if same and one.trial.seed != other.trial.seed:
-                raise StageError(
-                    f"{one.trial.key} and {other.trial.key} have the same {' and '.join(same)}: "
-                    f"two seeds that agree to the byte are one run, and tell no spread",
-                    where=other.trial.key,
-                    cure="move the folders of one of them away, and run again",
-                )
+    for one, other in (pair for own in by_name.values() for pair in combinations(own, 2)):
+        ours, theirs = one.fingerprints or {}, other.fingerprints or {}
+        if ours.get("weights") == theirs.get("weights"):
+            raise _one_run(one.trial, other.trial, "have the same weights")
+        if ours.get("predictions") == theirs.get("predictions"):
+            for asked in (one, other):
+                if answers_again(run_of(asked.trial)) != ours.get("predictions"):
+                    said = f"have the same answers, which the weights of {asked.trial.key} do not give"
+                    raise _one_run(one.trial, other.trial, said)
+
+
+def _one_run(one: Trial, other: Trial, said: str) -> StageError:
+    return StageError(
+        f"{one.key} and {other.key} {said}: seeds that are one run tell no spread",
+        where=other.key,
+        cure="move the stages of whichever was copied away, and run again",
+    )
+
+
+def answers_again(run: Run[Any]) -> str:
+    """SHA-256 of the predictions that the weights of a finished run give now."""
+    for name in run.specs["predict"].inputs:
+        run.bring(name)
+    with tempfile.TemporaryDirectory(prefix="rushes-answers-") as folder:
+        stage = OpenStage(run.specs["predict"], Path(folder), time.monotonic())
+        run.task.work["predict"](run, stage, lambda name, done, total, note: None)
+        return sha256_file(Path(folder) / PREDICTIONS_FILE)
 
 
 def require_apart(runs: Mapping[str, Run[Any]]) -> None:
