@@ -125,13 +125,13 @@ class Source(ABC, Generic[Found]):
         declares and every reading checks, so that a look at terabytes takes seconds.
         """
 
+    @abstractmethod
     def claims(self, found: Found) -> Claims:
         """What becomes of each file below ``found.root``, by its name; None for what this layout does not know.
 
         Every file of a recording, every table that is read, and whatever is left out on purpose or does not
         hold, each with its reason. What nobody claims is counted as unread, by suffix.
         """
-        return lambda name: None
 
     def fetch(self, bring: Bring) -> Path:
         """Bring what is read of recordings that lie elsewhere: all of them, unless the layout knows better."""

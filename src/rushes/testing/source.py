@@ -76,8 +76,6 @@ def _require_sum(source: Source[Any], root: Path) -> None:
 
 def files_of_recordings_are_used(source: Source[Any], root: Path, folder: Path) -> None:
     """A copy that holds has files that are used, and none that is at fault."""
-    if type(source).claims is Source.claims:
-        return  # nothing is claimed yet, so everything is told as unread
     found = source.scan(root)
     lines = take_inventory(root, source.claims(found), found.root).lines
     used = [line.reason for line in lines if line.fate == "used"]

@@ -69,7 +69,10 @@ def test_a_subject_whose_sessions_do_not_hold_is_not_called_absent(preprocessing
 
 def test_what_a_file_leaves_open_is_a_note(make_recording, preprocessing, tmp_path):
     one = make_recording()
-    with av.open(one.media.path) as source, av.open(tmp_path / "live.mkv", "w", options={"live": "1"}) as target:
+    with (
+        av.open(one.media.path) as source,
+        av.open(tmp_path / "live.mkv", "w", options={"live": "1"}) as target,
+    ):
         stream = target.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
             if packet.dts is not None:
