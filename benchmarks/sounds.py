@@ -38,7 +38,7 @@ from rushes.shards.read import ShardDataset
 from rushes.stages import StageSpec, working
 from rushes.storage import Home
 from rushes.tasks.sounds.prepare.sample import Sample
-from rushes.tasks.sounds.prepare.unit import Job, prepare_unit, sizes_of
+from rushes.tasks.sounds.prepare.unit import Job, members_of, prepare_unit
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 from rushes.tasks.sounds.sources.blocks import SoundScan, blocks_of
 
@@ -102,7 +102,7 @@ def take_features(scan: SoundScan, workspace: Path, preprocessing: SoundPreproce
                     one.key: Job(one, preprocessing, 30.0, stage.folder, 200_000_000) for one in scan.blocks
                 },
                 splits=("train", "val"),
-                sizes=sizes_of(scan),
+                members=members_of(scan),
             ),
             prepare_unit,
             Home(stage.folder),

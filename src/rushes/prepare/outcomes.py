@@ -71,6 +71,12 @@ class Outcomes:
                 others[key] = Claim("empty", receipt.get("empty", NO_SAMPLE))
         return cls(closed.counts["planned"], others, closed.sizes)
 
+    def of_recordings(self, members: Mapping[str, Sequence[str]]) -> dict[str, Claim]:
+        """The same by recordings: what became of a block became of all its ``members``."""
+        return {
+            recording: claim for key, claim in self.others.items() for recording in members.get(key, (key,))
+        }
+
     @property
     def lines(self) -> tuple[Line, ...]:
         """One for each fate and reason, in order of fates, then the largest number first; they add up."""

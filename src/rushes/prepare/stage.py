@@ -98,7 +98,7 @@ class Planned:
         needed: sides that must not come out empty, since training or measuring on them would fail later.
         skipped: units that are left out on purpose -> why; counted.
         faults: unit -> reason, for what could not become a recording (``Fault.reason()``).
-        sizes: recordings behind a job, a skipped entry or a fault, where it is not one and they are known.
+        members: unit -> keys of the recordings in it, where it is a block of them and they are known.
         inventory: of the files among which the recordings lie, see `rushes.runs.run.Run.inventory`.
     """
 
@@ -107,7 +107,7 @@ class Planned:
     needed: Iterable[str] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     faults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    sizes: Mapping[str, int] | None = None
+    members: Mapping[str, Sequence[str]] = field(default_factory=dict)
     inventory: Inventory = field(default_factory=Inventory)
 
 
@@ -177,11 +177,12 @@ def prepare(
     if failures:
         raise _not_of_the_input(failures)
     counted = [*jobs, *planned.skipped, *planned.faults]
-    closed = account(folder, counted, planned.skipped, planned.sizes).close(settings.max_quarantine, jobs)
+    sizes = {unit: len(keys) for unit, keys in planned.members.items()}
+    closed = account(folder, counted, planned.skipped, sizes).close(settings.max_quarantine, jobs)
     receipts = {key: _receipt(folder, key) for key in sorted(closed.done)}
     write_json(folder / RECORDINGS, [_truth(jobs[key], key, receipt) for key, receipt in receipts.items()])
     outcomes = Outcomes.of(closed, planned.skipped, receipts)
-    files = planned.inventory.settle(outcomes.others)
+    files = planned.inventory.settle(outcomes.of_recordings(planned.members))
     write_account(folder, outcomes, files)
     manifest = _manifest(folder, preprocessing, sorted(set(planned.splits)), receipts)
     if empty := sorted(side for side in set(planned.needed) if not manifest.samples.get(side)):

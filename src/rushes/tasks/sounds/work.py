@@ -45,7 +45,7 @@ def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
 def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import Planned, prepare
     from rushes.tasks.sounds.prepare.sample import metas
-    from rushes.tasks.sounds.prepare.unit import Job, prepare_unit, sizes_of
+    from rushes.tasks.sounds.prepare.unit import Job, members_of, prepare_unit
     from rushes.tasks.sounds.sources.sides import SIDES, require_apart
 
     asked, scan = run.recipe.prepare, run.scan
@@ -66,7 +66,7 @@ def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
         needed=needed,
         skipped=scan.skipped,
         faults={fault.key: fault.reason() for fault in scan.faults},
-        sizes=sizes_of(scan),
+        members=members_of(scan),
         inventory=run.inventory,
     )
     prepared = prepare(

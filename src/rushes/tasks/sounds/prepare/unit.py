@@ -60,9 +60,13 @@ class Job:
         return {}
 
 
-def sizes_of(scan: SoundScan) -> dict[str, int]:
-    """Sounds in each block of files; an archive tells only when it is read."""
-    return {block.key: len(block.recordings) for block in scan.blocks if isinstance(block, FileBlock)}
+def members_of(scan: SoundScan) -> dict[str, list[str]]:
+    """Keys of the sounds in each block of files; an archive tells only when it is read."""
+    return {
+        block.key: [one.key for one in block.recordings]
+        for block in scan.blocks
+        if isinstance(block, FileBlock)
+    }
 
 
 def prepare_unit(job: Job) -> dict[str, Any]:
