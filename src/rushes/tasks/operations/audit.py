@@ -152,15 +152,17 @@ class Foreseen(NamedTuple):
 
 def foresee(recording: Recording, cutting: Cutting, with_windows: bool) -> Foreseen:
     """What prepare would make of a recording; opens its file once."""
-    duration_s = None
     try:
         found = probe(recording.media)
-        duration_s = found.duration_s
-        if duration_s is None:
-            return Foreseen(0.0, None, notes=found.notes)
+    except RushesError as error:
+        return Foreseen(0.0, Counter(), error)
+    duration_s = found.duration_s
+    if duration_s is None:
+        return Foreseen(0.0, None, notes=found.notes)
+    try:
         check_coverage(recording, duration_s, TOLERANCE_S)
     except RushesError as error:
-        return Foreseen(duration_s or 0.0, Counter(), error)
+        return Foreseen(duration_s, Counter(), error, notes=found.notes)
     clips = plan_clips(recording, duration_s, cutting, with_windows)
     empty = "" if clips else why_no_clip(recording, cutting)
     return Foreseen(duration_s, Counter(clip.kind for clip in clips), empty=empty, notes=found.notes)
