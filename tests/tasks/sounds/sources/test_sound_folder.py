@@ -195,18 +195,22 @@ def test_a_table_outside_of_the_folder_is_not_read(tmp_path):
         scan(put(tmp_path / "in", "1.wav"), table="../t.csv")
 
 
-def test_links_that_leave_the_folder_and_giants_become_faults(tmp_path):
+def test_links_that_leave_the_folder_giants_pipes_and_empty_files_become_faults(tmp_path):
     root = put(tmp_path / "root", "train/snore/1.wav")
     put(tmp_path, "secret.wav")
     (root / "train/snore/2.wav").symlink_to(tmp_path / "secret.wav")
     (root / "train/snore/3.wav").symlink_to(root / "train/snore/1.wav")
     with (root / "train/snore/4.wav").open("wb") as file:
         os.truncate(file.fileno(), MAX_BYTES + 1)
+    os.mkfifo(root / "train/snore/5.wav")
+    (root / "train/snore/6.wav").touch()
     found = scan(root)
     assert [item.path.name for item in recordings(found)] == ["1.wav", "3.wav"]
     assert [(fault.kind, fault.where[-5:]) for fault in found.faults] == [
         ("SourceError", "2.wav"),
         ("MediaError", "4.wav"),
+        ("SourceError", "5.wav"),
+        ("MediaError", "6.wav"),
     ]
 
 

@@ -247,7 +247,7 @@ def _head(root: Path, name: str, size: int) -> bytes:
 
 
 def require_size(size: int, where: object) -> None:
-    """Refuse a sound that is too large.
+    """Refuse a sound that is too large, or empty.
 
     Raises:
         MediaError: says its size.
@@ -258,6 +258,8 @@ def require_size(size: int, where: object) -> None:
             where=where,
             cure="cut it into clips",
         )
+    if size == 0:
+        raise MediaError("a file of 0 bytes", where=where, cure="copy the file again")
 
 
 def leaves(root: Path, path: Path) -> bool:
@@ -275,7 +277,9 @@ def take(root: Path, name: str, key: str, side: str, place: Place) -> tuple[Soun
     try:
         if leaves(root, path):
             raise SourceError(
-                "a link that leads out of the dataset, or nowhere", where=path, cure="copy the file here"
+                "no file: a link that leads out of the dataset or nowhere, or a pipe",
+                where=path,
+                cure="copy the sound itself here",
             )
         if _NOT_UTF8.search(place.group or name):
             raise SourceError(
