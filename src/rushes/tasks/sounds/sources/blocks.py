@@ -247,7 +247,7 @@ def _head(root: Path, name: str, size: int) -> bytes:
 
 
 def require_size(size: int, where: object) -> None:
-    """Refuse a sound that is too large, or empty.
+    """Refuse a sound that is too large.
 
     Raises:
         MediaError: says its size.
@@ -258,8 +258,6 @@ def require_size(size: int, where: object) -> None:
             where=where,
             cure="cut it into clips",
         )
-    if size == 0:
-        raise MediaError("a file of 0 bytes", where=where, cure="copy the file again")
 
 
 def leaves(root: Path, path: Path) -> bool:
@@ -289,6 +287,8 @@ def take(root: Path, name: str, key: str, side: str, place: Place) -> tuple[Soun
             raise SourceError("this user may not read it", where=path, cure=f"chmod u+r {path}")
         size = path.stat().st_size
         require_size(size, path)
+        if size == 0:
+            raise MediaError("a file of 0 bytes", where=path, cure="copy the file again")
     except (SourceError, MediaError) as error:
         return Fault.of(error, key)
     return SoundRecording(key, place.group, side, place.label, path), size
