@@ -249,6 +249,16 @@ def test_a_live_recording_that_was_cut_gives_what_there_is(b_frame_video: Path, 
     assert any("cut short" in note for note in probe(video(path)).notes)
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "avi"])
+def test_a_file_that_lacks_its_last_bytes_is_no_shorter_one(
+    b_frame_video: Path, tmp_path: Path, suffix: str
+) -> None:
+    path = remux(b_frame_video, tmp_path / f"a.{suffix}")
+    path.write_bytes(path.read_bytes()[:-1] if suffix == "mkv" else path.read_bytes()[:-2000])
+    with pytest.raises(MediaError):
+        times(path)
+
+
 # --- MPEG-TS ------------------------------------------------------------------------------------------------
 
 WRAP_S = 2**33 / 90_000
