@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rushes.stages import Claim, take_inventory
-from rushes.stages.inventory import EXAMPLES
+from rushes.stages.inventory import EXAMPLES, walk
 
 NAMES = ("a.wav", "b.WAV", "c.m4a", ".DS_Store", "Thumbs.db", "README", "notes.txt", "labels.csv", "é ü#.wav")
 
@@ -60,6 +60,21 @@ def test_a_link_is_the_one_file_that_it_is(root: Path) -> None:
     (root / "away").symlink_to(root / "x")
     (root / "nowhere.wav").symlink_to(root / "gone")
     assert take_inventory(root, claims).files == 9
+
+
+def test_a_link_to_a_folder_is_entered_once_and_only_where_no_walk_comes_by(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    away = tmp_path_factory.mktemp("away")
+    for name in ("a/b/c.txt", "a/d.txt"):
+        (away / name).parent.mkdir(parents=True, exist_ok=True)
+        (away / name).touch()
+    for number, target in enumerate(("a/b", "a/b", "a", "", "e")):
+        (root / f"link{number}").symlink_to(away / target)
+    (root / "up").symlink_to(root.parent)
+    (root / "self").symlink_to(root)
+    found = [name for name, _ in walk(root) if name.startswith(("link", "up", "self"))]
+    assert found == ["link0/c.txt", "link1", "link2", "link3", "link4", "self", "up"]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +98,10 @@ class Outcomes:
     def summary(self) -> str:
         """In a line: ``40 recordings: 37 used, 2 empty (2 shorter than two frames), 1 faulty (1 cut short)``."""
         parts = []
-        for fate in FATES:
-            if lines := [line for line in self.lines if line.fate == fate and line.recordings]:
-                total = f"{sum(line.recordings for line in lines):,} {fate}"
-                parts.append(total if fate == "used" else f"{total} ({reasons(lines)})")
+        for fate, same in groupby(filter(attrgetter("recordings"), self.lines), key=attrgetter("fate")):
+            lines = list(same)
+            total = f"{sum(line.recordings for line in lines):,} {fate}"
+            parts.append(total if fate == "used" else f"{total} ({reasons(lines)})")
         return f"{self.planned:,} recordings: {', '.join(parts) or 'none'}"
 
     def text(self) -> list[str]:

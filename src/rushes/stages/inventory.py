@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple, Self
 
@@ -123,12 +124,11 @@ class Inventory:
 
     def summary(self) -> str:
         """In a line: ``1,204 files: 1,100 used, 12 read, 92 unread (.m4a)``."""
-        counts = {fate: [line for line in self.lines if line.fate == fate] for fate in FATES}
         parts = []
-        for fate, lines in counts.items():
-            if lines:
-                told = f" ({'; '.join(line.reason for line in lines[:EXAMPLES])})" if fate != "used" else ""
-                parts.append(f"{sum(line.files for line in lines):,} {fate}{told}")
+        for fate, same in groupby(self.lines, key=attrgetter("fate")):
+            lines = list(same)
+            told = f" ({'; '.join(line.reason for line in lines[:EXAMPLES])})" if fate != "used" else ""
+            parts.append(f"{sum(line.files for line in lines):,} {fate}{told}")
         return f"{self.files:,} files: {', '.join(parts) or 'none'}"
 
     def text(self) -> list[str]:
@@ -224,7 +224,8 @@ def walk(root: Path) -> Iterator[Sized]:
     Raises:
         OSError: ``root`` cannot be listed, or the disk fails.
     """
-    entered = [os.path.realpath(root)]
+    entered: dict[Path, bool] = {}
+    _enter(Path(os.path.realpath(root)), entered)
     waiting = [iter(_entries("", root, entered))]
     while waiting:
         name, entry = next(waiting[-1], ("", None))
@@ -239,7 +240,7 @@ def walk(root: Path) -> Iterator[Sized]:
                 yield name, 0
 
 
-def _entries(prefix: str, folder: Path, entered: list[str]) -> list[tuple[str, os.DirEntry[str]]]:
+def _entries(prefix: str, folder: Path, entered: dict[Path, bool]) -> list[tuple[str, os.DirEntry[str]]]:
     """Entries of a folder; the names of those to walk end with ``/``, so that names sort as paths do."""
     with os.scandir(folder) as entries:
         named = [
@@ -248,14 +249,24 @@ def _entries(prefix: str, folder: Path, entered: list[str]) -> list[tuple[str, o
     return sorted(named, key=itemgetter(0))
 
 
-def _is_walked(entry: os.DirEntry[str], entered: list[str]) -> bool:
+def _is_walked(entry: os.DirEntry[str], entered: dict[Path, bool]) -> bool:
     """Whether an entry is a folder, or a link to one that no walk comes by; notes the latter in ``entered``."""
     if not entry.is_symlink() or not entry.is_dir():
         return entry.is_dir(follow_symlinks=False)
-    target = os.path.realpath(entry.path)
-    if any(os.path.commonpath((target, other)) in (target, other) for other in entered):
+    return _enter(Path(os.path.realpath(entry.path)), entered)
+
+
+def _enter(target: Path, entered: dict[Path, bool]) -> bool:
+    """Note that a folder is walked, if it neither lies in one that is nor holds one.
+
+    Args:
+        target: resolved.
+        entered: the folders that are walked, True, and all above them, False.
+    """
+    if target in entered or any(map(entered.get, target.parents)):
         return False
-    entered.append(target)
+    entered.update(dict.fromkeys(target.parents, False))
+    entered[target] = True
     return True
 
 
