@@ -309,7 +309,7 @@ def test_checksums_beside_the_recordings_find_damage_that_decodes(finished, tmp_
     told = job.tell("audit", *own)
     assert (told.code, told.out.splitlines()[-1]) == (4, "1 fault")
     assert "fault: S0100.mp4 has sha256" in told.out
-    assert re.search(r"^ +3 faulty   has sha256 .* SHA256SUMS says", told.out, re.MULTILINE)
+    assert re.search("^ +3 faulty   not what SHA256SUMS says", told.out, re.MULTILINE)
     assert job.tell("audit", "--json", *own).json["damaged"][0]["where"] == str(video)
 
 
@@ -379,6 +379,27 @@ def test_a_machine_that_refuses_is_an_error_with_a_cure_and_no_traceback(finishe
     assert (told.code, told.out) == (1, "")
     assert "NotADirectoryError: the machine refuses: Not a directory" in told.err
     assert "cure:  a file stands where a folder should be: name another folder" in told.err
+
+
+@pytest.mark.parametrize(("name", "verb"), [("DONE", "run"), ("DONE", "verify"), ("recipe.json", "verify")])
+def test_a_folder_in_the_place_of_a_file_is_told(copy_of, name, verb):
+    job = copy_of(*STAGES)
+    path = job.run().folder("report") / name
+    path.unlink()
+    path.mkdir()
+    told = job.tell(verb)
+    assert (told.code, str(path) in told.err) == (1, True)
+    assert "cure:  a folder stands where a file should be: move it away" in told.err
+
+
+@pytest.mark.parametrize("change", [lambda path: path.write_text("{}"), lambda path: path.unlink()])
+def test_a_log_of_training_that_is_not_what_was_written_is_not_drawn(copy_of, change):
+    job = copy_of(*STAGES[:-1])
+    path = next(job.run().folder("train").glob("phase-*/events.jsonl"))
+    change(path)
+    told = job.tell("report")
+    assert (told.code, str(path) in told.err) == (1, True)
+    assert "what train left is not what it wrote" in told.err
 
 
 @pytest.mark.parametrize("file", ["report.html", "metrics.json"])
