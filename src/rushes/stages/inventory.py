@@ -15,14 +15,14 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 Fate = Literal["used", "read", "empty", "faulty", "skipped", "unread"]
 """``used``: of a recording that gives samples; ``read``: labels, tables, clocks; ``empty``: of a recording
 that holds and gives no sample; ``faulty``: of one that does not hold; ``skipped``: understood, and left out on
 purpose; ``unread``: nothing here reads it. In this order they are told."""
 
-FATES: tuple[Fate, ...] = ("used", "read", "empty", "faulty", "skipped", "unread")
+FATES: tuple[Fate, ...] = get_args(Fate)
 
 EXAMPLES = 3
 """Names that a line keeps."""
@@ -157,7 +157,7 @@ class Inventory:
             count, nbytes = sums.get(claim, (0, 0))
             sums[claim] = count + 1, nbytes + size
             if count < EXAMPLES:
-                names.setdefault(claim, []).append(_printable(name))
+                names.setdefault(claim, []).append(printable(name))
         return cls(
             {
                 claim: Line(claim.fate, claim.reason, count, nbytes, tuple(names[claim]))
@@ -211,7 +211,7 @@ def unread(name: str) -> Claim:
         return Claim("unread", "hidden")
     if name.endswith("/"):
         return Claim("unread", "a folder that this user may not list")
-    return Claim("unread", _printable(PurePosixPath(name).suffix.lower()) or "no suffix")
+    return Claim("unread", printable(PurePosixPath(name).suffix.lower()) or "no suffix")
 
 
 def walk(root: Path) -> Iterator[Sized]:
@@ -270,6 +270,6 @@ def _enter(target: Path, entered: dict[Path, bool]) -> bool:
     return True
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """A name as any terminal and page can show it: names of files may hold whatever bytes."""
     return name if name.isprintable() else ascii(name)[1:-1]
