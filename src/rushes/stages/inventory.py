@@ -251,7 +251,7 @@ def _entries(prefix: str, folder: Path, entered: dict[Path, bool]) -> list[tuple
 
 def _is_walked(entry: os.DirEntry[str], entered: dict[Path, bool]) -> bool:
     """Whether an entry is a folder, or a link to one that no walk comes by; notes the latter in ``entered``."""
-    if not entry.is_symlink() or not entry.is_dir():
+    if not entry.is_symlink() or not os.path.isdir(entry.path):  # which takes a loop for none
         return entry.is_dir(follow_symlinks=False)
     return _enter(Path(os.path.realpath(entry.path)), entered)
 
