@@ -393,6 +393,16 @@ def test_a_folder_in_the_place_of_a_file_is_told(copy_of, name, verb):
     assert "cure:  a folder stands where a file should be: move it away" in told.err
 
 
+def test_a_folder_in_the_place_of_a_file_that_is_written_is_told(copy_of):
+    job = copy_of("twin", "prepare")
+    folder = job.run().folder("prepare")
+    for name in ("DONE", "manifest.json"):
+        (folder / name).unlink()
+    (folder / "manifest.json").mkdir()
+    told = job.tell("prepare")
+    assert (told.code, f"where: {folder / 'manifest.json'}\n" in told.err) == (1, True)
+
+
 @pytest.mark.parametrize("change", [lambda path: path.write_text("{}"), lambda path: path.unlink()])
 def test_a_log_of_training_that_is_not_what_was_written_is_not_drawn(copy_of, change):
     job = copy_of(*STAGES[:-1])
