@@ -12,10 +12,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import groupby
-from operator import attrgetter, itemgetter
+from operator import add, attrgetter, itemgetter
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar, get_args
 
 Fate = Literal["used", "read", "empty", "faulty", "skipped", "unread"]
 """``used``: of a recording that gives samples; ``read``: labels, tables, clocks; ``empty``: of a recording
@@ -26,6 +27,9 @@ FATES: tuple[Fate, ...] = get_args(Fate)
 
 EXAMPLES = 3
 """Names that a line keeps."""
+
+LINES = 50
+"""Of one fate; what is behind them is one more."""
 
 
 class Claim(NamedTuple):
@@ -40,6 +44,31 @@ class Claim(NamedTuple):
     fate: Fate
     reason: str
     recording: str = ""
+
+
+class Told(Protocol):
+    """A line of an account, a dataclass: what became of how many, and why."""
+
+    @property
+    def fate(self) -> Fate:
+        """See `Fate`."""
+        ...
+
+    def __add__(self, other: Self) -> Self:
+        """Both in one line."""
+        ...
+
+
+L = TypeVar("L", bound=Told)
+
+
+def few(lines: Iterable[L]) -> Iterator[L]:
+    """Lines in order of fates, of each about `LINES`: reasons that name numbers are as many as files."""
+    for _, same in groupby(lines, key=attrgetter("fate")):
+        of_fate = list(same)
+        yield from of_fate[:LINES]
+        if rest := of_fate[LINES:]:
+            yield replace(reduce(add, rest), reason=f"{len(rest):,} other reasons")  # type: ignore[type-var]  # mypy cannot know that it is a dataclass
 
 
 Claims = Callable[[str], Claim | None]
@@ -108,9 +137,8 @@ class Inventory:
         for claim, line in self.of.items():
             key = claim.fate, claim.reason
             merged[key] = merged[key] + line if key in merged else line
-        return tuple(
-            sorted(merged.values(), key=lambda line: (FATES.index(line.fate), -line.files, line.reason))
-        )
+        ordered = sorted(merged.values(), key=lambda line: (FATES.index(line.fate), -line.files, line.reason))
+        return tuple(few(ordered))
 
     def settle(self, outcomes: Mapping[str, Claim]) -> Inventory:
         """The same files, once it is known what became of recordings: key -> fate and reason."""
@@ -127,7 +155,8 @@ class Inventory:
         parts = []
         for fate, same in groupby(self.lines, key=attrgetter("fate")):
             lines = list(same)
-            told = f" ({'; '.join(line.reason for line in lines[:EXAMPLES])})" if fate != "used" else ""
+            reasons = [line.reason for line in lines[:EXAMPLES]] + ["others"] * (len(lines) > EXAMPLES)
+            told = f" ({'; '.join(reasons)})" if fate != "used" else ""
             parts.append(f"{sum(line.files for line in lines):,} {fate}{told}")
         return f"{self.files:,} files: {', '.join(parts) or 'none'}"
 
