@@ -164,6 +164,7 @@ def test_a_table_tells_everything(tmp_path):
     assert "no.wav" in fault.message
     assert fault.where.endswith("t.csv:4")
     assert found.skipped == {key_of("3.wav"): "not in the table"}
+    assert inventory(root, table="./t.csv") == inventory(root, table="t.csv")
     assert lines(inventory(root, table="t.csv")) == [
         ("used", "sounds", 2),
         ("read", "table", 1),
