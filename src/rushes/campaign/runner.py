@@ -35,8 +35,9 @@ from rushes.errors import GateError
 from rushes.metrics.estimate import Estimate
 from rushes.metrics.paired import paired_t
 from rushes.recipe import Recipe
-from rushes.runs.looks import Datasets, Look, settled
+from rushes.runs.looks import TEST, Datasets, Look, look_back, seen_by, settled
 from rushes.runs.run import Run
+from rushes.stages import StageSpec
 from rushes.storage import Workspace
 from rushes.tasks import TASKS
 from rushes.train.events import read_events
@@ -76,6 +77,7 @@ class Runner:
     waiting: dict[str, str] = field(default_factory=dict)
     looks: tuple[Look, ...] = ()
     _datasets: dict[str, Run[Any]] = field(default_factory=dict)
+    _tested: list[StageSpec] = field(default_factory=list)
     _fingerprints: dict[str, str | None] = field(default_factory=dict)
     _mirror: Trackers | None = None
 
@@ -196,9 +198,13 @@ class Runner:
         require_own_seeds(results, run_of)
         done = [one.run for key, one in judged.items() if self.results.get(key) and self.results[key].figures]
         new = {run.folder(run.dataset).name: run for run in done}
-        if new.keys() - self._datasets.keys():
+        new = {name: run for name, run in new.items() if name not in self._datasets}
+        if new:
             self._datasets |= new
             require_apart(self._datasets)
+            for name in new:
+                look_back(self._datasets[name])
+                self._tested += seen_by(self._datasets[name], TEST)
 
     def _is_fresh(self, key: str, one: Seen) -> bool:
         """Whether a trial is to be done or judged now; if not, its result or its absence is taken note of."""
@@ -369,7 +375,7 @@ class Runner:
         from rushes.campaign.pages.report import write_report  # Altair stands behind it
 
         path, results = self.folder.path, list(self.results.values())
-        seen = Datasets.of(run.specs[run.dataset] for run in self._datasets.values())
+        seen = Datasets.of(self._tested)
         self.looks = tuple(one for one in settled(self.workspace) if one.concerns(seen, self.campaign.name))
         write_leaderboard(path / LEADERBOARD, self.board, results)
         logged = Logged(
