@@ -151,7 +151,9 @@ def seen_by(run: Run[Any], asked: str | None = None) -> list[StageSpec]:
         asked: the side that is measured, if not the recipe's.
     """
     own, asked = run.specs[run.dataset], asked or run.recipe.evaluate.split
-    others = (other for other in _others(run.workspace, own) if _share(run.workspace, own, asked, other, TEST))
+    others = (
+        other for other in _others(run.workspace, own) if _share(run.workspace, own, asked, other, TEST)
+    )
     return [*([own] if asked == TEST else []), *others]
 
 
