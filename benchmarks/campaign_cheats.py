@@ -364,6 +364,22 @@ def forgotten(study: Study) -> Outcome:
     return counted(runner, 4)  # without a confidence, with one, the first try, the second
 
 
+@cheat("the record of gates deleted")
+def unasked(study: Study) -> Outcome:
+    shutil.rmtree(study.workspace / "gates")
+    return refused(study.go, "is not on record")
+
+
+@cheat("the gate renamed, and asked for less")
+def relabelled(study: Study) -> Outcome:
+    base, asked = phases(study, margin=0.4)
+    runner = study.saying(phases=[base, {**asked, "name": "fresh"}]).go()
+    found = runner.verdicts["fresh"].asked
+    return Outcome(
+        "recorded" if found == 2 else "NOT CAUGHT", f"the gate was asked {found} times, 2 are true"
+    )
+
+
 @cheat("C4 two seeds and a wide interval, by the margin alone")
 def unsure(study: Study) -> Outcome:
     runner = study.saying(phases=phases(study, better=["hard"], than=["soft"], margin=0.0)).go()

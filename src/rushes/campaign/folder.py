@@ -142,12 +142,15 @@ class CampaignFolder:
 
     def winners(self) -> dict[str, str]:
         """The run that passed each gate, as far as verdicts stand."""
-        found = {}
+        return {verdict["gate"]: verdict["better"] for verdict in self._verdicts() if verdict["passed"]}
+
+    def askings(self) -> dict[str, str]:
+        """Gate -> entry of the record on which its verdict rests; those of before there was a record have none."""
+        return {verdict["gate"]: verdict["entry"] for verdict in self._verdicts() if verdict.get("entry")}
+
+    def _verdicts(self) -> Iterator[dict[str, Any]]:
         for path in sorted((self.path / "verdicts").glob("*.json")):
-            verdict = read_json(path)
-            if verdict["passed"]:
-                found[verdict["gate"]] = verdict["better"]
-        return found
+            yield read_json(path)
 
     def _result_path(self, trial: Trial) -> Path:
         return self.path / "results" / f"{trial.key}.json"

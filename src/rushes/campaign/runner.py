@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from rushes.campaign.folder import CampaignFolder
-from rushes.campaign.judging.askings import number_of
+from rushes.campaign.judging.askings import number_of, require_on_record
 from rushes.campaign.judging.comparable import require_apart, require_own_seeds, require_same_rows
 from rushes.campaign.judging.gate import decide
 from rushes.campaign.judging.gate import failure as failure_of
@@ -109,6 +109,7 @@ class Runner:
         """Go through all phases and write all files; the error of the first gate that failed for good."""
         self.folder.begin(self.campaign.path)
         settled(self.workspace)  # before anything is judged: a look that was hidden ends it here
+        require_on_record(self.workspace, self.folder.askings())
         if self.work:  # a look changes nothing
             self.folder.sweep()
         if self.trackers:
@@ -311,7 +312,7 @@ class Runner:
                 clip_test=self._clip_test,
                 tried=tried,
                 attempts=() if verdict is None else verdict.attempts,
-                number_of=partial(number_of, self.workspace, self.campaign.name),
+                number_of=partial(number_of, self.workspace, self.campaign.name, self.campaign.names.gates),
             )
             self.show.say(f"gate {phase.name}: {verdict.attempts[-1]}")
             trials = None if verdict.passed else next(attempts, None)
