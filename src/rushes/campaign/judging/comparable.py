@@ -161,7 +161,7 @@ def require_apart(runs: Mapping[str, Run[Any]]) -> None:
                         f"what is tested must not be learnt from: of the test side of {tested} stand "
                         f"{'; '.join(found)} on the side {name} of {folder}",
                         where=f"{runs[folder].workspace.place}/{folder}",
-                        cure="put it on one side for all runs of the campaign",
+                        cure="put it on one side for all runs of the campaign, or take the copies out",
                     )
 
 
