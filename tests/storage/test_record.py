@@ -109,6 +109,6 @@ def test_small_files_are_those_that_fit(s3, tmp_path: Path):
 
 
 def test_what_is_gone_before_it_is_read_is_passed_over(tmp_path: Path):
-    (tmp_path / "train-1").mkdir()
-    (tmp_path / "train-1" / "DONE").symlink_to("nowhere")
-    assert open_workspace(tmp_path).small_files("*-*/DONE") == {}
+    (tmp_path / "looks").mkdir()
+    (tmp_path / "looks" / "000001.json").symlink_to("nowhere")
+    assert open_workspace(tmp_path).small_files("looks/*.json") == {}

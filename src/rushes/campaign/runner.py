@@ -13,7 +13,12 @@ from typing import Any
 
 from rushes.campaign.folder import CampaignFolder
 from rushes.campaign.judging.askings import number_of, require_on_record
-from rushes.campaign.judging.comparable import require_apart, require_own_seeds, require_same_rows
+from rushes.campaign.judging.comparable import (
+    answers_again,
+    require_apart,
+    require_own_seeds,
+    require_same_rows,
+)
 from rushes.campaign.judging.gate import decide
 from rushes.campaign.judging.gate import failure as failure_of
 from rushes.campaign.judging.hashing import hash_shared
@@ -196,7 +201,7 @@ class Runner:
             return self._open(self.campaign.recipe_of(trial))
 
         require_same_rows(results, run_of)
-        require_own_seeds(results, run_of)
+        require_own_seeds(results, self._gives_its_answers)
         done = [one.run for key, one in judged.items() if self.results.get(key) and self.results[key].figures]
         new = {run.folder(run.dataset).name: run for run in done}
         new = {name: run for name, run in new.items() if name not in self._datasets}
@@ -206,6 +211,17 @@ class Runner:
             for name in new:
                 look_back(self._datasets[name])
                 self._tested += seen_by(self._datasets[name], TEST)
+
+    def _gives_its_answers(self, result: Result) -> bool:
+        """Whether the weights of a result say again what is on file; asked once, for it may take hours."""
+        if self.folder.is_proven(result):
+            return True
+        self.show.say(f"{result.trial.key}: asked again, since another seed has the same answers")
+        again = answers_again(self._open(self.campaign.recipe_of(result.trial)))
+        same = again == (result.fingerprints or {}).get("predictions")
+        if same:
+            self.folder.write_proven(result)
+        return same
 
     def _is_fresh(self, key: str, one: Seen) -> bool:
         """Whether a trial is to be done or judged now; if not, its result or its absence is taken note of."""
