@@ -364,6 +364,22 @@ def forgotten(study: Study) -> Outcome:
     return counted(runner, 4)  # without a confidence, with one, the first try, the second
 
 
+@cheat("the record of gates deleted")
+def unasked(study: Study) -> Outcome:
+    shutil.rmtree(study.workspace / "gates")
+    return refused(study.go, "is not on record")
+
+
+@cheat("the gate renamed, and asked for less")
+def relabelled(study: Study) -> Outcome:
+    base, asked = phases(study, margin=0.4)
+    runner = study.saying(phases=[base, {**asked, "name": "fresh"}]).go()
+    found = runner.verdicts["fresh"].asked
+    return Outcome(
+        "recorded" if found == 2 else "NOT CAUGHT", f"the gate was asked {found} times, 2 are true"
+    )
+
+
 @cheat("C4 two seeds and a wide interval, by the margin alone")
 def unsure(study: Study) -> Outcome:
     runner = study.saying(phases=phases(study, better=["hard"], than=["soft"], margin=0.0)).go()
@@ -427,6 +443,28 @@ def swapped(study: Study) -> Outcome:
     study.by_hand("run", "--set", split, "--set", "evaluate.split=val", "--set", "train.epochs=1")
     study.go()
     return on_record(study, count, 1)
+
+
+@cheat("by hand with the test rows called val, before there is a dataset that tests them")
+def early(study: Study) -> Outcome:
+    learnt = _groups(study, "train")
+    groups = {"train": learnt[1:], "val": _groups(study, "test"), "test": learnt[:1]}
+    empty = replace(study, workspace=study.folder / "empty")
+    split = f"source.split={json.dumps(groups)}"
+    empty.by_hand("run", "--set", split, "--set", "evaluate.split=val", "--set", "train.epochs=1")
+    empty.go()
+    return on_record(empty, 0, 2)
+
+
+@cheat("a sound added, so that the data are others, under another name")
+def added(study: Study) -> Outcome:
+    source = study.folder / "sounds" / _groups(study, "test")[0]
+    samples = bytearray(source.read_bytes())
+    samples[-1] ^= 1
+    source.with_name(f"new-{source.name}").write_bytes(samples)
+    runner = study.saying(campaign="other").go()
+    listed = [look.by for look in runner.looks if look.entry.number == 1]
+    return Outcome("recorded" if listed else "NOT CAUGHT", f"the first look is listed: {listed}")
 
 
 @cheat("workspace copied, looked at there, what was measured copied back")

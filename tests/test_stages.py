@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -31,6 +33,7 @@ from rushes.stages import (
     working,
     write_atomic,
     write_json,
+    write_new,
     write_receipt,
 )
 from rushes.stages.spec import differences
@@ -477,3 +480,16 @@ def test_differences_are_few_short_and_of_the_same_recipe(tmp_path):
     assert status(stranger, tmp_path).reason == "no such stage yet"
     other_twin = StageSpec("prepare", 1, many | {"owner": "mine"}, {"twin": "0" * 12}, "f" * 64, "mine")
     assert status(other_twin, tmp_path).reason.endswith("in what it reads of twin")
+
+
+def test_a_new_file_is_new_where_there_are_no_hard_links(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise OSError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "looks" / "000001.json"
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda number: write_new(path, b"%d" % number), range(16)))
+    assert told.count(True) == 1
+    assert path.read_bytes() == b"%d" % told.index(True)
+    assert {found.name for found in path.parent.iterdir()} == {path.name, ".new"}

@@ -191,7 +191,7 @@ def test_every_look_is_listed_with_who_and_the_hash_of_the_record(tmp_path, boar
     first = look((), opening={"campaign": "other", "selections": [], "hash": "x"})
     looks = [first, look((first.entry,), run="night"), look((first.entry,), found=True)]
     text, _ = written(tmp_path, board, some, looks=looks)
-    for part in ("campaign other", "run night by hand", "predict-1, made before looks were recorded"):
+    for part in ("campaign other", "run night", "predict-1, found later"):
         assert part in text
     assert all(one.entry.hash[:12] in text for one in looks)
     assert "Sealed" in text

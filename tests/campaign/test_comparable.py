@@ -17,7 +17,7 @@ from rushes.campaign.judging.comparable import (
     rows_sha256,
 )
 from rushes.campaign.manifest.trials import open_campaign
-from rushes.campaign.records import Trial
+from rushes.campaign.records import Result
 from rushes.errors import RecipeError, StageError
 from rushes.runs.do import do
 from rushes.runs.run import Run
@@ -130,8 +130,8 @@ def test_the_order_of_rows_is_none_of_their_own(trained, finished):
     assert rows_sha256(turned) == rows_sha256(trained.run())
 
 
-def nobody(trial: Trial) -> Run:
-    raise AssertionError(f"{trial.key} is not to be asked")
+def nobody(result: Result) -> bool:
+    raise AssertionError(f"{result.trial.key} is not to be asked")
 
 
 def test_seeds_of_the_same_weights_are_one_run(make):
@@ -155,9 +155,13 @@ def test_answers_of_another_seed_are_found_by_asking_again(finished, make):
     results = [make("a", seed, 0.5) for seed in runs]
     for result in results:
         result.fingerprints["predictions"] = sha256_file(files[0])
-    require_own_seeds(results, lambda trial: runs[0])
+
+    def gives(run: Run) -> bool:
+        return answers_again(run) == sha256_file(files[0])
+
+    require_own_seeds(results, lambda result: gives(runs[0]))
     with pytest.raises(StageError, match="have the same answers, which the weights of a-s1 do not give"):
-        require_own_seeds(results, lambda trial: runs[trial.seed])
+        require_own_seeds(results, lambda result: gives(runs[result.trial.seed]))
 
 
 # --- sides ------------------------------------------------------------------------------------------------

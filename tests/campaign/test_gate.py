@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
 import pytest
 
-from rushes.campaign.judging.askings import number_of
+from rushes.campaign.judging.askings import number_of, require_on_record
 from rushes.campaign.judging.gate import (
     NO_SPREAD,
     OVER_CLIPS,
@@ -22,7 +23,7 @@ from rushes.campaign.judging.gate import (
     values_of,
 )
 from rushes.campaign.records import Result, Verdict
-from rushes.errors import GateError, MetricError
+from rushes.errors import GateError, MetricError, StageError
 from rushes.metrics.estimate import Estimate
 from rushes.metrics.paired import paired_t
 from rushes.stages import canonical_json
@@ -267,9 +268,9 @@ def test_askings_on_record_count_whatever_the_manifest_says(make: Make, tmp_path
     question = replace(QUESTION, confidence=0.95)
     student = of(make, "student", [0.7] * 3)
 
-    def asked(tuned: float, gate: str = "gate") -> Verdict:
+    def asked(tuned: float, gate: str = "gate", gates: Sequence[str] = ("gate", "other")) -> Verdict:
         runs = of(make, "tuned", [tuned, tuned - 0.03, tuned - 0.015]), student
-        number = partial(number_of, Workspace(tmp_path), "sleep")
+        number = partial(number_of, Workspace(tmp_path), "sleep", gates)
         return decide(
             replace(question, gate=gate),
             [one for run in runs for one in run],
@@ -282,6 +283,13 @@ def test_askings_on_record_count_whatever_the_manifest_says(make: Make, tmp_path
     assert asked(0.79).passed  # as at the first time
     assert asked(0.791).tested_at == pytest.approx(1 - 0.05 / 4)
     assert asked(0.79, gate="other").asked == 1
+    assert asked(0.79, "renamed", ["renamed", "other"]).asked == 1  # the same asking
+    renamed = asked(0.76, "renamed", ["renamed", "other"])
+    assert renamed.asked == 5
+    require_on_record(Workspace(tmp_path), {"renamed": renamed.entry})
+    shutil.rmtree(tmp_path / "gates")
+    with pytest.raises(StageError, match="gate renamed was asked, which is not on record"):
+        require_on_record(Workspace(tmp_path), {"renamed": renamed.entry})
 
 
 @pytest.mark.parametrize(

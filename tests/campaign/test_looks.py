@@ -11,7 +11,7 @@ import pytest
 
 from rushes.errors import StageError
 from rushes.runs.do import do
-from rushes.runs.looks import LOOKS, Datasets, Look, settled
+from rushes.runs.looks import LOOKS, Datasets, Look, look_back, settled
 from rushes.runs.run import Run
 from rushes.stages import OpenStage, read_done, spec_of_folder
 from rushes.storage import open_workspace
@@ -39,7 +39,7 @@ def test_what_measures_the_validation_side_is_no_look(finished):
 def test_a_look_is_on_record_once_and_all_that_is_made_of_it_names_it(finished):
     run = finished.do(ON_TEST)
     [look] = looks(finished)
-    assert look.by == "run tiny by hand"
+    assert look.by == "run tiny"
     assert look.datasets == (run.folder("features").name,)
     assert set(look.stages) == {run.folder(name).name for name in ("predict", "evaluate", "export")}
     named = {
@@ -75,6 +75,21 @@ def test_test_rows_are_seen_by_whatever_name_their_side_has(finished):
     assert run.recipe.evaluate.split == "val"
     [look] = looks(finished)
     assert look.datasets == (first.folder("features").name,)
+
+
+def test_rows_that_became_test_rows_after_they_were_measured_are_found(finished):
+    first = finished.run()
+    sides = {"train": groups(first, "train"), "val": groups(first, "test"), "test": groups(first, "val")}
+    swapped = finished.run(f"source.split={json.dumps(sides)}")
+    do(swapped, "features", lambda *told: None)
+    assert looks(finished) == ()
+    for _ in range(2):
+        look_back(swapped)  # whose test rows were the validation side of the first
+    [look] = looks(finished)
+    assert (look.found, look.datasets) == (True, (swapped.folder("features").name,))
+    assert set(look.stages) >= {first.folder(name).name for name in ("predict", "evaluate")}
+    look_back(first)
+    assert looks(finished) == (look,)
 
 
 def test_copies_of_test_rows_are_seen_in_other_recordings(finished, tones: Path, tmp_path: Path):
@@ -131,7 +146,7 @@ def test_what_is_older_than_the_record_is_put_on_it_once(seen, unfinished):
     [look] = looks(finished)
     assert look.found
     assert set(look.stages) == {run.folder(name).name for name in ("predict", "evaluate")}
-    assert "made before looks were recorded" in look.by
+    assert "found later" in look.by
     assert looks(finished) == (look,)
     finished.do(ON_TEST)
     assert looks(finished) == (look,)

@@ -52,6 +52,19 @@ def test_a_kept_result_is_as_it_was_judged(folder: CampaignFolder, make):
     assert folder.kept_result(replace(result.trial, seed=2), ["val"]) is None
 
 
+def test_weights_that_gave_their_answers_are_not_asked_again(folder: CampaignFolder, make):
+    result = make("a", 1, 0.5)
+    write_json(folder.path / "judged.json", {result.trial.key: ["of version 0.4"]})
+    folder.write_result(result, ["val"])
+    assert not folder.is_proven(result)
+    folder.write_proven(result)
+    folder.write_result(replace(result, final=True), ["val", "test"])  # judged once more
+    assert folder.is_proven(result)
+    assert folder.is_own(replace(result, final=True))
+    others = {**result.fingerprints, "weights": "others"}
+    assert not folder.is_proven(replace(result, fingerprints=others))
+
+
 def edited(path: Path, *place: str, to: object) -> None:
     tree = inner = json.loads(path.read_bytes())
     for name in place[:-1]:

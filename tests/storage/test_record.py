@@ -106,3 +106,9 @@ def test_small_files_are_those_that_fit(s3, tmp_path: Path):
         assert workspace.small_files("a-*/DONE") == {"a-1/DONE": b"a-1/DONE", "a-2/DONE": b"a-2/DONE"}
         assert list(workspace.small_files("looks/*.json")) == ["looks/000001.json"]
         assert workspace.small_files("none/*.json") == {}
+
+
+def test_what_is_gone_before_it_is_read_is_passed_over(tmp_path: Path):
+    (tmp_path / "looks").mkdir()
+    (tmp_path / "looks" / "000001.json").symlink_to("nowhere")
+    assert open_workspace(tmp_path).small_files("looks/*.json") == {}

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,8 +100,7 @@ class CampaignFolder:
                 Without any it is judged again.
         """
         write_json(self._result_path(result.trial), result.to_json())
-        judged = {"stamps": list(stamps), "mark": mark_of([result.to_json(), list(stamps)])}
-        write_json(self.path / JUDGED, self._judged() | {result.trial.key: judged})
+        self._judge(result, {"stamps": list(stamps), "mark": mark_of([result.to_json(), list(stamps)])})
 
     def read_result(self, trial: Trial) -> Result | None:
         """The result of a trial as it stands there, whoever wrote it; None where there is none of this trial."""
@@ -113,9 +112,9 @@ class CampaignFolder:
 
     def is_own(self, result: Result) -> bool:
         """Whether a result that stands there was judged here, and is as it was then."""
-        judged = self._judged().get(result.trial.key)
-        if not isinstance(judged, dict) or not judged.keys() >= {"stamps", "mark"}:
-            return False  # of version 0.4 or older
+        judged = self._judged().get(result.trial.key, {})
+        if not judged.keys() >= {"stamps", "mark"}:
+            return False
         return is_own([result.to_json(), judged["stamps"]], str(judged["mark"]))
 
     def kept_result(self, trial: Trial, stamps: Sequence[str]) -> Result | None:
@@ -130,6 +129,15 @@ class CampaignFolder:
             return None
         return replace(result, test=None, test_faults=()) if len(stamps) == 1 else result
 
+    def is_proven(self, result: Result) -> bool:
+        """Whether its weights were asked again by this user, and gave its answers."""
+        judged = self._judged().get(result.trial.key, {})
+        return is_own(["answers", result.fingerprints], str(judged.get("answers", "")))
+
+    def write_proven(self, result: Result) -> None:
+        """Keep that the weights of a result give its answers."""
+        self._judge(result, {"answers": mark_of(["answers", result.fingerprints])})
+
     def write_openings(self, looks: Iterable[Look]) -> None:
         """List looks at the test side, a line each."""
         lines = [canonical_json(look.entry.to_json()) + "\n" for look in looks]
@@ -142,22 +150,34 @@ class CampaignFolder:
 
     def winners(self) -> dict[str, str]:
         """The run that passed each gate, as far as verdicts stand."""
-        found = {}
+        return {verdict["gate"]: verdict["better"] for verdict in self._verdicts() if verdict["passed"]}
+
+    def askings(self) -> dict[str, str]:
+        """Gate -> entry of the record on which its verdict rests; those of before there was a record have none."""
+        return {verdict["gate"]: verdict["entry"] for verdict in self._verdicts() if verdict.get("entry")}
+
+    def _verdicts(self) -> Iterator[dict[str, Any]]:
         for path in sorted((self.path / "verdicts").glob("*.json")):
-            verdict = read_json(path)
-            if verdict["passed"]:
-                found[verdict["gate"]] = verdict["better"]
-        return found
+            yield read_json(path)
 
     def _result_path(self, trial: Trial) -> Path:
         return self.path / "results" / f"{trial.key}.json"
 
-    def _judged(self) -> dict[str, Any]:
+    def _judge(self, result: Result, told: Mapping[str, Any]) -> None:
+        judged, key = self._judged(), result.trial.key
+        write_json(self.path / JUDGED, judged | {key: {**judged.get(key, {}), **told}})
+
+    def _judged(self) -> dict[str, dict[str, Any]]:
+        """What is kept of each result, by key; that of version 0.4 and older is left out."""
         try:
             found = read_json(self.path / JUDGED)
         except StageError:
             return {}
-        return found if isinstance(found, dict) else {}
+        return (
+            {key: one for key, one in found.items() if isinstance(one, dict)}
+            if isinstance(found, dict)
+            else {}
+        )
 
 
 def stamp_of(run: Run[Any], board: Board) -> str:

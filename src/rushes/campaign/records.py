@@ -138,6 +138,7 @@ class Verdict:
             ``1 - (1 - confidence) / asked``; without one asked for 0.95.
         lower_is_better: of the metric; ``difference`` is positive where ``better`` is better all the same.
         split: side of the data on which all of it was measured.
+        entry: hash of the asking in the record of gates; empty where it was not put on record.
     """
 
     gate: str
@@ -157,6 +158,7 @@ class Verdict:
     tested_at: float | None = None
     lower_is_better: bool = False
     split: str = "val"
+    entry: str = ""
 
     def gain(self, ours: float, theirs: float) -> float:
         """By how much a value of ``better`` is better than one of ``than``."""

@@ -12,8 +12,13 @@ from functools import partial
 from typing import Any
 
 from rushes.campaign.folder import CampaignFolder
-from rushes.campaign.judging.askings import number_of
-from rushes.campaign.judging.comparable import require_apart, require_own_seeds, require_same_rows
+from rushes.campaign.judging.askings import number_of, require_on_record
+from rushes.campaign.judging.comparable import (
+    answers_again,
+    require_apart,
+    require_own_seeds,
+    require_same_rows,
+)
 from rushes.campaign.judging.gate import decide
 from rushes.campaign.judging.gate import failure as failure_of
 from rushes.campaign.judging.hashing import hash_shared
@@ -35,8 +40,9 @@ from rushes.errors import GateError
 from rushes.metrics.estimate import Estimate
 from rushes.metrics.paired import paired_t
 from rushes.recipe import Recipe
-from rushes.runs.looks import Datasets, Look, settled
+from rushes.runs.looks import TEST, Datasets, Look, look_back, seen_by, settled
 from rushes.runs.run import Run
+from rushes.stages import StageSpec
 from rushes.storage import Workspace
 from rushes.tasks import TASKS
 from rushes.train.events import read_events
@@ -76,6 +82,7 @@ class Runner:
     waiting: dict[str, str] = field(default_factory=dict)
     looks: tuple[Look, ...] = ()
     _datasets: dict[str, Run[Any]] = field(default_factory=dict)
+    _tested: list[StageSpec] = field(default_factory=list)
     _fingerprints: dict[str, str | None] = field(default_factory=dict)
     _mirror: Trackers | None = None
 
@@ -107,6 +114,7 @@ class Runner:
         """Go through all phases and write all files; the error of the first gate that failed for good."""
         self.folder.begin(self.campaign.path)
         settled(self.workspace)  # before anything is judged: a look that was hidden ends it here
+        require_on_record(self.workspace, self.folder.askings())
         if self.work:  # a look changes nothing
             self.folder.sweep()
         if self.trackers:
@@ -193,12 +201,27 @@ class Runner:
             return self._open(self.campaign.recipe_of(trial))
 
         require_same_rows(results, run_of)
-        require_own_seeds(results, run_of)
+        require_own_seeds(results, self._gives_its_answers)
         done = [one.run for key, one in judged.items() if self.results.get(key) and self.results[key].figures]
         new = {run.folder(run.dataset).name: run for run in done}
-        if new.keys() - self._datasets.keys():
+        new = {name: run for name, run in new.items() if name not in self._datasets}
+        if new:
             self._datasets |= new
             require_apart(self._datasets)
+            for name in new:
+                look_back(self._datasets[name])
+                self._tested += seen_by(self._datasets[name], TEST)
+
+    def _gives_its_answers(self, result: Result) -> bool:
+        """Whether the weights of a result say again what is on file; asked once, for it may take hours."""
+        if self.folder.is_proven(result):
+            return True
+        self.show.say(f"{result.trial.key}: asked again, since another seed has the same answers")
+        again = answers_again(self._open(self.campaign.recipe_of(result.trial)))
+        same = again == (result.fingerprints or {}).get("predictions")
+        if same:
+            self.folder.write_proven(result)
+        return same
 
     def _is_fresh(self, key: str, one: Seen) -> bool:
         """Whether a trial is to be done or judged now; if not, its result or its absence is taken note of."""
@@ -305,7 +328,7 @@ class Runner:
                 clip_test=self._clip_test,
                 tried=tried,
                 attempts=() if verdict is None else verdict.attempts,
-                number_of=partial(number_of, self.workspace, self.campaign.name),
+                number_of=partial(number_of, self.workspace, self.campaign.name, self.campaign.names.gates),
             )
             self.show.say(f"gate {phase.name}: {verdict.attempts[-1]}")
             trials = None if verdict.passed else next(attempts, None)
@@ -369,7 +392,7 @@ class Runner:
         from rushes.campaign.pages.report import write_report  # Altair stands behind it
 
         path, results = self.folder.path, list(self.results.values())
-        seen = Datasets.of(run.specs[run.dataset] for run in self._datasets.values())
+        seen = Datasets.of(self._tested)
         self.looks = tuple(one for one in settled(self.workspace) if one.concerns(seen, self.campaign.name))
         write_leaderboard(path / LEADERBOARD, self.board, results)
         logged = Logged(

@@ -57,12 +57,12 @@ class Look:
 
     Attributes:
         entry: of the record, with its number, time and hash.
-        run: name of the recipe; empty where a campaign looked.
+        run: name of the recipe; empty where a campaign opened them.
         datasets: folders of the datasets whose test rows were seen.
         recordings: what tells the recordings of these datasets from others.
         stages: folders that were to be made from them.
         opening: what a campaign opened them for; None where it was no campaign.
-        found: whether only what was made of it told of it, since it is older than the record.
+        found: whether only what was made of it told of it: it is older than the record, or than the test side.
     """
 
     entry: Entry
@@ -90,10 +90,9 @@ class Look:
     @property
     def by(self) -> str:
         """Who looked, for people."""
-        who = f"run {self.run} by hand" if self.opening is None else f"campaign {self.opening['campaign']}"
-        if not self.found:
-            return who
-        return who if self.opening else f"{', '.join(self.stages)}, made before looks were recorded"
+        if self.opening is not None:
+            return f"campaign {self.opening['campaign']}"
+        return f"{', '.join(self.stages)}, found later" if self.found else f"run {self.run}"
 
     def concerns(self, seen: Datasets, campaign: str) -> bool:
         """Whether it was at a test side of one of these datasets, of their recordings, or of that campaign."""
@@ -144,29 +143,58 @@ def record_look(run: Run[Any], name: StageName) -> dict[str, str]:
     return {"look": entry.hash}
 
 
-def seen_by(run: Run[Any]) -> list[StageSpec]:
-    """The datasets of the workspace that keep rows for their test which this run measures."""
+def seen_by(run: Run[Any], asked: str | None = None) -> list[StageSpec]:
+    """The datasets of the workspace that keep rows for their test which this run measures.
+
+    Args:
+        run: whose dataset is finished.
+        asked: the side that is measured, if not the recipe's.
+    """
+    own, asked = run.specs[run.dataset], asked or run.recipe.evaluate.split
+    others = (
+        other for other in _others(run.workspace, own) if _share(run.workspace, own, asked, other, TEST)
+    )
+    return [*([own] if asked == TEST else []), *others]
+
+
+def look_back(run: Run[Any]) -> None:
+    """Put on record what measured a run's test rows as those of another side, before they were test rows here.
+
+    Raises:
+        StageError: the record was changed.
+        StorageError: a remote workspace cannot be read or written.
+    """
+    own, workspace = run.specs[run.dataset], run.workspace
+    made = [(folder, spec, _split(spec)) for folder, spec, _ in _made(workspace) if spec is not None]
+    for other in _others(workspace, own):
+        by_side: dict[str, list[str]] = {}
+        for folder, spec, side in made:
+            if side not in (None, TEST) and spec.inputs.get(other.name) == other.signature:
+                by_side.setdefault(side, []).append(folder)
+        for side, stages in by_side.items():
+            if _share(workspace, own, TEST, other, side):
+                content = content_of(Datasets.of([own]), stages, found=True)
+                Record(workspace, LOOKS).add(content, partial(_says, content))
+
+
+def _share(workspace: Workspace, own: StageSpec, asked: str, other: StageSpec, side: str) -> bool:
+    """Whether a side of a dataset has a row, group or recording of a side of another one."""
     from rushes.runs.sides import side_of  # Arrow stands behind it
     from rushes.shards.overlap import copies_in_both, named_in_both
 
-    own, asked = run.specs[run.dataset], run.recipe.evaluate.split
-    seen = [own] if asked == TEST else []
-    ours = None
-    for other in _others(run.workspace, own):
-        same_recordings = _recordings(own) == _recordings(other)
-        if same_recordings and own.recipe.get("source") == other.recipe.get("source"):
-            continue  # the same sides, whatever was cut of them; if it is the test side, both have its name
-        if not same_recordings and own.recipe.get("preprocessing") != other.recipe.get("preprocessing"):
-            continue  # nothing of one is to the byte what is in the other
-        try:
-            theirs = side_of(run.workspace, other, TEST)
-        except (ShardError, StageError):
-            continue  # damaged: `rushes verify` says so to whom it concerns
-        ours = ours or side_of(run.workspace, own, asked)
-        if ours is not None and theirs is not None:
-            shared = (named_in_both if same_recordings else copies_in_both)(ours, theirs)
-            seen += [other] if next(shared, None) else []
-    return seen
+    same_recordings = _recordings(own) == _recordings(other)
+    if same_recordings and own.recipe.get("source") == other.recipe.get("source"):
+        return False  # the same sides, whatever was cut of them; if it is the test side, both have its name
+    if not same_recordings and own.recipe.get("preprocessing") != other.recipe.get("preprocessing"):
+        return False  # nothing of one is to the byte what is in the other
+    try:
+        theirs = side_of(workspace, other, side)
+    except (ShardError, StageError):
+        return False  # damaged: `rushes verify` says so to whom it concerns
+    ours = side_of(workspace, own, asked)
+    if ours is None or theirs is None:
+        return False
+    return next((named_in_both if same_recordings else copies_in_both)(ours, theirs), None) is not None
 
 
 def _others(workspace: Workspace, own: StageSpec) -> Iterator[StageSpec]:
@@ -213,7 +241,7 @@ def settled(workspace: Workspace) -> tuple[Look, ...]:
                 f"looks was cut short or taken away, or this was brought from elsewhere ({len(looks)} looks "
                 f"are on record)",
                 where=f"{workspace.place}/{one.place}",
-                cure=f"restore the folder {LOOKS} of the workspace in which it was made",
+                cure=f"restore the folder {LOOKS} as it was; move away what was brought from another workspace",
             )
     older = list(_older(told, {folder for look in looks for folder in look.stages}))
     for content in older:
@@ -244,6 +272,16 @@ class _Told:
 
 def _stages(workspace: Workspace) -> Iterator[_Told]:
     """Stages that name a look, and those of a test side that name none, finished or not."""
+    for folder, spec, look in _made(workspace):
+        if look is not None:
+            yield _Told(folder, look, frozenset({folder}))
+        elif spec is not None and _split(spec) == TEST:
+            datasets = frozenset(f"{kind}-{signature}" for kind, signature in spec.inputs.items())
+            yield _Told(folder, None, frozenset({folder}), datasets, spec.inputs.get("train", folder))
+
+
+def _made(workspace: Workspace) -> Iterator[tuple[str, StageSpec | None, str | None]]:
+    """Folders of stages, finished or not; what each was made from, where that can be told; the look it names."""
     dones = workspace.small_files("*-*/DONE")
     for name, data in workspace.small_files("*-*/recipe.json").items():
         folder = name.partition("/")[0]
@@ -253,12 +291,13 @@ def _stages(workspace: Workspace) -> Iterator[_Told]:
             spec = spec_of(json.loads(data), name)
         except (ValueError, StageError):
             spec = None
-        asked = None if spec is None else spec.recipe.get("evaluate")
-        if look is not None:
-            yield _Told(folder, str(look), frozenset({folder}))
-        elif spec is not None and isinstance(asked, Mapping) and asked.get("split") == TEST:
-            datasets = frozenset(f"{kind}-{signature}" for kind, signature in spec.inputs.items())
-            yield _Told(folder, None, frozenset({folder}), datasets, spec.inputs.get("train", folder))
+        yield folder, spec, None if look is None else str(look)
+
+
+def _split(spec: StageSpec | None) -> str | None:
+    """The side that a stage measures; None where it measures none."""
+    asked = None if spec is None else spec.recipe.get("evaluate")
+    return asked.get("split") if isinstance(asked, Mapping) else None
 
 
 def _campaigns(workspace: Workspace) -> Iterator[_Told]:
@@ -294,4 +333,4 @@ def _says(content: Mapping[str, Any], known: Entry) -> bool:
     if content["opening"] is not None:
         opening = known.content["opening"]
         return opening is not None and opening["hash"] == content["opening"]["hash"]
-    return set(content["stages"]) <= set(known.content["stages"])
+    return all(set(content[name]) <= set(known.content[name]) for name in ("stages", "datasets"))

@@ -5,10 +5,12 @@ All of it stands in indexes and in ``recordings.json``; only where two samples l
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.lib.format import MAGIC_PREFIX
 from numpy.typing import NDArray
 
 from rushes.shards.read import ShardDataset
@@ -63,7 +65,10 @@ def named_in_both(ours: Side, theirs: Side) -> Iterator[tuple[str, str]]:
 
 
 def copies_in_both(ours: Side, theirs: Side) -> Iterator[tuple[str, str]]:
-    """Keys of samples, ours and theirs, whose content is the same to the byte, whatever they are called."""
+    """Keys of samples, ours and theirs, whose content is the same to the byte, whatever they are called.
+
+    Of one value throughout, as digital silence is, they are no copies: nobody can learn one from the other.
+    """
     shared = np.intersect1d(ours.marks, theirs.marks)
     if not len(shared):
         return
@@ -72,6 +77,8 @@ def copies_in_both(ours: Side, theirs: Side) -> Iterator[tuple[str, str]]:
         known.setdefault(int(theirs.marks[number]), []).append(number)
     for number in np.flatnonzero(np.isin(ours.marks, shared)).tolist():
         content = _content(ours.samples, number)
+        if all(map(_is_blank, content.values())):
+            continue
         for other in known[int(ours.marks[number])]:
             if _content(theirs.samples, other) == content:
                 yield ours.keys[number], theirs.keys[other]
@@ -82,3 +89,11 @@ def _content(samples: ShardDataset, number: int) -> dict[str, bytes]:
     """The members of a sample by which it is marked."""
     members = {name: bytes(data) for name, data in samples.sample(number).items()}
     return {name: data for name, data in members.items() if not name.endswith(".json")} or members
+
+
+def _is_blank(data: bytes) -> bool:
+    """Whether a member is an array of one value throughout."""
+    if not data.startswith(MAGIC_PREFIX):
+        return False
+    values = np.load(io.BytesIO(data)).ravel()
+    return bool((values == values[:1]).all())

@@ -8,6 +8,7 @@ power cut or
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -108,13 +109,27 @@ def write_new(path: Path, data: bytes) -> bool:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.link(temporary, path)  # which fails where the name is taken, as a rename does not
+        _link(temporary, path)  # which fails where the name is taken, as a rename does not
     except FileExistsError:
         return False
     finally:
         temporary.unlink(missing_ok=True)
     fsync(path.parent)
     return True
+
+
+def _link(source: Path, path: Path) -> None:
+    """Give a file a further name; where there are no hard links (exFAT, some shares), this name in turn."""
+    try:
+        os.link(source, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        with path.with_name(".new").open("ab") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            if path.exists():
+                raise FileExistsError(path) from None
+            source.rename(path)
 
 
 def write_json(path: Path, obj: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -86,8 +86,12 @@ class Workspace:
 
     def small_files(self, pattern: str) -> dict[str, bytes]:
         """Content of all files whose names fit ``<folder>/<file>``, as ``looks/*.json`` or ``*/DONE``, sorted."""
-        found = {path.relative_to(self.root).as_posix(): path for path in sorted(self.root.glob(pattern))}
-        return {name: path.read_bytes() for name, path in found.items() if not path.name.startswith(".")}
+        found: dict[str, bytes] = {}
+        for path in sorted(self.root.glob(pattern)):
+            if not path.name.startswith("."):
+                with suppress(FileNotFoundError):  # of a stage that is made again at this moment
+                    found[path.relative_to(self.root).as_posix()] = path.read_bytes()
+        return found
 
 
 @dataclass(frozen=True, slots=True)

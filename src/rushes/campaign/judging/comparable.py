@@ -89,14 +89,14 @@ def _named(listed: Sequence[str]) -> str:
     return ", ".join(listed[:NAMED]) + (", ..." if len(listed) > NAMED else "")
 
 
-def require_own_seeds(results: Iterable[Result], run_of: Callable[[Trial], Run[Any]]) -> None:
+def require_own_seeds(results: Iterable[Result], gives_its_answers: Callable[[Result], bool]) -> None:
     """See that seeds of a run are runs of their own: no two have the same weights, or one the other's answers.
 
     Where two give the same answers to the byte, as may happen where answers are few words, both are asked again.
 
     Args:
         results: those that are not done are passed over.
-        run_of: opens the run of a trial.
+        gives_its_answers: asks the weights of a result again; whether they say what is on file.
 
     Raises:
         StageError: two seeds are one run.
@@ -111,7 +111,7 @@ def require_own_seeds(results: Iterable[Result], run_of: Callable[[Trial], Run[A
             raise _one_run(one.trial, other.trial, "have the same weights")
         if ours.get("predictions") == theirs.get("predictions"):
             for asked in (one, other):
-                if answers_again(run_of(asked.trial)) != ours.get("predictions"):
+                if not gives_its_answers(asked):
                     said = f"have the same answers, which the weights of {asked.trial.key} do not give"
                     raise _one_run(one.trial, other.trial, said)
 
@@ -161,7 +161,7 @@ def require_apart(runs: Mapping[str, Run[Any]]) -> None:
                         f"what is tested must not be learnt from: of the test side of {tested} stand "
                         f"{'; '.join(found)} on the side {name} of {folder}",
                         where=f"{runs[folder].workspace.place}/{folder}",
-                        cure="put it on one side for all runs of the campaign",
+                        cure="put it on one side for all runs of the campaign, or take the copies out",
                     )
 
 

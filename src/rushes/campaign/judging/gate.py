@@ -96,7 +96,7 @@ def decide(
     clip_test: ClipTest | None = None,
     tried: Sequence[str] = (),
     attempts: Sequence[str] = (),
-    number_of: Callable[[Mapping[str, Any]], int] | None = None,
+    number_of: Callable[[Mapping[str, Any]], tuple[int, str]] | None = None,
 ) -> Verdict:
     """Compare the best of both sides, seed by seed.
 
@@ -114,8 +114,8 @@ def decide(
             can be reached.
         tried: names of further runs on the better side, of the gate's ``otherwise``, in order.
         attempts: what earlier verdicts of this gate said, one line each; this one adds its own.
-        number_of: puts an asking on record and tells how many there were with it: the manifest may no longer
-            name all of them. None counts ``attempts`` alone.
+        number_of: puts an asking on record; tells how many there were with it, since the manifest may no longer
+            name all of them, and the hash of its entry. None counts ``attempts`` alone.
 
     Raises:
         MetricError: the test's difference is not that of the results.
@@ -125,8 +125,8 @@ def decide(
     sought = {*names[0], *names[1]}
     runs = {result.trial.key: result.trial.overrides for result in results if result.trial.name in sought}
     asking = {**asdict(question), "tried": tried, "runs": runs, "values": sides}
-    number = max(len(attempts) + 1, 0 if number_of is None else number_of(asking))
-    asked = _asked(question, sides[0] | sides[1], attempts, number)
+    number, entry = (0, "") if number_of is None else number_of(asking)
+    asked = _asked(question, sides[0] | sides[1], attempts, max(len(attempts) + 1, number), entry)
     better, than = (best(side, lower_is_better=question.lower_is_better) for side in sides)
     if better is None or than is None:
         lost = replace(asked, better=better or "", than=than or "")
@@ -162,7 +162,7 @@ def decide(
 
 
 def _asked(
-    question: Question, values: Mapping[str, Sequence[float]], attempts: Sequence[str], asked: int
+    question: Question, values: Mapping[str, Sequence[float]], attempts: Sequence[str], asked: int, entry: str
 ) -> Verdict:
     """The verdict before anything is compared: not passed."""
     return Verdict(
@@ -182,6 +182,7 @@ def _asked(
         asked=asked,
         tested_at=corrected(question.confidence or CONFIDENCE, asked if question.confidence else 1),
         lower_is_better=question.lower_is_better,
+        entry=entry,
     )
 
 
