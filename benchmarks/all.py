@@ -23,8 +23,10 @@ from report import NOT_MEASURED, Figure, emit
 
 HERE = Path(__file__).resolve().parent
 THREADS = {
+    "formats": 1,
     "intervals": 1,
     "bad_input": 1,
+    "field": 1,
     "reader": 1,
     "sounds": 1,
     "prepare": 1,

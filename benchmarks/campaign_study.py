@@ -27,10 +27,11 @@ RATE, SAMPLES = 4000, 1000
 RECIPE = """\
 task: sounds
 name: tiny
-source: {kind: folder, root: ROOT, split: shares, shares: {train: 0.5, val: 0.25, test: 0.25}}
+source: {kind: folder, root: ROOT, pattern: '(?P<group>(?P<label>[^/]+)/.*)', split: shares,
+  shares: {train: 0.5, val: 0.25, test: 0.25}}
 preprocessing: {clip_s: 0.25, sample_rate: 4000, fft: 256, window: 200, hop: 80, mels: 8, high_hz: 2000}
 prepare: {workers: 0}
-train: {epochs: 7, batch_size: 8, learning_rate: 0.02, log_every: 1, patience: 6}
+train: {epochs: 6, batch_size: 8, learning_rate: 0.01, log_every: 1, patience: 6}
 deploy: {runs: 10, calibration: 8}
 """
 MANIFEST: dict[str, Any] = {
@@ -39,11 +40,11 @@ MANIFEST: dict[str, Any] = {
     "seeds": [0, 1],
     "metric": "f1_macro",
     "phases": [
-        {"name": "base", "runs": {"hard": {}, "soft": {"set": {"train.epochs": 8}}}},
+        {"name": "base", "runs": {"hard": {}, "soft": {"set": {"train.epochs": 5}}}},
         {"name": "gate", "gate": {"better": ["soft"], "than": ["hard"], "margin": 0.5}},
     ],
     "select": ["hard"],
-    "reasons": {"soft": "one epoch more is not always better"},
+    "reasons": {"soft": "an epoch less is too few"},
 }
 """Its gate asks for what two nets of the same kind do not give: it fails, honestly."""
 
@@ -116,7 +117,7 @@ class Study:
 
     def run(self, name: str = "hard", seed: int = 0, *changes: str) -> Run[Any]:
         """A run of the study, as its stages stand in the workspace."""
-        epochs = {"hard": 7, "soft": 8}[name]
+        epochs = {"hard": 6, "soft": 5}[name]
         asked = (f"train.seed={seed}", f"train.epochs={epochs}", "evaluate.split=val", *changes)
         return open_run(load_recipe(self.folder / "tiny.yaml", asked), open_workspace(self.workspace))
 

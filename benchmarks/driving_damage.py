@@ -264,6 +264,7 @@ CASES = (
     Case("infinite velocity in egomotion", REFUSED, in_poses(with_value("vy", 300, np.inf))),
     Case("a quaternion of length 2", REFUSED, in_poses(with_value("qw", 300, 2.0))),
     Case("egomotion's times do not rise", REFUSED, in_poses(with_value("timestamp", 300, 0))),
+    Case("rotations from the world to the vehicle", REFUSED, in_poses(lambda c: c | {"qw": -c["qw"]})),
     Case("egomotion missing", SKIPPED, lambda root, clip: _without_poses(root, clip)),
     Case("egomotion ends before the video", FEWER, in_poses(rows(lambda t: np.flatnonzero(t < 2_500_000)))),
     Case(

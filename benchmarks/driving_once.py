@@ -37,7 +37,7 @@ def prepare_root(
             Planned(
                 jobs=Job.of(found.recordings, side_of, stage.folder, preprocessing, asked),
                 splits=side_of.values(),
-                skipped=[fault.key for fault in found.skipped],
+                skipped={fault.key: fault.message for fault in found.skipped},
                 faults={fault.key: fault.reason() for fault in found.faults},
             ),
             prepare_unit,

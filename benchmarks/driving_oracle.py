@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from report import Figure, at_least, at_most
 
-from rushes.media.image import decode_jpeg_luma, letterbox
+from rushes.media.geometry import letterbox
+from rushes.media.image import decode_jpeg_luma
 from rushes.media.video import decode
 from rushes.records import Member, RigRecording
 from rushes.shards.read import ShardDataset

@@ -10,7 +10,7 @@ import numpy as np
 import peers
 from report import Figure, at_least, not_measured
 
-from rushes.media.image import letterbox
+from rushes.media.geometry import letterbox
 from rushes.shards.read import ShardDataset
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.sources.physical_ai_av.sensors import read_camera_times

@@ -63,6 +63,24 @@ PEERS = {
         "physical_ai_av.video, cv2, simplejpeg",
         ("physical_ai_av==0.2.3", "av==18.1.0", _OPENCV, _NUMPY, _JPEG),
     ),
+    # What a stranger opens our files with: shards, index, answers.
+    "formats": Peer(
+        "datasets, duckdb, ray.data, PIL",
+        (
+            "datasets==5.2.0",
+            "duckdb==2.0.1",
+            "ray[data]==2.60.0",
+            "pandas==3.1.1",
+            "pyarrow==26.0.1",
+            "pillow==13.0.0",
+            _NUMPY,
+        ),
+    ),
+    # The library's own processor, which needs torchvision for videos.
+    "processor": Peer(
+        "transformers",
+        ("transformers==5.23.0", "torchvision==0.28.0", _TORCH, "pillow==13.0.0", _NUMPY),
+    ),
     "audio": Peer(
         "librosa, torchaudio, h5py, scipy",
         ("librosa==0.11.0", "torchaudio==2.11.0", _TORCH, "h5py==3.16.0", _NUMPY, "scipy==1.17.1"),

@@ -30,7 +30,7 @@ import footage
 import peers
 from report import Figure, at_least, emit, not_measured
 
-from rushes.media.image import letterbox
+from rushes.media.geometry import letterbox
 from rushes.shards.read import ShardDataset
 
 HERE = Path(__file__).parent

@@ -38,7 +38,7 @@ from rushes.shards.read import ShardDataset
 from rushes.stages import StageSpec, working
 from rushes.storage import Home
 from rushes.tasks.sounds.prepare.sample import Sample
-from rushes.tasks.sounds.prepare.unit import Job, prepare_unit, sizes_of
+from rushes.tasks.sounds.prepare.unit import Job, members_of, prepare_unit
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 from rushes.tasks.sounds.sources.blocks import SoundScan, blocks_of
 
@@ -90,7 +90,7 @@ def scan_of(folder: Path, count: int, kind: str, rate: int, channels: int) -> So
         side, label = ("val", "train")[number % 8 > 0], ("quiet", "breathe", "snore")[number % 3]
         recording = SoundRecording(f"s{number:05d}", f"g{number % 8}", side, label, path)
         recordings.append((recording, path.stat().st_size))
-    return SoundScan(folder, blocks_of(recordings), (), ())
+    return SoundScan(folder, blocks_of(recordings), {}, ())
 
 
 def take_features(scan: SoundScan, workspace: Path, preprocessing: SoundPreprocessing, workers: int) -> Path:
@@ -98,9 +98,11 @@ def take_features(scan: SoundScan, workspace: Path, preprocessing: SoundPreproce
     with working(StageSpec("features", 1, preprocessing.model_dump(mode="json")), workspace) as stage:
         prepared = prepare(
             Planned(
-                jobs={one.key: Job(one, preprocessing, stage.folder, 200_000_000) for one in scan.blocks},
+                jobs={
+                    one.key: Job(one, preprocessing, 30.0, stage.folder, 200_000_000) for one in scan.blocks
+                },
                 splits=("train", "val"),
-                sizes=sizes_of(scan),
+                members=members_of(scan),
             ),
             prepare_unit,
             Home(stage.folder),

@@ -5,7 +5,6 @@ A clip of work has a colour for each operation, so that a model can learn them; 
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import signal
@@ -19,6 +18,7 @@ import pytest
 
 from rushes.media.image import encode_jpeg
 from rushes.records import Clip, Media, Recording, Segment
+from rushes.shards.member import json_member
 from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter
 from rushes.tasks.driving.prepare.unit import Job, prepare_unit
@@ -28,6 +28,7 @@ from rushes.tasks.driving.sources.physical_ai_av.source import scan
 from rushes.tasks.driving.twin.script import DrivingSettings, units
 from rushes.tasks.driving.twin.writer import assemble, remove_parts, write_unit
 from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, windows
+from rushes.tasks.operations.prepare.sample import target_member
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
 pytest_plugins = ["jobs"]
@@ -80,7 +81,6 @@ def _fields(recording: Recording, clip: Clip, preprocessing: ClipPreprocessing) 
     times_s = np.sort(rng.uniform(0.0, preprocessing.clip_s, preprocessing.frames))
     times_s[0] = 0.0
     later = [segment.label for segment in recording.segments if segment.start_s >= clip.end_s - 1e-6]
-    target = clip.target
     meta = {
         "recording": recording.key,
         "subject": recording.subject,
@@ -92,12 +92,8 @@ def _fields(recording: Recording, clip: Clip, preprocessing: ClipPreprocessing) 
         "asked_s": clip.asked_s,
         "frame_times_s": times_s.tolist(),
     }
-    answer = {
-        **{name: target and getattr(target, name) for name in ("operation", "start_s", "end_s", "next")},
-        "segments": [[segment.start_s, segment.end_s, segment.label] for segment in clip.segments],
-        "after": later[0] if later else None,
-    }
-    fields = {"meta.json": json.dumps(meta).encode(), "target.json": json.dumps(answer).encode()}
+    after = later[0] if later else None
+    fields = {"meta.json": json_member(meta), "target.json": target_member(clip, after)}
     width, height = preprocessing.frame_size
     for number, time_s in enumerate(times_s):
         label = next((segment.label for segment in clip.segments if segment.contains(time_s)), None)

@@ -78,7 +78,8 @@ deploy: {runs: 10, calibration: 8}
 TONES = """\
 task: sounds
 name: tiny
-source: {kind: folder, root: ROOT, split: shares, shares: {train: 0.5, val: 0.25, test: 0.25}}
+source: {kind: folder, root: ROOT, pattern: '(?P<group>(?P<label>[^/]+)/.*)', split: shares,
+  shares: {train: 0.5, val: 0.25, test: 0.25}}
 preprocessing: {clip_s: 0.25, sample_rate: 4000, fft: 256, window: 200, hop: 80, mels: 8, high_hz: 2000}
 prepare: {workers: 0}
 train: {epochs: 6, batch_size: 8, learning_rate: 0.02, log_every: 1, patience: 6}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import random
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -92,6 +94,56 @@ def test_a_peer_that_cannot_be_built_says_why_and_is_not_found(load, tmp_path, w
 def test_versions_of_peers_are_exact(load):
     for peer in load("peers").PEERS.values():
         assert all("==" in requirement for requirement in peer.requirements)
+
+
+# --- damage -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "edit", "form", "told", "outcome"),
+    [
+        ("sounds", "a.wav", "flip_a_bit", "1 s", (), "codec's own"),
+        ("sounds", "a.wav", "flip_a_bit", ".9 s", (), "silent"),
+        ("sounds", "a.flac", "flip_a_bit", "1 s", (), "silent"),
+        ("sounds", "a.ogg", "append_itself", "2 s", (), "whole file's own"),
+        ("datasets", "a.flac", "swap_files", "1 s", (), "whole file's own"),
+        ("tables", "a.csv", "other_digit", "1 s", (), "table's own"),
+        ("workspaces", "a.json", "other_digit", "1 s", (), "silent"),
+        ("workspaces", "a.json", "other_digit", "1 s", ("a.json is another",), "accounted"),
+    ],
+)
+def test_what_came_of_a_damage(load, kind, name, edit, form, told, outcome):
+    damage, readings, subjects = load("field_damage"), load("field_readings"), load("field_subjects")
+    subject = subjects.Subject(kind, name, readings.read_sound, lambda folder: None)
+    whole, found = readings.Reading((), "1 s", "content"), readings.Reading(told, form, "other")
+    assert damage.of_reading(subject, found, whole, Path(name), edit)[0] == outcome
+    assert damage.of_reading(subject, whole, whole, Path(name), edit)[0] == "right"
+
+
+def test_the_same_seed_damages_alike(load, tmp_path):
+    mutations = load("field_mutations")
+    done = set()
+    for turn in range(2):
+        path = tmp_path / f"{turn}.bin"
+        for number in range(60):
+            path.write_bytes(bytes(range(256)) * 4)
+            mutations.damage(path, [path], random.Random(number))
+            done.add((number, path.read_bytes() if path.is_file() else None))
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    assert len(done) == 60
+
+
+def test_littered_folders_keep_what_was_there_and_every_file_counts_once(load, tmp_path):
+    account = load("field_account")
+    root = tmp_path / "root"
+    (root / "low").mkdir(parents=True)
+    (root / "low" / "a.wav").write_bytes(b"sound")
+    (root / "loop").symlink_to(".")
+    assert account.files_below(root) == (2, 5 + len("."))
+    for seed in range(20):
+        account.litter(root, random.Random(seed))
+    assert (root / "low" / "a.wav").read_bytes() == b"sound"
+    assert account.files_below(root)[0] > 50
 
 
 # --- all of them ------------------------------------------------------------------------------------------

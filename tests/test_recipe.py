@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
 
+from rushes.campaign.manifest.schema import Manifest
 from rushes.errors import RecipeError
 from rushes.recipe import Recipe
 from rushes.recipe.sections import Side
-from rushes.recipe_file.document import MAX_BYTES, MAX_FAULTS
+from rushes.recipe_file import validate
+from rushes.recipe_file.document import MAX_BYTES, MAX_FAULTS, read_tree
+from rushes.recipe_file.words import _models
 from rushes.tasks import TASKS, load_recipe
 from rushes.tasks.driving.preprocessing import CameraSetup, Scale
 from rushes.tasks.operations.recipe import LabelSetName, OperationsRecipe, SplitName
@@ -115,10 +120,10 @@ model: {name: tiny, nf4: true}
     expected = {
         "job.yaml:1: nam: unknown key; did you mean name?",
         "job.yaml:3: twin.subject: unknown key; did you mean subjects?",
-        "job.yaml:4: twin.difficulty: Input should be less than or equal to 1, found 1.5",
-        "job.yaml:8: train.phases.1.steps: Input should be greater than or equal to 1, found 0",
+        "job.yaml:4: twin.difficulty: expected 1 or less, found 1.5",
+        "job.yaml:8: train.phases.1.steps: expected 1 or more, found 0",
         "job.yaml:9: train.phases.1.batchsize: unknown key; did you mean batch_size?",
-        "job.yaml:11: preprocessing.frame_size.0: Input should be a multiple of 28, found 100",
+        "job.yaml:11: preprocessing.frame_size.0: expected a multiple of 28, found 100",
         "job.yaml:13: model: 4-bit weights cannot be trained: add model.adapter, or set nf4: false",
     }
     assert expected == set(found)
@@ -147,25 +152,39 @@ def test_unknown_keys_are_found_on_every_level(load: Load, text: str, place: str
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("source: {labels: openpak}", "source.labels: Input should be 'openpack' or 'classes10', found"),
-        ("source: {split: erlier}", "source.split: Input should be 'earlier' or 'colour', found 'erlier'"),
-        ("source: {split: {trian: [U0101]}}", "source.split.trian: Input should be 'train', 'val' or 'test'"),
-        ("source: {split: {train: [], test: [U0108]}}", "source.split.train: Tuple should have at least 1"),
+        ("source: {labels: openpak}", "source.labels: expected 'openpack' or 'classes10', found 'openpak'"),
+        ("source: {split: erlier}", "source.split: expected 'earlier' or 'colour', found 'erlier'"),
+        ("source: {split: {trian: [U0101]}}", "source.split.trian: expected 'train', 'val' or 'test', found 'trian'"),
+        ("source: {split: {train: [], test: [U0108]}}", "split.train: expected a list of 1 item or more such as"),
         ("source: {split: {train: [U0101]}}", "source.split names nobody for test"),
         ("source: {root: 5}", "job.yaml:1: source.root: expected a folder or a URL such as s3://bucket/prefix"),
-        ("source: {split: 5}", "source.split: Input should be 'earlier' or 'colour', found 5"),
+        ("source: {split: 5}", "source.split: expected 'earlier' or 'colour', found 5"),
         ("model: {name: Qwen/Qwen2.5-VL-2B}", "ever released; write Qwen/Qwen2.5-VL-3B-Instruct"),
         ("model: {name: ./nowhere/checkpoint}", "no checkpoint in './nowhere/checkpoint': config.json"),
         ("model: {adapter: {rank: 8}}", "tiny starts from random weights and is trained whole"),
         ("model: {precision: bfloat16}", "tiny is built and trained in float32"),
+        ("model: {name: someone/model, precision: float16}", "weights in float16 cannot be trained"),
+        ("model: {revision: main}", "only a name on the hub has a revision"),
         ("preprocessing: {labels: [a]}", "preprocessing.labels and label_set follow from source.labels"),
-        ("prepare: {timeout_s: .inf}", "prepare.timeout_s: Input should be a finite number, found inf"),
-        ("prepare: {timeout_s: .nan}", "prepare.timeout_s: Input should be a finite number"),
+        ("prepare: {timeout_s: .inf}", "prepare.timeout_s: expected a number that ends such as 0.5, found inf"),
+        ("prepare: {timeout_s: .nan}", "prepare.timeout_s: expected a number that ends"),
         ("train: 5", "train: expected keys such as phases, warmup, weight_decay, clip_norm, found 5"),
         ("train:", "train: expected keys such as phases, warmup, weight_decay, clip_norm, found nothing"),
-        ("train: {phases: []}", "train.phases: Tuple should have at least 1 item"),
-        ("train: {phases: {steps: 3}}", "train.phases: Input should be a valid tuple, found a mapping of 1"),
-        ("name: two words", "name: String should match pattern"),
+        ("train: {phases: []}", "train.phases: expected a list of 1 item or more such as [{ask"),
+        ("train: {phases: {steps: 3}}", "expected a list such as [{ask: captions}], found 1 key with values"),
+        ("name: two words", "name: expected letters, digits, _ and - only, such as my-first-run, found"),
+        ("name: yes", 'name: expected a text, found yes, which YAML reads as true: quote it, "yes"'),
+        ("name: 12", 'name: expected a text, found 12, which YAML reads as a whole number: quote it, "12"'),
+        ("name: 1.50", 'found 1.50, which YAML reads as a number: quote it, "1.50"'),
+        ("name: 2022-03-29", 'found 2022-03-29, which YAML reads as a date: quote it, "2022-03-29"'),
+        ("name:", "name: expected a text, found nothing"),
+        ("source: {split: {train: [U0101], test: [no, U0108]}}", 'test.0: expected a text, found no, which YAML'),
+        ("twin: {subjects: two}", "twin.subjects: expected a whole number such as 1, found 'two'"),
+        ("twin: {subjects: 2.5}", "twin.subjects: expected a whole number such as 1, found 2.5"),
+        ("preprocessing: {time_marks: maybe}", "preprocessing.time_marks: expected true or false, found 'maybe'"),
+        ("preprocessing: {frame_size: 336}", "frame_size: expected a list such as [28, 28], found 336"),
+        ("preprocessing: {frame_size: [336]}", "preprocessing.frame_size.1: missing; write one such as 28"),
+        ("source: {table: labels.csv}", "source.table: unknown key; known here: kind, media, labels, split, root"),
         ("twin: {seed: 1}\ntwin: {seed: 2}", "job.yaml:2: twin: stands here again, first in line 1"),
         ("train:\n  phases:\n    - steps: 1\n      steps: 2", "job.yaml:4: train.phases.0.steps: stands"),
     ],
@@ -175,6 +194,13 @@ def test_what_a_user_may_stumble_over_is_said(load: Load, text: str, says: str):
 
 
 # --- overrides --------------------------------------------------------------------------------------------
+
+
+def test_words_of_an_override_are_taken_whole(load: Load):
+    """A file begins a comment at a blank and ``#``; what was typed for a shell has none."""
+    recipe = load("name: mine\n", "source.root=s3://bucket/my runs #7")
+    assert recipe.source.root == "s3://bucket/my runs #7"
+    assert load("name: mine\n", "source.root='s3://bucket/a #b'").source.root == "s3://bucket/a #b"
 
 
 def test_overrides_reach_sections_lists_and_what_the_file_leaves_out(load: Load):
@@ -211,13 +237,95 @@ def test_overrides_reach_sections_lists_and_what_the_file_leaves_out(load: Load)
         ("train.seed=2022-13-45", "--set train.seed=2022-13-45: "),
         ("train.sed=1", "--set train.sed=1: train.sed: unknown key; did you mean seed?"),
         ("trian.seed=1", "--set trian.seed=1: trian: unknown key; did you mean train?"),
-        ("train.phases.0.steps=none", "--set train.phases.0.steps=none: train.phases.0.steps: Input should"),
+        (
+            "train.phases.0.steps=none",
+            "--set train.phases.0.steps=none: train.phases.0.steps: expected a whole",
+        ),
     ],
 )
 def test_a_wrong_override_is_named_and_not_a_line_of_the_file(load: Load, override: str, fault: str):
     found = faults(load, "name: mine\ntrain:\n  phases:\n    - steps: 5\n", override)
     assert len(found) == 1
     assert fault in found[0]
+
+
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [
+        ("source.split={train: [U0101]}", "recipe: source.split names nobody for test"),
+        ("twin.subjects=1", "twin.subjects: 1 would be U0101 to U0101, nobody of whom is on side test"),
+        ("source.split=colour", "twin.subjects: 8 would be U0101 to U0108, nobody of whom is on side test"),
+    ],
+)
+def test_a_fault_that_an_override_causes_elsewhere_names_it(load: Load, override: str, fault: str):
+    (found, *_) = faults(load, "name: mine\nevaluate: {split: test}\n", "train.seed=3", override)
+    assert found.startswith(f"--set {override}: {fault}")
+
+
+def test_a_fault_that_the_file_has_anyway_keeps_its_line(load: Load):
+    assert faults(load, "name: mine\ntwin: {boxes: 0}\n", "train.seed=3") == [
+        "job.yaml:2: twin.boxes: expected 1 or more, found 0"
+    ]
+
+
+def test_a_relative_root_begins_at_the_folder_of_whoever_wrote_it(load: Load, tmp_path: Path):
+    assert load("source: {root: raw}").source.root == tmp_path / "raw"
+    assert load("source: {root: ../raw}").source.root == tmp_path / "../raw"
+    assert load("source: {root: /raw}").source.root == Path("/raw")
+    assert load("source: {root: raw}", "source.root=other").source.root == Path("other")
+    assert load("source: {root: raw}", "source={root: other}").source.root == Path("other")
+    assert load("source: {root: s3://bucket/raw}").source.root == "s3://bucket/raw"
+
+
+WRONG = (
+    None,
+    True,
+    "x",
+    "",
+    3,
+    -1,
+    10**30,
+    1.5,
+    math.nan,
+    math.inf,
+    [],
+    [[]],
+    ["x", None],
+    {},
+    {"x": 1},
+    date.min,
+)
+FOREIGN = re.compile(
+    r"input should|valid (string|tuple|integer|number|boolean|dictionary|list)|validation|value error"
+    r"|field required|dictionary|tuple|instance of|pydantic|extra inputs|unable to parse",
+    re.IGNORECASE,
+)
+
+
+def places(schema: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+    """Keys of every field, however deep, of a schema."""
+    for name, field in schema.model_fields.items():
+        yield (name,)
+        for model in _models(field.annotation):
+            yield from ((name, *inner) for inner in places(model))
+
+
+@pytest.mark.parametrize(
+    "schema", [*(task.recipe for task in TASKS.values()), Manifest], ids=lambda one: one.__name__
+)
+def test_no_fault_of_any_key_speaks_the_language_of_the_library(schema: type[BaseModel], tmp_path: Path):
+    path = tmp_path / "job.yaml"
+    path.write_text("name: x\n")
+    document, seen = read_tree(path), 0
+    for place in places(schema):
+        for value in WRONG:
+            tree: Any = value
+            for key in reversed(place):
+                tree = {key: tree}
+            _, found = validate(schema, document, tree)
+            seen += len(found)
+            assert not [fault for fault in found if FOREIGN.search(fault.replace(repr(value), ""))]
+    assert seen > 500
 
 
 # --- files ------------------------------------------------------------------------------------------------

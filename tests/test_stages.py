@@ -454,3 +454,26 @@ def run_script(folder, script: str, *arguments) -> subprocess.CompletedProcess:
     path = folder / "script.py"
     path.write_text(textwrap.dedent(script))
     return subprocess.run([sys.executable, path, *arguments], capture_output=True, text=True)
+
+
+def test_differences_are_few_short_and_of_the_same_recipe(tmp_path):
+    many = {f"key{number}": "x" * 500 for number in range(9)}
+    for owner in ("mine", "others"):
+        spec = StageSpec("prepare", 1, many | {"owner": owner}, {"twin": "ba9876543210"}, "f" * 64, owner)
+        with working(spec, tmp_path):
+            pass
+    asked = StageSpec("prepare", 1, many | {"owner": "changed"}, {"twin": "000000000000"}, "0" * 64, "mine")
+    reason = status(asked, tmp_path).reason
+    mine = StageSpec("prepare", 1, many | {"owner": "mine"}, {"twin": "ba9876543210"}, "f" * 64)
+    assert (
+        reason
+        == f'differs from prepare-{mine.signature} in recipe.owner: "mine" -> "changed"; the recordings'
+    )
+    longer = StageSpec("prepare", 1, {name: "y" * 500 for name in many}, {}, None, "mine")
+    told = status(longer, tmp_path).reason
+    assert len(told) < 500
+    assert told.endswith("; 8 more")
+    stranger = StageSpec("prepare", 1, many, {}, None, "nobody's")
+    assert status(stranger, tmp_path).reason == "no such stage yet"
+    other_twin = StageSpec("prepare", 1, many | {"owner": "mine"}, {"twin": "0" * 12}, "f" * 64, "mine")
+    assert status(other_twin, tmp_path).reason.endswith("in what it reads of twin")

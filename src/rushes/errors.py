@@ -19,13 +19,30 @@ RushesError                 anything that a user can cause and cure; exit code 1
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 _OF_THE_FILE = frozenset(
     (None, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.ELOOP)
 )
+
+ROOM = "make room there, then type the same again: it resumes"
+_RIGHT = "let this user read and write there, or name another folder"
+_LIMIT = "raise the limit of open files, as with `ulimit -n 4096`"
+REFUSALS: Mapping[int, str] = {
+    errno.ENOSPC: ROOM,
+    errno.EDQUOT: ROOM,
+    errno.EFBIG: "raise the limit of the size of a file, as with `ulimit -f unlimited`",
+    errno.EACCES: _RIGHT,
+    errno.EPERM: _RIGHT,
+    errno.EROFS: _RIGHT,
+    errno.ENOTDIR: "a file stands where a folder should be: name another folder",
+    errno.EMFILE: _LIMIT,
+    errno.ENFILE: _LIMIT,
+    errno.EIO: "the disk or the network fails: repair it, then type the same again",
+}
+"""What a user can do where the machine refuses; any other error of it may be a fault in the code."""
 
 
 class RushesError(Exception):
@@ -126,6 +143,9 @@ class MetricError(RushesError, ValueError):
     """Input for which a metric is not defined."""
 
 
+MAY_READ = "let this user read it, as with: chmod a+r FILE, and a+rx of each folder above it"
+
+
 def is_of_the_machine(error: BaseException) -> bool:
     """Whether reading failed because of the machine (a bad disk, too many open files).
 
@@ -151,6 +171,8 @@ def unreadable_as(
 ) -> Iterator[None]:
     """Raise ``errors`` of reading a file as ``kind``; those of the machine pass unchanged.
 
+    What this user may not read is no damage, whatever ``cure`` says.
+
     >>> with unreadable_as(SourceError, "no table", where="a.csv", errors=(ValueError,)):
     ...     int("x")
     Traceback (most recent call last):
@@ -164,4 +186,6 @@ def unreadable_as(
         if is_of_the_machine(error):
             raise
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, PermissionError):
+            cure = MAY_READ
         raise kind(f"{message}: {reason}", where=where, cure=cure) from error

@@ -16,7 +16,7 @@ from rushes.errors import SourceError
 
 KEY = re.compile(r"[A-Za-z0-9_-]+")
 
-ClipKind = Literal["before", "across", "after", "window"]
+ClipKind = Literal["before", "across", "after", "whole", "window"]
 MediaKind = Literal["frames", "video"]
 
 
@@ -173,13 +173,13 @@ class Target:
         operation: label of the operation under way at the asked moment.
         start_s: its start on the clip's clock, not before 0.
         end_s: its end on the clip's clock, not after the clip's length.
-        next: label of the operation that follows it.
+        next: label of the operation that follows it; None where nobody says.
     """
 
     operation: str
     start_s: float
     end_s: float
-    next: str
+    next: str | None
 
     def __post_init__(self) -> None:
         _require(
@@ -195,10 +195,12 @@ class Clip:
 
     Attributes:
         key: unique in the dataset; becomes the sample's key.
-        kind: which side of an operation boundary is asked about, or ``window`` of a timeline.
+        kind: which side of an operation boundary is asked about; ``whole``, all of a recording that is too
+            short for that; or ``window`` of a timeline.
         start_s, end_s: the clip on the recording's clock.
         asked_s: the moment asked about, on the clip's clock, in ``[0, end_s - start_s)``.
-        target: the right answer; None where the asked moment carries no label or has no successor.
+        target: the right answer; None where the asked moment carries no label, or, unless the clip is a
+            whole recording, has no successor.
         segments: every labelled segment that the clip touches, cut to it, on the clip's clock.
     """
 
@@ -226,7 +228,7 @@ class SoundRecording:
 
     Attributes:
         key: unique in the dataset.
-        group: what a split must not cut through: the wearer, the speaker, the take.
+        group: what a split must not cut through: the wearer, the speaker, the take; empty where nobody said.
         split: the side on which it stands.
         label: its class.
         path: the sound file.

@@ -195,7 +195,11 @@ def test_a_campaign_of_pictures_is_planned_without_inventing_lengths(tmp_path: P
         "phases: [{name: p, runs: {a: {grid: {train.phases: [[{steps: 10}], [{steps: 30}]]}}}}]\n"
     )
     campaign = open_campaign(tmp_path / "c.yaml")
-    assert plan_campaign(campaign, workspace).seconds() == 0.0
+    costs = [stage.cost for stage in plan_campaign(campaign, workspace).runs[0].stages]
+    assert {cost.basis for cost in costs if cost.seconds is not None} == {"assumed"}
+    assert [cost.seconds for cost in costs].count(None) == 4, (
+        "nothing tells of twin, prepare, train and predict"
+    )
     finish(run_of(campaign, workspace, campaign.cells[0].name), "train", 20.0)
     second = plan_campaign(campaign, workspace).runs[1]
     assert next(s for s in second.stages if s.name == "train").cost.seconds == pytest.approx(60.0, rel=1e-3)

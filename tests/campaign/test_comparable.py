@@ -26,7 +26,7 @@ from rushes.stages import sha256_file
 # --- seen in the manifest ---------------------------------------------------------------------------------
 
 BASES = {
-    "sounds": "task: sounds\nsource: {kind: folder, root: nowhere}\npreprocessing: {labels: [a, b, c]}\n",
+    "sounds": "task: sounds\nsource: {kind: folder, root: /nowhere}\npreprocessing: {labels: [a, b, c]}\n",
     "operations": "task: operations\ntrain: {phases: [{steps: 3}]}\n",
     "driving": "task: driving\ntrain: {phases: [{steps: 3}]}\n",
 }
@@ -57,7 +57,7 @@ def opened(folder: Path, task: str, runs: str) -> None:
         ("sounds", "preprocessing.labels: [c, b, a]", 'preprocessing.labels ["c","b","a"] in place of'),
         ("sounds", "source.shares: {train: 0.6, val: 0.2, test: 0.2}", "source.shares"),
         ("sounds", "source.split: {val: [x], train: [y], test: [z]}", "source.split"),
-        ("sounds", "source.root: elsewhere", 'source.root "elsewhere" in place of "nowhere"'),
+        ("sounds", "source.root: /elsewhere", 'source.root "/elsewhere" in place of "/nowhere"'),
         ("sounds", "twin.seed: 1", "twin.seed 1 in place of 0"),
         ("operations", "source.split: {train: [U0101], val: [U0102], test: [U0103]}", "source.split"),
         ("operations", "twin.difficulty: 0.25", "twin.difficulty 0.25 in place of"),

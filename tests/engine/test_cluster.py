@@ -21,7 +21,7 @@ import pytest
 
 from rushes.engine import Engine, Unit, UnitDone, UnitResult, UnitRetried, UnitStarted, map_units
 from rushes.engine.cluster import connected, import_ray
-from rushes.errors import UnitError
+from rushes.errors import RecipeError, UnitError
 from rushes.stages import read_json
 
 pytestmark = [
@@ -352,10 +352,10 @@ def test_ray_is_asked_for_only_where_it_is_used(monkeypatch):
 
 
 def test_an_engine_that_cannot_be_is_refused():
-    with pytest.raises(UnitError, match="no engine 'slurm'") as caught:
+    with pytest.raises(RecipeError, match="no engine 'slurm'") as caught:
         Engine("slurm")
     assert "local, ray" in caught.value.cure
-    with pytest.raises(UnitError, match="no address"):
+    with pytest.raises(RecipeError, match="no address"):
         Engine("local", "127.0.0.1:6379")
 
 

@@ -96,6 +96,16 @@ def test_a_cut_frame_is_an_error_with_its_file(folder: Path) -> None:
         list(decode(frames(folder)))
 
 
+def test_a_folder_in_the_place_of_a_frame_is_told(folder: Path) -> None:
+    path = sorted(folder.rglob("2*.jpg"))[2]
+    path.unlink()
+    path.mkdir()
+    for read in (lambda: probe(frames(folder)), lambda: list(decode(frames(folder)))):
+        with pytest.raises(MediaError, match="a folder in the place of a frame") as caught:
+            read()
+        assert caught.value.where == str(path)
+
+
 def test_a_change_of_size_is_refused(folder: Path, write_frame: Callable, picture: Callable) -> None:
     write_frame(folder, "20220329_142601_000", picture(0, 64, 48))
     with pytest.raises(MediaError, match="began with 128x96, found 64x48"):

@@ -12,7 +12,8 @@ from PIL import Image
 
 from rushes.errors import MediaError
 from rushes.media.frame import Frame
-from rushes.media.image import decode_jpeg, letterbox
+from rushes.media.geometry import letterbox
+from rushes.media.image import decode_jpeg
 from rushes.media.video import decode, probe
 from rushes.records import Media
 
@@ -127,7 +128,7 @@ def test_rotation_is_applied(b_frame_video: Path, tmp_path: Path, degrees: int) 
 def test_oblique_rotation_is_refused(b_frame_video: Path, tmp_path: Path) -> None:
     path = with_rotation(b_frame_video, 45, tmp_path / "r.mp4")
     for read in (first, lambda path: probe(Media("video", path))):
-        with pytest.raises(MediaError, match=r"rotation by -?45 degrees"):
+        with pytest.raises(MediaError, match="the display matrix says"):
             read(path)
 
 
@@ -157,7 +158,7 @@ def test_compact_gives_the_same_bytes_for_less_memory(
     frame = first(path)
     compact = frame.compact((112, 112))
     assert compact.jpeg(80) == frame.jpeg((112, 112), 80)
-    assert (compact.time_s, compact.width, compact.height) == (0.0, 640, 480)
+    assert (compact.time_s, compact.geometry) == (0.0, frame.geometry)
     assert frame.nbytes >= 640 * 480 * 3 // 2 > 10 * compact.nbytes
 
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from rushes.errors import MediaError
+from rushes.media.geometry import letterbox
 from rushes.media.image import (
     decode_jpeg,
     decode_jpeg_luma,
@@ -14,7 +15,6 @@ from rushes.media.image import (
     encode_jpeg,
     encode_yuv420,
     jpeg_size,
-    letterbox,
 )
 
 

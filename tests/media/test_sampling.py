@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from fractions import Fraction
+from itertools import product
+
 import numpy as np
 import pytest
 
 from rushes.errors import MediaError
-from rushes.media.sampling import SAMPLERS, SamplerOptions, linspace_indices
+from rushes.media.sampling import SAMPLERS, SamplerOptions, evenly, linspace_indices
 
 RATES = (15.0, 25.0, 30.0)
 
@@ -22,6 +25,39 @@ def test_uniform_reference_of_the_earlier_system() -> None:
     times_s, entropy, motion = clip()
     indices = SAMPLERS["uniform"](times_s, entropy, motion, 8, SamplerOptions())
     assert indices.tolist() == [0, 17, 35, 53, 70, 88, 106, 124]
+
+
+@pytest.mark.parametrize(
+    "rate", [Fraction(15), Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001), 60]
+)
+@pytest.mark.parametrize("whole_ms", [False, True])
+def test_an_even_clock_gives_frames_evenly_spaced_by_number(rate: Fraction, whole_ms: bool) -> None:
+    """As the earlier system has it, wherever the clip begins and whether or not times are whole milliseconds."""
+    for first, count, k in product((0, 1, 977), range(1, 200, 3), (2, 3, 8, 16, 61)):
+        times_s = np.array([float((first + number) / rate) for number in range(count)])
+        times_s = np.round(times_s, 3) if whole_ms else times_s
+        found = evenly(times_s - times_s[0] + 0.02, k)
+        assert found.tolist() == linspace_indices(count, k).tolist()
+
+
+def test_uniform_is_even_in_time_where_the_rate_varies() -> None:
+    """Half of the frames lie within the first second of five: by number every other pick would."""
+    times_s = np.concatenate([np.arange(60) / 60, 1 + np.arange(60) / 15])
+    still = np.zeros(120)
+    picked_s = times_s[SAMPLERS["uniform"](times_s, still, still, 9, SamplerOptions())]
+    assert np.abs(picked_s - np.linspace(0, times_s[-1], 9)).max() <= 1 / 30  # half of the longest step
+
+
+@pytest.mark.parametrize("name", ["uniform", "entropy", "coverage"])
+@pytest.mark.parametrize("hole_s", [0.5, 2.0, 3600.0])
+def test_frames_do_not_crowd_at_the_edges_of_a_hole(name: str, hole_s: float) -> None:
+    """A second at 25 per second, nothing, and another second; entropy falls back to even steps here."""
+    times_s = np.concatenate([np.arange(25) / 25, 1 + hole_s + np.arange(25) / 25])
+    picked = SAMPLERS[name](times_s, np.zeros(50), np.zeros(50), 16, SamplerOptions())
+    assert (len(picked), picked[0], picked[-1]) == (16, 0, 49)
+    steps_s = np.sort(np.diff(times_s[picked]))
+    assert steps_s[0] >= 0.08
+    assert steps_s[-2] <= 0.2
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

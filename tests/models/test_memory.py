@@ -7,6 +7,7 @@ import torch
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from rushes.errors import ModelError
+from rushes.models import trained
 from rushes.models import vlm as family
 from rushes.models.memory import GIB, NF4_BYTES, RELEASED, Sizes, Tower, estimate_training, lengths
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
@@ -65,7 +66,7 @@ def test_sizes_count_exactly_the_parameters_of_any_configuration():
 
 
 def test_tiny_and_a_folder_have_the_same_sizes(preprocessing, vlm, tmp_path):
-    family.save(vlm, tmp_path)
+    trained.save(vlm, tmp_path)
     by_name = estimate_training("tiny", preprocessing, 2, None, False)
     assert by_name.parameters == by_name.trained == sum(p.numel() for p in vlm.model.parameters())
     assert estimate_training(str(tmp_path), preprocessing, 2, None, False).parameters == by_name.parameters

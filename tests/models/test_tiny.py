@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
 
-from rushes.models import tiny
+from rushes.models import tiny, trained
 from rushes.models import vlm as family
 from rushes.models.chat import TURN, USER
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
@@ -66,14 +66,14 @@ def test_near_moments_are_near_vectors(preprocessing):
 
 
 def test_a_saved_model_is_an_ordinary_checkpoint(preprocessing, vlm, tmp_path, make_batch, turns):
-    family.save(vlm, tmp_path)
+    trained.save(vlm, tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "preprocessing.json"} <= names
     assert not any(name.endswith((".bin", ".pt", ".pkl")) for name in names)
     batch, _ = make_batch(vlm, [turns])
     with torch.inference_mode():
         expected = family.forward(vlm, batch)[0]
-        assert torch.equal(family.forward(family.restore(tmp_path, ClipPreprocessing), batch)[0], expected)
+        assert torch.equal(family.forward(trained.restore(tmp_path, ClipPreprocessing), batch)[0], expected)
         assert torch.equal(family.forward(family.load(str(tmp_path), preprocessing), batch)[0], expected)
         by_hand = Qwen2_5_VLForConditionalGeneration.from_pretrained(tmp_path)
         ordinary = by_hand(

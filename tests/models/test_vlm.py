@@ -7,7 +7,9 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 from rushes.errors import ModelError
+from rushes.models import trained
 from rushes.models import vlm as family
+from rushes.models.base import Base
 from rushes.models.memory import RELEASED
 from rushes.models.vlm import Vlm
 from rushes.recipe.turns import Turn
@@ -31,7 +33,7 @@ def differing(first, second):
 def base(vlm, tmp_path):
     """The folder of a saved model."""
     folder = tmp_path / "base"
-    family.save(vlm, folder)
+    trained.save(vlm, folder)
     return folder
 
 
@@ -217,9 +219,9 @@ def test_an_adapter_comes_back(adapted, base, preprocessing, tmp_path, make_batc
     expected = logits_of(adapted, batch)
     assert not torch.allclose(expected, logits_of(family.load(str(base), preprocessing), batch), atol=1e-3)
     folder = tmp_path / "model"
-    family.save(adapted, folder)
+    trained.save(adapted, folder)
     assert not (folder / "model.safetensors").exists()
-    restored = family.restore(folder, ClipPreprocessing)
+    restored = trained.restore(folder, ClipPreprocessing, base=Base(str(base)))
     assert restored.preprocessing == preprocessing
     assert torch.equal(logits_of(restored, batch), expected)
 
@@ -257,19 +259,27 @@ def test_three_billion_parameters_and_their_lora(preprocessing, shared_vlm):
 
 
 def no_contract(folder):
-    (folder / family.PREPROCESSING_FILE).unlink()
+    (folder / trained.PREPROCESSING_FILE).unlink()
 
 
 def broken_contract(folder):
-    (folder / family.PREPROCESSING_FILE).write_text('{"frames": 3}')
+    (folder / trained.PREPROCESSING_FILE).write_text('{"frames": 3}')
 
 
 def broken_card(folder):
     (folder / "adapter_config.json").write_text("{")
 
 
-def card_without_base(folder):
+def empty_card(folder):
     (folder / "adapter_config.json").write_text("{}")
+
+
+def no_origin(folder):
+    (folder / trained.BASE_FILE).unlink()
+
+
+def origin_without_identity(folder):
+    (folder / trained.BASE_FILE).write_text('{"name": "base"}')
 
 
 def no_adapter(folder):
@@ -296,7 +306,9 @@ WRONG = [
     no_contract,
     broken_contract,
     broken_card,
-    card_without_base,
+    empty_card,
+    no_origin,
+    origin_without_identity,
     no_adapter,
     torn_adapter,
     adapter_of_another_rank,
@@ -305,31 +317,31 @@ WRONG = [
 
 
 @pytest.mark.parametrize("damage", WRONG, ids=lambda damage: damage.__name__)
-def test_a_wrong_folder_is_not_restored(adapted, tmp_path, damage):
-    family.save(adapted, tmp_path / "model")
+def test_a_wrong_folder_is_not_restored(adapted, base, tmp_path, damage):
+    trained.save(adapted, tmp_path / "model")
     damage(tmp_path / "model")
     with pytest.raises(ModelError) as caught:
-        family.restore(tmp_path / "model", ClipPreprocessing)
+        trained.restore(tmp_path / "model", ClipPreprocessing, base=Base(str(base)))
     assert caught.value.cure
 
 
 def test_an_adapter_without_its_base_is_not_restored(adapted, base, tmp_path):
-    family.save(adapted, tmp_path / "model")
+    trained.save(adapted, tmp_path / "model")
     base.rename(tmp_path / "elsewhere")
     with pytest.raises(ModelError) as caught:
-        family.restore(tmp_path / "model", ClipPreprocessing)
+        trained.restore(tmp_path / "model", ClipPreprocessing, base=Base(str(base)))
     assert str(base) in str(caught.value)
 
 
 def test_weights_have_one_checksum(vlm, tmp_path):
     sums = []
     for name in ("a", "b"):
-        family.save(vlm, tmp_path / name)
+        trained.save(vlm, tmp_path / name)
         sums.append(weights_sha256(tmp_path / name))
     assert sums[0] == sums[1]
     with torch.no_grad():
         next(vlm.model.parameters()).add_(1e-3)
-    family.save(vlm, tmp_path / "b")
+    trained.save(vlm, tmp_path / "b")
     assert weights_sha256(tmp_path / "b") != sums[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -159,9 +160,35 @@ def test_recordings_in_quarantine_are_told_and_a_side_that_is_lost_to_it_is_refu
     told = job.tell("prepare", *own, "--set", "source.split={train: [U0101, U0104], test: [U0102]}")
     assert told.code == 0, told.err
     assert re.search(r"^prepare: 1 of 4 in quarantine, see .*quarantine\.jsonl$", told.err, re.MULTILINE)
+    assert (
+        "prepare: 4 recordings: 2 used, 1 faulty (1 a video of 0 bytes), 1 skipped (1 on no side" in told.err
+    )
+    assert "prepare: 16 files: 6 used, 3 faulty (a video of 0 bytes), 7 skipped (not used: ann" in told.err
+    accounts = [json.loads(path.read_text()) for path in job.workspace.glob("prepare-*/account.json")]
+    (account,) = (one for one in accounts if one["recordings"]["planned"] == 4)
+    assert account["files"]["files"] == sum(line["files"] for line in account["files"]["lines"]) == 16
+    assert sum(line["recordings"] for line in account["recordings"]["lines"]) == 4
+    assert job.tell("verify", *own, "--set", "source.split={train: [U0101, U0104], test: [U0102]}").code == 0
+    told = job.tell(
+        *("prepare", *own, "--set", "prepare.max_quarantine=0.1"),
+        *(
+            "--set",
+            "source.split={train: [U0101, U0104], test: [U0102]}",
+            "--set",
+            "prepare.window_stride_s=4",
+        ),
+    )
+    assert (
+        told.code,
+        "1 of 3 units are in quarantine, at most 10.0% may be: 1 x a video of 0 bytes" in told.err,
+    ) == (1, True)
+    assert "or raise prepare.max_quarantine" in told.err
     told = job.tell("prepare", *own, "--set", "source.split={train: [U0101, U0102], test: [U0104]}")
     assert told.code == 1
-    assert "no sample came out for side test; 1 of 4 recordings are in quarantine" in told.err
+    assert (
+        "no sample came out for side test; of 4 recordings: 2 used, 1 faulty (1 a video of 0 bytes), 1 skip"
+        in told.err
+    )
 
 
 # --- plan and audit -----------------------------------------------------------------------------------------
@@ -231,7 +258,82 @@ def test_footage_that_stands_on_two_sides_is_named(copy_of):
     text = job.tell("audit").out
     assert f"note: {note}\n  {second.key} = {first.key}\n" in text
     assert job.tell("audit", "--json").json["copies"]["named"] == [[second.key, first.key]]
-    assert job.tell("plan", "--json").json["stages"][1]["notes"][0].endswith(f"MB of shards; {note}")
+    assert job.tell("plan", "--json").json["stages"][1]["notes"][0].endswith(f"; {note}")
+
+
+def test_a_fault_of_the_recordings_ends_audit_and_plan_with_4(finished, tmp_path):
+    raw = shutil.copytree(finished.job.run().folder("twin") / "raw", tmp_path / "raw")
+    (raw / "notes.m4a").write_bytes(b"x")
+    job = type(finished.job)(finished.job.recipe, tmp_path / "workspace")
+    own = ("--set", f"source.root={raw}")
+    told = job.tell("audit", *own)
+    assert (told.code, "        1 unread   .m4a  such as notes.m4a" in told.out) == (0, True)
+    assert job.tell("plan", *own).code == 0
+    (raw / "U0102/kinect/color-masked/video/S0100.mp4").write_bytes(b"")
+    told = job.tell("audit", *own)
+    assert told.code == 4
+    assert told.out.splitlines()[-1] == "2 faults"
+    assert "fault: side test of the split would have no clip" in told.out
+    assert "        3 faulty   a video of 0 bytes" in told.out
+    assert "no recording of U0102" not in told.out
+    for path in raw.rglob("S0100.csv"):
+        path.write_text("")
+    for verb in ("audit", "plan"):
+        told = job.tell(verb, *own)
+        assert (told.code, told.out.splitlines()[-1]) == (
+            4,
+            "there is nothing to prepare: no recording gives a sample",
+        )
+        told = job.tell(verb, "--json", *own)
+        assert (told.code, told.json["fault"]) == (
+            4,
+            "there is nothing to prepare: no recording gives a sample",
+        )
+
+
+def test_checksums_beside_the_recordings_find_damage_that_decodes(finished, tmp_path):
+    raw = shutil.copytree(finished.job.run().folder("twin") / "raw", tmp_path / "raw")
+    files = sorted(path.relative_to(raw) for path in raw.rglob("*") if path.is_file())
+    lines = [f"{hashlib.sha256((raw / name).read_bytes()).hexdigest()}  ./{name}\n" for name in files]
+    (raw / "SHA256SUMS").write_text("".join(lines))
+    job = type(finished.job)(finished.job.recipe, tmp_path / "workspace")
+    own = ("--set", f"source.root={raw}")
+    told = job.tell("audit", *own)
+    assert (told.code, "        1 read     checksums" in told.out) == (0, True)
+    assert job.tell("prepare", *own).code == 0
+    assert job.tell("verify", *own).code == 0
+    video = raw / "U0102/kinect/color-masked/video/S0100.mp4"
+    content = bytearray(video.read_bytes())
+    content[len(content) // 2] ^= 1
+    video.write_bytes(content)
+    told = job.tell("audit", *own)
+    assert (told.code, told.out.splitlines()[-1]) == (4, "1 fault")
+    assert "fault: S0100.mp4 has sha256" in told.out
+    assert re.search(r"^ +3 faulty   has sha256 .* SHA256SUMS says", told.out, re.MULTILINE)
+    assert job.tell("audit", "--json", *own).json["damaged"][0]["where"] == str(video)
+
+
+def test_a_root_that_is_not_there_is_a_fault_of_the_recipe(finished, tmp_path):
+    (tmp_path / "recordings").mkdir()
+    for verb in ("plan", "audit", "prepare"):
+        told = finished.job.tell(verb, "--set", f"source.root={tmp_path / 'recording'}/day1")
+        assert (told.code, told.out) == (2, "")
+        assert (
+            f"source.root does not exist: there is no recording in {tmp_path}; did you mean recordings?"
+            in told.err
+        )
+
+
+def test_a_page_shows_what_became_of_every_file(finished):
+    page = finished.job.run().report.read_text()
+    assert "What became of every file" in page
+    assert "8 files, " in page
+    assert "2 recordings" in page
+
+
+def test_an_unknown_engine_ends_with_2(finished):
+    told = finished.job.tell("prepare", "--engine", "slurm")
+    assert (told.code, "no engine 'slurm'" in told.err) == (2, True)
 
 
 # --- refusals -----------------------------------------------------------------------------------------------
@@ -252,7 +354,7 @@ def test_a_wrong_recipe_ends_with_2_before_anything_is_made(finished, tmp_path):
     [
         (
             "source.split=earlier",
-            "tiny.yaml:4: twin.subjects: 2 would be U0101 to U0102, nobody of whom is on side test",
+            "--set source.split=earlier: twin.subjects: 2 would be U0101 to U0102, nobody of whom is on side",
         ),
         (
             "source.split={train: [U0101], test: [U0999]}",

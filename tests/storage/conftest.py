@@ -39,7 +39,6 @@ def s3_endpoint() -> Iterator[str]:
         environment.setenv("AWS_ACCESS_KEY_ID", "rushes-tests")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret-at-all")
         environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        environment.setenv("AWS_MAX_ATTEMPTS", "1")
         environment.setenv("AWS_EC2_METADATA_DISABLED", "true")
         fsspec.filesystem("s3").mkdir("rushes-tests")
         yield endpoint
@@ -48,8 +47,8 @@ def s3_endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def s3(s3_endpoint: str) -> Remote:
-    """An empty folder of the server."""
-    return Remote(f"s3://rushes-tests/n{next(_numbers)}")
+    """An empty folder of the server, of a name that not only well-behaved clients can write."""
+    return Remote(f"s3://rushes-tests/my runs ü, 50%20+ #{next(_numbers)}?")
 
 
 @pytest.fixture

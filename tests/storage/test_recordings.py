@@ -11,10 +11,17 @@ import fsspec
 import pytest
 
 from rushes.errors import StorageError
-from rushes.storage.recordings import bring_recordings
+from rushes.storage.client import PATIENCE
+from rushes.storage.recordings import ALLOW, bring_recordings
 from rushes.storage.remote import Mark, Remote
+from rushes.storage.s3 import S3Files
 
 FILES = {"U0101/operations.csv": b"a,b\n1,2\n", "U0101/video.mp4": bytes(range(256)) * 300, "empty": b""}
+
+
+@pytest.fixture(autouse=True)
+def _all_places_of_these_tests_are_allowed(monkeypatch):
+    monkeypatch.setenv(ALLOW, "file,memory")
 
 
 @pytest.fixture
@@ -134,16 +141,15 @@ def test_no_error_shows_credentials(url, tmp_path):
 
 
 def test_wrong_credentials_are_said_so_and_not_shown(s3, monkeypatch, tmp_path):
-    import fsspec
-
     s3.put_bytes(b"1", "a")
     with monkeypatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
-        fsspec.filesystem("s3").clear_instance_cache()
+        patch.setenv(PATIENCE, "0")
+        S3Files.clear_instance_cache()
         with pytest.raises(StorageError, match="cannot list") as caught:
             bring_recordings(s3.url, tmp_path)
-    fsspec.filesystem("s3").clear_instance_cache()
+    S3Files.clear_instance_cache()
     assert "very-secret" not in str(caught.value)
 
 

@@ -94,6 +94,7 @@ def test_archives_of_no_use_stay_where_they_are(recorded, tmp_path):
     brought = {p.relative_to(run.raw()).as_posix() for p in run.raw().rglob("*") if p.is_file()}
     drawn = {p.relative_to(raw).as_posix() for p in raw.rglob("*") if p.is_file()}
     assert brought == {name for name in drawn if not name.startswith("calibration/")}
+    assert run.inventory.files == len(drawn) + 1, "files that were not brought are counted too"
 
 
 def test_a_url_with_a_password_is_refused_without_showing_it(tmp_path):

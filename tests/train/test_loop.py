@@ -13,6 +13,7 @@ from rushes.errors import RecipeError, StageError, TrainError
 from rushes.train.events import read_events, without_times
 from rushes.train.loop import LoopSettings, StepOutput, fit
 from rushes.train.optimizer import warmup_cosine
+from rushes.train.state import copied
 
 torch.set_num_threads(1)
 
@@ -373,8 +374,46 @@ def test_nothing_to_train(tmp_path):
         train(tmp_path, samples=Points(0))
     with pytest.raises(TrainError, match="eval_every"):
         train(tmp_path, eval_every=2)
-    with pytest.raises(TrainError, match="no GPU"):
-        train(tmp_path, precision="fp16")
+
+
+def test_in_fp16_an_overflow_leaves_the_update_out_and_is_counted(tmp_path):
+    """The loss scale begins high: the first gradients overflow, it is halved, and training goes on."""
+    model = network()
+    before, counted = copied(model.state_dict()), 0
+    left_out = []
+
+    def watch(event):
+        nonlocal before, counted
+        if event["kind"] == "train":
+            left_out.append(event["overflows"] > counted)
+            same = all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+            assert same == left_out[-1] == (event["grad_norm"] is None)
+            before, counted = copied(model.state_dict()), event["overflows"]
+
+    train(tmp_path, model, precision="fp16", log_every=1, on_event=watch)
+    assert left_out[0]
+    assert not all(left_out)
+    assert read_events(tmp_path / "events.jsonl")[-1]["overflows"] == sum(left_out)
+
+
+def test_in_fp16_a_resumed_training_has_the_same_scale(tmp_path):
+    train(tmp_path / "whole", precision="fp16")
+    with pytest.raises(Interrupted):
+        train(tmp_path / "cut", precision="fp16", on_event=interrupt_at(9))
+    train(tmp_path / "cut", precision="fp16")
+    assert final(tmp_path / "cut") == final(tmp_path / "whole")
+
+
+def test_fp16_computes_in_halves(tmp_path):
+    """A GPU is not what makes the difference."""
+    kinds = set()
+
+    def watched(model, batch):
+        model[0].register_forward_hook(lambda module, given, made: kinds.add(made.dtype))
+        return step(model, batch)
+
+    fit(network(), watched, Points(), collate, settings(steps=1, warmup=0, precision="fp16"), tmp_path, "abc")
+    assert kinds == {torch.float16}
 
 
 def test_settings_list_all_their_faults():

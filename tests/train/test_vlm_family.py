@@ -7,6 +7,7 @@ import torch
 
 from rushes.errors import StageError
 from rushes.models import vlm as family
+from rushes.models.trained import restore
 from rushes.recipe.turns import Turn, Value
 from rushes.stages import weights_sha256
 from rushes.tasks.operations.prepare.sample import Sample
@@ -240,7 +241,7 @@ def test_every_weight_learns(whole, clips_contract):
 
 
 def test_what_was_trained_is_restored(whole, clips_contract):
-    restored = family.restore(whole[0] / "model", ClipPreprocessing)
+    restored = restore(whole[0] / "model", ClipPreprocessing)
     assert restored.preprocessing == clips_contract
     weights = restored.model.state_dict()
     assert all(torch.equal(weights[name], whole[1][name]) for name in weights)

@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from rushes.campaign.costs import Estimate, Rates, read_rates
 from rushes.campaign.manifest.recipes import Winners
 from rushes.campaign.manifest.trials import Campaign
 from rushes.campaign.records import Trial
 from rushes.campaign.work import open_known
+from rushes.runs.costs import Estimate, Rates, duration, read_rates
 from rushes.runs.run import Run
 from rushes.runs.stage import StageName
 from rushes.stages import StageSpec, read_done
@@ -224,21 +224,6 @@ class _Opened:
             return "done" if done else "partial" if folder.is_dir() else "new"
         state = self.workspace.status(spec).state
         return "new" if state == "absent" else state
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them.
-
-    >>> [duration(seconds) for seconds in (0.2, 75, 3600, 100_000)]
-    ['1 s', '1 min 15 s', '1 h', '27 h 46 min']
-    """
-    whole = max(1, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    larger, smaller = ("h", "min") if whole >= 3600 else ("min", "s")
-    whole = whole // 60 if whole >= 3600 else whole
-    text = f"{whole // 60} {larger}"
-    return f"{text} {whole % 60} {smaller}" if whole % 60 else text
 
 
 def _in_turn(runs: Iterable[PlannedRun]) -> list[list[PlannedRun]]:

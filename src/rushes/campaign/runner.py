@@ -170,7 +170,10 @@ class Runner:
         return all(trial.key in self.results for trial in trials)
 
     def _open(self, recipe: Recipe) -> Run[Any]:
-        return open_known(recipe, self.workspace, self._fingerprints, self.engine)
+        run = open_known(recipe, self.workspace, self._fingerprints, self.engine)
+        if self.work:
+            run.bring_base()  # folders have their final names from the start
+        return run
 
     def _judge(self, due: Mapping[str, Seen]) -> None:
         """Do and judge trials, but for those of which no file was changed since they were judged."""

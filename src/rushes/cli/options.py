@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from rushes.errors import RushesError
+from rushes.errors import REFUSALS, RushesError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from rushes.engine import EngineKind as Kind
 
 WORKSPACE = "workspace"
+FAULTY = 4  # exit code of a look at recordings in which something does not hold
 PIPED_WIDTH = 140  # of tables where there is no terminal whose width they could take
 
 RecipePath = Annotated[
@@ -44,22 +44,6 @@ Address = Annotated[
     typer.Option(help="Of a running Ray cluster; without, one is started here."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-
-_ROOM = "make room there, then type the same again: it resumes"
-_RIGHT = "let this user read and write there, or name another folder"
-_LIMIT = "raise the limit of open files, as with `ulimit -n 4096`"
-REFUSALS: Mapping[int, str] = {
-    errno.ENOSPC: _ROOM,
-    errno.EDQUOT: _ROOM,
-    errno.EACCES: _RIGHT,
-    errno.EPERM: _RIGHT,
-    errno.EROFS: _RIGHT,
-    errno.ENOTDIR: "a file stands where a folder should be: name another folder",
-    errno.EMFILE: _LIMIT,
-    errno.ENFILE: _LIMIT,
-    errno.EIO: "the disk or the network fails: repair it, then type the same again",
-}
-"""What a user can do where the machine refuses; any other error of it may be a fault in the code."""
 
 
 def cache_bytes(cache_gb: float | None) -> int | None:

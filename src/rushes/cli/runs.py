@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ import typer
 
 from rushes.cli.app import app
 from rushes.cli.options import (
+    FAULTY,
     WORKSPACE,
     Address,
     AsJson,
@@ -29,6 +31,7 @@ from rushes.errors import RecipeError
 from rushes.tasks import TASKS
 
 if TYPE_CHECKING:
+    from rushes.cli.progress import Progress
     from rushes.engine import Engine
 
 
@@ -68,7 +71,6 @@ def _do(run: Any, names: Sequence[str]) -> list[Any]:
     """Do stages and say how far they are; what came of each."""
     from rushes.cli.progress import Progress
     from rushes.runs.do import do
-    from rushes.stages import read_done
 
     outcomes = []
     with Progress(names) as progress:
@@ -77,10 +79,21 @@ def _do(run: Any, names: Sequence[str]) -> list[Any]:
             skipped = f"skipped: {outcome.reason}"
             progress.end(name, outcome.seconds, "finished" if outcome.state == "ran" else skipped)
             outcomes.append(outcome)
-            if (done := read_done(outcome.folder)) and (bad := done["counts"].get("quarantined")):
-                listing = outcome.folder / "quarantine.jsonl"
-                progress.say(f"{name}: {bad} of {done['counts']['planned']} in quarantine, see {listing}")
+            for line in _closing(name, outcome.folder):
+                progress.say(line)
     return outcomes
+
+
+def _closing(name: str, folder: Path) -> Iterator[str]:
+    """What a reader must not miss of a finished stage: which of its recordings gave no sample."""
+    from rushes.stages import read_done
+
+    done = read_done(folder)
+    if done is None:
+        return
+    if bad := done["counts"].get("quarantined"):
+        yield f"{name}: {bad} of {done['counts']['planned']} in quarantine, see {folder / 'quarantine.jsonl'}"
+    yield from (f"{name}: {line}" for line in done["summary"].get("account", ()))
 
 
 def _result(run: Any, recipe: Path, outcomes: Sequence[Any]) -> dict[str, Any]:
@@ -152,17 +165,16 @@ def plan(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what would run, what is done already and why, with sizes and memory; do nothing."""
+    """Say what would run, what is done already and why, with sizes, memory and time; do nothing.
+
+    Ends with 4 where something does not hold in the recordings.
+    """
     from rushes.runs.plan import plan_run
 
-    rows = plan_run(_open(recipe, overrides, workspace, cache))
-    if as_json:
-        typer.echo(json.dumps({"recipe": str(recipe), "stages": [row.to_json() for row in rows]}))
-        return
-    for row in rows:
-        typer.echo(f"{row.name:9} {row.signature}  {row.state:8} {row.reason}")
-        for note in row.notes:
-            typer.echo(f"{'':9} {note}")
+    found = plan_run(_open(recipe, overrides, workspace, cache))
+    typer.echo(json.dumps({"recipe": str(recipe), **found.to_json()}) if as_json else found.text())
+    if found.fault:
+        raise typer.Exit(FAULTY)
 
 
 @app.command()
@@ -174,9 +186,24 @@ def audit(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look through the recordings: what is there, what is masked, what is wrong."""
-    report = _open(recipe, overrides, workspace, cache).audit()
-    typer.echo(json.dumps(report.to_json()) if as_json else report.text())
+    """Look through the recordings: what is there, what is masked, what is wrong, what becomes of every file.
+
+    Reads all files that a SHA256SUMS beside the recordings names. Ends with 4 where something does not hold.
+    """
+    from rushes.cli.progress import Progress
+    from rushes.runs.look import look
+
+    run = _open(recipe, overrides, workspace, cache)
+    with Progress(("audit",)) as progress:
+        found = look(run, partial(_hashing, progress, "audit"))
+    typer.echo(json.dumps(found.to_json()) if as_json else found.text())
+    if found.fault:
+        raise typer.Exit(FAULTY)
+
+
+def _hashing(progress: Progress, name: str, done: int, total: int, file: str) -> None:
+    if total:
+        progress.tell(name, done, total, f"hashing {file}" if file else "hashed")
 
 
 @app.command()

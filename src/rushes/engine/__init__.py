@@ -5,6 +5,7 @@ what happens in a unit                  what the caller gets                    
 ======================================  =============================================  ================
 returns                                 its value
 raises a RushesError                    ``input``: type, message, where, cure          no
+raises an OSError of the machine        ``machine``: a full disk, rights, open files   no
 raises anything else                    ``exception``: the same and the traceback      no
 returns what cannot be pickled          ``exception``                                  no
 returns more than a megabyte            ``exception``: results travel, data does not   no

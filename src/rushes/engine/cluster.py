@@ -6,20 +6,23 @@ never restarted by Ray and no call is repeated by it: one supervisor decides abo
 
 from __future__ import annotations
 
+import math
 import os
 import signal
-import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from rushes.engine.crew import WorkerLost
-from rushes.engine.node import RemoteControl
+from rushes.engine.head import LOOK_S, Head, connect
+from rushes.engine.node import RemoteControl, code_of_rushes
 from rushes.engine.worker import Start
 from rushes.errors import UnitError
 
@@ -77,7 +80,9 @@ def connected(address: str | None, workers: int) -> Iterator[ModuleType]:
         raise UnitError(
             f"cannot join the Ray cluster: {' '.join(str(error).split())}",
             where=address or "local",
-            cure="run on a node of the cluster, with the Ray and Python that the cluster has",
+            cure="run on a node of the cluster, with the Ray and Python that the cluster has; if Ray says "
+            "InvalidAuthToken above, give the cluster's token: `ray get-auth-token` on its head prints it, "
+            "RAY_AUTH_TOKEN or ~/.ray/auth_token takes it here",
         ) from error
     # Ray takes SIGTERM for itself, where it can, and then aborts with the work half torn down.
     if on_terminate is not None and threading.current_thread() is threading.main_thread():
@@ -94,7 +99,9 @@ def import_ray() -> ModuleType:
     Raises:
         UnitError: it is not installed.
     """
-    for name, value in SETTINGS.items():
+    # Ray takes the token of this user by itself where it looks for a cluster, not where it is given an address.
+    token = {"RAY_AUTH_MODE": "token"} if _has_token() else {}
+    for name, value in (SETTINGS | token).items():
         os.environ.setdefault(name, value)  # read at Ray's import, so it cannot be an argument
     try:
         import_module("ray.exceptions")
@@ -103,6 +110,12 @@ def import_ray() -> ModuleType:
         raise UnitError(
             f"the engine ray is not installed: {error}", cure="pip install 'rushes[cluster]'"
         ) from error
+
+
+def _has_token() -> bool:
+    """Whether this user has a token for clusters, in one of the places where Ray looks for it."""
+    told = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return bool(told) or (Path.home() / ".ray" / "auth_token").is_file()
 
 
 def _require_reachable(address: str) -> None:
@@ -115,7 +128,7 @@ def _require_reachable(address: str) -> None:
             cure="give --address host:port, as `ray start --head` prints it",
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_LIMIT_S).close()
+        connect(address, REACH_LIMIT_S)
     except (OSError, OverflowError) as error:
         raise UnitError(
             f"no Ray cluster answers: {error}",
@@ -181,23 +194,32 @@ class ActorCrew:
         "and look into the logs of the node, by default /tmp/ray/session_latest/logs"
     )
     kind: Any = field(init=False)
+    head: Head = field(init=False)
+    code: str = field(init=False, default_factory=code_of_rushes)
 
     def __post_init__(self) -> None:
+        self.head = Head(self.ray.get_runtime_context().gcs_address)
         self.kind = self.ray.remote(
             num_cpus=1, max_restarts=0, max_task_retries=0, max_concurrency=1, scheduling_strategy="SPREAD"
         )(RemoteControl)
 
     def start(self, number: int) -> ActorWorker:
         """Ask for a worker; Ray starts it where and when a CPU is free."""
-        actor = self.kind.remote(number, self.start_with, os.getcwd(), sys.path)
+        actor = self.kind.remote(number, self.start_with, self.code, os.getcwd(), sys.path)
         return ActorWorker(self.ray, actor, actor.ready.remote())
 
     def wait(self, workers: Sequence[ActorWorker], patience_s: float | None) -> None:
-        """Until a worker has a message or is gone."""
-        self.ray.wait([worker.pending for worker in workers], timeout=patience_s)
+        """Until a worker has a message or is gone; the head is looked at in between."""
+        until_s = math.inf if patience_s is None else time.monotonic() + patience_s
+        while (left_s := until_s - time.monotonic()) > 0.0:
+            self.head.require()
+            if self.ray.wait([worker.pending for worker in workers], timeout=min(left_s, LOOK_S))[0]:
+                return
 
     def stop(self, busy: Sequence[ActorWorker], idle: Sequence[ActorWorker]) -> None:
         """Kill all; units write under temporary names, so nothing half done stays under a final one."""
+        if self.head.gone:  # who would pass that on; they end with their nodes, and these with the head
+            return
         for worker in (*busy, *idle):
             self.ray.kill(worker.actor, no_restart=True)
         for worker in (*busy, *idle):

@@ -14,7 +14,7 @@ from rushes.engine.processes import ProcessCrew
 from rushes.engine.results import Event, Failure, Unit, UnitDone, UnitResult, UnitStarted
 from rushes.engine.supervise import Supervisor
 from rushes.engine.worker import Start
-from rushes.errors import UnitError
+from rushes.errors import RecipeError, UnitError
 
 EngineKind = Literal["local", "ray"]
 
@@ -32,7 +32,7 @@ class Engine:
             as the work takes.
 
     Raises:
-        UnitError: there is no such kind, or an address where there is nothing to reach.
+        RecipeError: there is no such kind, or an address where there is nothing to reach.
     """
 
     kind: EngineKind = "local"
@@ -40,9 +40,11 @@ class Engine:
 
     def __post_init__(self) -> None:
         if self.kind not in CREWS:
-            raise UnitError(f"no engine {self.kind!r}", cure=f"choose one of: {', '.join(CREWS)}")
+            raise RecipeError(f"no engine {self.kind!r}", cure=f"choose one of: {', '.join(CREWS)}")
         if self.address is not None and self.kind == "local":
-            raise UnitError(f"the local engine has no address, found {self.address}", cure="add --engine ray")
+            raise RecipeError(
+                f"the local engine has no address, found {self.address}", cure="add --engine ray"
+            )
 
 
 @contextmanager

@@ -8,12 +8,16 @@ lives in a process of the cluster. When that process dies, its child dies with i
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import socket
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
+import rushes
 from rushes.engine.crew import WorkerLost
 from rushes.engine.processes import ProcessWorker
 from rushes.engine.worker import Start
@@ -21,7 +25,19 @@ from rushes.engine.worker import Start
 Answer = tuple[bytes | None, WorkerLost | None]
 """A message of the worker, or that it was lost."""
 
+PACKAGE = Path(rushes.__file__).parent
+
 NODE_LOOK_S = 0.5  # far shorter than the silence after which a cluster gives a node up and its work to others
+
+
+def code_of_rushes() -> str:
+    """SHA-256 over the files of the package that runs here: nodes of another one would make other bytes."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            name = path.relative_to(PACKAGE).as_posix()
+            digest.update(f"{name} {path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 class RemoteControl:
@@ -30,19 +46,23 @@ class RemoteControl:
     Args:
         number: of the place it fills.
         start: what the worker needs to begin.
+        code: `code_of_rushes` of the caller, which must be that of this node.
         folder: where relative paths begin, if it exists here.
         imports: where the caller finds its modules; what is not here is passed over.
     """
 
-    def __init__(self, number: int, start: Start, folder: str, imports: Sequence[str]) -> None:
+    def __init__(self, number: int, start: Start, code: str, folder: str, imports: Sequence[str]) -> None:
         threading.Thread(target=_leave_with_node, args=(os.getppid(),), daemon=True).start()
         with contextlib.suppress(OSError):
             os.chdir(folder)
         sys.path += [entry for entry in imports if entry not in sys.path]  # inherited by the worker
+        self._is_same = code_of_rushes() == code
         self._worker = ProcessWorker.start(number, start)
 
     def ready(self) -> Answer:
         """The worker's first message."""
+        if not self._is_same:
+            return None, WorkerLost(f"would run another rushes, on {socket.gethostname()}: {PACKAGE}")
         return self._receive()
 
     def answer(self, payload: bytes) -> Answer:

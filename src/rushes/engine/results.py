@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rushes import errors
-from rushes.errors import RushesError, UnitError
+from rushes.errors import REFUSALS, RushesError, UnitError
 
-FailureKind = Literal["input", "exception", "memory", "crash", "timeout"]
+FailureKind = Literal["input", "machine", "exception", "memory", "crash", "timeout"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ class Failure:
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
             traceback.clear_frames(error.__traceback__)  # they hold what was too much; we need room to answer
             return cls("memory", name, str(error) or "out of memory")
+        if isinstance(error, OSError) and (cure := REFUSALS.get(error.errno or 0)) is not None:
+            return cls("machine", name, f"the machine refuses: {error.strerror}", error.filename, cure)
         trace = "".join(traceback.format_exception(error))
         return cls("exception", name, str(error) or name, trace=trace)
 
@@ -61,6 +63,8 @@ class Failure:
         where = key if self.where is None else self.where
         if self.kind == "input":
             return getattr(errors, self.type, UnitError)(self.message, where=where, cure=self.cure)
+        if self.kind == "machine":
+            return UnitError(self.message, where=where, cure=self.cure)
         return UnitError(self.trace or f"{self.type}: {self.message}", where=where, cure=self.cure)
 
 

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from rushes.media.image import Size
+from rushes.media.geometry import Size
 from rushes.stages import atomic_file
 
 

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
+from math import prod
 from pathlib import Path
 
 from av.video.reformatter import VideoReformatter
 
 from rushes.errors import MediaError, unreadable_as
 from rushes.media.frame import JpegFrame
-from rushes.media.image import jpeg_size
+from rushes.media.geometry import Geometry
+from rushes.media.image import jpeg_orientation, jpeg_size
 from rushes.media.limits import Limits
 
 JST = timezone(timedelta(hours=9))
@@ -68,11 +70,10 @@ def list_frames(root: Path, limits: Limits) -> list[StampedFile]:
     if not root.is_dir():
         raise MediaError("no such folder of frames", where=root, cure="check the path")
     files: list[StampedFile] = []
-    for folder, _, names in os.walk(root, onerror=_unreadable):
-        for name in names:
-            if name.lower().endswith((".jpg", ".jpeg")) and not name.startswith("."):
-                path = Path(folder, name)
-                files.append(StampedFile(frame_unix_ms(path), path))
+    for folder, folders, names in os.walk(root, onerror=_unreadable):
+        files += [StampedFile(frame_unix_ms(path), path) for path in _frames(folder, names)]
+        for path in _frames(folder, folders):
+            raise MediaError("a folder in the place of a frame", where=path, cure="copy the frames again")
         limits.check(root, frames=len(files))
     if not files:
         raise MediaError("a folder of frames without a single .jpg", where=root, cure="check the path")
@@ -88,8 +89,14 @@ def list_frames(root: Path, limits: Limits) -> list[StampedFile]:
     return files
 
 
-def read_frame(file: StampedFile, limits: Limits) -> tuple[bytes, tuple[int, int]]:
-    """A frame's bytes and its (width, height), nothing decoded yet.
+def _frames(folder: str, names: Iterable[str]) -> Iterator[Path]:
+    for name in names:
+        if name.lower().endswith((".jpg", ".jpeg")) and not name.startswith("."):
+            yield Path(folder, name)
+
+
+def read_frame(file: StampedFile, limits: Limits) -> tuple[bytes, Geometry]:
+    """A frame's bytes and how it is to be shown, nothing decoded yet.
 
     Raises:
         MediaError: not a JPEG, or larger than the limits allow.
@@ -100,8 +107,8 @@ def read_frame(file: StampedFile, limits: Limits) -> tuple[bytes, tuple[int, int
     if len(data) > 3 * limits.max_pixels:
         raise MediaError("a JPEG larger than its largest possible picture", where=file.path)
     size = jpeg_size(data, file.path)
-    limits.check(file.path, pixels=size[0] * size[1])
-    return data, size
+    limits.check(file.path, pixels=prod(size))
+    return data, Geometry(size, orientation=jpeg_orientation(data))
 
 
 def decode_folder(root: Path, limits: Limits) -> Iterator[JpegFrame]:
@@ -114,7 +121,8 @@ def decode_folder(root: Path, limits: Limits) -> Iterator[JpegFrame]:
     scaler = VideoReformatter()
     first_size, decoded_bytes = None, 0
     for file in files:
-        data, size = read_frame(file, limits)
+        data, geometry = read_frame(file, limits)
+        size = geometry.displayed
         first_size = first_size or size
         if size != first_size:
             raise MediaError(
@@ -122,9 +130,9 @@ def decode_folder(root: Path, limits: Limits) -> Iterator[JpegFrame]:
                 f"found {size[0]}x{size[1]}",
                 where=file.path,
             )
-        decoded_bytes += size[0] * size[1] * 3 // 2
+        decoded_bytes += prod(size) * 3 // 2
         limits.check(root, decoded_bytes=decoded_bytes)
-        yield JpegFrame(data, size, (file.unix_ms - files[0].unix_ms) / 1000, file.path, scaler)
+        yield JpegFrame(data, (file.unix_ms - files[0].unix_ms) / 1000, geometry, scaler, file.path)
 
 
 def _unreadable(error: OSError) -> None:

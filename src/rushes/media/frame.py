@@ -20,14 +20,8 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from numpy.typing import NDArray
 
 from rushes.errors import MediaError
-from rushes.media.image import (
-    Letterbox,
-    Size,
-    decode_jpeg_luma,
-    decode_jpeg_scaled,
-    encode_yuv420,
-    letterbox,
-)
+from rushes.media.geometry import Geometry, Letterbox, Size
+from rushes.media.image import decode_jpeg_luma, decode_jpeg_scaled, encode_yuv420
 
 _LIMITED_TO_FULL = bytes(min(255, max(0, round((level - 16) * 255 / 219))) for level in range(256))
 _PLANAR_8_BIT = frozenset(
@@ -43,14 +37,24 @@ class Frame(ABC):
 
     Attributes:
         time_s: seconds on the recording's clock, 0 at its first frame.
-        width, height: pixels as displayed, rotation applied.
+        geometry: how the stored picture is to be shown.
+        width, height: of the picture as displayed, in square pixels.
     """
 
-    __slots__ = ("height", "time_s", "width")
+    __slots__ = ("geometry", "time_s")
 
     time_s: float
-    width: int
-    height: int
+    geometry: Geometry
+
+    @property
+    def width(self) -> int:
+        """See the class."""
+        return self.geometry.displayed[0]
+
+    @property
+    def height(self) -> int:
+        """See the class."""
+        return self.geometry.displayed[1]
 
     @property
     @abstractmethod
@@ -58,17 +62,17 @@ class Frame(ABC):
         """Memory that holding on to this frame keeps in use, in bytes."""
 
     @abstractmethod
-    def luma(self, size: Size) -> np.ndarray:
-        """Full-range luma at a grid of ``size`` (w, h) points, uint8 (h, w), C-contiguous, own memory."""
+    def _luma(self, size: Size) -> np.ndarray:
+        """Full-range luma at a grid of ``size`` (w, h) points of the stored picture, uint8 (h, w)."""
 
     @abstractmethod
     def _scaled(self, content: Size) -> VideoFrame:
-        """The picture at ``content`` (w, h), displayed orientation not yet applied, full-range yuvj420p."""
+        """The stored picture at ``content`` (w, h), full-range yuvj420p."""
 
-    @property
-    def _turns(self) -> int:
-        """Quarter turns, counter-clockwise, that bring the stored picture upright."""
-        return 0
+    def luma(self, size: Size) -> np.ndarray:
+        """Full-range luma at a grid of ``size`` (w, h) points, uint8 (h, w), C-contiguous, own memory."""
+        geometry = self.geometry
+        return np.ascontiguousarray(geometry.orientation.upright(self._luma(geometry.turned(size))))
 
     def jpeg(self, size: Size, quality: int = 90) -> bytes:
         """JPEG of exactly ``size`` (w, h, both even), letterboxed in black; full range, BT.601, 4:2:0.
@@ -84,40 +88,38 @@ class Frame(ABC):
         For whoever holds a window of frames of which few will be encoded: a 1080p frame keeps 3.1 MB of the
         decoder's memory, its compact form for 336x336 95 kB.
         """
-        box = letterbox((self.width, self.height), size)
-        content = box.content if self._turns % 2 == 0 else box.content[::-1]
-        return CompactFrame(self.time_s, self.width, self.height, size, self._scaled(content), self._turns)
+        content = self.geometry.turned(self.geometry.letterbox(size).content)
+        return CompactFrame(self.time_s, self.geometry, size, self._scaled(content))
 
 
 class CompactFrame:
     """A frame scaled for one letterbox size; see ``Frame.compact``.
 
     Attributes:
-        time_s, width, height: as of the frame that it was made of.
+        time_s, geometry: as of the frame that it was made of.
         size: (w, h) of the JPEG that it will give.
         nbytes: memory it keeps in use.
     """
 
-    __slots__ = ("_picture", "_turns", "height", "nbytes", "size", "time_s", "width")
+    __slots__ = ("_picture", "geometry", "nbytes", "size", "time_s")
 
-    def __init__(
-        self, time_s: float, width: int, height: int, size: Size, picture: VideoFrame, turns: int
-    ) -> None:
-        self.time_s, self.width, self.height, self.size = time_s, width, height, size
+    def __init__(self, time_s: float, geometry: Geometry, size: Size, picture: VideoFrame) -> None:
+        self.time_s, self.geometry, self.size = time_s, geometry, size
         self.nbytes = held_bytes(picture)
-        self._picture, self._turns = picture, turns
+        self._picture = picture
 
     @property
     def box(self) -> Letterbox:
         """Where the picture stands inside of ``size``."""
-        return letterbox((self.width, self.height), self.size)
+        return self.geometry.letterbox(self.size)
 
     def planes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Y (h, w), U and V (h/2, w/2), upright, full-range BT.601, with (w, h) = ``box.content``."""
         width, height = self._picture.width, self._picture.height
         sizes = ((width, height), (width // 2, height // 2), (width // 2, height // 2))
         luma, blue, red = (
-            np.rot90(_plane(self._picture, index, size), self._turns) for index, size in enumerate(sizes)
+            self.geometry.orientation.upright(_plane(self._picture, index, size))
+            for index, size in enumerate(sizes)
         )
         return luma, blue, red
 
@@ -127,40 +129,31 @@ class CompactFrame:
 
 
 class DecodedFrame(Frame):
-    """A frame as the decoder gave it; holds the decoder's buffer, ``held_bytes(frame)``, copies nothing."""
+    """A frame as the decoder gave it; holds the decoder's buffer, ``nbytes`` of it, copies nothing."""
 
-    __slots__ = ("_frame", "_nbytes", "_quarter_turns", "_scaler")
+    __slots__ = ("_frame", "_nbytes", "_scaler")
 
     def __init__(
-        self, frame: VideoFrame, time_s: float, scaler: VideoReformatter, turns: int, nbytes: int
+        self, frame: VideoFrame, time_s: float, geometry: Geometry, scaler: VideoReformatter, nbytes: int
     ) -> None:
-        self.time_s = time_s
-        self.width, self.height = (frame.width, frame.height)[:: 1 if turns % 2 == 0 else -1]
-        self._frame, self._scaler, self._quarter_turns, self._nbytes = frame, scaler, turns, nbytes
+        self.time_s, self.geometry = time_s, geometry
+        self._frame, self._scaler, self._nbytes = frame, scaler, nbytes
 
     @property
     def nbytes(self) -> int:
         """Bytes of the decoder's buffer."""
         return self._nbytes
 
-    @property
-    def _turns(self) -> int:
-        return self._quarter_turns
-
-    def luma(self, size: Size) -> np.ndarray:
-        """See ``Frame.luma``; formats without an 8-bit luma plane go through swscale first."""
+    def _luma(self, size: Size) -> np.ndarray:
+        """See ``Frame``; formats without an 8-bit luma plane go through swscale first."""
         frame = self._frame
         full = _is_full_range(frame)
         if frame.format.name not in _PLANAR_8_BIT:
             frame, full = self._grey(), True
-        points = _grid_points(
-            _plane(frame, 0, (frame.width, frame.height)), size if self._turns % 2 == 0 else size[::-1]
-        )
-        if not full:
-            points = np.frombuffer(points.tobytes().translate(_LIMITED_TO_FULL), np.uint8).reshape(
-                points.shape
-            )
-        return np.ascontiguousarray(np.rot90(points, self._turns)) if self._turns else points
+        points = _grid_points(_plane(frame, 0, self.geometry.stored), size)
+        if full:
+            return points
+        return np.frombuffer(points.tobytes().translate(_LIMITED_TO_FULL), np.uint8).reshape(points.shape)
 
     def _grey(self) -> VideoFrame:
         matrix = _SWS_MATRIX.get(self._frame.colorspace, Colorspace.ITU601)
@@ -183,18 +176,19 @@ class JpegFrame(Frame):
 
     __slots__ = ("_data", "_path", "_scaler")
 
-    def __init__(self, data: bytes, size: Size, time_s: float, path: Path, scaler: VideoReformatter) -> None:
-        self.time_s = time_s
-        self.width, self.height = size
-        self._data, self._path, self._scaler = data, path, scaler
+    def __init__(
+        self, data: bytes, time_s: float, geometry: Geometry, scaler: VideoReformatter, path: Path
+    ) -> None:
+        self.time_s, self.geometry = time_s, geometry
+        self._data, self._scaler, self._path = data, scaler, path
 
     @property
     def nbytes(self) -> int:
         """Bytes of the file."""
         return len(self._data)
 
-    def luma(self, size: Size) -> np.ndarray:
-        """See ``Frame.luma``; decodes the luma of the whole file, so that the points are a video's points."""
+    def _luma(self, size: Size) -> np.ndarray:
+        """See ``Frame``; decodes the luma of the whole file, so that the points are a video's points."""
         return _grid_points(decode_jpeg_luma(self._data, self._path), size)
 
     def _scaled(self, content: Size) -> VideoFrame:

@@ -8,7 +8,7 @@ import numpy as np
 import simplejpeg
 
 from rushes.media.frame import CompactFrame
-from rushes.media.image import Size
+from rushes.media.geometry import Size
 
 Place = tuple[int, int]
 """Row, column."""

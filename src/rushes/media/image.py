@@ -1,4 +1,4 @@
-"""Still pictures: letterbox geometry that can be undone, JPEG in and out.
+"""Still pictures: JPEG in and out.
 
 JPEG goes through libjpeg-turbo (``simplejpeg``): it takes the decoder's Y, U and V planes as they are, so no
 frame is ever turned into RGB on its way into a shard.
@@ -6,67 +6,16 @@ frame is ever turned into RGB on its way into a shard.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+import struct
+from contextlib import suppress
 
 import numpy as np
 import simplejpeg
 
 from rushes.errors import MediaError
+from rushes.media.geometry import EXIF_ORIENTATIONS, UPRIGHT, Letterbox, Orientation, Size
 
-Size = tuple[int, int]
-"""Width, height in pixels; arrays are (height, width)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Letterbox:
-    """A picture scaled into the middle of a frame of fixed size, black around it, aspect kept.
-
-    Attributes:
-        source: size of the original picture, pixels.
-        target: size of the frame it is put into, pixels.
-        content: size of the scaled picture inside the frame; even numbers, so that planes with half the
-            chroma resolution are cut at whole pixels.
-        left, top: place of the scaled picture's upper left corner in the frame; even as well.
-
-    The point (x, y) of the source lies at ``(x, y) * scale + (left, top)`` of the frame; points are continuous:
-    (0, 0) is the upper left corner of the upper left pixel.
-
-    >>> box = letterbox((1280, 720), (336, 336))
-    >>> box.content, box.left, box.top
-    ((336, 188), 0, 74)
-    """
-
-    source: Size
-    target: Size
-    content: Size
-    left: int
-    top: int
-
-    @property
-    def scale(self) -> tuple[float, float]:
-        """Target pixels per source pixel, across and down; they differ by the rounding to even sizes only."""
-        return self.content[0] / self.source[0], self.content[1] / self.source[1]
-
-
-@lru_cache(maxsize=64)
-def letterbox(source: Size, target: Size) -> Letterbox:
-    """Geometry of ``source`` scaled as large as it fits into ``target``, centred.
-
-    Raises:
-        MediaError: a size is not positive, or the target's sides are not even.
-    """
-    if min(source) < 1 or min(target) < 2 or target[0] % 2 or target[1] % 2:
-        raise MediaError(
-            f"cannot letterbox {source[0]}x{source[1]} into {target[0]}x{target[1]}",
-            cure="choose a frame size with even sides, 336x336 say",
-        )
-    scale = min(target[0] / source[0], target[1] / source[1])
-    width, height = (
-        min(limit, max(2, 2 * round(side * scale / 2))) for side, limit in zip(source, target, strict=True)
-    )
-    left, top = (target[0] - width) // 4 * 2, (target[1] - height) // 4 * 2
-    return Letterbox(source, target, (width, height), left, top)
+_START_OF_SCAN, _APP1, _SHORT = b"\xda", 0xE1, 3
 
 
 def pad_plane(plane: np.ndarray, size: Size, left: int, top: int, fill: int) -> np.ndarray:
@@ -103,7 +52,7 @@ def encode_jpeg(picture: np.ndarray, quality: int = 90) -> bytes:
 
 
 def jpeg_size(data: bytes | memoryview, where: object = None) -> Size:
-    """Width and height from a JPEG's header, nothing decoded.
+    """Stored width and height from a JPEG's header, nothing decoded.
 
     Raises:
         MediaError: not a JPEG.
@@ -113,6 +62,39 @@ def jpeg_size(data: bytes | memoryview, where: object = None) -> Size:
     except ValueError as error:
         raise _unreadable(error, data, where) from error
     return width, height
+
+
+def jpeg_orientation(data: bytes) -> Orientation:
+    """How a JPEG lies by the tag 0x0112 of its EXIF block; nothing decoded.
+
+    A tag that cannot be read, or is none of the eight, leaves the picture as it is stored, as viewers do.
+    """
+    block = _exif_block(data)
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    if order is None:
+        return UPRIGHT
+    with suppress(struct.error):  # a place outside of the block
+        (directory,) = struct.unpack_from(f"{order}I", block, 4)
+        (entries,) = struct.unpack_from(f"{order}H", block, directory)
+        for entry in range(entries):
+            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", block, directory + 2 + 12 * entry)
+            if tag == 0x0112 and kind == _SHORT:
+                return EXIF_ORIENTATIONS.get(value, UPRIGHT)
+    return UPRIGHT
+
+
+def _exif_block(data: bytes) -> bytes:
+    """The TIFF structure in a JPEG's EXIF segment; empty where there is none before the pictures' data."""
+    place = 2
+    while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2] not in (b"", _START_OF_SCAN):
+        if data[place + 1] == 0xFF:  # padding
+            place += 1
+            continue
+        end = place + 2 + int.from_bytes(data[place + 2 : place + 4])
+        if data[place + 1] == _APP1 and data[place + 4 : place + 10] == b"Exif\0\0":
+            return data[place + 10 : end]
+        place = end
+    return b""
 
 
 def decode_jpeg(data: bytes | memoryview, where: object = None, max_pixels: int = 40_000_000) -> np.ndarray:

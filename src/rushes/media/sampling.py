@@ -68,11 +68,28 @@ def linspace_indices(count: int, k: int) -> np.ndarray:
     return np.linspace(0, count - 1, k).astype(np.int64)
 
 
+def evenly(times_s: np.ndarray, k: int) -> np.ndarray:
+    """``k`` frames evenly spaced in time; every frame where there are no more.
+
+    On a clock of even steps, as far as it is known, those of `linspace_indices`; on any other the frames
+    nearest to even steps, a hole being one step.
+
+    >>> evenly(np.array([0.0, 0.1, 0.2, 0.3, 0.6, 0.9]), 4).tolist()
+    [0, 3, 4, 5]
+    """
+    count = len(times_s)
+    steps_s = np.linspace(times_s[0], times_s[-1], count)
+    if count <= k or np.abs(times_s - steps_s).max() <= CLOCK_TOLERANCE_S:
+        return linspace_indices(count, k)
+    return _equal_shares(_filmed(times_s, k), k)
+
+
 def uniform(
     times_s: np.ndarray, entropy: np.ndarray, motion: np.ndarray, k: int, options: SamplerOptions = DEFAULT
 ) -> np.ndarray:
-    """Frames evenly spaced by number; signals and options are not looked at."""
-    return linspace_indices(_checked(times_s, entropy, motion, k), k)
+    """Frames evenly spaced in time; signals and options are not looked at."""
+    _checked(times_s, entropy, motion, k)
+    return evenly(times_s, k)
 
 
 def by_entropy(
@@ -81,7 +98,7 @@ def by_entropy(
     """The frames of highest smoothed entropy, more than ``min_gap_s`` apart, first and last forced.
 
     The entropy sampler of the earlier system: causal smoothing .7/.3, greedy arg max, and where no frame is
-    left that keeps the gap, everything is thrown away for ``linspace``.
+    left that keeps the gap, everything is thrown away for evenly spaced frames.
     """
     count = _checked(times_s, entropy, motion, k)
     if count <= k:
@@ -91,7 +108,7 @@ def by_entropy(
         near = np.abs(times_s - options.boundary_s) <= options.boost_window_s + CLOCK_TOLERANCE_S
         score = np.where(near, score * options.entropy_boost, score)
     chosen = _greedy(times_s, score, [0, count - 1], k, options.min_gap_s)
-    return linspace_indices(count, k) if len(chosen) < k else np.sort(chosen)
+    return evenly(times_s, k) if len(chosen) < k else np.sort(chosen)
 
 
 def by_motion(
@@ -136,16 +153,9 @@ def by_coverage(
     moved = np.array(motion, np.float64)
     moved[0] = 0.0  # the first frame's motion lies before the clip
     moved = moved / max(float(moved.sum()), np.finfo(np.float64).tiny)
-    elapsed = (times_s - times_s[0]) / (times_s[-1] - times_s[0])
-    mass = options.epsilon * elapsed + np.cumsum(moved)
-    shares = np.linspace(0.0, mass[-1], k)
-    right = np.searchsorted(mass, shares).clip(1, count - 1)
-    indices = np.where(shares - mass[right - 1] <= mass[right] - shares, right - 1, right)
-    indices[0], indices[-1] = 0, count - 1
-    # Two shares can fall on one frame: the later moves on, or at the end of the clip the earlier one back.
-    steps = np.arange(k)
-    indices = np.maximum.accumulate(indices - steps) + steps
-    return np.minimum(indices, count - k + steps)
+    elapsed = _filmed(times_s, k)
+    elapsed = elapsed / elapsed[-1]
+    return _equal_shares(options.epsilon * elapsed + np.cumsum(moved), k)
 
 
 SAMPLERS: Mapping[SamplerName, Sampler] = MappingProxyType(
@@ -166,6 +176,32 @@ def _checked(times_s: np.ndarray, entropy: np.ndarray, motion: np.ndarray, k: in
     if not finite or (np.diff(times_s) <= 0).any():
         raise MediaError("a sampler needs finite signals and strictly increasing times")
     return len(times_s)
+
+
+def _filmed(times_s: np.ndarray, k: int) -> np.ndarray:
+    """Seconds since the first frame, of more than ``k``; a hole counts as much as an even step between picks.
+
+    Where it counted in full, the picks that fall into it would crowd at its edges.
+    """
+    filmed_s: np.ndarray = times_s - times_s[0]
+    steps_s, even_s = np.diff(times_s), filmed_s[-1] / (k - 1)
+    if steps_s.max() > even_s:
+        for _ in range(64):  # to where the steps, each of at most one even step, make k - 1 of them
+            even_s = np.minimum(steps_s, even_s).sum() / (k - 1)
+        filmed_s[1:] = np.minimum(steps_s, even_s).cumsum()
+    return filmed_s
+
+
+def _equal_shares(mass: np.ndarray, k: int) -> np.ndarray:
+    """The ``k`` distinct frames nearest to equal shares of ``mass``, which rises from 0; first and last too."""
+    count, steps = len(mass), np.arange(k)
+    shares = np.linspace(0.0, mass[-1], k)
+    right = np.searchsorted(mass, shares).clip(1, count - 1)
+    indices = np.where(shares - mass[right - 1] <= mass[right] - shares, right - 1, right)
+    indices[0], indices[-1] = 0, count - 1
+    # Two shares can fall on one frame: the later moves on, or at the end of the clip the earlier one back.
+    indices = np.maximum.accumulate(indices - steps) + steps
+    return np.minimum(indices, count - k + steps)
 
 
 def _greedy(times_s: np.ndarray, score: np.ndarray, chosen: list[int], k: int, gap_s: float) -> list[int]:

@@ -4,10 +4,10 @@
         frame.time_s, frame.luma((160, 120)), frame.jpeg((336, 336), quality=90)
 
 A video is a file, or a member of a zip archive, which is decoded where it lies after its checksum was found
-right. It is decoded by FFmpeg inside PyAV on one thread, in presentation order. Its clock is the container's:
-integer timestamps, made seconds by one division, zero at the first frame. Nothing that a header merely
-declares (a count of frames, a frame rate) is used to size or to time anything; a file that decodes shorter
-than it declares is an error, not a short recording.
+right. It is decoded by FFmpeg inside PyAV on one thread, in presentation order, and shown as a player shows
+it. Its clock is the container's: integer timestamps, made seconds by one division, zero at the first frame.
+Nothing that a header merely declares (a count of frames, a frame rate) is used to size or to time anything; a
+file that decodes shorter than it declares is an error, not a short recording.
 """
 
 from __future__ import annotations
@@ -21,17 +21,20 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from rushes.errors import MediaError
+from rushes.media.clock import Clock, require_whole, stamped_frames
 from rushes.media.container import (
+    AVI,
     CONVERT,
     Source,
+    container_notes,
     declared_duration_s,
-    declared_end_s,
-    declared_start_s,
+    declared_frames,
     open_video,
     reason_of,
     starved,
@@ -39,13 +42,16 @@ from rushes.media.container import (
 )
 from rushes.media.folder import decode_folder, list_frames, read_frame
 from rushes.media.frame import CompactFrame, DecodedFrame, Frame, held_bytes
+from rushes.media.geometry import Geometry, declared_geometry
 from rushes.media.limits import DEFAULT_LIMITS, Limits
 from rushes.records import Media, Member
 
 __all__ = ["CompactFrame", "Frame", "Limits", "MediaInfo", "decode", "probe"]
 
-SHORTFALL_S, SHORTFALL_FRAMES = 0.1, 3
-"""The longer of the two may be missing at the declared start and end, as muxers round; more is a loss."""
+INTERLACED = (
+    "its pictures are interlaced and read as they are stored, combed where things move; to deinterlace them: "
+    "ffmpeg -i IN -vf bwdif=mode=send_frame -c:v libx264 OUT.mp4"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +62,13 @@ class MediaInfo:
         duration_s: from the first frame to the end of the last; None where not declared.
         frame_count: None where not declared; exact for a folder.
         rate: mean frames per second as a fraction; None where not declared.
+        notes: what else is worth knowing, one sentence each: which of several streams is read, say.
     """
 
     duration_s: float | None
     frame_count: int | None
     rate: Fraction | None
+    notes: tuple[str, ...] = ()
 
 
 def decode(media: Media | Member, limits: Limits = DEFAULT_LIMITS) -> Iterator[Frame]:
@@ -109,52 +117,49 @@ def _probe_folder(root: Path, limits: Limits) -> MediaInfo:
 def _probe_video(source: Source, limits: Limits) -> MediaInfo:
     with open_video(source) as container:
         stream = video_stream(container, source, limits)
-        _quarter_turns(next(_raw_frames(container, stream, source, limits)), source)
-        return MediaInfo(declared_duration_s(container, stream), stream.frames or None, stream.average_rate)
+        frame = next(_raw_frames(container, stream, source, limits))
+        _geometry(frame, stream, source)
+        notes = container_notes(container, stream)
+        if frame.interlaced_frame:
+            notes += (INTERLACED,)
+        return MediaInfo(
+            declared_duration_s(container, stream),
+            declared_frames(container, stream),
+            None if container.format.name == AVI else stream.average_rate,
+            notes,
+        )
 
 
 def _decode_video(source: Source, limits: Limits) -> Iterator[Frame]:
     with open_video(source) as container:
         stream = video_stream(container, source, limits)
-        assert stream.time_base is not None, "`video_stream` refuses a stream without"
-        ticks, per_second = stream.time_base.numerator, stream.time_base.denominator
-        first_pts = previous_pts = None
-        turns = count = end_pts = nbytes = 0
+        clock = Clock(container, stream, source)
+        geometry, nbytes = None, 0
         scaler = VideoReformatter()
         for frame in _raw_frames(container, stream, source, limits):
-            pts = frame.pts if frame.pts is not None else frame.dts
-            if pts is None:
-                raise MediaError(f"frame {count} has no timestamp", where=source, cure=CONVERT)
-            if first_pts is None:
+            if geometry is None:
                 # Frames of one size and format, as they are here, take the same memory.
-                first_pts, turns, nbytes = pts, _quarter_turns(frame, source), held_bytes(frame)
-            elif previous_pts is not None and pts <= previous_pts:
-                raise MediaError(
-                    f"times must increase: frame {count} has timestamp {pts}, the one before it has "
-                    f"{previous_pts} (units of {stream.time_base} s)",
-                    where=source,
-                    cure=CONVERT,
-                )
-            lasts = pts - previous_pts if previous_pts is not None else 0
-            previous_pts, end_pts = pts, pts + (frame.duration or lasts)
-            time_s = (pts - first_pts) * ticks / per_second  # integers until this one rounding
+                geometry, nbytes = _geometry(frame, stream, source), held_bytes(frame)
+            time_s = clock.advance(frame)
             if time_s > limits.max_duration_s:
                 limits.check(source, duration_s=time_s)
-            yield DecodedFrame(frame, time_s, scaler, turns, nbytes)
-            count += 1
-        assert first_pts is not None, "`_raw_frames` refuses a video without frames"
-        decoded_s = (first_pts * ticks / per_second, end_pts * ticks / per_second)
-        _require_whole(
-            source, (declared_start_s(stream), declared_end_s(container, stream)), decoded_s, count
-        )
+            yield DecodedFrame(frame, time_s, geometry, scaler, nbytes)
+        require_whole(container, stream, clock, source)
+
+
+def _geometry(frame: VideoFrame, stream: VideoStream, where: Source) -> Geometry:
+    """How the first ``frame`` of a stream, and by it all of them, are to be shown."""
+    found = frame.side_data.get("DISPLAYMATRIX")
+    matrix = bytes(found) if isinstance(found, SideData) else None
+    return declared_geometry((frame.width, frame.height), stream.sample_aspect_ratio, matrix, where)
 
 
 def _raw_frames(
     container: InputContainer, stream: VideoStream, where: Source, limits: Limits
 ) -> Iterator[VideoFrame]:
-    """Decoded frames, at least one, all of one size and format, none damaged, within ``limits``."""
-    frames = container.decode(stream)
-    count = frame_bytes = 0
+    """Decoded frames, at least one, all of one size, format and rotation, none damaged, within ``limits``."""
+    frames = stamped_frames(container, stream, where)
+    count = frame_bytes = rotation = 0
     shape = None
     while True:
         try:
@@ -167,7 +172,8 @@ def _raw_frames(
             break
         if frame.is_corrupt:
             raise _damaged(where, count, "the decoder marks the frame as corrupt")
-        found = (frame.width, frame.height, frame.format.name)
+        rotation = frame.rotation or rotation  # H.264 may say it once for many frames
+        found = (frame.width, frame.height, frame.format.name, rotation)
         if found != shape:
             if shape is not None:
                 raise MediaError(f"frame {count} changes from {shape} to {found}", where=where, cure=CONVERT)
@@ -180,44 +186,6 @@ def _raw_frames(
         yield frame
     if count == 0:
         raise _damaged(where, 0, "no frame came out of it")
-
-
-def _require_whole(
-    where: Source,
-    declared_s: tuple[float | None, float | None],
-    decoded_s: tuple[float, float],
-    count: int,
-) -> None:
-    """Refuse a stream of which the beginning (its clock would be shifted) or the end was lost.
-
-    Args:
-        where: named in the error.
-        declared_s: start and end on the container's clock, None where not stated.
-        decoded_s: start of the first and end of the last frame on the same clock.
-        count: decoded frames.
-    """
-    allowed_s = max(SHORTFALL_S, SHORTFALL_FRAMES * (decoded_s[1] - decoded_s[0]) / count)
-    start_s, end_s = declared_s
-    if start_s is not None and decoded_s[0] > start_s + allowed_s:
-        raise MediaError(
-            f"the first {decoded_s[0] - start_s:.3f} s cannot be decoded, so its clock has no zero",
-            where=where,
-            cure=f"copy the file again; if it was cut before a key frame, convert it: {CONVERT}",
-        )
-    if end_s is not None and decoded_s[1] < end_s - allowed_s:
-        raise MediaError(
-            f"cut short: the file declares an end at {end_s:.3f} s, decoded to {decoded_s[1]:.3f} s "
-            f"({count} frames)",
-            where=where,
-            cure=f"copy the file again; if this is all there is, convert it: {CONVERT}",
-        )
-
-
-def _quarter_turns(frame: VideoFrame, where: Source) -> int:
-    turns, rest = divmod(frame.rotation, 90)
-    if rest:
-        raise MediaError(f"rotation by {frame.rotation} degrees is not supported", where=where, cure=CONVERT)
-    return turns % 4
 
 
 def _damaged(where: Source, count: int, reason: str) -> MediaError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +116,7 @@ def transition_distance(truth: NDArray[np.int64], predicted: NDArray[np.int64], 
     """How far predicted transitions are from true ones: ``|| T(predicted) - T(truth) ||_F``.
 
     T has the row-normalised counts of transitions without smoothing, and a zero row for a label that is never
-    current. The distance, in [0, sqrt(2 k)], knows frequencies only: predicting each clip wrongly can still
+    current. The distance, from 0 to `farthest`, knows frequencies only: predicting each clip wrongly can still
     give 0.
 
     Args:
@@ -128,7 +128,16 @@ def transition_distance(truth: NDArray[np.int64], predicted: NDArray[np.int64], 
     1.414
     """
     complete = predicted[(predicted >= 0).all(axis=1)]
-    return float(np.linalg.norm(_matrix(complete, k) - _matrix(truth, k)))
+    return min(float(np.linalg.norm(_matrix(complete, k) - _matrix(truth, k))), farthest(k))
+
+
+def farthest(k: int) -> float:
+    """The greatest `transition_distance` of ``k`` labels: rows of shares differ by ``sqrt(2)`` at most.
+
+    >>> farthest(2)
+    2.0
+    """
+    return sqrt(2 * k)
 
 
 def _matrix(codes: NDArray[np.int64], k: int) -> NDArray[np.float64]:

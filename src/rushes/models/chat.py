@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -181,6 +182,23 @@ class Chat:
                 at, text = at + 1, []
             ends.append(len(ids))
         return Prompt(ids, np.concatenate(places, axis=1), tuple(ends), _lasts(pairs))
+
+    def messages(self, times_s: Sequence[float]) -> list[dict[str, Any]]:
+        """The question behind the last frame as a conversation, for the chat template beside the weights.
+
+        Through it and ``AutoProcessor``, the tokens are those of :meth:`prompt` and of the question behind it. Its
+        videos are the frames of each pair and view in turn; without time marks, all frames.
+        """
+        parts: list[str | None] = [None]  # a text, or a video
+        if self.preprocessing.time_marks:
+            parts = []
+            for start in range(0, len(times_s), PAIR):
+                parts += [self.preprocessing.moment(time) for time in times_s[start : start + PAIR]]
+                for view in self.preprocessing.views:
+                    parts += [view, None] if view else [None]
+        parts.append(self.preprocessing.question)
+        content = [{"type": "video"} if part is None else {"type": "text", "text": part} for part in parts]
+        return [{"role": "user", "content": content}]
 
     def turn(self, turn: Turn) -> tuple[list[int], list[bool]]:
         """Tokens of a question with its answer, and which of them are taught."""

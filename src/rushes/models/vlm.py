@@ -1,13 +1,11 @@
-"""Qwen2.5-VL: load or build, adapt, feed, save. The only door to transformers and peft."""
+"""Qwen2.5-VL: load or build, adapt, feed. With `trained` the only door to transformers and peft."""
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypedDict, TypeVar
 
 import numpy as np
@@ -28,17 +26,15 @@ from transformers.utils import logging as library_logging
 
 from rushes.errors import ModelError
 from rushes.models import tiny, vision
+from rushes.models.base import Base, Origin
 from rushes.models.chat import Chat, Encoded, attention_mask
 from rushes.models.pixels import Pictures
 from rushes.recipe.preprocessing import FramePreprocessing
 from rushes.recipe.sections import RELEASED, TINY, Precision, nearest_released
-from rushes.stages import new_folder, write_atomic
 
 library_logging.disable_progress_bar()  # progress is told by stages, one bar each
 
 P = TypeVar("P", bound=FramePreprocessing)
-
-PREPROCESSING_FILE = "preprocessing.json"
 
 # The vision tower's MLP has gate, up and down projections too; LoRA belongs on the language model alone.
 LORA_TARGETS = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
@@ -46,11 +42,19 @@ LORA_TARGETS = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
 
 @dataclass(frozen=True, slots=True)
 class Vlm(Generic[P]):
-    """A model with the tokenizer and the preprocessing that belong to it."""
+    """A model with the tokenizer and the preprocessing that belong to it.
+
+    Attributes:
+        model: the library's, or its adapter.
+        tokenizer: of the model.
+        preprocessing: how it is asked.
+        origin: the weights that it started from; None where these were drawn.
+    """
 
     model: nn.Module
     tokenizer: PreTrainedTokenizerBase
     preprocessing: P
+    origin: Origin | None = None
 
     @property
     def base(self) -> Qwen2_5_VLForConditionalGeneration:
@@ -188,6 +192,7 @@ def load(
     seed: int = 0,
     precision: Precision = "float32",
     nf4: bool = False,
+    revision: str | None = None,
 ) -> Vlm[P]:
     """Build ``tiny``, or load a checkpoint folder or hub name of the Qwen2.5-VL family.
 
@@ -197,6 +202,7 @@ def load(
         seed: for the random weights of ``tiny``.
         precision: type of the weights.
         nf4: 4-bit language model (needs bitsandbytes and CUDA); the vision tower and the head stay whole.
+        revision: of a hub name, see `Base`.
 
     Raises:
         ModelError: unknown, unreadable or of another architecture.
@@ -217,12 +223,14 @@ def load(
             llm_int8_skip_modules=whole,
         )
     cure = "name a folder written by save_pretrained, or one of " + ", ".join(RELEASED)
-    with _refused("cannot load a Qwen2.5-VL model", name, cure):
-        config = AutoConfig.from_pretrained(name)
+    asked = Base(name, revision)
+    origin, folder = asked.prove(), asked.bring()
+    with refused("cannot load a Qwen2.5-VL model", name, cure):
+        config = AutoConfig.from_pretrained(folder)
         if config.model_type != "qwen2_5_vl":
             raise ValueError(f"it is a {config.model_type}")
         model, found = Qwen2_5_VLForConditionalGeneration.from_pretrained(
-            name,
+            folder,
             config=config,
             dtype=getattr(torch, precision),
             quantization_config=quantisation,
@@ -231,12 +239,12 @@ def load(
         )
         if absent := sorted(found["missing_keys"]):  # the library would draw them at random
             raise ValueError(f"{len(absent)} tensors are missing, {absent[0]} among them")
-        words = AutoTokenizer.from_pretrained(name)
-    return Vlm(model, words, preprocessing)
+        words = AutoTokenizer.from_pretrained(folder)
+    return Vlm(model, words, preprocessing, origin)
 
 
 @contextmanager
-def _refused(message: str, where: object, cure: str) -> Iterator[None]:
+def refused(message: str, where: object, cure: str) -> Iterator[None]:
     """Whatever a library makes of an unreadable checkpoint becomes one kind of error."""
     try:
         yield
@@ -253,45 +261,13 @@ def adapt(vlm: Vlm[P], rank: int, alpha: int, dropout: float) -> Vlm[P]:
         target_modules=LORA_TARGETS,
         task_type="CAUSAL_LM",
     )
-    with _without_peft_warning():
-        return Vlm(get_peft_model(vlm.model, config), vlm.tokenizer, vlm.preprocessing)
+    with without_peft_warning():
+        return replace(vlm, model=get_peft_model(vlm.model, config))
 
 
 @contextmanager
-def _without_peft_warning() -> Iterator[None]:
+def without_peft_warning() -> Iterator[None]:
     """PEFT 0.21 asks transformers 5.23 for an attribute under its old name; no user can cure that."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         yield
-
-
-def save(vlm: Vlm[Any], folder: Path) -> None:
-    """Write weights (the adapter alone if there is one), tokenizer and preprocessing into a new folder.
-
-    It replaces one that stands there.
-    """
-    with new_folder(folder) as new:
-        vlm.model.save_pretrained(new)
-        vlm.tokenizer.save_pretrained(new)
-        write_atomic(new / PREPROCESSING_FILE, vlm.preprocessing.model_dump_json(indent=2) + "\n")
-
-
-def restore(folder: Path, schema: type[P], *, precision: Precision = "float32", nf4: bool = False) -> Vlm[P]:
-    """Load what ``save`` wrote, with its own preprocessing, which must be of ``schema``.
-
-    Raises:
-        ModelError: the folder is no trained model of rushes.
-    """
-    cure = "run `rushes train RECIPE`"
-    with _refused("no trained model", folder / PREPROCESSING_FILE, cure):
-        preprocessing = schema.model_validate_json((folder / PREPROCESSING_FILE).read_text())
-    card = folder / "adapter_config.json"
-    if not card.is_file():
-        return load(str(folder), preprocessing, precision=precision, nf4=nf4)
-    with _refused("no adapter", card, cure):
-        base_name = json.loads(card.read_text())["base_model_name_or_path"]
-    base = load(base_name, preprocessing, precision=precision, nf4=nf4)
-    with _refused("cannot load the adapter", folder, cure), _without_peft_warning():
-        # PEFT would go on with adapters that are not there.
-        warnings.filterwarnings("error", "Found missing adapter keys", UserWarning)
-        return Vlm(PeftModel.from_pretrained(base.model, folder), base.tokenizer, preprocessing)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rushes.media.image import Size
+from rushes.media.geometry import Size
 from rushes.media.signals import Signal
 from rushes.media.video import CompactFrame, Frame
 

@@ -5,6 +5,7 @@ A dataset folder fills in this order, so that a kill at any moment loses at most
     shards/<split>/<recording>-00000.tar, .parquet      whole or not there
     units/<recording>.json                              receipt: now the unit exists
     recordings.json                                     what is in the dataset, with its truth
+    account.json                                        what became of every recording and of every file
     manifest.json                                       last: the dataset is finished
 
 The same input gives the same bytes, whatever the number of workers, the order and the kills.
@@ -14,19 +15,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Protocol
 
 from rushes.engine import LOCAL, Engine, Event, Failure, Unit, map_units
-from rushes.errors import ShardError, SourceError, UnitError
+from rushes.errors import RushesError, ShardError, SourceError, UnitError
+from rushes.prepare.outcomes import ACCOUNT, Outcomes, write_account
 from rushes.recipe.preprocessing import Preprocessing
 from rushes.recipe.sections import Prepare as Settings
 from rushes.shards.index import ShardInfo
 from rushes.shards.manifest import Manifest, split_folder
-from rushes.stages import Account, account, read_receipt, signature_of_folder, write_json
+from rushes.stages import Account, Inventory, account, read_receipt, signature_of_folder, write_json
 from rushes.storage import Home
 
 RECORDINGS = "recordings.json"
@@ -39,6 +42,8 @@ class Prepared:
     Attributes:
         manifest: what there is.
         account: planned = done + quarantined + skipped.
+        outcomes: what became of each recording: planned = used + empty + faulty + skipped.
+        files: what became of each file among which they lie.
         clips: number of samples by split, then by kind.
         totals: ``seconds`` of footage, ``bytes`` of shards, and every count of the receipts, e.g. ``frames``
             decoded and ``encoded`` JPEGs.
@@ -47,6 +52,8 @@ class Prepared:
 
     manifest: Manifest
     account: Account
+    outcomes: Outcomes
+    files: Inventory
     clips: Mapping[str, Mapping[str, int]]
     totals: Mapping[str, float]
     reused: int
@@ -57,6 +64,7 @@ class Prepared:
             "checksum": self.manifest.checksum,
             "samples": self.manifest.samples,
             "clips": self.clips,
+            "account": [self.outcomes.summary(), self.files.summary()],
             "reused": self.reused,
             **self.totals,
         }
@@ -80,55 +88,6 @@ class Job(Protocol):
         ...
 
 
-class Recorded(Protocol):
-    """A recording."""
-
-    @property
-    def key(self) -> str:
-        """Unique in the dataset."""
-        ...
-
-
-Found = TypeVar("Found", bound=Recorded)
-Seen = TypeVar("Seen", bound=Preprocessing)
-Asked = TypeVar("Asked", bound=Settings)
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingJob(Generic[Found, Seen, Asked]):
-    """What it takes to prepare one recording; with ``length_s`` and ``truth`` of its task it is a `Job`.
-
-    Attributes:
-        recording: what to read.
-        split: the side on which it stands.
-        folder: of the dataset; the shards go to ``shards/<split>`` in it.
-        preprocessing: how a sample becomes a question.
-        asked: which samples are cut, and how large a shard may be.
-    """
-
-    recording: Found
-    split: str
-    folder: Path
-    preprocessing: Seen
-    asked: Asked
-
-    @classmethod
-    def of(
-        cls,
-        recordings: Iterable[Found],
-        split_of: Mapping[str, str],
-        folder: Path,
-        preprocessing: Seen,
-        asked: Asked,
-    ) -> dict[str, Self]:
-        """The jobs of all recordings that ``split_of``, recording key -> split, puts on a side."""
-        return {
-            recording.key: cls(recording, split_of[recording.key], folder, preprocessing, asked)
-            for recording in recordings
-            if recording.key in split_of
-        }
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """What a dataset is made from, and what is only counted.
@@ -137,17 +96,19 @@ class Planned:
         jobs: unit key -> job.
         splits: all sides, also those without a recording.
         needed: sides that must not come out empty, since training or measuring on them would fail later.
-        skipped: recordings that stand on no side; counted.
+        skipped: units that are left out on purpose -> why; counted.
         faults: unit -> reason, for what could not become a recording (``Fault.reason()``).
-        sizes: recordings behind a job, a skipped entry or a fault, where it is not one and they are known.
+        members: unit -> keys of the recordings in it, where it is a block of them and they are known.
+        inventory: of the files among which the recordings lie, see `rushes.runs.run.Run.inventory`.
     """
 
     jobs: Mapping[str, Job]
     splits: Iterable[str]
     needed: Iterable[str] = ()
-    skipped: Sequence[str] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
     faults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    sizes: Mapping[str, int] | None = None
+    members: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    inventory: Inventory = field(default_factory=Inventory)
 
 
 def prepare(
@@ -169,8 +130,8 @@ def prepare(
     Args:
         planned: the units, and what is only counted.
         unit: prepares one recording, or one block of them; returns its receipt: ``split``, ``shards``,
-            ``samples``, ``clips`` (by kind), ``duration_s``, and further counts; of a block also ``bad``, see
-            `rushes.stages.write_receipt`.
+            ``samples``, ``clips`` (by kind), ``duration_s``, and further counts; ``empty``, why there is no
+            sample, where there is none; of a block also ``bad``, see `rushes.stages.write_receipt`.
         home: of the stage; where it is remote, workers on other machines need no shared disk.
         preprocessing: how a sample becomes a question.
         settings: workers and their bounds, and the greatest share of bad recordings and of bad units.
@@ -201,34 +162,41 @@ def prepare(
     )
     reused = len(jobs) - len(todo)
     on_progress(reused, len(jobs), "decoding")
-    for done, result in enumerate(results, reused + 1):
-        if result.error is None:
-            home.write_receipt(result.key, result.value)
-        elif _is_bad_input(result.error):
-            home.discard(_shards_of(home, jobs[result.key].split, result.key))
-            home.quarantine(result.key, _reason(result.error, result.attempts))
-        else:
-            failures.append((result.key, result.error))
-        on_progress(done, len(jobs), result.key)
+    with closing(results):
+        for done, result in enumerate(results, reused + 1):
+            if result.error is None:
+                home.write_receipt(result.key, result.value)
+            elif _is_bad_input(result.error):
+                home.discard(_shards_of(home, jobs[result.key].split, result.key))
+                home.quarantine(result.key, _reason(result.error, result.attempts))
+            elif result.error.kind == "machine":  # which would refuse the others as well
+                raise _stopped(folder, jobs, result.error.to_error(result.key))
+            else:
+                failures.append((result.key, result.error))
+            on_progress(done, len(jobs), result.key)
     if failures:
         raise _not_of_the_input(failures)
     counted = [*jobs, *planned.skipped, *planned.faults]
-    closed = account(folder, counted, planned.skipped, planned.sizes).close(settings.max_quarantine, jobs)
+    sizes = {unit: len(keys) for unit, keys in planned.members.items()}
+    closed = account(folder, counted, planned.skipped, sizes).close(settings.max_quarantine, jobs)
     receipts = {key: _receipt(folder, key) for key in sorted(closed.done)}
     write_json(folder / RECORDINGS, [_truth(jobs[key], key, receipt) for key, receipt in receipts.items()])
+    outcomes = Outcomes.of(closed, planned.skipped, receipts)
+    files = planned.inventory.settle(outcomes.of_recordings(planned.members))
+    write_account(folder, outcomes, files)
     manifest = _manifest(folder, preprocessing, sorted(set(planned.splits)), receipts)
     if empty := sorted(side for side in set(planned.needed) if not manifest.samples.get(side)):
-        counts = closed.counts
         raise SourceError(
-            f"no sample came out for side {' and '.join(empty)}; {counts['quarantined']} of "
-            f"{counts['planned']} recordings are in quarantine",
-            where=folder / "quarantine",
-            cure="read the reasons there and mend the recordings, or give the side others",
+            f"no sample came out for side {' and '.join(empty)}; of {outcomes.summary()}",
+            where=folder / ACCOUNT,
+            cure="mend these recordings, or give the side others",
         )
     manifest.save(folder)
     return Prepared(
         manifest=manifest,
         account=closed,
+        outcomes=outcomes,
+        files=files,
         clips=_clips_by_split(receipts),
         totals=_totals(receipts),
         reused=reused,
@@ -313,6 +281,17 @@ def _not_of_the_input(failures: Sequence[tuple[str, Failure]]) -> UnitError:
         cure=first.cure
         or f"run the stage again once this is repaired: it resumes\n{first.trace or ''}".rstrip(),
     )
+
+
+def _stopped(folder: Path, jobs: Mapping[str, Job], error: RushesError) -> UnitError:
+    """``error`` with what is kept, and the room that the rest needs, judged by what is done."""
+    done = {key: receipt for key in jobs if (receipt := read_receipt(folder, key)) is not None}
+    size = _totals(done).get("bytes", 0)
+    told = f"{error.message}; {len(done)} of {len(jobs)} units are done and kept"
+    if length_s := sum(jobs[key].length_s for key in done):
+        rest_s = sum(job.length_s for key, job in jobs.items() if key not in done)
+        told += f" ({size / 1e6:,.1f} MB), the others need about {size * rest_s / length_s / 1e6:,.1f} MB"
+    return UnitError(told, where=error.where, cure=error.cure)
 
 
 def _receipt(folder: Path, key: str) -> dict[str, Any]:

@@ -59,6 +59,9 @@ def _place(root: Any) -> Path | str:
     return root if "://" in str(root) else Path(root).expanduser()
 
 
+PLACES = (("source", "root"),)
+"""Keys that hold a path, which begins at the folder of the file that says it."""
+
 Root = Annotated[Path | str, BeforeValidator(_place)]
 """Folder of recordings: a path, or a URL that fsspec knows, which stays text."""
 
@@ -73,7 +76,8 @@ class Source(Section):
     """Where the recordings are.
 
     Attributes:
-        root: folder of raw recordings, or its URL, as ``s3://bucket/prefix``; null takes the twin's.
+        root: folder of raw recordings, relative to the recipe's own where it is relative, or a URL, as
+            ``s3://bucket/prefix``; null takes the twin's.
     """
 
     root: Annotated[Root | None, UNSIGNED] = None
@@ -121,13 +125,15 @@ class Model(Section):
 
     Attributes:
         name: ``tiny``, which is built from nothing and trained as a whole; a checkpoint folder; or a name on
-            the hub.
+            the hub. What is signed is the content: a copy of a folder elsewhere is the same.
+        revision: of a name on the hub: a commit, or a branch or tag; null is its main branch.
         adapter: train LoRA, and leave the weights as they are; null trains all weights.
         precision: type of the weights.
         nf4: 4-bit weights, for an adapter.
     """
 
-    name: Annotated[str, Field(min_length=1)] = TINY
+    name: Annotated[str, Field(min_length=1), UNSIGNED] = TINY
+    revision: Annotated[Annotated[str, Field(min_length=1)] | None, UNSIGNED] = None
     adapter: Lora | None = None
     precision: Precision = "float32"
     nf4: bool = False
@@ -152,10 +158,16 @@ class Model(Section):
     def _adapter_fits(self) -> Model:
         if self.nf4 and self.adapter is None:
             raise ValueError("4-bit weights cannot be trained: add model.adapter, or set nf4: false")
+        if self.precision == "float16" and self.adapter is None:
+            raise ValueError(
+                "weights in float16 cannot be trained: add model.adapter, or take bfloat16 or float32"
+            )
         if self.name == TINY and self.adapter is not None:
             raise ValueError("tiny starts from random weights and is trained whole: leave model.adapter out")
         if self.name == TINY and self.precision != "float32":
             raise ValueError("tiny is built and trained in float32: leave model.precision out")
+        if self.revision is not None and (self.name == TINY or Path(self.name).is_dir()):
+            raise ValueError("only a name on the hub has a revision: leave model.revision out")
         return self
 
 

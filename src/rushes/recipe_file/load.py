@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import copy
 import difflib
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, get_args
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rushes.recipe import Recipe
+from rushes.recipe.sections import PLACES
 from rushes.recipe_file.document import Document, line_of, read_tree, refuse
+from rushes.recipe_file.words import Place, either, short, wrong
 
-Keys = tuple[str, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -46,11 +46,13 @@ class Override:
         key: dotted, e.g. ``train.seed``; ``phases.0.steps`` reaches into a list that the file spells out.
         value: plain data.
         origin: where it was asked for, as faults name it, e.g. ``--set train.seed=3``.
+        folder: where a relative path in it begins: that of the shell, unless a file asks.
     """
 
     key: str
     value: Any
     origin: str
+    folder: Path = Path()
 
 
 def load_recipe(path: Path, overrides: Sequence[str], tasks: Schemas) -> Recipe:
@@ -86,41 +88,22 @@ def resolve(
         overrides: of its keys.
         tasks: that a recipe may name; each is asked about a recipe that has no other fault.
     """
-    tree = copy.deepcopy(document.tree)
-    faults = _override(tree, overrides)
-    asked = {tuple(override.key.split(".")): override.origin for override in overrides}
-    if {"campaign", "phases"} <= tree.keys():
-        return None, ["this is the manifest of a campaign, no recipe: type `rushes campaign run` with it"]
-    named = tree.get("task", next(iter(tasks)))
-    if not isinstance(named, str) or named not in tasks:
-        where = _where(["task"], document, asked)
-        return None, [*faults, f"{where}: task: no task {_short(named)}; {near(str(named), tasks)}"]
-    task = tasks[named]
-    recipe, more = validate(task.recipe, document, tree, asked)
-    faults += more
-    if recipe is not None and not faults:
-        for key, what in task.faults(recipe):
-            place = [int(part) if part.isdecimal() else part for part in key.split(".")]
-            faults.append(f"{_where(place, document, asked)}: {key}: {what}")
-    return (None if faults else recipe), faults
+    recipe, faults = _check(document, overrides, tasks)
+    return recipe, [_told(fault, faults, document, overrides, tasks) for fault in faults]
 
 
 def validate(
-    schema: type[Model], document: Document, tree: Mapping[str, Any], asked: Mapping[Keys, str] | None = None
+    schema: type[Model], document: Document, tree: Mapping[str, Any]
 ) -> tuple[Model | None, list[str]]:
     """``tree`` as a ``schema``, or every fault of it as ``file:line: place: what, and the near name``.
 
     Args:
         schema: what it must be.
         document: where ``tree`` comes from.
-        tree: its values, overridden or not.
-        asked: origins of overridden keys.
+        tree: its values.
     """
-    try:
-        return schema.model_validate(tree), []
-    except ValidationError as error:
-        details = (detail for detail in error.errors(include_url=False) if not _is_echo(detail))
-        return None, [_fault(detail, schema, document, asked or {}) for detail in details]
+    found, faults = _fitted(schema, document, tree)
+    return found, [f"{document.where(fault.place)}: {fault.text(document.what)}" for fault in faults]
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -151,21 +134,27 @@ def _parse_overrides(texts: Sequence[str]) -> tuple[list[Override], list[str]]:
             faults.append(f"--set {text}: no value; write null where none is meant")
             continue
         try:
-            overrides.append(Override(key, yaml.safe_load(value), f"--set {text}"))
+            overrides.append(Override(key, _value(value), f"--set {text}"))
         except (ValueError, yaml.YAMLError) as error:
             problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else error
             faults.append(f"--set {text}: {problem}")
     return overrides, faults
 
 
-def _override(tree: dict[str, Any], overrides: Sequence[Override]) -> list[str]:
+def _value(text: str) -> Any:
+    """What ``text`` is in YAML; but words are taken whole, where a file would begin a comment at `` #``."""
+    value = yaml.safe_load(text)
+    return text.strip() if isinstance(value, str) and text.lstrip()[0] not in "'\"|>&!" else value
+
+
+def _override(tree: dict[str, Any], overrides: Sequence[Override]) -> list[Fault]:
     """Write overrides into ``tree``; returns what was wrong with them."""
     faults = []
     for override in overrides:
         try:
             put(tree, override.key.split("."), copy.deepcopy(override.value))
         except ValueError as error:
-            faults.append(f"{override.origin}: {error}")
+            faults.append(Fault((), str(error), override.origin))
     return faults
 
 
@@ -199,14 +188,73 @@ def put(tree: dict[str, Any], keys: Sequence[str], value: Any) -> None:
 # --- faults -----------------------------------------------------------------------------------------------
 
 
-def _fault(
-    detail: ErrorDetails, schema: type[BaseModel], document: Document, asked: Mapping[Keys, str]
-) -> str:
-    """One pydantic error as ``file:line: place: what, and the near name``."""
-    # Pydantic adds "[key]" for a key, and recipe/ marks the branches of a union with "<...>".
-    place = [part for part in detail["loc"] if not str(part).startswith(("[", "<"))]
-    where, what = _where(place, document, asked), _what(detail, schema, place)
-    return f"{where}: {'.'.join(map(str, place)) or document.what}: {what}"
+class Fault(NamedTuple):
+    """What is wrong with a recipe.
+
+    Attributes:
+        place: keys and numbers down to the value; none where it is the whole.
+        what: is wrong there.
+        origin: who asked for it, where that is known.
+    """
+
+    place: tuple[str | int, ...]
+    what: str
+    origin: str = ""
+
+    def text(self, whole: str) -> str:
+        """Place and fault; ``whole`` is what the file is."""
+        return f"{'.'.join(map(str, self.place)) or whole}: {self.what}"
+
+
+def _check(
+    document: Document, overrides: Sequence[Override], tasks: Schemas
+) -> tuple[Recipe | None, list[Fault]]:
+    """The recipe of a document with overrides, or its faults."""
+    tree = copy.deepcopy(document.tree)
+    faults = _override(tree, overrides)
+    if {"campaign", "phases"} <= tree.keys():
+        what = "this is the manifest of a campaign, no recipe: type `rushes campaign run` with it"
+        return None, [Fault((), what)]
+    named = tree.get("task", next(iter(tasks)))
+    if not isinstance(named, str) or named not in tasks:
+        return None, [*faults, Fault(("task",), f"no task {short(named)}; {near(str(named), tasks)}")]
+    _anchor(tree, document.path.parent, overrides)
+    recipe, more = _fitted(tasks[named].recipe, document, tree)
+    faults += more
+    if recipe is not None and not faults:
+        faults = [Fault(_parts(key), what) for key, what in tasks[named].faults(recipe)]
+    return (None if faults else recipe), faults
+
+
+def _fitted(
+    schema: type[Model], document: Document, tree: Mapping[str, Any]
+) -> tuple[Model | None, list[Fault]]:
+    try:
+        return schema.model_validate(tree), []
+    except ValidationError as error:
+        details = [detail for detail in error.errors(include_url=False) if not _is_echo(detail)]
+    wrongs: dict[tuple[str | int, ...], list[str]] = {}
+    for detail in details:
+        place = _place(detail, tree)
+        wrongs.setdefault(place, []).append(wrong(detail, schema, place, document.written(place)))
+    return None, [Fault(place, what) for place, whats in wrongs.items() for what in either(whats)]
+
+
+def _place(detail: ErrorDetails, tree: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """Keys and numbers down to a value, without the names that the library gives to branches of a choice."""
+    place: list[str | int] = []
+    node: Any = tree
+    for number, part in enumerate(detail["loc"], 1):
+        last = number == len(detail["loc"])
+        keys = {str(key): key for key in node} if isinstance(node, Mapping) else {}
+        if str(part) in keys:
+            node = node[keys[str(part)]]
+        elif isinstance(node, list | tuple) and isinstance(part, int) and part < len(node):
+            node = node[part]
+        elif not (last and detail["type"] == "missing"):
+            continue
+        place.append(part)
+    return tuple(place)
 
 
 def _is_echo(detail: ErrorDetails) -> bool:
@@ -214,52 +262,42 @@ def _is_echo(detail: ErrorDetails) -> bool:
     return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
-def _where(place: Sequence[str | int], document: Document, asked: Mapping[Keys, str]) -> str:
-    """The override that wrote ``place``, or that began it where the file has none; else its line."""
-    keys = tuple(map(str, place))
-    line, depth = line_of(document.root, place)
-    for override in sorted(asked, key=len, reverse=True):
-        wrote, began = keys[: len(override)] == override, override[: len(keys)] == keys and depth < len(keys)
+def _parts(key: str) -> tuple[str | int, ...]:
+    return tuple(int(part) if part.isdecimal() else part for part in key.split("."))
+
+
+def _anchor(tree: dict[str, Any], folder: Path, overrides: Sequence[Override]) -> None:
+    """Let relative places begin at the folder of whoever wrote them, so that a recipe can be read from anywhere."""
+    for keys in PLACES:
+        section = tree.get(keys[0])
+        value = section.get(keys[1]) if isinstance(section, dict) else None
+        if isinstance(section, dict) and isinstance(value, str) and "://" not in value:
+            writers = [one.folder for one in overrides if _parts(one.key) in (keys, keys[:1])]
+            section[keys[1]] = str([folder, *writers][-1] / Path(value).expanduser())
+
+
+def _told(
+    fault: Fault, faults: Sequence[Fault], document: Document, overrides: Sequence[Override], tasks: Schemas
+) -> str:
+    """A fault behind the override that caused it, or behind its line where none did."""
+    where = fault.origin or _writer(fault.place, document, overrides)
+    if not where:
+        others = set(faults) - {fault}
+        guilty = [
+            one.origin
+            for number, one in enumerate(overrides)
+            if set(_check(document, [*overrides[:number], *overrides[number + 1 :]], tasks)[1]) <= others
+        ]
+        where = ", ".join(dict.fromkeys(guilty)) or document.where(fault.place)
+    return f"{where}: {fault.what if fault.origin else fault.text(document.what)}"
+
+
+def _writer(place: Place, document: Document, overrides: Sequence[Override]) -> str:
+    """The override that wrote ``place``, or that began it where the file has none."""
+    _, depth = line_of(document.root, place)
+    for override in sorted(overrides, key=lambda one: one.key.count("."), reverse=True):
+        keys = _parts(override.key)
+        wrote, began = place[: len(keys)] == keys, keys[: len(place)] == place and depth < len(place)
         if wrote or began:
-            return asked[override]
-    return f"{document.path.name}:{line}"
-
-
-def _what(detail: ErrorDetails, schema: type[BaseModel], place: Sequence[str | int]) -> str:
-    kind, found = detail["type"], detail.get("input")
-    if kind in ("extra_forbidden", "invalid_key"):
-        known = _siblings(schema, place[:-1])
-        found = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
-        return "unknown key; " + (f"did you mean {found[0]}?" if found else f"known here: {', '.join(known)}")
-    if kind in ("model_type", "model_attributes_type"):
-        keys = ", ".join(_siblings(schema, place)[:4])
-        return f"expected keys such as {keys}, found {'nothing' if found is None else _short(found)}"
-    message = detail["msg"].removeprefix("Value error, ")
-    return message if kind == "value_error" else f"{message}, found {_short(found)}"
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping | list | tuple):
-        return f"a {'mapping' if isinstance(value, Mapping) else 'list'} of {len(value)}"
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _siblings(schema: type[BaseModel], place: Sequence[str | int]) -> list[str]:
-    """Keys that the section at ``place`` knows, its own before those that it shares with other tasks."""
-    section: Any = schema
-    for part in place:
-        if isinstance(part, str) and part in section.model_fields:
-            section = next(iter(_models(section.model_fields[part].annotation)), section)
-    named_by = [inspect.get_annotations(base) for base in section.__mro__]
-    depth = {
-        name: next(d for d, names in enumerate(named_by) if name in names) for name in section.model_fields
-    }
-    return sorted(section.model_fields, key=depth.__getitem__)
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    """Pydantic models anywhere inside a type annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
+            return override.origin
+    return ""

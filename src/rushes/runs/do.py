@@ -21,6 +21,8 @@ def do(run: Run[Any], name: StageName, tell: Tell) -> Outcome:
         StageError: a stage before it is not done.
     """
     began = time.monotonic()
+    if run.stages[name].makes == "weights":
+        run.bring_base()
     spec, state = run.specs[name], run.status(name)
     if state.state == "done":
         return Outcome(name, spec.signature, "done", state.folder, time.monotonic() - began, state.reason)

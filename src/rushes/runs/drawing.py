@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rushes.engine import Unit, UnitResult, map_units
-from rushes.errors import SourceError, StageError
+from rushes.errors import SourceError
 from rushes.runs.proof import digest, files_of
 from rushes.runs.run import Run
 from rushes.runs.stage import Made, Tell
@@ -135,12 +135,12 @@ def _drawn(run: Run[Any], draw: Callable[[Any], Any], units: Mapping[str, Any]) 
     """Results of units as they come, by the workers and the engine of a run.
 
     Raises:
-        StageError: a unit cannot be drawn.
+        RushesError: a unit cannot be drawn; of the class of what went wrong.
     """
     asked = [Unit(key, unit) for key, unit in units.items()]
     for result in map_units(draw, asked, workers=run.recipe.prepare.workers, engine=run.engine):
         if result.error is not None:
-            raise StageError(f"{result.error.type}: {result.error.message}", where=result.key)
+            raise result.error.to_error(result.key)
         yield result
 
 

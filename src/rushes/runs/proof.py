@@ -13,6 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from rushes.errors import StageError
 from rushes.runs.run import Run
 from rushes.runs.stage import StageName
 from rushes.stages import canonical_json, read_done, sha256_file
@@ -45,11 +46,30 @@ def content(run: Run[Any], name: StageName) -> str | None:
 def damaged(run: Run[Any], name: StageName) -> Iterator[tuple[Path, str]]:
     """Files of a finished stage that later stages read and that are not as they were written, with the reason.
 
-    Shards are left to `rushes.shards.verify`: hashing all of them before each stage would take too long.
+    Shards are left to whoever reads them, sample by sample (`Run.samples`), and to `rushes.shards.verify`:
+    hashing all of them before each stage would take too long.
     """
     folder, read = run.folder(name), run.stages[name].read
     files = (read_done(folder) or {}).get("summary", {}).get("files", {})
     return wrong_files(folder, {path: sha for path, sha in files.items() if _matches(path, read)})
+
+
+def require_whole(run: Run[Any], name: StageName, patterns: tuple[str, ...]) -> None:
+    """Refuse files of a finished stage that are not as they were written.
+
+    Raises:
+        StageError: one is missing or was changed.
+    """
+    folder = run.folder(name)
+    files = (read_done(folder) or {}).get("summary", {}).get("files", {})
+    for path, reason in wrong_files(
+        folder, {one: sha for one, sha in files.items() if _matches(one, patterns)}
+    ):
+        raise StageError(
+            f"what {name} left is not what it wrote: the file {reason}",
+            where=path,
+            cure="run `rushes verify RECIPE --repair`",
+        )
 
 
 def _matches(path: str, patterns: tuple[str, ...]) -> bool:

@@ -16,18 +16,22 @@ from typing import TYPE_CHECKING, Any, Generic, Literal
 
 from rushes.engine import LOCAL, Engine
 from rushes.errors import RecipeError, StageError
+from rushes.recipe_file import near
+from rushes.runs.raw_files import RawFiles
 from rushes.runs.source import Audit
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Makes, Stage, StageName
 from rushes.runs.task import R, Task
-from rushes.stages import Inventory, StageSpec, Status, read_done, take_inventory
+from rushes.stages import Inventory, RememberedHashes, StageSpec, Status, read_done, read_json
 from rushes.storage import Home, Workspace
 
 if TYPE_CHECKING:
     from rushes.evaluate.scorecard import Scorecard
+    from rushes.models.base import Base
     from rushes.recipe import Recipe
     from rushes.recipe.sections import Order
     from rushes.shards.read import ShardDataset
 
+NEIGHBOURS = 8  # names that are told where one is missing
 RECORDINGS = "recordings"  # folder of a workspace for those that were brought from elsewhere
 
 
@@ -62,6 +66,7 @@ class Run(Generic[R]):
         workspace: folder of all stages of all runs.
         engine: where units of work run; not part of any signature.
         raw_fingerprint: of the recordings where it is known already; runs of one campaign share it.
+        base_identity: of the weights that training starts from, likewise.
 
     Attributes:
         recipe: resolved, see `Task.resolve`.
@@ -79,6 +84,7 @@ class Run(Generic[R]):
         engine: Engine = LOCAL,
         *,
         raw_fingerprint: str | None = None,
+        base_identity: str | None = None,
     ) -> None:
         if faults := [f"{key}: {what}" for key, what in task.faults(recipe)]:
             raise RecipeError.of(faults, recipe.name)
@@ -90,6 +96,7 @@ class Run(Generic[R]):
             stage.name: stage for stage in task.stages if stage.asked(recipe)
         }
         self._raw_fingerprint = raw_fingerprint
+        self._base_identity = base_identity
 
     @cached_property
     def specs(self) -> Mapping[StageName, StageSpec]:
@@ -97,9 +104,17 @@ class Run(Generic[R]):
         specs: dict[StageName, StageSpec] = {}
         for name, stage in self.stages.items():
             inputs = {needed: specs[needed].signature for needed in stage.inputs if needed in specs}
-            raw = self.raw_fingerprint if stage.makes == "dataset" else None
-            specs[name] = StageSpec(stage.kind, stage.version, stage.signed(self.recipe), inputs, raw)
+            signed, fingerprint = stage.signed(self.recipe), self._fingerprint(stage)
+            specs[name] = StageSpec(stage.kind, stage.version, signed, inputs, fingerprint, self.recipe.name)
         return specs
+
+    def _fingerprint(self, stage: Stage) -> str | None:
+        """Of the content that a stage reads and no other stage made."""
+        if stage.makes == "dataset":
+            return self.raw_fingerprint
+        if stage.makes == "weights" and self.base is not None:
+            return self.base_identity or f"{self.base.name}, not downloaded yet"
+        return None
 
     def maker(self, what: Makes) -> StageName:
         """Name of the last stage of this run that makes ``what``."""
@@ -116,12 +131,23 @@ class Run(Generic[R]):
         return self.task.source(self.recipe).scan(self.raw())
 
     @cached_property
+    def files(self) -> RawFiles:
+        """The files below the root of the recordings."""
+        listing = None
+        if isinstance(self.recipe.source.root, str):
+            from rushes.storage.recordings import listing_of
+
+            listing = listing_of(self.raw())
+        claims = self.task.source(self.recipe).claims(self.scan)
+        return RawFiles.of(self.raw(), self.scan.root, claims, listing)
+
+    @cached_property
     def inventory(self) -> Inventory:
         """What becomes of every file below the root of the recordings."""
-        return take_inventory(self.scan.root, self.task.source(self.recipe).claims(self.scan))
+        return self.files.inventory()
 
     def audit(self) -> Audit:
-        """Look through the recordings; nothing is decoded."""
+        """What the task sees of the recordings, see `rushes.runs.look.look`; nothing is decoded."""
         return self.task.audit(self)
 
     def notes(self, name: StageName) -> tuple[str, ...]:
@@ -135,6 +161,29 @@ class Run(Generic[R]):
             return None
         return self._raw_fingerprint or self.task.source(self.recipe).fingerprint(self.scan)
 
+    @cached_property
+    def base(self) -> Base | None:
+        """The weights that training starts from; None where the recipe says all of them."""
+        return self.task.base(self.recipe)
+
+    @cached_property
+    def base_identity(self) -> str | None:
+        """What these weights are known by, see `Base.identity`; hashes of large files are remembered."""
+        if self._base_identity is not None or self.base is None:
+            return self._base_identity
+        return self.base.identity(RememberedHashes(self.workspace.root / "hashes.json"))
+
+    def bring_base(self) -> None:
+        """Bring the weights that training starts from to this machine, after which their identity is known.
+
+        Raises:
+            ModelError: they cannot be downloaded.
+        """
+        if self.base is not None and self.base_identity is None:
+            self.base.bring()
+            for outdated in ("base_identity", "specs"):
+                vars(self).pop(outdated, None)
+
     @property
     def has_recordings(self) -> bool:
         """Whether there is anything to look through."""
@@ -144,6 +193,7 @@ class Run(Generic[R]):
         """Folder of the recordings.
 
         Raises:
+            RecipeError: there is nothing at ``source.root``.
             StageError: the twin is to be drawn first.
             StorageError: recordings that lie elsewhere cannot be brought.
         """
@@ -151,6 +201,7 @@ class Run(Generic[R]):
         if isinstance(root, str):
             return self._brought
         if root is not None:
+            require_there(root)
             return root
         twin = self.maker("recordings")
         if self.status(twin).state != "done":
@@ -185,12 +236,11 @@ class Run(Generic[R]):
         return self.workspace.bring(self.specs[name])
 
     def samples(self, split: str) -> ShardDataset:
-        """The prepared samples of a split."""
+        """The prepared samples of a split; one that is not what was written is refused when it is read."""
         from rushes.shards.read import ShardDataset
 
-        return ShardDataset.open(
-            self.folder(self.dataset), split, opener=self.workspace.opener(self.specs[self.dataset])
-        )
+        opener = self.workspace.opener(self.specs[self.dataset])
+        return ShardDataset.open(self.folder(self.dataset), split, check=True, opener=opener)
 
     def training_samples(self, order: Order) -> ShardDataset:
         """The prepared samples of the training side, to be read in this order again and again.
@@ -221,6 +271,19 @@ class Run(Generic[R]):
             "seed": self.recipe.train.seed,
         }
 
+    def account(self) -> Mapping[str, Any] | None:
+        """What became of every recording and file, see `rushes.prepare.outcomes`; None where nobody wrote it.
+
+        Raises:
+            StageError: it was changed or taken away since it was written.
+        """
+        from rushes.prepare.outcomes import ACCOUNT
+        from rushes.runs.proof import require_whole
+
+        require_whole(self, self.dataset, (ACCOUNT,))
+        path = self.folder(self.dataset) / ACCOUNT  # of a dataset of an older rushes there is none
+        return read_json(path) if path.is_file() else None
+
     @property
     def report(self) -> Path:
         """The HTML report.
@@ -240,17 +303,33 @@ class Run(Generic[R]):
             StageError: they are missing, torn, changed since they were written, or of an older rushes.
         """
         from rushes.evaluate.scorecard import read_scorecard
-        from rushes.runs.proof import damaged
+        from rushes.runs.proof import require_whole
 
         name = self.maker("figures")
         card = read_scorecard(self.bring(name) / METRICS_FILE)
-        for path, reason in damaged(self, name):
-            raise StageError(
-                f"the figures are not those that were measured: the file {reason}",
-                where=path,
-                cure="run `rushes verify RECIPE --repair`",
-            )
+        require_whole(self, name, self.stages[name].read)
         return card
+
+
+def require_there(root: Path) -> None:
+    """Refuse a ``source.root`` at which there is nothing.
+
+    Raises:
+        RecipeError: says which path was tried, and what is there instead.
+    """
+    if root.exists():
+        return
+    place = root.absolute()
+    above = next(one for one in place.parents if one.exists())
+    missing = place.relative_to(above).parts[0]
+    beside = (
+        sorted(one.name for one in above.iterdir() if not one.name.startswith(".")) if above.is_dir() else []
+    )
+    raise RecipeError(
+        f"source.root does not exist: there is no {missing} in {above}; {near(missing, beside[:NEIGHBOURS])}",
+        where=place,
+        cure="correct source.root; a relative one begins at the recipe's folder, of --set at the shell's",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,21 +337,28 @@ class RunJob:
     """A run as it travels: what makes it again, here or in another process.
 
     Attributes:
-        task, recipe, workspace, raw_fingerprint: as of `Run`.
+        task, recipe, workspace, raw_fingerprint, base_identity: as of `Run`.
     """
 
     task: Task[Any]
     recipe: Recipe
     workspace: Workspace
     raw_fingerprint: str | None
+    base_identity: str | None
 
     @classmethod
     def of(cls, run: Run[Any]) -> RunJob:
         """The job of a run."""
-        return cls(run.task, run.recipe, run.workspace, run.raw_fingerprint)
+        return cls(run.task, run.recipe, run.workspace, run.raw_fingerprint, run.base_identity)
 
     def run(self) -> Run[Any]:
         """The run, opened again; its units are worked on in this process."""
         prepare = self.recipe.prepare.model_copy(update={"workers": 0})
         recipe = self.recipe.model_copy(update={"prepare": prepare})
-        return Run(self.task, recipe, self.workspace, raw_fingerprint=self.raw_fingerprint)
+        return Run(
+            self.task,
+            recipe,
+            self.workspace,
+            raw_fingerprint=self.raw_fingerprint,
+            base_identity=self.base_identity,
+        )

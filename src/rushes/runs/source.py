@@ -72,6 +72,21 @@ class Scan(Protocol):
 class Audit(Protocol):
     """What the recordings of a recipe are, for a look before an hour of work."""
 
+    @property
+    def samples(self) -> Mapping[str, int]:
+        """Side -> how many are expected; all under ``""`` where the sides are not told."""
+        ...
+
+    @property
+    def faults(self) -> Sequence[Any]:
+        """What does not hold, among what the recipe asks for; told by ``text`` and ``to_json``."""
+        ...
+
+    @property
+    def outcomes(self) -> Mapping[str, Claim]:
+        """Key of a recording that is expected to give no sample -> why; told by ``text`` as well."""
+        ...
+
     def text(self) -> str:
         """For people."""
         ...
@@ -110,13 +125,13 @@ class Source(ABC, Generic[Found]):
         declares and every reading checks, so that a look at terabytes takes seconds.
         """
 
+    @abstractmethod
     def claims(self, found: Found) -> Claims:
         """What becomes of each file below ``found.root``, by its name; None for what this layout does not know.
 
         Every file of a recording, every table that is read, and whatever is left out on purpose or does not
         hold, each with its reason. What nobody claims is counted as unread, by suffix.
         """
-        return lambda name: None
 
     def fetch(self, bring: Bring) -> Path:
         """Bring what is read of recordings that lie elsewhere: all of them, unless the layout knows better."""
@@ -136,6 +151,16 @@ class FileScan:
     root: Path
     recordings: tuple[Path, ...]
     faults: tuple[Any, ...] = ()
+
+    @property
+    def samples(self) -> Mapping[str, int]:
+        """See `Audit.samples`; at least one of each is expected."""
+        return {"": len(self.recordings)}
+
+    @property
+    def outcomes(self) -> Mapping[str, Claim]:
+        """See `Audit.outcomes`."""
+        return {}
 
     def text(self) -> str:
         """See `Audit.text`."""

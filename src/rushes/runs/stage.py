@@ -37,8 +37,10 @@ Made = tuple[Mapping[str, Any], Mapping[str, int]]
 Work = Callable[["Run[Any]", "OpenStage", Tell], Made]
 """Fills the folder of a stage."""
 
-Amount = Callable[[Mapping[str, Any], Mapping[str, int], Mapping[str, Any]], float]
-"""Signed part of a stage, samples on each side, signed part of its dataset -> how much there is to do."""
+Amount = Callable[[Mapping[str, Any], Mapping[str, int], Mapping[str, Any]], float | None]
+"""Signed part of a stage, samples on each side, signed part of its dataset -> how much there is to do.
+
+None where the samples of a side are not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +50,13 @@ class Cost:
     Attributes:
         amount: how much there is to do; None where it takes as long whatever the recipe asks.
         of_samples: whether that depends on how many samples there are, which a plan may not know yet.
+        of_model: whether it takes longer with a larger model, so that only stages of the same one tell.
         assumed_s: seconds for one of that, until a finished stage tells; None where there is no guess.
     """
 
     amount: Amount | None = None
     of_samples: bool = True
+    of_model: bool = False
     assumed_s: float | None = None
 
 

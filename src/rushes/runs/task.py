@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 if TYPE_CHECKING:
     from rushes.evaluate.figures import Figure
     from rushes.metrics.estimate import Estimate
+    from rushes.models.base import Base
     from rushes.recipe import Recipe
     from rushes.runs.admission.values import Fault
     from rushes.runs.run import Run
@@ -107,14 +108,14 @@ class Task(ABC, Generic[R]):
         """What can only fail later, after hours: the dotted key of each fault, and what is wrong there."""
         yield from ()
 
+    def base(self, recipe: R) -> Base | None:
+        """The weights that training starts from; None where a recipe says all of them."""
+        return None
+
     def notes(self, run: Run[R], stage: Stage) -> tuple[str, ...]:
-        """Sizes and memory of a stage that is still to do, for a plan."""
+        """Sizes and memory of a stage that is still to do, for a plan; of a dataset the audit tells them."""
         if stage.makes == "recordings":
             return (self.to_draw(run.recipe),)
-        if stage.makes == "dataset":
-            return (
-                run.audit().summary() if run.has_recordings else "sizes are known when the twin is drawn",
-            )
         return ()
 
     # --- campaigns ----------------------------------------------------------------------------------------

@@ -13,9 +13,9 @@ def samples(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[
     return sum(clips.values())
 
 
-def asked(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
+def asked(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float | None:
     """Samples of the side that is reported; a `rushes.runs.stage.Amount`."""
-    return clips.get(part["evaluate"]["split"], 0)
+    return clips.get(part["evaluate"]["split"])
 
 
 TWIN = Stage(
@@ -34,6 +34,7 @@ PREPARE = Stage(
     sections=("source", "preprocessing", "prepare"),
     inputs=("twin",),
     units=True,
+    cost=Cost(amount=samples, assumed_s=0.05),  # a clip of video of five seconds on a core of 2024
 )
 TRAIN = Stage(
     name="train",
@@ -49,7 +50,7 @@ PREDICT = Stage(
     sections=("evaluate",),
     inputs=("prepare", "train"),
     reads=("predictions.parquet",),
-    cost=Cost(amount=asked),
+    cost=Cost(amount=asked, of_model=True),
 )
 EVALUATE = Stage(
     name="evaluate",
@@ -57,6 +58,7 @@ EVALUATE = Stage(
     makes="figures",
     sections=("evaluate",),
     inputs=("prepare", "train", "predict"),
+    cost=Cost(assumed_s=3.0),
 )
 REPORT = Stage(
     name="report",
@@ -64,4 +66,5 @@ REPORT = Stage(
     makes="page",
     sections=("name",),
     inputs=("prepare", "train", "predict", "evaluate"),
+    cost=Cost(assumed_s=5.0),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -94,7 +94,7 @@ def fill_dataset(
     """
     name = stage.spec.name
     prepared = prepare(
-        planned,
+        replace(planned, inventory=run.inventory),
         unit,
         run.home(name),
         run.recipe.preprocessing,
@@ -173,7 +173,7 @@ def head_of(run: Run[Any], model: str = "", **sizes: object) -> Head:
         model: what was trained, in a few words; the name in the recipe without it.
         sizes: what was counted, beside the samples of the side that was measured.
     """
-    from rushes.evaluate.pages import Head
+    from rushes.evaluate.pages import Head, Section, account
     from rushes.evaluate.scorecard import counted
 
     card = run.scorecard()
@@ -191,4 +191,5 @@ def head_of(run: Run[Any], model: str = "", **sizes: object) -> Head:
             f"{card.split} samples": f"{whole.n:,} in {counted(whole.clusters.count, whole.clusters.by)}",
             **sizes,
         },
+        closing=[Section("What became of every file", account(told))] if (told := run.account()) else [],
     )

@@ -16,10 +16,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rushes.errors import StageError
+from rushes.errors import ModelError, StageError
+from rushes.recipe.sections import TINY
+from rushes.runs.checksums import SUMS
 from rushes.runs.do import perform, require_inputs
 from rushes.runs.looks import record_look
 from rushes.runs.proof import content, wrong_digests, wrong_files
+from rushes.runs.raw_files import CURE, Damage
 from rushes.runs.run import Run
 from rushes.runs.stage import Makes, StageName, Tell
 from rushes.stages import (
@@ -64,6 +67,7 @@ class Checked:
         rebuilt: stages that were repaired.
         remaining: what does not hold now.
         stale: finished stages that were made from other content than now stands before them.
+        recordings: files that are not what ``SHA256SUMS`` beside the recordings says; nothing here repairs them.
     """
 
     stages: tuple[StageName, ...]
@@ -72,20 +76,24 @@ class Checked:
     rebuilt: tuple[StageName, ...]
     remaining: tuple[Fault, ...]
     stale: tuple[StageName, ...]
+    recordings: tuple[Damage, ...] = ()
 
     @property
     def whole(self) -> bool:
         """Whether everything that is finished holds now."""
-        return not self.remaining and not self.stale
+        return not self.remaining and not self.stale and not self.recordings
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         faults, remaining = ([fault.to_json() for fault in found] for found in (self.faults, self.remaining))
-        return asdict(self) | {"faults": faults, "remaining": remaining, "whole": self.whole}
+        recordings = [one.to_json() for one in self.recordings]
+        found = {"faults": faults, "remaining": remaining, "recordings": recordings, "whole": self.whole}
+        return asdict(self) | found
 
     def text(self) -> str:
         """For people."""
         lines = [f"{fault.stage}: {fault.path}: {fault.reason}" for fault in self.faults]
+        lines += [f"recordings: {one.path}: {one.reason}; {CURE}" for one in self.recordings]
         lines += [f"{name}: not finished, not looked at" for name in self.unfinished]
         lines += [f"{name}: rebuilt" for name in self.rebuilt]
         lines += [
@@ -136,8 +144,9 @@ def verify_run(
         run.workspace.bring(run.specs[name], everything=True)
         found = [*known[name]] if known is not None and name in known else faults_of(run, name)
         faults += found
-        if found and repair:
-            _repair(run, name, found, tell)
+        # Nothing outside of the stage's own folder is repaired.
+        if repair and (own := [fault for fault in found if fault.path.is_relative_to(run.folder(name))]):
+            _repair(run, name, own, tell)
             rebuilt.append(name)
             found = faults_of(run, name)
         remaining += found
@@ -149,6 +158,16 @@ def verify_run(
         rebuilt=tuple(rebuilt),
         remaining=tuple(remaining),
         stale=tuple(name for name in stages if _is_stale(run, name)),
+        recordings=_recordings(run, tell),
+    )
+
+
+def _recordings(run: Run[Any], tell: Tell) -> tuple[Damage, ...]:
+    """What is wrong with recordings of somebody's own; drawn ones have their receipts."""
+    if run.recipe.source.root is None or not (run.raw() / SUMS).is_file():
+        return ()
+    return tuple(
+        run.files.damaged(lambda done, total, name: tell(run.dataset, done, max(total, 1), f"hashing {name}"))
     )
 
 
@@ -166,7 +185,8 @@ def faults_of(run: Run[Any], name: StageName) -> list[Fault]:
     folder = run.folder(name)
     found: dict[Path, Fault] = {}
     proof = _PROOFS.get(run.stages[name].makes)
-    for path, reason, unit in (*_own_faults(folder), *(proof(folder) if proof else ())):
+    base = _base_faults(run) if run.stages[name].makes == "weights" else ()
+    for path, reason, unit in (*_own_faults(folder), *(proof(folder) if proof else ()), *base):
         found.setdefault(path, Fault(name, path, reason, unit))
     return list(found.values())
 
@@ -222,6 +242,23 @@ def _train_faults(folder: Path) -> Iterator[Found]:
             continue  # DONE has its hash, so it is reported
         for path, reason in wrong_digests(state.parent, files):
             yield path, reason, None
+
+
+def _base_faults(run: Run[Any]) -> Iterator[Found]:
+    """The weights that training started from, read again, are those that the signature names."""
+    if run.base is None or run.base.name == TINY:
+        return
+    place = run.base.folder
+    if place is None:
+        yield Path(run.base.name), f"is not on this machine; the run started from {run.base_identity}", None
+        return
+    try:
+        found = run.base.prove().identity
+    except ModelError as error:
+        yield Path(error.where or place), error.message, None
+        return
+    if found != run.base_identity:
+        yield place, f"is {found}; the run started from {run.base_identity}", None
 
 
 _PROOFS: Mapping[Makes, Callable[[Path], Iterator[Found]]] = {

@@ -10,6 +10,7 @@ from rushes.runs.task import Task
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from rushes.models.base import Base
     from rushes.predict.units import Questions
     from rushes.recipe import VlmRecipe
     from rushes.runs.admission.values import Fault
@@ -23,7 +24,7 @@ def _taught(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[
     return float(sum(one["steps"] * one["batch_size"] * one["accumulate"] for one in part["train"]["phases"]))
 
 
-TAUGHT = Cost(amount=_taught, of_samples=False)
+TAUGHT = Cost(amount=_taught, of_samples=False, of_model=True)
 
 
 class VlmTask(Task[V]):
@@ -44,6 +45,12 @@ class VlmTask(Task[V]):
         collator: Callable[..., Any] = self.room("train").Collator
         return collator
 
+    def base(self, recipe: V) -> Base:
+        """See `Task.base`."""
+        from rushes.models.base import Base
+
+        return Base(recipe.model.name, recipe.model.revision)
+
     def admission(self, run: Run[Any]) -> Iterator[Fault]:
         """Every variant answers what it is asked, and the model does not always say the same."""
         from rushes.runs.admission.answers import check_answers
@@ -60,6 +67,7 @@ class VlmTask(Task[V]):
         """See `Task.notes`; of training, the memory that it takes."""
         if stage.makes != "weights":
             return super().notes(run, stage)
+        from rushes.models.machine import memory
         from rushes.models.memory import estimate_training
 
         model, phases = run.recipe.model, run.recipe.train.phases
@@ -68,4 +76,15 @@ class VlmTask(Task[V]):
         estimate = estimate_training(
             model.name, run.recipe.preprocessing, largest, lora, model.nf4, precision=model.precision
         )
-        return (estimate.text(),)
+        smaller = (
+            "lower train.phases' batch_size" if lora is not None else "train model.adapter, not all weights"
+        )
+        fits = memory().compared(estimate.peak_gib, f"{smaller}, or plan on another machine")
+        if run.base_identity is not None:
+            return estimate.text(), fits
+        return (
+            estimate.text(),
+            fits,
+            f"{model.name} is not on this machine: it is downloaded first, and the signatures from {stage.name} on "
+            "follow from the commit that it then has; model.revision pins one",
+        )

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rushes.engine import LOCAL
+from rushes.errors import ModelError
+from rushes.runs.costs import rate
 from rushes.runs.run import Run, RunJob
 from rushes.runs.stage import Made, Tell
 from rushes.runs.vlm_task import VlmTask
@@ -25,7 +27,11 @@ V = TypeVar("V", bound="VlmRecipe")
 
 
 def base_model(run: Run[V]) -> Vlm[FramePreprocessing]:
-    """The model before training."""
+    """The model before training.
+
+    Raises:
+        ModelError: the base is not the one that the run's signatures name.
+    """
     from rushes.models import vlm as family
 
     model = run.recipe.model
@@ -35,7 +41,14 @@ def base_model(run: Run[V]) -> Vlm[FramePreprocessing]:
         seed=run.recipe.train.seed,
         precision=model.precision,
         nf4=model.nf4,
+        revision=model.revision,
     )
+    if vlm.origin is not None and vlm.origin.identity != run.base_identity:
+        raise ModelError(
+            f"the base is not what this run was planned with: {run.base_identity}; it is {vlm.origin.identity}",
+            where=model.name,
+            cure="run again: it becomes a run of its own; if not, delete hashes.json in the workspace first",
+        )
     if model.adapter is None:
         return vlm
     return family.adapt(vlm, model.adapter.rank, model.adapter.alpha, model.adapter.dropout)
@@ -43,12 +56,13 @@ def base_model(run: Run[V]) -> Vlm[FramePreprocessing]:
 
 def trained_model(run: Run[V]) -> Vlm[FramePreprocessing]:
     """The model after training."""
-    from rushes.models import vlm as family
+    from rushes.models.trained import restore
 
     model = run.recipe.model
-    return family.restore(
+    return restore(
         run.folder("train") / "model",
         type(run.recipe.preprocessing),
+        base=run.base,
         precision=model.precision,
         nf4=model.nf4,
     )
@@ -75,7 +89,7 @@ def train_model(run: Run[V], stage: OpenStage, tell: Tell) -> Made:
         if event["kind"] == "checkpoint":
             home.checkpoint(Path(event["checkpoint"]))
         elif event["kind"] == "train":
-            speed = f"loss {event['loss']:.3f}, {event['samples_per_s']:.0f} samples/s"
+            speed = f"loss {event['loss']:.3f}, {rate(event['samples_per_s'], 'sample')}"
             tell("train", event["before"] + event["step"], total, f"{event['phase']}: {speed}")
 
     vlm = base_model(run)
@@ -86,6 +100,7 @@ def train_model(run: Run[V], stage: OpenStage, tell: Tell) -> Made:
         settings,
         stage.folder,
         stage.spec.signature,
+        precision=run.recipe.model.precision,
         on_event=on_event,
     )
     last = results[-1]

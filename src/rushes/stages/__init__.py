@@ -42,7 +42,8 @@ from rushes.stages.folder import (
     status_of,
     working,
 )
-from rushes.stages.inventory import FATES, Claim, Claims, Inventory, take_inventory
+from rushes.stages.hashes import RememberedHashes
+from rushes.stages.inventory import FATES, Claim, Claims, Fate, Inventory, Sized, take_inventory
 from rushes.stages.spec import StageSpec, signature_of_folder, spec_of, spec_of_folder
 from rushes.stages.units import (
     Account,
@@ -58,8 +59,11 @@ __all__ = [
     "Account",
     "Claim",
     "Claims",
+    "Fate",
     "Inventory",
     "OpenStage",
+    "RememberedHashes",
+    "Sized",
     "StageSpec",
     "Status",
     "account",

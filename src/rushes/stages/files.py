@@ -7,6 +7,7 @@ power cut or
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -21,11 +22,18 @@ from rushes.errors import StageError
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+def atomic_file(path: Path, size: int | None = None) -> Iterator[IO[bytes]]:
     """Open a new binary file that appears as ``path`` when the block ends well, and never otherwise.
 
     For what is too large to hold in memory, such as a shard; :func:`write_atomic` is the short form. The
     folder is made if it is missing; a file that stands at ``path`` already is replaced in one step.
+
+    Args:
+        path: of the file.
+        size: in bytes that it will have, where that is known.
+
+    Raises:
+        OSError: the machine refuses; of a full disk it says what was needed, and the folder.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,8 +44,14 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
+        written = temporary.stat().st_size if temporary.exists() else 0
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            needed = f"more than {written:,}" if size is None else f"{size:,}"
+            free = shutil.disk_usage(path.parent).free
+            told = f"{error.strerror}: {path.name} needs {needed} bytes, {free:,} are free"
+            raise OSError(error.errno, told, str(path.parent)) from error
         raise
     fsync(path.parent)  # a rename is durable with its folder only
 
@@ -53,8 +67,9 @@ def fsync(path: Path) -> None:
 
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Write ``data`` (text as UTF-8) so that ``path`` is the old file or the whole new one at any moment."""
-    with atomic_file(path) as file:
-        file.write(data.encode() if isinstance(data, str) else data)
+    content = data.encode() if isinstance(data, str) else data
+    with atomic_file(path, len(content)) as file:
+        file.write(content)
 
 
 @contextmanager
@@ -64,8 +79,20 @@ def new_folder(folder: Path) -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     yield partial
+    share_files(partial)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
+
+
+def share_files(folder: Path) -> None:
+    """Give all files of a folder that was just made its own mode, the right to search it apart.
+
+    That is what the umask says; libraries that write through temporary files leave them to their owner alone.
+    """
+    mode = folder.stat().st_mode & 0o666
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)
 
 
 def write_new(path: Path, data: bytes) -> bool:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rushes.errors import StageError
-from rushes.stages.files import canonical_json, write_atomic, write_json
+from rushes.stages.files import canonical_json, read_json, write_atomic, write_json
 from rushes.stages.spec import (
     FOLDER_NAME,
     StageSpec,
@@ -30,6 +30,9 @@ from rushes.stages.spec import (
     spec_of_folder,
 )
 from rushes.stages.units import read_quarantine
+
+DIFFERENCES = 3
+"""Differences to a stage nearby that are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,9 @@ def status(spec: StageSpec, workspace: Path) -> Status:
     if not others:
         return Status("absent", "no such stage yet", folder)
     fields, nearest = min(others, key=lambda pair: (len(pair[0]), pair[1].name))
-    return Status("absent", f"differs from {nearest.name} in " + "; ".join(fields), folder)
+    more = [f"{len(fields) - DIFFERENCES} more"] if len(fields) > DIFFERENCES else []
+    told = "; ".join([*fields[:DIFFERENCES], *more])
+    return Status("absent", f"differs from {nearest.name} in {told}", folder)
 
 
 def begun_status(folder: Path, owner: str | None, units: int) -> Status:
@@ -97,17 +102,17 @@ def _checksum(done: Mapping[str, Any]) -> str:
 
 
 def _siblings(spec: StageSpec, workspace: Path) -> list[Path]:
-    """Readable folders of the same stage and task, of whatever signature."""
+    """Readable folders of the same stage and task, of whatever signature, made for a recipe of the same name."""
     found = []
     for path in sorted(Path(workspace).glob(f"{spec.name}-*/recipe.json")):
         match = FOLDER_NAME.fullmatch(path.parent.name)
         if match is None or match["stage"] != spec.name:
             continue
         try:
-            other = spec_of_folder(path.parent)
+            other, owner = spec_of_folder(path.parent), read_json(path).get("name", spec.owner)
         except StageError:
             continue
-        if other.recipe.get("task") == spec.recipe.get("task"):
+        if other.recipe.get("task") == spec.recipe.get("task") and owner == spec.owner:
             found.append(path.parent)
     return found
 
@@ -168,6 +173,7 @@ def working(spec: StageSpec, workspace: Path, *, reopen: bool = False) -> Iterat
         else:
             recorded = {
                 "signature": spec.signature,
+                "name": spec.owner,
                 "created": _now(),
                 "command": _command(),
                 "provenance": provenance(),

@@ -3,15 +3,16 @@
 A source claims the files that it knows (`Claim`); what it does not claim is passed over, by suffix. So the
 lines add up to the files that there are, whoever wrote the source and whatever it forgot::
 
-    found = take_inventory(root, source.claims(scan))                       # before: audit and plan
+    found = take_inventory(root, source.claims(scan), scan.root)            # before: audit and plan
     closed = found.settle({"U0209_S0500": Claim("faulty", "cut short")})    # after: what prepare found
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple, Self
 
@@ -42,6 +43,9 @@ class Claim(NamedTuple):
 
 Claims = Callable[[str], Claim | None]
 """Name of a file relative to the root, with ``/`` -> what becomes of it; None for one that nobody reads."""
+
+Sized = tuple[str, int]
+"""Name of a file, likewise, and its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class Inventory:
         of: claim -> the files that fall under it. One entry for each recording that has files of its own.
     """
 
-    of: Mapping[Claim, Line]
+    of: Mapping[Claim, Line] = field(default_factory=dict)
 
     @property
     def files(self) -> int:
@@ -144,33 +148,57 @@ class Inventory:
         }
 
     @classmethod
-    def of_entries(cls, entries: Iterator[tuple[str, int, Claim]]) -> Self:
-        """Of files given as name, size and claim, in order of their names."""
+    def of_files(cls, files: Iterable[Sized], claims: Claims) -> Self:
+        """Of files in order of their names, each claimed or unread."""
         names: dict[Claim, list[str]] = {}
         sums: dict[Claim, tuple[int, int]] = {}
-        for name, size, claim in entries:
-            files, nbytes = sums.get(claim, (0, 0))
-            sums[claim] = files + 1, nbytes + size
-            if files < EXAMPLES:
-                names.setdefault(claim, []).append(name)
+        for name, size in files:
+            claim = claims(name) or unread(name)
+            count, nbytes = sums.get(claim, (0, 0))
+            sums[claim] = count + 1, nbytes + size
+            if count < EXAMPLES:
+                names.setdefault(claim, []).append(_printable(name))
         return cls(
             {
-                claim: Line(claim.fate, claim.reason, files, nbytes, tuple(names[claim]))
-                for claim, (files, nbytes) in sums.items()
+                claim: Line(claim.fate, claim.reason, count, nbytes, tuple(names[claim]))
+                for claim, (count, nbytes) in sums.items()
             }
         )
 
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Self:
+        """What `to_json` gave; recordings are told apart no more."""
+        lines = (Line(**line | {"examples": tuple(line["examples"])}) for line in told["lines"])
+        return cls({Claim(line.fate, line.reason): line for line in lines})
 
-def take_inventory(root: Path, claims: Claims) -> Inventory:
+
+def take_inventory(
+    root: Path, claims: Claims, home: Path | None = None, files: Iterable[Sized] | None = None
+) -> Inventory:
     """Claim every file below ``root``; a link counts as the one file that it is.
 
     Args:
-        root: of the recordings.
-        claims: of their source.
+        root: that was given.
+        claims: of the source of its recordings.
+        home: folder at or below ``root`` that the names of ``claims`` are relative to; ``root`` without it.
+            Nobody claims what lies beside it.
+        files: of ``root``, where not all of them stand here.
     """
-    return Inventory.of_entries(
-        (name, _size(entry), claims(name) or unread(name)) for name, entry in walk(root)
-    )
+    claimed = below((home or root).relative_to(root).as_posix(), claims)
+    return Inventory.of_files(walk(root) if files is None else files, claimed)
+
+
+def below(folder: str, claims: Claims) -> Claims:
+    """The same claims of names that begin with ``folder``, ``.`` for none.
+
+    >>> claims = below("v1.0.0", lambda name: Claim("read", name))
+    >>> claims("v1.0.0/a.csv"), claims("a.csv")
+    (Claim(fate='read', reason='a.csv', recording=''), None)
+    """
+    if folder == ".":
+        return claims
+    prefix = f"{folder}/"
+    return lambda name: claims(name.removeprefix(prefix)) if name.startswith(prefix) else None
 
 
 def unread(name: str) -> Claim:
@@ -181,29 +209,56 @@ def unread(name: str) -> Claim:
     """
     if any(part.startswith(".") for part in name.split("/")):
         return Claim("unread", "hidden")
-    return Claim("unread", PurePosixPath(name).suffix.lower() or "no suffix")
+    if name.endswith("/"):
+        return Claim("unread", "a folder that this user may not list")
+    return Claim("unread", _printable(PurePosixPath(name).suffix.lower()) or "no suffix")
 
 
-def walk(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """All entries below ``root`` that are no folders, hidden ones too, with their names relative to it.
+def walk(root: Path) -> Iterator[Sized]:
+    """All entries below ``root`` that are no folders, hidden ones too, in order of their names.
 
-    In order of their names. Links to folders are not followed.
+    A link to a folder outside of ``root`` is entered, since sources read through it; one to a folder that is
+    walked anyway is an entry. A folder that this user may not list stands for itself, with a ``/`` at its
+    end: what is in it cannot be counted.
 
     Raises:
-        OSError: a folder cannot be listed.
+        OSError: ``root`` cannot be listed, or the disk fails.
     """
-    found: list[tuple[str, os.DirEntry[str]]] = []
-    waiting = [("", str(root))]
+    entered = [os.path.realpath(root)]
+    waiting = [iter(_entries("", root, entered))]
     while waiting:
-        prefix, place = waiting.pop()
-        with os.scandir(place) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append((f"{prefix}{entry.name}/", entry.path))
-                else:
-                    found.append((prefix + entry.name, entry))
-    yield from sorted(found, key=lambda pair: pair[0])
+        name, entry = next(waiting[-1], ("", None))
+        if entry is None:
+            waiting.pop()
+        elif not name.endswith("/"):
+            yield name, entry.stat(follow_symlinks=False).st_size
+        else:
+            try:
+                waiting.append(iter(_entries(name, Path(entry.path), entered)))
+            except PermissionError:
+                yield name, 0
 
 
-def _size(entry: os.DirEntry[str]) -> int:
-    return entry.stat(follow_symlinks=False).st_size
+def _entries(prefix: str, folder: Path, entered: list[str]) -> list[tuple[str, os.DirEntry[str]]]:
+    """Entries of a folder; the names of those to walk end with ``/``, so that names sort as paths do."""
+    with os.scandir(folder) as entries:
+        named = [
+            (f"{prefix}{entry.name}{'/' if _is_walked(entry, entered) else ''}", entry) for entry in entries
+        ]
+    return sorted(named, key=itemgetter(0))
+
+
+def _is_walked(entry: os.DirEntry[str], entered: list[str]) -> bool:
+    """Whether an entry is a folder, or a link to one that no walk comes by; notes the latter in ``entered``."""
+    if not entry.is_symlink() or not entry.is_dir():
+        return entry.is_dir(follow_symlinks=False)
+    target = os.path.realpath(entry.path)
+    if any(os.path.commonpath((target, other)) in (target, other) for other in entered):
+        return False
+    entered.append(target)
+    return True
+
+
+def _printable(name: str) -> str:
+    """A name as any terminal and page can show it: names of files may hold whatever bytes."""
+    return name if name.isprintable() else ascii(name)[1:-1]

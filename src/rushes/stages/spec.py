@@ -15,6 +15,7 @@ from rushes.stages.files import canonical_json, read_json
 
 STAGE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 PARTS = ("stage", "version", "recipe", "inputs", "fingerprint")
+SHORT = 60  # letters of a value where it is told that it differs
 FOLDER_NAME = re.compile(r"(?P<stage>[a-z][a-z0-9_]*)-(?P<signature>[0-9a-f]{12})")
 
 
@@ -29,7 +30,8 @@ class StageSpec:
         version: raised by hand when the stage's code changes the meaning of its result.
         recipe: the *resolved* part of the recipe that the stage depends on, defaults filled in.
         inputs: name to signature of the stages that it reads.
-        fingerprint: of the raw source's content, if the stage reads one.
+        fingerprint: of the raw source, or of the base weights, if the stage reads one: of their content.
+        owner: name of the recipe that asks; recorded, and no part of the signature.
 
     Raises:
         StageError: ``name`` is not made of lower-case letters, digits and ``_``.
@@ -43,6 +45,7 @@ class StageSpec:
     recipe: Mapping[str, Any]
     inputs: Mapping[str, str] = field(default_factory=dict)
     fingerprint: str | None = None
+    owner: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if STAGE_NAME.fullmatch(self.name) is None:
@@ -116,10 +119,28 @@ def named_signature(folder: Path) -> str:
 
 
 def differences(spec: StageSpec, other_folder: Path) -> list[str]:
-    """What changed from the stage in ``other_folder`` to ``spec``, as lines ``field: old -> new``."""
+    """What changed from the stage in ``other_folder`` to ``spec``, as lines ``field: old -> new``.
+
+    Hashes say nothing to people: of recordings and of stages before this one it is said that they differ, of
+    the latter only where nothing else does.
+    """
     old, new = _flat(spec_of_folder(other_folder).parts()), _flat(spec.parts())
     changed = [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
-    return [f"{name}: {old.get(name, '(none)')} -> {new.get(name, '(none)')}" for name in changed]
+    told = [
+        f"{name}: {_short(old.get(name))} -> {_short(new.get(name))}"
+        for name in changed
+        if name.partition(".")[0] not in ("fingerprint", "inputs")
+    ]
+    told += ["the recordings"] if "fingerprint" in changed else []
+    if told or not changed:
+        return told
+    return [f"what it reads of {', '.join(name.removeprefix('inputs.') for name in changed)}"]
+
+
+def _short(value: str | None) -> str:
+    if value is None:
+        return "(none)"
+    return value if len(value) <= SHORT else f"{value[: SHORT - 3]}..."
 
 
 def _flat(value: Any, name: str = "") -> dict[str, str]:

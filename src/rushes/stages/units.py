@@ -184,13 +184,25 @@ class Account:
     def _require_few(self, bad: int, tried: int, max_quarantine: float, noun: str) -> None:
         if bad > max_quarantine * tried:
             raise QuarantineError(
-                f"{bad} of {tried} {noun} are in quarantine, at most {max_quarantine:.1%} may be",
+                f"{bad} of {tried} {noun} are in quarantine, at most {max_quarantine:.1%} may be: "
+                + "; ".join(_first_reasons(self.folder)),
                 where=self.folder / "quarantine",
-                cure="read the reasons there"
+                cure="all reasons stand there"
                 + (f" and under `bad` in {self.folder / 'units'}" if self.blocks else "")
-                + "; raise max_quarantine, or repair the inputs and take their files out of that folder to "
-                "have them tried again",
+                + "; repair these inputs and run again, or raise prepare.max_quarantine",
             )
+
+
+def _first_reasons(folder: Path, most: int = 3) -> Iterator[str]:
+    """The most frequent reasons in quarantine, each with its number and an example, and how many more there are."""
+    units: dict[str, list[str]] = {}
+    for entry in read_quarantine(folder):
+        units.setdefault(str(entry["reason"].get("message", entry["reason"])), []).append(entry["unit"])
+    ordered = sorted(units.items(), key=lambda one: -len(one[1]))
+    for message, keys in ordered[:most]:
+        yield f"{len(keys)} x {message} ({keys[0]}{', ...' if len(keys) > 1 else ''})"
+    if len(ordered) > most:
+        yield f"{len(ordered) - most} more reasons"
 
 
 def account(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -19,6 +20,11 @@ from rushes.storage.cache import mark_as_copy
 from rushes.storage.remote import Mark, Remote
 
 FILES, LEDGER, LOCK = "files", "remote.json", ".lock"
+ALLOW = "RUSHES_ALLOW"
+"""Environment variable: further protocols that recipes may read from, with commas between them."""
+
+ALLOWED = ("s3", "s3a")
+"""Protocols whose address is this user's own, not the recipe's: see docs/design/storage.md."""
 
 
 def bring_recordings(url: str, cache: Path, is_read: Callable[[str], bool] = lambda name: True) -> Path:
@@ -35,10 +41,11 @@ def bring_recordings(url: str, cache: Path, is_read: Callable[[str], bool] = lam
         The local folder; its files are read-only.
 
     Raises:
-        StorageError: the remote cannot be read or holds nothing; a file did not arrive in full, or the files
-            change while they are brought.
+        StorageError: recipes may not read from there; the remote cannot be read or holds nothing; a file did
+            not arrive in full, or the files change while they are brought.
     """
     remote = Remote(url)
+    _require_allowed(remote.url)
     place = cache / hashlib.sha256(remote.url.encode()).hexdigest()[:12]
     files = place / FILES
     files.mkdir(parents=True, exist_ok=True)
@@ -58,6 +65,30 @@ def bring_recordings(url: str, cache: Path, is_read: Callable[[str], bool] = lam
             remote.get_many(missing, files)
             _check(remote, files, missing, there)
     return files
+
+
+def listing_of(files: Path) -> list[tuple[str, int]]:
+    """Names and bytes of all files of the remote folder that ``files`` has copies of, also of those not brought.
+
+    Args:
+        files: what `bring_recordings` returned.
+    """
+    return sorted((name, mark.size) for name, mark in _noted(files.parent / LEDGER).items())
+
+
+def _require_allowed(url: str) -> None:
+    """Raise a StorageError where a recipe, perhaps a stranger's, would connect to an address of its own."""
+    protocol = url.partition("://")[0]
+    further = [name.strip() for name in os.environ.get(ALLOW, "").split(",")]
+    if protocol not in (*ALLOWED, *further):
+        raise StorageError(
+            f"recordings by {protocol}:// are not read unless the owner of this machine allows it: such a URL "
+            "connects to any address that the recipe names",
+            where=url,
+            cure="name the folder itself"
+            if protocol in ("file", "local")
+            else f"if you trust this recipe, type {ALLOW}={protocol} before the same command",
+        )
 
 
 def _noted(ledger: Path) -> dict[str, Mark]:

@@ -4,21 +4,20 @@ A file goes up under a hidden temporary name, is compared in size, and is then m
 server. A file comes down under a hidden temporary name, is compared in SHA-256, flushed, and renamed. What a
 killed process leaves behind is a hidden ``.*.tmp`` object, which the next opening of the stage sweeps away.
 
-Credentials and endpoint are what the file system's own client reads from its surroundings (for ``s3://``:
-``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_PROFILE``, ``AWS_ENDPOINT_URL``, or a role); they are
-never part of a URL, a message or a file that rushes writes.
+What stands behind ``://`` is taken as it is: a key of S3 may hold blanks, ``#``, ``?``, ``%20`` and any other
+character that can be printed. Credentials and endpoint are what the file system's own client reads from its
+surroundings (for ``s3://``: ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_PROFILE``,
+``AWS_ENDPOINT_URL``, or a role); they are never part of a URL, a message or a file that rushes writes.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import fnmatch
 import os
 import re
 import secrets
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,27 +27,22 @@ from typing import IO, Any, NamedTuple, TypeVar
 
 import fsspec
 from fsspec.asyn import AsyncFileSystem
+from fsspec.spec import AbstractFileSystem
 
 from rushes.errors import StorageError
 from rushes.stages import sha256_file
+from rushes.storage.client import attempt, without_credentials
 
 T = TypeVar("T")
 
 MAX_BYTES_READ = 64 << 20
 """Of one small file that is read into memory: receipts, DONE."""
 
-_WAITS_S = (0.2, 1.0, 4.0)  # between tries of our own; the client below us has its own short ones
 _AT_ONCE = 16  # transfers of many small files
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^*?\[\]#%\s]+")
-_USER = re.compile(r"(?<=://)[^/@\s]*@")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://(/?[^/\x00-\x1f\x7f]+)+")
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*@")
 _SEGMENT = re.compile(r"[^/\\\x00-\x1f\x7f]{1,255}")
-_PATTERN = re.compile(r"[*?\[\]]")  # which a file system may take for a pattern where it moves files
-_NO_CREDENTIALS = frozenset(
-    {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"}
-)
 _VERSIONS = ("ETag", "etag", "md5", "LastModified", "last_modified", "updated", "mtime", "created")
-_FINAL = (PermissionError, FileExistsError, IsADirectoryError, NotADirectoryError, ImportError, ValueError)
 
 
 class Mark(NamedTuple):
@@ -87,10 +81,10 @@ class Remote:
         if _PASSWORD.search(self.url):
             raise StorageError(
                 "a URL with a password in it, which would end up in logs",
-                where=_without_credentials(self.url),
+                where=without_credentials(self.url),
                 cure="take it out, and give credentials in the way of the file system's own client",
             )
-        if _URL.fullmatch(self.url) is None:
+        if _URL.fullmatch(self.url) is None or not {".", ".."}.isdisjoint(self.url.split("/")):
             raise StorageError(
                 f"not the URL of a folder: {self.url!r}", cure="write <protocol>://<place>/<prefix>"
             )
@@ -119,7 +113,7 @@ class Remote:
         Exclusive where the file system has a conditional create (S3, local disks, memory); elsewhere two
         callers at the same instant may both be told True.
         """
-        self._make_folder(_writable(name))
+        self._make_folder(checked(name))
         try:
             self._do("create", name, lambda files: _create(files, self._path(name), data))
         except FileExistsError:
@@ -175,7 +169,7 @@ class Remote:
         folder, _, file = pattern.partition("/")
         names: list[str] = []
         for found in fnmatch.filter(self.folders(), folder):
-            own = [file] if _PATTERN.search(file) is None else self.child(found).list()
+            own = self.child(found).list() if set(file) & set("*?[") else [file]
             names += [f"{found}/{name}" for name in own if "/" not in name and fnmatch.fnmatch(name, file)]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             contents = dict(zip(names, pool.map(self.read_bytes, names), strict=True))
@@ -218,7 +212,7 @@ class Remote:
     @contextmanager
     def _arriving(self, name: str, size: int) -> Iterator[str]:
         """Path of a temporary object, which becomes ``name`` if the block ends well and it has ``size``."""
-        self._make_folder(_writable(name))
+        self._make_folder(checked(name))
         folder, slash, last = name.rpartition("/")
         hidden = f"{folder}{slash}.{last[:100]}.{secrets.token_hex(6)}.tmp"
         try:
@@ -231,12 +225,14 @@ class Remote:
             self._do("name", name, lambda files: _move(files, self._path(hidden), self._path(name)))
         except BaseException:
             with suppress(StorageError):  # one try: the place may be gone, and sweep() comes by later
-                self._do("delete", hidden, lambda files: files.rm_file(self._path(hidden)), None, waits_s=())
+                self._do(
+                    "delete", hidden, lambda files: files.rm_file(self._path(hidden)), None, patience_s=0.0
+                )
             raise
 
     def _found(self, *, hidden: bool = False) -> dict[str, Mapping[str, Any]]:
         """What the file system tells of each file below this folder, by name, sorted."""
-        found = self._do("list", "", lambda files: files.find(self._path(), detail=True), missing={})
+        found = self._do("list", "", lambda files: _find(files, self._path()), missing={})
         start = len(self._path()) + 1
         named = {path[start:]: info for path, info in found.items() if not path.endswith("/")}
         wanted = {name: info for name, info in named.items() if name and _is_temporary(name) == hidden}
@@ -272,26 +268,10 @@ class Remote:
         name: str,
         action: Callable[[Any], T],
         missing: Any = StorageError,
-        waits_s: Sequence[float] = _WAITS_S,
+        patience_s: float | None = None,
     ) -> T | Any:
-        """Try ``action`` on the file system a few times; ``missing`` is the answer where nothing is there."""
-        where = f"{self.url}/{name}".rstrip("/")
-        for wait_s in (*waits_s, None):
-            try:
-                files, _ = fsspec.core.url_to_fs(self.url)
-                files.invalidate_cache()  # others write here as well
-                return action(files)
-            except FileNotFoundError as error:
-                if missing is not StorageError:
-                    return missing
-                raise _explained(verb, where, error) from None
-            except (FileExistsError, StorageError):
-                raise
-            except Exception as error:  # a client may raise whatever its libraries do
-                if wait_s is None or not _may_pass(error):
-                    raise _explained(verb, where, error) from None
-                time.sleep(wait_s)
-        raise AssertionError("unreachable: the last try returns or raises")
+        """See `attempt`; ``missing`` is the answer where there is no file ``name``."""
+        return attempt(verb, f"{self.url}/{name}".rstrip("/"), action, missing, patience_s)
 
 
 def checked(name: str) -> str:
@@ -312,13 +292,6 @@ def checked(name: str) -> str:
     return name
 
 
-def _writable(name: str) -> str:
-    """``name``, if it is one that is written: what others have named ``snore [1].wav`` is only read."""
-    if _PATTERN.search(name):
-        raise StorageError(f"not the name of a file that is written: {name[:200]!r}")
-    return checked(name)
-
-
 def _is_temporary(name: str) -> bool:
     last = name.rpartition("/")[2]
     return last.startswith(".") and last.endswith(".tmp")
@@ -333,13 +306,31 @@ def _create(files: Any, path: str, data: bytes) -> None:
 
 
 def _move(files: Any, source: str, target: str) -> None:
-    """Rename on the server. Object stores copy, which is atomic there; others have a rename of their own."""
-    if isinstance(files, AsyncFileSystem):
+    """Rename on the server; where there is no such thing, as in object stores, a copy is atomic.
+
+    fsspec's own ``mv`` is such a copy, but takes ``*`` and ``[`` in a name for a pattern.
+    """
+    if type(files).mv is AbstractFileSystem.mv:
         files.cp_file(source, target)
         with suppress(FileNotFoundError):
             files.rm_file(source)
     else:
         files.mv(source, target)
+
+
+def _find(files: Any, path: str) -> Mapping[str, Mapping[str, Any]]:
+    """What the file system tells of all files below ``path``; a folder that cannot be listed is an error.
+
+    fsspec's own ``find`` passes over such a folder unless told otherwise, and HTTP's tells no sizes.
+    """
+    apart = isinstance(files, AsyncFileSystem)
+    name, theirs = ("_find", AsyncFileSystem._find) if apart else ("find", AbstractFileSystem.find)
+    walks = getattr(type(files), name) is theirs
+    found = files.find(path, detail=True, **({"on_error": "raise"} if walks else {}))
+    return {
+        name: files.info(name) if info["type"] == "file" and info["size"] is None else info
+        for name, info in found.items()
+    }
 
 
 @contextmanager
@@ -365,38 +356,3 @@ def _stands(file: IO[bytes], path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether trying again may help: a time-out, a broken connection, a busy server."""
-    if isinstance(error, _FINAL) or type(error).__name__ in _NO_CREDENTIALS or _of_the_disk(error):
-        return False
-    ours = type(error).__module__.split(".")[0] in ("builtins", "rushes")
-    return not ours or isinstance(error, OSError)
-
-
-def _of_the_disk(error: Exception) -> bool:
-    """Whether it is the local disk that refuses."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-
-
-def _explained(verb: str, where: str, error: Exception) -> StorageError:
-    reason = _without_credentials(f"{type(error).__name__}: {error}")[:500]
-    if isinstance(error, ImportError):
-        cure = "install the client of this file system; for s3://: pip install 'rushes[s3]'"
-    elif _of_the_disk(error):
-        cure = "make room on the local disk, or bound the cache, then run again: it resumes"
-    elif isinstance(error, FileNotFoundError):
-        cure = "see that the bucket and the folder are there, and that the URL is right"
-    elif isinstance(error, PermissionError) or type(error).__name__ in _NO_CREDENTIALS:
-        cure = (
-            "give the client credentials that may read, write, copy, list and delete there "
-            "(for s3://: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role)"
-        )
-    else:
-        cure = "see to the network and the endpoint (for s3://: AWS_ENDPOINT_URL), then run again: it resumes"
-    return StorageError(f"cannot {verb} a remote file: {reason}", where=where, cure=cure)
-
-
-def _without_credentials(text: str) -> str:
-    return _USER.sub("", text)

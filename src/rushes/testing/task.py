@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,15 @@ from rushes.runs.stage import METRICS_FILE, Makes
 from rushes.runs.task import Task
 from rushes.runs.verify import verify_run
 from rushes.stages import canonical_json, read_done, signature_of_folder, write_json
+from rushes.testing.files import (
+    a_finished_run_is_whole,
+    every_damage_is_seen,
+    files_are_as_open_as_their_folders,
+    repair_makes_the_same_again,
+    samples_are_of_one_form,
+    what_is_damaged_is_not_learnt,
+    what_is_damaged_is_not_read,
+)
 from rushes.testing.subject import Finished, finish, silent
 
 Check = Callable[[Finished, Path], None]
@@ -30,8 +40,6 @@ KILLED_IN: tuple[Makes, ...] = ("dataset", "weights", "answers")
 """What is being made when a run is killed, see `Stage.makes`."""
 REPEATED = ("recordings", "dataset", "weights", "answers", "figures")
 """What two runs of one recipe have the same bytes of; an export holds times, a page a date."""
-REPAIRED: tuple[Makes, ...] = ("dataset", "figures", "page")
-"""What is broken and repaired; weights would be trained again, which takes long for nothing new."""
 
 WAIT_S = 300.0
 
@@ -45,8 +53,12 @@ def task_checks() -> Sequence[Check]:
         keys_that_sign_change_their_stages,
         a_second_run_skips_every_stage,
         a_finished_run_is_whole,
+        the_account_adds_up,
+        samples_are_of_one_form,
+        files_are_as_open_as_their_folders,
         every_damage_is_seen,
         what_is_damaged_is_not_read,
+        what_is_damaged_is_not_learnt,
         repair_makes_the_same_again,
         killed_and_resumed_gives_the_same_bytes,
         the_scorecard_holds,
@@ -176,74 +188,21 @@ def _kill_in(other: Finished, stage: Path) -> None:
     process.communicate()
 
 
-# --- damage -----------------------------------------------------------------------------------------------
+# --- the account ------------------------------------------------------------------------------------------
 
 
-def a_finished_run_is_whole(finished: Finished, folder: Path) -> None:
-    """Nothing is wrong with what was just made."""
-    checked = verify_run(finished.run(), repair=False)
-    assert checked.whole, checked.text()
-    assert not checked.unfinished, f"not finished: {', '.join(checked.unfinished)}"
-
-
-def every_damage_is_seen(finished: Finished, folder: Path) -> None:
-    """One flipped bit in any file of any stage is found, and the file named."""
-    run = finished.copy(folder / "damaged").run()
-    for name in run.stages:
-        for path in _files_of_each_kind(run.folder(name)):
-            before = path.read_bytes()
-            path.write_bytes(_flipped(before))
-            faults = verify_run(run, repair=False).faults
-            assert faults, f"{name}: a flipped bit in {path.relative_to(run.folder(name))} is not seen"
-            path.write_bytes(before)
-
-
-def what_is_damaged_is_not_read(finished: Finished, folder: Path) -> None:
-    """Figures that were changed are neither shown nor drawn, and a page that is made anew says so."""
-    run = finished.copy(folder / "read").run()
-    path = run.folder(run.maker("figures")) / METRICS_FILE
-    path.write_bytes(path.read_bytes() + b"\n")
-    page = run.maker("page")
-    (run.folder(page) / "DONE").unlink()
-    for read in (run.scorecard, lambda: do(run, page, silent)):
-        refused = _refusal(read)
-        assert refused is not None, f"{path.name} was changed, and is read as if it were whole"
-        assert refused.where == str(path), f"changed figures are refused, but at {refused.where}"
-
-
-def _refusal(read: Callable[[], object]) -> StageError | None:
-    try:
-        read()
-    except StageError as error:
-        return error
-    return None
-
-
-def repair_makes_the_same_again(finished: Finished, folder: Path) -> None:
-    """What is broken is made again from what is whole, to the same content."""
-    run = finished.copy(folder / "repaired").run()
-    for makes in REPAIRED:
-        name = run.maker(makes)
-        before = content(run, name)
-        path = _files_of_each_kind(run.folder(name))[-1]
-        path.write_bytes(_flipped(path.read_bytes()))
-        checked = verify_run(run, repair=True)
-        assert checked.rebuilt, f"{path.relative_to(run.folder(name))} of {name}: {checked.text()}"
-        assert content(run, name) == before, f"{name} was repaired to other content"
-
-
-def _files_of_each_kind(stage: Path) -> list[Path]:
-    """The first file of each suffix and folder of a stage that hold anything."""
-    kinds: dict[tuple[str, str], Path] = {}
-    for path in sorted(stage.rglob("*")):
-        if path.is_file() and path.name != "lock" and path.stat().st_size:
-            kinds.setdefault((path.parent.relative_to(stage).as_posix(), path.suffix), path)
-    return list(kinds.values())
-
-
-def _flipped(content: bytes) -> bytes:
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+def the_account_adds_up(finished: Finished, folder: Path) -> None:
+    """What became of recordings and files adds up to those that there are."""
+    run = finished.run()
+    told, done = run.account(), read_done(run.folder(run.dataset))
+    assert told is not None, "the dataset does not say what became of its files"
+    assert done is not None, "the dataset is not finished"
+    recordings, files = told["recordings"], told["files"]
+    counted = sum(line["recordings"] for line in recordings["lines"])
+    assert counted == recordings["planned"] == done["counts"]["planned"], f"{counted} recordings in lines"
+    there = sum(len(names) for _, _, names in os.walk(run.raw()))
+    counted = sum(line["files"] for line in files["lines"])
+    assert counted == files["files"] == there, f"{there} files, {counted} of them in a line"
 
 
 # --- figures ----------------------------------------------------------------------------------------------

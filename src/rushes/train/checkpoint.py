@@ -26,7 +26,7 @@ from torch import Tensor
 
 from rushes.errors import StageError, TrainError
 from rushes.stages import read_json, sha256_file, write_json
-from rushes.stages.files import fsync
+from rushes.stages.files import fsync, share_files
 
 Identity = Mapping[str, Any]
 """Everything that must be equal for a run to be taken up again: flat, JSON values."""
@@ -83,6 +83,7 @@ def write_checkpoint(
         for name, content in tensors.items():
             path = partial / f"{name}.safetensors"
             save_file(content, path)
+            share_files(partial)
             fsync(path)
             files[path.name] = {"bytes": path.stat().st_size, "sha256": sha256_file(path)}
         write_json(partial / "state.json", {"identity": identity, "step": step, "files": files, **state})
@@ -91,8 +92,11 @@ def write_checkpoint(
         fsync(root)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
+        size = sum(tensor.nbytes for content in tensors.values() for tensor in content.values())
+        free = shutil.disk_usage(root.parent).free
         raise TrainError(
-            f"the checkpoint of step {step} could not be written: {error}",
+            f"the checkpoint of step {step} could not be written: {error}; it needs {size:,} bytes, "
+            f"{free:,} are free",
             where=root,
             cure="make room or repair the disk, then run again: it resumes from the checkpoint before",
         ) from error

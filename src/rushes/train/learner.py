@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast, send_to_device, set_seed
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
@@ -101,20 +102,20 @@ class Learner:
         processes, process: how many there are, and which one this is, from 0.
 
     Raises:
-        TrainError: no parameter asks for gradients, or fp16 without a GPU.
+        TrainError: no parameter asks for gradients.
     """
 
     def __init__(self, model: nn.Module, settings: LoopSettings) -> None:
-        on_gpu = settings.device == "auto" and torch.cuda.is_available()
-        if settings.precision == "fp16" and not on_gpu:
-            raise TrainError(
-                "precision fp16 was asked for, no GPU was found", cure="set precision to no or bf16"
-            )
         optimizer = make_optimizer(
             model, settings.learning_rate, settings.weight_decay, settings.betas, settings.muon
         )
         self._settings = settings
+        AcceleratorState._reset_state()  # or a process would keep the precision of whatever it trained first
         self._accelerator = Accelerator(mixed_precision=settings.precision, cpu=settings.device == "cpu")
+        if settings.precision == "fp16" and self._accelerator.scaler is None:
+            # On a CPU accelerate would go on in float32 without a word; torch has both parts there, too.
+            self._accelerator.native_amp = True
+            self._accelerator.scaler = torch.amp.GradScaler(self._accelerator.device.type)
         self.processes, self.process = self._accelerator.num_processes, self._accelerator.process_index
         set_seed(settings.seed, device_specific=True)
         self._wrapped, self._optimizer = self._accelerator.prepare(model, optimizer)

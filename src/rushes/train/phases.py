@@ -10,17 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from rushes.models import vlm as family
+from rushes.models.trained import save
 from rushes.models.vlm import Batch, Vlm
-from rushes.recipe.sections import VlmTrain
+from rushes.recipe.sections import Precision, VlmTrain
 from rushes.stages import canonical_json
 from rushes.train.batches import Collate, ShardSamples
 from rushes.train.events import Event, narrate
 from rushes.train.loop import FitResult, LoopSettings, StepOutput, fit
+
+_LOOP: Mapping[Precision, Literal["no", "fp16"]] = {"float32": "no", "bfloat16": "no", "float16": "fp16"}
 
 
 class Answering(nn.Module):
@@ -51,6 +54,7 @@ def train(
     folder: Path,
     signature: str,
     *,
+    precision: Precision = "float32",
     on_event: Callable[[Event], None] = narrate,
 ) -> list[FitResult]:
     """Train ``vlm`` through all phases, resuming wherever an earlier call was interrupted.
@@ -62,6 +66,8 @@ def train(
         settings: phases and what they share.
         folder: one subfolder for each phase; the trained model goes to ``model/``.
         signature: of data and model.
+        precision: of frozen weights; in float16 small gradients vanish and large ones overflow, so the loss is
+            scaled.
         on_event: is told everything that happens, with ``phase`` and the steps ``before`` it.
 
     Returns:
@@ -69,7 +75,8 @@ def train(
     """
     answering, results, steps_before = Answering(vlm), [], 0
     for number, phase in enumerate(settings.phases, start=1):
-        loop = LoopSettings.of(settings, phase, warmup=round(settings.warmup * phase.steps), threads=1)
+        warmup = round(settings.warmup * phase.steps)
+        loop = LoopSettings.of(settings, phase, warmup=warmup, precision=_LOOP[precision], threads=1)
         # A phase starts from the weights of those before it, so they are part of what it is.
         before = [earlier.model_dump(mode="json") for earlier in settings.phases[:number]]
         of_phase = canonical_json({"signature": signature, "phases": before, "augment": settings.augment})
@@ -89,7 +96,7 @@ def train(
             )
         )
         steps_before += phase.steps
-    family.save(vlm, folder / "model")
+    save(vlm, folder / "model")
     return results
 
 

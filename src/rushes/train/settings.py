@@ -25,7 +25,8 @@ class LoopSettings:
         betas: AdamW's.
         muon: learning rate of Muon on hidden matrices in units of ``learning_rate``; 0 leaves all to AdamW.
         clip_norm: largest norm of the whole gradient; None does not clip.
-        precision: ``no`` is float32; ``fp16`` needs a GPU.
+        precision: ``no`` computes in the type of the weights; ``fp16`` scales the loss, and leaves an update out
+            whose gradient overflows.
         seed: of the order, the augmentation and the dropout; not negative.
         checkpoint_every: updates from one checkpoint to the next.
         keep: newest checkpoints that stay; the best one stays too where there are validations.

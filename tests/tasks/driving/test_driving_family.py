@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from rushes.models import trained
 from rushes.models import vlm as family
 from rushes.models.pixels import Pictures
 from rushes.recipe.turns import Value
@@ -262,4 +263,4 @@ def test_an_interrupted_training_ends_with_the_same_weights(drives, tmp_path):
         *["phase-1-pairs"] * 2,
         *["phase-2-windows"] * 3,
     ]
-    assert family.restore(tmp_path / "whole" / "model", type(preprocessing)).preprocessing == preprocessing
+    assert trained.restore(tmp_path / "whole" / "model", type(preprocessing)).preprocessing == preprocessing

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from jobs import DRIVING, FRONT, LEFT
 
-from rushes.models import vlm as family
+from rushes.models import trained
 from rushes.predict.table import read_predictions
 from rushes.shards.manifest import load_manifest
 from rushes.stages import read_receipt, sha256_file
@@ -85,7 +89,7 @@ def test_the_parts_of_the_twin_are_gone_and_its_clips_have_receipts(done):
 def test_the_trained_model_carries_its_contract(done):
     run = done[0].run()
     assert (
-        family.restore(run.folder("train") / "model", type(run.recipe.preprocessing)).preprocessing
+        trained.restore(run.folder("train") / "model", type(run.recipe.preprocessing)).preprocessing
         == run.recipe.preprocessing
     )
 
@@ -169,7 +173,11 @@ def test_a_plan_of_what_is_still_to_prepare_tells_its_windows(copy):
         for shards in load_manifest(copy.run().folder("prepare")).splits.values()
         for shard in shards
     )
-    assert row["notes"] == [f"about {windows} windows from 4 of 5 valid clips, 1 MB to read"]
+    assert row["notes"][:2] == [
+        f"about {windows} windows from 4 of 5 valid clips, 1 MB to read; 6 recordings: 4 used, 2 skipped (1 egomotion "
+        "was not recorded; 1 the clip index calls it invalid)",
+        "10 files: 3 used, 4 read (tables), 3 skipped (not used: calibration)",
+    ]
 
 
 def test_an_audit_counts_clips_and_windows_of_the_twins_length(done, tmp_path):
@@ -219,8 +227,8 @@ def test_a_wrong_recipe_is_refused_with_all_its_faults(done, tmp_path):
     for says in (
         "no camera setup 'cruzifix'; known are cruciform, surround, front, or spell one out",
         "0.0 to 1.0 by 1e-12 is no scale of 2 to 1000 values",
-        "twin.train: Input should be greater than or equal to 3, found 2",
-        "train.phases.1.ask: Input should be 'pairs' or 'windows', found 'clips'",
+        "twin.train: expected 3 or more, found 2",
+        "train.phases.1.ask: expected 'pairs' or 'windows', found 'clips'",
         "prepare.strid: unknown key; did you mean stride?",
     ):
         assert says in told.err
@@ -243,3 +251,92 @@ def test_what_can_only_fail_later_is_refused_at_once_and_together(done, tmp_path
         "preprocessing.setup: the twin has no camera camera_roof; it has camera_cross_left_120fov",
     ):
         assert says in told.err
+
+
+# Conventions, and clips that give nothing
+
+
+@pytest.fixture
+def raw(done, tmp_path):
+    """The twin's recordings as one's own, to be damaged."""
+    return Path(shutil.copytree(done[0].run().folder("twin") / "raw", tmp_path / "raw"))
+
+
+def change_tables(root: Path, feature: str, change) -> None:
+    """Write each table of a feature anew: ``change`` gets the clip and the columns."""
+    for path in sorted(root.rglob(f"{feature}.chunk_*.zip")):
+        with zipfile.ZipFile(path) as archive:
+            content = {name: archive.read(name) for name in archive.namelist()}
+        tables = [
+            name for name in sorted(content) if name.endswith(("timestamps.parquet", "egomotion.parquet"))
+        ]
+        for name in tables:
+            table = pq.read_table(io.BytesIO(content[name]))
+            columns = {column: table[column].to_numpy() for column in table.column_names}
+            sink = io.BytesIO()
+            pq.write_table(pa.table(change(name.partition(".")[0], columns)), sink)
+            content[name] = sink.getvalue()
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in content.items():
+                archive.writestr(name, data)
+
+
+def test_a_dataset_in_another_convention_is_refused_by_audit_and_prepare(done, raw, tmp_path):
+    change_tables(raw, "egomotion", lambda clip, table: table | {"qw": -table["qw"]})
+    job = type(done[0])(done[0].recipe, tmp_path / "workspace")
+    told = job.tell("prepare", "--set", f"source.root={raw}")
+    assert told.code == 1
+    says = "the rotations do not fit the motion; they look like rotations from the world to the vehicle"
+    assert says in told.err
+    assert "write the inverse rotations, from the vehicle to the world" in told.err
+    assert f"{raw}" in told.err
+    told = job.tell("audit", "--json", "--set", f"source.root={raw}")
+    assert told.code == 4, told.err
+    assert told.json["faults"][0]["message"].startswith(says)
+    assert told.json["faults"][0]["clip"] == ""
+    assert "fits" not in told.json["proven"]
+
+
+def test_an_audit_foresees_what_prepare_finds(done, raw, tmp_path):
+    """One clip is too short, and one has no pose in time: they are empty, and the others are as ever."""
+    clips = {one.split: one.key for one in done[0].run().scan.recordings}
+
+    def cut(clip, table):
+        return {name: values[:5] if clip == clips["train"] else values for name, values in table.items()}
+
+    def change(clip, table):
+        return table | {"timestamp": table["timestamp"] + (10**9 if clip == clips["val"] else 0)}
+
+    change_tables(raw, FRONT, cut)
+    change_tables(raw, "egomotion", change)
+    job = type(done[0])(done[0].recipe, tmp_path / "workspace")
+    overrides = ("--set", f"source.root={raw}", "--set", "prepare.max_quarantine=0.5")
+    audited = job.tell("audit", "--json", *overrides).json
+    text = job.tell("audit", *overrides).out
+    prepared = job.tell("prepare", "--json", *overrides)
+    assert prepared.code == 0, prepared.err
+    folder = job.run(f"source.root={raw}", "prepare.max_quarantine=0.5").folder("prepare")
+    account = json.loads((folder / "account.json").read_text())
+    assert audited["foreseen"] == account["recordings"]
+    lines = {(line["fate"], line["reason"]): line["recordings"] for line in account["recordings"]["lines"]}
+    assert lines["empty", "shorter than a window"] == 1
+    assert lines["empty", "no window has all poses"] == 1
+    assert sum(lines.values()) == account["recordings"]["planned"] == 6
+    assert sum(audited["samples"].values()) == sum(
+        shard.samples for shards in load_manifest(folder).splits.values() for shard in shards
+    )
+    for line in ("1 empty    shorter than a window", "1 empty    no window has all poses"):
+        assert line in text
+    assert account["files"]["files"] == sum(path.is_file() for path in raw.rglob("*"))
+
+
+def test_an_audit_tells_its_notes(done, raw):
+    (raw / "splits").mkdir()
+    index = pq.read_table(raw / "clip_index.parquet", columns=["clip_id", "split"])
+    sides = ["test" if side == "val" else side for side in index["split"].to_pylist()]
+    pq.write_table(pa.table({"clip_id": index["clip_id"], "split": sides}), raw / "splits/default.parquet")
+    said = "note: splits/default.parquet is taken: it puts 1 of 6 clips elsewhere than the clip index"
+    assert f"{said} (1 from val to test)" in done[0].tell("audit", "--set", f"source.root={raw}").out
+    told = done[0].tell("audit", "--json", "--set", f"source.root={raw}").json
+    assert told["samples"].keys() == {"train", "test"}
+    assert "1 from val to test" in told["notes"][0]["message"]

@@ -353,6 +353,22 @@ def test_sounds_of_ones_own_come_to_a_report(voices, open_job, tmp_path):
     assert "this recipe has no stage twin" in told.err
 
 
+def test_where_nobody_said_who_is_in_them_every_page_says_so(voices, open_job, tmp_path):
+    job = own(open_job, voices, tmp_path / "job", "pattern: '[^/]+/(?P<label>low|high)-.*'")
+    shares = ("--set", "source.split=shares", "--set", "source.shares={train: .5, val: .25, test: .25}")
+    told = job.tell("run", *shares, "--json")
+    assert told.code == 0, told.err
+    run = job.run(shares[1], shares[3])
+    said = "nobody said who is in the 24 sounds"
+    assert said in job.tell("audit", *shares).out
+    assert any(said in note for note in run.audit().notes)
+    assert said in run.audit().summary()
+    card = run.scorecard()
+    assert (card.all.clusters.by, card.all.clusters.count) == ("clip", 6)
+    assert any("nobody said who is in the 6 sounds" in remark for remark in card.remarks)
+    assert "nobody said who is in the 6 sounds" in run.report.read_text(encoding="utf-8")
+
+
 def test_a_bad_sound_goes_to_the_quarantine_by_its_own_name(voices, open_job, tmp_path):
     root = Path(shutil.copytree(voices, tmp_path / "raw"))
     (root / "ann" / "low-1.wav").write_bytes(b"RIFF, it says, and no more")
@@ -421,9 +437,9 @@ def test_a_wrong_recipe_is_refused_with_all_its_faults(done, tmp_path):
     told = job.tell("run", *(part for key, value in wrong.items() for part in ("--set", f"{key}={value}")))
     assert (told.code, told.out) == (2, "")
     for says in (
-        "model.net: Input should be 'crnn' or 'tinycnn'",
+        "model.net: expected 'crnn' or 'tinycnn'",
         "train.epoch: unknown key; did you mean epochs?",
-        "twin.train: Input should be greater than or equal to 2",
+        "twin.train: expected 2 or more",
         "no named group label",
         "evaluate.batch_size",
         "crnn has no attention: leave it out",

@@ -81,6 +81,7 @@ class Recipes:
     def applied(self, cell: Cell, seed: int, taken: Mapping[str, Any]) -> Iterator[Override]:
         """As :meth:`overrides`, with what it takes already known."""
         manifest, number, entry = self.names.manifest, cell.number, cell.entry
+        folder = self.document.path.parent
         layers: tuple[tuple[tuple[str | int, ...], Mapping[str, Any]], ...] = (
             (("set",), manifest.set),
             (("phases", number, "set"), manifest.phases[number].set),
@@ -89,9 +90,9 @@ class Recipes:
         )
         for place, settings in layers:
             for key, value in settings.items():
-                yield Override(key, value, self.document.where((*place, key)))
+                yield Override(key, value, self.document.where((*place, key)), folder)
         for key, value in cell.values.items():
-            yield Override(key, value, self.document.where(cell.places[key]))
+            yield Override(key, value, self.document.where(cell.places[key]), folder)
         own = self.document.where(cell.place)
         yield Override("train.seed", seed, own)
         yield Override("evaluate.split", SELECTION_SIDE, own)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rushes.campaign.judging.gate import Question, best, values_of
 from rushes.campaign.manifest.cells import Cell, cells_of
@@ -153,9 +154,7 @@ class Campaign:
         Raises:
             RecipeError: with all faults.
         """
-        return self.recipes.resolved(
-            [Override(key, value, trial.key) for key, value in trial.overrides.items()]
-        )
+        return self._recipe(trial, trial.overrides)
 
     def opened_recipe(self, trial: Trial, chosen: Sequence[Selection]) -> Recipe:
         """The recipe of a trial, measured on the test side, for which it must have been chosen.
@@ -165,8 +164,11 @@ class Campaign:
         """
         if not any(one.admits(trial) for one in chosen):
             raise StageError(f"the test side is not opened for {trial.key}", where=self.path)
-        overrides = {**trial.overrides, "evaluate.split": "test"}
-        return self.recipes.resolved([Override(key, value, trial.key) for key, value in overrides.items()])
+        return self._recipe(trial, {**trial.overrides, "evaluate.split": "test"})
+
+    def _recipe(self, trial: Trial, settings: Mapping[str, Any]) -> Recipe:
+        folder, asked = self.path.parent, settings.items()
+        return self.recipes.resolved([Override(key, value, trial.key, folder) for key, value in asked])
 
     def selectable(self, winners: Winners) -> dict[str, tuple[str, ...]]:
         """What is selected -> names of the runs among which; gates that were not decided are left out."""

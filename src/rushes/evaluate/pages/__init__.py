@@ -20,6 +20,7 @@ curves), `whiskers` (figures with intervals), and `vega.drawn` for a chart of on
 from markupsafe import Markup
 
 from rushes.evaluate.markup import data_uri, join, tag
+from rushes.evaluate.pages.account import account
 from rushes.evaluate.pages.blocks import (
     differences,
     facts,
@@ -64,6 +65,7 @@ __all__ = [
     "Plane",
     "Row",
     "Section",
+    "account",
     "block",
     "confusion",
     "data_uri",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,6 +28,7 @@ class Head:
         model: what was trained, in a few words.
         sizes: what was counted: {"training clips": 1234, "test clips": "602 of 8 persons"}.
         more: further facts.
+        closing: sections with which every page of this kind ends.
     """
 
     title: str
@@ -37,6 +38,7 @@ class Head:
     model: str
     sizes: Mapping[str, object]
     more: Mapping[str, object] = field(default_factory=dict)
+    closing: Sequence[Section] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Section:
 
 
 def page(head: Head, sections: Iterable[Section]) -> str:
-    """The whole page as text. Sections without content are left out.
+    """The whole page as text, the sections before those of its head. Sections without content are left out.
 
     The browser itself is told to fetch nothing and to run no script but the one of these pages.
     """
@@ -62,7 +64,7 @@ def page(head: Head, sections: Iterable[Section]) -> str:
         "rushes.evaluate.pages/page.html.j2",
         head=head,
         facts=_facts(head),
-        sections=_anchored(section for section in sections if section.content),
+        sections=_anchored(section for section in (*sections, *head.closing) if section.content),
         policy=policy,
         css=Markup(_css()),
         script=Markup(script),

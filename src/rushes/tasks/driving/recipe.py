@@ -21,6 +21,10 @@ from rushes.recipe.sections import (
 )
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 
+BY_DEFAULT, BY_INDEX = "default", "index"
+"""Splits with a meaning of their own, see `RigSource`."""
+
+SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", max_length=100)]
 PictureSide = Annotated[int, Field(ge=32, le=4096, multiple_of=2)]
 
 
@@ -32,14 +36,16 @@ class RigSource(Source):
         root: folder with ``features.csv``, or its URL, as ``s3://bucket/prefix``; null takes the twin's.
         chunks: which chunks are used; all that are there without it.
         egomotion: the poses as recorded, or those computed afterwards (``offline``, where they are).
-        split: the index's own sides, or lists of clip ids under train, val and test.
+        split: ``default``, the sides of ``splits/default.parquet`` or, where there is none, of the clip index, as
+            the publisher's kit takes them; ``index``, the clip index's own; the name of another table below
+            ``splits/``; or lists of clip ids under train, val and test.
     """
 
     kind: Literal["physical_ai_av"] = "physical_ai_av"
     chunks: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
     egomotion: Literal["recorded", "offline"] = "recorded"
-    split: Annotated[Annotated[Literal["index"], Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)] = (
-        "index"
+    split: Annotated[Annotated[SplitName, Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)] = (
+        BY_DEFAULT
     )
 
 

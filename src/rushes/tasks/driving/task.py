@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from rushes.runs.usual import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN
@@ -29,7 +28,7 @@ class Driving(VlmTask["DrivingRecipe"]):
     name = "driving"
     stages = (
         replace(TWIN, signs=lambda recipe: {"cameras": sorted(recipe.preprocessing.setup.cameras)}),
-        PREPARE,
+        replace(PREPARE, version=2),
         replace(TRAIN, cost=TAUGHT),
         replace(PREDICT, units=True),
         EVALUATE,
@@ -39,12 +38,13 @@ class Driving(VlmTask["DrivingRecipe"]):
     def faults(self, recipe: DrivingRecipe) -> Iterator[tuple[str, str]]:
         """The twin's clips must be longer than a window, and it must have the sides and cameras asked for."""
         from rushes.tasks.driving.preprocessing import camera_setups
+        from rushes.tasks.driving.recipe import BY_DEFAULT, BY_INDEX
 
         if recipe.source.root is not None:
             return
         preprocessing, known = recipe.preprocessing, camera_setups()["surround"].cameras
-        if isinstance(recipe.source.split, dict):
-            yield "source.split", "the twin has its own sides; write index, or give source.root"
+        if recipe.source.split not in (BY_DEFAULT, BY_INDEX):
+            yield "source.split", f"the twin has its own sides; write {BY_DEFAULT}, or give source.root"
         if preprocessing.span_s >= recipe.twin.clip_s:
             yield (
                 "twin.clip_s",
@@ -66,15 +66,16 @@ class Driving(VlmTask["DrivingRecipe"]):
             cameras=recipe.preprocessing.setup.cameras,
             chunks=source.chunks,
             offline=source.egomotion == "offline",
-            listed=() if isinstance(source.split, str) else tuple(chain.from_iterable(source.split.values())),
+            split=source.split,
         )
 
     def audit(self, run: Run[DrivingRecipe]) -> Audit:
-        """What each chunk has of each camera."""
+        """What each chunk has of each camera, and what its clips would give."""
+        from rushes.tasks.driving.audit import audit_clips
         from rushes.tasks.driving.sources.physical_ai_av.audit import audit
 
         recipe, source, preprocessing = run.recipe, run.recipe.source, run.recipe.preprocessing
-        return audit(
+        archives = audit(
             run.raw(),
             preprocessing.setup.cameras,
             chunks=source.chunks,
@@ -84,6 +85,8 @@ class Driving(VlmTask["DrivingRecipe"]):
             window_s=preprocessing.span_s,
             stride_s=recipe.prepare.stride / preprocessing.rate_hz,
         )
+        needed, stride = ("train", recipe.evaluate.split), recipe.prepare.stride
+        return audit_clips(run.scan, archives, source.split, preprocessing, stride=stride, needed=needed)
 
     def to_draw(self, recipe: DrivingRecipe) -> str:
         """Clips, cameras and the room that they take."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from itertools import chain
 
 from rushes.errors import SourceError
 from rushes.runs.drawing import draw_in_parts
@@ -39,13 +38,13 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import Planned
     from rushes.runs.usual_work import fill_dataset
     from rushes.tasks.driving.prepare.unit import Job, prepare_unit
+    from rushes.tasks.driving.sources.physical_ai_av.claims import fates
+    from rushes.tasks.driving.sources.physical_ai_av.sensors import motion_evidence
     from rushes.tasks.driving.sources.physical_ai_av.tables import assign_splits
+    from rushes.tasks.driving.sources.trajectory import refuse_other_conventions
 
     recipe, scan = run.recipe, run.scan
-    split = recipe.source.split
-    side_of = assign_splits(scan.recordings, split)
-    listed = None if isinstance(split, str) else set(chain.from_iterable(split.values()))
-    faults = {fault.key: fault.reason() for fault in scan.faults if listed is None or fault.key in listed}
+    side_of = assign_splits(scan.recordings, recipe.source.split)
     first = next((f", the first since {fault.message} ({fault.where})" for fault in scan.faults), "")
     needed = ("train", recipe.evaluate.split)
     for side in needed:
@@ -56,15 +55,15 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
                 where=scan.root,
                 cure="choose another setup or other chunks; `rushes audit RECIPE` shows what is there",
             )
+    motions = [one.egomotion for one in scan.recordings if one.key in side_of and one.egomotion is not None]
+    refuse_other_conventions(motion_evidence(motions), scan.root)
+    told = fates(scan.recordings, scan.faults, scan.skipped, recipe.source.split)
     planned = Planned(
         jobs=Job.of(scan.recordings, side_of, stage.folder, recipe.preprocessing, recipe.prepare),
         splits=side_of.values(),
         needed=needed,
-        skipped=[
-            *(fault.key for fault in (*scan.skipped, *scan.faults) if fault.key not in faults),
-            *(recording.key for recording in scan.recordings if recording.key not in side_of),
-        ],
-        faults=faults,
+        skipped={clip: claim.reason for clip, claim in told.items() if claim.fate == "skipped"},
+        faults={one.key: one.reason() for one in scan.faults if told[one.key].fate == "faulty"},
     )
     return fill_dataset(run, stage, tell, planned, prepare_unit)
 

@@ -7,22 +7,25 @@ labels, a subject without a label, a side without clips. Nothing is decoded.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rushes.errors import RushesError
+from rushes.errors import RushesError, SourceError
 from rushes.media.folder import list_frames
 from rushes.media.limits import DEFAULT_LIMITS
 from rushes.media.video import probe
+from rushes.prepare.outcomes import NO_SIDE, Outcomes
 from rushes.recipe.sections import Side
 from rushes.records import Media, Recording
 from rushes.runs.copies import Copies, copies_of, holdings
-from rushes.tasks.operations.prepare.clips import Cutting
-from rushes.tasks.operations.prepare.unit import TOLERANCE_S, plan_clips
+from rushes.runs.source import Fault
+from rushes.stages import Claim
+from rushes.tasks.operations.prepare.clips import Cutting, plan_clips, why_no_clip
+from rushes.tasks.operations.prepare.unit import TOLERANCE_S
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 from rushes.tasks.operations.sources.openpack.footage import check_coverage
 from rushes.tasks.operations.sources.openpack.source import Scan
@@ -40,15 +43,15 @@ class FootageAudit:
         recordings: sessions that hold, by split.
         seconds: length of their footage, as declared.
         operations: labelled operations by label.
-        clips: clips expected, by split.
+        clips: clips expected, by split; one of each session whose footage declares no length.
         bytes: estimate of the shards.
         masked: operation -> (number, seconds) without a target in the label set.
         gaps: number and seconds of unlabelled stretches between operations.
         copies: recordings whose footage has the same bytes as one on another side.
-        faults: sessions that do not hold.
+        foreseen: what would become of each recording.
+        faults: sessions on a side that do not hold, and sides without a clip.
         notes: what else is worth knowing.
-        absent: subjects of the split of which there is no recording.
-        skipped: recordings on no side of the split.
+        absent: subjects of the split of whom nothing is there.
     """
 
     recordings: dict[str, int]
@@ -59,22 +62,33 @@ class FootageAudit:
     masked: dict[str, tuple[int, float]]
     gaps: tuple[int, float]
     copies: Copies
+    foreseen: Outcomes
     faults: tuple[dict[str, str], ...]
     notes: tuple[dict[str, str], ...]
     absent: tuple[str, ...]
-    skipped: tuple[str, ...]
+
+    @property
+    def samples(self) -> Mapping[str, int]:
+        """See `rushes.runs.source.Audit`."""
+        return self.clips
+
+    @property
+    def outcomes(self) -> Mapping[str, Claim]:
+        """See `rushes.runs.source.Audit`."""
+        return self.foreseen.others
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__} | {
-            "copies": asdict(self.copies)
+            "copies": asdict(self.copies),
+            "foreseen": self.foreseen.to_json(),
         }
 
     def summary(self) -> str:
         """One line for a plan."""
-        clips, minutes = sum(self.clips.values()), self.seconds / 60
         line = (
-            f"about {clips} clips from {minutes:.0f} minutes of footage, {self.bytes / 1e6:.0f} MB of shards"
+            f"about {sum(self.clips.values()):,} clips from {self.seconds / 60:.0f} minutes of footage, "
+            f"{self.bytes / 1e6:.0f} MB of shards; {self.foreseen.summary()}"
         )
         return self.copies.behind(line, "recording")
 
@@ -93,15 +107,22 @@ class FootageAudit:
         lines += [f"{self.gaps[0]:5} gaps between labels, {self.gaps[1]:.1f} s"]
         lines += self.copies.lines("recording")
         lines += [f"no recording of {subject}, which the split names" for subject in self.absent]
-        lines += [f"{key} is on no side of the split: skipped" for key in self.skipped]
-        for kind, entries in (("fault", self.faults), ("note", self.notes)):
-            for entry in entries:
-                lines += [
-                    f"{kind}: {entry['message']}",
-                    f"  where: {entry['where']}",
-                    f"  cure:  {entry['cure']}",
-                ]
+        lines += self.foreseen.text()
+        for kind, entries in (("note", self.notes), ("fault", self.faults)):
+            lines += told_alike(kind, entries)
         return "\n".join(lines)
+
+
+def told_alike(kind: str, entries: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Lines of faults or notes; those of the same words once, with where the first is and how many there are."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        alike.setdefault((entry["message"], entry["cure"]), []).append(entry["where"])
+    for (message, cure), places in alike.items():
+        yield f"{kind}: {message}"
+        yield f"  where: {places[0]}" + (f", and {len(places) - 1:,} more" if len(places) > 1 else "")
+        if cure:
+            yield f"  cure:  {cure}"
 
 
 class Foreseen(NamedTuple):
@@ -109,26 +130,40 @@ class Foreseen(NamedTuple):
 
     Attributes:
         duration_s: of the footage as declared; 0 where nothing is declared or it cannot be opened.
-        clips: number of clips expected by kind; empty where the duration is not known.
+        clips: number of clips expected by kind; None where the length is not known.
         fault: why it would be quarantined, as far as that shows now.
+        empty: why there would be no clip, likewise.
+        notes: what else is worth knowing of its file, see `rushes.media.video.MediaInfo`.
     """
 
     duration_s: float
-    clips: Counter[str]
-    fault: str | None
+    clips: Counter[str] | None
+    fault: RushesError | None = None
+    empty: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Claim | None:
+        """Why it would give no sample; None where it may give some."""
+        if self.fault is not None:
+            return Claim("faulty", self.fault.message)
+        return Claim("empty", self.empty) if self.empty else None
 
 
 def foresee(recording: Recording, cutting: Cutting, with_windows: bool) -> Foreseen:
     """What prepare would make of a recording; opens its file once."""
-    duration_s, clips, fault = None, Counter[str](), None
+    duration_s = None
     try:
-        duration_s = probe(recording.media).duration_s
-        if duration_s is not None:
-            check_coverage(recording, duration_s, TOLERANCE_S)
-            clips.update(clip.kind for clip in plan_clips(recording, duration_s, cutting, with_windows))
+        found = probe(recording.media)
+        duration_s = found.duration_s
+        if duration_s is None:
+            return Foreseen(0.0, None, notes=found.notes)
+        check_coverage(recording, duration_s, TOLERANCE_S)
     except RushesError as error:
-        fault = str(error)
-    return Foreseen(duration_s or 0.0, clips, fault)
+        return Foreseen(duration_s or 0.0, Counter(), error)
+    clips = plan_clips(recording, duration_s, cutting, with_windows)
+    empty = "" if clips else why_no_clip(recording, cutting)
+    return Foreseen(duration_s, Counter(clip.kind for clip in clips), empty=empty, notes=found.notes)
 
 
 def audit_sessions(
@@ -137,25 +172,43 @@ def audit_sessions(
     preprocessing: ClipPreprocessing,
     cutting: Cutting,
     window_splits: Sequence[str],
+    needed: Sequence[str] = (),
 ) -> FootageAudit:
-    """Read all annotation and headers, count what they would give, and list what is wrong with them."""
+    """Read all annotation and headers, count what they would give, and list what is wrong with them.
+
+    Args:
+        scan: of the recordings.
+        split: which subjects stand on which side.
+        preprocessing, cutting, window_splits: how clips are cut.
+        needed: sides that must not come out empty.
+    """
     assigned = assign_splits(scan.recordings, split)
-    sides = assigned.side_of
-    used = [recording for recording in scan.recordings if recording.key in sides]
+    sides, others = assigned.side_of, dict.fromkeys(assigned.skipped, Claim("skipped", NO_SIDE))
     recordings: Counter[str] = Counter()
     clips: Counter[str] = Counter()
     operations: Counter[str] = Counter()
-    faults, seconds = [fault.reason() for fault in scan.faults], 0.0
+    faults: list[dict[str, str]] = []
+    notes, seconds = [note.reason() for note in scan.notes], 0.0
+    for fault in scan.faults:
+        asked = fault.owner in assigned.subjects
+        (faults if asked else notes).append(fault.reason())
+        others[fault.key] = Claim("faulty", fault.message) if asked else Claim("skipped", NO_SIDE)
+    used = [recording for recording in scan.recordings if recording.key in sides]
     for recording in used:
         side = sides[recording.key]
         found = foresee(recording, cutting, side in window_splits)
         recordings[side] += 1
-        clips[side] += found.clips.total()
+        clips[side] += 1 if found.clips is None else found.clips.total()
         operations.update(sorted(segment.label for segment in recording.segments))
         seconds += found.duration_s
+        notes += [
+            Fault(recording.key, "Note", note, str(recording.media.path), "").reason() for note in found.notes
+        ]
+        if (outcome := found.outcome) is not None:
+            others[recording.key] = outcome
         if found.fault is not None:
-            cure = "mend the session, or leave it to the quarantine"
-            faults.append({"message": found.fault, "where": recording.key, "cure": cure})
+            faults.append(Fault.of(found.fault, recording.key).reason())
+    faults += [_no_clip(side, scan.root) for side in needed if not clips[side]]
     clip_bytes = round(preprocessing.frames * prod(preprocessing.frame_size) * JPEG_BYTES_PER_PIXEL)
     return FootageAudit(
         recordings=dict(recordings),
@@ -166,11 +219,20 @@ def audit_sessions(
         masked={label: (tally.n, tally.seconds) for label, tally in scan.masked.items()},
         gaps=(scan.gaps.n, scan.gaps.seconds),
         copies=copies_of(holdings((sides[one.key], one.key, partial(_files, one.media)) for one in used)),
+        foreseen=Outcomes(len(scan.recordings) + len(scan.faults), others),
         faults=tuple(faults),
-        notes=tuple(note.reason() for note in scan.notes),
-        absent=assigned.absent,
-        skipped=assigned.skipped,
+        notes=tuple(notes),
+        absent=tuple(one for one in assigned.absent if one not in {fault.owner for fault in scan.faults}),
     )
+
+
+def _no_clip(side: str, root: Path) -> dict[str, str]:
+    fault = SourceError(
+        f"side {side} of the split would have no clip",
+        where=root,
+        cure="mend its recordings, or list others under source.split",
+    )
+    return Fault.of(fault, "").reason()
 
 
 def _files(media: Media) -> list[Path]:

@@ -28,10 +28,10 @@ class Operations(VlmTask["OperationsRecipe"]):
     name = "operations"
     stages = (
         replace(TWIN, signs=lambda recipe: {"media": recipe.source.media}),
-        PREPARE,
+        replace(PREPARE, version=2),
         replace(TRAIN, cost=TAUGHT),
         replace(PREDICT, units=True),
-        EVALUATE,
+        replace(EVALUATE, version=2),
         REPORT,
     )
 
@@ -69,6 +69,7 @@ class Operations(VlmTask["OperationsRecipe"]):
             recipe.preprocessing,
             cutting_of(recipe.preprocessing, recipe.prepare),
             recipe.prepare.window_splits,
+            ("train", recipe.evaluate.split),
         )
 
     def to_draw(self, recipe: OperationsRecipe) -> str:

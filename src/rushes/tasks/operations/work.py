@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from functools import partial
-from itertools import chain
 
 from rushes.errors import SourceError
 from rushes.runs.drawing import draw_units
@@ -16,7 +15,6 @@ from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
 from rushes.runs.vlm_work import let_answer, losses, train_model
 from rushes.stages import OpenStage, read_json
-from rushes.tasks.operations.check import sides
 from rushes.tasks.operations.recipe import OperationsRecipe
 
 
@@ -30,6 +28,7 @@ def _twin(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 
 def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
+    from rushes.prepare.outcomes import NO_SIDE
     from rushes.prepare.stage import Planned
     from rushes.runs.usual_work import fill_dataset
     from rushes.tasks.operations.prepare.unit import Job, prepare_unit
@@ -37,8 +36,7 @@ def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
 
     recipe, scan = run.recipe, run.scan
     assigned = assign_splits(scan.recordings, recipe.source.split)
-    concerned = set(chain.from_iterable(sides(recipe).values()))
-    faults = {fault.key: fault.reason() for fault in scan.faults if fault.owner in concerned}
+    faults = {fault.key: fault.reason() for fault in scan.faults if fault.owner in assigned.subjects}
     needed = ("train", recipe.evaluate.split)
     for side in needed:
         if side not in assigned.side_of.values():
@@ -53,7 +51,9 @@ def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
         jobs=Job.of(scan.recordings, assigned.side_of, stage.folder, recipe.preprocessing, recipe.prepare),
         splits=assigned.side_of.values(),
         needed=needed,
-        skipped=[*assigned.skipped, *(fault.key for fault in scan.faults if fault.key not in faults)],
+        skipped=dict.fromkeys(
+            (*assigned.skipped, *(fault.key for fault in scan.faults if fault.key not in faults)), NO_SIDE
+        ),
         faults=faults,
     )
     return fill_dataset(run, stage, tell, planned, prepare_unit)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from rushes.recipe.net import Net
+from rushes.recipe.pattern import Pattern, groups_of
 from rushes.recipe.sections import (
     NAMED,
     Count,
     Evaluate,
     Prepare,
     Recipe,
+    Seconds,
     Section,
     Share,
     Source,
@@ -63,7 +64,7 @@ class SoundSource(Source):
     """
 
     kind: Literal["dreamcatcher", "folder"] = "dreamcatcher"
-    pattern: str | None = None
+    pattern: Pattern | None = None
     table: str | None = None
     split: Annotated[
         Annotated[Literal["index", "shares"], Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)
@@ -73,13 +74,8 @@ class SoundSource(Source):
     @field_validator("pattern")
     @classmethod
     def _names_a_label(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            try:
-                names = re.compile(pattern).groupindex
-            except re.error as error:
-                raise ValueError(f"not a regular expression: {error}") from None
-            if "label" not in names:
-                raise ValueError("no named group label; write it as (?P<label>...)")
+        if pattern is not None and "label" not in groups_of(pattern):
+            raise ValueError("no named group label; write it as (?P<label>...)")
         return pattern
 
     @model_validator(mode="after")
@@ -105,6 +101,17 @@ class SleepTwin(Section):
     clips: Count = 80
     difficulty: Share = 0.5
     seed: int = 0
+
+
+class PrepareSounds(Prepare):
+    """From sounds to shards of spectrograms.
+
+    Attributes:
+        longest_s: a longer sound is set aside with its length: only its first ``preprocessing.clip_s`` would be
+            heard, and may not be what its class says.
+    """
+
+    longest_s: Seconds = 30.0
 
 
 class TrainOnSounds(Train):
@@ -194,6 +201,7 @@ class SoundsRecipe(Recipe):
         source: where the recordings are.
         twin: synthetic recordings, for as long as ``source.root`` is null.
         preprocessing: how a sound becomes a spectrogram; trained, measured and served with the same one.
+        prepare: which sounds are heard, and how large a shard may be.
         model: which net.
         train: how to train.
         distil: learn from a teacher as well; null does not.
@@ -206,7 +214,7 @@ class SoundsRecipe(Recipe):
     source: SoundSource = SoundSource()
     twin: SleepTwin = SleepTwin()
     preprocessing: SoundPreprocessing = SoundPreprocessing()
-    prepare: Prepare = Prepare()
+    prepare: PrepareSounds = PrepareSounds()
     model: Net = Net()
     train: TrainOnSounds = TrainOnSounds()
     distil: Distil | None = None
@@ -224,6 +232,11 @@ class SoundsRecipe(Recipe):
                 raise ValueError(
                     f"{place}.class_weights has {len(train.class_weights)} weights for {classes} classes"
                 )
+        if self.prepare.longest_s < self.preprocessing.clip_s:
+            raise ValueError(
+                f"prepare.longest_s is {self.prepare.longest_s:g} s, and preprocessing.clip_s "
+                f"{self.preprocessing.clip_s:g} s: no sound may fill a clip"
+            )
         split, needed = self.source.split, dict.fromkeys(("train", "val", self.evaluate.split))
         if isinstance(split, dict) and (missing := [side for side in needed if side not in split]):
             raise ValueError(f"source.split has nobody for {' and '.join(missing)}")

@@ -77,6 +77,7 @@ class Sounds(Task["SoundsRecipe"]):
             PREPARE,
             name="features",
             purpose="Turn sounds into spectrograms, write shards.",
+            version=2,
             cost=Cost(amount=samples, assumed_s=0.02),
         ),
         Stage(
@@ -163,8 +164,10 @@ class Sounds(Task["SoundsRecipe"]):
         return SoundFolder(labels, source.pattern, source.table, source.split, shares)
 
     def audit(self, run: Run[SoundsRecipe]) -> Audit:
-        """What there is of each class on each side."""
-        return self.source(run.recipe).audit(run.raw())
+        """What there is of each class on each side; archives are read to their end, nothing is decoded."""
+        from rushes.tasks.sounds.sources.audit import audit_of
+
+        return audit_of(run.scan, run.recipe.preprocessing.labels)
 
     def to_draw(self, recipe: SoundsRecipe) -> str:
         """Wearers, their sounds and the room that these take."""

@@ -21,7 +21,6 @@ from rushes.tasks.sounds.recipe import Distil, SoundsRecipe, TrainOnSounds
 if TYPE_CHECKING:
     from rushes.models.nets import SoundNet
 
-SIDES = ("train", "val", "test")
 TEACHER = "teacher"
 """Folder of a teacher's predictions inside of the pupil's."""
 
@@ -46,8 +45,8 @@ def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
 def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import Planned, prepare
     from rushes.tasks.sounds.prepare.sample import metas
-    from rushes.tasks.sounds.prepare.unit import Job, prepare_unit, sizes_of
-    from rushes.tasks.sounds.sources.blocks import require_apart
+    from rushes.tasks.sounds.prepare.unit import Job, members_of, prepare_unit
+    from rushes.tasks.sounds.sources.sides import SIDES, require_apart
 
     asked, scan = run.recipe.prepare, run.scan
     found = {block.split for block in scan.blocks}
@@ -60,14 +59,15 @@ def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
         )
     planned = Planned(
         jobs={
-            block.key: Job(block, run.recipe.preprocessing, stage.folder, asked.shard_bytes)
+            block.key: Job(block, run.recipe.preprocessing, asked.longest_s, stage.folder, asked.shard_bytes)
             for block in scan.blocks
         },
         splits=SIDES,
         needed=needed,
-        skipped=[fault.key for fault in scan.skipped],
+        skipped=scan.skipped,
         faults={fault.key: fault.reason() for fault in scan.faults},
-        sizes=sizes_of(scan),
+        members=members_of(scan),
+        inventory=run.inventory,
     )
     prepared = prepare(
         planned,
@@ -206,6 +206,7 @@ def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
         weights_of_classes(recipe.train.class_weights, counts, preprocessing.labels),
         split=recipe.evaluate.split,
         provenance=run.provenance(),
+        remarks=_heard_in_part(run),
         costs={
             "parameters": parameters(recipe.model, preprocessing.labels),
             "macs_per_clip": macs(recipe.model, preprocessing),
@@ -217,6 +218,17 @@ def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     card.write(stage.folder / METRICS_FILE)
     tell("evaluate", 1, 1, "figures")
     return {"sounds": card.all.n}, {"sounds": card.all.n}
+
+
+def _heard_in_part(run: Run[SoundsRecipe]) -> list[str]:
+    """In words, of how many sounds of the reported side the clip is only the beginning."""
+    from rushes.tasks.sounds.prepare.sample import metas
+
+    clip_s, sounds = run.recipe.preprocessing.clip_s, run.samples(run.recipe.evaluate.split)
+    longer = sum(meta["length_s"] > clip_s for meta in metas(sounds))
+    return (
+        [f"of {longer:,} of {len(sounds):,} sounds only the first {clip_s:g} s are heard"] if longer else []
+    )
 
 
 def _export(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:

@@ -42,7 +42,7 @@ def run(open_stage, road_twin, drives_contract, tmp_path):
                     found.recordings, side_of, stage.folder, drives_contract, PrepareWindows(stride=4)
                 ),
                 splits=side_of.values(),
-                skipped=[fault.key for fault in found.skipped],
+                skipped={fault.key: fault.message for fault in found.skipped},
                 faults=faults or {fault.key: fault.reason() for fault in found.faults},
             )
             prepared = prepare(
@@ -124,6 +124,10 @@ def wrong_poses(raw, recording):
     raw.edit(recording, "egomotion", lambda table: table | {"y": table["y"] * float("nan")})
 
 
+def inverse_rotations(raw, recording):
+    raw.edit(recording, "egomotion", lambda table: table | {"qw": -table["qw"]})
+
+
 def lost_table(raw, recording):
     name = f"{recording.key}.{LEFT}.timestamps.parquet"
     raw.rewrite(LEFT, recording.chunk, name, lambda data: None)
@@ -135,6 +139,7 @@ def lost_table(raw, recording):
         (flip, "MediaError", "CRC32"),
         (cut_table, "MediaError", "its table of timestamps"),
         (wrong_poses, "SourceError", "finite"),
+        (inverse_rotations, "SourceError", "they look like rotations from the world to the vehicle"),
         (lost_table, "SourceError", "timestamps"),
     ],
 )

@@ -29,6 +29,7 @@ from rushes.tasks.driving.twin.script import CAMERAS, DrivingSettings, truth, un
 from rushes.tasks.driving.twin.writer import assemble, write_unit
 
 FRONT, TELE, LEFT = CAMERAS[0], CAMERAS[1], "camera_rear_left_70fov"
+SETUP = RigPreprocessing().setup.cameras
 MIXED = {"name": "mixed", "reference": LEFT, "rows": [[LEFT, None], [None, FRONT]]}
 
 
@@ -162,7 +163,7 @@ def test_meta_tells_clocks_and_geometry(prepared, drives_contract):
         meta = sample.meta
         known = (meta[name] for name in ("recording", "group", "chunk", "split_of_source", "setup"))
         assert (*known,) == (recording.key, recording.group, recording.chunk, recording.split, "cruciform")
-        assert meta["tags"] == dict(recording.tags)
+        assert json.loads(meta["tags"]) == dict(recording.tags)
         assert tuple(meta["order"]) == drives_contract.setup.cameras
         assert meta["window_end_s"] - meta["window_start_s"] == pytest.approx(0.8)  # half-open
         since_s = np.array(meta["frame_times_s"])
@@ -410,9 +411,40 @@ def test_windows_that_are_not_covered_are_left_out_and_counted(
     assert changed(TELE, hole)["frames"] > 0
 
 
-def test_a_clip_without_a_window_is_refused(make_job, drives_contract):
-    job = make_job(preprocessing=drives_contract.model_copy(update={"frames": 40}))
-    refused(job, SourceError, "no window of 40 moments at 10 Hz is covered")
+def test_a_clip_that_gives_no_window_says_why_and_nothing_is_decoded(make_job, drives_contract, raw, drives):
+    longer = drives_contract.model_copy(update={"frames": 40})
+
+    def empty(job) -> str:
+        receipt = prepare_unit(job)
+        assert (receipt["samples"], receipt["shards"], receipt["frames"]) == (0, [], 0)
+        assert all_files(job.folder) == []
+        return receipt["empty"]
+
+    def since(stop_s: float):
+        def change(table):
+            return {name: values[table["timestamp"] < stop_s * 1e6] for name, values in table.items()}
+
+        return change
+
+    assert empty(make_job(preprocessing=longer)) == "shorter than a window"
+    raw.edit(drives[0], "egomotion", since(0.5))
+    assert empty(make_job(raw.recording(drives[0].key, SETUP))) == "no window has all poses"
+    raw.edit(drives[1], LEFT, lambda table: {"timestamp": table["timestamp"] + 9_000_000})
+    assert empty(make_job(raw.recording(drives[1].key, SETUP))) == "no window has all pictures"
+
+
+def test_positions_and_velocities_in_other_units_are_a_fault(make_job, raw, drives):
+    """Kilometres beside metres a second: no window's label holds."""
+    raw.edit(drives[0], "egomotion", lambda table: table | {axis: table[axis] / 1000 for axis in "xyz"})
+    refused(make_job(raw.recording(drives[0].key, SETUP)), SourceError, "positions and velocities contradict")
+
+
+def test_a_vehicle_that_moves_too_little_is_counted_as_unproven(make_job, raw, drives):
+    assert prepare_unit(make_job())["unproven"] == 0
+    still = {name: 0.0 for name in ("x", "y", "z", "vx", "vy", "vz")}
+    raw.edit(drives[0], "egomotion", lambda table: {n: v * still.get(n, 1) for n, v in table.items()})
+    receipt = prepare_unit(make_job(raw.recording(drives[0].key, SETUP)))
+    assert (receipt["unproven"], receipt["samples"] > 0) == (1, True)
 
 
 def test_output_that_cannot_be_written_is_not_the_inputs_fault(make_job):

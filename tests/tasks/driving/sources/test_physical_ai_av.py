@@ -395,8 +395,88 @@ def test_sides_of_the_index_and_of_lists(written: Path) -> None:
         assign_splits(recordings, {"train": ["aa-0001"], "test": ["aa-0001"]})
     with pytest.raises(SourceError, match="no side 'dev'"):
         assign_splits(recordings, {"dev": ["aa-0001"]})
-    with pytest.raises(SourceError, match="no split 'random'"):
-        assign_splits(recordings, "random")
+
+
+def write_split(root: Path, name: str, sides: dict[str, str | None]) -> None:
+    (root / "splits").mkdir(exist_ok=True)
+    table = parquet({"clip_id": list(sides), "split": pa.array(sides.values(), pa.string())})
+    (root / f"splits/{name}.parquet").write_bytes(table)
+
+
+def sides(root: Path, split: str = "default") -> dict[str, str]:
+    return assign_splits(scan(root, PAIR, split=split).recordings, split)
+
+
+def test_a_table_of_splits_stands_above_the_clip_index_as_in_the_publishers_kit(root: Path) -> None:
+    by_index = {"aa-0001": "train", "aa-0002": "val", "bb-0001": "test"}
+    assert sides(root) == by_index
+    write_split(
+        root, "default", {"aa-0001": "test", "aa-0002": None, "zz-0001": "train"}
+    )  # bb-0001 is left out
+    write_split(root, "small", {"aa-0001": "train", "aa-0002": "val", "bb-0001": "test"})
+    assert sides(root) == {"aa-0001": "test"}
+    assert sides(root, "small") == sides(root, "index") == by_index
+    found = scan(root, PAIR)
+    assert [recording.split for recording in found.recordings] == ["test", "", ""]
+    assert fingerprint(root, found.recordings) != fingerprint(
+        root, scan(root, PAIR, split="index").recordings
+    )
+
+
+def test_a_split_that_contradicts_the_clip_index_is_told(root: Path) -> None:
+    def told(split: str = "default") -> list[str]:
+        return [note.message for note in scan(root, PAIR, split=split).notes if "elsewhere" in note.message]
+
+    whole = {clip.id: clip.split for clip in CLIPS}
+    write_split(root, "default", whole)
+    assert told() == told("index") == []
+    write_split(root, "default", whole | {"aa-0001": "test", "zz-0001": "test", "aa-0002": None})
+    moved = "it puts 3 of 7 clips elsewhere than the clip index (2 from train to test, 1 from val to no side)"
+    assert told() == [f"splits/default.parquet is taken: {moved}"]
+    assert told("index") == [f"splits/default.parquet is not taken, though the publisher's kit does: {moved}"]
+
+
+def test_an_index_without_sides_will_do_beside_a_table_of_splits(root: Path) -> None:
+    path = root / "clip_index.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["split"]), path)
+    with pytest.raises(SourceError, match="no column split"):
+        scan(root, PAIR)
+    write_split(root, "default", {"bb-0001": "val"})
+    assert sides(root) == {"bb-0001": "val"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            {"clip_id": ["aa-0001", "qq-1"], "split": ["train", "val"]},
+            "labels 1 clips that are not in .* as qq-1",
+        ),
+        (
+            {"clip_id": ["aa-0001"] * 2, "split": ["train", "val"]},
+            "clip 'aa-0001' stands twice in default.parquet",
+        ),
+        ({"clip_id": ["aa-0001"], "split": [7]}, "column split should hold text, found 7"),
+        ({"clip_id": ["aa-0001"], "side": ["train"]}, "no column split; the table has clip_id, side"),
+    ],
+)
+def test_a_table_of_splits_that_does_not_hold(root: Path, columns: dict[str, Any], message: str) -> None:
+    (root / "splits").mkdir()
+    (root / "splits/default.parquet").write_bytes(parquet(columns))
+    with pytest.raises(SourceError, match=message) as caught:
+        scan(root, PAIR)
+    assert caught.value.where == str(root / "splits/default.parquet")
+    assert caught.value.cure
+
+
+def test_an_unknown_split_lists_those_there_are(root: Path) -> None:
+    for names in ((), ("small", "default")):
+        for name in names:
+            write_split(root, name, {"aa-0001": "train"})
+        with pytest.raises(SourceError, match="no split 'smal' beside the clip index") as caught:
+            scan(root, PAIR, split="smal")
+        known = ", ".join(sorted({"default", "index", *names}))
+        assert caught.value.cure == f"set source.split to {known}, or list clips by side"
 
 
 def test_clips_that_are_nowhere_are_named(written: Path) -> None:

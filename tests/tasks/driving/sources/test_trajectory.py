@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import doctest
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,7 +12,14 @@ from scipy.spatial.transform import Rotation
 
 from rushes.errors import SourceError
 from rushes.tasks.driving.sources import trajectory as module
-from rushes.tasks.driving.sources.trajectory import Motion, Poses, Trajectory, motion, yaw_rad
+from rushes.tasks.driving.sources.trajectory import (
+    Motion,
+    Poses,
+    Trajectory,
+    motion,
+    refuse_other_conventions,
+    yaw_rad,
+)
 
 FINE_S = np.arange(-20_000, 30_000_001, 100) / 1e6  # the truth: every 100 us from -.02 to 30 s
 
@@ -193,6 +201,55 @@ def test_positions_and_speeds_must_agree() -> None:
         motion(replace(fast, times_s=3 + np.arange(16) / 10))
     with pytest.raises(SourceError, match="velocities say"):
         motion(replace(fast, velocities=fast.velocities * 3.6))
+
+
+def left_turn(write: Callable[[np.ndarray], np.ndarray]) -> Trajectory:
+    """Three seconds at 10 m/s, turning left by 20 degrees a second, with rotations as ``write`` changes them."""
+    times_s = np.arange(0.0, 3.0001, 0.01)
+    yaw = np.radians(20 * times_s)
+    radius = 10 / np.radians(20)
+    positions = radius * np.stack([np.sin(yaw), 1 - np.cos(yaw), 0 * yaw], 1)
+    return Trajectory(times_s, write(turned_left(yaw)), positions)
+
+
+def test_a_left_turn_is_what_it_is() -> None:
+    turn = left_turn(lambda rotations: rotations)
+    moved = motion(turn.at(np.linspace(0, 3, 31)))
+    found = [float(values[-1]) for values in (moved.yaw_deg, moved.forward_m, moved.left_m)]
+    assert found == pytest.approx([60, 24.81, 14.32], abs=0.05)
+    refuse_other_conventions(turn.evidence, "poses.parquet")
+
+
+@pytest.mark.parametrize(
+    ("write", "looks_like", "cure"),
+    [
+        (
+            lambda rotations: np.roll(rotations, 1, 1),
+            "they look like quaternions w, x, y, z",
+            "write them x, y, z, w",
+        ),
+        (
+            lambda rotations: rotations * (-1, -1, -1, 1),
+            "like rotations from the world to the vehicle",
+            "write the inv",
+        ),
+    ],
+)
+def test_rotations_in_another_convention_are_refused_by_the_motion(
+    write: Callable[[np.ndarray], np.ndarray], looks_like: str, cure: str
+) -> None:
+    with pytest.raises(SourceError, match=looks_like) as caught:
+        refuse_other_conventions(left_turn(write).evidence, "poses.parquet")
+    assert re.search(r"the way lies \d+ degrees from \+x .* over 20 m of driving$", caught.value.cure)
+    assert caught.value.where == "poses.parquet"
+    assert caught.value.cure.startswith(cure)
+
+
+def test_rotations_in_no_convention_are_refused_too() -> None:
+    some = Rotation.random(301, np.random.default_rng(0)).as_quat()
+    with pytest.raises(SourceError, match="look like none that is known here") as caught:
+        refuse_other_conventions(left_turn(lambda rotations: some).evidence, "poses.parquet")
+    assert caught.value.cure.startswith("write x, y, z, w, from the vehicle (x forward, y left, z up)")
 
 
 def test_a_window_needs_two_poses_in_order() -> None:

@@ -15,7 +15,7 @@ from rushes.evaluate.scorecard import Scorecard
 from rushes.media.image import encode_jpeg
 from rushes.records import Clip, Media, Recording, Segment
 from rushes.tasks.operations.evaluate.measure import evaluate
-from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, windows
+from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, plan_clips, windows
 from rushes.tasks.operations.prepare.sample import Sample
 
 LABELS = ("Pick", "Tape", "Press", "Label")
@@ -129,7 +129,18 @@ def _sample(clip: Clip) -> Sample:
 
 def _world(test_people: Sequence[str]) -> World:
     train = [_recording(f"U010{number}_S0100", f"U010{number}", 24) for number in range(1, 5)]
-    test = [_recording(f"{person}_S0100", person, 24) for person in test_people]
+    return _world_of(train, [_recording(f"{person}_S0100", person, 24) for person in test_people])
+
+
+def _cut(recording: Recording, *, with_windows: bool) -> list[Clip]:
+    duration_s = _duration_s(recording)
+    if duration_s < CUTTING.clip_s:
+        return plan_clips(recording, duration_s, CUTTING, with_windows)
+    ticks = windows(recording, duration_s, CUTTING) if with_windows else ()
+    return [*boundary_clips(recording, duration_s, CUTTING), *ticks]
+
+
+def _world_of(train: Sequence[Recording], test: Sequence[Recording]) -> World:
     recordings = [
         {
             "key": recording.key,
@@ -142,17 +153,8 @@ def _world(test_people: Sequence[str]) -> World:
         for split, members in (("train", train), ("test", test))
         for recording in members
     ]
-    samples = [
-        _sample(clip)
-        for recording in train
-        for clip in boundary_clips(recording, _duration_s(recording), CUTTING)
-    ]
-    clips = [
-        (recording, clip)
-        for recording in test
-        for cut in (boundary_clips, windows)
-        for clip in cut(recording, _duration_s(recording), CUTTING)
-    ]
+    samples = [_sample(clip) for recording in train for clip in _cut(recording, with_windows=False)]
+    clips = [(recording, clip) for recording in test for clip in _cut(recording, with_windows=True)]
     return World(recordings, samples, clips)
 
 
@@ -160,6 +162,22 @@ def _world(test_people: Sequence[str]) -> World:
 def world() -> World:
     """One test person."""
     return _world(["U0108"])
+
+
+def _short(key: str, seconds: float, label: str) -> Recording:
+    """A recording of ``seconds + 2`` with one label."""
+    segments = (Segment(0.0, seconds, label),)
+    return Recording(key, key, key, "S0100", Media("video", Path("none.mp4")), segments, 0.0)
+
+
+@pytest.fixture(scope="session")
+def one_label_a_file() -> World:
+    """Twenty files on each side, shorter than a clip, with one label each."""
+    sides = [
+        [_short(f"{side}{number}_S0100", 0.6 + 0.1 * number, LABELS[number % 4]) for number in range(20)]
+        for side in ("U1", "U2")
+    ]
+    return _world_of(*sides)
 
 
 @pytest.fixture(scope="session")

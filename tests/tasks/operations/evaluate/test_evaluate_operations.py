@@ -49,6 +49,7 @@ def test_truth_as_answer_is_perfect_and_above_every_baseline(perfect):
         assert value(perfect, figure) == pytest.approx(1.0, abs=1e-6)
     assert value(perfect, "boundary_error_s") == pytest.approx(0.0, abs=1e-6)
     assert value(perfect, "transition_distance") == value(perfect, "failure_rate") == 0.0
+    assert perfect.figures["transition_distance"].bounds == (0.0, 8**0.5)  # four operations
     better = {figure for figure, one in perfect.all.standings.items() if one.verdict == "better"}
     assert {"oca", "tiou_50", "tiou_70", "tiou_mean", "aa_1", "macro_f1", "boundary_error_s"} <= better
     told = [remark for remark in perfect.remarks if "cannot be told from" in remark or "worse than" in remark]
@@ -181,6 +182,28 @@ def test_an_edge_of_the_clip_is_no_boundary_for_want_of_a_digit(world, right):
         edges = "boundary_error_s"
         assert value(close, edges, system) == pytest.approx(value(exact, edges, system))
     assert any(end != 5.0 and end > 4.99 for end in ends)
+
+
+def test_files_of_one_label_are_measured_but_for_what_comes_next(one_label_a_file, right, noisy):
+    card = one_label_a_file.evaluate(one_label_a_file.table(model=right, untrained=noisy(0.3)))
+    model = card.all.estimates["model"]
+    assert (card.all.n, model["oca"].value, model["tiou_50"].value) == (20, 1.0, 1.0)
+    assert card.all.estimates["whole_clip"]["tiou_mean"].value < 1.0
+    assert not {"aa_1", "transition_distance"} & model.keys()
+
+
+def test_what_comes_next_is_measured_where_somebody_knows_it(world, one_label_a_file, right):
+    mixed = replace(
+        world,
+        recordings=world.recordings + one_label_a_file.recordings,
+        clips=world.clips + one_label_a_file.clips,
+    )
+    alone, both = (one.evaluate(one.table(model=right)).all for one in (world, mixed))
+    assert both.n == alone.n + 20
+    assert both.estimates["model"]["aa_1"].n == alone.estimates["model"]["aa_1"].n == alone.n
+    assert both.estimates["model"]["aa_1"].value == 1.0
+    distances = [part.estimates["model"]["transition_distance"].value for part in (alone, both)]
+    assert distances[0] == distances[1]
 
 
 def test_classes_and_subjects_split_the_clips(world, noisy):

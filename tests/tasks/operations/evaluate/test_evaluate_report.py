@@ -242,7 +242,19 @@ def test_worst_clips_are_sure_mistakes_and_best_are_right(world):
 def test_a_wrong_operation_or_successor_is_worse_than_a_segment_that_is_off():
     names = np.array(["a", "b", "c", "d"])
     labels, segment = np.array(["Tape"] * 4), np.array([[0.0, 2.0]] * 4)
-    clips = Clips(names, names, names, names, np.arange(4), np.zeros(4), np.zeros(4), labels, labels, segment)
+    clips = Clips(
+        names,
+        names,
+        names,
+        names,
+        np.arange(4),
+        np.zeros(4),
+        np.full(4, 5.0),
+        np.zeros(4),
+        labels,
+        labels,
+        segment,
+    )
     model = Answers(
         operation=["Tape", "Pack", "Tape", "Pack"],
         segment=[(0.0, 1.0), (0.0, 2.0), (0.0, 2.0), (0.0, 2.0)],

@@ -52,7 +52,7 @@ def wild(vlm: Vlm, seed: int) -> Vlm:
 
 
 def ask(frames, times_s, moments=MOMENTS):
-    return [Question([frames], times_s, moment_s) for moment_s in moments]
+    return [Question([frames], times_s, moment_s, 5.0) for moment_s in moments]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -106,7 +106,7 @@ def test_the_answer_is_what_the_model_says_of_a_whole_question(vlm, samples):
     pictures = sample.pixels()
     times_s = (0.2, 1.0, 3.0, 4.0)  # questions stand at 1.0 and 4.0 s
     answers = Answerer(model).answer(
-        [Question([pictures], times_s, asked_s) for asked_s in (0.0, 2.4, 2.6, 4.9)]
+        [Question([pictures], times_s, asked_s, 5.0) for asked_s in (0.0, 2.4, 2.6, 4.9)]
     )
     shown = Pictures.of([pictures])
     for pair, pair_answers in ((0, answers[:2]), (1, answers[2:])):
@@ -269,7 +269,7 @@ def test_without_vision_only_times_and_moments_can_matter(table, vlm, samples):
     sample = samples[0]
     blind = question(sample, "no_vision", 0)
     row = next(r for r in table.to_pylist() if (r["key"], r["variant"]) == (sample.key, "no_vision"))
-    other = Question([np.zeros_like(blind.views[0])], sample.times_s, sample.asked_s)
+    other = Question([np.zeros_like(blind.views[0])], sample.times_s, sample.asked_s, sample.clip_s)
     (answer,) = Answerer(vlm).answer([other])
     np.testing.assert_allclose(row["probabilities"], answer.probabilities, atol=1e-6)
     seen = next(r for r in table.to_pylist() if (r["key"], r["variant"]) == (sample.key, "model"))

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rushes.records import Media, Recording, Segment
-from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, followers, windows
+from rushes.records import Media, Recording, Segment, Target
+from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, followers, plan_clips, windows
 
 WIDE = Cutting(wide_pairs=frozenset({frozenset({"Tape", "Press"})}))
 LABELS = ("Pick", "Tape", "Press", "Label")
@@ -198,9 +198,38 @@ def test_a_tick_is_in_the_middle_of_its_clip_wherever_it_can_be():
     assert ticks[-1].end_s == pytest.approx(40.0)
 
 
-def test_footage_shorter_than_a_clip_has_no_ticks():
-    assert list(windows(session(0), 4.99, Cutting())) == []
-    assert len(list(windows(session(0), 5.0, Cutting()))) == 5
+def short(*segments, key="U0101_S0100"):
+    return Recording(key, "p", "p", "s", Media("video", Path("none.mp4")), segments, 0.0)
+
+
+def test_a_recording_shorter_than_a_clip_is_one_clip_about_its_longest_operation():
+    two = short(Segment(0.2, 1.0, "Pick"), Segment(1.0, 3.4, "Tape"))
+    (clip,) = plan_clips(two, 3.5, Cutting(), with_windows=False)
+    assert (clip.kind, clip.start_s, clip.end_s, clip.asked_s) == ("whole", 0.0, 3.5, pytest.approx(2.2))
+    assert clip.target == Target("Tape", 1.0, 3.4, None)
+    assert clip.segments == two.segments
+    longest_first = short(Segment(0.0, 2.4, "Pick"), Segment(2.4, 3.0, "Tape"))
+    (clip,) = plan_clips(longest_first, 3.5, Cutting(), with_windows=False)
+    assert clip.target == Target("Pick", 0.0, 2.4, "Tape")
+
+
+@pytest.mark.parametrize("seconds", [1.6, 3.0, 4.99])
+def test_one_label_a_file_is_one_clip_at_any_length(seconds):
+    (clip,) = plan_clips(short(Segment(-0.2, seconds + 0.3, "Pick")), seconds, Cutting(), with_windows=False)
+    assert clip.target == Target("Pick", 0.0, seconds, None)
+    clips = plan_clips(short(Segment(0.0, seconds, "Pick")), seconds, Cutting(), with_windows=True)
+    assert {(clip.start_s, clip.end_s) for clip in clips} == {(0.0, seconds)}
+    ticks = [clip.asked_s for clip in clips if clip.kind == "window"]
+    assert ticks == [tick + 0.5 for tick in range(int(seconds))]
+    assert len(clips) == len(ticks) + 1
+
+
+def test_a_recording_of_a_clip_or_more_is_cut_as_ever(sessions):
+    for recording in sessions[:5]:
+        whole_s = recording.segments[-1].end_s + 1.0
+        planned = plan_clips(recording, whole_s, WIDE, with_windows=True)
+        cut_each = [*boundary_clips(recording, whole_s, WIDE), *windows(recording, whole_s, WIDE)]
+        assert planned == sorted(cut_each, key=lambda clip: (clip.start_s, clip.key))
 
 
 def test_followers():

@@ -62,7 +62,7 @@ def run(open_stage, preprocessing, recordings, tmp_path):
                 jobs=jobs,
                 splits=split_of.values(),
                 needed=needed,
-                skipped=[recording.key for recording in recordings if recording.key not in split_of],
+                skipped={one.key: "no side" for one in recordings if one.key not in split_of},
                 faults=faults or {},
             )
             prepared = prepare(

@@ -17,11 +17,12 @@ from rushes.media.sampling import SAMPLERS, SamplerOptions
 from rushes.media.signals import Signals
 from rushes.media.video import decode
 from rushes.prepare.ring import FrameRing
-from rushes.records import Segment
+from rushes.records import Segment, Target
 from rushes.shards.index import ShardInfo
 from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_shards
 from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, windows
+from rushes.tasks.operations.prepare.sample import Sample
 from rushes.tasks.operations.prepare.unit import Job, prepare_unit
 from rushes.tasks.operations.recipe import PrepareClips
 
@@ -95,13 +96,18 @@ def test_answers_are_on_the_clock_of_the_clip(make_recording, make_job):
         begin, end = meta["clip_start_s"], meta["clip_end_s"]
         touched = [s for s in segments if s.start_s < end and s.end_s > begin]
         assert target["segments"] == [
-            [max(s.start_s - begin, 0.0), pytest.approx(min(s.end_s - begin, 5.0)), s.label] for s in touched
-        ]
-        assert target["after"] == (following.get(touched[-1]) if touched else None)
+            {
+                "start_s": max(s.start_s - begin, 0.0),
+                "end_s": pytest.approx(min(s.end_s - begin, 5.0)),
+                "label": s.label,
+            }
+            for s in touched
+        ] or [{"start_s": 0.0, "end_s": 5.0, "label": ""}]
+        assert target["after"] == (following.get(touched[-1], "") if touched else "")
         asked = [s for s in touched if s.contains(begin + meta["asked_s"]) and s in following]
         if not asked:
             unanswered += 1
-            assert (target["operation"], target["start_s"], target["end_s"], target["next"]) == (None,) * 4
+            assert (target["operation"], target["start_s"], target["end_s"], target["next"]) == ("", 0, 0, "")
             assert meta["kind"] == "window"
             continue
         assert (target["operation"], target["next"]) == (asked[0].label, following[asked[0]])
@@ -140,7 +146,12 @@ def test_a_boost_draws_frames_to_the_boundary(make_recording, make_job, preproce
         count = 0
         for fields in samples_of(job, prepare_unit(job)).values():
             meta, answer = (json.loads(fields[name]) for name in ("meta.json", "target.json"))
-            edges = [edge for segment in answer["segments"] for edge in segment[:2] if 0.0 < edge < 5.0]
+            edges = [
+                edge
+                for segment in answer["segments"]
+                for edge in (segment["start_s"], segment["end_s"])
+                if 0.0 < edge < 5.0
+            ]
             middle = min(edges, key=lambda edge: abs(edge - 2.5), default=None)
             if middle is not None:
                 count += sum(abs(time_s - middle) <= 0.25 for time_s in meta["frame_times_s"])
@@ -257,3 +268,19 @@ def test_footage_of_too_low_a_rate_is_refused(make_recording, make_job, preproce
 def test_output_that_cannot_be_written_is_not_the_footages_fault(make_recording, make_job):
     with pytest.raises(ShardError):
         prepare_unit(make_job(make_recording(), shard_bytes=5_000))
+
+
+def test_a_short_file_with_one_label_becomes_one_sample(make_recording, make_job, read_number):
+    recording = replace(make_recording(seconds=3.0), segments=(Segment(0.0, 3.0, "Tape"),))
+    job = make_job(recording, split="train")
+    receipt = prepare_unit(job)
+    assert (receipt["samples"], receipt["clips"], "empty" in receipt) == (1, {"whole": 1}, False)
+    ((key, fields),) = samples_of(job, receipt).items()
+    sample = Sample.of(key, fields)
+    assert sample.clip_s == 3.0
+    assert sample.target == Target("Tape", 0.0, 3.0, None)
+    numbers = [read_number(frame) for frame in sample.frames]
+    assert len(numbers) == 6
+    assert numbers == sorted(set(numbers))
+    assert sample.times_s == tuple(number / 10 for number in numbers)
+    assert sample.answerable() == []

@@ -8,10 +8,12 @@ import pytest
 
 import rushes.tasks.sounds.evaluate as evaluate_sounds
 import rushes.tasks.sounds.predict.table as table
+import rushes.tasks.sounds.sources as sources_sounds
 
 MODULES = [table] + [
     importlib.import_module(found.name)
-    for found in pkgutil.iter_modules(evaluate_sounds.__path__, prefix="rushes.tasks.sounds.evaluate.")
+    for package in (evaluate_sounds, sources_sounds)
+    for found in pkgutil.iter_modules(package.__path__, prefix=f"{package.__name__}.")
 ]
 
 

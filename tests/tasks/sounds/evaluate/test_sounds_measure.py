@@ -167,12 +167,33 @@ def test_few_wearers_are_told_apart_by_clip_and_said_so(predictions):
     assert any(line.startswith("only 3 groups: intervals rest on clips") for line in card.remarks)
 
 
-def test_clips_without_known_groups_are_said_so(predictions):
+def of_groups(table, name):
+    return table.set_column(1, "group", pa.array([name(group) for group in table["group"].to_pylist()]))
+
+
+def test_clips_of_which_nobody_said_whose_they_are_are_clusters_of_their_own(predictions):
     table = predictions()
-    alone = table.set_column(1, "group", table["key"])
-    assert evaluate(alone).all.clusters.count == 320
-    assert any(line.startswith("groups are not known") for line in evaluate(alone).remarks)
-    assert not any("group" in line for line in evaluate(table).remarks)
+    card = evaluate(of_groups(table, lambda group: ""))
+    assert (card.all.clusters.by, card.all.clusters.count) == ("clip", 320)
+    assert parts(card, "group") == {}
+    assert card.remarks[0].startswith("nobody said who is in the 320 sounds: ")
+    assert (card.details["groups"], card.details["of_no_group"]) == (0, 320)
+    assert not any("nobody said" in line for line in evaluate(table).remarks)
+
+
+def test_where_some_groups_are_known_the_others_are_clips(predictions):
+    table = predictions()
+    known = sorted(set(table["group"].to_pylist()))[:2]
+    card = evaluate(of_groups(table, lambda group: group if group in known else ""))
+    clips = sum(group in known for group in table["group"].to_pylist())
+    assert (card.all.clusters.by, card.all.clusters.count) == ("group", 320 - clips + 2)
+    assert set(parts(card, "group")) == set(known)
+    assert card.remarks[0].startswith(f"nobody said who is in {320 - clips} of the 320 sounds: ")
+
+
+def test_what_the_caller_knows_besides_is_remarked_too(predictions):
+    said = "of 3 of 320 sounds only the first 5 s are heard"
+    assert evaluate(predictions(), remarks=[said]).remarks[-1] == said
 
 
 def test_small_groups_have_no_figures_of_their_own(predictions):

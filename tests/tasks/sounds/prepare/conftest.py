@@ -68,9 +68,12 @@ def preprocessing() -> SoundPreprocessing:
 @pytest.fixture
 def make_job(preprocessing: SoundPreprocessing, tmp_path: Path) -> Callable[..., Job]:
     def make(
-        block: Block, preprocessing: SoundPreprocessing = preprocessing, shard_bytes: int = 50_000_000
+        block: Block,
+        preprocessing: SoundPreprocessing = preprocessing,
+        longest_s: float = 3.0,
+        shard_bytes: int = 50_000_000,
     ) -> Job:
-        return Job(block, preprocessing, tmp_path / "dataset", shard_bytes)
+        return Job(block, preprocessing, longest_s, tmp_path / "dataset", shard_bytes)
 
     return make
 

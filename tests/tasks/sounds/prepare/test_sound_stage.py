@@ -13,11 +13,21 @@ from rushes.recipe.sections import Prepare
 from rushes.records import SoundRecording
 from rushes.shards.read import ShardDataset
 from rushes.shards.verify import verify_dataset
-from rushes.stages import StageSpec, account, read_quarantine, read_receipt, working, write_receipt
+from rushes.stages import (
+    Claim,
+    Inventory,
+    StageSpec,
+    account,
+    read_quarantine,
+    read_receipt,
+    working,
+    write_receipt,
+)
+from rushes.stages.inventory import Line
 from rushes.storage import Home
-from rushes.tasks.sounds.prepare.unit import Job, prepare_unit, sizes_of
+from rushes.tasks.sounds.prepare.unit import Job, members_of, prepare_unit
 from rushes.tasks.sounds.sources.archive import ArchiveBlock, Layout
-from rushes.tasks.sounds.sources.blocks import Fault, FileBlock, SoundScan
+from rushes.tasks.sounds.sources.blocks import FileBlock, SoundScan
 
 FAULT = {"type": "SourceError", "message": "a link", "where": "x.wav", "cure": "copy it"}
 
@@ -40,7 +50,7 @@ def run(blocks, preprocessing, tmp_path):
         with working(StageSpec("features", 1, {}), workspace) as stage:
             prepared = prepare(
                 Planned(
-                    jobs={one.key: Job(one, preprocessing, stage.folder, 200_000_000) for one in blocks},
+                    jobs={one.key: Job(one, preprocessing, 3.0, stage.folder, 200_000_000) for one in blocks},
                     splits=[block.split for block in blocks],
                     **planned,
                 ),
@@ -56,9 +66,15 @@ def run(blocks, preprocessing, tmp_path):
     return run_
 
 
+def sounds(count: int) -> list[str]:
+    return [f"val-{number}" for number in range(count)]
+
+
 def test_sounds_are_counted_not_blocks(run):
     folder, prepared, _ = run(
-        faults={"gone": FAULT}, skipped=["other-classes"], sizes={"other-classes": 500}, max_quarantine=0.15
+        faults={"gone": FAULT},
+        skipped={f"other-{number}": "class other is not asked for" for number in range(500)},
+        max_quarantine=0.15,
     )
     assert prepared.account.counts == {"planned": 514, "done": 12, "quarantined": 2, "skipped": 500}
     assert prepared.clips == {
@@ -103,9 +119,13 @@ def test_a_block_that_is_lost_counts_with_all_its_sounds_and_as_a_block(run, mak
     with pytest.raises(QuarantineError, match="1 of 2 units"):
         run(blocks=blocks, max_quarantine=0.4)
     with pytest.raises(QuarantineError, match="40 of 70 inputs"):
-        run(blocks=blocks, max_quarantine=0.5, sizes={"val-0": 40})
-    _, prepared, _ = run(blocks=blocks, max_quarantine=0.5, sizes={"val-0": 7})
+        run(blocks=blocks, max_quarantine=0.5, members={"val-0": sounds(40)})
+    files = {Claim("used", "sounds", key): Line("used", "sounds", 1, 5, (key,)) for key in sounds(7)}
+    _, prepared, _ = run(
+        blocks=blocks, max_quarantine=0.5, members={"val-0": sounds(7)}, inventory=Inventory(files)
+    )
     assert prepared.account.counts == {"planned": 37, "done": 30, "quarantined": 7, "skipped": 0}
+    assert [(line.fate, line.files) for line in prepared.files.lines] == [("faulty", 7)]
 
 
 def test_progress_counts_what_is_left(run, tmp_path):
@@ -120,7 +140,7 @@ def test_progress_counts_what_is_left(run, tmp_path):
 
 
 def test_a_block_that_settled_another_number_is_refused(run):
-    folder, _, _ = run(sizes={"train-0": 6})
+    folder, _, _ = run(members={"train-0": sounds(6)})
     closed = account(folder, ["train-0", "train-1", "val-0"], sizes={"train-0": 6, "train-1": 5})
     with pytest.raises(StageError, match="train-1 has 5 inputs, and 4 are settled"):
         closed.close(1.0)
@@ -133,10 +153,8 @@ def test_a_bad_sound_leaves_the_quarantine_with_its_receipt(run):
     assert read_quarantine(folder) == []
 
 
-def test_sizes_of_a_scan(tmp_path, make_block):
+def test_members_of_a_scan(tmp_path, make_block):
     recording = SoundRecording("a", "g", "train", "quiet", tmp_path / "a.wav")
     block = FileBlock("train-00000", "train", (recording, recording), 10)
-    skipped = Fault("other", "", "Skipped", "no class", "x", "", count=500)
-    fault = Fault("bad", "train", "SourceError", "a link", "x", "")
-    scan = SoundScan(tmp_path, (block, make_block("train", "train", 3)), (skipped,), (fault,))
-    assert sizes_of(scan) == {"train-00000": 2, "other": 500, "bad": 1}
+    scan = SoundScan(tmp_path, (block, make_block("train", "train", 3)), {}, ())
+    assert members_of(scan) == {"train-00000": ["a", "a"]}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+import tarfile
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from sound_files import sine, wav
 
 from rushes.errors import SourceError
 from rushes.media.audio import decode
@@ -16,6 +19,7 @@ from rushes.tasks.sounds.prepare import unit
 from rushes.tasks.sounds.prepare.sample import Sample, metas
 from rushes.tasks.sounds.prepare.unit import prepare_unit
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
+from rushes.tasks.sounds.sources.archive import ArchiveBlock, Layout
 from rushes.tasks.sounds.sources.blocks import blocks_of
 
 
@@ -31,14 +35,57 @@ def test_samples_are_the_spectrograms_of_the_sounds(make_job, make_block, prepro
     receipt = prepare_unit(job)
     samples, dataset = read(job, receipt)
     for sample, meta, (recording, data) in zip(samples, metas(dataset), block, strict=True):
-        wave = decode(data, sample_rate=16_000, samples=16_000)
+        sound = decode(data, sample_rate=16_000, longest_s=3.0)
         assert (sample.key, sample.group, sample.label) == (recording.key, recording.group, recording.label)
         assert sample.features.shape == preprocessing.shape
-        assert sample.features.tobytes() == log_mel(wave, preprocessing).tobytes()
+        assert sample.features.tobytes() == log_mel(sound.head(16_000), preprocessing).tobytes()
         assert meta["length_s"] == pytest.approx((len(data) - 44) / 32_000)
     assert receipt["split"] == "train"
     assert (receipt["samples"], receipt["bad"], receipt["duration_s"]) == (7, {}, 7.0)
     assert receipt["clips"] == {"breathe": 2, "quiet": 3, "snore": 2}
+    assert receipt["longer"] == 2  # of 1.1 and 1.2 s
+
+
+def test_a_sound_that_is_much_longer_than_a_clip_is_set_aside_with_its_length(make_job, make_block):
+    block = make_block("b0", "train", 9)  # of 0.6 to 1.4 s
+    receipt = prepare_unit(make_job(block, longest_s=1.25))
+    assert (receipt["samples"], receipt["longer"]) == (7, 2)
+    assert {key: reason["message"] for key, reason in receipt["bad"].items()} == {
+        "train-7": "longer than 1.25 s (about 1.3 s)",
+        "train-8": "longer than 1.25 s (about 1.4 s)",
+    }
+
+
+def test_members_of_an_archive_that_give_no_sample_are_counted(make_job, tmp_path):
+    path = tmp_path / "train.tar"
+    with tarfile.open(path, "w") as archive:
+        for name in ("quiet/a.wav", "quiet/b.wav", "cough/c.wav", "d.wav", "notes.txt", "imu.bin"):
+            info = tarfile.TarInfo(f"train/{name}")
+            data = wav(sine(16_000), 16_000)
+            info.size = len(data) if name.endswith("wav") else 0
+            archive.addfile(info, io.BytesIO(data))
+    receipt = prepare_unit(
+        make_job(ArchiveBlock("train", "train", path, Layout(("quiet", "cough")), ("quiet",)))
+    )
+    assert (receipt["samples"], receipt["passed_over"]) == (2, 4)
+    assert receipt["passed_over_for"] == {
+        "skipped: class cough is not asked for": 1,
+        "skipped: no class can be told by its name": 1,
+        "unread: .bin": 1,
+        "unread: .txt": 1,
+    }
+
+
+def test_a_group_that_nobody_said_is_none_in_the_index(make_job, make_block, tmp_path):
+    files = []
+    for recording, data in make_block("b0", "train", 2):
+        path = tmp_path / recording.path
+        path.write_bytes(data)
+        files.append((replace(recording, path=path, group=""), len(data)))
+    job = make_job(*blocks_of(files))
+    samples, dataset = read(job, prepare_unit(job))
+    assert list(dataset.groups()) == [None, None]
+    assert [sample.group for sample in samples] == ["", ""]
 
 
 def test_half_precision(make_job, make_block):

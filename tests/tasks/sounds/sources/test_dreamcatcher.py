@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import pickle
 import tarfile
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from rushes.errors import MediaError, SourceError
+from rushes.records import SoundRecording
+from rushes.stages import take_inventory
+from rushes.tasks.sounds.sources.audit import audit_of
 from rushes.tasks.sounds.sources.blocks import MAX_BYTES
 from rushes.tasks.sounds.sources.dreamcatcher import DreamCatcher
 
@@ -50,10 +54,18 @@ def the_block(root: Path, **options):
     return block
 
 
+def sounds(block):
+    return [(item, data) for item, data in block if isinstance(item, SoundRecording)]
+
+
+def audit(root: Path):
+    return audit_of(SOURCE.scan(root), LABELS)
+
+
 def test_archives_are_streamed_in_order(tmp_path):
     block = the_block(dataset(tmp_path, train=GOOD))
     assert (block.key, block.split) == ("train", "train")
-    assert [(item.group, item.split, item.label, data) for item, data in block] == [
+    assert [(item.group, item.split, item.label, data) for item, data in sounds(block)] == [
         ("P01", "train", "snore", b"one"),
         ("P02", "train", "quiet", b"two"),
     ]
@@ -63,11 +75,11 @@ def test_archives_are_streamed_in_order(tmp_path):
 def test_unpacked_folders_give_the_same_recordings(tmp_path):
     packed = [
         (item.key, item.group, item.label, data)
-        for item, data in the_block(dataset(tmp_path / "a", train=GOOD))
+        for item, data in sounds(the_block(dataset(tmp_path / "a", train=GOOD)))
     ]
     with tarfile.open(fileobj=io.BytesIO(GOOD)) as archive:
         archive.extractall(tmp_path / "b" / "data", filter="data")
-    unpacked = [(item.key, item.group, item.label, data) for item, data in the_block(tmp_path / "b")]
+    unpacked = [(item.key, item.group, item.label, data) for item, data in sounds(the_block(tmp_path / "b"))]
     assert sorted(packed) == sorted(unpacked)
 
 
@@ -81,25 +93,72 @@ def test_both_forms_of_a_side_are_refused(tmp_path):
 def test_a_wearer_on_two_sides_is_refused(tmp_path):
     test = tar(("test/snore/P01_9.wav", b"nine"))
     with pytest.raises(SourceError, match="group P01 stands on two sides"):
-        SOURCE.audit(dataset(tmp_path, train=GOOD, test=test))
+        audit(dataset(tmp_path, train=GOOD, test=test))
 
 
 def test_the_audit_counts_what_is_there(tmp_path):
-    train = tar(("train/snore/P01_1.wav", b"one"), ("train/cough/P01_2.wav", b"two"), ("train/x.wav", b"?"))
+    train = tar(
+        ("train/snore/P01_1.wav", b"one"),
+        ("train/cough/P01_2.wav", b"two"),
+        ("train/x.wav", b"?"),
+        ("train/snore/notes.txt", b""),
+    )
     test = tar(("test/snore/P02_1.wav", b"one"), ("test/quiet/P02_2.wav", b"other"))
-    audit = SOURCE.audit(dataset(tmp_path, train=train, test=test))
-    assert audit.sounds == {"train": {"snore": 1}, "val": {}, "test": {"snore": 1, "quiet": 1}}
-    assert audit.groups == {"train": 1, "test": 1}
-    assert audit.skipped == {"class cough is not asked for": 1, "no sound of a class": 1}
-    assert audit.copies.count == 1
-    assert "snore" in audit.text()
-    assert audit.to_json()["bytes"] == 11
+    found = audit(dataset(tmp_path, train=train, test=test))
+    assert found.sounds == {"train": {"snore": 1}, "val": {}, "test": {"snore": 1, "quiet": 1}}
+    assert found.groups == {"train": 1, "test": 1}
+    assert [(line.fate, line.reason, line.files) for line in found.members.lines] == [
+        ("used", "sounds", 3),
+        ("skipped", "class cough is not asked for", 1),
+        ("skipped", "no class can be told by its name", 1),
+        ("unread", ".txt", 1),
+    ]
+    assert found.copies.count == 1
+    assert (
+        "1 skipped  class cough is not asked for  such as train.tar.gz/train/cough/P01_2.wav" in found.text()
+    )
+    told = found.to_json()
+    assert told["bytes"] == 11
+    assert json.dumps(told)
+    assert told["members"]["files"] == sum(line["files"] for line in told["members"]["lines"]) == 6
+
+
+def test_every_file_of_the_dataset_is_accounted_for(tmp_path):
+    root = dataset(tmp_path, train=GOOD)
+    with tarfile.open(
+        fileobj=io.BytesIO(tar(("test/snore/P02_1.wav", b"1"), ("test/cough/P02_2.wav", b"2")))
+    ) as archive:
+        archive.extractall(root / "data", filter="data")
+    (root / "data/test/notes.txt").write_text("?")
+    (root / "data/test/x.wav").write_text("?")
+    (root / "data/test/metadata.csv").write_text(
+        "file_name,label\nsnore/P02_1.wav,snore\ncough/P02_2.wav,cough\n"
+    )
+    (root / "data/LICENSE").write_text("?")
+    scan = SOURCE.scan(root)
+    found = take_inventory(scan.root, SOURCE.claims(scan))
+    assert [(line.fate, line.reason, line.files) for line in found.lines] == [
+        ("used", "archives", 1),
+        ("used", "sounds", 1),
+        ("read", "tables", 1),
+        ("skipped", "class cough is not asked for", 1),
+        ("skipped", "no class can be told by its name", 1),
+        ("unread", ".txt", 1),
+        ("unread", "no suffix", 1),
+    ]
+    assert found.files == 7
+    keys = {item.key for block in scan.blocks for item, _ in sounds(block)} | {
+        block.key for block in scan.blocks
+    }
+    assert {claim.recording for claim in found.of if claim.fate == "used"} <= keys
 
 
 def test_a_table_at_the_head_of_an_archive(tmp_path):
     table = b"file_name,label,group\na.wav,snore,ann\nb/c.wav,quiet,bob\n"
     train = tar(("t/metadata.csv", table), ("t/a.wav", b"A"), ("t/b/c.wav", b"C"), ("t/snore/d.wav", b"D"))
-    found = [(item.label, item.group, data) for item, data in the_block(dataset(tmp_path, train=train))]
+    found = [
+        (item.label, item.group, data) for item, data in sounds(the_block(dataset(tmp_path, train=train)))
+    ]
     assert found == [("snore", "ann", b"A"), ("quiet", "bob", b"C")]
 
 
@@ -114,7 +173,7 @@ def test_a_table_that_does_not_hold_is_refused(tmp_path, table):
 def test_a_pattern_in_place_of_the_layout(tmp_path):
     train = tar(("x/7-snore-ann.wav", b"A"), ("x/other.wav", b"B"))
     block = the_block(dataset(tmp_path, train=train), pattern=r"x/\d+-(?P<label>\w+)-(?P<group>\w+)\.wav")
-    assert [(item.label, item.group) for item, _ in block] == [("snore", "ann")]
+    assert [(item.label, item.group) for item, _ in sounds(block)] == [("snore", "ann")]
 
 
 GIANT = tarfile.TarInfo("train/snore/P01_1.wav")
@@ -146,7 +205,7 @@ def test_archives_that_are_refused(tmp_path, name):
         list(block)
     assert "train.tar.gz" in caught.value.where
     assert caught.value.cure
-    (fault,) = SOURCE.audit(tmp_path).faults
+    (fault,) = audit(tmp_path).faults
     assert fault["type"] == "MediaError"
 
 
@@ -162,7 +221,7 @@ def test_a_gzip_that_is_damaged_is_refused(tmp_path, damage):
 
 def test_a_plain_tar_is_read_too(tmp_path):
     (tmp_path / "train.tar").write_bytes(GOOD)
-    assert [item.group for item, _ in the_block(tmp_path)] == ["P01", "P02"]
+    assert [item.group for item, _ in sounds(the_block(tmp_path))] == ["P01", "P02"]
 
 
 def test_the_fingerprint_sees_the_sounds_and_not_the_motion(tmp_path):
@@ -208,14 +267,14 @@ def test_headers_of_headers_and_names_of_no_encoding_are_refused(tmp_path):
 def test_what_a_table_names_and_nobody_finds_is_told_packed_and_unpacked(tmp_path):
     told = b"file_name,label\na.wav,quiet\ngone.wav,snore\nlost.wav,cough\n"
     data = tar(("train/metadata.csv", told), ("train/a.wav", b"one"))
-    (a, one), (gone, why) = the_block(dataset(tmp_path / "a", train=data))
+    (a, one), (gone, why) = sounds(the_block(dataset(tmp_path / "a", train=data)))
     assert (a.label, one, gone.label, type(why)) == ("quiet", b"one", "snore", MediaError)
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         archive.extractall(tmp_path / "b" / "data", filter="data")
     (fault,) = SOURCE.scan(tmp_path / "b").faults
     assert fault.key == gone.key
     for root in (tmp_path / "a", tmp_path / "b"):
-        found = SOURCE.audit(root)
+        found = audit(root)
         assert (found.sounds["train"], [entry["message"] for entry in found.faults]) == (
             {"quiet": 1}, [why.message]
         )  # fmt: skip
@@ -229,11 +288,13 @@ def test_the_table_tells_the_same_unpacked_and_the_pattern_comes_before_it(tmp_p
         archive.extractall(tmp_path / "b" / "data", filter="data")
     unpacked = the_block(tmp_path / "b")
     for block in (packed, unpacked):
-        assert [(item.label, item.group, data) for item, data in block] == [("quiet", "P7", b"one")]
+        assert [(item.label, item.group, data) for item, data in sounds(block)] == [("quiet", "P7", b"one")]
     before = SOURCE.fingerprint(SOURCE.scan(tmp_path / "b"))
     pattern = "train/(?:(?P<label>snore)|[a-z]+)/.*"
     for root in (tmp_path / "a", tmp_path / "b"):
-        assert [(item.label, data) for item, data in the_block(root, pattern=pattern)] == [("snore", b"one")]
+        assert [(item.label, data) for item, data in sounds(the_block(root, pattern=pattern))] == [
+            ("snore", b"one")
+        ]
     (tmp_path / "b/data/train/metadata.csv").write_bytes(told.replace(b"quiet", b"snore"))
     assert SOURCE.fingerprint(SOURCE.scan(tmp_path / "b")) != before
     (tmp_path / "b/data/train/metadata.csv").rename(tmp_path / "elsewhere.csv")

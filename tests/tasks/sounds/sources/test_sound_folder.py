@@ -4,12 +4,20 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sound_files import encoded, sine, wav
 
 from rushes.errors import MediaError, SourceError
-from rushes.tasks.sounds.sources.blocks import BLOCK, MAX_BYTES, key_of, require_apart
-from rushes.tasks.sounds.sources.folder import SoundFolder, deal
+from rushes.media.audio import decode
+from rushes.stages import Inventory, take_inventory
+from rushes.tasks.sounds.sources.audit import SoundAudit, audit_of
+from rushes.tasks.sounds.sources.blocks import BLOCK, MAX_BYTES, key_of
+from rushes.tasks.sounds.sources.folder import SoundFolder
+from rushes.tasks.sounds.sources.sides import deal, require_apart
+from rushes.testing import source_checks
 
+SOUND = wav(sine(16_000, 0.1), 16_000)
 SHARES = {"train": 0.5, "val": 0.25, "test": 0.25}
 LABELS = ("snore", "breathe")
 
@@ -26,6 +34,19 @@ def scan(root: Path, **options):
     return SoundFolder(LABELS, **options).scan(root)
 
 
+def audit(root: Path, **options) -> SoundAudit:
+    return audit_of(scan(root, **options), LABELS)
+
+
+def inventory(root: Path, **options) -> Inventory:
+    source = SoundFolder(LABELS, **options)
+    return take_inventory(root, source.claims(source.scan(root)))
+
+
+def lines(found: Inventory) -> list[tuple[str, str, int]]:
+    return [(line.fate, line.reason, line.files) for line in found.lines]
+
+
 def fingerprint(root: Path) -> str:
     return SoundFolder(LABELS).fingerprint(scan(root))
 
@@ -40,9 +61,9 @@ def test_the_class_is_the_folder_and_the_side_the_first_one(tmp_path):
     )
     found = {item.path.name: (item.split, item.label, item.group) for item in recordings(scan(root))}
     assert found == {
-        "a.wav": ("train", "snore", "train/snore/a.wav"),
-        "b.FLAC": ("val", "breathe", "Validation/breathe/b.FLAC"),
-        "c.ogg": ("test", "snore", "test/x/snore/c.ogg"),
+        "a.wav": ("train", "snore", ""),
+        "b.FLAC": ("val", "breathe", ""),
+        "c.ogg": ("test", "snore", ""),
     }
 
 
@@ -77,15 +98,14 @@ def test_a_pattern_tells_class_and_group_of_a_whole_path(tmp_path):
     sides = {item.group: item.split for item in recordings(found)}
     assert sorted(sides) == ["ann", "bob", "cy"]
     assert sorted(sides.values()) == ["test", "train", "val"]
-    assert [(fault.message, fault.count) for fault in found.skipped] == [
-        ("no class can be told by its path", 1)
-    ]
+    assert found.skipped == {key_of("cy/5.wav"): "no class can be told by its path"}
 
 
 def test_classes_that_nobody_asked_for_are_counted(tmp_path):
     root = put(tmp_path, "train/snore/1.wav", "train/cough/2.wav", "train/cough/3.wav")
-    (skipped,) = scan(root).skipped
-    assert (skipped.message, skipped.count, skipped.kind) == ("class cough is not asked for", 2, "Skipped")
+    skipped = {key_of(f"train/cough/{number}.wav"): "class cough is not asked for" for number in (2, 3)}
+    assert scan(root).skipped == skipped
+    assert lines(inventory(root)) == [("used", "sounds", 1), ("skipped", "class cough is not asked for", 2)]
 
 
 def test_a_group_on_two_sides_is_refused(tmp_path):
@@ -108,15 +128,22 @@ def test_no_class_found_lists_those_that_are_there(tmp_path):
         scan(root)
 
 
+def test_no_sound_at_all_lists_what_is_there(tmp_path):
+    root = put(tmp_path, "train/snore/1.amr", "train/snore/2.amr", "train/notes.txt")
+    with pytest.raises(
+        SourceError, match=r"no sound that is read: 3 files: 3 unread \(\.amr; \.txt\)"
+    ) as caught:
+        scan(root)
+    assert "ffmpeg" in caught.value.cure
+
+
 def test_listed_groups_take_their_sides_and_others_none(tmp_path):
     root = put(tmp_path, "ann/snore/1.wav", "bob/snore/2.wav", "cy/snore/3.wav")
     pattern = r"(?P<group>[^/]+)/(?P<label>[^/]+)/.*"
     split = {"train": ("ann",), "val": ("bob",)}
     found = scan(root, pattern=pattern, split=split)
     assert {item.group: item.split for item in recordings(found)} == {"ann": "train", "bob": "val"}
-    assert [(fault.message, fault.count) for fault in found.skipped] == [
-        ("its group is on no side of the split", 1)
-    ]
+    assert found.skipped == {key_of("cy/snore/3.wav"): "its group is on no side of the split"}
     with pytest.raises(SourceError, match="names dora"):
         scan(root, pattern=pattern, split={**split, "test": ("dora",)})
     with pytest.raises(SourceError, match="two sides"):
@@ -136,7 +163,12 @@ def test_a_table_tells_everything(tmp_path):
     (fault,) = found.faults
     assert "no.wav" in fault.message
     assert fault.where.endswith("t.csv:4")
-    assert [(skip.message, skip.count) for skip in found.skipped] == [("not in the table", 1)]
+    assert found.skipped == {key_of("3.wav"): "not in the table"}
+    assert lines(inventory(root, table="t.csv")) == [
+        ("used", "sounds", 2),
+        ("read", "table", 1),
+        ("skipped", "not in the table", 1),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -201,14 +233,157 @@ def test_the_fingerprint_is_of_content_and_not_of_place(tmp_path):
 def test_copies_on_two_sides_are_named(tmp_path):
     root = put(tmp_path, "train/snore/1.wav", "test/snore/2.wav", "test/snore/3.wav", data=b"same")
     put(root, "test/snore/4.wav", data=b"diff")
-    audit = SoundFolder(LABELS).audit(root)
-    assert audit.copies.count == 2
-    assert {Path(name).name for name, _ in audit.copies.named} == {"2.wav", "3.wav"}
-    assert audit.sounds == {"train": {"snore": 1}, "val": {}, "test": {"snore": 3}}
-    assert "2 sounds have the same bytes" in audit.text()
-    note = "2 sounds have the same bytes as one on another side"
-    assert audit.summary() == f"4 sounds of 4 groups, 0 MB; {note}"
-    assert audit.to_json()["copies"]["count"] == 2
+    found = audit(root)
+    assert found.copies.count == 2
+    assert {Path(name).name for name, _ in found.copies.named} == {"2.wav", "3.wav"}
+    assert found.sounds == {"train": {"snore": 1}, "val": {}, "test": {"snore": 3}}
+    assert "2 sounds have the same bytes" in found.text()
+    assert found.summary().startswith(
+        "4 sounds of 0 groups, 0 MB; 2 sounds have the same bytes as one on another side; no sound of breathe on"
+    )
+    assert found.to_json()["copies"]["count"] == 2
+
+
+# --- every file below the root ----------------------------------------------------------------------------------
+
+
+def test_what_sounds_is_read_whatever_its_name_ends_with(tmp_path):
+    sounds = {
+        name: encoded(np.stack([sine(48_000, 0.2)] * 2), 48_000, *written)
+        for name, written in {
+            "a.wav": ("wav", "pcm_s16le"),
+            "b.WAVE": ("wav", "pcm_s16le"),
+            "c.opus": ("ogg", "libopus"),
+            "d.m4a": ("ipod", "aac"),
+            "e.aac": ("adts", "aac"),
+            "f.aif": ("aiff", "pcm_s16be"),
+            "g.AIFF": ("aiff", "pcm_s16be"),
+            "h.au": ("au", "pcm_s16be"),
+            "i.caf": ("caf", "pcm_s16be"),
+            "j.w64": ("w64", "pcm_s16le"),
+            "k.wma": ("asf", "wmav2"),
+            "l": ("mp3", "libmp3lame"),
+            "m.bin": ("flac", "flac"),
+            "n.webm": ("webm", "libopus"),
+        }.items()
+    }
+    for name, data in sounds.items():
+        put(tmp_path, f"train/snore/{name}", data=data)
+    others = {
+        "train/snore/notes.txt": b"read me",
+        "train/snore/cover.jpg": b"\xff\xd8\xff\xe0",
+        "train/snore/.hidden.wav": sounds["a.wav"],
+        "train/.cache/x.wav": sounds["a.wav"],
+        "train/snore/empty.wav": b"",
+        "README": b"",
+    }
+    for name, data in others.items():
+        put(tmp_path, name, data=data)
+    found = {recording.path.name: data for block in scan(tmp_path).blocks for recording, data in block}
+    assert found.keys() == {*sounds, "empty.wav"}
+    for name in sounds:
+        assert decode(found[name], sample_rate=16_000, longest_s=1.0).length_s == pytest.approx(0.2, abs=0.05)
+    assert lines(inventory(tmp_path)) == [
+        ("used", "sounds", 15),
+        ("unread", "hidden", 2),
+        ("unread", ".jpg", 1),
+        ("unread", ".txt", 1),
+        ("unread", "no suffix", 1),
+    ]
+
+
+def test_a_folder_of_one_kind_that_was_not_known_is_no_empty_one(tmp_path):
+    root = put(tmp_path, "train/snore/a.m4a", data=encoded(sine(48_000, 0.2), 48_000, "ipod", "aac"))
+    assert [item.path.name for item in recordings(scan(root))] == ["a.m4a"]
+
+
+def test_a_table_may_name_any_file(tmp_path):
+    root = put(tmp_path, "1.dat", "2.dat")
+    (root / "t.csv").write_text("file,label,split\n1.dat,snore,train\n../t.csv,snore,train\n")
+    found = scan(root, table="t.csv")
+    assert [item.path.name for item in recordings(found)] == ["1.dat"]
+    assert ["is not there" in fault.message for fault in found.faults] == [True]
+
+
+NAMES = ("a.wav", "B.WAV", "c.opus", "d.txt", "e", ".f.wav", "g.jpg", "h.mp3", "t.csv", "ü.flac", "link.wav")
+
+
+def test_the_sum_of_the_account_is_the_number_of_files(tmp_path):
+    rng = np.random.default_rng(0)
+    data = [b"", b"text", b"\xff\xd8\xff", sine(16_000, 0.01).tobytes(), wav(sine(16_000, 0.1), 16_000)]
+    for trial in range(60):
+        root, count = tmp_path / str(trial), 0
+        put(root, "train/snore/0.wav", data=data[-1])
+        for folder in ("", "train/snore/", "val/cough/", "test/breathe/x/", "train/.git/", "odd/"):
+            for name in rng.choice(NAMES, int(rng.integers(0, 6)), replace=False):
+                place = root / folder / str(name)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if name == "link.wav":
+                    place.symlink_to(tmp_path if rng.integers(2) else root / "train/snore/0.wav")
+                else:
+                    place.write_bytes(data[rng.integers(len(data))])
+        count = sum(
+            len(files) + sum(Path(at, one).is_symlink() for one in inner)
+            for at, inner, files in os.walk(root)
+        )
+        split = (
+            {"split": "shares", "shares": {"train": 1.0}}
+            if rng.integers(2)
+            else {"pattern": "(train|test)/(?P<label>[a-z]+)/.*", "split": "shares", "shares": {"train": 1.0}}
+        )
+        found = inventory(root, **split)
+        assert found.files == count
+        assert sum(line.files for line in found.lines) == count
+        scanned = SoundFolder(LABELS, **split).scan(root)
+        used = {item.key for item in recordings(scanned)} | {fault.key for fault in scanned.faults}
+        claimed = {claim.recording for claim in scanned.claims.values() if claim.fate in ("used", "faulty")}
+        assert used == claimed
+
+
+@pytest.mark.parametrize("check", source_checks(), ids=lambda check: check.__name__)
+def test_the_source_keeps_its_contract(check, tmp_path):
+    root = put(
+        tmp_path / "raw", *(f"{side}/{label}/1" for side in ("train", "val") for label in LABELS), data=SOUND
+    )
+    put(root, "train/snore/2.wav", data=SOUND + SOUND)
+    check(SoundFolder(LABELS), root, tmp_path / "work")
+
+
+# --- who is in them ---------------------------------------------------------------------------------------------
+
+
+def test_nobody_said_who_is_in_sounds_of_class_folders(tmp_path):
+    root = put(tmp_path, *(f"{side}/{label}/1.wav" for side in ("train", "val", "test") for label in LABELS))
+    found = audit(root)
+    assert found.groups == {}
+    assert [note.split(":")[0] for note in found.notes] == ["nobody said who is in the 6 sounds"]
+    assert found.notes[0] in found.summary()
+    assert f"note: {found.notes[0]}" in found.text()
+    assert found.to_json()["notes"] == list(found.notes)
+
+
+def test_of_some_groups_are_known(tmp_path):
+    (put(tmp_path, "1.wav", "2.wav", "3.wav") / "t.csv").write_text(
+        "file,label,group,split\n1.wav,snore,ann,train\n2.wav,snore,,val\n3.wav,snore,,train\n"
+    )
+    found = audit(tmp_path, table="t.csv")
+    assert found.groups == {"train": 1}
+    assert any(note.startswith("nobody said who is in 2 of the 3 sounds") for note in found.notes)
+
+
+@pytest.mark.parametrize("absent", [(), ("val",), ("val", "test")])
+def test_a_class_that_a_side_lacks_is_said(tmp_path, absent):
+    names = [
+        f"{side}/{label}/{number}.wav"
+        for side in ("train", "val", "test")
+        for label in LABELS
+        for number in range(2)
+        if label != "snore" or side not in absent
+    ]
+    said = [note for note in audit(put(tmp_path, *names)).notes if note.startswith("no sound of")]
+    assert [note.split(":")[0] for note in said] == (
+        [f"no sound of snore on {' and '.join(absent)}"] if absent else []
+    )
 
 
 # --- dealing groups out ------------------------------------------------------------------------------------
@@ -220,6 +395,29 @@ def test_every_side_has_its_share_of_every_class():
     assert Counter(side_of.values()) == {"train": 50, "val": 25, "test": 25}
     of_x = Counter(side_of[group] for group, labels in groups.items() if labels == {"x"})
     assert all(abs(of_x[side] - 60 * share) <= 1 for side, share in SHARES.items())
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 20])
+def test_a_class_of_three_groups_stands_on_every_side(count):
+    """Whatever else there is: many of another class, and groups of both."""
+    for more in range(0, 60, 7):
+        groups = {f"rare{number}": {"x"} for number in range(count)}
+        groups |= {f"other{number}": {"y"} for number in range(more)}
+        side_of = deal(groups, {"train": 0.7, "val": 0.15, "test": 0.15})
+        assert {side_of[f"rare{number}"] for number in range(count)} == {"train", "val", "test"}
+
+
+def test_groups_of_many_classes_are_dealt_by_the_rarest():
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        count = int(rng.integers(6, 40))
+        groups = {f"g{number}": {"common"} for number in range(count)}
+        for label in "abc":
+            for number in rng.choice(count, int(rng.integers(1, count)), replace=False):
+                groups[f"g{number}"].add(label)
+        side_of = deal(groups, {"train": 0.7, "val": 0.15, "test": 0.15})
+        assert side_of.keys() == groups.keys()
+        assert set(side_of.values()) == {"train", "val", "test"}
 
 
 @pytest.mark.parametrize("total", [3, 4, 5, 7, 23])

@@ -13,6 +13,7 @@ import pytest
 from rushes.media.audio import decode
 from rushes.runs.drawing import Written, seeded
 from rushes.tasks.sounds.recipe import SleepTwin
+from rushes.tasks.sounds.sources.audit import audit_of
 from rushes.tasks.sounds.sources.dreamcatcher import LABELS, DreamCatcher
 from rushes.tasks.sounds.twin.body import RATE, SAMPLES, Body, render
 from rushes.tasks.sounds.twin.script import CLIP_S, SHARES, script, units
@@ -44,7 +45,7 @@ def contents(root: Path) -> dict[str, bytes]:
 def clips(root: Path) -> list[tuple[str, str, str, np.ndarray]]:
     """Side, class, group and samples of every clip."""
     return [
-        (item.split, item.label, item.group, decode(data, sample_rate=RATE, samples=SAMPLES))
+        (item.split, item.label, item.group, decode(data, sample_rate=RATE, longest_s=9.0).head(SAMPLES))
         for block in DreamCatcher(LABELS).scan(root).blocks
         for item, data in block
     ]
@@ -122,9 +123,10 @@ def test_a_breath_is_whole(label):
 
 def test_the_source_reads_what_was_written(twin):
     root, written = twin
-    audit = DreamCatcher(LABELS).audit(root)
+    audit = audit_of(DreamCatcher(LABELS).scan(root), LABELS)
     assert not audit.faults
-    assert not audit.skipped
+    assert {line.fate for line in audit.members.lines} == {"used"}
+    assert audit.notes == ()
     assert audit.copies.count == 0
     assert sum(sum(counts.values()) for counts in audit.sounds.values()) == 72
     assert audit.groups == {"train": 2, "val": 1, "test": 1}

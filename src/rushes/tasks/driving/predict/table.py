@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -32,7 +31,7 @@ def _row(sample: Sample, answer: Answer) -> Row:
     row: Row = {
         **{name: meta[name] for name in ("recording", "group", "window_start_s", "window_end_s")},
         "speed_at_start_mps": target["start_speed_mps"],
-        "tags": json.dumps(meta["tags"], sort_keys=True),
+        "tags": meta["tags"],
         "reasoning": answer.reasoning,
     }
     for name in QUANTITIES:

@@ -15,20 +15,23 @@ from typing import Any
 
 import numpy as np
 
-from rushes.errors import MediaError, SourceError
+from rushes.errors import MediaError
 from rushes.media.frame import CompactFrame
+from rushes.media.geometry import Letterbox
 from rushes.media.grid import encode_tiles
-from rushes.media.image import Letterbox
 from rushes.media.signals import Signals
 from rushes.media.video import decode
-from rushes.prepare.stage import RecordingJob, remove_shards
-from rushes.records import CameraFootage, Member, RigRecording
+from rushes.metrics.egomotion import turn_classes
+from rushes.prepare.recording_job import RecordingJob
+from rushes.prepare.stage import remove_shards
+from rushes.records import Member, RigRecording
 from rushes.shards.manifest import split_folder
+from rushes.shards.member import json_member
 from rushes.shards.write import Content, ShardWriter
-from rushes.tasks.driving.prepare.windows import Framing, Moments, Window, align, plan_windows
+from rushes.tasks.driving.prepare.plan import plan_clip
+from rushes.tasks.driving.prepare.windows import Moments, Window
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.recipe import PrepareWindows
-from rushes.tasks.driving.sources.physical_ai_av.sensors import read_camera_times, read_trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,9 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     Returns:
         The receipt: ``split``, ``shards`` (as in the manifest), ``samples``, ``clips`` (``window``: number),
         ``refused_frames``, ``refused_poses`` and ``refused_labels`` (windows left out, see `plan_windows`),
-        ``frames`` (decoded, of all cameras), ``encoded`` (JPEGs), ``duration_s``. The same job gives the same
-        receipt and the same files.
+        ``unproven`` (1 where the vehicle moves too little to prove the convention of its rotations), ``frames``
+        (decoded, of all cameras), ``encoded`` (JPEGs), ``duration_s``, and ``empty``, why there is no window,
+        where there is none. The same job gives the same receipt and the same files.
 
     Raises:
         MediaError, SourceError: a bad input, for quarantine; no file of the unit stands.
@@ -61,24 +65,19 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     """
     recording, preprocessing = job.recording, job.preprocessing
     remove_shards(job.folder, job.split, recording.key)  # of a run that was killed before its receipt
-    footage, egomotion = _read_of(recording, preprocessing.setup.cameras)
-    videos = {camera: found.video for camera, found in footage.items()}
-    times_of = {camera: read_camera_times(found.times) for camera, found in footage.items()}
-    framing = Framing(
-        preprocessing.setup.reference, preprocessing.frames, preprocessing.rate_hz, job.asked.stride
-    )
-    moments = align(times_of, framing)
-    windows, refused = plan_windows(moments, read_trajectory(egomotion), framing)
+    plan = plan_clip(recording, preprocessing, job.asked.stride)
+    moments, windows = plan.moments, plan.windows
+    told = {
+        "split": job.split,
+        "samples": len(windows),
+        "clips": {"window": len(windows)},
+        **{f"refused_{reason}": plan.refused[reason] for reason in ("frames", "poses", "labels")},
+        "unproven": int(plan.evidence.verdict == "cannot be told"),
+        "duration_s": plan.duration_s,
+    }
     if not windows:
-        raise SourceError(
-            f"no window of {preprocessing.frames} moments at {preprocessing.rate_hz:g} Hz is covered by all cameras "
-            f"and poses: {refused['frames']} lack a picture, {refused['poses']} a pose, {refused['labels']} "
-            "have poses that contradict themselves",
-            where=recording.key,
-            cure="take a preprocessing.rate_hz that the cameras reach, or shorter windows, or look at the "
-            "clip's timestamp tables",
-        )
-    rig = _Rig(videos, times_of, moments, preprocessing)
+        return told | {"shards": [], "frames": 0, "encoded": 0, "empty": plan.why_empty}
+    rig = _Rig(plan.videos, plan.times_of, moments, preprocessing)
     waiting = windows[::-1]
     held: dict[int, _Shown] = {}
     place = split_folder(job.folder, job.split)
@@ -89,37 +88,16 @@ def prepare_unit(job: Job) -> dict[str, Any]:
                 continue
             window = waiting.pop()
             sample = _sample(recording, window, moments, preprocessing, [held[n] for n in window.moments])
-            writer.write(*sample, group=recording.group)
+            turn = turn_classes(window.motion.yaw_deg[-1:])[0]
+            writer.write(*sample, group=recording.group, label=str(turn))
             next_start = waiting[-1].moments[0] if waiting else len(moments.times_s)
             held = {number: kept for number, kept in held.items() if number >= next_start}
         shards = writer.close()
-    reference = times_of[framing.reference]
-    return {
-        "split": job.split,
+    return told | {
         "shards": [shard.to_json() for shard in shards],
-        "samples": len(windows),
-        "clips": {"window": len(windows)},
-        **{f"refused_{reason}": refused[reason] for reason in ("frames", "poses", "labels")},
-        "frames": sum(map(len, times_of.values())),
+        "frames": sum(map(len, plan.times_of.values())),
         "encoded": rig.encoded,
-        "duration_s": float(reference[-1] - reference[0]),
     }
-
-
-def _read_of(recording: RigRecording, cameras: Sequence[str]) -> tuple[dict[str, CameraFootage], Member]:
-    """The footage of each wanted camera, and the table of poses."""
-    found = {camera: recording.camera(camera) for camera in cameras}
-    footage = {camera: one for camera, one in found.items() if one is not None}
-    egomotion = recording.egomotion
-    absent = [camera for camera in cameras if camera not in footage]
-    absent += [] if egomotion is not None else ["egomotion"]
-    if absent or egomotion is None:
-        raise SourceError(
-            f"{', '.join(absent)} recorded nothing in this clip",
-            where=recording.key,
-            cure="choose a setup without it, or leave the clip to the quarantine",
-        )
-    return footage, egomotion
 
 
 def _wanted(windows: Sequence[Window]) -> list[int]:
@@ -235,7 +213,7 @@ def _sample(
         "group": recording.group,
         "chunk": recording.chunk,
         "split_of_source": recording.split,
-        "tags": dict(recording.tags),
+        "tags": json.dumps(dict(recording.tags), sort_keys=True),  # recordings differ in what is known
         "setup": preprocessing.setup.name,
         "layout": preprocessing.layout,
         "order": preprocessing.setup.cameras,  # of pictures and signals
@@ -252,8 +230,8 @@ def _sample(
     signals = io.BytesIO()
     np.save(signals, table.astype(np.float32), allow_pickle=False)
     fields: dict[str, Content] = {
-        "meta.json": json.dumps(meta, sort_keys=True).encode(),
-        "target.json": json.dumps(target, sort_keys=True).encode(),
+        "meta.json": json_member(meta),
+        "target.json": json_member(target),
         "signals.npy": signals.getvalue(),
     }
     for place, one in enumerate(shown):

@@ -6,7 +6,8 @@
 The frame of a vehicle is x forward, y left, z up; a pose takes it to the world: ``world = R vehicle + p``.
 Quaternions are unit, scalar last (x, y, z, w), and ``q`` and ``-q`` are one rotation. Labels come from poses
 interpolated at the very times of the pictures, never from rows of a table, whose rate nobody promises; and
-never from beyond its ends or across a hole.
+never from beyond its ends or across a hole. That rotations are written like this the motion itself must show
+(`refuse_other_conventions`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, Slerp
 
 from rushes.errors import SourceError
+from rushes.metrics.conventions import CONVENTIONS, Evidence, evidence
 
 UNIT_TOLERANCE = 1e-3
 """By how much the length of a quaternion may differ from 1; float32 and five decimals stay below 1e-4."""
@@ -71,6 +73,11 @@ class Trajectory:
         _refuse_rows(stuck, "times must increase; found one not after the time before it", self.times_s)
 
     @cached_property
+    def evidence(self) -> Evidence:
+        """What the motion says of the convention in which the rotations are written."""
+        return evidence(self.times_s, self.rotations, self.positions)
+
+    @cached_property
     def _slerp(self) -> Slerp:
         return Slerp(self.times_s, Rotation.from_quat(self.rotations))
 
@@ -115,6 +122,31 @@ class Trajectory:
         else:
             velocities = np.stack([np.interp(times_s, self.times_s, v) for v in self.velocities.T], axis=1)
         return Poses(times_s, self._slerp(times_s).as_quat(), self._spline(times_s), velocities)
+
+
+def refuse_other_conventions(found: Evidence, where: object) -> None:
+    """Refuse rotations that the motion itself contradicts; what cannot be told passes.
+
+    Args:
+        found: of a trajectory, or of all those of a dataset.
+        where: their file or folder.
+
+    Raises:
+        SourceError: a vehicle does not move like that; says which convention it looks like, and what to change.
+    """
+    if found.verdict != "wrong":
+        return
+    differences = () if found.likely is None else CONVENTIONS[found.likely].differences
+    looks_like = " and ".join(what for what, _ in differences) or "none that is known here"
+    cure = ", and ".join(cure for _, cure in differences)
+    ahead_deg, up_deg = found.degrees()
+    raise SourceError(
+        f"the rotations do not fit the motion; they look like {looks_like}",
+        where=where,
+        cure=f"{cure or 'write x, y, z, w, from the vehicle (x forward, y left, z up) to a world with z up'}; as they "
+        f"are, the way lies {ahead_deg:.0f} degrees from +x and +z {up_deg:.0f} from the vertical, on average over "
+        f"{found.way_m:,.0f} m of driving",
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,10 +22,18 @@ from rushes.evaluate.scorecard import counted
 from rushes.metrics.checks import Label
 from rushes.metrics.temporal import Interval
 
-BOUNDARY_KINDS = ("before", "across", "after")
+MEASURED_KINDS = ("before", "across", "after", "whole")
 COLUMNS = (
     *("key", "variant", "kind", "recording", "subject", "group"),
-    *("clip_start_s", "asked_s", "truth_operation", "truth_start_s", "truth_end_s", "truth_next"),
+    *(
+        "clip_start_s",
+        "clip_end_s",
+        "asked_s",
+        "truth_operation",
+        "truth_start_s",
+        "truth_end_s",
+        "truth_next",
+    ),
     *("operation", "start_s", "end_s", "next", "confidence", "failure"),
 )
 NEIGHBOURS = 2  # boundaries in a block: neighbours share the operation between them
@@ -46,8 +54,10 @@ class Clips:
         key, recording, subject, group: (n,) str.
         boundary_ms: (n,) int, where on the recording's clock the boundary lies around which a clip was cut.
         clip_start_s: (n,) on the recording's clock.
+        clip_s: (n,) length.
         asked_s: (n,) on the clip's clock.
-        operation, next: (n,) str.
+        operation: (n,) str.
+        next: (n,) str, None where nobody says what followed.
         segment: (n, 2) seconds on the clip's clock, cut to the clip.
     """
 
@@ -57,9 +67,10 @@ class Clips:
     group: NDArray[np.str_]
     boundary_ms: NDArray[np.int64]
     clip_start_s: NDArray[np.float64]
+    clip_s: NDArray[np.float64]
     asked_s: NDArray[np.float64]
     operation: NDArray[np.str_]
-    next: NDArray[np.str_]
+    next: NDArray[Any]
     segment: NDArray[np.float64]
 
     def __len__(self) -> int:
@@ -86,13 +97,13 @@ class Answers:
 
 
 def read_answers(predictions: pa.Table) -> tuple[Clips, dict[str, Answers]]:
-    """Clips around boundaries with their truth, and the answers of each variant in the same order.
+    """All clips but windows with their truth, and the answers of each variant in the same order.
 
     Raises:
         MetricError: no clip with an answer, no variant ``model``, or a variant that lacks or doubles a clip.
     """
     rows = predictions.select(COLUMNS)
-    rows = rows.filter(pc.is_in(rows["kind"], pa.array(BOUNDARY_KINDS)))
+    rows = rows.filter(pc.is_in(rows["kind"], pa.array(MEASURED_KINDS)))
     rows = rows.filter(pc.is_valid(rows["truth_operation"])).sort_by("key")
     variants: dict[str, list[dict[str, Any]]] = {}
     for row in rows.to_pylist():
@@ -101,7 +112,7 @@ def read_answers(predictions: pa.Table) -> tuple[Clips, dict[str, Answers]]:
         raise MetricError(
             f"nothing to evaluate: the predictions hold {len(predictions)} rows, "
             "and none is an answer of the model about a clip with a known answer",
-            cure="check that the evaluated split holds clips around boundaries, then run `rushes predict`",
+            cure="check that the evaluated split holds more than windows, then run `rushes predict`",
         )
     require_same_keys({name: [row["key"] for row in rows] for name, rows in variants.items()}, "clip")
     return _clips(variants[MODEL]), {name: _answers(answers) for name, answers in variants.items()}
@@ -124,6 +135,7 @@ def _clips(rows: Sequence[Mapping[str, Any]]) -> Clips:
         group=column("group"),
         boundary_ms=np.array(boundaries, dtype=np.int64),
         clip_start_s=column("clip_start_s"),
+        clip_s=np.round(column("clip_end_s") - column("clip_start_s"), _MICROSECONDS),
         asked_s=column("asked_s"),
         operation=column("truth_operation"),
         next=column("truth_next"),

@@ -24,13 +24,14 @@ class TrainClips:
     """What baselines are fitted on: n clips of the training split that have an answer.
 
     Attributes:
-        operation, next: n labels.
+        operation: n labels.
+        next: n labels, None where nobody says what followed.
         asked_s: (n,) on the clip's clock.
         segment: (n, 2) seconds on the clip's clock.
     """
 
     operation: tuple[str, ...]
-    next: tuple[str, ...]
+    next: tuple[str | None, ...]
     asked_s: NDArray[np.float64]
     segment: NDArray[np.float64]
 
@@ -83,7 +84,7 @@ def baselines(
     """
     assert model.operation is not None, "the model answers every part"
     n = len(clips)
-    early = clips.asked_s < clip_s / 2
+    early = clips.asked_s < clips.clip_s / 2
     template: Interval = tuple(train.segment.mean(axis=0).tolist())
     first, second = (
         best_constant(train.segment[asked], clip_s)
@@ -91,7 +92,7 @@ def baselines(
     )
     return {
         "majority": Answers(operation=[_most(train.operation)] * n, next=[_most(train.next)] * n),
-        "whole_clip": Answers(segment=[(0.0, clip_s)] * n),
+        "whole_clip": Answers(segment=[(0.0, length_s) for length_s in clips.clip_s.tolist()]),
         "constant_template": Answers(segment=[template] * n),
         "constant_asked": Answers(segment=[first if half else second for half in early]),
         "grammar_prior": Answers(next=grammar_prior(grammar, model.operation)),
@@ -121,7 +122,7 @@ def best_constant(segments: NDArray[np.float64], clip_s: float) -> Interval:
     return tuple(candidates[rank[-1]].tolist())
 
 
-def _most(labels: Sequence[str]) -> str:
-    """The most frequent label; at a tie the first in alphabetical order."""
-    counts = Counter(labels)
-    return min(counts, key=lambda label: (-counts[label], label))
+def _most(labels: Sequence[str | None]) -> str | None:
+    """The most frequent label; at a tie the first in alphabetical order; None where there is none."""
+    counts = Counter(label for label in labels if label is not None)
+    return min(counts, key=lambda label: (-counts[label], label), default=None)

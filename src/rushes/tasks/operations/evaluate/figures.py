@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from rushes.tasks.operations.evaluate.answers import Answers, Clips
 from rushes.tasks.operations.evaluate.names import HEADLINE
 
 CALIBRATION_BINS = 10
+NEXT = "aa_1"
 OF_PARTS = (*HEADLINE, "tiou_mean")
 """Figures of classes and groups, all of them means of scores of single clips."""
 
@@ -34,12 +35,13 @@ class Scored:
     Attributes:
         answers: of the system.
         segment: (n, 2) true seconds on the clip's clock.
-        truth, said: (n, 2) positions of operation and next among the K labels; negative where nothing was
-            said or could be read.
+        truth, said: (n, 2) positions of operation and next among the K labels; negative where nobody knows
+            what followed, and where nothing was said or could be read.
         scores: (n,) each; booleans are hits, and their means are the figures of the same name. Parts that
             the system leaves open are left out.
         labels: K.
-        clip_s: length of a clip.
+        clip_s: (n,) length of each clip.
+        longest_s: of a clip, which a missing answer is charged.
     """
 
     answers: Answers
@@ -48,7 +50,8 @@ class Scored:
     said: NDArray[np.int64]
     scores: Mapping[str, NDArray[Any]]
     labels: int
-    clip_s: float
+    clip_s: NDArray[np.float64]
+    longest_s: float
 
     @classmethod
     def of(cls, clips: Clips, answers: Answers, grammar: Grammar, clip_s: float) -> Scored:
@@ -58,7 +61,7 @@ class Scored:
             clips: with their truth.
             answers: of the system.
             grammar: over operations, fitted on the training sessions.
-            clip_s: length of a clip.
+            clip_s: length of a clip, of whose recording there is enough.
 
         Raises:
             MetricError: a label that the grammar does not have.
@@ -66,10 +69,10 @@ class Scored:
         labels = grammar.labels
         nothing = [None] * len(clips)
         truth, said = (
-            np.stack([encode(names, labels, what, missing=what != "the truth") for names in pair], axis=1)
+            np.stack([encode(names, labels, what, missing=missing) for names, missing in pair], axis=1)
             for what, pair in (
-                ("the truth", (clips.operation.tolist(), clips.next.tolist())),
-                ("the prediction", (answers.operation or nothing, answers.next or nothing)),
+                ("the truth", ((clips.operation.tolist(), False), (clips.next.tolist(), True))),
+                ("the prediction", ((answers.operation or nothing, True), (answers.next or nothing, True))),
             )
         )
         right = said == truth
@@ -81,31 +84,32 @@ class Scored:
             scores |= {f"tiou_{round(100 * tau)}": reaches(overlap, tau) for tau in THRESHOLDS}
             scores["tiou_mean"] = overlap
         if answers.next is not None:
-            scores["aa_1"] = right[:, 1]
+            scores[NEXT] = right[:, 1]
         if answers.operation is not None and answers.next is not None:
             scores["allowed"] = (said != MISSING).all(axis=1) & (grammar.counts[tuple(said.T)] > 0)
         if answers.failed is not None:
             scores["failure_rate"] = answers.failed
-        return cls(answers, clips.segment, truth, said, scores, len(labels), clip_s)
+        return cls(answers, clips.segment, truth, said, scores, len(labels), clips.clip_s, clip_s)
 
     def of_clips(self, rows: Rows, clusters: NDArray[np.int64]) -> dict[str, Measured]:
         """Every figure of the clips at ``rows`` (m,), of which ``clusters`` (m,) tells what moves together."""
         jackknife = Jackknife.of(clusters)
-        found = {name: Measured.mean(jackknife, values[rows]) for name, values in self.scores.items()}
+        found = self.means(self.scores, rows, jackknife)
         if self.answers.operation is not None:
             rated = self.rated(rows, jackknife)
             means = [f1[support > 0].mean() for f1, support in zip(rated.f1, rated.support, strict=True)]
             found["macro_f1"] = Measured(jackknife, np.array(means))
-        if "allowed" in self.scores:
-            truth, said = self.truth[rows], self.said[rows]
+        told, followed = self.followed(rows, jackknife)
+        if "allowed" in self.scores and followed is not None:
+            truth, said = self.truth[told], self.said[told]
             found["transition_distance"] = Measured(
-                jackknife,
-                jackknife.statistic(lambda some: transition_distance(truth[some], said[some], self.labels)),
+                followed,
+                followed.statistic(lambda some: transition_distance(truth[some], said[some], self.labels)),
             )
         if self.answers.segment is not None:
             inside = interior_edges(self.segment, self.clip_s)[rows]
             if inside.any():
-                errors = boundary_errors(self.segment, self.answers.segment, self.clip_s)[rows][inside]
+                errors = boundary_errors(self.segment, self.answers.segment, self.longest_s)[rows][inside]
                 edges = Jackknife.of(clusters.repeat(inside.sum(axis=1)))
                 found["boundary_error_s"] = Measured(edges, edges.medians(errors))
         if self.answers.confidence is not None:
@@ -119,11 +123,24 @@ class Scored:
 
     def of_part(self, rows: Rows, jackknife: Jackknife) -> dict[str, Measured]:
         """The figures of classes and groups on the clips at ``rows``."""
+        return self.means([name for name in OF_PARTS if name in self.scores], rows, jackknife)
+
+    def means(self, names: Iterable[str], rows: Rows, jackknife: Jackknife) -> dict[str, Measured]:
+        """Means of scores over ``rows``; of what comes next over those of which somebody knows it."""
+        told, followed = self.followed(rows, jackknife)
+        among = {name: (told, followed) if name == NEXT else (rows, jackknife) for name in names}
         return {
-            name: Measured.mean(jackknife, self.scores[name][rows])
-            for name in OF_PARTS
-            if name in self.scores
+            name: Measured.mean(some, self.scores[name][chosen])
+            for name, (chosen, some) in among.items()
+            if some is not None
         }
+
+    def followed(self, rows: Rows, jackknife: Jackknife) -> tuple[Rows, Jackknife | None]:
+        """Those of ``rows`` of which somebody knows what comes next, and their leave-outs; None without any."""
+        known = self.truth[rows, 1] != MISSING
+        if known.all():
+            return rows, jackknife
+        return rows[known], Jackknife.of(jackknife.part[known]) if known.any() else None
 
     def rated(self, rows: Rows, jackknife: Jackknife) -> Scores:
         """Precision, recall and F1 of the K operations, and of no answer as the last, (1 + G, K + 1)."""

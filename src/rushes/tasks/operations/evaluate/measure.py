@@ -82,7 +82,7 @@ def evaluate(
     scored = {name: Scored.of(clips, answers[name], grammar, clip_s) for name in SYSTEMS if name in answers}
     counts = np.array([fitted.operation.count(label) for label in labels]) + 1.0
     sessions = timeline(predictions, recordings, labels, counts / counts.sum(), stride_s, clip_s)
-    figures, levels, every = figures_of(clip_s), ladder(clips), np.arange(len(clips))
+    figures, levels, every = figures_of(clip_s, len(labels)), ladder(clips), np.arange(len(clips))
     among, among_first = clusters(levels, every), clusters(levels, every[:first_clips])
     by_class = {label: np.flatnonzero(clips.operation == label) for label in labels}
     by_subject = {name: np.flatnonzero(clips.subject == name) for name in np.unique(clips.subject).tolist()}

@@ -9,6 +9,7 @@ from functools import partial
 from rushes.evaluate.figures import Figure
 from rushes.evaluate.parts import MODEL
 from rushes.evaluate.scorecard import System
+from rushes.metrics.grammar import farthest
 
 _Compared = partial(Figure, compared=True)
 _Headline = partial(_Compared, headline=True)
@@ -99,10 +100,12 @@ HEADLINE = tuple(name for name, figure in FIGURES.items() if figure.headline)
 OF_TIMELINES = tuple(name for name, figure in FIGURES.items() if figure.on == "timeline")
 
 
-def figures_of(clip_s: float) -> Mapping[str, Figure]:
-    """The figures where clips are ``clip_s`` seconds long, which no error in seconds can exceed."""
+def figures_of(clip_s: float, labels: int) -> Mapping[str, Figure]:
+    """The figures of clips of ``clip_s`` seconds and so many operations: what an error can be at most."""
+    most = {name: clip_s for name, figure in FIGURES.items() if figure.unit == "s"}
+    most["transition_distance"] = farthest(labels)
     return {
-        name: replace(figure, bounds=(0.0, clip_s)) if figure.unit == "s" else figure
+        name: replace(figure, bounds=(0.0, most[name])) if name in most else figure
         for name, figure in FIGURES.items()
     }
 

@@ -130,7 +130,9 @@ def timeline(
         for session, raw, smoothed in zip(sessions, answers[MODEL], answers["smoothed"], strict=True)
     ]
     return Timeline(
-        part_of(measures, figures_of(clip_s), SYSTEMS, among, kind="timeline", against=OF_TIMELINES),
+        part_of(
+            measures, figures_of(clip_s, len(labels)), SYSTEMS, among, kind="timeline", against=OF_TIMELINES
+        ),
         {"stride_s": stride_s, "ticks": sum(len(session.truth) for session in sessions), "sessions": rows},
         [
             f"{row['key']}, {name} labels: {said}"

@@ -49,9 +49,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question(answerer.Question):
-    """Frames of one view, and the moment asked about, on the clip's clock."""
+    """Frames of one view, and the moment asked about, on the clip's clock.
+
+    Attributes:
+        asked_s: the moment.
+        clip_s: length of the clip.
+    """
 
     asked_s: float
+    clip_s: float
 
 
 class Answerer(answerer.Answerer[ClipPreprocessing, Question, Answer]):
@@ -63,9 +69,8 @@ class Answerer(answerer.Answerer[ClipPreprocessing, Question, Answer]):
         self._next = self._chat.tokens(vlm.preprocessing.slots()[1].before)
 
     def _answer(self, questions: Sequence[Question]) -> list[Answer]:
-        preprocessing = self.vlm.preprocessing
         return [
-            read_off(track, question.asked_s, preprocessing.labels, preprocessing.clip_s)
+            read_off(track, question.asked_s, self.vlm.preprocessing.labels, question.clip_s)
             for track, question in zip(self._track(questions), questions, strict=True)
         ]
 
@@ -141,4 +146,5 @@ def read_off(track: Track, asked_s: float, labels: Sequence[str], clip_s: float)
 
 def question(sample: Sample, variant: Variant, seed: int) -> Question:
     """What ``variant`` is shown of a sample; a shuffle depends on the seed and the sample's key."""
-    return Question(shown([sample.pixels()], variant, seed, sample.key), sample.times_s, sample.asked_s)
+    views = shown([sample.pixels()], variant, seed, sample.key)
+    return Question(views, sample.times_s, sample.asked_s, sample.clip_s)

@@ -5,13 +5,16 @@ ends there and asks about its first moment; ``after`` ends inside the operation 
 last moment, so that what follows cannot be seen; ``across`` has the boundary near the middle and asks either.
 How far the asked moment lies from the boundary is drawn log-uniformly from the recording's key: with a fixed
 or an evenly drawn place a constant segment answers most questions (docs/design/question.md has the figures).
+
+A recording that is shorter than a clip is one clip, asked about the middle of its longest operation: short
+files with one label each are the commonest form of a labelled video.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -62,6 +65,45 @@ def cutting_of(preprocessing: ClipPreprocessing, asked: PrepareClips) -> Cutting
 def followers(segments: Sequence[Segment]) -> tuple[str | None, ...]:
     """Label of the operation after each segment; None after the last."""
     return (*(segment.label for segment in segments[1:]), None)[: len(segments)]
+
+
+def plan_clips(recording: Recording, duration_s: float, cutting: Cutting, with_windows: bool) -> list[Clip]:
+    """All clips of a recording in the order of their starts, which is the order of the samples.
+
+    All have the same length, so it is the order in which they end as well.
+    """
+    if duration_s < cutting.clip_s:
+        cutting = replace(cutting, clip_s=duration_s)
+        clips = [whole_clip(recording, cutting)]
+    else:
+        clips = list(boundary_clips(recording, duration_s, cutting))
+    if with_windows:
+        clips += windows(recording, duration_s, cutting)
+    return sorted(clips, key=lambda clip: (clip.start_s, clip.key))
+
+
+def why_no_clip(recording: Recording, cutting: Cutting) -> str:
+    """Why `plan_clips` gives none of a recording that holds and is not cut into windows."""
+    if len(recording.segments) < 2:
+        return f"longer than a clip of {cutting.clip_s:g} s, and one labelled operation: nothing says what comes next"
+    return (
+        f"no boundary between operations leaves room for a clip of {cutting.clip_s:g} s about a moment "
+        f"{cutting.window_s:g} s or more from it"
+    )
+
+
+def whole_clip(recording: Recording, cutting: Cutting) -> Clip:
+    """All of a recording, asked about the middle of its longest operation, whether its successor is known or not.
+
+    Args:
+        recording: with at least one segment.
+        cutting: clips as long as the recording.
+    """
+    longest = max(recording.segments, key=lambda segment: (segment.duration_s, -segment.start_s))
+    low, high = max(longest.start_s, 0.0), min(longest.end_s, cutting.clip_s)
+    asked_s = (low + high) / 2
+    name = f"{recording.key}_t{round(asked_s * 1000):07d}_whole"
+    return _ask(recording, name, "whole", 0.0, asked_s, cutting)
 
 
 def boundary_clips(recording: Recording, duration_s: float, cutting: Cutting) -> Iterator[Clip]:
@@ -115,8 +157,6 @@ def windows(recording: Recording, duration_s: float, cutting: Cutting) -> Iterat
     Tick *i* stands at ``(i + 1/2) * stride_s`` for the stretch ``[i, i + 1) * stride_s``. Its clip is centred
     on it as far as the footage allows, so the first and last ticks share their clips.
     """
-    if duration_s < cutting.clip_s:
-        return
     for tick in range(int(duration_s / cutting.stride_s)):
         time_s = (tick + 0.5) * cutting.stride_s
         start_s = min(max(time_s - cutting.clip_s / 2, 0.0), duration_s - cutting.clip_s)
@@ -134,6 +174,6 @@ def _ask(
         if high <= low:
             continue
         inside.append(Segment(low, high, segment.label))
-        if low <= asked_s < high and follower is not None:
+        if low <= asked_s < high and (follower is not None or kind == "whole"):
             target = Target(segment.label, low, high, follower)
     return Clip(name, kind, start_s, start_s + cutting.clip_s, asked_s, target, tuple(inside))

@@ -11,9 +11,31 @@ import numpy as np
 
 from rushes.errors import ShardError
 from rushes.media.image import decode_jpeg
-from rushes.records import Segment, Target
+from rushes.records import Clip, Segment, Target
+from rushes.shards.member import json_member
 
 Fields = Mapping[str, bytes | memoryview]
+
+_TARGET = ("operation", "start_s", "end_s", "next")
+_NO_TARGET = {"operation": "", "start_s": 0.0, "end_s": 0.0, "next": ""}
+
+
+def target_member(clip: Clip, after: str | None) -> bytes:
+    """The member ``target.json``, see `rushes.shards.member`: where nothing is labelled, the label is empty.
+
+    Args:
+        clip: its target and its segments.
+        after: label of the operation that follows the last of them.
+    """
+    segments = [
+        {"start_s": segment.start_s, "end_s": segment.end_s, "label": segment.label}
+        for segment in clip.segments
+    ]
+    target = _NO_TARGET
+    if clip.target is not None:
+        target = {name: getattr(clip.target, name) for name in _TARGET} | {"next": clip.target.next or ""}
+    nothing = {"start_s": 0.0, "end_s": clip.end_s - clip.start_s, "label": ""}
+    return json_member({**target, "segments": segments or [nothing], "after": after or ""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +74,12 @@ class Sample:
             answer = json.loads(bytes(fields["target.json"]))
             names = sorted(name for name in fields if name.startswith("frame_"))
             times_s = tuple(float(time) for time in meta["frame_times_s"])
-            segments = tuple(Segment(*segment) for segment in answer["segments"])
+            labelled = (segment for segment in answer["segments"] if segment["label"])
+            segments = tuple(Segment(**segment) for segment in labelled)
             target = None
-            if answer["operation"] is not None and answer["next"] is not None:
-                target = Target(*(answer[name] for name in ("operation", "start_s", "end_s", "next")))
+            if answer["operation"]:
+                told = {name: answer[name] for name in _TARGET}
+                target = Target(**told | {"next": told["next"] or None})
             if not names or len(names) != len(times_s):
                 raise ValueError(f"{len(names)} frames with {len(times_s)} times")
             return cls(
@@ -66,7 +90,7 @@ class Sample:
                 float(meta["asked_s"]),
                 target,
                 segments,
-                answer["after"],
+                answer["after"] or None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ShardError(
@@ -74,6 +98,11 @@ class Sample:
                 where=key,
                 cure="run `rushes verify`, or prepare the dataset again",
             ) from error
+
+    @property
+    def clip_s(self) -> float:
+        """Length of the clip, to the microsecond: its ends are sums on the recording's clock."""
+        return round(float(self.meta["clip_end_s"]) - float(self.meta["clip_start_s"]), 6)
 
     def pixels(self, *chosen: int) -> np.ndarray:
         """Decode frames, all of them or the ``chosen`` ones: ``(T, H, W, 3)`` uint8 RGB."""

@@ -7,7 +7,6 @@ dict out, files under their final names only when all of them are whole.
 from __future__ import annotations
 
 import io
-import json
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,12 +18,15 @@ from rushes.errors import MediaError
 from rushes.media.sampling import SAMPLERS, SamplerOptions
 from rushes.media.signals import with_signals
 from rushes.media.video import Frame, decode, probe
+from rushes.prepare.recording_job import RecordingJob
 from rushes.prepare.ring import FrameRing
-from rushes.prepare.stage import RecordingJob, remove_shards
+from rushes.prepare.stage import remove_shards
 from rushes.records import Clip, Media, Recording
 from rushes.shards.manifest import split_folder
+from rushes.shards.member import json_member
 from rushes.shards.write import Content, ShardWriter
-from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, cutting_of, followers, windows
+from rushes.tasks.operations.prepare.clips import cutting_of, followers, plan_clips, why_no_clip
+from rushes.tasks.operations.prepare.sample import target_member
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 from rushes.tasks.operations.recipe import PrepareClips
 from rushes.tasks.operations.sources.openpack.footage import check_coverage
@@ -65,8 +67,8 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     Returns:
         The receipt: ``split``, ``shards`` (as in the manifest), ``samples``, ``clips`` (number by kind),
         ``thin`` (clips left out since the footage has a hole there), ``frames`` (decoded), ``encoded``
-        (JPEGs), ``duration_s`` (the clips are planned for it; decoding agreed), ``source_size``. The same job
-        gives the same receipt and the same files.
+        (JPEGs), ``duration_s`` (the clips are planned for it; decoding agreed), ``source_size``; ``empty``,
+        why there is no clip, where there is none. The same job gives the same receipt and the same files.
 
     Raises:
         MediaError, SourceError: a bad input, for quarantine; no file of the unit stands.
@@ -100,6 +102,7 @@ def prepare_unit(job: Job) -> dict[str, Any]:
         _require_as_planned(recording, clips, planned_s, footage.duration_s, kinds.total())
         shards = writer.close()
     return {
+        **({} if clips else {"empty": why_no_clip(recording, cutting)}),
         "split": job.split,
         "shards": [shard.to_json() for shard in shards],
         "samples": kinds.total(),
@@ -125,17 +128,6 @@ def footage_duration(media: Media) -> float:
     for _ in footage.frames(media):
         pass
     return footage.duration_s
-
-
-def plan_clips(recording: Recording, duration_s: float, cutting: Cutting, with_windows: bool) -> list[Clip]:
-    """All clips of a recording in the order of their starts, which is the order of the samples.
-
-    All have the same length, so it is the order in which they end as well.
-    """
-    clips = list(boundary_clips(recording, duration_s, cutting))
-    if with_windows:
-        clips += windows(recording, duration_s, cutting)
-    return sorted(clips, key=lambda clip: (clip.start_s, clip.key))
 
 
 def boundary_in(clip: Clip) -> float | None:
@@ -247,7 +239,6 @@ def _fields(
     source_size: tuple[int, int],
 ) -> dict[str, Content]:
     """Everything of a sample but its pictures; all times on the clip's clock unless said otherwise."""
-    target = clip.target
     meta = {
         "recording": recording.key,
         "subject": recording.subject,
@@ -262,15 +253,10 @@ def _fields(
         "frame_size": preprocessing.frame_size,
         "source_size": source_size,
     }
-    answer = {
-        **{name: target and getattr(target, name) for name in ("operation", "start_s", "end_s", "next")},
-        "segments": [[segment.start_s, segment.end_s, segment.label] for segment in clip.segments],
-        "after": after,
-    }
     signals = io.BytesIO()
     np.save(signals, table.astype(np.float32), allow_pickle=False)
     return {
-        "meta.json": json.dumps(meta, sort_keys=True).encode(),
-        "target.json": json.dumps(answer, sort_keys=True).encode(),
+        "meta.json": json_member(meta),
+        "target.json": target_member(clip, after),
         "signals.npy": signals.getvalue(),
     }

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from rushes.evaluate.markup import data_uri
 from rushes.evaluate.pages import Markup, Plane, drawing, join, tag, words
 from rushes.evaluate.pages.theme import ACCENT, BAD, LINE, MUTED, RIVAL, ink_on
-from rushes.media.image import decode_jpeg_scaled, encode_jpeg, letterbox
+from rushes.media.geometry import letterbox
+from rushes.media.image import decode_jpeg_scaled, encode_jpeg
 from rushes.metrics.temporal import tiou
 from rushes.tasks.operations.evaluate.answers import Answers, Clips
 from rushes.tasks.operations.prepare.sample import Sample
@@ -109,7 +110,7 @@ def draw(card: Card, colours: Mapping[str, str]) -> Markup:
     for name, (operation, start_s, end_s, following) in rows:
         drawn.append(words(76, top + 15, name, anchor="end", colour=MUTED))
         drawn.append(_bar(plane, top, (0.0, card.clip_s), "#f3f4f5", None))
-        said = f"{operation}, {start_s:.2f} to {end_s:.2f} s, then {following}"
+        said = f"{operation}, {start_s:.2f} to {end_s:.2f} s, then {following or '?'}"
         fill = colours.get(operation, MUTED)
         drawn.append(_bar(plane, top, (start_s, end_s), fill, said))
         if plane.x(end_s) - plane.x(start_s) > 7 * len(operation) + 12:
@@ -144,12 +145,12 @@ def caption(card: Card) -> Markup:
     target, answer = card.sample.target, card.answer
     said: list[object] = [tag("code", card.sample.key)]
     if target is not None:
-        said.append(tag("span", "truth: ", tag("b", target.operation), " → ", target.next))
+        said.append(tag("span", "truth: ", tag("b", target.operation), " → ", target.next or "?"))
     if answer is None:
         return join((*said, tag("span", "no readable answer", class_="bad")))
     operation, start_s, end_s, following = answer
     looks = [
-        None if target is None else "good" if one == other else "bad"
+        None if other is None else "good" if one == other else "bad"
         for one, other in ((operation, target and target.operation), (following, target and target.next))
     ]
     said.append(

@@ -22,7 +22,7 @@ class Answers:
 
     Attributes:
         labels: the K classes.
-        key, group: (n,) str.
+        key, group: (n,) str; the group is empty where nobody said.
         truth: (n,) places in ``labels``.
         log_probabilities: (n, K).
     """
@@ -55,9 +55,15 @@ class Answers:
         return right
 
     @cached_property
+    def owner(self) -> NDArray[np.str_]:
+        """Group of each clip, or the clip itself where it is not known, (n,)."""
+        return np.where(self.group == "", self.key, self.group)
+
+    @cached_property
     def levels(self) -> dict[str, NDArray[np.int64]]:
-        """What moves together, from the widest: the number of each clip's group, of the clip itself, (n,)."""
-        return {"group": codes(self.group), "clip": np.arange(len(self))}
+        """What moves together, from the widest: the number of each clip's group if any is known, of the clip, (n,)."""
+        groups = {"group": codes(self.owner)} if self.group.any() else {}
+        return groups | {"clip": np.arange(len(self))}
 
     @cached_property
     def cross_entropy(self) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ from rushes.metrics.paired import paired_macro_f1
 from rushes.tasks.sounds.evaluate.answers import Answers, read_answers, require_same_clips
 from rushes.tasks.sounds.evaluate.figures import BINS, Side, Sums
 from rushes.tasks.sounds.evaluate.names import COMPARED, FIGURES, MODEL, SYSTEMS, TEACHER
+from rushes.tasks.sounds.sources.sides import nobody_said
 
 GROUP_CLIPS = 10
 """Of a group that has figures of its own."""
@@ -36,6 +37,7 @@ def evaluate(
     split: str,
     provenance: Mapping[str, Any],
     costs: Mapping[str, Any] | None = None,
+    remarks: Sequence[str] = (),
     teacher: pa.Table | None = None,
 ) -> Scorecard:
     """Measure a net and its trivial baselines.
@@ -47,14 +49,16 @@ def evaluate(
         class_weights: K weights of the loss; None weighs all classes alike.
         provenance: signatures, hashes and seeds that the figures belong to, copied as they are.
         costs: what the net costs (parameters, MACs, bytes), copied as it is.
+        remarks: what else keeps the figures from meaning what they seem to.
         teacher: the teacher's predictions on the same clips, where the net was distilled.
 
     Returns:
         Parts: the side; its classes that have clips; and its groups of at least `GROUP_CLIPS` clips, from the
         one of the least macro-F1 on. ``majority`` has no loss, since it gives no probabilities. ``against``
         holds the net beside its teacher. Details: ``confusion`` counts clips, rows are the truth;
-        ``collapsed`` is the class that answers every clip, else None; ``agreement`` is the share of clips
-        to which net and teacher give the same answer, None without a teacher.
+        ``of_no_group`` counts clips of which nobody said whose they are; ``collapsed`` is the class that
+        answers every clip, else None; ``agreement`` is the share of clips to which net and teacher give the
+        same answer, None without a teacher.
 
     Raises:
         MetricError: no clips, labels or weights that do not fit, a teacher asked about other clips.
@@ -76,7 +80,7 @@ def evaluate(
         side.of_all(sums, jackknife), FIGURES, systems, among, against=COMPARED if teacher is not None else ()
     )
     names, place = np.unique(answers.group, return_inverse=True)
-    rows_of = {str(name): np.flatnonzero(place == number) for number, name in enumerate(names)}
+    rows_of = {str(name): np.flatnonzero(place == number) for number, name in enumerate(names) if name}
     large = {name: rows for name, rows in rows_of.items() if len(rows) >= GROUP_CLIPS}
     groups = parts_by(large, side.of_group, FIGURES, systems, answers.levels, kind="group")
     matrix = sums[MODEL].confusion[0].astype(np.int64)
@@ -85,7 +89,8 @@ def evaluate(
         "labels": list(labels),
         "class_weights": weights.tolist(),
         "train": dict(zip(labels, train.tolist(), strict=True)),
-        "groups": len(names),
+        "groups": len(rows_of),
+        "of_no_group": int((answers.group == "").sum()),
         "confusion": matrix.tolist(),
         "support_by_group": {name: _support(answers, rows) for name, rows in large.items()},
         "collapsed": labels[said[0]] if len(said) == 1 and len(answers) > 1 else None,
@@ -106,7 +111,7 @@ def evaluate(
         FIGURES,
         systems,
         parts,
-        remarks=list(_remarks(details, among)),
+        remarks=[*_remarks(details, among), *remarks],
         details=details,
         provenance=provenance,
     )
@@ -199,11 +204,8 @@ def _remarks(details: Mapping[str, Any], among: Clusters) -> Iterator[str]:
     groups, n = details["groups"], len(among.ids)
     if details["collapsed"] is not None:
         yield f"collapsed: every clip is answered with {details['collapsed']}"
-    if groups == n > 1:
-        yield (
-            "groups are not known: every clip is a group of its own, so intervals promise too much where "
-            "several are of one person or recording; source.pattern or source.table can name groups"
-        )
+    if said := nobody_said(details["of_no_group"], n):
+        yield said
     elif among.by == "clip":
         noun = "group" if groups == 1 else "groups"
         yield f"only {groups} {noun}: intervals rest on clips, as if those of one group were independent"

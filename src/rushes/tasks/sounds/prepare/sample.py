@@ -14,6 +14,7 @@ from numpy.lib import format as npy
 
 from rushes.errors import ShardError
 from rushes.records import SoundRecording
+from rushes.shards.member import json_member
 from rushes.shards.read import ShardDataset
 
 Fields = Mapping[str, bytes | memoryview]
@@ -30,7 +31,7 @@ class Sample:
 
     Attributes:
         key: unique in the dataset; the recording's.
-        group: what a split does not cut through: the wearer, the speaker, the take.
+        group: what a split does not cut through: the wearer, the speaker, the take; empty where nobody said.
         label: its class.
         features: (mels, frames) float32 or float16, dB; read-only, the shard's own memory.
     """
@@ -54,27 +55,27 @@ class Sample:
             raise _no_sample(key, error) from error
 
 
-def fields_of(recording: SoundRecording, features: np.ndarray, length_s: float | None) -> dict[str, bytes]:
+def fields_of(recording: SoundRecording, features: np.ndarray, length_s: float) -> dict[str, bytes]:
     """The members of a sound.
 
     Args:
         recording: where it comes from.
         features: (mels, frames) float32 or float16, dB.
-        length_s: of the whole sound, before it was cut or filled; None where its file does not tell.
+        length_s: of the whole sound, before it was cut or filled.
     """
     meta = {
         "recording": recording.key,
         "group": recording.group,
         "label": recording.label,
-        "length_s": length_s,
+        "length_s": length_s or 0.0,
     }
     npy_file = BytesIO()
     np.save(npy_file, features, allow_pickle=False)
-    return {FEATURES: npy_file.getvalue(), META: json.dumps(meta, sort_keys=True).encode()}
+    return {FEATURES: npy_file.getvalue(), META: json_member(meta)}
 
 
 def metas(dataset: ShardDataset) -> Iterator[dict[str, Any]]:
-    """``recording``, ``group``, ``label`` and ``length_s`` of all samples in order; touches no features.
+    """``recording``, ``group``, ``label`` and ``length_s`` of all samples in order.
 
     Raises:
         ShardError: a member is missing or is not what it should be.
@@ -82,7 +83,7 @@ def metas(dataset: ShardDataset) -> Iterator[dict[str, Any]]:
     for number in range(len(dataset)):
         try:
             meta = json.loads(str(dataset.sample(number)[META], "utf-8"))
-            if not meta.keys() >= {"group", "label"}:
+            if not meta.keys() >= {"group", "label", "length_s"}:
                 raise ValueError(f"a meta of {', '.join(meta)}")
         except (KeyError, AttributeError, ValueError) as error:
             raise _no_sample(dataset.key(number), error) from error

@@ -13,11 +13,12 @@ from typing import Any
 
 from rushes.engine import Failure
 from rushes.errors import MediaError, SourceError
-from rushes.media.audio import declared_s, decode
+from rushes.media.audio import decode
 from rushes.media.logmel import log_mel
 from rushes.prepare.stage import remove_shards
 from rushes.shards.manifest import split_folder
 from rushes.shards.write import ShardWriter
+from rushes.stages import Claim
 from rushes.tasks.sounds.prepare.sample import fields_of
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 from rushes.tasks.sounds.sources.blocks import FileBlock, Sounds, SoundScan
@@ -33,12 +34,14 @@ class Job:
     Attributes:
         sounds: the block; gives each recording with the bytes of its file.
         preprocessing: length, rate, bands.
+        longest_s: of a sound whose first ``preprocessing.clip_s`` may stand for it.
         folder: of the dataset; the shards go to ``shards/<split>`` in it.
         shard_bytes: greatest size of a shard.
     """
 
     sounds: Sounds
     preprocessing: SoundPreprocessing
+    longest_s: float
     folder: Path
     shard_bytes: int
 
@@ -57,10 +60,13 @@ class Job:
         return {}
 
 
-def sizes_of(scan: SoundScan) -> dict[str, int]:
-    """Sounds behind each block, fault and skipped entry; an archive tells only when it is read."""
-    sizes = {block.key: len(block.recordings) for block in scan.blocks if isinstance(block, FileBlock)}
-    return sizes | {fault.key: fault.count for fault in (*scan.skipped, *scan.faults)}
+def members_of(scan: SoundScan) -> dict[str, list[str]]:
+    """Keys of the sounds in each block of files; an archive tells only when it is read."""
+    return {
+        block.key: [one.key for one in block.recordings]
+        for block in scan.blocks
+        if isinstance(block, FileBlock)
+    }
 
 
 def prepare_unit(job: Job) -> dict[str, Any]:
@@ -68,32 +74,36 @@ def prepare_unit(job: Job) -> dict[str, Any]:
 
     Returns:
         The receipt: ``split``, ``shards`` (as in the manifest), ``samples``, ``clips`` (label: number),
-        ``bad`` (recording key: reason), ``duration_s`` (of the clips). The same job gives the same receipt
-        and the same files.
+        ``bad`` (recording key: reason), ``duration_s`` (of the clips), ``longer`` (sounds of which the clip
+        is only the beginning), ``passed_over`` (members of an archive that give no sample) and
+        ``passed_over_for`` (reason: number of these). The same job gives the same receipt and the same files.
 
     Raises:
         MediaError, SourceError: the block cannot be read, or more than `MAX_BAD` of its sounds cannot; no
             file of the unit stands.
         ShardError, OSError: the output cannot be written; the input is not to blame.
     """
-    preprocessing, key = job.preprocessing, job.sounds.key
+    preprocessing, key, longer = job.preprocessing, job.sounds.key, 0
     remove_shards(job.folder, job.split, key)  # of a run that was killed before its receipt
     clips: Counter[str] = Counter()
+    passed_over: Counter[str] = Counter()
     bad: dict[str, dict[str, Any]] = {}
     place = split_folder(job.folder, job.split)
     with ShardWriter(place, key, job.shard_bytes, split=job.split) as writer:
         for recording, data in job.sounds:
+            if isinstance(recording, Claim):
+                passed_over[f"{recording.fate}: {recording.reason}"] += 1
+                continue
             try:
                 if isinstance(data, MediaError):
                     raise data
-                length_s = declared_s(data, where=recording.path)
-                wave = decode(
+                sound = decode(
                     data,
                     sample_rate=preprocessing.sample_rate,
-                    samples=preprocessing.samples,
+                    longest_s=job.longest_s,
                     where=recording.path,
                 )
-                features = log_mel(wave, preprocessing)
+                features = log_mel(sound.head(preprocessing.samples), preprocessing)
             except MediaError as error:
                 bad[recording.key] = _reason(error)
                 if len(bad) > MAX_BAD:
@@ -103,9 +113,10 @@ def prepare_unit(job: Job) -> dict[str, Any]:
                         cure="look at the files: are they sounds at all?",
                     ) from error
                 continue
-            fields = fields_of(recording, features, length_s)
-            writer.write(recording.key, fields, group=recording.group, label=recording.label)
+            fields = fields_of(recording, features, sound.length_s)
+            writer.write(recording.key, fields, group=recording.group or None, label=recording.label)
             clips[recording.label] += 1
+            longer += sound.length_s > preprocessing.clip_s
         shards = writer.close()
     return {
         "split": job.split,
@@ -113,6 +124,9 @@ def prepare_unit(job: Job) -> dict[str, Any]:
         "samples": clips.total(),
         "clips": dict(sorted(clips.items())),
         "bad": bad,
+        "longer": longer,
+        "passed_over": passed_over.total(),
+        "passed_over_for": dict(sorted(passed_over.items())),
         "duration_s": clips.total() * preprocessing.clip_s,
     }
 

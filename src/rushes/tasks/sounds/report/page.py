@@ -117,6 +117,8 @@ def _classes(card: Scorecard) -> Markup:
 def _groups(card: Scorecard) -> Markup:
     """Each wearer or speaker, from the worst on."""
     found = card.of_kind("group")
+    if not card.details["groups"]:
+        return note("There are none: nobody said who is in these sounds.")
     if not found:
         return note(f"No group has {GROUP_CLIPS} clips, so none has figures of its own.")
     said = (

@@ -64,7 +64,7 @@ def _of_many_groups(answers: Answers, rows: Sequence[int], count: int) -> tuple[
     for row in rows:
         if len(fresh) == count:
             break
-        fresh.setdefault(str(answers.group[row]), row)
+        fresh.setdefault(str(answers.owner[row]), row)
     others = (row for row in rows if row not in fresh.values())
     return (*fresh.values(), *islice(others, count - len(fresh)))
 

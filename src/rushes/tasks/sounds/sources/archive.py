@@ -2,7 +2,7 @@
 
 An archive with a link, a device, a name that leaves its folder or a member beyond `MAX_BYTES` is refused as a
 whole, and so is one that is cut or whose checksum is wrong. Members that are no sound, or of no class that is
-asked for, are passed over; `members` tells of them too.
+asked for, are passed over, each with its claim.
 """
 
 from __future__ import annotations
@@ -20,19 +20,22 @@ from pathlib import Path
 
 from rushes.errors import MediaError, SourceError, unreadable_as
 from rushes.records import SoundRecording
+from rushes.stages import Claim
+from rushes.stages.inventory import unread
 from rushes.tasks.sounds.sources.blocks import (
     BYTES_PER_S,
     MAX_BYTES,
-    SUFFIXES,
     Place,
     is_sound,
     key_of,
+    not_asked,
     place_by,
     require_size,
 )
 
 METADATA = "metadata.csv"
-NOT_THERE = f"{METADATA} names it; it is not there, or is no {', '.join(SUFFIXES)}"
+NOT_THERE = f"{METADATA} names it; it is not there, or is no sound"
+NO_CLASS = "no class can be told by its name"
 CORRECT = "correct the line, or fetch the data again"
 MAX_PADDING = 1 << 20
 """Bytes behind the end of the archive inside of its file; tar fills up to 10 kB."""
@@ -68,7 +71,7 @@ class Layout:
         *folders, file = name.split("/")
         label = next((folder for folder in reversed(folders) if folder in self.labels), None)
         group, separator, _ = file.partition("_")
-        return None if label is None else Place(label, group if separator and group else name)
+        return None if label is None else Place(label, group if separator else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,56 +98,51 @@ class ArchiveBlock:
         """By size; noise does not shrink."""
         return self.path.stat().st_size / BYTES_PER_S
 
-    def __iter__(self) -> Iterator[tuple[SoundRecording, bytes | MediaError]]:
-        """Each sound of a class that is asked for, whole; last those that the table names in vain.
+    def __iter__(self) -> Iterator[tuple[SoundRecording | Claim, bytes | MediaError]]:
+        """Each member in order: a sound of a class that is asked for, whole, else its claim.
+
+        Last those that the table names in vain, with the reason in place of bytes.
 
         Raises:
-            MediaError: the archive is cut, damaged or refused; what was wrong shows at the latest behind its
-                last sound.
+            MediaError: the archive is cut, damaged or refused, which shows at the latest behind its last
+                sound; or two of its sounds have one name.
             SourceError: its table does not hold.
         """
-        for recording, _, data in self.members():
-            if recording is not None and recording.label in self.wanted:
-                yield recording, data
+        for _, found, data in self.members():
+            yield found, data
 
-    def members(self) -> Iterator[tuple[SoundRecording | None, str, bytes | MediaError]]:
-        """Every file of the archive in order: the recording, or None where it is no sound; name and bytes.
-
-        Then what the table names and the archive does not have, with the reason in place of bytes.
-
-        Raises:
-            MediaError, SourceError: as of the archive itself; or two of its sounds have one name.
-        """
+    def members(self) -> Iterator[tuple[str, SoundRecording | Claim, bytes | MediaError]]:
+        """The same, with the name of each member."""
         table: dict[str, Place] | None = None
         seen: set[str] = set()
         for number, (name, data) in enumerate(_read(self.path)):
             if number == 0 and self.layout.pattern is None and name.rsplit("/", 1)[-1] == METADATA:
                 table = read_table(data, name, f"{self.path}/{name}")
-            place = None
-            if is_sound(name):
-                place = self.layout.place(name) if table is None else table.get(name)
-            recording = None if place is None else self._recording(name, place)
-            if recording is not None and recording.key in seen:
+                yield name, Claim("read", "tables"), data
+                continue
+            if not is_sound(name, io.BytesIO(data).read):
+                yield name, unread(name), data
+                continue
+            key, place = self._key(name), self.layout.place(name) if table is None else table.get(name)
+            if key in seen:
                 raise MediaError(
-                    "two sounds have this name", where=recording.path, cure="pack each file once"
+                    "two sounds have this name", where=self.path / name, cure="pack each file once"
                 )
-            if recording is not None:
-                seen.add(recording.key)
-            yield recording, name, data
+            seen.add(key)
+            yield name, Claim("skipped", NO_CLASS, key) if place is None else self._asked(name, place), data
         for name, place in (table or {}).items():
-            recording = self._recording(name, place)
-            if recording.key not in seen:
-                yield recording, name, MediaError(NOT_THERE, where=recording.path, cure=CORRECT)
+            if self._key(name) not in seen and place.label in self.wanted:
+                error = MediaError(NOT_THERE, where=self.path / name, cure=CORRECT)
+                yield name, self._asked(name, place), error
 
-    def _recording(self, name: str, place: Place) -> SoundRecording:
-        inside = name.removeprefix(f"{self.key}/")
-        return SoundRecording(
-            key=key_of(f"{self.split}/{inside}"),
-            group=place.group,
-            split=self.split,
-            label=place.label,
-            path=self.path / name,
-        )
+    def _key(self, name: str) -> str:
+        return key_of(f"{self.split}/{name.removeprefix(f'{self.key}/')}")
+
+    def _asked(self, name: str, place: Place) -> SoundRecording | Claim:
+        key = self._key(name)
+        if place.label not in self.wanted:
+            return not_asked(place.label, key)
+        return SoundRecording(key, place.group, self.split, place.label, self.path / name)
 
 
 class _Stream(io.BufferedIOBase):
@@ -225,6 +223,6 @@ def read_table(data: bytes, name: str, where: str) -> dict[str, Place]:
             raise SourceError(
                 "each line needs file_name and label", where=f"{where}:{line}", cure="complete the line"
             )
-        if places.setdefault(folder + file, Place(label, row.get("group") or file)).label != label:
+        if places.setdefault(folder + file, Place(label, row.get("group") or "")).label != label:
             raise SourceError(f"{file} has two classes", where=f"{where}:{line}", cure="leave one line")
     return places

@@ -12,9 +12,10 @@ from typing import Any
 from rushes.errors import MediaError, SourceError
 from rushes.records import SoundRecording
 from rushes.runs.copies import Copies, Holding, copies_of, sizes_on_two_sides
-from rushes.stages import sha256_file
+from rushes.stages import Claim, Inventory, sha256_file
 from rushes.tasks.sounds.sources.archive import ArchiveBlock
-from rushes.tasks.sounds.sources.blocks import SIDES, FileBlock, SoundScan, require_apart
+from rushes.tasks.sounds.sources.blocks import FileBlock, SoundScan, claim_of
+from rushes.tasks.sounds.sources.sides import SIDES, lacking, nobody_said, require_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,11 @@ class SoundAudit:
 
     Attributes:
         labels: classes that are asked for, in order.
-        sounds: side -> class -> how many; classes that nobody asked for stand in ``skipped``.
-        groups: side -> how many.
+        sounds: side -> class -> how many.
+        groups: side -> how many that are known.
         bytes: of the sounds.
-        skipped: reason -> how many files.
+        members: of archives; None where there are none.
+        notes: in words, whatever keeps figures from meaning what they seem to.
         copies: sounds with the same bytes as one on another side.
         faults: what does not hold.
     """
@@ -35,19 +37,39 @@ class SoundAudit:
     sounds: Mapping[str, Mapping[str, int]]
     groups: Mapping[str, int]
     bytes: int
-    skipped: Mapping[str, int]
+    members: Inventory | None
+    notes: tuple[str, ...]
     copies: Copies
     faults: tuple[dict[str, str], ...]
 
+    @property
+    def samples(self) -> Mapping[str, int]:
+        """See `rushes.runs.source.Audit`."""
+        return {side: sum(counts.values()) for side, counts in self.sounds.items()}
+
+    @property
+    def outcomes(self) -> Mapping[str, Claim]:
+        """See `rushes.runs.source.Audit`."""
+        return {}
+
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
-        return asdict(self)
+        return {
+            "labels": list(self.labels),
+            "sounds": self.sounds,
+            "groups": self.groups,
+            "bytes": self.bytes,
+            "members": None if self.members is None else self.members.to_json(),
+            "notes": list(self.notes),
+            "copies": asdict(self.copies),
+            "faults": list(self.faults),
+        }
 
     def summary(self) -> str:
         """One line for a plan."""
-        total = sum(sum(counts.values()) for counts in self.sounds.values())
-        line = f"{total:,} sounds of {sum(self.groups.values())} groups, {self.bytes / 1e6:.0f} MB"
-        return self.copies.behind(line, "sound")
+        groups = sum(self.groups.values())
+        line = f"{sum(self.samples.values()):,} sounds of {groups} groups, {self.bytes / 1e6:.0f} MB"
+        return "; ".join([self.copies.behind(line, "sound"), *self.notes])
 
     def text(self) -> str:
         """For people: a table of classes by sides, and what is wrong."""
@@ -58,7 +80,9 @@ class SoundAudit:
             lines.append(f"{label:{width}}" + "".join(f"{count:9,}" for count in counts))
         lines.append(f"{'groups':{width}}" + "".join(f"{self.groups.get(side, 0):9,}" for side in SIDES))
         lines.append(f"{self.bytes / 1e6:.1f} MB")
-        lines += [f"{count:,} skipped: {reason}" for reason, count in self.skipped.items()]
+        if self.members is not None:
+            lines += ["in archives:", *self.members.text()]
+        lines += [f"note: {note}" for note in self.notes]
         lines += self.copies.lines("sound")
         for fault in self.faults:
             lines += [f"fault: {fault['message']}", f"  where: {fault['where']}", f"  cure:  {fault['cure']}"]
@@ -67,12 +91,11 @@ class SoundAudit:
 
 @dataclass(slots=True)
 class _Tally:
-    labels: tuple[str, ...]
     faults: list[dict[str, str]]
-    skipped: Counter[str] = field(default_factory=Counter)
     sounds: dict[str, Counter[str]] = field(default_factory=lambda: {side: Counter() for side in SIDES})
     groups: list[tuple[str, str, str]] = field(default_factory=list)
     bytes: int = 0
+    members: dict[str, tuple[int, Claim]] = field(default_factory=dict)
 
     def look_through(self, scan: SoundScan) -> Iterator[Holding]:
         """Count all blocks and note what does not hold in them; what may be a copy."""
@@ -99,16 +122,15 @@ class _Tally:
                 yield block.split, str(recording.path), sha256_file(recording.path)
 
     def _members(self, block: ArchiveBlock) -> Iterator[Holding]:
-        for member, name, data in block.members():
-            if member is None:
-                self.skipped["no sound of a class" if data or name else "empty"] += 1
-            elif member.label not in self.labels:
-                self.skipped[f"class {member.label} is not asked for"] += 1
-            elif isinstance(data, MediaError):
+        for name, found, data in block.members():
+            if isinstance(data, MediaError):
                 self.faults.append(_fault(data, block.path))
-            else:
-                self._take(member, len(data))
-                yield block.split, str(member.path), hashlib.sha256(data).hexdigest()
+                continue
+            claim = found if isinstance(found, Claim) else claim_of(found)
+            self.members[f"{block.path.name}/{name}"] = (len(data), claim)
+            if isinstance(found, SoundRecording):
+                self._take(found, len(data))
+                yield block.split, str(found.path), hashlib.sha256(data).hexdigest()
 
     def _take(self, recording: SoundRecording, size: int) -> None:
         self.sounds[recording.split][recording.label] += 1
@@ -122,19 +144,24 @@ def audit_of(scan: SoundScan, labels: tuple[str, ...]) -> SoundAudit:
     Raises:
         SourceError: a group stands on two sides.
     """
-    tally = _Tally(labels, [fault.reason() for fault in scan.faults])
-    for fault in scan.skipped:
-        tally.skipped[fault.message] += fault.count
+    tally = _Tally([fault.reason() for fault in scan.faults])
     copies = copies_of(tally.look_through(scan))
+    unknown = sum(not group for group, _, _ in tally.groups)
     return SoundAudit(
         labels=labels,
         sounds={side: dict(counts) for side, counts in tally.sounds.items()},
         groups=dict(Counter(require_apart(tally.groups).values())),
         bytes=tally.bytes,
-        skipped=dict(tally.skipped),
+        members=_inventory(tally.members) if tally.members else None,
+        notes=tuple(filter(None, [*lacking(labels, tally.sounds), nobody_said(unknown, len(tally.groups))])),
         copies=copies,
         faults=tuple(tally.faults),
     )
+
+
+def _inventory(members: Mapping[str, tuple[int, Claim]]) -> Inventory:
+    sizes = ((name, size) for name, (size, _) in sorted(members.items()))
+    return Inventory.of_files(sizes, lambda name: members[name][1])
 
 
 def _fault(error: MediaError | SourceError, where: Path) -> dict[str, str]:

@@ -11,25 +11,20 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from rushes.errors import MediaError, SourceError, unreadable_as
+from rushes.errors import MediaError, SourceError, is_of_the_machine, unreadable_as
+from rushes.media.audio_kinds import HEAD, SUFFIXES, kind_of
+from rushes.recipe.pattern import match_whole
 from rushes.records import SoundRecording
-
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3")
-"""Of files that are taken for sounds; all others are passed over, and counted."""
-
-SIDES = ("train", "val", "test")
-SIDE_OF_NAME = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"} | {
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-    "eval": "test",
-}
-"""What sides are called in folders and tables."""
+from rushes.runs.source import Fault
+from rushes.stages import Claim
+from rushes.stages.inventory import walk
+from rushes.tasks.sounds.sources.sides import SIDE_OF_NAME, SIDES
 
 BLOCK = 256
 """Sounds of a `FileBlock` at most."""
@@ -62,8 +57,8 @@ class Sounds(Protocol):
         """About how long it is: the longest block comes first."""
         ...
 
-    def __iter__(self) -> Iterator[tuple[SoundRecording, bytes | MediaError]]:
-        """Each recording with the bytes of its file, or why it has none.
+    def __iter__(self) -> Iterator[tuple[SoundRecording | Claim, bytes | MediaError]]:
+        """Each recording with the bytes of its file, or why it has none; of what gives no sample the claim.
 
         Raises:
             MediaError: what holds all the sounds cannot be read, or is refused.
@@ -72,53 +67,17 @@ class Sounds(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a file is set aside, or, where ``kind`` is ``Skipped``, why so many of them are.
-
-    Attributes:
-        key: of the recording; of skipped ones, of the reason.
-        split: side on which it would stand; empty where that cannot be told.
-        kind: the error's name, or ``Skipped``.
-        message: what was expected and what was found.
-        where: the file, with its line after a colon where it has lines.
-        cure: what to change.
-        count: files that it stands for.
-    """
-
-    key: str
-    split: str
-    kind: str
-    message: str
-    where: str
-    cure: str
-    count: int = 1
-
-    def reason(self) -> dict[str, str]:
-        """The entry for a stage's quarantine."""
-        return {"type": self.kind, "message": self.message, "where": self.where, "cure": self.cure}
-
-
-def skipped_for(reasons: Mapping[str, int], root: Path) -> tuple[Fault, ...]:
-    """One entry for each reason for which files below ``root`` were passed over, with how many."""
-    return tuple(
-        Fault(key_of(reason), "", "Skipped", reason, str(root), "", count)
-        for reason, count in sorted(reasons.items())
-        if count
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class Place:
     """What is known of a sound by its name, or by a line of a table.
 
     Attributes:
         label: its class.
-        group: whose it is; the sound's own name where that is not known.
+        group: whose it is; empty where that is not known.
         side: train, val or test; None where that is not known.
     """
 
     label: str
-    group: str
+    group: str = ""
     side: str | None = None
 
 
@@ -129,13 +88,15 @@ def place_by(pattern: str, name: str, side: str | None = None) -> Place | None:
         pattern: of a whole name, with the named group ``label`` and perhaps ``group`` and ``split``.
         name: of the sound.
         side: on which it stands where the pattern does not say.
+
+    Raises:
+        RecipeError: the pattern takes too long, see `match_whole`.
     """
-    found = re.fullmatch(pattern, name)
-    if found is None or not found["label"]:
+    told = match_whole(pattern, name, "source.pattern")
+    if told is None or not (label := told["label"]):
         return None
-    told = found.groupdict()
     said = told.get("split")
-    return Place(told["label"], told.get("group") or name, SIDE_OF_NAME.get(said.lower()) if said else side)
+    return Place(label, told.get("group") or "", SIDE_OF_NAME.get(said.lower()) if said else side)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +106,35 @@ class SoundScan:
     Attributes:
         root: of the dataset.
         blocks: units of work, in order of side and key.
-        skipped: files that the recipe does not ask for, one entry for each reason.
+        claims: name below the root -> what becomes of the file; others are nobody's.
         faults: files that are asked for and do not hold.
     """
 
     root: Path
     blocks: tuple[Sounds, ...]
-    skipped: tuple[Fault, ...]
+    claims: Mapping[str, Claim]
     faults: tuple[Fault, ...]
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Key of each sound that the recipe does not ask for -> why."""
+        return {
+            claim.recording: claim.reason
+            for claim in self.claims.values()
+            if claim.fate == "skipped" and claim.recording
+        }
+
+
+def claim_of(found: SoundRecording | Fault) -> Claim:
+    """What becomes of the file of a sound that is asked for."""
+    if isinstance(found, Fault):
+        return Claim("faulty", found.message, found.key)
+    return Claim("used", "sounds", found.key)
+
+
+def not_asked(label: str, key: str) -> Claim:
+    """What becomes of a sound of another class."""
+    return Claim("skipped", f"class {label} is not asked for", key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +210,40 @@ def key_of(name: str) -> str:
     )
 
 
-def is_sound(name: str) -> bool:
-    """Whether a file is taken for a sound, by its name; hidden files are none."""
-    return name.lower().endswith(SUFFIXES) and not name.rsplit("/", 1)[-1].startswith(".")
+def is_sound(name: str, read: Callable[[int], bytes]) -> bool:
+    """Whether a file is taken for a sound: by the end of its name, else by its bytes; hidden files are none.
+
+    Args:
+        name: of the file, with ``/``.
+        read: gives so many of its first bytes, or as many as there are.
+    """
+    if any(part.startswith(".") for part in name.split("/")):
+        return False
+    return name.lower().endswith(SUFFIXES) or kind_of(read(HEAD)) is not None
+
+
+def names_of_sounds(root: Path) -> list[str]:
+    """The names, relative to ``root`` and in order, of the files below it that are taken for sounds.
+
+    Raises:
+        SourceError: ``root`` is no folder.
+    """
+    if not root.is_dir():
+        raise SourceError("no such folder", where=root, cure="give the folder of the sounds as source.root")
+    return [name for name, _ in walk(root) if is_sound(name, partial(_head, root, name))]
+
+
+def _head(root: Path, name: str, size: int) -> bytes:
+    """The first bytes of a file; none of one that is none, or that may not be read."""
+    if leaves(root, root / name):
+        return b""
+    try:
+        with (root / name).open("rb") as file:
+            return file.read(size)
+    except OSError as error:
+        if is_of_the_machine(error):
+            raise
+        return b""
 
 
 def require_size(size: int, where: object) -> None:
@@ -247,85 +260,38 @@ def require_size(size: int, where: object) -> None:
         )
 
 
-def require_apart(places: Iterable[tuple[str, str, str]]) -> dict[str, str]:
-    """See that no group stands on two sides.
-
-    Args:
-        places: group, side and name of each sound.
-
-    Returns:
-        Group -> side.
-
-    Raises:
-        SourceError: names the group, and one of its sounds on either side.
-    """
-    first_of: dict[str, tuple[str, str]] = {}
-    for group, side, name in places:
-        first_side, first = first_of.setdefault(group, (side, name))
-        if first_side != side:
-            raise SourceError(
-                f"group {group} stands on two sides: {first} on {first_side}, {name} on {side}",
-                where=name,
-                cure="put all sounds of a group on one side, or say with source.pattern what a group is",
-            )
-    return {group: side for group, (side, _) in first_of.items()}
+def leaves(root: Path, path: Path) -> bool:
+    """Whether a file below ``root`` is none, or lies behind a link that leads out of it or nowhere."""
+    if not path.is_file():
+        return True
+    inside = path.relative_to(root)
+    linked = any((root / part).is_symlink() for part in (inside, *list(inside.parents)[:-1]))
+    return linked and not path.resolve().is_relative_to(root.resolve())
 
 
-def walk(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """All files below ``root`` that are not hidden, with their paths relative to it, in order of path.
-
-    Raises:
-        SourceError: ``root`` is no folder.
-    """
-    if not root.is_dir():
-        raise SourceError("no such folder", where=root, cure="give the folder of the sounds as source.root")
-    found: list[tuple[str, os.DirEntry[str]]] = []
-    waiting = [("", str(root))]
-    while waiting:
-        prefix, place = waiting.pop()
-        with os.scandir(place) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append((f"{prefix}{entry.name}/", entry.path))
-                else:
-                    found.append((prefix + entry.name, entry))
-    yield from sorted(found, key=lambda pair: pair[0])
-
-
-def leaves(root: Path, entry: os.DirEntry[str]) -> bool:
-    """Whether a file is a link that leads out of ``root``, or nowhere, or to no file."""
-    if not entry.is_symlink():
-        return not entry.is_file()
-    target = Path(entry.path).resolve()
-    return not (target.is_file() and target.is_relative_to(root.resolve()))
-
-
-def take(
-    root: Path, entry: os.DirEntry[str], key: str, side: str, place: Place
-) -> tuple[SoundRecording, int] | Fault:
-    """A file as a recording with its size, or why it is none."""
+def take(root: Path, name: str, key: str, side: str, place: Place) -> tuple[SoundRecording, int] | Fault:
+    """The file ``name`` below ``root`` as a recording with its size, or why it is none."""
+    path = root / name
     try:
-        if leaves(root, entry):
+        if leaves(root, path):
             raise SourceError(
-                "a link that leads out of the dataset, or nowhere",
-                where=entry.path,
-                cure="copy the file here",
+                "a link that leads out of the dataset, or nowhere", where=path, cure="copy the file here"
             )
-        if _NOT_UTF8.search(place.group):
+        if _NOT_UTF8.search(place.group or name):
             raise SourceError(
-                "a name that is no UTF-8, which no table can hold", where=entry.path, cure="rename the file"
+                "a name that is no UTF-8, which no table can hold", where=path, cure="rename the file"
             )
-        size = entry.stat().st_size
-        require_size(size, entry.path)
+        if not os.access(path, os.R_OK):
+            raise SourceError("this user may not read it", where=path, cure=f"chmod u+r {path}")
+        size = path.stat().st_size
+        require_size(size, path)
     except (SourceError, MediaError) as error:
-        return Fault(key, side, type(error).__name__, error.message, str(error.where), error.cure or "")
-    return SoundRecording(key, place.group, side, place.label, Path(entry.path)), size
+        return Fault.of(error, key)
+    return SoundRecording(key, place.group, side, place.label, path), size
 
 
-def fingerprint_of(root: Path, suffixes: Sequence[str]) -> str:
-    """SHA-256 of the files below ``root`` with these suffixes, wherever it lies and whenever it was copied.
+def fingerprint_of(scan: SoundScan) -> str:
+    """SHA-256 of the files of a scan that are read, wherever they lie and whenever they were copied.
 
     Path, size, first and last 16 kB of each count: of a gzip that is its checksum too; smaller files, and
     tables up to 100 MB, count with every byte.
@@ -334,12 +300,12 @@ def fingerprint_of(root: Path, suffixes: Sequence[str]) -> str:
         64 hex digits.
     """
     whole = hashlib.sha256()
-    for name, entry in walk(root):
-        if not name.lower().endswith(tuple(suffixes)) or leaves(root, entry):
+    for name, claim in sorted(scan.claims.items()):
+        if claim.fate not in ("used", "read"):
             continue
-        with open(entry.path, "rb") as file:
+        with (scan.root / name).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            part = hashlib.sha256(file.read(MAX_BYTES if name.endswith(".csv") else _SAMPLE_BYTES))
+            part = hashlib.sha256(file.read(MAX_BYTES if claim.fate == "read" else _SAMPLE_BYTES))
             file.seek(max(file.tell(), size - _SAMPLE_BYTES))
             part.update(file.read(_SAMPLE_BYTES))
         whole.update(f"{name}\0{size}\0{part.hexdigest()}\n".encode(errors="surrogateescape"))

@@ -11,40 +11,37 @@ that is not so, ``rushes audit`` shows sounds of no class; a ``metadata.csv`` at
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rushes.errors import SourceError
+from rushes.errors import MediaError, SourceError
 from rushes.records import SoundRecording
-from rushes.runs.source import Source
+from rushes.runs.source import Fault, Source
+from rushes.stages import Claim, Claims
 from rushes.tasks.sounds.sources.archive import (
     CORRECT,
     METADATA,
+    NO_CLASS,
     NOT_THERE,
     ArchiveBlock,
     Layout,
     read_table,
 )
-from rushes.tasks.sounds.sources.audit import SoundAudit, audit_of
 from rushes.tasks.sounds.sources.blocks import (
-    SIDE_OF_NAME,
-    SUFFIXES,
-    Fault,
     Place,
     Sounds,
     SoundScan,
     blocks_of,
+    claim_of,
     fingerprint_of,
-    is_sound,
     key_of,
-    require_apart,
+    names_of_sounds,
+    not_asked,
     require_size,
-    skipped_for,
     take,
-    walk,
 )
+from rushes.tasks.sounds.sources.sides import SIDE_OF_NAME, require_apart
 
 LABELS = ("quiet", "non_wearer", "bruxism", "swallow", "somniloquy", "breathe", "cough", "snore", "movements")
 """The classes, in the dataset's own order."""
@@ -81,7 +78,7 @@ class DreamCatcher(Source[SoundScan]):
         blocks: list[Sounds] = []
         recordings: list[tuple[SoundRecording, int]] = []
         faults: list[Fault] = []
-        skipped: Counter[str] = Counter()
+        claims: dict[str, Claim] = {}
         for name in NAMES:
             archives, folder = _archives(data, name), data / name
             if len(archives) + folder.is_dir() > 1:
@@ -93,48 +90,48 @@ class DreamCatcher(Source[SoundScan]):
                 )
             if archives:
                 blocks.append(ArchiveBlock(name, SIDE_OF_NAME[name], archives[0], layout, self.labels))
+                claims[archives[0].name] = Claim("used", "archives", name)
             elif folder.is_dir():
-                for found in self._unpacked(data, name, layout):
-                    if isinstance(found, str):
-                        skipped[found] += 1
-                    else:
-                        faults.append(found) if isinstance(found, Fault) else recordings.append(found)
+                if (table := _table_of(folder, layout)) is not None:
+                    claims[f"{name}/{METADATA}"] = Claim("read", "tables")
+                for sound, found in self._unpacked(data, name, layout, table):
+                    if isinstance(found, Claim):
+                        claims[sound] = found
+                        continue
+                    faults.append(found) if isinstance(found, Fault) else recordings.append(found)
+                    if (data / sound).exists():
+                        claims[sound] = claim_of(found if isinstance(found, Fault) else found[0])
         require_apart((recording.group, recording.split, str(recording.path)) for recording, _ in recordings)
         blocks += blocks_of(recordings)
-        return SoundScan(data, tuple(blocks), skipped_for(skipped, data), tuple(faults))
+        return SoundScan(data, tuple(blocks), claims, tuple(faults))
 
     def _unpacked(
-        self, data: Path, name: str, layout: Layout
-    ) -> Iterator[tuple[SoundRecording, int] | Fault | str]:
-        """Of each file of an unpacked side the recording with its size, its fault, or why it is skipped."""
-        side, table = SIDE_OF_NAME[name], _table_of(data / name, layout)
-        missing = {known: place for known, place in (table or {}).items() if place.label in self.labels}
-        for inside, entry in walk(data / name):
-            known, place = f"{name}/{inside}", None
-            if is_sound(inside):
-                place = layout.place(known) if table is None else table.get(known)
-                missing.pop(known, None)
+        self, data: Path, side_folder: str, layout: Layout, table: dict[str, Place] | None
+    ) -> Iterator[tuple[str, tuple[SoundRecording, int] | Fault | Claim]]:
+        """Of each sound of an unpacked side, by its name, the recording with its size, its fault, or its claim."""
+        side = SIDE_OF_NAME[side_folder]
+        missing = {name: place for name, place in (table or {}).items() if place.label in self.labels}
+        for inside in names_of_sounds(data / side_folder):
+            name, key = f"{side_folder}/{inside}", key_of(f"{side}/{inside}")
+            place = layout.place(name) if table is None else table.get(name)
+            missing.pop(name, None)
             if place is None:
-                yield "no sound of a class"
+                yield name, Claim("skipped", NO_CLASS, key)
             elif place.label not in self.labels:
-                yield f"class {place.label} is not asked for"
+                yield name, not_asked(place.label, key)
             else:
-                yield take(data, entry, key_of(f"{side}/{inside}"), side, place)
-        for known in missing:
-            key = key_of(f"{side}/{known.removeprefix(f'{name}/')}")
-            yield Fault(key, side, "MediaError", NOT_THERE, str(data / known), CORRECT)
-
-    def audit(self, root: Path) -> SoundAudit:
-        """Count what there is of each class on each side: archives are read to their end, nothing is decoded.
-
-        Raises:
-            SourceError: as `scan`; or a wearer stands on two sides.
-        """
-        return audit_of(self.scan(root), self.labels)
+                yield name, take(data, name, key, side, place)
+        for name in missing:
+            key = key_of(f"{side}/{name.removeprefix(f'{side_folder}/')}")
+            yield name, Fault.of(MediaError(NOT_THERE, where=data / name, cure=CORRECT), key)
 
     def fingerprint(self, found: SoundScan) -> str:
-        """SHA-256 of what the dataset holds, motion left out; the same wherever it lies."""
-        return fingerprint_of(found.root, (*ARCHIVES, *SUFFIXES, METADATA))
+        """SHA-256 of what is read of the dataset, motion left out; the same wherever it lies."""
+        return fingerprint_of(found)
+
+    def claims(self, found: SoundScan) -> Claims:
+        """See `Source.claims`; what becomes of an archive's members is told by the audit."""
+        return found.claims.get
 
 
 def data_root(root: Path) -> Path:

@@ -1,43 +1,38 @@
 r"""Sounds anywhere below a folder: their classes come from their paths, or from a table.
 
-By default a sound's class is the folder that it lies in, and it is a group of its own. A pattern tells more::
+By default a sound's class is the folder that it lies in, and who is in it is not known. A pattern tells more::
 
     (?P<group>[^/]+)/(?P<label>digits|letters|phonetic)/.*      # a folder for each voice
     (?P<label>[a-z]+)_.*                                        # the class in the file's name
 
-It is matched against the whole path below the folder. Nothing but names and sizes is read here.
+It is matched against the whole path below the folder. Names, sizes and, where a name does not end like a
+sound's, first bytes are read here.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rushes.errors import SourceError
 from rushes.recipe.sections import Side
-from rushes.runs.source import Source
-from rushes.tasks.sounds.sources.audit import SoundAudit, audit_of
+from rushes.runs.source import Fault, Source
+from rushes.stages import Claim, Claims, take_inventory
 from rushes.tasks.sounds.sources.blocks import (
-    SIDE_OF_NAME,
-    SIDES,
-    SUFFIXES,
-    Fault,
     Place,
     SoundScan,
     blocks_of,
+    claim_of,
     fingerprint_of,
-    is_sound,
     key_of,
+    names_of_sounds,
+    not_asked,
     place_by,
-    require_apart,
-    skipped_for,
     take,
-    walk,
 )
+from rushes.tasks.sounds.sources.sides import SIDE_OF_NAME, SIDES, deal, require_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,39 +63,37 @@ class SoundFolder(Source[SoundScan]):
                 two sides or is named and not there, or there are fewer groups than sides.
         """
         root = Path(root)
-        files = {name: entry for name, entry in walk(root) if is_sound(name)}
         faults: list[Fault] = []
-        known = self._of_paths(files) if self.table is None else self._of_table(root, files, faults)
+        files = names_of_sounds(root)
+        known = self._of_paths(files) if self.table is None else self._of_table(root, faults)
         unknown = "no class can be told by its path" if self.table is None else "not in the table"
-        skipped = Counter({unknown: len(files.keys() - known.keys())})
+        claims = {name: Claim("skipped", unknown, key_of(name)) for name in files}
+        if self.table is not None:
+            claims[self.table] = Claim("read", "table")
         asked = {name: place for name, place in known.items() if place.label in self.labels}
         for name in known.keys() - asked.keys():
-            skipped[f"class {known[name].label} is not asked for"] += 1
+            claims[name] = not_asked(known[name].label, key_of(name))
         if not asked:
-            seen = ", ".join(sorted({place.label for place in known.values()})[:12]) or "none"
-            raise SourceError(
-                f"none of {len(files)} sounds has a class among {', '.join(self.labels)}; found are {seen}",
-                where=root,
-                cure="write the classes as they are found into preprocessing.labels, or correct source.pattern",
-            )
+            raise self._nothing(root, claims, known.values())
         side_of = self._sides(root, asked)
         recordings = []
         for name, place in asked.items():
-            side = side_of.get(place.group) if self.split != "index" else place.side
+            side = place.side if self.split == "index" else side_of.get(place.group or name)
             if side is None:
-                skipped["its group is on no side of the split"] += 1
+                claims[name] = Claim("skipped", "its group is on no side of the split", key_of(name))
                 continue
-            taken = take(root, files[name], key_of(name), side, place)
+            taken = take(root, name, key_of(name), side, place)
             faults.append(taken) if isinstance(taken, Fault) else recordings.append(taken)
-        return SoundScan(root, blocks_of(recordings), skipped_for(skipped, root), tuple(faults))
-
-    def audit(self, root: Path) -> SoundAudit:
-        """Count what there is of each class on each side; errors as of `scan`."""
-        return audit_of(self.scan(root), self.labels)
+            claims[name] = claim_of(taken if isinstance(taken, Fault) else taken[0])
+        return SoundScan(root, blocks_of(recordings), claims, tuple(faults))
 
     def fingerprint(self, found: SoundScan) -> str:
-        """SHA-256 of the sounds and tables; the same wherever they lie."""
-        return fingerprint_of(found.root, (*SUFFIXES, ".csv"))
+        """SHA-256 of the sounds and the table; the same wherever they lie."""
+        return fingerprint_of(found)
+
+    def claims(self, found: SoundScan) -> Claims:
+        """See `Source.claims`."""
+        return found.claims.get
 
     def _of_paths(self, files: Collection[str]) -> dict[str, Place]:
         """File -> what its path tells; files whose path tells no class are not in it."""
@@ -111,12 +104,12 @@ class SoundFolder(Source[SoundScan]):
             if self.pattern is not None:
                 place = place_by(self.pattern, name, side)
             else:
-                place = Place(folders[-1], name, side) if len(folders) > (side is not None) else None
+                place = Place(folders[-1], side=side) if len(folders) > (side is not None) else None
             if place is not None:
                 known[name] = place
         return known
 
-    def _of_table(self, root: Path, files: Collection[str], faults: list[Fault]) -> dict[str, Place]:
+    def _of_table(self, root: Path, faults: list[Fault]) -> dict[str, Place]:
         """File -> what its line tells; a line that is asked for and whose file is not there becomes a fault."""
         path = root / str(self.table)
         if not path.resolve().is_relative_to(root.resolve()) or not path.is_file():
@@ -137,26 +130,42 @@ class SoundFolder(Source[SoundScan]):
                     name, place = _line(row, where)
                     if name in known:
                         raise SourceError(f"{name} stands there twice", where=where, cure="leave one line")
-                    if name in files:
+                    if _is_below(root, name):
                         known[name] = place
                     elif place.label in self.labels:
-                        message = f"{name} is not there, or is no {', '.join(SUFFIXES)}"
-                        cure = "correct the line, or fetch it"
-                        key, side = key_of(name), place.side or ""
-                        faults.append(Fault(key, side, "SourceError", message, where, cure))
+                        error = SourceError(
+                            f"{name} is not there", where=where, cure="correct the line, or fetch it"
+                        )
+                        faults.append(Fault.of(error, key_of(name)))
         except (UnicodeDecodeError, csv.Error) as error:
             raise SourceError(f"not a table: {error}", where=path, cure="save it as CSV in UTF-8") from error
         return known
+
+    def _nothing(self, root: Path, claims: Mapping[str, Claim], known: Collection[Place]) -> SourceError:
+        """Why there is nothing to do."""
+        sounds = sum(bool(claim.recording) for claim in claims.values())
+        if not sounds:
+            return SourceError(
+                f"no sound that is read: {take_inventory(root, claims.get).summary()}",
+                where=root,
+                cure="give the folder of the sounds; convert what is not read: ffmpeg -i IN -c:a pcm_s16le OUT.wav",
+            )
+        seen = ", ".join(sorted({place.label for place in known})[:12]) or "none"
+        return SourceError(
+            f"none of {sounds} sounds has a class among {', '.join(self.labels)}; found are {seen}",
+            where=root,
+            cure="write the classes as they are found into preprocessing.labels, or correct source.pattern",
+        )
 
     def _sides(self, root: Path, asked: Mapping[str, Place]) -> dict[str, str]:
         """Group -> side; who is on no side is not in it."""
         if self.split == "shares":
             labels_of: dict[str, set[str]] = {}
-            for place in asked.values():
-                labels_of.setdefault(place.group, set()).add(place.label)
+            for name, place in asked.items():
+                labels_of.setdefault(place.group or name, set()).add(place.label)
             return deal(labels_of, self.shares or {})
         if not isinstance(self.split, str):
-            groups = {place.group for place in asked.values()}
+            groups = {place.group or name for name, place in asked.items()}
             if absent := sorted({group for listed in self.split.values() for group in listed} - groups):
                 raise SourceError(
                     f"source.split names {', '.join(absent[:5])}, of whom there is no sound; there are "
@@ -187,48 +196,10 @@ def _line(row: Mapping[str, str | None], where: str) -> tuple[str, Place]:
     said = row.get("split")
     if said and said.lower() not in SIDE_OF_NAME:
         raise SourceError(f"no side {said!r}", where=where, cure=f"write {', '.join(SIDES)}, or leave it out")
-    return name, Place(label, row.get("group") or name, SIDE_OF_NAME[said.lower()] if said else None)
+    return name, Place(label, row.get("group") or "", SIDE_OF_NAME[said.lower()] if said else None)
 
 
-def deal(labels_of: Mapping[str, Collection[str]], shares: Mapping[str, float]) -> dict[str, str]:
-    """Deal groups out to sides like cards, so that every side has its share of every class.
-
-    Groups lie in order of their classes, then of the SHA-256 of their names; each goes to the side that is
-    furthest behind its share. Every side with a share gets a group at least.
-
-    >>> deal({"a": {"x"}, "b": {"x"}, "c": {"y"}, "d": {"y"}}, {"train": 0.5, "val": 0.5})
-    {'b': 'train', 'a': 'val', 'd': 'train', 'c': 'val'}
-
-    Args:
-        labels_of: group -> its classes.
-        shares: side -> share.
-
-    Raises:
-        SourceError: there are fewer groups than sides.
-    """
-    asked = {side: share for side, share in shares.items() if share > 0}
-    total = len(labels_of)
-    if total < len(asked):
-        raise SourceError(
-            f"{len(asked)} sides and {total} groups: a group cannot stand on two sides",
-            cure="tell groups apart by source.pattern, or list them by side under source.split",
-        )
-    quota = {side: max(1, int(share * total)) for side, share in asked.items()}
-    while sum(quota.values()) != total:
-        behind = {side: share * total - quota[side] for side, share in asked.items()}
-        if sum(quota.values()) < total:
-            quota[max(behind, key=behind.__getitem__)] += 1
-        else:
-            quota[min((side for side in quota if quota[side] > 1), key=behind.__getitem__)] -= 1
-    dealt = dict.fromkeys(asked, 0)
-    side_of = {}
-    for number, group in enumerate(sorted(labels_of, key=lambda group: _rank(group, labels_of[group])), 1):
-        open_sides = [side for side in asked if dealt[side] < quota[side]]
-        side = max(open_sides, key=lambda side: quota[side] * number / total - dealt[side])
-        dealt[side] += 1
-        side_of[group] = side
-    return side_of
-
-
-def _rank(group: str, labels: Collection[str]) -> tuple[list[str], str]:
-    return sorted(labels), hashlib.sha256(group.encode(errors="surrogateescape")).hexdigest()
+def _is_below(root: Path, name: str) -> bool:
+    """Whether a line of a table names something below ``root``, as the walk of its files names it."""
+    parts = name.split("/")
+    return not any(part in ("", ".", "..") for part in parts) and (root / name).exists()

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from rushes.errors import MediaError, SourceError
 from rushes.recipe.sections import Side
 from rushes.runs.copies import Copies, Holding, copies_of
+from rushes.tasks.driving.recipe import BY_DEFAULT
 from rushes.tasks.driving.sources.physical_ai_av.chunks import Chunk
 from rushes.tasks.driving.sources.physical_ai_av.layout import (
     CAMERAS,
@@ -27,7 +28,7 @@ from rushes.tasks.driving.sources.physical_ai_av.layout import (
     read_features,
     wanted_cameras,
 )
-from rushes.tasks.driving.sources.physical_ai_av.tables import BY_INDEX, ClipRow, read_clip_index, sides_of
+from rushes.tasks.driving.sources.physical_ai_av.tables import ClipRow, read_clip_index, sides_of
 
 ArchiveState = Literal["here", "absent", "unreadable"]
 
@@ -176,7 +177,7 @@ def audit(
     cameras: Sequence[str] = CAMERAS,
     *,
     chunks: Collection[int] | None = None,
-    split: str | Mapping[Side, Collection[str]] = BY_INDEX,
+    split: str | Mapping[Side, Collection[str]] = BY_DEFAULT,
     offline: bool = False,
     clip_s: float = 20.0,
     window_s: float = 1.5,
@@ -198,7 +199,7 @@ def audit(
     root = dataset_root(root)
     features = read_features(root)
     wanted = wanted_cameras(features, tuple(cameras))
-    rows = read_clip_index(root, chunks)
+    rows = read_clip_index(root, chunks, split if isinstance(split, str) else BY_DEFAULT)
     numbers = {row.chunk for row in rows}
     here = numbers
     if chunks is None:

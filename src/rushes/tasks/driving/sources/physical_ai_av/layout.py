@@ -36,8 +36,10 @@ FEATURES_CSV, CLIP_INDEX = "features.csv", "clip_index.parquet"
 COLLECTION = "metadata/data_collection.parquet"
 PRESENCE = ("metadata/feature_presence.parquet", "metadata/sensor_presence.parquet")
 """The table had the second name until 2026; the first that is there is read."""
+SPLITS = "splits"
+"""Folder of tables that each put the clips on sides."""
 TABLES = (FEATURES_CSV, CLIP_INDEX, COLLECTION, *PRESENCE)
-"""All that is read of a dataset beside its archives."""
+"""All that is read of a dataset beside its archives and `SPLITS`."""
 
 MAX_FEATURES_BYTES = 1 << 20
 
@@ -158,6 +160,15 @@ def _fill(template: str, **values: object) -> str:
         lambda found: str(values.get(found[1], found[0])).zfill(int(found[2] or 0)),
         template,
     )
+
+
+def is_table(name: str) -> bool:
+    """Whether a file of this name below the root is read, or listed, beside the archives.
+
+    >>> is_table("splits/default.parquet"), is_table("splits/old/default.parquet")
+    (True, False)
+    """
+    return name in TABLES or re.fullmatch(rf"{SPLITS}/[^/]+\.parquet", name) is not None
 
 
 def chunks_here(

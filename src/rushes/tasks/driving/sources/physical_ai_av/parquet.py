@@ -5,12 +5,14 @@ A member is read where it lies, after its checksum was found right.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rushes.errors import SourceError, unreadable_as
@@ -51,6 +53,18 @@ def read_table(source: Path | Member, columns: Sequence[str], optional: Sequence
         if "clip_id" in found:
             found["clip_id"] = found["clip_id"].cast(pa.string())
         return pa.table(found)
+
+
+def require_once(table: pa.Table, path: Path) -> None:
+    """See to it that no clip stands twice in a table.
+
+    Raises:
+        SourceError: one does; names it.
+    """
+    clips = table["clip_id"]
+    if pc.count_distinct(clips, mode="all").as_py() < len(clips):
+        [(twice, _), *_] = Counter(clips.to_pylist()).most_common(1)
+        raise SourceError(f"clip {twice!r} stands twice in {path.name}", where=path, cure=_AGAIN)
 
 
 def column_names(source: Path) -> list[str]:

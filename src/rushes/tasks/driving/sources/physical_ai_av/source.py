@@ -13,24 +13,29 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 from rushes.errors import MediaError, SourceError
+from rushes.recipe.sections import Side
 from rushes.records import Member, RigRecording
 from rushes.runs.source import Bring, Fault, Source
+from rushes.stages import Claims
+from rushes.tasks.driving.recipe import BY_DEFAULT
 from rushes.tasks.driving.sources.physical_ai_av.chunks import Chunk
+from rushes.tasks.driving.sources.physical_ai_av.claims import Archives, fates, table_claims
 from rushes.tasks.driving.sources.physical_ai_av.layout import (
     CAMERAS,
     CLIP_INDEX,
     EGOMOTION,
     OFFLINE,
-    TABLES,
     chunks_here,
     dataset_root,
+    is_table,
     read_features,
     wanted_cameras,
 )
+from rushes.tasks.driving.sources.physical_ai_av.splits import contradiction
 from rushes.tasks.driving.sources.physical_ai_av.tables import (
     DRIVE,
     ClipRow,
@@ -70,13 +75,13 @@ class PhysicalAiAv(Source[Scan]):
         cameras: that a clip must have.
         chunks: that are used; None takes all that are there.
         offline: poses as computed afterwards, in place of those recorded.
-        listed: clips that the recipe's split names.
+        split: name of the split that gives the sides, or side -> clip ids.
     """
 
     cameras: tuple[str, ...]
     chunks: tuple[int, ...] | None
     offline: bool
-    listed: tuple[str, ...] = ()
+    split: str | Mapping[Side, Sequence[str]] = BY_DEFAULT
 
     def scan(self, root: Path) -> Scan:
         """See `Source.scan`; from indexes and the directories of archives.
@@ -84,18 +89,36 @@ class PhysicalAiAv(Source[Scan]):
         Raises:
             SourceError: they do not hold, or the split lists a clip that the clip index does not.
         """
-        found = scan(root, self.cameras, chunks=self.chunks, offline=self.offline)
-        if self.listed:
-            require_clips(found.root, self.listed)
+        found = scan(root, self.cameras, chunks=self.chunks, offline=self.offline, split=self._named)
+        if not isinstance(self.split, str):
+            require_clips(found.root, chain.from_iterable(self.split.values()))
         return found
 
     def fingerprint(self, found: Scan) -> str:
         """See `Source.fingerprint`; of the archives' members."""
         return fingerprint(found.root, found.recordings)
 
+    def claims(self, found: Scan) -> Claims:
+        """See `Source.claims`."""
+        archives = Archives(
+            root=found.root,
+            features=read_features(found.root),
+            cameras=self.cameras,
+            chunks=self.chunks,
+            rows=read_clip_index(found.root, split=self._named),
+        )
+        told = fates(found.recordings, found.faults, found.skipped, self.split)
+        claims = archives.claims(found.recordings, found.faults, told)
+        return (claims | table_claims(found.root, self._named)).get
+
+    @property
+    def _named(self) -> str:
+        """Name of the split that the recordings are found with."""
+        return self.split if isinstance(self.split, str) else BY_DEFAULT
+
     def fetch(self, bring: Bring) -> Path:
         """The tables; then, of the archives, those of the asked cameras and the motion of chunks in use."""
-        root = bring(TABLES.__contains__)
+        root = bring(is_table)
         return bring(archives(root, self.cameras, self.chunks).__contains__)
 
 
@@ -106,6 +129,7 @@ def scan(
     chunks: Collection[int] | None = None,
     limit: int | None = None,
     offline: bool = False,
+    split: str = BY_DEFAULT,
 ) -> Scan:
     """Find the clips that have all of ``cameras`` and their motion.
 
@@ -116,15 +140,19 @@ def scan(
         limit: stop after so many recordings; what comes behind them is not planned.
         offline: take the offline motion (10 Hz, smoothed with hindsight, without velocities). If not, it is
             taken, and noted, only where there is no other.
+        split: name of the split that gives the sides, see `split_file`.
 
     Raises:
-        SourceError: ``root`` or its tables do not hold, a camera or chunk is unknown, or no archive is here.
+        SourceError: ``root`` or its tables do not hold, a camera, chunk or split is unknown, or no archive is
+            here.
     """
     root = dataset_root(root)
     features = read_features(root)
     wanted = wanted_cameras(features, tuple(cameras))
-    rows = read_clip_index(root, chunks)
+    rows = read_clip_index(root, chunks, split)
     notes: list[Fault] = []
+    if told := contradiction(root, split):
+        notes.append(Fault("", "Note", told, str(root / CLIP_INDEX), ""))
     if chunks is None:
         here = chunks_here(root, features, [*wanted, EGOMOTION, OFFLINE], {row.chunk for row in rows})
         absent = len({row.chunk for row in rows}) - len(here)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,18 @@ import pyarrow.compute as pc
 from rushes.errors import SourceError
 from rushes.recipe.sections import Side
 from rushes.records import KEY, RigRecording
+from rushes.tasks.driving.recipe import BY_DEFAULT
 from rushes.tasks.driving.sources.physical_ai_av.layout import CLIP_INDEX, COLLECTION, PRESENCE
-from rushes.tasks.driving.sources.physical_ai_av.parquet import column_names, integers, read_table, texts
+from rushes.tasks.driving.sources.physical_ai_av.parquet import (
+    column_names,
+    integers,
+    read_table,
+    require_once,
+    texts,
+)
+from rushes.tasks.driving.sources.physical_ai_av.splits import read_split, split_file
 
 SIDES = ("train", "val", "test")
-BY_INDEX = "index"
-"""Name of the split that the clip index itself makes."""
-
 DRIVE = "drive_id"
 """Where the collection table has this column, clips of one drive are one group."""
 
@@ -29,7 +33,7 @@ _AGAIN = "fetch the table again"
 
 @dataclass(frozen=True, slots=True, order=True)
 class ClipRow:
-    """A row of the clip index."""
+    """A row of the clip index; ``split`` is that of the split that was asked for, empty where it has none."""
 
     chunk: int
     clip: str
@@ -37,19 +41,28 @@ class ClipRow:
     valid: bool
 
 
-def read_clip_index(root: Path, chunks: Collection[int] | None = None) -> list[ClipRow]:
+def read_clip_index(
+    root: Path, chunks: Collection[int] | None = None, split: str = BY_DEFAULT
+) -> list[ClipRow]:
     """The clips of ``chunks`` (of all chunks, if None), sorted by chunk and clip.
 
+    Args:
+        root: of the dataset.
+        chunks: asked for.
+        split: name of the split that the sides are of, see `split_file`.
+
     Raises:
-        SourceError: a table that does not hold, a clip id twice or none that can be a key, or a chunk that
-            the index does not know.
+        SourceError: a table that does not hold, a clip id twice or none that can be a key, a chunk that the
+            index does not know, a split that is not there or labels clips that are not in the index.
     """
-    path = root / CLIP_INDEX
-    table = read_table(path, ("clip_id", "chunk", "split", "clip_is_valid"))
-    numbers, clips = integers(table, "chunk", path), table["clip_id"]
-    if pc.count_distinct(clips, mode="all").as_py() < len(clips):
-        [(twice, _), *_] = Counter(clips.to_pylist()).most_common(1)
-        raise SourceError(f"clip {twice!r} stands twice in the clip index", where=path, cure=_AGAIN)
+    path, named = root / CLIP_INDEX, split_file(root, split)
+    table = read_table(path, ("clip_id", "chunk", "clip_is_valid", *(() if named else ("split",))))
+    numbers = integers(table, "chunk", path)
+    require_once(table, path)
+    if named:
+        side_of = read_split(named, table["clip_id"])
+        sides = [side_of.get(clip) or "" for clip in table["clip_id"].to_pylist()]
+        table = table.append_column("split", pa.array(sides, pa.string()))
     if not pa.types.is_boolean(table["clip_is_valid"].type) or table["clip_is_valid"].null_count:
         raise SourceError("column clip_is_valid should hold true or false", where=path, cure=_AGAIN)
     if chunks is not None:
@@ -136,7 +149,7 @@ def assign_splits(
 
     Args:
         recordings: in any order.
-        asked: ``"index"`` takes the side of the clip index; or side -> clip ids.
+        asked: the name of the split that the recordings were found with; or side -> clip ids.
 
     Returns:
         Key -> side, in the order of ``recordings``; who stands on no side is not in it.
@@ -167,15 +180,13 @@ def sides_of(split_of: Mapping[str, str], asked: str | Mapping[Side, Collection[
     """Clip -> side on which it is asked for.
 
     Args:
-        split_of: clip -> its split by the clip index.
+        split_of: clip -> its side in the split that it was found with.
         asked: as of `assign_splits`.
 
     Raises:
         SourceError: a clip is listed on two sides, or a side is unknown.
     """
     if isinstance(asked, str):
-        if asked != BY_INDEX:
-            raise SourceError(f"no split {asked!r}", cure=f"say {BY_INDEX!r}, or list clips by side")
         return {clip: split for clip, split in split_of.items() if split in SIDES}
     side_of: dict[str, str] = {}
     for side, clips in asked.items():

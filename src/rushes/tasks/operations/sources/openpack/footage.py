@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from rushes.errors import SourceError, StageError
+from rushes.errors import MAY_READ, SourceError, StageError
 from rushes.media.folder import frame_unix_ms
 from rushes.records import Media, MediaKind, Recording
 from rushes.stages import read_json
@@ -69,6 +69,8 @@ def find_footage(root: Path, subject: str, session: str, kind: MediaKind) -> Foo
             where=path,
             cure=f"read {other} instead (media: {other})" if there[other] else cure,
         )
+    if not os.access(path, os.R_OK):
+        raise SourceError(f"the {kind} of a session may not be read", where=path, cure=MAY_READ)
     if kind == "video":
         return Footage(Media(kind, path), read_video_start(video_sidecar(root, subject, session)))
     times_ms = read_frame_times(path)
@@ -131,7 +133,9 @@ def read_video_start(sidecar: Path) -> int:
     except (StageError, PermissionError) as error:
         reason = error.message if isinstance(error, StageError) else error.strerror
         raise SourceError(
-            f"the sidecar of a video cannot be read: {reason}", where=sidecar, cure=cure
+            f"the sidecar of a video cannot be read: {reason}",
+            where=sidecar,
+            cure=cure if isinstance(error, StageError) else MAY_READ,
         ) from error
     start = content.get("start") if isinstance(content, dict) else None
     if not isinstance(start, str):
@@ -211,6 +215,11 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def is_frame(name: str) -> bool:
+    """Whether a file of this name, without its folder, is one of a session's frames."""
+    return name.lower().endswith((".jpg", ".jpeg")) and not name.startswith(".")
+
+
 def _frames(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """JPEGs below ``folder`` that are not hidden, in no order, with their names relative to it."""
     waiting = [("", str(folder))]
@@ -220,5 +229,5 @@ def _frames(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append((f"{prefix}{entry.name}/", entry.path))
-                elif entry.name.lower().endswith((".jpg", ".jpeg")) and not entry.name.startswith("."):
+                elif is_frame(entry.name):
                     yield prefix + entry.name, entry

@@ -98,6 +98,15 @@ def video_sidecar(root: Path, user: str, session: str) -> Path:
     return video_file(root, user, session).with_suffix(".json")
 
 
+def key_of(user: str, session: str) -> str:
+    """Key of a session's recording, whatever its files are named.
+
+    >>> key_of("U0209", "S05.old")
+    'U0209_S05-old'
+    """
+    return re.sub(r"[^A-Za-z0-9_-]", "-", f"{user}_{session}")
+
+
 # --- times ------------------------------------------------------------------------------------------------
 
 

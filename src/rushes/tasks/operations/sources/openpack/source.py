@@ -7,7 +7,6 @@ counted. Data: https://open-pack.github.io, CC BY-NC-SA 4.0, colour frames on re
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,8 @@ from pathlib import Path
 from rushes.errors import MediaError, SourceError
 from rushes.records import MediaKind, Recording, Segment
 from rushes.runs.source import Fault, Source
+from rushes.stages import Claim, Claims
+from rushes.tasks.operations.sources.openpack.claims import claims_of
 from rushes.tasks.operations.sources.openpack.footage import (
     Footage,
     check_coverage,
@@ -26,6 +27,7 @@ from rushes.tasks.operations.sources.openpack.layout import (
     OperationRow,
     format_time,
     frames_dir,
+    key_of,
     operations_csv,
     video_file,
 )
@@ -85,6 +87,13 @@ class OpenPack(Source[Scan]):
         """See `Source.fingerprint`; of annotation and footage."""
         return fingerprint(found.root, found.recordings)
 
+    def claims(self, found: Scan) -> Claims:
+        """See `Source.claims`."""
+        fates = {one.key: Claim("used", "", one.key) for one in found.recordings}
+        fates |= {fault.key: Claim("faulty", fault.message, fault.key) for fault in found.faults}
+        subjects = {one.subject for one in found.recordings} | {fault.owner for fault in found.faults}
+        return claims_of(fates, subjects, self.media)
+
 
 def scan(
     root: Path,
@@ -120,7 +129,7 @@ def scan(
     unlabelled: list[Tally] = []
     masked: dict[str, Tally] = {}
     for subject, session in _sessions(root, media):
-        unit = re.sub(r"[^A-Za-z0-9_-]", "-", f"{subject}_{session}")
+        unit = key_of(subject, session)
         try:
             group = person_of(subject, table)
             rows = _read_annotation(root, subject, session)

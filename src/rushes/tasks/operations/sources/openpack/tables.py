@@ -129,11 +129,13 @@ class SplitAssignment:
         side_of: recording key -> side.
         skipped: keys of the recordings whose subject is on no side; to be printed.
         absent: subject ids on a side of which there is no recording; to be printed.
+        subjects: subject ids on a side.
     """
 
     side_of: dict[str, str]
     skipped: tuple[str, ...]
     absent: tuple[str, ...]
+    subjects: frozenset[str]
 
 
 def split_subjects(name: str) -> dict[Side, tuple[str, ...]]:
@@ -173,6 +175,7 @@ def assign_splits(
         side_of={r.key: side_of_subject[r.subject] for r in recordings if r.subject in side_of_subject},
         skipped=tuple(r.key for r in recordings if r.subject not in side_of_subject),
         absent=tuple(subject for subject in side_of_subject if subject not in groups),
+        subjects=frozenset(side_of_subject),
     )
 
 

@@ -1,0 +1,200 @@
+"""What the clips of a driving recipe would give, before an hour of work: archives, clocks, poses, and their account.
+
+Tables and zip directories are read; no video is opened.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rushes.errors import MediaError, SourceError
+from rushes.metrics.conventions import Verdict
+from rushes.prepare.outcomes import Outcomes
+from rushes.recipe.sections import Side
+from rushes.records import RigRecording
+from rushes.runs.source import Fault
+from rushes.stages import Claim
+from rushes.tasks.driving.prepare.plan import plan_clip
+from rushes.tasks.driving.preprocessing import RigPreprocessing
+from rushes.tasks.driving.sources.physical_ai_av.audit import Audit as ArchiveAudit
+from rushes.tasks.driving.sources.physical_ai_av.claims import fates
+from rushes.tasks.driving.sources.physical_ai_av.sensors import motion_evidence, spread
+from rushes.tasks.driving.sources.physical_ai_av.source import Scan
+from rushes.tasks.driving.sources.physical_ai_av.tables import sides_of
+from rushes.tasks.driving.sources.trajectory import refuse_other_conventions
+
+LOOKED_INTO = 200
+"""Clips whose clocks and poses are read, 30 ms each; of more, so many that are evenly spread."""
+
+NAMED = 10
+"""Faults that are told one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrivingAudit:
+    """What the clips of a recipe are.
+
+    Attributes:
+        archives: what each chunk has.
+        samples: windows expected, by side of the split.
+        foreseen: what would become of each clip.
+        looked_into: clips whose clocks and poses were read, and of how many that may give windows.
+        refused: windows of these that are left out, by reason.
+        proven: what the motion of how many of these says of its rotations.
+        faults: clips that do not hold, sides without a window, and rotations in another convention.
+        notes: what else is worth knowing.
+    """
+
+    archives: ArchiveAudit
+    samples: Mapping[str, int]
+    foreseen: Outcomes
+    looked_into: tuple[int, int]
+    refused: Mapping[str, int]
+    proven: Mapping[Verdict, int]
+    faults: tuple[Fault, ...]
+    notes: tuple[Fault, ...]
+
+    @property
+    def outcomes(self) -> Mapping[str, Claim]:
+        """See `rushes.runs.source.Audit`."""
+        return self.foreseen.others
+
+    def summary(self) -> str:
+        """One line for a plan."""
+        return f"{self.archives.summary()}; {self.foreseen.summary()}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        return {
+            **self.archives.to_json(),
+            "samples": dict(self.samples),
+            "foreseen": self.foreseen.to_json(),
+            "looked_into": list(self.looked_into),
+            "refused": dict(self.refused),
+            "proven": dict(self.proven),
+            "faults": [fault.reason() | {"clip": fault.key} for fault in self.faults],
+            "notes": [note.reason() | {"clip": note.key} for note in self.notes],
+        }
+
+    def text(self) -> str:
+        """For people."""
+        looked, usable = self.looked_into
+        told = [self.archives.text(), *self.foreseen.text()]
+        told += [
+            f"clocks and poses of {looked:,} of {usable:,} clips were read; windows left out: {_counts(self.refused)}",
+            f"clips whose motion was held against their rotations: {_counts(self.proven)}",
+        ]
+        notes = Counter(f"note: {note.message}" for note in self.notes)
+        told += [line if count == 1 else f"{line} ({count:,} clips)" for line, count in notes.items()]
+        for fault in self.faults[:NAMED]:
+            told += [f"fault: {fault.message}", f"  {fault.where}", f"  -> {fault.cure}"]
+        if more := len(self.faults) - NAMED:
+            told += [f"and {more:,} more faults"] if more > 0 else []
+        return "\n".join(told)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What prepare would make of a clip.
+
+    Attributes:
+        windows: how many.
+        refused: windows left out, by reason.
+        proven: what its motion says of its rotations; None where it does not hold.
+        outcome: why it would give no window; None where it would.
+        fault: what does not hold.
+    """
+
+    windows: int
+    refused: Mapping[str, int]
+    proven: Verdict | None
+    outcome: Claim | None
+    fault: Fault | None = None
+
+
+def foresee(recording: RigRecording, preprocessing: RigPreprocessing, stride: int) -> Foreseen:
+    """Read the clocks and poses of a clip; its videos are not opened."""
+    try:
+        plan = plan_clip(recording, preprocessing, stride)
+    except (SourceError, MediaError) as error:
+        return Foreseen(0, {}, None, Claim("faulty", error.message), Fault.of(error, recording.key))
+    outcome = Claim("empty", plan.why_empty) if plan.why_empty else None
+    return Foreseen(len(plan.windows), plan.refused, plan.evidence.verdict, outcome)
+
+
+def audit_clips(
+    scan: Scan,
+    archives: ArchiveAudit,
+    split: str | Mapping[Side, Collection[str]],
+    preprocessing: RigPreprocessing,
+    *,
+    stride: int,
+    needed: Collection[str],
+) -> DrivingAudit:
+    """Foresee what prepare would make of the clips.
+
+    Args:
+        scan: of the copy.
+        archives: likewise.
+        split: which clips stand on which side, as of `assign_splits`.
+        preprocessing, stride: how windows are cut.
+        needed: sides that must not come out empty.
+    """
+    told = fates(scan.recordings, scan.faults, scan.skipped, split)
+    side_of = sides_of({one.key: one.split for one in scan.recordings}, split)
+    usable = [one for one in scan.recordings if one.key in side_of]
+    found = {one.key: foresee(one, preprocessing, stride) for one in spread(usable, LOOKED_INTO)}
+    samples = _windows(Counter(side_of.values()), [(side_of[key], one.windows) for key, one in found.items()])
+    refused: Counter[str] = Counter()
+    for one in found.values():
+        refused.update(one.refused)
+    told |= {key: one.outcome for key, one in found.items() if one.outcome is not None}
+    faults = [*_of_dataset(usable, scan.root), *_without_a_window(needed, samples, scan.root)]
+    faults += [fault for fault in scan.faults if told[fault.key].fate == "faulty"]
+    faults += [one.fault for one in found.values() if one.fault is not None]
+    return DrivingAudit(
+        archives=archives,
+        samples=samples,
+        foreseen=Outcomes(len(told), {key: claim for key, claim in told.items() if claim.fate != "used"}),
+        looked_into=(len(found), len(usable)),
+        refused=refused,
+        proven=Counter(one.proven for one in found.values() if one.proven is not None),
+        faults=tuple(faults),
+        notes=scan.notes,
+    )
+
+
+def _windows(clips: Mapping[str, int], found: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Side -> windows of its ``clips``, of which those of some are ``found``, with their sides."""
+    looked, windows = Counter[str](), Counter[str]()
+    for side, count in found:
+        looked[side] += 1
+        windows[side] += count
+    return {side: round(windows[side] * clips[side] / max(looked[side], 1)) for side in sorted(clips)}
+
+
+def _of_dataset(recordings: Iterable[RigRecording], root: Path) -> Iterator[Fault]:
+    """Rotations that are in another convention, as prepare will find them."""
+    try:
+        motions = [one.egomotion for one in recordings if one.egomotion is not None]
+        refuse_other_conventions(motion_evidence(motions), root)
+    except SourceError as error:
+        yield Fault.of(error, "")
+
+
+def _without_a_window(needed: Iterable[str], samples: Mapping[str, int], root: Path) -> Iterator[Fault]:
+    for side in sorted(set(needed)):
+        if not samples.get(side):
+            message = f"side {side} of the split would have no window"
+            cure = "mend its clips, take more chunks, or list others under source.split"
+            yield Fault("", SourceError.__name__, message, str(root), cure)
+
+
+def _counts(counts: Mapping[Any, int]) -> str:
+    """The sum, and what it is made of."""
+    parts = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()) if count)
+    return f"{sum(counts.values()):,}" + (f" ({parts})" if parts else "")

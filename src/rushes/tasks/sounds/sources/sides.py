@@ -1,0 +1,141 @@
+"""Who stands on which side: groups apart, dealt out class by class, and what is said where nobody is known."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from rushes.errors import SourceError
+
+SIDES = ("train", "val", "test")
+SIDE_OF_NAME = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"} | {
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+}
+"""What sides are called in folders and tables."""
+
+
+def nobody_said(unknown: int, total: int) -> str | None:
+    """In words, for audit, plan and report: of how many sounds the group is not known; None where of none.
+
+    >>> nobody_said(3, 40)[:42]
+    'nobody said who is in 3 of the 40 sounds: '
+    """
+    if not unknown:
+        return None
+    which = f"the {total:,} sounds" if unknown == total else f"{unknown:,} of the {total:,} sounds"
+    return (
+        f"nobody said who is in {which}: one voice may stand on two sides, and intervals take each sound for "
+        "another's; name groups by source.pattern or source.table"
+    )
+
+
+def require_apart(places: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    """See that no group stands on two sides.
+
+    Args:
+        places: group, side and name of each sound; those of no known group stand where they stand.
+
+    Returns:
+        Group -> side.
+
+    Raises:
+        SourceError: names the group, and one of its sounds on either side.
+    """
+    first_of: dict[str, tuple[str, str]] = {}
+    for group, side, name in places:
+        if not group:
+            continue
+        first_side, first = first_of.setdefault(group, (side, name))
+        if first_side != side:
+            raise SourceError(
+                f"group {group} stands on two sides: {first} on {first_side}, {name} on {side}",
+                where=name,
+                cure="put all sounds of a group on one side, or say with source.pattern what a group is",
+            )
+    return {group: side for group, (side, _) in first_of.items()}
+
+
+def lacking(labels: Iterable[str], sounds: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """In words: each class that some side has no sound of.
+
+    >>> list(lacking(["snore"], {"train": {"snore": 3}, "val": {}, "test": {"cough": 1}}))
+    ['no sound of snore on test: figures say nothing of it there; a class needs 2 groups to stand on 2 sides']
+
+    Args:
+        labels: the classes that are asked for.
+        sounds: side -> class -> how many. A side without any sound is none.
+    """
+    asked = [side for side in SIDES if sum(sounds.get(side, {}).values())]
+    for label in labels:
+        if absent := [side for side in asked if not sounds[side].get(label)]:
+            yield (
+                f"no sound of {label} on {' and '.join(absent)}: figures say nothing of it there; a class "
+                f"needs {len(asked)} groups to stand on {len(asked)} sides"
+            )
+
+
+def deal(labels_of: Mapping[str, Collection[str]], shares: Mapping[str, float]) -> dict[str, str]:
+    """Deal groups out to sides like cards, so that every side has its share of every class.
+
+    Classes are dealt from the rarest on, their groups in order of the SHA-256 of their names, each to the side
+    that is furthest behind its share of the class, of equal ones behind its share of all groups. So a class of
+    as many groups as sides has one on each, unless these were dealt already as groups of a rarer class.
+
+    >>> deal({"a": {"x"}, "b": {"x"}, "c": {"y"}, "d": {"y"}}, {"train": 0.5, "val": 0.5})
+    {'b': 'train', 'a': 'val', 'd': 'train', 'c': 'val'}
+
+    Args:
+        labels_of: group -> its classes.
+        shares: side -> share.
+
+    Raises:
+        SourceError: there are fewer groups than sides.
+    """
+    asked = {side: share for side, share in shares.items() if share > 0}
+    if len(labels_of) < len(asked):
+        raise SourceError(
+            f"{len(asked)} sides and {len(labels_of)} groups: a group cannot stand on two sides",
+            cure="tell groups apart by source.pattern, or list them by side under source.split",
+        )
+    groups_of: dict[str, list[str]] = {}
+    for group in sorted(labels_of, key=_rank):
+        for label in labels_of[group]:
+            groups_of.setdefault(label, []).append(group)
+    still = quota(len(labels_of), asked)
+    side_of: dict[str, str] = {}
+    for label in sorted(groups_of, key=lambda label: (len(groups_of[label]), label)):
+        groups = groups_of[label]
+        own = quota(len(groups), asked) if len(groups) >= len(asked) else dict.fromkeys(asked, 0)
+        for group in groups:
+            if group in side_of:
+                own[side_of[group]] -= 1
+        for group in groups:
+            if group not in side_of:
+                side = max(asked, key=lambda side: (own[side], still[side]))
+                side_of[group] = side
+                own[side] -= 1
+                still[side] -= 1
+    return side_of
+
+
+def quota(total: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """How many of ``total`` groups stand on each side: one at least, and otherwise nearest to the shares.
+
+    >>> quota(3, {"train": 0.7, "val": 0.15, "test": 0.15}), quota(7, {"train": 0.7, "val": 0.3})
+    ({'train': 1, 'val': 1, 'test': 1}, {'train': 5, 'val': 2})
+    """
+    found = {side: max(1, int(share * total)) for side, share in shares.items()}
+    while sum(found.values()) != total:
+        behind = {side: share * total - found[side] for side, share in shares.items()}
+        if sum(found.values()) < total:
+            found[max(behind, key=behind.__getitem__)] += 1
+        else:
+            found[min((side for side in found if found[side] > 1), key=behind.__getitem__)] -= 1
+    return found
+
+
+def _rank(group: str) -> str:
+    return hashlib.sha256(group.encode(errors="surrogateescape")).hexdigest()
