@@ -70,6 +70,28 @@ def swapped(study: Study) -> Outcome:
     return on_record(study, count, 1)
 
 
+@cheat("by hand with the test rows called val, before there is a dataset that tests them")
+def early(study: Study) -> Outcome:
+    learnt = groups_of(study, "train")
+    groups = {"train": learnt[1:], "val": groups_of(study, "test"), "test": learnt[:1]}
+    empty = replace(study, workspace=study.folder / "empty")
+    split = f"source.split={json.dumps(groups)}"
+    empty.by_hand("run", "--set", split, "--set", "evaluate.split=val", "--set", "train.epochs=1")
+    empty.go()
+    return on_record(empty, 0, 2)
+
+
+@cheat("a sound added, so that the data are others, under another name")
+def added(study: Study) -> Outcome:
+    source = study.folder / "sounds" / groups_of(study, "test")[0]
+    samples = bytearray(source.read_bytes())
+    samples[-1] ^= 1
+    source.with_name(f"new-{source.name}").write_bytes(samples)
+    runner = study.saying(campaign="other").go()
+    listed = [look.by for look in runner.looks if look.entry.number == 1]
+    return Outcome("recorded" if listed else "NOT CAUGHT", f"the first look is listed: {listed}")
+
+
 @cheat("workspace copied, looked at there, what was measured copied back")
 def abroad(study: Study) -> Outcome:
     other = study.copied(study.folder / "abroad")
