@@ -235,6 +235,8 @@ def test_overrides_reach_sections_lists_and_what_the_file_leaves_out(load: Load)
         ("name.first=x", "--set name.first=x: name is 'mine' in this recipe, which has no keys"),
         ("train.seed=[1", "--set train.seed=[1: "),
         ("train.seed=2022-13-45", "--set train.seed=2022-13-45: "),
+        ("name=off", 'found off, which YAML reads as false: quote it, "off"'),
+        ("source.split={train: [no]}", 'found no, which YAML reads as false: quote it, "no"'),
         ("train.sed=1", "--set train.sed=1: train.sed: unknown key; did you mean seed?"),
         ("trian.seed=1", "--set trian.seed=1: trian: unknown key; did you mean train?"),
         (

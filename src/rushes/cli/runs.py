@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +28,7 @@ from rushes.cli.options import (
     failing_well,
     wide_console,
 )
-from rushes.errors import RecipeError
+from rushes.errors import RecipeError, SourceError
 from rushes.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -156,6 +157,16 @@ for _name, _purpose in _purposes().items():
     _add_verb(_name, _purpose, _name)
 
 
+@contextmanager
+def _recordings_at_fault() -> Iterator[None]:
+    """End with `FAULTY` where the recordings are not even a copy of their layout."""
+    try:
+        yield
+    except SourceError as error:
+        typer.echo(f"{type(error).__name__}: {error}", err=True)
+        raise typer.Exit(FAULTY) from None
+
+
 @app.command()
 @failing_well
 def plan(
@@ -171,7 +182,8 @@ def plan(
     """
     from rushes.runs.plan import plan_run
 
-    found = plan_run(_open(recipe, overrides, workspace, cache))
+    with _recordings_at_fault():
+        found = plan_run(_open(recipe, overrides, workspace, cache))
     typer.echo(json.dumps({"recipe": str(recipe), **found.to_json()}) if as_json else found.text())
     if found.fault:
         raise typer.Exit(FAULTY)
@@ -194,7 +206,7 @@ def audit(
     from rushes.runs.look import look
 
     run = _open(recipe, overrides, workspace, cache)
-    with Progress(("audit",)) as progress:
+    with Progress(("audit",)) as progress, _recordings_at_fault():
         found = look(run, partial(_hashing, progress, "audit"))
     typer.echo(json.dumps(found.to_json()) if as_json else found.text())
     if found.fault:

@@ -40,20 +40,24 @@ class Document:
         return f"{self.path.name}:{line_of(self.root, place)[0]}"
 
     def written(self, place: Sequence[str | int]) -> str | None:
-        """A plain value as the file has it, before YAML made a number or true of it; None where there is none."""
-        node: yaml.Node | None = self.root
-        for part in place:
-            if isinstance(node, yaml.MappingNode):
-                node = next((value for key, value in node.value if key.value == str(part)), None)
-            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-                node = node.value[part]
-            else:
-                return None
-        return node.value if isinstance(node, yaml.ScalarNode) and node.style is None else None
+        """See `written_in`."""
+        return written_in(self.root, place)
 
     def repeated(self) -> list[str]:
         """A fault for each key that stands twice in one mapping."""
         return [f"{self.path.name}:{line}: {fault}" for line, fault in _repeated(self.root)]
+
+
+def written_in(node: yaml.Node | None, place: Sequence[str | int]) -> str | None:
+    """A plain value as it was typed, before YAML made a number or true of it; None where there is none."""
+    for part in place:
+        if isinstance(node, yaml.MappingNode):
+            node = next((value for key, value in node.value if key.value == str(part)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+        else:
+            return None
+    return node.value if isinstance(node, yaml.ScalarNode) and node.style is None else None
 
 
 def read_tree(path: Path, what: str = "recipe") -> Document:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -15,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from rushes.recipe import Recipe
 from rushes.recipe.sections import PLACES
-from rushes.recipe_file.document import Document, line_of, read_tree, refuse
+from rushes.recipe_file.document import Document, line_of, read_tree, refuse, written_in
 from rushes.recipe_file.words import Place, either, short, wrong
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -47,12 +48,14 @@ class Override:
         value: plain data.
         origin: where it was asked for, as faults name it, e.g. ``--set train.seed=3``.
         folder: where a relative path in it begins: that of the shell, unless a file asks.
+        typed: the value as YAML, where it was typed.
     """
 
     key: str
     value: Any
     origin: str
     folder: Path = Path()
+    typed: str = ""
 
 
 def load_recipe(path: Path, overrides: Sequence[str], tasks: Schemas) -> Recipe:
@@ -102,7 +105,7 @@ def validate(
         document: where ``tree`` comes from.
         tree: its values.
     """
-    found, faults = _fitted(schema, document, tree)
+    found, faults = _fitted(schema, document.written, tree)
     return found, [f"{document.where(fault.place)}: {fault.text(document.what)}" for fault in faults]
 
 
@@ -134,7 +137,7 @@ def _parse_overrides(texts: Sequence[str]) -> tuple[list[Override], list[str]]:
             faults.append(f"--set {text}: no value; write null where none is meant")
             continue
         try:
-            overrides.append(Override(key, _value(value), f"--set {text}"))
+            overrides.append(Override(key, _value(value), f"--set {text}", typed=value))
         except (ValueError, yaml.YAMLError) as error:
             problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else error
             faults.append(f"--set {text}: {problem}")
@@ -219,7 +222,7 @@ def _check(
     if not isinstance(named, str) or named not in tasks:
         return None, [*faults, Fault(("task",), f"no task {short(named)}; {near(str(named), tasks)}")]
     _anchor(tree, document.path.parent, overrides)
-    recipe, more = _fitted(tasks[named].recipe, document, tree)
+    recipe, more = _fitted(tasks[named].recipe, partial(_written, document, overrides), tree)
     faults += more
     if recipe is not None and not faults:
         faults = [Fault(_parts(key), what) for key, what in tasks[named].faults(recipe)]
@@ -227,7 +230,7 @@ def _check(
 
 
 def _fitted(
-    schema: type[Model], document: Document, tree: Mapping[str, Any]
+    schema: type[Model], written: Callable[[tuple[str | int, ...]], str | None], tree: Mapping[str, Any]
 ) -> tuple[Model | None, list[Fault]]:
     try:
         return schema.model_validate(tree), []
@@ -236,8 +239,17 @@ def _fitted(
     wrongs: dict[tuple[str | int, ...], list[str]] = {}
     for detail in details:
         place = _place(detail, tree)
-        wrongs.setdefault(place, []).append(wrong(detail, schema, place, document.written(place)))
+        wrongs.setdefault(place, []).append(wrong(detail, schema, place, written(place)))
     return None, [Fault(place, what) for place, whats in wrongs.items() for what in either(whats)]
+
+
+def _written(document: Document, overrides: Sequence[Override], place: tuple[str | int, ...]) -> str | None:
+    """A plain value as it was typed, in the last override that has it or else in the file."""
+    for override in reversed(overrides):
+        parts = _parts(override.key)
+        if place[: len(parts)] == parts:
+            return written_in(yaml.compose(override.typed), place[len(parts) :])
+    return document.written(place)
 
 
 def _place(detail: ErrorDetails, tree: Mapping[str, Any]) -> tuple[str | int, ...]:

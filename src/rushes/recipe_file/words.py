@@ -62,13 +62,14 @@ def wrong(detail: ErrorDetails, schema: type[BaseModel], place: Place, written: 
 def either(wrongs: Sequence[str]) -> list[str]:
     """Faults of one value, those of the branches of a choice as one.
 
-    >>> either(["expected 'balanced', found 3", "expected a list such as [0.5], found 3", "x"])
-    ["expected 'balanced' or a list such as [0.5], found 3", 'x']
+    >>> either(["expected 'balanced', found 3", "expected a list such as [0.5], found 3", "two, found one"])
+    ["expected 'balanced' or a list such as [0.5], found 3", 'two, found one']
     """
     found: dict[str, list[str]] = {}
     for one in wrongs:
         what, _, tail = one.partition(", found ")
-        found.setdefault(tail if what.startswith("expected ") else one, []).append(what)
+        key, part = (tail, what) if what.startswith("expected ") else (one, one)
+        found.setdefault(key, []).append(part)
     return [
         whats[0]
         if tail == whats[0]

@@ -62,7 +62,7 @@ class Look:
 
     def notes(self) -> tuple[str, ...]:
         """For a plan."""
-        return (self.audit.summary(), self.inventory.summary(), *filter(None, [self.fault]))
+        return self.audit.summary(), self.inventory.summary()
 
 
 def look(run: Run[Any], tell: Callable[[int, int, str], None] | None = None) -> Look:

@@ -65,7 +65,9 @@ class Plan:
             lines.append(f"no estimate of the time of {', '.join(unknown)}: none is finished here")
         if self.seconds:
             lines.append(f"{'the rest' if unknown else 'all'} about {duration(self.seconds)}, an estimate")
-        return "\n".join([*lines, *filter(None, [self.fault])])
+        if self.fault:
+            lines.append(f"{self.fault}; `rushes audit RECIPE` tells more")
+        return "\n".join(lines)
 
 
 def plan_run(run: Run[Any]) -> Plan:

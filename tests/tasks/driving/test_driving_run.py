@@ -132,7 +132,7 @@ def test_a_split_of_listed_clips(done, tmp_path):
     assert "no clip on side test of the split" in told.err
     mistyped = f"{test[:-1]}x"
     told = other.tell("plan", "--set", f"source.root={root}", "--set", split.replace(test, mistyped))
-    assert told.code == 1
+    assert told.code == 4
     assert f"SourceError: the clip index knows no clip '{mistyped}'" in told.err
     assert test in told.err.splitlines()[-1]
 
