@@ -112,9 +112,9 @@ def on_record(study: Study, count: int, more: int) -> Outcome:
     return Outcome("recorded", f"look {len(looks)} on record, listed on the page")
 
 
-def counted(runner: Runner, asked: int) -> Outcome:
+def counted(runner: Runner, asked: int, gate: str = "gate") -> Outcome:
     """Whether the gate knows how often it was asked."""
-    found = runner.verdicts["gate"].asked
+    found = runner.verdicts[gate].asked
     return Outcome(
         "recorded" if found == asked else "NOT CAUGHT", f"the gate was asked {found} times, {asked} are true"
     )
@@ -371,13 +371,14 @@ def unasked(study: Study) -> Outcome:
 
 
 @cheat("the gate renamed, and asked for less")
-def relabelled(study: Study) -> Outcome:
+def fresh(study: Study) -> Outcome:
     base, asked = phases(study, margin=0.4)
-    runner = study.saying(phases=[base, {**asked, "name": "fresh"}]).go()
-    found = runner.verdicts["fresh"].asked
-    return Outcome(
-        "recorded" if found == 2 else "NOT CAUGHT", f"the gate was asked {found} times, 2 are true"
-    )
+    return counted(study.saying(phases=[base, {**asked, "name": "fresh"}]).go(), 2, "fresh")
+
+
+@cheat("the campaign renamed, and its gate asked for less")
+def reborn(study: Study) -> Outcome:
+    return counted(study.saying(campaign="other", phases=phases(study, margin=0.4)).go(), 2)
 
 
 @cheat("C4 two seeds and a wide interval, by the margin alone")
