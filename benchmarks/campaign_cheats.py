@@ -228,13 +228,14 @@ def unasked(study: Study) -> Outcome:
 
 
 @cheat("the gate renamed, and asked for less")
-def relabelled(study: Study) -> Outcome:
+def fresh(study: Study) -> Outcome:
     base, asked = phases(study, margin=0.4)
-    runner = study.saying(phases=[base, {**asked, "name": "fresh"}]).go()
-    found = runner.verdicts["fresh"].asked
-    return Outcome(
-        "recorded" if found == 2 else "NOT CAUGHT", f"the gate was asked {found} times, 2 are true"
-    )
+    return counted(study.saying(phases=[base, {**asked, "name": "fresh"}]).go(), 2, "fresh")
+
+
+@cheat("the campaign renamed, and its gate asked for less")
+def reborn(study: Study) -> Outcome:
+    return counted(study.saying(campaign="other", phases=phases(study, margin=0.4)).go(), 2)
 
 
 @cheat("C4 two seeds and a wide interval, by the margin alone")

@@ -106,9 +106,9 @@ def on_record(study: Study, count: int, more: int) -> Outcome:
     return Outcome("recorded", f"look {len(looks)} on record, listed on the page")
 
 
-def counted(runner: Runner, asked: int) -> Outcome:
+def counted(runner: Runner, asked: int, gate: str = "gate") -> Outcome:
     """Whether the gate knows how often it was asked."""
-    found = runner.verdicts["gate"].asked
+    found = runner.verdicts[gate].asked
     return Outcome(
         "recorded" if found == asked else "NOT CAUGHT", f"the gate was asked {found} times, {asked} are true"
     )

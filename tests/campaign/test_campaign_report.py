@@ -196,5 +196,5 @@ def test_every_look_is_listed_with_who_and_the_hash_of_the_record(tmp_path, boar
     assert all(one.entry.hash[:12] in text for one in looks)
     assert "Sealed" in text
     listed = decisions(board, Logged(looks=looks))
-    assert "1. campaign other\n2. run night by hand\n3. predict-1" in listed
+    assert "1. campaign other\n2. run night\n3. predict-1" in listed
     assert "Nobody has looked at it" in written(tmp_path, board, some)[0]

@@ -268,9 +268,11 @@ def test_askings_on_record_count_whatever_the_manifest_says(make: Make, tmp_path
     question = replace(QUESTION, confidence=0.95)
     student = of(make, "student", [0.7] * 3)
 
-    def asked(tuned: float, gate: str = "gate", gates: Sequence[str] = ("gate", "other")) -> Verdict:
+    def asked(
+        tuned: float, gate: str = "gate", gates: Sequence[str] = ("gate", "other"), campaign: str = "sleep"
+    ) -> Verdict:
         runs = of(make, "tuned", [tuned, tuned - 0.03, tuned - 0.015]), student
-        number = partial(number_of, Workspace(tmp_path), "sleep", gates)
+        number = partial(number_of, Workspace(tmp_path), campaign, gates)
         return decide(
             replace(question, gate=gate),
             [one for run in runs for one in run],
@@ -286,6 +288,8 @@ def test_askings_on_record_count_whatever_the_manifest_says(make: Make, tmp_path
     assert asked(0.79, "renamed", ["renamed", "other"]).asked == 1  # the same asking
     renamed = asked(0.76, "renamed", ["renamed", "other"])
     assert renamed.asked == 5
+    assert asked(0.75, campaign="renamed").asked == 7
+    assert asked(0.79, campaign="renamed").asked == 1
     require_on_record(Workspace(tmp_path), {"renamed": renamed.entry})
     shutil.rmtree(tmp_path / "gates")
     with pytest.raises(StageError, match="gate renamed was asked, which is not on record"):

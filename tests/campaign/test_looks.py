@@ -11,7 +11,7 @@ import pytest
 
 from rushes.errors import StageError
 from rushes.runs.do import do
-from rushes.runs.looks import LOOKS, Datasets, Look, look_back, settled
+from rushes.runs.looks import LOOKS, Datasets, Look, hash_of_opening, look_back, settled
 from rushes.runs.run import Run
 from rushes.stages import OpenStage, read_done, spec_of_folder
 from rushes.storage import open_workspace
@@ -156,9 +156,9 @@ OLD_LINE = {
     "number": 1,
     "campaign": "old",
     "selections": [{"group": "a", "name": "a", "metric": "f1_macro", "candidates": {"a": 0.5}, "seeds": [0]}],
-    "hash": "f" * 64,
     "when": "2026-01-01T00:00:00+00:00",
 }
+OLD_LINE["hash"] = hash_of_opening(OLD_LINE["campaign"], OLD_LINE["selections"])
 
 
 @pytest.mark.parametrize("torn", ["", '{"number": 2, "camp'])
@@ -167,8 +167,18 @@ def test_openings_of_version_0_4_are_put_on_record_once(finished, torn: str):
     place.parent.mkdir()
     place.write_text(json.dumps(OLD_LINE) + "\n" + torn)
     [look] = looks(finished)
-    assert (look.by, look.opening["hash"], look.found) == ("campaign old", "f" * 64, True)
+    assert (look.by, look.opening["hash"], look.found) == ("campaign old", OLD_LINE["hash"], True)
     assert looks(finished) == (look,)
+
+
+def test_an_opening_of_version_0_4_that_was_changed_never_comes_on_record(finished):
+    place = finished.workspace / "campaign-old" / "openings.jsonl"
+    place.parent.mkdir()
+    place.write_text(json.dumps(OLD_LINE | {"campaign": "other"}) + "\n")
+    with pytest.raises(StageError, match="the record of openings was changed"):
+        looks(finished)
+    place.write_text(json.dumps(OLD_LINE) + "\n")  # restored, as the cure says
+    assert len(looks(finished)) == 1
 
 
 @pytest.mark.parametrize(

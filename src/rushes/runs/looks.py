@@ -115,6 +115,12 @@ def content_of(
     return {**told, "run": run, "opening": opening, "found": found}
 
 
+def hash_of_opening(campaign: str, selections: Iterable[Any]) -> str:
+    """SHA-256 of what a campaign froze, JSON values, the same whatever their order."""
+    told = [campaign, sorted(selections, key=canonical_json)]
+    return hashlib.sha256(canonical_json(told).encode()).hexdigest()
+
+
 def measuring(run: Run[Any]) -> tuple[StageName, ...]:
     """Stages of a run that read the side that is measured."""
     return tuple(name for name, spec in run.specs.items() if "split" in spec.recipe.get("evaluate", {}))
@@ -308,11 +314,18 @@ def _campaigns(workspace: Workspace) -> Iterator[_Told]:
                 told = json.loads(line)
                 if "before" in told:
                     yield _Told(name, told["hash"])
-                else:
-                    opening = {key: told[key] for key in ("campaign", "selections", "hash")}
-                    yield _Told(name, None, opening=opening)
+                    continue
+                opening = {key: told[key] for key in ("campaign", "selections", "hash")}
+                holds = told["hash"] == hash_of_opening(told["campaign"], told["selections"])
             except (ValueError, KeyError, TypeError):
                 continue  # torn: of an opening that never came to a look
+            if not holds:
+                raise StageError(  # before it is put on record, where nobody could mend it
+                    "the record of openings was changed",
+                    where=f"{workspace.place}/{name}",
+                    cure="restore it: without it nobody knows how often the test side was looked at",
+                )
+            yield _Told(name, None, opening=opening)
 
 
 def _older(told: Iterable[_Told], named: Collection[str]) -> Iterator[dict[str, Any]]:

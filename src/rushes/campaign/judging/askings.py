@@ -27,7 +27,8 @@ def number_of(
     Args:
         workspace: that keeps the record.
         campaign: whose gate it is.
-        gates: that the campaign has now; one that it has no more may have been renamed, so its askings count.
+        gates: that the campaign has now; one that it has no more may have been renamed, so its askings count, as
+            do those by other campaigns against the same values: a campaign may be renamed, too.
         asking: ``gate`` and all that was asked and compared, as JSON values; the same asking, made again, has the
             number that it had.
 
@@ -41,11 +42,14 @@ def number_of(
     told = json.loads(canonical_json({**asking, "campaign": campaign}))
 
     def of_the_gate(known: Entry) -> bool:
-        gate = known.content["gate"]
-        return known.content["campaign"] == campaign and (gate == told["gate"] or gate not in gates)
+        asked = known.content
+        if asked["campaign"] == campaign:
+            return asked["gate"] == told["gate"] or asked["gate"] not in gates
+        than = told["values"][1]
+        return bool(than) and (asked["metric"], asked["values"][1]) == (told["metric"], than)
 
     def says(known: Entry) -> bool:
-        return of_the_gate(known) and {**known.content, "gate": told["gate"]} == told
+        return of_the_gate(known) and {**known.content, "gate": told["gate"], "campaign": campaign} == told
 
     record = Record(workspace, GATES)
     entry = record.add(told, says)

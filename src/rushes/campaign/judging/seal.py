@@ -7,7 +7,6 @@ Another selection, were it of one run only, is another entry.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -17,9 +16,8 @@ from typing import Any
 from rushes.campaign.judging.gate import best, values_of
 from rushes.campaign.records import Opened, Result, Selection
 from rushes.errors import StageError
-from rushes.runs.looks import LOOKS, Datasets, Look, content_of, folders_of, seen_by
+from rushes.runs.looks import LOOKS, Datasets, Look, content_of, folders_of, hash_of_opening, seen_by
 from rushes.runs.run import Run
-from rushes.stages import canonical_json
 from rushes.storage import Workspace
 from rushes.storage.record import Entry, Record
 
@@ -52,8 +50,7 @@ def select(
 
 def hash_of(campaign: str, selections: Sequence[Selection]) -> str:
     """SHA-256 of what is frozen, the same whatever the order of its groups."""
-    ordered = sorted((asdict(one) for one in selections), key=canonical_json)
-    return hashlib.sha256(canonical_json([campaign, ordered]).encode()).hexdigest()
+    return hash_of_opening(campaign, map(asdict, selections))
 
 
 def open_seal(
