@@ -49,6 +49,11 @@ def _text(path: Path) -> None:
         raise ValueError("the last line is cut off")
 
 
+def _page(path: Path) -> None:
+    if not path.read_bytes().rstrip().endswith(b"</html>"):
+        raise ValueError("the end is cut off")
+
+
 def _leaderboard(path: Path) -> None:
     _text(path)
     with path.open(newline="") as file:
@@ -64,7 +69,7 @@ def _done(path: Path) -> None:
 WHOLE: Mapping[str, Callable[[Path], Any]] = {
     ".json": read_json,
     ".csv": _leaderboard,
-    ".html": _text,
+    ".html": _page,
     ".md": _text,
     ".onnx": _onnx,
     ".parquet": pq.read_table,

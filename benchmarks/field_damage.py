@@ -26,7 +26,7 @@ OWN = (CODEC, TABLE, FILE)
 """What nothing in the file tells: pixels and samples without a checksum that decode to others of the same form,
 a table that holds other values, a whole file that is another or gone. ``SHA256SUMS`` beside them does."""
 
-RAW = frozenset(("videos", "sounds", "tables", "datasets"))
+RAW = frozenset(("videos", "sounds", "tables", "archives", "datasets"))
 UNCHECKED = frozenset(
     (
         ".mp4",

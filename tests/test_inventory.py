@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rushes.stages import Claim, take_inventory
-from rushes.stages.inventory import EXAMPLES
+from rushes.prepare.outcomes import Outcomes
+from rushes.stages import Claim, Inventory, take_inventory
+from rushes.stages.inventory import EXAMPLES, LINES, walk
 
 NAMES = ("a.wav", "b.WAV", "c.m4a", ".DS_Store", "Thumbs.db", "README", "notes.txt", "labels.csv", "é ü#.wav")
 
@@ -59,7 +60,23 @@ def test_what_prepare_found_moves_lines_and_keeps_the_sum(root: Path) -> None:
 def test_a_link_is_the_one_file_that_it_is(root: Path) -> None:
     (root / "away").symlink_to(root / "x")
     (root / "nowhere.wav").symlink_to(root / "gone")
-    assert take_inventory(root, claims).files == 9
+    (root / "loop").symlink_to(root / "loop")
+    assert take_inventory(root, claims).files == 10
+
+
+def test_a_link_to_a_folder_is_entered_once_and_only_where_no_walk_comes_by(
+    root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    away = tmp_path_factory.mktemp("away")
+    for name in ("a/b/c.txt", "a/d.txt"):
+        (away / name).parent.mkdir(parents=True, exist_ok=True)
+        (away / name).touch()
+    for number, target in enumerate(("a/b", "a/b", "a", "", "e")):
+        (root / f"link{number}").symlink_to(away / target)
+    (root / "up").symlink_to(root.parent)
+    (root / "self").symlink_to(root)
+    found = [name for name, _ in walk(root) if name.startswith(("link", "up", "self"))]
+    assert found == ["link0/c.txt", "link1", "link2", "link3", "link4", "self", "up"]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -76,3 +93,16 @@ def test_lines_add_up_in_any_folder(tmp_path: Path, seed: int) -> None:
     assert found.files == told["files"] == sum(line["files"] for line in told["lines"]) == len(files)
     assert found.bytes == sum(line["bytes"] for line in told["lines"]) == sum(p.stat().st_size for p in files)
     assert all(len(line.examples) == min(line.files, EXAMPLES) for line in found.lines)
+
+
+def test_reasons_that_differ_from_file_to_file_are_a_few_lines_that_add_up() -> None:
+    faulty = {f"{number:03}": Claim("faulty", f"cut short at {number} s") for number in range(100)}
+    files = Inventory.of_files(((name, 2) for name in faulty), faulty.get)
+    recordings = Outcomes(101, faulty)
+    assert len(files.lines) == LINES + 1
+    assert (files.files, files.bytes) == (100, 200)
+    last = files.lines[-1]
+    assert (last.fate, last.reason, last.files, last.bytes) == ("faulty", "50 other reasons", 50, 100)
+    assert recordings.summary().endswith("; others)")
+    assert files.summary().endswith("; others)")
+    assert [line.recordings for line in recordings.lines] == [1, *[1] * LINES, 50]

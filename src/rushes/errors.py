@@ -38,6 +38,7 @@ REFUSALS: Mapping[int, str] = {
     errno.EPERM: _RIGHT,
     errno.EROFS: _RIGHT,
     errno.ENOTDIR: "a file stands where a folder should be: name another folder",
+    errno.EISDIR: "a folder stands where a file should be: move it away",
     errno.EMFILE: _LIMIT,
     errno.ENFILE: _LIMIT,
     errno.EIO: "the disk or the network fails: repair it, then type the same again",

@@ -63,6 +63,8 @@ def test_the_earlier_study_has_29_runs_and_47_with_tuning(earlier: Campaign, wor
     assert told["seconds"] < told["seconds_with_tuning"]
     assert told["seconds_in_parallel"] < told["seconds"]
     assert told["stages_of_unknown_length"] == 0
+    assert told["asked"]["select"] == list(earlier.manifest.select)
+    assert told["asked"]["gates"]["gate"]["budget"] == 18
     assert not workspace.root.exists()
     json.dumps(told, allow_nan=False)
 
@@ -167,6 +169,8 @@ def test_the_table_says_it_all(earlier: Campaign, workspace: Workspace):
     assert any(line.startswith("47 runs with everything that gates may try: ") for line in lines)
     assert "~ depends on what wins cbam, gate: planned with the first candidate in its place" in lines
     assert any("assumed, not measured" in line for line in lines)
+    assert any(line.startswith("gate gate: ") and " better than " in line for line in lines)
+    assert any(line.startswith("opened on the test side: ") for line in lines)
 
 
 def test_recordings_of_ones_own_are_looked_through_once(tmp_path: Path, workspace: Workspace):

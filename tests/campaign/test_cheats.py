@@ -10,9 +10,8 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-from campaign_cheats import CHEATS  # noqa: E402
 from campaign_study import Study  # noqa: E402
-from cheats import QUICK  # noqa: E402
+from cheats import CHEATS, QUICK  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -120,7 +120,7 @@ phases:
         (runs("{a: {grid: {model.kernel: [3]}, cells: [{model.kernel: 5}]}}"), "grid and cells both say"),
         (runs("{a: {set: {model..kernel: 3}}}"), "a.set.model..kernel: expected keys of a recipe with dots"),
         (HEAD + "worth: -0.1\n" + PHASES, "c.yaml:4: worth: expected 0 or more"),
-        (HEAD + "worth: .inf\n" + PHASES, "c.yaml:4: worth: expected a number that ends"),
+        (HEAD + "worth: .inf\n" + PHASES, "c.yaml:4: worth: expected a finite number"),
         (HEAD + "phases:\n  - name: p\n", "a phase has runs or a gate; write one of them"),
         (runs("{../a: {}}"), "expected a letter or digit, then letters"),
         (runs("{.a: {}}"), "expected a letter or digit, then letters"),

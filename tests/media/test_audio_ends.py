@@ -152,6 +152,9 @@ def test_flac_of_blocks_that_are_numbered_as_before_1_2():
 
 def test_flac_counts_its_samples_and_none_may_be_missing():
     refused(old_flac(VALUES, 44_100, BLOCKS, total=len(VALUES) + 1), "cut short")
+    refused(old_flac(VALUES, 44_100, BLOCKS, total=len(VALUES) - 1), "too long")
+    once = encoded(sine(44_100, 0.3), 44_100, "flac", "flac")
+    refused(once + once, "too long")
     assert length_s(old_flac(VALUES, 44_100, BLOCKS, total=0)) == len(VALUES) / 44_100
 
 

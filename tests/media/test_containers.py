@@ -124,6 +124,30 @@ def test_avi_gives_the_frames_and_times_of_the_same_stream_in_mp4(
             assert (ours.luma((64, 48)) == theirs.luma((64, 48))).all()
 
 
+PAUSED = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 20]
+"""Ticks of ten a second at which there is a picture; AVI counts the others as well."""
+
+
+@pytest.mark.parametrize(("codec", "pix_fmt"), [("mpeg4", "yuv420p"), ("mjpeg", "yuvj420p")])
+def test_pauses_of_an_avi_are_kept(
+    tmp_path: Path, write_video: Callable, picture: Callable, codec: str, pix_fmt: str
+) -> None:
+    clock = {"pts": PAUSED, "time_base": Fraction(1, 10), "rate": 10}
+    pictures = map(picture, range(len(PAUSED)))
+    avi = write_video(tmp_path / "a.avi", pictures, codec=codec, pix_fmt=pix_fmt, **clock)
+    assert times(avi) == pytest.approx([tick / 10 for tick in PAUSED])
+
+
+def test_an_avi_does_not_tell_before_which_of_reordered_pictures_a_pause_is(
+    tmp_path: Path, write_video: Callable, picture: Callable
+) -> None:
+    clock = {"pts": PAUSED, "time_base": Fraction(1, 10), "rate": 10}
+    pictures = map(picture, range(len(PAUSED)))
+    avi = write_video(tmp_path / "a.avi", pictures, options={"bf": "2"}, **clock)
+    with pytest.raises(MediaError, match="an AVI with pauses"):
+        times(avi)
+
+
 def test_pictures_that_avi_counts_and_that_never_come_are_told(
     tmp_path: Path, write_video: Callable, picture: Callable
 ) -> None:
@@ -247,6 +271,16 @@ def test_a_live_recording_that_was_cut_gives_what_there_is(b_frame_video: Path, 
     path.write_bytes(whole[: len(whole) * 6 // 10])
     assert 10 < len(times(path)) < 40
     assert any("cut short" in note for note in probe(video(path)).notes)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "avi"])
+def test_a_file_that_lacks_its_last_bytes_is_no_shorter_one(
+    b_frame_video: Path, tmp_path: Path, suffix: str
+) -> None:
+    path = remux(b_frame_video, tmp_path / f"a.{suffix}")
+    path.write_bytes(path.read_bytes()[:-1] if suffix == "mkv" else path.read_bytes()[:-2000])
+    with pytest.raises(MediaError):
+        times(path)
 
 
 # --- MPEG-TS ------------------------------------------------------------------------------------------------

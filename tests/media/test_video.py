@@ -213,7 +213,7 @@ def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
         ("webm", "libvpx-vp9", {}),
     ],
 )
-def test_a_file_cut_short_is_an_error_after_its_good_frames(
+def test_a_file_cut_short_is_an_error_at_once_or_after_its_good_frames(
     tmp_path: Path, write_video: Callable, picture: Callable, suffix: str, codec: str, container_options: dict
 ) -> None:
     path = write_video(
@@ -228,7 +228,7 @@ def test_a_file_cut_short_is_an_error_after_its_good_frames(
     good: list[float] = []
     with pytest.raises(MediaError, match=r"cut short|breaks off after \d+ whole frames"):
         good.extend(frame.time_s for frame in decode(video(path)))
-    assert 10 < len(good) < 45
+    assert 10 < len(good) < 45 if suffix == "mp4" else not good  # the others say how many bytes they have
 
 
 def test_an_mp4_without_its_table_cannot_be_opened(b_frame_video: Path, tmp_path: Path) -> None:

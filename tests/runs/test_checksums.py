@@ -11,6 +11,8 @@ import pytest
 
 from rushes.errors import SourceError
 from rushes.runs.checksums import SUMS, mismatches, read_sums
+from rushes.runs.raw_files import RawFiles
+from rushes.stages import Claim
 
 NAMES = ("a.mp4", "day 1/b c.csv", "day 1/ü#.jpg", "line\nbreak.txt", "back\\slash.txt")
 
@@ -51,6 +53,18 @@ def test_a_changed_and_a_missing_file_are_named(root: Path) -> None:
     assert found.keys() == set(NAMES[1:3])
     assert told == [(0, 3, "a.mp4"), (1, 3, NAMES[1]), (2, 3, NAMES[2]), (3, 3, "")]
     assert dict(mismatches(root, elsewhere={NAMES[2]})).keys() == {NAMES[1]}
+
+
+def test_what_is_read_and_not_named_is_told(root: Path) -> None:
+    def claims(name: str) -> Claim | None:
+        return None if name == NAMES[0] else Claim("used", "recordings")
+
+    files = RawFiles.of(root, root, claims, None)
+    assert files.unlisted() == []
+    (root / SUMS).write_text(f"{sha256(NAMES[1].encode())}  {NAMES[1]}\n")
+    assert files.unlisted() == sorted(NAMES[2:])
+    away = RawFiles.of(root, root, claims, [("elsewhere", 1), (NAMES[1], 1), (SUMS, 1)])
+    assert away.unlisted() == ["elsewhere"]
 
 
 def test_without_the_file_nothing_is_said(root: Path) -> None:

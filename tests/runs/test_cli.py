@@ -295,11 +295,12 @@ def test_checksums_beside_the_recordings_find_damage_that_decodes(finished, tmp_
     raw = shutil.copytree(finished.job.run().folder("twin") / "raw", tmp_path / "raw")
     files = sorted(path.relative_to(raw) for path in raw.rglob("*") if path.is_file())
     lines = [f"{hashlib.sha256((raw / name).read_bytes()).hexdigest()}  ./{name}\n" for name in files]
-    (raw / "SHA256SUMS").write_text("".join(lines))
+    (raw / "SHA256SUMS").write_text("".join(lines[1:]))
     job = type(finished.job)(finished.job.recipe, tmp_path / "workspace")
     own = ("--set", f"source.root={raw}")
     told = job.tell("audit", *own)
     assert (told.code, "        1 read     checksums" in told.out) == (0, True)
+    assert f"note: not in SHA256SUMS: 1 of the files that are read, such as {files[0]}\n" in told.out
     assert job.tell("prepare", *own).code == 0
     assert job.tell("verify", *own).code == 0
     video = raw / "U0102/kinect/color-masked/video/S0100.mp4"
@@ -309,7 +310,7 @@ def test_checksums_beside_the_recordings_find_damage_that_decodes(finished, tmp_
     told = job.tell("audit", *own)
     assert (told.code, told.out.splitlines()[-1]) == (4, "1 fault")
     assert "fault: S0100.mp4 has sha256" in told.out
-    assert re.search(r"^ +3 faulty   has sha256 .* SHA256SUMS says", told.out, re.MULTILINE)
+    assert re.search("^ +3 faulty   not what SHA256SUMS says", told.out, re.MULTILINE)
     assert job.tell("audit", "--json", *own).json["damaged"][0]["where"] == str(video)
 
 
@@ -379,6 +380,37 @@ def test_a_machine_that_refuses_is_an_error_with_a_cure_and_no_traceback(finishe
     assert (told.code, told.out) == (1, "")
     assert "NotADirectoryError: the machine refuses: Not a directory" in told.err
     assert "cure:  a file stands where a folder should be: name another folder" in told.err
+
+
+@pytest.mark.parametrize(("name", "verb"), [("DONE", "run"), ("DONE", "verify"), ("recipe.json", "verify")])
+def test_a_folder_in_the_place_of_a_file_is_told(copy_of, name, verb):
+    job = copy_of(*STAGES)
+    path = job.run().folder("report") / name
+    path.unlink()
+    path.mkdir()
+    told = job.tell(verb)
+    assert (told.code, str(path) in told.err) == (1, True)
+    assert "cure:  a folder stands where a file should be: move it away" in told.err
+
+
+def test_a_folder_in_the_place_of_a_file_that_is_written_is_told(copy_of):
+    job = copy_of("twin", "prepare")
+    folder = job.run().folder("prepare")
+    for name in ("DONE", "manifest.json"):
+        (folder / name).unlink()
+    (folder / "manifest.json").mkdir()
+    told = job.tell("prepare")
+    assert (told.code, f"where: {folder / 'manifest.json'}\n" in told.err) == (1, True)
+
+
+@pytest.mark.parametrize("change", [lambda path: path.write_text("{}"), lambda path: path.unlink()])
+def test_a_log_of_training_that_is_not_what_was_written_is_not_drawn(copy_of, change):
+    job = copy_of(*STAGES[:-1])
+    path = next(job.run().folder("train").glob("phase-*/events.jsonl"))
+    change(path)
+    told = job.tell("report")
+    assert (told.code, str(path) in told.err) == (1, True)
+    assert "what train left is not what it wrote" in told.err
 
 
 @pytest.mark.parametrize("file", ["report.html", "metrics.json"])

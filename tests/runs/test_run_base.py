@@ -70,16 +70,16 @@ def remember(job: Job, run: Run, base: Path) -> None:
 
 
 def test_a_copy_of_the_base_in_another_place_is_the_same_run(adapted, base):
-    rows = plan_run(run_on(adapted, base))
+    rows = plan_run(run_on(adapted, base)).rows
     assert {row.name: row.state for row in rows} == dict.fromkeys((row.name for row in rows), "done")
     checked = verify_run(run_on(adapted, base), repair=False)
     assert checked.whole, checked.text()
 
 
 def test_another_base_is_another_run(adapted, base):
-    before = {row.name: row.signature for row in plan_run(run_on(adapted, base))}
+    before = {row.name: row.signature for row in plan_run(run_on(adapted, base)).rows}
     change_weights(base)
-    rows = plan_run(run_on(adapted, base))
+    rows = plan_run(run_on(adapted, base)).rows
     changed = [row.name for row in rows if row.signature != before[row.name]]
     assert changed == ["train", "predict", "evaluate", "report"]
     assert "fingerprint: " in next(row.reason for row in rows if row.name == "train")
@@ -113,7 +113,7 @@ def test_a_base_that_is_still_to_be_downloaded_gets_its_signature_then(adapted, 
     name = "Qwen/Qwen2.5-VL-3B-Instruct"
     cache = empty_hub(tmp_path / "hub", monkeypatch)
     run = adapted.run(f"model.name={name}", ADAPTER)
-    planned = next(row for row in plan_run(run) if row.name == "train")
+    planned = next(row for row in plan_run(run).rows if row.name == "train")
     assert "not downloaded yet" in planned.reason
     assert any("model.revision pins one" in note for note in planned.notes)
     with pytest.raises(ModelError, match="was not downloaded"):

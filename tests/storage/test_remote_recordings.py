@@ -88,13 +88,18 @@ def test_both_elsewhere_and_an_empty_disk(recorded, tmp_path):
 @pytest.mark.parametrize("recorded", ["driving"], indirect=True)
 def test_archives_of_no_use_stay_where_they_are(recorded, tmp_path):
     recipe, raw, there = recorded
-    there.put_bytes(b"not even an archive", f"camera/{TELE}/{TELE}.chunk_0000.zip")
+    unused = f"camera/{TELE}/{TELE}.chunk_0000.zip"
+    there.put_bytes(b"not even an archive", unused)
+    sums = "".join(f"{'0' * 64}  {name}\n" for name in (unused, "features.csv"))
+    there.put_bytes(sums.encode(), "SHA256SUMS")
     run = open_(recipe, tmp_path / "far", there.url)
     assert run.raw_fingerprint == open_(recipe, tmp_path / "near", raw).raw_fingerprint
     brought = {p.relative_to(run.raw()).as_posix() for p in run.raw().rglob("*") if p.is_file()}
     drawn = {p.relative_to(raw).as_posix() for p in raw.rglob("*") if p.is_file()}
-    assert brought == {name for name in drawn if not name.startswith("calibration/")}
-    assert run.inventory.files == len(drawn) + 1, "files that were not brought are counted too"
+    assert brought == {"SHA256SUMS", *(name for name in drawn if not name.startswith("calibration/"))}
+    assert run.inventory.files == len(drawn) + 2, "files that were not brought are counted too"
+    damaged = [one.path for one in run.files.damaged(lambda done, total, name: None)]
+    assert damaged == [run.raw() / "features.csv"], "what was brought is held against SHA256SUMS"
 
 
 def test_a_url_with_a_password_is_refused_without_showing_it(tmp_path):

@@ -80,11 +80,13 @@ class CampaignPlan:
         campaign: its name.
         workers: processes.
         runs: in order; attempts of a gate stand where the gate does.
+        asked: what the manifest says of them all: how they are compared, gates, what is selected, reasons.
     """
 
     campaign: str
     workers: int
     runs: tuple[PlannedRun, ...]
+    asked: Mapping[str, Any]
 
     def seconds(self, workers: int = 1, *, worst: bool = False) -> float:
         """Length of the campaign; at ``worst`` with everything that gates may try."""
@@ -110,6 +112,7 @@ class CampaignPlan:
             "seconds_in_parallel": round(self.seconds(self.workers), 1),
             "seconds_in_parallel_with_tuning": round(self.seconds(self.workers, worst=True), 1),
             "stages_of_unknown_length": self.unknown,
+            "asked": self.asked,
             "trials": [_run_json(run) for run in self.runs],
         }
 
@@ -134,7 +137,14 @@ class CampaignPlan:
             console.print(line, highlight=False)
 
     def lines(self) -> Iterator[str]:
-        """What the plan comes to."""
+        """What the plan comes to, and what the manifest asks of its runs."""
+        for name, gate in self.asked["gates"].items():
+            surely = "" if gate["confidence"] is None else f", at {gate['confidence']:.0%}"
+            yield (
+                f"gate {name}: {' or '.join(gate['better'])} better than {' or '.join(gate['than'])} by "
+                f"{gate['margin']:g} {self.asked['metric']}{surely}"
+            )
+        yield f"opened on the test side: {', '.join(self.asked['select']) or 'nothing'}"
         always, worst = sum(run.attempt is None for run in self.runs), len(self.runs)
         yield from self._total(f"{always} runs", worst=False)
         if worst > always:
@@ -188,7 +198,22 @@ def plan_campaign(
             guessed = tuple(name for name in campaign.awaits(trial.name) if name not in decided)
             stages = opened.stages(campaign, trial, without)
             runs.append(PlannedRun(trial, attempt, guessed, stages))
-    return CampaignPlan(campaign.name, workers, tuple(runs))
+    return CampaignPlan(campaign.name, workers, tuple(runs), _asked(campaign))
+
+
+def _asked(campaign: Campaign) -> dict[str, Any]:
+    """What a manifest says besides its runs."""
+    told = campaign.manifest.model_dump(mode="json", include={"metric", "lower_is_better", "worth"})
+    gates = {phase.name: phase.gate for phase in campaign.phases if phase.gate is not None}
+    return told | {
+        "gates": {
+            name: gate.model_dump(mode="json", exclude={"otherwise"})
+            | {"budget": 0 if gate.otherwise is None else gate.otherwise.budget}
+            for name, gate in gates.items()
+        },
+        "select": list(campaign.manifest.select),
+        "reasons": dict(campaign.manifest.reasons),
+    }
 
 
 class _Opened:

@@ -78,8 +78,9 @@ def failing_well(verb: Callable[..., None]) -> Callable[..., None]:
         except OSError as error:
             if error.errno is None or error.errno not in REFUSALS:
                 raise
+            where = error.filename2 or error.filename  # of a file that is renamed its new name
             refused = RushesError(
-                f"the machine refuses: {error.strerror}", where=error.filename, cure=REFUSALS[error.errno]
+                f"the machine refuses: {error.strerror}", where=where, cure=REFUSALS[error.errno]
             )
             typer.echo(f"{type(error).__name__}: {refused}", err=True)
             raise typer.Exit(refused.exit_code) from None

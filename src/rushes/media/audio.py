@@ -193,9 +193,11 @@ def _too_long(longest_s: float, declared_s: float | None, where: object) -> Medi
 
 
 def _require_whole(declared_s: float | None, found_s: float, slack_s: float, where: object) -> None:
-    if declared_s is not None and found_s < declared_s - slack_s:
+    """Refuse what is shorter than declared; and what is longer, where the declared length is exact."""
+    if declared_s is not None and (found_s < declared_s - slack_s or (found_s > declared_s and not slack_s)):
         raise MediaError(
-            f"cut short: the file declares {declared_s:.6g} s, there are {found_s:.6g} s",
+            f"{'cut short' if found_s < declared_s else 'too long'}: the file declares {declared_s:.6g} s, there "
+            f"are {found_s:.6g} s",
             where=where,
             cure=AGAIN,
         )

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from rushes.errors import MediaError
 from rushes.media.audio_frames import AGAIN
+from rushes.media.extent import HEAD, declared_bytes
 
 TAIL = 512
 """Bytes behind the end that are nobody's loss: a tag without a chunk, padding."""
@@ -169,20 +170,9 @@ def whole_au(data: bytes, where: object) -> bytes:
 
 def whole_matroska(data: bytes, where: object) -> bytes:
     """See that the segment of a Matroska or WebM file is as long as declared, if it is; returns ``data``."""
-    place = 4  # behind the name of EBML's head
-    size, place = _vint(data, place)
-    size, place = _vint(data, place + (size or 0) + 4)  # behind the name of the segment
-    if size is not None and place + size > len(data):
+    declared = declared_bytes(data[:HEAD])
+    if declared is not None and declared > len(data):
         raise MediaError(
-            f"cut short: {size:,} bytes are declared, {max(0, len(data) - place):,} follow",
-            where=where,
-            cure=AGAIN,
+            f"cut short: {declared:,} bytes are declared, there are {len(data):,}", where=where, cure=AGAIN
         )
     return data
-
-
-def _vint(data: bytes, place: int) -> tuple[int | None, int]:
-    """A size of EBML, None where it is open, and where the next byte lies."""
-    width = 9 - data[place].bit_length() if place < len(data) else 1
-    value = int.from_bytes(data[place : place + width], "big") & ((1 << 7 * width) - 1)
-    return None if value == (1 << 7 * width) - 1 else value, place + width

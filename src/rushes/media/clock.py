@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 
 from av.container import InputContainer
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from rushes.errors import MediaError
@@ -28,6 +28,9 @@ LONGEST_STEP_S = 10.0
 TOLERANCE_S, TOLERANCE_FRAMES = 0.1, 3
 """The declared start and end may be off by the longer of the two, as muxers round; more is a loss."""
 
+UNEVEN = 1.5
+"""From a step of an AVI to one that is longer by a pause; less is the rounding of its ticks."""
+
 _ONE_EACH = frozenset({"h264", "hevc", "av1", "vp9", "mjpeg"})
 """Codecs of which every packet shows a picture; others store packets that show none."""
 
@@ -37,15 +40,18 @@ def stamped_frames(container: InputContainer, stream: VideoStream, where: Source
 
     AVI has none of presentation: it counts pictures as they are stored, and what FFmpeg derives from that is
     wrong where they are stored in another order than shown. Each is one picture, so the k-th that is shown
-    has the k-th of their times.
+    has the k-th of their times; but where there are pauses too, before which of them is not known.
 
     Raises:
-        MediaError: a part of the pictures' data is missing, or a picture went in of which no frame came out.
+        MediaError: a part of the pictures' data is missing, a picture went in of which no frame came out, or
+            what AVI counts does not tell the times.
     """
     in_order, numbered = (container.format.name == name for name in (AVI, TRANSPORT_STREAM))
     one_each = in_order or stream.codec_context.codec.canonical_name in _ONE_EACH
     waiting: dict[int, None] = {}  # timestamps of pictures that went in, in their order
-    first = None
+    first = last = None
+    steps: set[int] = set()  # from one picture that went in to the next
+    reordered = False
     for packet in container.demux(stream):
         if numbered and packet.is_corrupt:  # a decoder does not miss a picture of which nothing came
             raise MediaError(
@@ -56,14 +62,26 @@ def stamped_frames(container: InputContainer, stream: VideoStream, where: Source
         stamp = packet.dts if in_order else packet.pts
         if stamp is not None and not packet.is_discard:
             waiting[stamp] = None
+            if last is not None:
+                steps.add(stamp - last)
+            last = stamp
         for frame in packet.decode():
             if in_order:
-                frame.pts, frame.duration = next(iter(waiting), None), 0
+                frame.pts, frame.duration = next(iter(waiting), None), min(steps, default=1)
+                reordered |= frame.pict_type == PictureType.B
             if frame.pts is not None:
                 waiting.pop(frame.pts, None)
                 first = frame.pts if first is None else first
             one_each &= in_order or not frame.interlaced_frame  # whose two fields may be two packets
             yield frame
+    pauses = max(steps, default=0) > UNEVEN * min(steps, default=0)
+    if in_order and pauses and reordered:
+        raise MediaError(
+            "an AVI with pauses whose pictures are stored in another order than shown: it does not tell which of them "
+            "come before a pause",
+            where=where,
+            cure="take the file that it was made from, or leave the recording out",
+        )
     lost = sum(first is not None and stamp > first for stamp in waiting)
     if one_each and lost:
         raise MediaError(

@@ -16,6 +16,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from rushes.errors import MediaError, unreadable_as
+from rushes.media.extent import HEAD, declared_bytes
 from rushes.media.geometry import Size
 from rushes.media.limits import Limits
 from rushes.media.zipped import check_crc, mapped
@@ -44,22 +45,36 @@ def open_video(source: Source) -> Iterator[InputContainer]:
         OSError: the machine refuses to open it.
     """
     if isinstance(source, Path):
-        _require_opening(source)
-        with _container(f"file:{source}", source.stat().st_size, source) as container:
+        size = source.stat().st_size if (head := _head_of(source)) else 0
+        _require_extent(head, size, source)
+        with _container(f"file:{source}", size, source) as container:
             yield container
     else:
         with mapped(source) as view:
             check_crc(source, view)
+            _require_extent(bytes(view[:HEAD]), source.size, source)
             with _container(_MemoryFile(view), source.size, source) as container:
                 yield container
 
 
-def _require_opening(path: Path) -> None:
-    """Raise what the machine says if it refuses; FFmpeg tells it like damage."""
+def _head_of(path: Path) -> bytes:
+    """The first bytes; raises what the machine says if it refuses, which FFmpeg tells like damage."""
     with unreadable_as(MediaError, "cannot open the video", where=path):
         if not path.is_file():
             raise MediaError("no such video file", where=path, cure="check the path")
-        path.open("rb").close()
+        with path.open("rb") as file:
+            return file.read(HEAD)
+
+
+def _require_extent(head: bytes, size: int, where: Source) -> None:
+    """See that a file is as long as it declares; FFmpeg reads what there is."""
+    declared = declared_bytes(head)
+    if declared is not None and declared > size:
+        raise MediaError(
+            f"cut short: {declared:,} bytes are declared, there are {size:,}",
+            where=where,
+            cure="copy the file again",
+        )
 
 
 class _MemoryFile:

@@ -9,12 +9,14 @@ stands in the dataset's ``account.json``: the lines of both add up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from rushes.stages import FATES, Account, Claim, Fate, Inventory, read_quarantine, write_json
-from rushes.stages.inventory import EXAMPLES
+from rushes.stages.inventory import EXAMPLES, few
 
 ACCOUNT = "account.json"
 REASONS = 3
@@ -31,6 +33,10 @@ class Line:
     reason: str
     recordings: int
     examples: tuple[str, ...]
+
+    def __add__(self, other: Line) -> Line:
+        examples = (*self.examples, *other.examples)[:EXAMPLES]
+        return replace(self, recordings=self.recordings + other.recordings, examples=examples)
 
     def to_json(self) -> dict[str, Any]:
         """As files hold it."""
@@ -91,15 +97,16 @@ class Outcomes:
         ]
         used = self.planned - sum(line.recordings for line in lines)
         lines.append(Line("used", "samples", used, ()))
-        return tuple(sorted(lines, key=lambda line: (FATES.index(line.fate), -line.recordings, line.reason)))
+        ordered = sorted(lines, key=lambda line: (FATES.index(line.fate), -line.recordings, line.reason))
+        return tuple(few(ordered))
 
     def summary(self) -> str:
         """In a line: ``40 recordings: 37 used, 2 empty (2 shorter than two frames), 1 faulty (1 cut short)``."""
         parts = []
-        for fate in FATES:
-            if lines := [line for line in self.lines if line.fate == fate and line.recordings]:
-                total = f"{sum(line.recordings for line in lines):,} {fate}"
-                parts.append(total if fate == "used" else f"{total} ({reasons(lines)})")
+        for fate, same in groupby(filter(attrgetter("recordings"), self.lines), key=attrgetter("fate")):
+            lines = list(same)
+            total = f"{sum(line.recordings for line in lines):,} {fate}"
+            parts.append(total if fate == "used" else f"{total} ({reasons(lines)})")
         return f"{self.planned:,} recordings: {', '.join(parts) or 'none'}"
 
     def text(self) -> list[str]:
@@ -122,7 +129,6 @@ def write_account(folder: Path, recordings: Outcomes, files: Inventory) -> None:
 
 
 def reasons(lines: Sequence[Line]) -> str:
-    """The most frequent reasons with their counts, and how many more there are."""
+    """The most frequent reasons with their counts, and whether there are others."""
     told = [f"{line.recordings:,} {line.reason}" for line in lines[:REASONS]]
-    more = [f"{len(lines) - REASONS:,} more reasons"] if len(lines) > REASONS else []
-    return "; ".join(told + more)
+    return "; ".join([*told, "others"] if len(lines) > REASONS else told)

@@ -88,7 +88,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "int_from_float": lambda said: "a whole number",
     "float_type": lambda said: "a number",
     "float_parsing": lambda said: "a number",
-    "finite_number": lambda said: "a number that ends",
+    "finite_number": lambda said: "a finite number",
     "bool_type": lambda said: "true or false",
     "bool_parsing": lambda said: "true or false",
     "literal_error": lambda said: said["expected"],

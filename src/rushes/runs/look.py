@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rushes.runs.checksums import SUMS
 from rushes.runs.raw_files import Damage
 from rushes.runs.run import Run
-from rushes.runs.source import Audit
+from rushes.runs.source import Audit, told_alike
 from rushes.stages import Claim, Inventory
+from rushes.stages.inventory import EXAMPLES, printable
 
 NOTHING = "there is nothing to prepare: no recording gives a sample"
 
@@ -22,11 +24,13 @@ class Look:
         audit: by the task.
         inventory: what will become of every file below the root, as far as the audit can tell.
         damaged: files that are not what ``SHA256SUMS`` beside the recordings says.
+        unlisted: files that are read and of which it says nothing.
     """
 
     audit: Audit
     inventory: Inventory
     damaged: tuple[Damage, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
     @property
     def fault(self) -> str:
@@ -38,15 +42,20 @@ class Look:
 
     def text(self) -> str:
         """For people; the fault comes last."""
-        told = [one.to_json() for one in self.damaged]
-        faults = [f"fault: {one['message']}\n  where: {one['where']}\n  cure:  {one['cure']}" for one in told]
-        return "\n".join([self.audit.text(), *faults, *self.inventory.text(), *filter(None, [self.fault])])
+        told = [self.audit.text(), *told_alike("fault", [one.to_json() for one in self.damaged])]
+        if self.unlisted:
+            such = ", ".join(map(printable, self.unlisted[:EXAMPLES]))
+            told.append(
+                f"note: not in {SUMS}: {len(self.unlisted):,} of the files that are read, such as {such}"
+            )
+        return "\n".join([*told, *self.inventory.text(), *filter(None, [self.fault])])
 
     def to_json(self) -> Mapping[str, Any]:
         """As the command line prints it."""
         return {
             **self.audit.to_json(),
             "damaged": [one.to_json() for one in self.damaged],
+            "unlisted": list(self.unlisted),
             "inventory": self.inventory.to_json(),
             "fault": self.fault or None,
         }
@@ -69,5 +78,6 @@ def look(run: Run[Any], tell: Callable[[int, int, str], None] | None = None) -> 
     """
     audit = run.audit()
     damaged = tuple(run.files.damaged(tell)) if tell is not None else ()
-    spoilt = {one.recording: Claim("faulty", one.reason) for one in damaged if one.recording}
-    return Look(audit, run.inventory.settle({**audit.outcomes, **spoilt}), damaged)
+    spoilt = {one.recording: Claim("faulty", f"not what {SUMS} says") for one in damaged if one.recording}
+    unlisted = tuple(run.files.unlisted()) if tell is not None else ()
+    return Look(audit, run.inventory.settle({**audit.outcomes, **spoilt}), damaged, unlisted)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from rushes.runs.checksums import SUMS, mismatches
+from rushes.runs.checksums import SUMS, mismatches, read_sums
 from rushes.stages import Claim, Claims, Inventory, Sized, take_inventory
-from rushes.stages.inventory import below
+from rushes.stages.inventory import below, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,13 @@ class RawFiles:
     def inventory(self) -> Inventory:
         """What becomes of every file."""
         return take_inventory(self.root, self.claims, files=self.listing)
+
+    def unlisted(self) -> list[str]:
+        """Files that are read and of which a ``SHA256SUMS`` that is there says nothing."""
+        if not (listed := read_sums(self.root)):
+            return []
+        names = (name for name, _ in (self.listing or walk(self.root)) if name not in listed and name != SUMS)
+        return [name for name in names if (claim := self.claims(name)) and claim.fate in ("used", "read")]
 
     def damaged(self, tell: Callable[[int, int, str], None]) -> Iterator[Damage]:
         """Files that are not what ``SHA256SUMS`` says; every file that it names is read."""

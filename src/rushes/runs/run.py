@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal
 
 from rushes.engine import LOCAL, Engine
 from rushes.errors import RecipeError, StageError
 from rushes.recipe_file import near
+from rushes.runs.checksums import SUMS
 from rushes.runs.raw_files import RawFiles
 from rushes.runs.source import Audit
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Makes, Stage, StageName
@@ -219,8 +220,9 @@ class Run(Generic[R]):
 
         url = self.recipe.source.root
         assert isinstance(url, str)
+        cache = self.workspace.root / RECORDINGS
         return self.task.source(self.recipe).fetch(
-            partial(bring_recordings, url, self.workspace.root / RECORDINGS)
+            lambda is_read: bring_recordings(url, cache, lambda name: name == SUMS or is_read(name))
         )
 
     def folder(self, name: StageName) -> Path:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -14,6 +15,10 @@ from rushes.stages import Claim, Claims, sha256_file
 
 Bring = Callable[[Callable[[str], bool]], Path]
 """Brings the files whose names fit; returns the folder with all that were brought so far."""
+
+
+NAMED = 20
+"""Faults, or notes, of different words that are told to people."""
 
 
 class Keyed(Protocol):
@@ -53,6 +58,25 @@ class Fault:
     def reason(self) -> dict[str, str]:
         """The entry for a stage's quarantine."""
         return {"type": self.kind, "message": self.message, "where": self.where, "cure": self.cure}
+
+
+def told_alike(kind: str, entries: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """Lines of faults or notes, each as ``Fault.reason()``: those of the same words once, with where the first is.
+
+    >>> missing = {"message": "no video", "cure": ""}
+    >>> list(told_alike("fault", [missing | {"where": "a"}, missing | {"where": "b"}]))
+    ['fault: no video', '  where: a, and 1 more']
+    """
+    alike: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        alike.setdefault((entry["message"], entry["cure"]), []).append(entry["where"])
+    for (message, cure), places in islice(alike.items(), NAMED):
+        yield f"{kind}: {message}"
+        yield f"  where: {places[0]}" + (f", and {len(places) - 1:,} more" if len(places) > 1 else "")
+        if cure:
+            yield f"  cure:  {cure}"
+    if len(alike) > NAMED:
+        yield f"and {len(alike) - NAMED:,} more {kind}s of other words; --json lists all"
 
 
 class Scan(Protocol):

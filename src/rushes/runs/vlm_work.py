@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rushes.engine import LOCAL
 from rushes.errors import ModelError
 from rushes.runs.costs import rate
+from rushes.runs.proof import require_whole
 from rushes.runs.run import Run, RunJob
 from rushes.runs.stage import Made, Tell
 from rushes.runs.vlm_task import VlmTask
@@ -196,9 +197,14 @@ def _number_of_phase(events: Path) -> int:
 
 
 def losses(run: Run[V]) -> dict[str, list[tuple[int, float]]]:
-    """The (step, loss) points of each phase of training."""
+    """The (step, loss) points of each phase of training.
+
+    Raises:
+        StageError: the log of a phase was changed or taken away since it was written.
+    """
     from rushes.train.events import read_events
 
+    require_whole(run, "train", ("phase-*/events.jsonl",))
     return {
         path.parent.name: [
             (event["step"], event["loss"]) for event in read_events(path) if event["kind"] == "train"

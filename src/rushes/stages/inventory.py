@@ -12,19 +12,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
+from functools import reduce
+from itertools import groupby
+from operator import add, attrgetter, itemgetter
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar, get_args
 
 Fate = Literal["used", "read", "empty", "faulty", "skipped", "unread"]
 """``used``: of a recording that gives samples; ``read``: labels, tables, clocks; ``empty``: of a recording
 that holds and gives no sample; ``faulty``: of one that does not hold; ``skipped``: understood, and left out on
 purpose; ``unread``: nothing here reads it. In this order they are told."""
 
-FATES: tuple[Fate, ...] = ("used", "read", "empty", "faulty", "skipped", "unread")
+FATES: tuple[Fate, ...] = get_args(Fate)
 
 EXAMPLES = 3
 """Names that a line keeps."""
+
+LINES = 50
+"""Of one fate; what is behind them is one more."""
 
 
 class Claim(NamedTuple):
@@ -39,6 +44,31 @@ class Claim(NamedTuple):
     fate: Fate
     reason: str
     recording: str = ""
+
+
+class Told(Protocol):
+    """A line of an account, a dataclass: what became of how many, and why."""
+
+    @property
+    def fate(self) -> Fate:
+        """See `Fate`."""
+        ...
+
+    def __add__(self, other: Self) -> Self:
+        """Both in one line."""
+        ...
+
+
+L = TypeVar("L", bound=Told)
+
+
+def few(lines: Iterable[L]) -> Iterator[L]:
+    """Lines in order of fates, of each about `LINES`: reasons that name numbers are as many as files."""
+    for _, same in groupby(lines, key=attrgetter("fate")):
+        of_fate = list(same)
+        yield from of_fate[:LINES]
+        if rest := of_fate[LINES:]:
+            yield replace(reduce(add, rest), reason=f"{len(rest):,} other reasons")  # type: ignore[type-var]  # mypy cannot know that it is a dataclass
 
 
 Claims = Callable[[str], Claim | None]
@@ -107,9 +137,8 @@ class Inventory:
         for claim, line in self.of.items():
             key = claim.fate, claim.reason
             merged[key] = merged[key] + line if key in merged else line
-        return tuple(
-            sorted(merged.values(), key=lambda line: (FATES.index(line.fate), -line.files, line.reason))
-        )
+        ordered = sorted(merged.values(), key=lambda line: (FATES.index(line.fate), -line.files, line.reason))
+        return tuple(few(ordered))
 
     def settle(self, outcomes: Mapping[str, Claim]) -> Inventory:
         """The same files, once it is known what became of recordings: key -> fate and reason."""
@@ -123,12 +152,12 @@ class Inventory:
 
     def summary(self) -> str:
         """In a line: ``1,204 files: 1,100 used, 12 read, 92 unread (.m4a)``."""
-        counts = {fate: [line for line in self.lines if line.fate == fate] for fate in FATES}
         parts = []
-        for fate, lines in counts.items():
-            if lines:
-                told = f" ({'; '.join(line.reason for line in lines[:EXAMPLES])})" if fate != "used" else ""
-                parts.append(f"{sum(line.files for line in lines):,} {fate}{told}")
+        for fate, same in groupby(self.lines, key=attrgetter("fate")):
+            lines = list(same)
+            reasons = [line.reason for line in lines[:EXAMPLES]] + ["others"] * (len(lines) > EXAMPLES)
+            told = f" ({'; '.join(reasons)})" if fate != "used" else ""
+            parts.append(f"{sum(line.files for line in lines):,} {fate}{told}")
         return f"{self.files:,} files: {', '.join(parts) or 'none'}"
 
     def text(self) -> list[str]:
@@ -157,7 +186,7 @@ class Inventory:
             count, nbytes = sums.get(claim, (0, 0))
             sums[claim] = count + 1, nbytes + size
             if count < EXAMPLES:
-                names.setdefault(claim, []).append(_printable(name))
+                names.setdefault(claim, []).append(printable(name))
         return cls(
             {
                 claim: Line(claim.fate, claim.reason, count, nbytes, tuple(names[claim]))
@@ -211,7 +240,7 @@ def unread(name: str) -> Claim:
         return Claim("unread", "hidden")
     if name.endswith("/"):
         return Claim("unread", "a folder that this user may not list")
-    return Claim("unread", _printable(PurePosixPath(name).suffix.lower()) or "no suffix")
+    return Claim("unread", printable(PurePosixPath(name).suffix.lower()) or "no suffix")
 
 
 def walk(root: Path) -> Iterator[Sized]:
@@ -224,7 +253,8 @@ def walk(root: Path) -> Iterator[Sized]:
     Raises:
         OSError: ``root`` cannot be listed, or the disk fails.
     """
-    entered = [os.path.realpath(root)]
+    entered: dict[Path, bool] = {}
+    _enter(Path(os.path.realpath(root)), entered)
     waiting = [iter(_entries("", root, entered))]
     while waiting:
         name, entry = next(waiting[-1], ("", None))
@@ -239,7 +269,7 @@ def walk(root: Path) -> Iterator[Sized]:
                 yield name, 0
 
 
-def _entries(prefix: str, folder: Path, entered: list[str]) -> list[tuple[str, os.DirEntry[str]]]:
+def _entries(prefix: str, folder: Path, entered: dict[Path, bool]) -> list[tuple[str, os.DirEntry[str]]]:
     """Entries of a folder; the names of those to walk end with ``/``, so that names sort as paths do."""
     with os.scandir(folder) as entries:
         named = [
@@ -248,17 +278,27 @@ def _entries(prefix: str, folder: Path, entered: list[str]) -> list[tuple[str, o
     return sorted(named, key=itemgetter(0))
 
 
-def _is_walked(entry: os.DirEntry[str], entered: list[str]) -> bool:
+def _is_walked(entry: os.DirEntry[str], entered: dict[Path, bool]) -> bool:
     """Whether an entry is a folder, or a link to one that no walk comes by; notes the latter in ``entered``."""
-    if not entry.is_symlink() or not entry.is_dir():
+    if not entry.is_symlink() or not os.path.isdir(entry.path):  # which takes a loop for none
         return entry.is_dir(follow_symlinks=False)
-    target = os.path.realpath(entry.path)
-    if any(os.path.commonpath((target, other)) in (target, other) for other in entered):
+    return _enter(Path(os.path.realpath(entry.path)), entered)
+
+
+def _enter(target: Path, entered: dict[Path, bool]) -> bool:
+    """Note that a folder is walked, if it neither lies in one that is nor holds one.
+
+    Args:
+        target: resolved.
+        entered: the folders that are walked, True, and all above them, False.
+    """
+    if target in entered or any(map(entered.get, target.parents)):
         return False
-    entered.append(target)
+    entered.update(dict.fromkeys(target.parents, False))
+    entered[target] = True
     return True
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """A name as any terminal and page can show it: names of files may hold whatever bytes."""
     return name if name.isprintable() else ascii(name)[1:-1]

@@ -261,6 +261,14 @@ KINDS = (
 )
 
 
+def test_a_log_of_training_that_was_changed_is_not_drawn(copy):
+    path = copy.one("train", "events.jsonl")
+    flip(path)
+    shutil.rmtree(copy.run().folder("report"))
+    told = copy.tell("report")
+    assert (told.code, str(path) in told.err) == (1, True)
+
+
 def test_an_export_is_made_again_with_other_times_and_nothing_else_is_stale(copy):
     model = copy.one("export", "model.onnx")
     before = model.read_bytes()

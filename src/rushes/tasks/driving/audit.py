@@ -16,7 +16,7 @@ from rushes.metrics.conventions import Verdict
 from rushes.prepare.outcomes import Outcomes
 from rushes.recipe.sections import Side
 from rushes.records import RigRecording
-from rushes.runs.source import Fault
+from rushes.runs.source import Fault, told_alike
 from rushes.stages import Claim
 from rushes.tasks.driving.prepare.plan import plan_clip
 from rushes.tasks.driving.preprocessing import RigPreprocessing
@@ -29,9 +29,6 @@ from rushes.tasks.driving.sources.trajectory import refuse_other_conventions
 
 LOOKED_INTO = 200
 """Clips whose clocks and poses are read, 30 ms each; of more, so many that are evenly spread."""
-
-NAMED = 10
-"""Faults that are told one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +85,8 @@ class DrivingAudit:
             f"clocks and poses of {looked:,} of {usable:,} clips were read; windows left out: {_counts(self.refused)}",
             f"clips whose motion was held against their rotations: {_counts(self.proven)}",
         ]
-        notes = Counter(f"note: {note.message}" for note in self.notes)
-        told += [line if count == 1 else f"{line} ({count:,} clips)" for line, count in notes.items()]
-        for fault in self.faults[:NAMED]:
-            told += [f"fault: {fault.message}", f"  {fault.where}", f"  -> {fault.cure}"]
-        if more := len(self.faults) - NAMED:
-            told += [f"and {more:,} more faults"] if more > 0 else []
+        for kind, entries in (("note", self.notes), ("fault", self.faults)):
+            told += told_alike(kind, [one.reason() for one in entries])
         return "\n".join(told)
 
 

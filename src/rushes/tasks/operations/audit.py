@@ -7,7 +7,7 @@ labels, a subject without a label, a side without clips. Nothing is decoded.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from math import prod
@@ -22,7 +22,7 @@ from rushes.prepare.outcomes import NO_SIDE, Outcomes
 from rushes.recipe.sections import Side
 from rushes.records import Media, Recording
 from rushes.runs.copies import Copies, copies_of, holdings
-from rushes.runs.source import Fault
+from rushes.runs.source import Fault, told_alike
 from rushes.stages import Claim
 from rushes.tasks.operations.prepare.clips import Cutting, plan_clips, why_no_clip
 from rushes.tasks.operations.prepare.unit import TOLERANCE_S
@@ -113,18 +113,6 @@ class FootageAudit:
         return "\n".join(lines)
 
 
-def told_alike(kind: str, entries: Iterable[Mapping[str, str]]) -> Iterator[str]:
-    """Lines of faults or notes; those of the same words once, with where the first is and how many there are."""
-    alike: dict[tuple[str, str], list[str]] = {}
-    for entry in entries:
-        alike.setdefault((entry["message"], entry["cure"]), []).append(entry["where"])
-    for (message, cure), places in alike.items():
-        yield f"{kind}: {message}"
-        yield f"  where: {places[0]}" + (f", and {len(places) - 1:,} more" if len(places) > 1 else "")
-        if cure:
-            yield f"  cure:  {cure}"
-
-
 class Foreseen(NamedTuple):
     """One recording before it is prepared.
 
@@ -152,15 +140,17 @@ class Foreseen(NamedTuple):
 
 def foresee(recording: Recording, cutting: Cutting, with_windows: bool) -> Foreseen:
     """What prepare would make of a recording; opens its file once."""
-    duration_s = None
     try:
         found = probe(recording.media)
-        duration_s = found.duration_s
-        if duration_s is None:
-            return Foreseen(0.0, None, notes=found.notes)
+    except RushesError as error:
+        return Foreseen(0.0, Counter(), error)
+    duration_s = found.duration_s
+    if duration_s is None:
+        return Foreseen(0.0, None, notes=found.notes)
+    try:
         check_coverage(recording, duration_s, TOLERANCE_S)
     except RushesError as error:
-        return Foreseen(duration_s or 0.0, Counter(), error)
+        return Foreseen(duration_s, Counter(), error, notes=found.notes)
     clips = plan_clips(recording, duration_s, cutting, with_windows)
     empty = "" if clips else why_no_clip(recording, cutting)
     return Foreseen(duration_s, Counter(clip.kind for clip in clips), empty=empty, notes=found.notes)

@@ -259,6 +259,7 @@ def _export(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
 def _report(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.models.net_costs import parameters
     from rushes.predict.table import read_predictions
+    from rushes.runs.proof import require_whole
     from rushes.runs.usual_work import head_of
     from rushes.tasks.sounds.export import DEPLOY_FILE
     from rushes.tasks.sounds.predict.table import SCHEMA
@@ -267,6 +268,7 @@ def _report(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.train.events import read_events
 
     tell("report", 0, 1, "drawing")
+    require_whole(run, "train", ("events.jsonl",))
     recipe, preprocessing = run.recipe, run.recipe.preprocessing
     sounds = run.samples(recipe.evaluate.split)
     number_of = {key: number for number, key in enumerate(sounds.keys())}

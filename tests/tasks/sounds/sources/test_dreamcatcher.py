@@ -72,6 +72,12 @@ def test_archives_are_streamed_in_order(tmp_path):
     assert list(pickle.loads(pickle.dumps(block))) == list(block)
 
 
+def test_an_archive_under_the_name_of_another_side_is_refused(tmp_path):
+    (fault,) = audit(dataset(tmp_path, test=GOOD)).faults
+    assert fault["message"] == "an archive of side test with a member of train"
+    assert fault["where"] == str(tmp_path / "data/test.tar.gz/train/snore/P01_1.wav")
+
+
 def test_unpacked_folders_give_the_same_recordings(tmp_path):
     packed = [
         (item.key, item.group, item.label, data)

@@ -32,6 +32,7 @@ from rushes.tasks.sounds.sources.blocks import (
     place_by,
     require_size,
 )
+from rushes.tasks.sounds.sources.sides import SIDE_OF_NAME
 
 METADATA = "metadata.csv"
 NOT_THERE = f"{METADATA} names it; it is not there, or is no sound"
@@ -105,7 +106,7 @@ class ArchiveBlock:
 
         Raises:
             MediaError: the archive is cut, damaged or refused, which shows at the latest behind its last
-                sound; or two of its sounds have one name.
+                sound; two of its sounds have one name; or a member is another side's.
             SourceError: its table does not hold.
         """
         for _, found, data in self.members():
@@ -116,6 +117,7 @@ class ArchiveBlock:
         table: dict[str, Place] | None = None
         seen: set[str] = set()
         for number, (name, data) in enumerate(_read(self.path)):
+            self._require_own(name)
             if number == 0 and self.layout.pattern is None and name.rsplit("/", 1)[-1] == METADATA:
                 table = read_table(data, name, f"{self.path}/{name}")
                 yield name, Claim("read", "tables"), data
@@ -134,6 +136,16 @@ class ArchiveBlock:
             if self._key(name) not in seen and place.label in self.wanted:
                 error = MediaError(NOT_THERE, where=self.path / name, cure=CORRECT)
                 yield name, self._asked(name, place), error
+
+    def _require_own(self, name: str) -> None:
+        """Refuse a member that lies in the folder of another side: archives were renamed, or packed wrong."""
+        folder, inside, _ = name.partition("/")
+        if inside and self.layout.pattern is None and SIDE_OF_NAME.get(folder, self.split) != self.split:
+            raise MediaError(
+                f"an archive of side {self.split} with a member of {folder}",
+                where=self.path / name,
+                cure="give the archives the names that they were published with",
+            )
 
     def _key(self, name: str) -> str:
         return key_of(f"{self.split}/{name.removeprefix(f'{self.key}/')}")

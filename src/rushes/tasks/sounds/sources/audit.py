@@ -12,6 +12,7 @@ from typing import Any
 from rushes.errors import MediaError, SourceError
 from rushes.records import SoundRecording
 from rushes.runs.copies import Copies, Holding, copies_of, sizes_on_two_sides
+from rushes.runs.source import told_alike
 from rushes.stages import Claim, Inventory, sha256_file
 from rushes.tasks.sounds.sources.archive import ArchiveBlock
 from rushes.tasks.sounds.sources.blocks import FileBlock, SoundScan, claim_of
@@ -84,8 +85,7 @@ class SoundAudit:
             lines += ["in archives:", *self.members.text()]
         lines += [f"note: {note}" for note in self.notes]
         lines += self.copies.lines("sound")
-        for fault in self.faults:
-            lines += [f"fault: {fault['message']}", f"  where: {fault['where']}", f"  cure:  {fault['cure']}"]
+        lines += told_alike("fault", self.faults)
         return "\n".join(lines)
 
 

@@ -275,7 +275,9 @@ def take(root: Path, name: str, key: str, side: str, place: Place) -> tuple[Soun
     try:
         if leaves(root, path):
             raise SourceError(
-                "a link that leads out of the dataset, or nowhere", where=path, cure="copy the file here"
+                "no file: a link that leads out of the dataset or nowhere, or a pipe",
+                where=path,
+                cure="copy the sound itself here",
             )
         if _NOT_UTF8.search(place.group or name):
             raise SourceError(
@@ -285,6 +287,8 @@ def take(root: Path, name: str, key: str, side: str, place: Place) -> tuple[Soun
             raise SourceError("this user may not read it", where=path, cure=f"chmod u+r {path}")
         size = path.stat().st_size
         require_size(size, path)
+        if size == 0:
+            raise MediaError("a file of 0 bytes", where=path, cure="copy the file again")
     except (SourceError, MediaError) as error:
         return Fault.of(error, key)
     return SoundRecording(key, place.group, side, place.label, path), size

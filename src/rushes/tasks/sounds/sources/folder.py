@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rushes.errors import SourceError
 from rushes.recipe.sections import Side
@@ -69,7 +69,7 @@ class SoundFolder(Source[SoundScan]):
         unknown = "no class can be told by its path" if self.table is None else "not in the table"
         claims = {name: Claim("skipped", unknown, key_of(name)) for name in files}
         if self.table is not None:
-            claims[self.table] = Claim("read", "table")
+            claims[PurePosixPath(self.table).as_posix()] = Claim("read", "table")
         asked = {name: place for name, place in known.items() if place.label in self.labels}
         for name in known.keys() - asked.keys():
             claims[name] = not_asked(known[name].label, key_of(name))
