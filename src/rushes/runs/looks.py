@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from rushes.errors import ShardError, StageError
 from rushes.runs.run import Run
@@ -23,6 +23,9 @@ from rushes.runs.stage import StageName
 from rushes.stages import StageSpec, canonical_json, check_done, spec_of
 from rushes.storage import Workspace
 from rushes.storage.record import Entry, Record
+
+if TYPE_CHECKING:
+    from rushes.shards.overlap import Side
 
 LOOKS = "looks"
 """Folder of the record in a workspace."""
@@ -157,9 +160,8 @@ def seen_by(run: Run[Any], asked: str | None = None) -> list[StageSpec]:
         asked: the side that is measured, if not the recipe's.
     """
     own, asked = run.specs[run.dataset], asked or run.recipe.evaluate.split
-    others = (
-        other for other in _others(run.workspace, own) if _share(run.workspace, own, asked, other, TEST)
-    )
+    ours = cache(partial(_side, run.workspace, own, asked))
+    others = (other for other in _others(run.workspace, own) if _share(run.workspace, own, ours, other, TEST))
     return [*([own] if asked == TEST else []), *others]
 
 
@@ -171,6 +173,7 @@ def look_back(run: Run[Any]) -> None:
         StorageError: a remote workspace cannot be read or written.
     """
     own, workspace = run.specs[run.dataset], run.workspace
+    ours = cache(partial(_side, workspace, own, TEST))
     made = [(folder, spec, _split(spec)) for folder, spec, _ in _made(workspace) if spec is not None]
     for other in _others(workspace, own):
         by_side: dict[str, list[str]] = {}
@@ -178,14 +181,21 @@ def look_back(run: Run[Any]) -> None:
             if side not in (None, TEST) and spec.inputs.get(other.name) == other.signature:
                 by_side.setdefault(side, []).append(folder)
         for side, stages in by_side.items():
-            if _share(workspace, own, TEST, other, side):
+            if _share(workspace, own, ours, other, side):
                 content = content_of(Datasets.of([own]), stages, found=True)
                 Record(workspace, LOOKS).add(content, partial(_says, content))
 
 
-def _share(workspace: Workspace, own: StageSpec, asked: str, other: StageSpec, side: str) -> bool:
-    """Whether a side of a dataset has a row, group or recording of a side of another one."""
+def _side(workspace: Workspace, dataset: StageSpec, name: str) -> Side | None:
     from rushes.runs.sides import side_of  # Arrow stands behind it
+
+    return side_of(workspace, dataset, name)
+
+
+def _share(
+    workspace: Workspace, own: StageSpec, ours: Callable[[], Side | None], other: StageSpec, side: str
+) -> bool:
+    """Whether a side of a dataset has a row, group or recording of a side of another one."""
     from rushes.shards.overlap import copies_in_both, named_in_both
 
     same_recordings = _recordings(own) == _recordings(other)
@@ -194,13 +204,12 @@ def _share(workspace: Workspace, own: StageSpec, asked: str, other: StageSpec, s
     if not same_recordings and own.recipe.get("preprocessing") != other.recipe.get("preprocessing"):
         return False  # nothing of one is to the byte what is in the other
     try:
-        theirs = side_of(workspace, other, side)
+        theirs = _side(workspace, other, side)
     except (ShardError, StageError):
         return False  # damaged: `rushes verify` says so to whom it concerns
-    ours = side_of(workspace, own, asked)
-    if ours is None or theirs is None:
+    if theirs is None or (mine := ours()) is None:
         return False
-    return next((named_in_both if same_recordings else copies_in_both)(ours, theirs), None) is not None
+    return next((named_in_both if same_recordings else copies_in_both)(mine, theirs), None) is not None
 
 
 def _others(workspace: Workspace, own: StageSpec) -> Iterator[StageSpec]:
