@@ -122,7 +122,7 @@ def found_in(workspace: Path) -> Found:
     parts = {
         "rows": rows,
         "results": results,
-        "verdicts": {path.name: read_json(path) for path in folder.glob("verdicts/*.json")},
+        "verdicts": {path.name: read_json(path) | {"entry": ""} for path in folder.glob("verdicts/*.json")},
         "openings": openings,
         "logs": {name: (folder / name).read_text() for name in TEXTS},
         "stages": sorted(path.parent.name for path in workspace.glob("*/DONE")),
