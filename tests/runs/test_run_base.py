@@ -82,7 +82,7 @@ def test_another_base_is_another_run(adapted, base):
     rows = plan_run(run_on(adapted, base)).rows
     changed = [row.name for row in rows if row.signature != before[row.name]]
     assert changed == ["train", "predict", "evaluate", "report"]
-    assert "fingerprint: " in next(row.reason for row in rows if row.name == "train")
+    assert "the content of recordings or base" in next(row.reason for row in rows if row.name == "train")
 
 
 def test_nothing_in_the_trained_folder_says_where_the_base_lies(adapted):
@@ -114,7 +114,8 @@ def test_a_base_that_is_still_to_be_downloaded_gets_its_signature_then(adapted, 
     cache = empty_hub(tmp_path / "hub", monkeypatch)
     run = adapted.run(f"model.name={name}", ADAPTER)
     planned = next(row for row in plan_run(run).rows if row.name == "train")
-    assert "not downloaded yet" in planned.reason
+    assert "the content of recordings or base" in planned.reason
+    assert any("is not on this machine" in note for note in planned.notes)
     assert any("model.revision pins one" in note for note in planned.notes)
     with pytest.raises(ModelError, match="was not downloaded"):
         do(run, "train", silent)

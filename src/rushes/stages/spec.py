@@ -131,7 +131,7 @@ def differences(spec: StageSpec, other_folder: Path) -> list[str]:
         for name in changed
         if name.partition(".")[0] not in ("fingerprint", "inputs")
     ]
-    told += ["the recordings"] if "fingerprint" in changed else []
+    told += ["the content of recordings or base"] if "fingerprint" in changed else []
     if told or not changed:
         return told
     return [f"what it reads of {', '.join(name.removeprefix('inputs.') for name in changed)}"]
