@@ -469,8 +469,8 @@ def test_differences_are_few_short_and_of_the_same_recipe(tmp_path):
     reason = status(asked, tmp_path).reason
     mine = StageSpec("prepare", 1, many | {"owner": "mine"}, {"twin": "ba9876543210"}, "f" * 64)
     assert (
-        reason
-        == f'differs from prepare-{mine.signature} in recipe.owner: "mine" -> "changed"; the content of recordings or base'
+        reason == f'differs from prepare-{mine.signature} in recipe.owner: "mine" -> "changed"; '
+        "the content of recordings or base"
     )
     longer = StageSpec("prepare", 1, {name: "y" * 500 for name in many}, {}, None, "mine")
     told = status(longer, tmp_path).reason
