@@ -173,7 +173,9 @@ def _thinned(points: Points, most: int = POINTS) -> Points:
 
     >>> _thinned([(n, 0.0) for n in range(10)], 4)
     [(0, 0.0), (3, 0.0), (6, 0.0), (9, 0.0)]
+    >>> _thinned([])
+    []
     """
-    every = -(-len(points) // most)
+    every = max(1, -(-len(points) // most))
     kept = list(points[::every])
     return kept if not points or kept[-1] == points[-1] else [*kept, points[-1]]
