@@ -280,10 +280,10 @@ def test_a_fault_of_the_recordings_ends_audit_and_plan_with_4(finished, tmp_path
         path.write_text("")
     for verb in ("audit", "plan"):
         told = job.tell(verb, *own)
-        assert (told.code, told.out.splitlines()[-1]) == (
-            4,
-            "there is nothing to prepare: no recording gives a sample",
-        )
+        last = told.out.splitlines()[-1]
+        assert told.code == 4
+        assert last.startswith("there is nothing to prepare: no recording gives a sample")
+        assert ("`rushes audit RECIPE` tells more" in last) == (verb == "plan")
         told = job.tell(verb, "--json", *own)
         assert (told.code, told.json["fault"]) == (
             4,
