@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from rushes.errors import MediaError
 from rushes.media.audio_frames import AGAIN
-from rushes.media.extent import HEAD, declared_bytes
+from rushes.media.extent import HEAD, require_extent
 
 TAIL = 512
 """Bytes behind the end that are nobody's loss: a tag without a chunk, padding."""
@@ -170,9 +170,5 @@ def whole_au(data: bytes, where: object) -> bytes:
 
 def whole_matroska(data: bytes, where: object) -> bytes:
     """See that the segment of a Matroska or WebM file is as long as declared, if it is; returns ``data``."""
-    declared = declared_bytes(data[:HEAD])
-    if declared is not None and declared > len(data):
-        raise MediaError(
-            f"cut short: {declared:,} bytes are declared, there are {len(data):,}", where=where, cure=AGAIN
-        )
+    require_extent(data[:HEAD], len(data), where, AGAIN)
     return data

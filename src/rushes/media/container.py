@@ -16,7 +16,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from rushes.errors import MediaError, unreadable_as
-from rushes.media.extent import HEAD, declared_bytes
+from rushes.media.extent import HEAD, require_extent
 from rushes.media.geometry import Size
 from rushes.media.limits import Limits
 from rushes.media.zipped import check_crc, mapped
@@ -32,6 +32,7 @@ AVI, TRANSPORT_STREAM = "avi", "mpegts"
 """FFmpeg's names of the containers that need care: one without times of presentation, one without an end."""
 
 Source = Path | Member
+_AGAIN = "copy the file again"
 _TAGGED_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)$", re.ASCII)
 CONVERT = "ffmpeg -i IN -c:v libx264 -pix_fmt yuv420p OUT.mp4"
 
@@ -46,13 +47,13 @@ def open_video(source: Source) -> Iterator[InputContainer]:
     """
     if isinstance(source, Path):
         size = source.stat().st_size if (head := _head_of(source)) else 0
-        _require_extent(head, size, source)
+        require_extent(head, size, source, _AGAIN)
         with _container(f"file:{source}", size, source) as container:
             yield container
     else:
         with mapped(source) as view:
             check_crc(source, view)
-            _require_extent(bytes(view[:HEAD]), source.size, source)
+            require_extent(bytes(view[:HEAD]), source.size, source, _AGAIN)
             with _container(_MemoryFile(view), source.size, source) as container:
                 yield container
 
@@ -64,17 +65,6 @@ def _head_of(path: Path) -> bytes:
             raise MediaError("no such video file", where=path, cure="check the path")
         with path.open("rb") as file:
             return file.read(HEAD)
-
-
-def _require_extent(head: bytes, size: int, where: Source) -> None:
-    """See that a file is as long as it declares; FFmpeg reads what there is."""
-    declared = declared_bytes(head)
-    if declared is not None and declared > size:
-        raise MediaError(
-            f"cut short: {declared:,} bytes are declared, there are {size:,}",
-            where=where,
-            cure="copy the file again",
-        )
 
 
 class _MemoryFile:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rushes.errors import MediaError
+
 HEAD = 128
 """Bytes from the beginning that are enough to tell."""
 
@@ -23,6 +25,19 @@ def declared_bytes(head: bytes) -> int | None:
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return int.from_bytes(head[4:8], "little") + 8
     return None
+
+
+def require_extent(head: bytes, size: int, where: object, cure: str) -> None:
+    """See that a file of ``size`` bytes is as long as its head declares; FFmpeg reads what there is.
+
+    Raises:
+        MediaError: it is cut short.
+    """
+    declared = declared_bytes(head)
+    if declared is not None and declared > size:
+        raise MediaError(
+            f"cut short: {declared:,} bytes are declared, there are {size:,}", where=where, cure=cure
+        )
 
 
 def _vint(data: bytes, place: int) -> tuple[int | None, int]:

@@ -49,9 +49,7 @@ def damaged(run: Run[Any], name: StageName) -> Iterator[tuple[Path, str]]:
     Shards are left to whoever reads them, sample by sample (`Run.samples`), and to `rushes.shards.verify`:
     hashing all of them before each stage would take too long.
     """
-    folder, read = run.folder(name), run.stages[name].read
-    files = (read_done(folder) or {}).get("summary", {}).get("files", {})
-    return wrong_files(folder, {path: sha for path, sha in files.items() if _matches(path, read)})
+    return _not_as_written(run, name, run.stages[name].read)
 
 
 def require_whole(run: Run[Any], name: StageName, patterns: tuple[str, ...]) -> None:
@@ -60,16 +58,18 @@ def require_whole(run: Run[Any], name: StageName, patterns: tuple[str, ...]) -> 
     Raises:
         StageError: one is missing or was changed.
     """
-    folder = run.folder(name)
-    files = (read_done(folder) or {}).get("summary", {}).get("files", {})
-    for path, reason in wrong_files(
-        folder, {one: sha for one, sha in files.items() if _matches(one, patterns)}
-    ):
+    for path, reason in _not_as_written(run, name, patterns):
         raise StageError(
             f"what {name} left is not what it wrote: the file {reason}",
             where=path,
             cure="run `rushes verify RECIPE --repair`",
         )
+
+
+def _not_as_written(run: Run[Any], name: StageName, patterns: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
+    folder = run.folder(name)
+    files = (read_done(folder) or {}).get("summary", {}).get("files", {})
+    return wrong_files(folder, {path: sha for path, sha in files.items() if _matches(path, patterns)})
 
 
 def _matches(path: str, patterns: tuple[str, ...]) -> bool:
