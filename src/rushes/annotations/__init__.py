@@ -1,0 +1,1 @@
+"""Interval labels of the field's tools, read into marks and written from them."""

@@ -1,0 +1,76 @@
+"""What a label file says: marks on recordings, exact to a fraction of a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+MarkKind = Literal["interval", "point", "file"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """One label on a recording.
+
+    Attributes:
+        recording: the recording's name as the file writes it; empty where the file names none.
+        start_s: on the clock of the recording.
+        end_s: exclusive; None lasts to the end of the recording. A point ends where it starts.
+        label: verbatim.
+        kind: a stretch, a moment, or all of a file.
+        track: tier, attribute or subject. Marks of one track may overlap where the format allows it.
+        annotator: who made it, or the model and its version.
+        score: confidence in [0, 1], of a model's.
+        channel: of a sound, from 0.
+        low_hz, high_hz: of a box on a spectrogram.
+        comment: free text beside the label.
+        attributes: whatever else the format says of it, name and value.
+        where: the file, with its line after a colon where it has lines.
+    """
+
+    recording: str
+    start_s: Fraction
+    end_s: Fraction | None
+    label: str
+    kind: MarkKind = "interval"
+    track: str = ""
+    annotator: str = ""
+    score: float | None = None
+    channel: int | None = None
+    low_hz: float | None = None
+    high_hz: float | None = None
+    comment: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a label file says of a recording beside its marks.
+
+    Attributes:
+        duration_s: its length.
+        fps: its frame rate.
+        columns: values of the file's other columns that are the same in all rows of the recording: who, side.
+    """
+
+    duration_s: Fraction | None = None
+    fps: Fraction | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """A label file, or several together.
+
+    Attributes:
+        marks: in the order of the file.
+        about: every recording that the file names, with or without marks -> what it says of it.
+        notes: what was read otherwise than written, or left out, each with its count and place.
+    """
+
+    marks: tuple[Mark, ...]
+    about: Mapping[str, About]
+    notes: tuple[str, ...] = ()

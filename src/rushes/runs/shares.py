@@ -1,0 +1,51 @@
+"""Groups dealt out to sides by the hash of their names: adding recordings moves no old one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+SEEDS = 1000
+"""Draws that `best_seed` compares."""
+
+
+def side_of(group: str, shares: Mapping[str, float], seed: int = 0) -> str:
+    """The side of a group, from its name alone.
+
+    >>> [side_of(name, {"train": 0.7, "test": 0.3}) for name in ("ann", "bob", "cem")]
+    ['train', 'test', 'test']
+
+    Args:
+        group: its name; of a recording of no known group, the recording's key.
+        shares: side -> share of the groups; together 1.
+        seed: another one is another draw.
+    """
+    digest = hashlib.sha256(f"{seed}\0{group}".encode(errors="surrogateescape")).digest()
+    place, sides = int.from_bytes(digest[:8], "big") / 2**64, [side for side in shares if shares[side] > 0]
+    bounds = np.cumsum([shares[side] for side in sides])
+    return sides[min(int(np.searchsorted(bounds, place, side="right")), len(sides) - 1)]
+
+
+def best_seed(amounts: Mapping[str, Mapping[str, float]], shares: Mapping[str, float]) -> int:
+    """The seed whose draw spreads the classes best over the sides, the smallest of equals.
+
+    Fewest classes missing on a side come first, then the squared distance of each side's part of a class from its share.
+
+    Args:
+        amounts: group -> class -> seconds or recordings of it.
+        shares: side -> share.
+    """
+    sides = [side for side in shares if shares[side] > 0]
+    labels = sorted({label for of_group in amounts.values() for label in of_group})
+    table = np.array([[of_group.get(label, 0.0) for label in labels] for of_group in amounts.values()])
+    parts = table / np.maximum(table.sum(axis=0), 1e-12)  # (groups, classes), each class adds up to 1
+    wanted = np.array([[shares[side]] for side in sides])
+
+    def badness(seed: int) -> tuple[int, float]:
+        drawn = [side_of(group, shares, seed) for group in amounts]
+        got = np.array([parts[[side == one for side in drawn]].sum(axis=0) for one in sides])
+        return int((got == 0.0).sum()), float(np.square(got - wanted).sum())
+
+    return min(range(SEEDS), key=badness)
