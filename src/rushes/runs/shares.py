@@ -31,7 +31,7 @@ def side_of(group: str, shares: Mapping[str, float], seed: int = 0) -> str:
 def best_seed(amounts: Mapping[str, Mapping[str, float]], shares: Mapping[str, float]) -> int:
     """The seed whose draw spreads the classes best over the sides, the smallest of equals.
 
-    Fewest classes missing on a side come first, then the squared distance of each side's part of a class from its share.
+    Fewest classes missing on a side come first, then least squared distance of each class's parts from the shares.
 
     Args:
         amounts: group -> class -> seconds or recordings of it.
