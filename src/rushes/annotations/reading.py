@@ -97,7 +97,7 @@ def files_of(root: Path, patterns: Iterable[str], names: Iterable[str] | None = 
                 where=root,
                 cure="move them there, and write annotation.files relative to source.root",
             )
-        fitting = sorted(name for name in there if _fits(PurePosixPath(name).parts, steps))
+        fitting = sorted(name for name in there if fits(name, pattern))
         if not fitting:
             raise SourceError(
                 f"no file {pattern} below the root",
@@ -106,6 +106,11 @@ def files_of(root: Path, patterns: Iterable[str], names: Iterable[str] | None = 
             )
         found.update(dict.fromkeys(fitting))
     return list(found)
+
+
+def fits(name: str, pattern: str) -> bool:
+    """Whether the name of a file below the root is one that a pattern means, see `files_of`."""
+    return _fits(PurePosixPath(name).parts, PurePosixPath(pattern).parts)
 
 
 def _fits(name: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
@@ -126,16 +131,26 @@ def read_all(root: Path, patterns: Iterable[str], how: How) -> Labels:
         patterns: see `files_of`.
         how: of all of them.
     """
+    return joined(
+        read(Path(root) / name, how, str(PurePosixPath(name).with_suffix("")))
+        for name in files_of(root, patterns)
+    )
+
+
+def joined(several: Iterable[Labels]) -> Labels:
+    """Labels of several files as those of one; a column of a recording stays where all files agree on it."""
     marks: list[Mark] = []
     notes: list[Note] = []
     about: dict[str, About] = {}
-    for name in files_of(root, patterns):
-        labels = read(Path(root) / name, how, str(PurePosixPath(name).with_suffix("")))
+    for labels in several:
         marks += labels.marks
         notes += labels.notes
         for recording, one in labels.about.items():
             known = about.get(recording, About())
-            about[recording] = About(
-                known.duration_s or one.duration_s, known.fps or one.fps, {**known.columns, **one.columns}
-            )
+            columns = {
+                key: text
+                for key, text in {**known.columns, **one.columns}.items()
+                if known.columns.get(key, text) == text
+            }
+            about[recording] = About(known.duration_s or one.duration_s, known.fps or one.fps, columns)
     return Labels(tuple(marks), about, join_notes(notes))
