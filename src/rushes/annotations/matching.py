@@ -11,11 +11,13 @@ from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from rushes.errors import SourceError
+from rushes.media import audio_kinds, container
 
 TOLD = 10
 """Names that an error lists."""
 
 _UPLOAD = re.compile(r"[0-9a-f]{8}-(?=.)")
+_MEDIA = frozenset((*container.SUFFIXES, *audio_kinds.SUFFIXES, ".mpg", ".mpeg", ".wmv", ".flv"))
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
@@ -49,14 +51,14 @@ class Names:
         self._by_base: defaultdict[str, list[str]] = defaultdict(list)
         self._by_stem: defaultdict[str, list[str]] = defaultdict(list)
         for name, file in self._exact.items():
-            path = PurePosixPath(name)
-            self._by_base[path.name].append(file)
-            self._by_stem[path.stem].append(file)
+            base = PurePosixPath(name).name
+            self._by_base[base].append(file)
+            self._by_stem[_stem(base)].append(file)
 
     def find(self, name: str) -> list[str]:
         """The files that ``name`` can mean: one, where all is well.
 
-        The whole name comes first, then its last part, then that without its suffix, then all of them
+        The whole name comes first, then its last part, then that without the suffix of a medium, then all of them
         without the eight digits that Label Studio puts before an upload and with the ``v_`` of ActivityNet.
         Of several, those stay whose folders agree with the name for most steps.
         """
@@ -69,10 +71,8 @@ class Names:
     def _of_form(self, name: str) -> list[str]:
         if name in self._exact:
             return [self._exact[name]]
-        path = PurePosixPath(name)
-        found = (
-            self._by_base.get(path.name) or self._by_stem.get(path.name) or self._by_stem.get(path.stem) or []
-        )
+        base = PurePosixPath(name).name
+        found = self._by_base.get(base) or self._by_stem.get(base) or self._by_stem.get(_stem(base)) or []
         agreeing = [_shared_folders(name, file) for file in found]
         return [file for file, steps in zip(found, agreeing, strict=True) if steps == max(agreeing)]
 
@@ -81,6 +81,16 @@ class Names:
         known = {**self._by_stem, **self._by_base}
         alike = difflib.get_close_matches(PurePosixPath(plain(name)).name, known, n=3, cutoff=0.6)
         return list(dict.fromkeys(known[one][0] for one in alike))
+
+
+def _stem(base: str) -> str:
+    """A name without the suffix of a video or sound; what else follows a point is part of it.
+
+    >>> _stem("P01.left.MP4"), _stem("P01.left")
+    ('P01.left', 'P01.left')
+    """
+    path = PurePosixPath(base)
+    return path.stem if path.suffix.lower() in _MEDIA else base
 
 
 def _shared_folders(name: str, file: str) -> int:
