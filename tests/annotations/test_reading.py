@@ -184,6 +184,17 @@ JSON = {
     "activitynet": {
         "database": {"v": {"duration": 9, "annotations": [{"segment": [1, 2], "label": "x", "score": 1}]}}
     },
+    "boris": {
+        "behaviors_conf": {"0": {"code": "walk", "type": "State event"}},
+        "observations": {
+            "x": {
+                "file": {"1": ["a.mp4"]},
+                "media_info": {"length": {"a.mp4": 9}},
+                "time offset": 0,
+                "events": [[1.5, "ann", "walk", "", ""], [3, "ann", "walk", "", ""]],
+            }
+        },
+    },
 }
 
 
