@@ -52,7 +52,7 @@ def test_names_that_several_files_have_or_none_are_told_together():
     assert str(error.value).splitlines()[:4] == [
         "3 names that the labels use have no recording of their own:",
         "  - cam.mp4: may be day1/cam.mp4, day2/cam.mp4",
-        "  - my cat.mp4: no such file; do you mean my cam.mp4 or day1/cam.mp4?",
+        "  - my cat.mp4: no such file; the nearest is my cam.mp4, day1/cam.mp4",
         "  - xyz: no such file",
     ]
     assert error.value.cure

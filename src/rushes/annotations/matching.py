@@ -112,7 +112,7 @@ def places(names: Iterable[str], files: Iterable[str]) -> tuple[dict[str, str], 
     """The file of each name, and of those that have none, or more than one, why.
 
     >>> places(["C:/x/cam.mp4", "cup"], ["day1/cam.mp4", "day1/cap.mp4"])
-    ({'C:/x/cam.mp4': 'day1/cam.mp4'}, {'cup': 'no such file; do you mean day1/cap.mp4?'})
+    ({'C:/x/cam.mp4': 'day1/cam.mp4'}, {'cup': 'no such file; the nearest is day1/cap.mp4'})
 
     Args:
         names: as label files write them.
@@ -129,8 +129,8 @@ def places(names: Iterable[str], files: Iterable[str]) -> tuple[dict[str, str], 
             more = f" and {len(found) - 3} more" * (len(found) > 3)
             faults[name] = f"may be {', '.join(found[:3])}{more}"
         else:
-            near = " or ".join(known.nearest(name))
-            faults[name] = f"no such file{f'; do you mean {near}?' if near else ''}"
+            near = ", ".join(known.nearest(name))
+            faults[name] = f"no such file{f'; the nearest is {near}' if near else ''}"
     return matched, faults
 
 
