@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from rushes.annotations import How, by_recording, read, write
 from rushes.errors import SourceError
 from rushes.media.image import encode_jpeg
 from rushes.records import Segment
@@ -247,3 +250,52 @@ def test_a_torn_label_file_is_a_fault_beside_others(write_table: WriteTable):
 def test_a_root_that_is_not_there_is_refused(tmp_path: Path):
     with pytest.raises(SourceError, match="no such folder"):
         scan(tmp_path / "nowhere")
+
+
+# --- labels in names, and in the files of tools --------------------------------------------------------------
+
+
+def test_labels_in_the_names_of_recordings(write_table: WriteTable):
+    root = write_table("take/ann_1.mp4", "put/bob_1.mov", "odd.mp4")
+    source = table(
+        annotation={"files": "**/*.m*", "format": "names", "pattern": "(?P<label>[^/]+)/(?P<who>[^_]+)_.*"},
+        groups={"column": "who"},
+    )
+    found = source.scan(root)
+    assert [(one.group, one.segments[0].label) for one in found.recordings] == [
+        ("ann", "take"),
+        ("bob", "put"),
+    ]
+    assert [fault.message for fault in found.faults] == ["a name that does not fit the pattern: 'odd'"]
+    assert told(root, found, source) == {("used", "video"): 2, ("faulty", found.faults[0].message): 1}
+
+
+@pytest.mark.parametrize(
+    ("format", "suffix", "rate", "tolerance_s"),
+    [
+        ("elan", "eaf", None, 1e-3),
+        ("webvtt", "vtt", None, 1e-3),
+        ("table", "csv", None, 1e-9),
+        ("cvat", "xml", Fraction(10), 0.1),
+        ("label_studio", "json", Fraction(10), 0.1),
+    ],
+)
+def test_files_of_tools_beside_the_recordings(
+    write_table: WriteTable, format: str, suffix: str, rate: Fraction | None, tolerance_s: float
+):
+    root = write_table("a.mp4", "day 1/b.mov", labels=WORK)
+    truth = scan(root).recordings
+    labels = read(root / "labels.csv", How())
+    for name, own in by_recording(labels).items():
+        path = (root / name).with_suffix(f".{suffix}")
+        plain = replace(own, marks=tuple(replace(mark, attributes=()) for mark in own.marks))
+        write(plain, path, How(format=format, fps=rate))
+    (root / "labels.csv").unlink()
+    asked = {"files": f"**/*.{suffix}", "format": format, "fps": None if rate is None else str(rate)}
+    found = scan(root, annotation=asked)
+    assert [one.key for one in found.recordings] == [one.key for one in truth]
+    for ours, theirs in zip(found.recordings, truth, strict=True):
+        assert [one.label for one in ours.segments] == [one.label for one in theirs.segments]
+        for mine, right in zip(ours.segments, theirs.segments, strict=True):
+            assert abs(mine.start_s - right.start_s) <= tolerance_s
+            assert abs(mine.end_s - right.end_s) <= tolerance_s
