@@ -151,7 +151,7 @@ def test_labels_of_a_file_that_is_not_there_are_a_fault_with_line_and_the_neares
         "a.mp4", "cam-2.mp4", labels=HEAD + "a.mp4,0,1,take,,\na.mp4,1,2,put,,\ncam_2.mp4,0,1,put,,\n"
     )
     (fault,) = scan(root).faults
-    assert fault.message == "labels of cam_2.mp4: no such file; the nearest is cam-2.mp4, a.mp4"
+    assert fault.message == "labels of cam_2.mp4: no such file; do you mean cam-2.mp4 or a.mp4?"
     assert fault.where == f"{root / 'labels.csv'}:4"
     assert "write the name as the file is called" in fault.cure
 
