@@ -28,10 +28,17 @@ FILES = ["day1/cam.mp4", "day2/cam.mp4", "my cam.mp4", "v_abc.mp4", "P01.left.mp
         ("P01.left", "P01.left.mp4"),
         ("my cam.avi", "my cam.mp4"),
         ("session", "session"),
+        ("P01.left.WAV", "P01.left.mp4"),
     ],
 )
 def test_ways_to_name_a_file(name, file):
     assert match([name], FILES) == {name: file}
+
+
+def test_what_follows_a_point_is_no_suffix_unless_it_is_a_medium():
+    matched, faults = places(["session.left", "cam.mp4.left"], FILES)
+    assert matched == {}
+    assert set(faults) == {"session.left", "cam.mp4.left"}
 
 
 def test_signs_are_compared_as_they_look():

@@ -145,6 +145,13 @@ def test_a_row_without_label_and_times_is_a_recording_without_labels(put):
     assert [str(note).partition(": ")[0] for note in labels.notes] == ["a recording without labels"]
 
 
+def test_a_length_of_files_is_no_length_of_labels_and_a_second_comment_stands_beside(put):
+    path = put("l.csv", "file,label,duration,comment,notes\na.mp4,walk,12,good,late\n")
+    [mark] = read(path, How()).marks
+    assert (mark.kind, mark.comment) == ("file", "good")
+    assert dict(mark.attributes) == {"duration": "12", "notes": "late"}
+
+
 def test_columns_by_name(put, said):
     path = put("l.csv", "Datei,Von,Bis,Was,label\na,0.5,1,gehen,7\n")
     how = How(columns={"file": "Datei", "start": "Von", "end": "Bis", "label": "Was"})

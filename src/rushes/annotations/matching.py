@@ -11,11 +11,13 @@ from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from rushes.errors import SourceError
+from rushes.media import audio_kinds, container
 
 TOLD = 10
 """Names that an error lists."""
 
 _UPLOAD = re.compile(r"[0-9a-f]{8}-(?=.)")
+_MEDIA = frozenset((*container.SUFFIXES, *audio_kinds.SUFFIXES, ".mpg", ".mpeg", ".wmv", ".flv"))
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
@@ -50,14 +52,14 @@ class Names:
         self._by_base: defaultdict[str, list[str]] = defaultdict(list)
         self._by_stem: defaultdict[str, list[str]] = defaultdict(list)
         for name, file in self._exact.items():
-            path = PurePosixPath(name)
-            self._by_base[path.name].append(file)
-            self._by_stem[path.stem].append(file)
+            base = PurePosixPath(name).name
+            self._by_base[base].append(file)
+            self._by_stem[_stem(base)].append(file)
 
     def find(self, name: str) -> list[str]:
         """The files that ``name`` can mean: one, where all is well.
 
-        The whole name comes first, then its last part, then that without its suffix, then all of them
+        The whole name comes first, then its last part, then that without the suffix of a medium, then all of them
         without the eight digits that Label Studio puts before an upload and with the ``v_`` of ActivityNet.
         Of several, those stay whose folders agree with the name for most steps. Where there is a folder ``bob``,
         ``bob/cam.mp4`` is none of another folder.
@@ -73,7 +75,10 @@ class Names:
             return [self._exact[name]]
         path = PurePosixPath(name)
         called = (
-            self._by_base.get(path.name) or self._by_stem.get(path.name) or self._by_stem.get(path.stem) or []
+            self._by_base.get(path.name)
+            or self._by_stem.get(path.name)
+            or self._by_stem.get(_stem(path.name))
+            or []
         )
         shared = {file: _shared_folders(name, file) for file in called}
         folders = path.parts[:-1]
@@ -89,6 +94,16 @@ class Names:
         known = {**self._by_stem, **self._by_base}
         alike = difflib.get_close_matches(PurePosixPath(plain(name)).name, known, n=3, cutoff=0.6)
         return list(dict.fromkeys(known[one][0] for one in alike))
+
+
+def _stem(base: str) -> str:
+    """A name without the suffix of a video or sound; what else follows a point is part of it.
+
+    >>> _stem("P01.left.MP4"), _stem("P01.left")
+    ('P01.left', 'P01.left')
+    """
+    path = PurePosixPath(base)
+    return path.stem if path.suffix.lower() in _MEDIA else base
 
 
 def _shared_folders(name: str, file: str) -> int:

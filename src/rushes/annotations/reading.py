@@ -138,7 +138,7 @@ def read_all(root: Path, patterns: Iterable[str], how: How) -> Labels:
 
 
 def joined(several: Iterable[Labels]) -> Labels:
-    """Labels of several files as those of one."""
+    """Labels of several files as those of one; a column of a recording stays where all files agree on it."""
     marks: list[Mark] = []
     notes: list[Note] = []
     about: dict[str, About] = {}
@@ -147,7 +147,10 @@ def joined(several: Iterable[Labels]) -> Labels:
         notes += labels.notes
         for recording, one in labels.about.items():
             known = about.get(recording, About())
-            about[recording] = About(
-                known.duration_s or one.duration_s, known.fps or one.fps, {**known.columns, **one.columns}
-            )
+            columns = {
+                key: text
+                for key, text in {**known.columns, **one.columns}.items()
+                if known.columns.get(key, text) == text
+            }
+            about[recording] = About(known.duration_s or one.duration_s, known.fps or one.fps, columns)
     return Labels(tuple(marks), about, join_notes(notes))

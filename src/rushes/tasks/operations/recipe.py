@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from rushes.annotations.segments import Background, Overlaps
-from rushes.recipe.annotation import Annotation
+from rushes.recipe.annotation import Annotation, Background, Overlaps
 from rushes.recipe.pattern import Pattern, groups_of
 from rushes.recipe.sections import (
     NAMED,
@@ -94,7 +93,7 @@ class TableSource(Source):
         ignore: labels whose time is left out.
         background: label of the time that nobody labelled; null leaves it unlabelled.
         background_in: where that is: between the first label of a recording and the last, or in all of it.
-        overlaps: which of two labels keeps the time that both have, see `rushes.annotations.segments`.
+        overlaps: which of two labels keeps the time that both have, see `rushes.recipe.annotation.Overlaps`.
         groups: how a recording tells whose it is.
         split: ``shares`` deals groups out by ``shares``, ``column`` takes the sides that the annotation names in
             ``side_column``, or lists of groups under train, val and test; where nobody says whose a recording
