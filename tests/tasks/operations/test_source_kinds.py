@@ -99,6 +99,7 @@ def test_a_url_brings_the_annotation_alone_to_learn_its_labels(open_run: Open, f
         ("lables: [put]", "source.lables: unknown key; did you mean labels?"),
         ("media: frames", "source.media: unknown key"),
         ("labels: [put]", "source.labels: 1 label: there is nothing to tell apart"),
+        ("labels: [put, take], ignore: [put]", "source.ignore: 'put' stands under source.labels as well"),
         ("groups: {pattern: '[a-z]+'}", "pattern has no named group group"),
         ("groups: {pattern: '(?P<group>a)', column: person}", "column and pattern both say what a group is"),
         ("split: {train: [ann], test: [ann]}", "source.split: ann stands on two sides"),

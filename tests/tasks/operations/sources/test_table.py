@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -17,6 +18,7 @@ from rushes.media.image import encode_jpeg
 from rushes.records import Segment
 from rushes.stages import take_inventory
 from rushes.tasks.operations.recipe import TableSource
+from rushes.tasks.operations.sources.table.names import key_of
 from rushes.tasks.operations.sources.table.source import Table, TableScan
 from rushes.testing import source_checks
 
@@ -139,6 +141,12 @@ def test_names_of_any_script_have_keys_of_their_own(write_table: WriteTable):
     assert {one.session for one in found.recordings} == set(names)
     assert len({one.key for one in found.recordings}) == len(names)
     assert "a-b" in {one.key for one in found.recordings}
+
+
+def test_a_copy_that_takes_letters_apart_keeps_its_keys():
+    apart, together = (unicodedata.normalize(form, "Müller 2.mp4") for form in ("NFD", "NFC"))
+    assert apart != together
+    assert key_of(apart) == key_of(together)
 
 
 # --- what does not hold -----------------------------------------------------------------------------------
