@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 
 from rushes.annotations import How, match, places, rates
+from rushes.annotations.matching import Names
 from rushes.errors import SourceError
 
 FILES = ["day1/cam.mp4", "day2/cam.mp4", "my cam.mp4", "v_abc.mp4", "P01.left.mp4", "session"]
@@ -52,7 +53,7 @@ def test_names_that_several_files_have_or_none_are_told_together():
     assert str(error.value).splitlines()[:4] == [
         "3 names that the labels use have no recording of their own:",
         "  - cam.mp4: may be day1/cam.mp4, day2/cam.mp4",
-        "  - my cat.mp4: no such file; the nearest is my cam.mp4, day1/cam.mp4",
+        "  - my cat.mp4: no such file; do you mean my cam.mp4 or day1/cam.mp4?",
         "  - xyz: no such file",
     ]
     assert error.value.cure
@@ -69,3 +70,18 @@ def test_a_long_list_is_cut():
 def test_frame_rates_are_found_by_the_same_names():
     how = How(fps=Fraction(25), fps_of=rates({"day1/cam.mp4": Fraction(30)}))
     assert (how.rate("cam"), how.rate("other.mp4")) == (30, 25)
+
+
+def test_folders_that_contradict_a_name_do_not_fit_it():
+    names = Names(["anna/tuesday.mp4", "bob/monday.mp4", "plain.mp4"])
+    assert names.find("bob/tuesday.mp4") == []
+    assert names.find("/home/me/bob/tuesday.mp4") == []
+    for name in ("tuesday.mp4", "footage/anna/tuesday.mov", "labels/tuesday", r"D:\clips\tuesday.mp4"):
+        assert names.find(name) == ["anna/tuesday.mp4"]
+    assert names.find("footage/plain.mp4") == ["plain.mp4"]
+
+
+def test_a_file_that_is_called_by_its_name_is_no_other_that_is_called_alike():
+    matched, faults = places(["anna/cam.mp4", "cleo/cam.mp4", "cam"], ["anna/cam.mp4", "bob/x.mp4"])
+    assert matched == {"anna/cam.mp4": "anna/cam.mp4", "cam": "anna/cam.mp4"}
+    assert faults == {"cleo/cam.mp4": "no such file; anna/cam.mp4 has labels by its own name"}
