@@ -108,7 +108,7 @@ def test_all_that_is_written_comes_back(bench, tmp_path):
     assert {case.format for case in bench.CASES} == {
         name for name, one in FORMATS.items() if one.write is not None
     }
-    found = list(bench.round_trips(40, tmp_path))
+    found = list(bench.round_trips(30, tmp_path))
     assert [figure for figure in found if not figure.holds] == []
 
 
@@ -130,9 +130,9 @@ def test_damage_is_told_and_never_something_else(bench, tmp_path, name):
             "video_id,start_timestamp,stop_timestamp,verb,noun\nP,00:00:01.5,00:00:02,open,door\n" * 2
         )
     else:
-        write(bench.drawn(case, 10, Random(2)), path, how)
+        write(bench.drawn(case, 5, Random(2)), path, how)
     whole, random = path.read_bytes(), Random(name)
-    for _ in range(200):
+    for _ in range(60):
         damaged = bytearray(whole[: random.randrange(len(whole))] if random.random() < 0.3 else whole)
         for _ in range(random.randrange(1, 6)):
             if damaged:
@@ -205,7 +205,7 @@ def test_json_of_another_shape_is_told(tmp_path, name):
     path.write_text(json.dumps(JSON[name]))
     assert read(path, how).marks
     for place in places_in(JSON[name]):
-        for other in (None, True, -1, 1.5, 10**400, "", "x", [], ["x"], {}, {"a": 1}, [[1]]):
+        for other in (None, True, -1, 10**400, "x", [], ["x"], {"a": 1}):
             path.write_text(json.dumps(changed(JSON[name], place, other)))
             with suppress(SourceError):
                 read(path, how)

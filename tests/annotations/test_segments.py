@@ -179,7 +179,7 @@ def test_every_moment_has_the_label_that_the_rule_gives_it(overlaps):
         "shorter": lambda m: m.end_s - m.start_s,
     }
     priority = first.get(overlaps, lambda m: m.start_s - m.end_s)
-    for _ in range(50):
+    for _ in range(20):
         marks = [
             mark(start, start + random.randrange(1, 20), f"{number}")
             for number, start in enumerate(random.choices(range(40), k=8))
