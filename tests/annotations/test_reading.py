@@ -86,6 +86,27 @@ def test_what_a_format_cannot_hold_is_counted(tmp_path):
     ]
 
 
+def test_labels_without_an_end_are_written_as_such_or_to_the_end_of_their_recording(tmp_path):
+    begun = Mark(recording="a", start_s=Fraction(1), end_s=None, label="x")
+    whole = Mark(recording="a", start_s=Fraction(0), end_s=None, label="y", kind="file")
+    labels = Labels((begun, whole), {"a": About(duration_s=Fraction(9))})
+
+    def again(name):
+        path = tmp_path / f"a{FORMATS[name].suffix}"
+        write(labels, path, How(format=name))
+        return [(mark.kind, mark.end_s) for mark in read(path, How(format=name)).marks]
+
+    assert again("table") == [("interval", None), ("file", None)]
+    assert again("via") == [("interval", 9), ("file", None)]
+    assert again("audacity") == [("interval", 9), ("interval", 9)]
+
+
+def test_nothing_in_elan_is_shorter_than_a_millisecond(tmp_path):
+    mark = Mark(recording="a", start_s=Fraction(1), end_s=Fraction("1.0001"), label="x")
+    write(Labels((mark,), {}), tmp_path / "a.eaf", How(format="elan"))
+    assert read(tmp_path / "a.eaf", How()).marks[0].end_s == Fraction("1.001")
+
+
 def test_what_cannot_be_written_is_refused(tmp_path):
     mark = Mark(recording="a", start_s=Fraction(1), end_s=None, label="x")
     with pytest.raises(SourceError, match="whose length is not known"):

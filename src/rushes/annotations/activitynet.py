@@ -85,10 +85,7 @@ def write(labels: Labels, how: How) -> bytes:
             {
                 "label": mark.label,
                 **({} if mark.score is None else {"score": mark.score}),
-                "segment": [
-                    float(round(time, 6))
-                    for time in (mark.start_s, mark.start_s if mark.end_s is None else mark.end_s)
-                ],
+                "segment": [float(round(time, 6)) for time in (mark.start_s, mark.known_end_s)],
             }
             for mark in own.marks
         ]

@@ -78,8 +78,7 @@ def write(labels: Labels, how: How) -> bytes:
                 where=f"{mark.recording} {mark.label[:60]!r}",
                 cure="write another format",
             )
-        end = mark.start_s if mark.end_s is None else mark.end_s
-        lines.append(f"{decimal(mark.start_s, 6)}\t{decimal(end, 6)}\t{mark.label}")
+        lines.append(f"{decimal(mark.start_s, 6)}\t{decimal(mark.known_end_s, 6)}\t{mark.label}")
         if mark.low_hz is not None or mark.high_hz is not None:
             low, high = ("-1" if hz is None else repr(hz) for hz in (mark.low_hz, mark.high_hz))
             lines.append(f"\\\t{low}\t{high}")

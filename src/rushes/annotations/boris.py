@@ -238,7 +238,7 @@ def write(labels: Labels, how: How) -> bytes:
     for mark in sorted(own.marks, key=lambda mark: mark.start_s):
         modifiers = dict(mark.attributes).get("modifiers", "")
         said = [mark.track, mark.label, modifiers, mark.comment]
-        end = mark.start_s if mark.end_s is None else mark.end_s
+        end = mark.known_end_s
         if mark.kind == "point":
             rows.append((mark.start_s, 2, [*said, "POINT"]))
             continue

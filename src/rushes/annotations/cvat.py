@@ -234,7 +234,7 @@ def write(labels: Labels, how: How) -> bytes:
         said = {"id": str(number), "label": mark.label, "source": "auto"}
         track = ElementTree.SubElement(root, "track", said)
         start = round(mark.start_s * fps)
-        end = max(start + 1, round((mark.end_s or mark.start_s) * fps))
+        end = max(start + 1, round(mark.known_end_s * fps))
         ElementTree.SubElement(track, "box", {"frame": str(start), "outside": "0", **_BOX})
         if frames is None or end < frames:
             ElementTree.SubElement(track, "box", {"frame": str(end), "outside": "1", **_BOX})
@@ -274,7 +274,7 @@ def write_audio(labels: Labels, how: How) -> bytes:
     """
     rows = []
     for number, mark in enumerate(labels.marks):
-        end = mark.start_s if mark.end_s is None else mark.end_s
+        end = mark.known_end_s
         if end >= _DAY_S:
             raise SourceError(
                 f"{mark.label!r} ends at {float(end):.0f} s: CVAT reads times below 24 hours",

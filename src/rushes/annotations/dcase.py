@@ -37,8 +37,8 @@ def write(labels: Labels, how: How) -> bytes:
     """The table, with an empty row for each file without events; to the microsecond."""
     rows = []
     for mark in labels.marks:
-        end = mark.start_s if mark.end_s is None else mark.end_s
-        rows.append([mark.recording, decimal(mark.start_s, 6), decimal(end, 6), mark.label])
+        times = [decimal(time, 6) for time in (mark.start_s, mark.known_end_s)]
+        rows.append([mark.recording, *times, mark.label])
     marked = {mark.recording for mark in labels.marks}
     rows += [[recording, "", "", ""] for recording in labels.about if recording not in marked]
     return write_rows(list(COLUMNS.values()), rows, "\t")

@@ -282,16 +282,17 @@ def write(labels: Labels, how: How) -> bytes:
     for name, marks in layers_of(own.marks).items():
         about = {"ANNOTATOR": marks[0].annotator} if marks[0].annotator else {}
         tier = _tier(root, name, "labels", about)
-        numbered = {f"a{count + number}": mark for number, mark in enumerate(marks, start=1)}
-        for identity, mark in numbered.items():
-            slots = {f"TIME_SLOT_REF{side}": f"{identity}.{side}" for side in (1, 2)}
-            ends = zip((mark.start_s, mark.end_s or mark.start_s), slots.values(), strict=True)
-            moments += [(round(time * 1000), slot) for time, slot in ends]
-            _annotation(tier, "ALIGNABLE_ANNOTATION", {"ANNOTATION_ID": identity, **slots}, mark.label)
+        numbered = dict(enumerate(marks, start=count + 1))
+        for number, mark in numbered.items():
+            slots = {f"TIME_SLOT_REF{side}": f"ts{2 * number + side - 2}" for side in (1, 2)}
+            start = round(mark.start_s * 1000)
+            end = max(start + 1, round(mark.known_end_s * 1000))  # ELAN has nothing shorter
+            moments += zip((start, end), slots.values(), strict=True)
+            _annotation(tier, "ALIGNABLE_ANNOTATION", {"ANNOTATION_ID": f"a{number}", **slots}, mark.label)
         count += len(marks)
         for beside in ("score", "comment"):
-            said = {identity: getattr(mark, beside) for identity, mark in numbered.items()}
-            said = {identity: str(value) for identity, value in said.items() if value not in ("", None)}
+            said = {f"a{number}": getattr(mark, beside) for number, mark in numbered.items()}
+            said = {parent: str(value) for parent, value in said.items() if value not in ("", None)}
             if said:
                 child = _tier(root, f"{name}#{beside}", "beside", {"PARENT_REF": name})
             for number, (parent, text) in enumerate(said.items(), start=count + 1):

@@ -45,7 +45,8 @@ class Format(NamedTuple):
         keeps: what is written beside recording, times and label.
         many: whether one file can hold several recordings.
         points: whether a moment can be written.
-        whole: whether a label of all of a file, or without an end, can be written as such.
+        whole: whether a label of all of a file can be written as such.
+        open: whether a label without an end can be.
     """
 
     title: str
@@ -57,6 +58,7 @@ class Format(NamedTuple):
     many: bool = True
     points: bool = True
     whole: bool = False
+    open: bool = False
 
 
 FORMATS: Mapping[FormatName, Format] = {
@@ -160,6 +162,7 @@ FORMATS: Mapping[FormatName, Format] = {
         tables.write,
         keeps=frozenset(HELD),
         whole=True,
+        open=True,
     ),
     "frames_text": Format(
         "a label a frame, as MS-TCN",

@@ -87,11 +87,11 @@ def write(labels: Labels, how: How) -> bytes:
     """
     [(recording, own)] = by_recording(labels).items()
     fps = require_fps(how.rate(recording) or own.about[recording].fps, recording)
-    ends = [mark.end_s or mark.start_s for mark in own.marks]
+    ends = [mark.known_end_s for mark in own.marks]
     length = own.about[recording].duration_s or max(ends, default=Fraction(0))
     lines: list[str] = [""] * round(length * fps)
     for mark in own.marks:
-        for frame in range(round(mark.start_s * fps), round((mark.end_s or mark.start_s) * fps)):
+        for frame in range(round(mark.start_s * fps), round(mark.known_end_s * fps)):
             if frame >= len(lines) or lines[frame] or "\n" in mark.label:
                 raise SourceError(
                     f"frame {frame} is beyond the recording, or has two labels: one is {mark.label!r}",

@@ -223,7 +223,7 @@ def write(labels: Labels, how: How) -> bytes:
 
 
 def _region(mark: Mark, number: int, how: How) -> dict[str, Any]:
-    end = mark.start_s if mark.end_s is None else mark.end_s
+    end = mark.known_end_s
     where = f"{mark.recording} {mark.label!r}"
     value: dict[str, Any]
     if how.unit == "s":

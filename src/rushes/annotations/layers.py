@@ -32,8 +32,7 @@ def layers_of(marks: Sequence[Mark]) -> dict[str, list[Mark]]:
 
 def _fits(earlier: Mark, later: Mark) -> bool:
     """Whether one tier can hold both: not at the same moment, and by one annotator."""
-    end = earlier.start_s if earlier.end_s is None else earlier.end_s
-    apart = later.start_s > earlier.start_s and later.start_s >= end - TOLERANCE_S
+    apart = later.start_s > earlier.start_s and later.start_s >= earlier.known_end_s - TOLERANCE_S
     return apart and earlier.annotator == later.annotator
 
 

@@ -46,6 +46,12 @@ class Mark:
     attributes: tuple[tuple[str, str], ...] = ()
     where: str = ""
 
+    @property
+    def known_end_s(self) -> Fraction:
+        """The end of a mark that has one, as every mark has that is written where a format wants ends."""
+        assert self.end_s is not None, self
+        return self.end_s
+
 
 @dataclass(frozen=True, slots=True)
 class About:

@@ -101,7 +101,7 @@ def write(labels: Labels, how: How) -> bytes:
     ]
     rows = []
     for number, mark in enumerate(own.marks, start=1):
-        end = mark.start_s if mark.end_s is None else mark.end_s
+        end = mark.known_end_s
         start, attributes = decimal(mark.start_s), dict(mark.attributes)
         channel = "" if mark.channel is None else str(mark.channel + 1)
         values = [getattr(mark, column) for column in ("low_hz", "high_hz")]

@@ -119,7 +119,7 @@ def _written(labels: Labels, header: str, point: str, vtt: bool) -> bytes:
             )
         voice = f"<v {html.escape(mark.track, quote=False)}>" if vtt and mark.track else ""
         text = voice + html.escape(mark.label, quote=False) if vtt else mark.label
-        end = mark.start_s if mark.end_s is None else mark.end_s
+        end = mark.known_end_s
         times = " --> ".join(clock(time, point) for time in (mark.start_s, end))
         blocks.append(f"{number}\n{times}\n{text}\n")
     return (header + "\n".join(blocks)).encode()

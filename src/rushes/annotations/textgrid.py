@@ -123,7 +123,7 @@ def write(labels: Labels, how: How) -> bytes:
         SourceError: a label before 0 s.
     """
     [(recording, own)] = by_recording(labels).items()
-    ends = [mark.start_s if mark.end_s is None else mark.end_s for mark in own.marks]
+    ends = [mark.known_end_s for mark in own.marks]
     length = max([own.about[recording].duration_s or Fraction(0), *ends])
     if any(mark.start_s < 0 for mark in own.marks):
         raise SourceError("a label before 0 s", where=recording, cure="cut the labels to their recording")
@@ -147,7 +147,7 @@ def _intervals(marks: Sequence[Mark], length: Fraction) -> list[str]:
     for mark in marks:
         if mark.start_s > reached:
             entries.append((reached, mark.start_s, ""))
-        reached = mark.start_s if mark.end_s is None else mark.end_s
+        reached = mark.known_end_s
         entries.append((mark.start_s, reached, mark.label))
     if reached < length:
         entries.append((reached, length, ""))

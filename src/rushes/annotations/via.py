@@ -152,7 +152,7 @@ def write(labels: Labels, how: How) -> bytes:
             for beside in said
             if getattr(mark, beside) not in ("", None)
         }
-        ends = [] if mark.kind == "file" else [mark.start_s, mark.end_s or mark.start_s]
+        ends = [] if mark.kind == "file" else [mark.start_s, mark.known_end_s]
         moments = [float(round(time, 3)) for time in ends[: 1 if mark.kind == "point" else 2]]
         metadata[f"{vid}_{number}"] = {"vid": vid, "flg": 0, "z": moments, "xy": [], "av": values}
     files = {

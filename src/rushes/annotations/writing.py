@@ -40,11 +40,15 @@ def write(labels: Labels, path: Path, how: How) -> tuple[Note, ...]:
             cure="write a file for each recording",
         )
     notes: list[Note] = []
-    marks = [mark for mark in labels.marks if _can_hold(mark, format, notes)]
-    if not format.whole:
-        marks = [_ended(mark, labels.about.get(mark.recording, About()), path) for mark in marks]
     about = {recording: own.about[recording] for recording, own in recordings.items()}
-    write_atomic(Path(path), format.write(Labels(tuple(marks), about), how))
+    marks = tuple(
+        mark
+        if mark.end_s is not None or (format.whole if mark.kind == "file" else format.open)
+        else _ended(mark, about[mark.recording], path)
+        for mark in labels.marks
+        if _can_hold(mark, format, notes)
+    )
+    write_atomic(Path(path), format.write(Labels(marks, about), how))
     return join_notes(notes)
 
 
@@ -63,9 +67,7 @@ def _can_hold(mark: Mark, format: Format, notes: list[Note]) -> bool:
 
 
 def _ended(mark: Mark, about: About, path: Path) -> Mark:
-    """A mark with an end, which is that of its recording where it has none."""
-    if mark.end_s is not None:
-        return mark
+    """A mark without an end as one that lasts to the end of its recording."""
     if about.duration_s is None:
         raise SourceError(
             f"{mark.label!r} lasts to the end of {mark.recording}, whose length is not known",
