@@ -81,8 +81,8 @@ def test_what_a_format_cannot_hold_is_counted(tmp_path):
     mark = Mark(recording="a", start_s=Fraction(1), end_s=Fraction(2), label="x", track="t", score=0.5)
     lost = write(Labels((mark, mark), {}), tmp_path / "a.srt", How(format="srt"))
     assert [str(note) for note in lost] == [
-        "track is not kept in SRT: 2, first at a 'x'",
-        "score is not kept in SRT: 2, first at a 'x'",
+        "track: not kept in SRT: 2, first at a 'x'",
+        "score: not kept in SRT: 2, first at a 'x'",
     ]
 
 

@@ -59,7 +59,7 @@ def _can_hold(mark: Mark, format: Format, notes: list[Note]) -> bool:
         notes.append(Note(f"a point is left out of {format.title}", where))
         return False
     notes.extend(
-        Note(f"{held} is not kept in {format.title}", where)
+        Note(f"{held}: not kept in {format.title}", where)
         for held in HELD
         if held not in format.keeps and getattr(mark, held) not in ("", None, ())
     )
