@@ -120,6 +120,17 @@ def test_a_recording_of_which_no_label_is_left_is_skipped_with_its_reason(write_
     assert source.sides(source.scan(root)).skipped == {"c": "none of its labels is learnt"}
 
 
+def test_a_file_without_events_is_background_where_the_recipe_says_so(write_table: WriteTable):
+    root = write_table("a.mp4", "b.mp4", labels="file,start_s,end_s,label\na.mp4,0,1.5,take\nb.mp4,,,\n")
+    asked = {"background": "idle", "background_in": "recording"}
+    assert [one.segments for one in scan(root, **asked).recordings] == [
+        (Segment(0.0, 1.5, "take"), Segment(1.5, 4.0, "idle")),
+        (Segment(0.0, 4.0, "idle"),),
+    ]
+    source = table(background="idle")
+    assert source.sides(source.scan(root)).skipped == {"b": "no label of it in the annotation"}
+
+
 def test_a_folder_of_frames_is_a_recording(write_table: WriteTable):
     root = write_table(labels="file,start_s,end_s,label\ncam 1,0.0,0.5,take\ncam 1,0.5,1.0,put\n")
     for number in range(11):
