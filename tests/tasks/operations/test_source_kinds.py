@@ -118,7 +118,10 @@ def test_a_url_brings_the_annotation_alone_to_learn_its_labels(open_run: Open, f
     ("source", "message"),
     [
         ("lables: [put]", "source.lables: unknown key; did you mean labels?"),
-        ("media: frames", "source.media: unknown key"),
+        ("anotation: {}", "source.anotation: unknown key; did you mean annotation?"),
+        ("annotation: {fils: x}", "source.annotation.fils: unknown key; did you mean files?"),
+        ("media: frames", "source.media: unknown key; known here: kind, annotation, labels"),
+        ("labels: put", "source.labels: expected a list such as [name], found 'put'"),
         ("labels: [put]", "source.labels: 1 label: there is nothing to tell apart"),
         ("labels: [put, take], ignore: [put]", "source.ignore: 'put' stands under source.labels as well"),
         ("groups: {pattern: '[a-z]+'}", "pattern has no named group group"),
