@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -185,6 +186,14 @@ def test_prepare_makes_what_the_audit_foretold(open_run: Open, footage: Path):
     assert {side: len(run.samples(side)) for side in expected} == expected
     assert set(run.samples("train").labels()) == {"put"}  # what comes behind take away, nobody says
     assert set(run.samples("train").groups()) == {"ann"}
+
+
+def test_the_docs_show_a_recipe_that_loads(tmp_path: Path):
+    page = (REPOSITORY / "docs" / "operations.md").read_text()
+    [shown] = re.findall(r"```\n(task: operations\nname: kitchen\n.*?)```", page, re.DOTALL)
+    (tmp_path / "kitchen.yaml").write_text(shown)
+    source = load_recipe(tmp_path / "kitchen.yaml", [], TASKS).source
+    assert (source.kind, source.root, source.split["test"]) == ("table", tmp_path / "kitchen", ("bob",))
 
 
 @pytest.mark.slow
