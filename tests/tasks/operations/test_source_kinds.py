@@ -115,6 +115,20 @@ def test_a_url_brings_the_annotation_alone_to_learn_its_labels(open_run: Open, f
         run.raw()
 
 
+def test_recordings_at_a_url_are_those_of_a_folder(open_run: Open, footage: Path, monkeypatch):
+    monkeypatch.setenv("RUSHES_ALLOW", "memory")
+    files = MemoryFileSystem()
+    for path in footage.iterdir():
+        files.pipe(f"/table-lab/{path.name}", path.read_bytes())
+    files.pipe("/table-lab/notes.txt", b"never brought")
+    source = "groups: {column: person}, split: {train: [ann], test: [bob]}"
+    here, there = open_run(source), open_run(source, root="memory://table-lab")
+    assert there.audit().samples == here.audit().samples
+    assert there.specs["prepare"].signature == here.specs["prepare"].signature
+    assert not (there.raw() / "notes.txt").exists()
+    assert there.inventory.files == here.inventory.files + 1
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
