@@ -176,6 +176,12 @@ def test_labels_of_a_file_that_is_not_there_are_a_fault_with_line_and_the_neares
     assert "write the name as the file is called" in fault.cure
 
 
+def test_an_annotation_that_is_not_there_is_an_error_with_the_nearest_name(write_table: WriteTable):
+    root = write_table("a.mp4", labels=WORK)
+    with pytest.raises(SourceError, match=r"no file lables\.csv below the root; do you mean labels\.csv\?"):
+        scan(root, annotation={"files": "lables.csv"})
+
+
 def test_names_of_which_none_is_there_are_an_error_that_lists_them(write_table: WriteTable):
     root = write_table("x.mp4", labels=WORK)
     with pytest.raises(SourceError, match=r"a\.mp4"):
