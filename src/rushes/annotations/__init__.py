@@ -4,18 +4,16 @@ from rushes.annotations.formats import FORMATS, Format, files_of, fits, read, re
 from rushes.annotations.how import How, RateOf, rates
 from rushes.annotations.mark import About, Labels, Mark, Note, by_recording, join_notes
 from rushes.annotations.matching import match, places, unmatched
-from rushes.annotations.segments import Background, Overlaps, Rule, segments_of
+from rushes.annotations.segments import Rule, segments_of
 
 __all__ = [
     "FORMATS",
     "About",
-    "Background",
     "Format",
     "How",
     "Labels",
     "Mark",
     "Note",
-    "Overlaps",
     "RateOf",
     "Rule",
     "by_recording",

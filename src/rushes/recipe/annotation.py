@@ -48,6 +48,13 @@ Column = Literal[
 ]
 """What a column of a table can say."""
 
+Overlaps = Literal["refuse", "first", "last", "shorter", "longer"]
+"""Of marks that overlap under different labels, which keeps the time: the one that starts first or last, or
+is the shorter or the longer one; of equals, the one that the file has first. The other keeps what is left of it."""
+
+Background = Literal["labels", "recording"]
+"""Where time without a label is background: from the first label to the last, or in the whole recording."""
+
 Unit = Literal["s", "ms", "frames"]
 """Of times that are written as bare numbers."""
 
@@ -98,7 +105,7 @@ class Annotation(Section):
         pattern: of names that tell a label, with the named group ``label``; other named groups are columns.
     """
 
-    files: Annotated[tuple[str, ...], Field(min_length=1)]
+    files: Annotated[tuple[str, ...], Field(min_length=1)] = ("labels.csv",)
     format: FormatName | None = None
     columns: dict[Column, str] = Field(default_factory=dict)
     unit: Unit | None = None
