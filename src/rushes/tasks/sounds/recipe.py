@@ -22,28 +22,11 @@ from rushes.recipe.sections import (
     Train,
     form_of_split,
 )
+from rushes.recipe.shares import Shares
 from rushes.recipe.signing import UNSIGNED
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
-
-
-class Shares(Section):
-    """How many of the groups stand on each side.
-
-    Attributes:
-        train, val, test: share of the groups; together all of them.
-    """
-
-    train: Rate = 0.7
-    val: Rate = 0.15
-    test: Rate = 0.15
-
-    @model_validator(mode="after")
-    def _are_all(self) -> Shares:
-        if abs(self.train + self.val + self.test - 1.0) > 1e-6:
-            raise ValueError(f"shares add up to {self.train + self.val + self.test:g}, not to 1")
-        return self
 
 
 class SoundSource(Source):

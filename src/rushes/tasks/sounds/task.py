@@ -45,6 +45,20 @@ def _macs(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[st
     return float(BACKWARD * part["train"]["epochs"] * clips.get("train", 0) * once)
 
 
+def _source(recipe: SoundsRecipe) -> Mapping[str, Any]:
+    """The source, less the seed of shares by which nobody is dealt out.
+
+    Sounds whose sides do not depend on it were signed before there was a seed, and keep their signature. Those that
+    do were dealt out by another rule then, and have a new one.
+    """
+    from rushes.recipe.signing import signed
+
+    source = signed(recipe, ("source",), "features")["source"]
+    if recipe.source.split != "shares":
+        del source["shares"]["seed"]
+    return {"source": source}
+
+
 def _distils(recipe: SoundsRecipe) -> bool:
     return recipe.distil is not None
 
@@ -77,6 +91,7 @@ class Sounds(Task["SoundsRecipe"]):
             PREPARE,
             name="features",
             purpose="Turn sounds into spectrograms, write shards.",
+            signs=_source,
             version=2,
             cost=Cost(amount=samples, assumed_s=0.02),
         ),
@@ -160,8 +175,7 @@ class Sounds(Task["SoundsRecipe"]):
         source, labels = recipe.source, recipe.preprocessing.labels
         if source.kind == "dreamcatcher":
             return DreamCatcher(labels, source.pattern)
-        shares = source.shares.model_dump()
-        return SoundFolder(labels, source.pattern, source.table, source.split, shares)
+        return SoundFolder(labels, source.pattern, source.table, source.split, source.shares)
 
     def audit(self, run: Run[SoundsRecipe]) -> Audit:
         """What there is of each class on each side; archives are read to their end, nothing is decoded."""
