@@ -91,7 +91,7 @@ class SoundFolder(Source[SoundScan]):
 
     def fingerprint(self, found: SoundScan) -> str:
         """SHA-256 of the sounds and the table; the same wherever they lie."""
-        return fingerprint_of(found)
+        return fingerprint_of(found.root, found.claims)
 
     def claims(self, found: SoundScan) -> Claims:
         """See `Source.claims`."""
