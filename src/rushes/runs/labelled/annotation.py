@@ -6,20 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from rushes.annotations import (
-    About,
-    How,
-    Labels,
-    Mark,
-    Note,
-    Rule,
-    by_recording,
-    files_of,
-    fits,
-    join_notes,
-    places,
-    read,
-)
+from rushes.annotations import How, Labels, Mark, Rule, by_recording, files_of, fits, joined, places, read
 from rushes.errors import SourceError
 from rushes.recipe.labelled import LabelledSource
 from rushes.recipe_file import near
@@ -40,7 +27,9 @@ class Annotation:
     broken: Mapping[str, SourceError]
 
 
-def read_annotation(root: Path, names: Sequence[str], asked: LabelledSource) -> Annotation:
+def read_annotation(
+    root: Path, names: Sequence[str], recordings: Iterable[str], asked: LabelledSource
+) -> Annotation:
     """Read the label files below ``root``.
 
     One that does not hold is told by itself, unless there is no other.
@@ -48,13 +37,15 @@ def read_annotation(root: Path, names: Sequence[str], asked: LabelledSource) -> 
     Args:
         root: of the recordings.
         names: of all files below it.
+        recordings: names of the recordings among them; with format ``names`` they are the labels.
         asked: which files, and how.
 
     Raises:
         SourceError: there is no such file, or none of them holds.
     """
     annotation = asked.annotation
-    files, how = files_of(root, annotation.files, names), How.of(annotation, root)
+    of_names = annotation.format == "names"  # whose files are the recordings themselves
+    files, how = files_of(root, annotation.files, recordings if of_names else names), How.of(annotation, root)
     found: list[Labels] = []
     broken: dict[str, SourceError] = {}
     for name in files:
@@ -65,29 +56,14 @@ def read_annotation(root: Path, names: Sequence[str], asked: LabelledSource) -> 
             broken[stem] = error
     if not found:
         raise next(iter(broken.values()))
-    more = () if annotation.mapping is None else (annotation.mapping,)
-    return Annotation(_joined(found), (*files, *more), broken)
+    own = [] if of_names else [*files, *filter(None, [annotation.mapping])]
+    return Annotation(joined(found), tuple(own), broken)
 
 
 def label_file(asked: LabelledSource) -> Callable[[str], bool]:
-    """Whether a name below the root is that of a file of the annotation."""
+    """Whether a name below the root is that of a file of the annotation, or, with format ``names``, a recording."""
     patterns = [*asked.annotation.files, *filter(None, [asked.annotation.mapping])]
     return lambda name: any(fits(name, pattern) for pattern in patterns)
-
-
-def _joined(several: Iterable[Labels]) -> Labels:
-    marks: list[Mark] = []
-    notes: list[Note] = []
-    about: dict[str, About] = {}
-    for labels in several:
-        marks += labels.marks
-        notes += labels.notes
-        for name, one in labels.about.items():
-            known = about.get(name, About())
-            about[name] = About(
-                known.duration_s or one.duration_s, known.fps or one.fps, {**known.columns, **one.columns}
-            )
-    return Labels(tuple(marks), about, join_notes(notes))
 
 
 def counted(marks: Iterable[Mark], asked: LabelledSource) -> dict[str, list[str]]:

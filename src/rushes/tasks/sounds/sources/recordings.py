@@ -18,7 +18,7 @@ from rushes.media.audio import length_s
 from rushes.media.audio_files import mapped
 from rushes.records import KEY, Segment
 from rushes.runs.labelled.annotation import matched, misnamed, read_annotation, rule_of
-from rushes.runs.labelled.sides import Place, place_of, put_on_sides
+from rushes.runs.labelled.sides import Place, place_of, put_on_sides, require_columns
 from rushes.runs.source import Fault, Source
 from rushes.stages import Claim, Claims, take_inventory
 from rushes.stages.inventory import walk
@@ -104,7 +104,8 @@ class Recordings(Source[RecordingScan]):
                 where=root,
                 cure="give the folder of the recordings; convert what is not read: ffmpeg -i IN -c:a flac OUT.flac",
             )
-        read = read_annotation(root, [name for name, _ in walk(root)], self.asked)
+        read = read_annotation(root, [name for name, _ in walk(root)], sounds, self.asked)
+        require_columns(read.labels, self.asked)
         own, strays = matched(read, sounds)
         if not own:
             raise unmatched({name: error.message for name, error in strays.items()})

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from rushes.runs.copies import Copies, copies_of, holdings
-from rushes.runs.shares import nobody_said
+from rushes.runs.shares import lacking, nobody_said
 from rushes.runs.source import told_alike
 from rushes.stages import Claim
 from rushes.tasks.sounds.sources.recordings import RecordingScan
-from rushes.tasks.sounds.sources.sides import SIDES, lacking
+from rushes.tasks.sounds.sources.sides import SIDES
 from rushes.tasks.sounds.sources.windows import LEFT_OUT, Cutting
 
 
@@ -118,7 +118,7 @@ def audit_of_recordings(scan: RecordingScan, cutting: Cutting) -> RecordingsAudi
         events={side: dict(counts) for side, counts in events.items()},
         recordings={side: recordings[side] for side in SIDES},
         groups={side: len(names) for side, names in groups.items()},
-        notes=tuple(filter(None, [*lacking(cutting.labels, windows), unsaid, *scan.notes])),
+        notes=tuple(filter(None, [*lacking(cutting.labels, windows, "window"), unsaid, *scan.notes])),
         copies=copies_of(
             holdings(
                 (one.split, str(one.path), lambda path=one.path: [path])  # type: ignore[misc]

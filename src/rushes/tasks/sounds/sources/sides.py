@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from rushes.errors import SourceError
 from rushes.recipe.shares import Shares
@@ -43,25 +43,6 @@ def require_apart(places: Iterable[tuple[str, str, str]]) -> dict[str, str]:
     return {group: side for group, (side, _) in first_of.items()}
 
 
-def lacking(labels: Iterable[str], sounds: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """In words: each class that some side has no sound of.
-
-    >>> list(lacking(["snore"], {"train": {"snore": 3}, "val": {}, "test": {"cough": 1}}))
-    ['no sound of snore on test: figures say nothing of it there; a class needs 2 groups to stand on 2 sides']
-
-    Args:
-        labels: the classes that are asked for.
-        sounds: side -> class -> how many. A side without any sound is none.
-    """
-    asked = [side for side in SIDES if sum(sounds.get(side, {}).values())]
-    for label in labels:
-        if absent := [side for side in asked if not sounds[side].get(label)]:
-            yield (
-                f"no sound of {label} on {' and '.join(absent)}: figures say nothing of it there; a class "
-                f"needs {len(asked)} groups to stand on {len(asked)} sides"
-            )
-
-
 def deal(labels_of: Mapping[str, Collection[str]], shares: Shares) -> dict[str, str]:
     """Deal groups out to sides by the hash of their names, so that new groups move no old one.
 
@@ -75,7 +56,7 @@ def deal(labels_of: Mapping[str, Collection[str]], shares: Shares) -> dict[str, 
     Raises:
         SourceError: a side with a share has no group; the seed that spreads the classes best is named.
     """
-    share_of = shares.model_dump(include=set(SIDES))
+    share_of = shares.of_sides
     sides = {group: side_of(group, share_of, shares.seed) for group in labels_of}
     asked = [side for side in SIDES if share_of[side] > 0]
     if len(labels_of) < len(asked):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +14,7 @@ from rushes.runs.run import require_there
 from rushes.stages.inventory import walk
 from rushes.storage.recordings import bring_recordings, listing_of
 from rushes.tasks.operations.recipe import TableSource
+from rushes.tasks.operations.sources.table.names import recording_of
 
 
 def vocabulary(marks: Iterable[Mark], asked: TableSource) -> tuple[str, ...]:
@@ -66,8 +67,15 @@ def labels_at(asked: TableSource) -> tuple[str, ...]:
     if isinstance(place, Path):
         require_there(place)
         names = [name for name, _ in walk(place)]
-        return vocabulary(read_annotation(place, names, asked).labels.marks, asked)
+        return vocabulary(_marks(place, names, asked), asked)
     with TemporaryDirectory() as folder:
-        root = bring_recordings(place, Path(folder), label_file(asked))
+        is_read = label_file(asked)
+        of_names = asked.annotation.format == "names"
+        root = bring_recordings(place, Path(folder), lambda name: not of_names and is_read(name))
         names = [name for name, _ in listing_of(root)]
-        return vocabulary(read_annotation(root, names, asked).labels.marks, asked)
+        return vocabulary(_marks(root, names, asked), asked)
+
+
+def _marks(root: Path, names: Sequence[str], asked: TableSource) -> tuple[Mark, ...]:
+    footage = dict.fromkeys(filter(None, map(recording_of, names)))
+    return read_annotation(root, names, footage, asked).labels.marks
