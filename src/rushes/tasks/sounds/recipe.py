@@ -189,14 +189,14 @@ class Timelines(Section):
     """How whole recordings are measured: what is heard in them as events, beside the events that were labelled.
 
     Attributes:
-        smooth_s: about the length of the running median by which probabilities are smoothed; a shorter event is
-            no event for the system ``smoothed``.
+        smooth_s: about the length of the running median by which probabilities are smoothed; for the system
+            ``smoothed`` an event of less than half of that is none. Null takes ``preprocessing.clip_s``.
         collar_s: how far the onset of an event may be off; its offset too, or by ``offset_percent`` of its length.
         offset_percent: see there.
         segment_s: length of the segments of segment-based figures.
     """
 
-    smooth_s: Seconds = 5.0
+    smooth_s: Seconds | None = None
     collar_s: Seconds = 0.2
     offset_percent: Annotated[int, Field(ge=0, le=100)] = 20
     segment_s: Seconds = 1.0

@@ -76,7 +76,8 @@ def timeline(
         MetricError: a window of a recording that is not known, or no event on this side.
     """
     found = read_ticks(answers, places, {row["key"]: row for row in recordings}, cutting)
-    width = 2 * int(settings.smooth_s / cutting.hop_s / 2) + 1
+    smooth_s = cutting.clip_s if settings.smooth_s is None else settings.smooth_s
+    width = 2 * int(smooth_s / cutting.hop_s / 2) + 1
     probabilities = {
         MODEL: [one.probabilities for one in found],
         SMOOTHED: [running_median(one.probabilities, width) for one in found],
