@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from rushes.recipe.annotation import Background
 from rushes.recipe.labelled import LabelledSource
@@ -32,6 +32,12 @@ from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
+def _is_known(kind: Any) -> Any:
+    if kind not in ("dreamcatcher", "folder"):
+        raise ValueError(f"expected 'dreamcatcher', 'folder' or 'recordings', found {kind!r}"[:200])
+    return kind
+
+
 class SoundSource(Source):
     """Where the recordings are.
 
@@ -49,7 +55,7 @@ class SoundSource(Source):
         shares: of each side.
     """
 
-    kind: Literal["dreamcatcher", "folder"] = "dreamcatcher"
+    kind: Annotated[Literal["dreamcatcher", "folder"], BeforeValidator(_is_known)] = "dreamcatcher"
     pattern: Pattern | None = None
     table: str | None = None
     split: Annotated[
