@@ -218,10 +218,8 @@ class _Sweep:
         last = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
         recorded, ends = [], iter(last.tolist())
         end = next(ends)
-        first_of, end_of = (
-            list(range(len(scores))),
-            [0] * len(scores),
-        )  # of a run by its last, by its first tick
+        first_of = list(range(len(scores)))  # of a run, by its last tick
+        end_of = [0] * len(scores)  # by its first one
         for rank, tick in enumerate(order.tolist()):
             start, stop = tick, tick + 1
             if tick and end_of[first_of[tick - 1]] == tick:

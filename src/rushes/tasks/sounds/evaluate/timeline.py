@@ -82,25 +82,17 @@ def timeline(
         MODEL: [one.probabilities for one in found],
         SMOOTHED: [running_median(one.probabilities, width) for one in found],
     }
+    for name, label in constant(cutting, train).items():
+        always = np.equal(cutting.labels, label).astype(np.float64)
+        probabilities[name] = [np.tile(always, (len(one.probabilities), 1)) for one in found]
     labels = {
         name: [one.labels(each, cutting.labels) for one, each in zip(found, of, strict=True)]
         for name, of in probabilities.items()
     }
     heard = {
-        name: [
-            _heard(one, each, label, cutting)
-            for one, each, label in zip(found, probabilities[name], labels[name], strict=True)
-        ]
-        for name in labels
+        name: [_heard(*one, cutting) for one in zip(found, of, labels[name], strict=True)]
+        for name, of in probabilities.items()
     }
-    for name, always in constant(cutting, train).items():
-        shares = [
-            np.tile(np.equal(cutting.labels, always).astype(float), (len(one.probabilities), 1))
-            for one in found
-        ]
-        heard[name] = [
-            _heard(one, each, [always] * len(each), cutting) for one, each in zip(found, shares, strict=True)
-        ]
     rules = Rules(
         collar_s=settings.collar_s, offset_percent=settings.offset_percent, segment_s=settings.segment_s
     )
@@ -110,13 +102,21 @@ def timeline(
         {
             "key": one.track.key,
             "truth": [list(segment) for segment in one.truth],
-            **{name: [list(span) for span in one.track.spans(of[place])] for name, of in labels.items()},
+            **{
+                name: [list(span) for span in one.track.spans(labels[name][place])]
+                for name in (MODEL, SMOOTHED)
+            },
         }
         for place, one in enumerate(found)
     ]
     return Timeline(
         part_of(measures, FIGURES, SYSTEMS, among, kind="timeline"),
-        {"hop_s": cutting.hop_s, "smooth_s": width * cutting.hop_s, "recordings": rows},
+        {
+            "hop_s": cutting.hop_s,
+            "smooth_s": width * cutting.hop_s,
+            "events": list(cutting.events),
+            "recordings": rows,
+        },
         tuple(_remarks(tracks, rows, cutting)),
     )
 

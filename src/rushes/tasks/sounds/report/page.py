@@ -147,9 +147,8 @@ def _recordings(card: Scorecard) -> Markup:
         f"{found['smooth_s']:g} s. Figures of events are measured again without each {part.clusters.by}, PSDS "
         "without each group or recording, so one recording tells nothing about others."
     )
-    classes = {label for one in recordings for *_, label in one["truth"]}
-    labels = [label for label in card.details["labels"] if label in classes]
-    drawn = timelines(recordings, (card.model, SMOOTHED), palette(labels), noun="recording", most=STRIPS)
+    colours = palette(found["events"])  # background has none
+    drawn = timelines(recordings, (card.model, SMOOTHED), colours, noun="recording", most=STRIPS)
     return join((note(said), systems(card, part), differences(card, part), drawn))
 
 
