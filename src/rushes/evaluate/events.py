@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,55 +166,77 @@ def event_measures(
             f"no event of {', '.join(labels)} in {len(tracks)} recordings, so there is nothing to find",
             cure="report a side whose recordings have events: another evaluate.split, source.split or shares.seed",
         )
-    owners = np.array([track.group or track.key for track in tracks])
-    recording = np.arange(len(tracks))
-    wide = ({"group": codes(owners)} if any(track.group for track in tracks) else {}) | {
-        "recording": recording
-    }
-    blocks = np.array([int(np.ceil(track.length_s / BLOCK_S)) for track in tracks])
-    of_block = np.repeat(recording, blocks)
-    levels = {name: ids[of_block] for name, ids in wide.items()}
-    among = clusters(levels | {"block of 10 minutes": np.arange(len(of_block))}, np.arange(len(of_block)))
-    summed = Jackknife.of(among.ids)
-    whole = Jackknife.of(clusters(wide, recording).ids)
-    first = np.cumsum(blocks) - blocks
+    units = _Units.of(tracks)
+    return {
+        system: _figures(list(zip(tracks, answers, strict=True)), labels, rules, units)
+        for system, answers in heard.items()
+    }, units.among
 
-    def sums(rows: Sequence[Rows]) -> Scores:
-        parts = np.zeros((len(of_block), 3 * len(labels) + 3))
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Units:
+    """What moves together: blocks of time for sums, whole recordings for what is no sum.
+
+    Attributes:
+        among: cluster of each block of all recordings, one recording after the other.
+        summed, whole: of blocks, and of recordings.
+        blocks: of each recording.
+    """
+
+    among: Clusters
+    summed: Jackknife
+    whole: Jackknife
+    blocks: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, tracks: Sequence[Track]) -> _Units:
+        recording = np.arange(len(tracks))
+        levels = {"recording": recording}
+        if any(track.group for track in tracks):
+            levels = {"group": codes(np.array([track.group or track.key for track in tracks]))} | levels
+        blocks = np.array([ceil(track.length_s / BLOCK_S) for track in tracks])
+        each = np.arange(blocks.sum())
+        of_block = {name: np.repeat(ids, blocks) for name, ids in levels.items()}
+        among = clusters(of_block | {"block of 10 minutes": each}, each)
+        return cls(among, Jackknife.of(among.ids), Jackknife.of(clusters(levels, recording).ids), blocks)
+
+    def scores(self, rows: Sequence[Rows]) -> Scores:
+        """Of the rows of each recording: over all blocks, then without each cluster."""
+        parts = np.zeros((len(self.among.ids), rows[0].parts.shape[1]))
+        first = np.cumsum(self.blocks) - self.blocks
         for place, one in enumerate(rows):
-            block = np.minimum(one.at_s // BLOCK_S, blocks[place] - 1).astype(int)
+            block = np.minimum(one.at_s // BLOCK_S, self.blocks[place] - 1).astype(np.int64)
             np.add.at(parts, first[place] + block, one.parts)
-        return Scores.of(summed.sums(parts))
+        return Scores.of(self.summed.sums(parts))
 
-    def figures(answers: Sequence[Heard]) -> dict[str, Measured]:
-        pairs = list(zip(tracks, answers, strict=True))
-        event = sums(
-            [
-                event_rows(
-                    track.events,
-                    one.events,
-                    labels,
-                    collar_s=rules.collar_s,
-                    offset_percent=rules.offset_percent,
-                )
-                for track, one in pairs
-            ]
-        )
-        segment = sums(
-            [
-                segment_rows(track.events, one.events, labels, track.length_s, segment_s=rules.segment_s)
-                for track, one in pairs
-            ]
-        )
-        return {
-            "event_f1": Measured(summed, event.f1_macro),
-            "event_error_rate": Measured(summed, event.error_rate),
-            "segment_f1": Measured(summed, segment.f1_macro),
-            "segment_error_rate": Measured(summed, segment.error_rate),
-            **{name: Measured(whole, _psds(pairs, labels, of, whole)) for name, of in SCENARIOS.items()},
-        }
 
-    return {system: figures(answers) for system, answers in heard.items()}, among
+def _figures(
+    pairs: Sequence[tuple[Track, Heard]], labels: Sequence[str], rules: Rules, units: _Units
+) -> dict[str, Measured]:
+    """Figures of one system."""
+    collar_s, percent, segment_s = rules.collar_s, rules.offset_percent, rules.segment_s
+    event = units.scores(
+        [
+            event_rows(track.events, one.events, labels, collar_s=collar_s, offset_percent=percent)
+            for track, one in pairs
+        ]
+    )
+    segment = units.scores(
+        [
+            segment_rows(track.events, one.events, labels, track.length_s, segment_s=segment_s)
+            for track, one in pairs
+        ]
+    )
+    return {
+        "event_f1": Measured(units.summed, event.f1_macro),
+        "event_error_rate": Measured(units.summed, event.error_rate),
+        "segment_f1": Measured(units.summed, segment.f1_macro),
+        "segment_error_rate": Measured(units.summed, segment.error_rate),
+        **{
+            name: Measured(units.whole, _psds(pairs, labels, criteria, units.whole))
+            for name, criteria in SCENARIOS.items()
+        },
+    }
 
 
 def _psds(
@@ -223,9 +245,8 @@ def _psds(
     """PSDS of all recordings, then without each leave-out; 0 where those that are left have no event."""
     tallies = [tally(track.events, one.scores, track.edges_s, labels, criteria) for track, one in pairs]
 
-    @cache
-    def of(*kept: int) -> float:
+    def of(kept: NDArray[np.int64]) -> float:
         there = [tallies[number] for number in kept]
         return psds(there, criteria) if any(one.events.any() for one in there) else 0.0
 
-    return jackknife.statistic(lambda kept: of(*kept.tolist()))
+    return jackknife.statistic(of)
