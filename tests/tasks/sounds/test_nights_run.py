@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from jobs import begin
 from night_files import draw, write_nights
 
@@ -122,3 +123,14 @@ def test_another_collar_measures_again_and_prepares_nothing(done):
     assert [name for name, state in states.items() if state != "done"] == ["evaluate", "report"], json.dumps(
         states
     )
+
+
+def test_nights_at_a_url_are_those_of_a_folder(done, monkeypatch):
+    monkeypatch.setenv("RUSHES_ALLOW", "memory")
+    job, files = done[0], MemoryFileSystem()
+    root = job.run().raw()
+    for path in root.rglob("*.*"):
+        files.pipe(f"/nights-lab/{path.relative_to(root).as_posix()}", path.read_bytes())
+    told = job.tell("plan", "--json", "--set", "source.root=memory://nights-lab")
+    assert told.code == 0, told.err
+    assert {stage["state"] for stage in told.json["stages"]} == {"done"}
