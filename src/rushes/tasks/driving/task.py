@@ -72,21 +72,16 @@ class Driving(VlmTask["DrivingRecipe"]):
     def audit(self, run: Run[DrivingRecipe]) -> Audit:
         """What each chunk has of each camera, and what its clips would give."""
         from rushes.tasks.driving.audit import audit_clips
-        from rushes.tasks.driving.sources.physical_ai_av.audit import audit
 
-        recipe, source, preprocessing = run.recipe, run.recipe.source, run.recipe.preprocessing
-        archives = audit(
-            run.raw(),
-            preprocessing.setup.cameras,
-            chunks=source.chunks,
-            split=source.split,
-            offline=source.egomotion == "offline",
-            clip_s=recipe.twin.clip_s if source.root is None else CLIP_S,
+        recipe, preprocessing, source = run.recipe, run.recipe.preprocessing, self.source(run.recipe)
+        holdings = source.holdings(
+            run.scan,
+            clip_s=recipe.twin.clip_s if recipe.source.root is None else CLIP_S,
             window_s=preprocessing.span_s,
             stride_s=recipe.prepare.stride / preprocessing.rate_hz,
         )
         needed, stride = ("train", recipe.evaluate.split), recipe.prepare.stride
-        return audit_clips(run.scan, archives, source.split, preprocessing, stride=stride, needed=needed)
+        return audit_clips(source, run.scan, holdings, preprocessing, stride=stride, needed=needed)
 
     def to_draw(self, recipe: DrivingRecipe) -> str:
         """Clips, cameras and the room that they take."""

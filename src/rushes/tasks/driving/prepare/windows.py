@@ -129,8 +129,9 @@ def plan_windows(
 ) -> tuple[list[Window], Counter[str]]:
     """All windows in order of time, and how many are left out for which reason.
 
-    The reasons: ``frames`` (a camera lacks a picture), ``poses`` (there are none at these times), ``labels``
-    (there are, but they contradict themselves, see `rushes.tasks.driving.sources.trajectory.motion`).
+    The reasons: ``frames`` (a camera lacks a picture), ``poses`` (there are none at these times), ``heading`` (the
+    vehicle is too slow for its places to tell where it points), ``labels`` (the poses contradict themselves, see
+    `rushes.tasks.driving.sources.trajectory.motion`).
     """
     windows: list[Window] = []
     refused: Counter[str] = Counter()
@@ -144,7 +145,12 @@ def plan_windows(
         try:
             poses = trajectory.at(times_s)
             reason = "labels"
-            windows.append(Window(chosen, times_s, motion(poses)))
+            moved = motion(poses)
         except SourceError:
             refused[reason] += 1
+            continue
+        if trajectory.knows_heading(times_s):
+            windows.append(Window(chosen, times_s, moved))
+        else:
+            refused["heading"] += 1
     return windows, refused
