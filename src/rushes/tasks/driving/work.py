@@ -38,11 +38,13 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import Planned
     from rushes.runs.usual_work import fill_dataset
     from rushes.tasks.driving.prepare.unit import Job, prepare_unit
+    from rushes.tasks.driving.sources import layout_of
     from rushes.tasks.driving.sources.layout import require_whole_groups
     from rushes.tasks.driving.sources.recording import motion_evidence
     from rushes.tasks.driving.sources.trajectory import refuse_other_conventions
 
-    recipe, scan, source = run.recipe, run.scan, run.task.source(run.recipe)
+    recipe, scan = run.recipe, run.scan
+    source = layout_of(recipe.source, recipe.preprocessing.setup.cameras)
     side_of = source.sides(scan)
     require_whole_groups(scan.recordings, side_of)
     first = next((f", the first since {fault.message} ({fault.where})" for fault in scan.faults), "")

@@ -144,13 +144,11 @@ def plan_windows(
         reason = "poses"
         try:
             poses = trajectory.at(times_s)
+            if not trajectory.knows_heading(times_s):
+                refused["heading"] += 1
+                continue
             reason = "labels"
-            moved = motion(poses)
+            windows.append(Window(chosen, times_s, motion(poses)))
         except SourceError:
             refused[reason] += 1
-            continue
-        if trajectory.knows_heading(times_s):
-            windows.append(Window(chosen, times_s, moved))
-        else:
-            refused["heading"] += 1
     return windows, refused

@@ -46,6 +46,8 @@ class Trajectory:
         velocities: (n, 3) metres per second; None where the source has none.
         headed: (n,) bool, where the rotation is known; None where it is everywhere. A place tells the heading of
             a vehicle by its motion alone, so that of one that stands is not known.
+        sigma_mps: standard deviation of each axis of a velocity, as whoever estimated the poses states it; None
+            where they are taken as they are.
 
     Raises:
         SourceError: shapes that do not fit, a value that is not finite or absurd, a quaternion that is not
@@ -57,6 +59,7 @@ class Trajectory:
     positions: np.ndarray
     velocities: np.ndarray | None = None
     headed: np.ndarray | None = None
+    sigma_mps: float | None = None
 
     def __post_init__(self) -> None:
         n = len(self.times_s)
@@ -127,7 +130,6 @@ class Trajectory:
         else:
             velocities = np.stack([np.interp(times_s, self.times_s, v) for v in self.velocities.T], axis=1)
         return Poses(times_s, self._slerp(times_s).as_quat(), self._spline(times_s), velocities)
-
 
     def knows_heading(self, times_s: np.ndarray) -> bool:
         """Whether the rotation is known at all of these times, which lie within the table."""
