@@ -89,16 +89,17 @@ class FileLayout(RigLayout[Drive]):
     def claims_beside(self, found: Scan[Drive]) -> Claims:
         """What becomes of files that are of no recording."""
 
-    def group_of(self, name: str, known: str = "") -> str:
-        """The group of a drive.
+    def group_of(self, key: str, name: str, known: str = "") -> str:
+        """The group of a drive; its own key where nobody is known.
 
         Args:
-            name: of the drive, which the pattern of the recipe is held against.
+            key: of the drive.
+            name: of it, which the pattern of the recipe is held against.
             known: what the layout says; empty where it does not.
         """
         pattern = self.asked.group
         found = None if pattern is None else match_whole(pattern, name, "source.group")
-        return (found or {}).get("group") or known or name
+        return (found or {}).get("group") or known or key
 
     def sides(self, found: Scan[Drive]) -> dict[str, str]:
         """See `RigLayout.sides`."""
@@ -152,8 +153,11 @@ class FileLayout(RigLayout[Drive]):
                 footage = Claim(fate, "cameras" if fate == "used" else reason, drive.key)
                 known[path.relative_to(found.root).as_posix()] = footage
             for path in drive.tables():
-                table = Claim("read", "times and poses", drive.key)
-                known[path.relative_to(found.root).as_posix()] = table if fate == "used" else footage
+                name = path.relative_to(found.root).as_posix()
+                shared = name in known
+                known[name] = Claim(
+                    "read", "tables" if shared else "times and poses", "" if shared else drive.key
+                )
         beside = self.claims_beside(found)
         return lambda name: known.get(name) or beside(name)
 
