@@ -6,11 +6,10 @@ import hashlib
 import json
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from rushes.errors import SourceError
@@ -148,16 +147,15 @@ class FileLayout(RigLayout[Drive]):
         """See `Source.claims`."""
         fates, known = self.fates(found), dict[str, Claim]()
         for drive in found.recordings:
-            fate, reason = fates[drive.key][:2]
-            for path in _files(drive):
-                footage = Claim(fate, "cameras" if fate == "used" else reason, drive.key)
-                known[path.relative_to(found.root).as_posix()] = footage
+            used = fates[drive.key].fate == "used"
+            otherwise = Claim(*fates[drive.key][:2], drive.key)
+            for path in chain.from_iterable(camera.footage for camera in drive.cameras):
+                name = path.relative_to(found.root).as_posix()
+                known[name] = Claim("used", "cameras", drive.key) if used else otherwise
             for path in drive.tables():
                 name = path.relative_to(found.root).as_posix()
-                shared = name in known
-                known[name] = Claim(
-                    "read", "tables" if shared else "times and poses", "" if shared else drive.key
-                )
+                own = Claim("read", "times and poses", drive.key) if used else otherwise
+                known[name] = Claim("read", "tables") if name in known else own  # one of several drives
         beside = self.claims_beside(found)
         return lambda name: known.get(name) or beside(name)
 
@@ -219,7 +217,3 @@ def skipped(key: str, message: str, where: object) -> Fault:
     return Fault(
         key, SKIPPED, message, str(where), "nothing, or copy what is missing, or ask for fewer cameras"
     )
-
-
-def _files(drive: Drive) -> Iterator[Path]:
-    return chain.from_iterable(camera.footage for camera in drive.cameras)

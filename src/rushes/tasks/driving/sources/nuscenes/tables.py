@@ -73,43 +73,6 @@ class Tables:
                 where=root / version,
                 cure="set source.version to one of them, or give the folder that holds samples/ and v1.0-...",
             )
-        channel_of = {row["token"]: row["channel"] for row in _read(paths["sensor"], "sensor")}
-        if strange := sorted(set(cameras) - set(channel_of.values())):
-            raise SourceError(
-                f"there is no sensor {', '.join(strange)}",
-                where=paths["sensor"],
-                cure=f"choose among {', '.join(sorted(set(channel_of.values())))}",
-            )
-        camera_of = {
-            row["token"]: channel
-            for row in _read(paths["calibrated_sensor"], "calibrated_sensor")
-            if (channel := channel_of.get(row["sensor_token"])) in cameras
-        }
-        scene_of = {row["token"]: row["scene_token"] for row in _read(paths["sample"], "sample")}
-        rows = [
-            row
-            for row in _read(paths["sample_data"], "sample_data")
-            if row["calibrated_sensor_token"] in camera_of
-        ]
-        wanted = {row["ego_pose_token"] for row in rows}
-        poses = {row["token"]: row for row in _read(paths["ego_pose"], "ego_pose") if row["token"] in wanted}
-        frames: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-        for row in rows:
-            pose, scene = poses.get(row["ego_pose_token"]), scene_of.get(row["sample_token"])
-            if pose is None or scene is None:
-                missing = "ego_pose" if pose is None else "sample"
-                raise SourceError(
-                    f"row {row['token']} names a row that {missing}.json does not have",
-                    where=paths["sample_data"],
-                    cure=_AGAIN,
-                )
-            frames[scene][camera_of[row["calibrated_sensor_token"]]].append(
-                {
-                    "filename": _inside(row["filename"], paths["sample_data"]),
-                    "timestamp": _whole(row["timestamp"], paths["sample_data"]),
-                    "pose": _pose(pose, paths["ego_pose"]),
-                }
-            )
         scenes = sorted(_read(paths["scene"], "scene"), key=lambda row: str(row["name"]))
         for row in scenes:
             if not isinstance(row["name"], str) or KEY.fullmatch(row["name"]) is None:
@@ -117,7 +80,45 @@ class Tables:
                     f"not a name of a scene: {str(row['name'])[:80]!r}", where=paths["scene"], cure=_AGAIN
                 )
         logs = {row["token"]: row for row in _read(paths["log"], "log")}
+        frames = _frames(paths, _cameras(paths, cameras))
         return cls(tuple(paths.values()), tuple(scenes), logs, frames)
+
+
+def _cameras(paths: Mapping[TableName, Path], cameras: Collection[str]) -> dict[str, str]:
+    """Token of a calibrated sensor -> the camera that it is, of those that are asked for."""
+    channel_of = {row["token"]: row["channel"] for row in _read(paths["sensor"], "sensor")}
+    if strange := sorted(set(cameras) - set(channel_of.values())):
+        raise SourceError(
+            f"there is no sensor {', '.join(strange)}",
+            where=paths["sensor"],
+            cure=f"choose among {', '.join(sorted(set(channel_of.values())))}",
+        )
+    calibrated = _read(paths["calibrated_sensor"], "calibrated_sensor")
+    found = {row["token"]: channel_of.get(row["sensor_token"], "") for row in calibrated}
+    return {token: channel for token, channel in found.items() if channel in cameras}
+
+
+def _frames(paths: Mapping[TableName, Path], camera_of: Mapping[str, str]) -> dict[str, dict[str, list[Row]]]:
+    """Token of a scene -> camera -> its frames, see `Tables.frames`."""
+    scene_of = {row["token"]: row["scene_token"] for row in _read(paths["sample"], "sample")}
+    data, table = paths["sample_data"], _read(paths["sample_data"], "sample_data")
+    rows = [row for row in table if row["calibrated_sensor_token"] in camera_of]
+    wanted = {row["ego_pose_token"] for row in rows}
+    poses = {row["token"]: row for row in _read(paths["ego_pose"], "ego_pose") if row["token"] in wanted}
+    frames: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        for key, known in (("ego_pose", poses), ("sample", scene_of)):
+            if row[f"{key}_token"] not in known:
+                raise SourceError(
+                    f"row {row['token']} names a row that {key}.json does not have", where=data, cure=_AGAIN
+                )
+        frame = {
+            "filename": _inside(row["filename"], data),
+            "timestamp": _whole(row["timestamp"], data),
+            "pose": _pose(poses[row["ego_pose_token"]], paths["ego_pose"]),
+        }
+        frames[scene_of[row["sample_token"]]][camera_of[row["calibrated_sensor_token"]]].append(frame)
+    return frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def _whole(value: Any, where: Path) -> int:
         raise SourceError(
             f"timestamps are whole microseconds, found {value!r}"[:200], where=where, cure=_AGAIN
         )
-    return value
+    return int(value)
 
 
 def _pose(row: Row, where: Path) -> tuple[float, ...]:
