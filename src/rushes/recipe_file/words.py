@@ -46,9 +46,9 @@ def wrong(detail: ErrorDetails, schema: type[BaseModel], place: Place, written: 
     """
     kind, found, said = detail["type"], detail.get("input"), detail.get("ctx", {})
     if kind in ("extra_forbidden", "invalid_key"):
-        return _unknown_key(str(place[-1]), siblings(schema, detail["loc"][:-1]))
+        return _unknown_key(str(place[-1]), siblings(schema, place[:-1]))
     if kind in ("model_type", "model_attributes_type"):
-        keys = ", ".join(siblings(schema, detail["loc"])[:4])
+        keys = ", ".join(siblings(schema, place)[:4])
         return f"expected keys such as {keys}, found {'nothing' if found is None else short(found)}"
     if kind == "missing":
         return f"missing; write one{_such_as(schema, place)}"
@@ -147,28 +147,16 @@ def _count(number: int, noun: str) -> str:
 
 
 def siblings(schema: type[BaseModel], place: Place) -> list[str]:
-    """Keys that the section at ``place`` knows, its own before those that it shares with other tasks.
-
-    Where a section has several forms, ``place`` names that of the value by the constant that sets it apart.
-    """
-    forms = [schema]
+    """Keys that the section at ``place`` knows, its own before those that it shares with other tasks."""
+    section: Any = schema
     for part in place:
-        known = next((form for form in forms if part in form.model_fields), None)
-        if known is not None:
-            forms = _models(known.model_fields[str(part)].annotation) or forms
-        else:
-            forms = [form for form in forms if _is_called(form, part)] or forms
-    section = forms[0]
+        if isinstance(part, str) and part in section.model_fields:
+            section = next(iter(_models(section.model_fields[part].annotation)), section)
     named_by = [inspect.get_annotations(base) for base in section.__mro__]
     depth = {
         name: next(d for d, names in enumerate(named_by) if name in names) for name in section.model_fields
     }
     return sorted(section.model_fields, key=depth.__getitem__)
-
-
-def _is_called(form: type[BaseModel], name: str | int) -> bool:
-    """Whether a key of it has this one value."""
-    return any(get_args(field.annotation) == (name,) for field in form.model_fields.values())
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import degrees
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from rushes.errors import MediaError, SourceError
@@ -37,6 +39,7 @@ class DrivingAudit:
         looked_into: clips whose clocks and poses were read, and of how many that may give windows.
         refused: windows of these that are left out, by reason.
         proven: what the motion of how many of these says of its rotations.
+        sigmas_mps: stated deviation of each axis of a velocity, of those whose motion is an estimate.
         faults: clips that do not hold, sides without a window, and rotations in another convention.
         notes: what else is worth knowing.
     """
@@ -47,6 +50,7 @@ class DrivingAudit:
     looked_into: tuple[int, int]
     refused: Mapping[str, int]
     proven: Mapping[Verdict, int]
+    sigmas_mps: tuple[float, ...]
     faults: tuple[Fault, ...]
     notes: tuple[Fault, ...]
 
@@ -68,6 +72,7 @@ class DrivingAudit:
             "looked_into": list(self.looked_into),
             "refused": dict(self.refused),
             "proven": dict(self.proven),
+            "sigmas_mps": list(self.sigmas_mps),
             "faults": [fault.reason() | {"clip": fault.key} for fault in self.faults],
             "notes": [note.reason() | {"clip": note.key} for note in self.notes],
         }
@@ -80,6 +85,13 @@ class DrivingAudit:
             f"clocks and poses of {looked:,} of {usable:,} clips were read; windows left out: {_counts(self.refused)}",
             f"clips whose motion was held against their rotations: {_counts(self.proven)}",
         ]
+        if self.sigmas_mps:
+            sigma = median(self.sigmas_mps)
+            told.append(
+                f"the motion of {len(self.sigmas_mps):,} clips is an estimate: speeds to about {sigma:.2f} m/s, "
+                f"headings to about {degrees(sigma / 10):.1f} degrees at 10 m/s (one standard deviation, by its own "
+                "model)"
+            )
         for kind, entries in (("note", self.notes), ("fault", self.faults)):
             told += told_alike(kind, [one.reason() for one in entries])
         return "\n".join(told)
@@ -93,6 +105,7 @@ class Foreseen:
         windows: how many.
         refused: windows left out, by reason.
         proven: what its motion says of its rotations; None where it does not hold.
+        sigma_mps: stated deviation of its velocities; None where they are taken as they are.
         outcome: why it would give no window; None where it would.
         fault: what does not hold.
     """
@@ -100,6 +113,7 @@ class Foreseen:
     windows: int
     refused: Mapping[str, int]
     proven: Verdict | None
+    sigma_mps: float | None
     outcome: Claim | None
     fault: Fault | None = None
 
@@ -109,9 +123,9 @@ def foresee(recording: RigRecording, preprocessing: RigPreprocessing, stride: in
     try:
         plan = plan_clip(recording, preprocessing, stride)
     except (SourceError, MediaError) as error:
-        return Foreseen(0, {}, None, Claim("faulty", error.message), Fault.of(error, recording.key))
+        return Foreseen(0, {}, None, None, Claim("faulty", error.message), Fault.of(error, recording.key))
     outcome = Claim("empty", plan.why_empty) if plan.why_empty else None
-    return Foreseen(len(plan.windows), plan.refused, plan.evidence.verdict, outcome)
+    return Foreseen(len(plan.windows), plan.refused, plan.evidence.verdict, plan.sigma_mps, outcome)
 
 
 def audit_clips(
@@ -149,6 +163,7 @@ def audit_clips(
         looked_into=(len(found), len(usable)),
         refused=refused,
         proven=Counter(one.proven for one in found.values() if one.proven is not None),
+        sigmas_mps=tuple(one.sigma_mps for one in found.values() if one.sigma_mps is not None),
         faults=tuple(faults),
         notes=scan.notes,
     )

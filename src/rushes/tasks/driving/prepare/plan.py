@@ -29,6 +29,7 @@ class ClipPlan:
         windows: in order of time.
         refused: windows left out, by reason, see `plan_windows`.
         evidence: of the convention of its rotations.
+        sigma_mps: stated deviation of each axis of its velocities, see `Trajectory`.
         duration_s: from the first frame of the reference camera to the last.
     """
 
@@ -38,6 +39,7 @@ class ClipPlan:
     windows: list[Window]
     refused: Mapping[str, int]
     evidence: Evidence
+    sigma_mps: float | None
     duration_s: float
 
     @property
@@ -83,4 +85,6 @@ def plan_clip(recording: RigRecording, preprocessing: RigPreprocessing, stride: 
     videos = {camera: video for camera in cameras if (video := recording.video(camera)) is not None}
     reference = times_of[framing.reference]
     duration_s = float(reference[-1] - reference[0])
-    return ClipPlan(videos, times_of, moments, windows, refused, trajectory.evidence, duration_s)
+    return ClipPlan(
+        videos, times_of, moments, windows, refused, trajectory.evidence, trajectory.sigma_mps, duration_s
+    )

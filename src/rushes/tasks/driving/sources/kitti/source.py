@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from rushes.annotations.files import read_text
 from rushes.errors import SourceError
 from rushes.records import Stills
-from rushes.runs.source import Fault
+from rushes.runs.source import Bring, Fault
 from rushes.stages import Claim, Claims
 from rushes.tasks.driving.sources.columns import instant_s
 from rushes.tasks.driving.sources.drive import Camera, Drive, OwnClock
@@ -75,6 +75,10 @@ class Kitti(FileLayout):
                 cure="give the folder that holds the folders of dates",
             )
         return Scan(root, tuple(recordings), tuple(faults), tuple(lacking), tuple(notes))
+
+    def fetch(self, bring: Bring) -> Path:
+        """See `Source.fetch`: the cameras that are asked for, and the receiver's records."""
+        return bring(lambda name: not {*self.cameras, OXTS}.isdisjoint(PurePosixPath(name).parts))
 
     def claims_beside(self, found: Scan[Drive]) -> Claims:
         """See `FileLayout.claims_beside`."""

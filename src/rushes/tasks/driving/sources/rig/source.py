@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from rushes.errors import SourceError
 from rushes.media.stills import SUFFIXES as PICTURES
 from rushes.records import Media, Stills
-from rushes.runs.source import Fault
+from rushes.runs.source import Bring, Fault
 from rushes.stages import Claim, Claims
 from rushes.tasks.driving.recipe import RigSource
 from rushes.tasks.driving.sources.drive import Camera, Clock, Drive, Motion, OwnClock, TableClock
@@ -88,6 +88,19 @@ class Rig(FileLayout):
             for name in strange
         ]
         return Scan(root, tuple(recordings), tuple(faults), tuple(lacking), tuple(notes))
+
+    def fetch(self, bring: Bring) -> Path:
+        """See `Source.fetch`: tables, and the pictures of the cameras that are asked for."""
+
+        def is_read(name: str) -> bool:
+            path = PurePosixPath(name)
+            plain = path.name.lower()
+            if name == DRIVES or _is_motion(plain) or plain.endswith(TIMES):
+                return True
+            place = path.parent.name if plain.endswith(PICTURES) else path.name
+            return any(self._of(camera, [place]) for camera in self.cameras)
+
+        return bring(is_read)
 
     def claims_beside(self, found: Scan[Drive]) -> Claims:
         """See `FileLayout.claims_beside`."""
