@@ -30,7 +30,7 @@ BY_DEFAULT, BY_INDEX = "default", "index"
 ARCHIVES = "physical_ai_av"
 """Layout of a recipe that names none."""
 
-SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", max_length=100)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", max_length=100)]
 PictureSide = Annotated[int, Field(ge=32, le=4096, multiple_of=2)]
 
 
@@ -50,7 +50,7 @@ class ChunkSource(Source):
     kind: Literal["physical_ai_av"] = "physical_ai_av"
     chunks: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] | None = None
     egomotion: Literal["recorded", "offline"] = "recorded"
-    split: Annotated[Annotated[SplitName, Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)] = (
+    split: Annotated[Annotated[FileName, Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)] = (
         BY_DEFAULT
     )
 
@@ -127,7 +127,7 @@ class NuScenesSource(FileSource):
     """
 
     kind: Literal["nuscenes"] = "nuscenes"
-    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "v1.0-trainval"
+    version: FileName = "v1.0-trainval"
 
 
 def kind_of(source: Any) -> Any:

@@ -21,6 +21,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from rushes.errors import SourceError
+from rushes.media.container import SUFFIXES as VIDEOS
 from rushes.media.stills import SUFFIXES as PICTURES
 from rushes.records import Media, Stills
 from rushes.runs.source import Bring, Fault
@@ -33,7 +34,6 @@ from rushes.tasks.driving.sources.rig.drives import DRIVES, DriveRow, read_drive
 from rushes.tasks.driving.sources.rig.gps import GpsTrack
 from rushes.tasks.driving.sources.rig.poses import PoseTable
 
-VIDEOS = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".3gp"})
 TIMES = (".times.csv", ".times.tsv", ".times.parquet")
 POSES, FIXES = ("poses.csv", "poses.tsv", "poses.parquet"), ("gps.csv", "gps.tsv", "gps.parquet")
 
