@@ -91,6 +91,19 @@ def test_an_audit_says_what_there_is_and_how_well_it_is_known(done, road_twin, t
     assert "headings to about" in told.out
 
 
+def test_a_group_on_two_sides_is_told_by_audit_and_refused_by_prepare(done, tmp_path):
+    job, _ = done
+    root = Path(shutil.copytree(job.recipe.parent / "drives", tmp_path / "drives"))
+    names = sorted(path.name for path in root.iterdir() if path.is_dir())
+    rows = [(name, "car", side) for name, side in zip(names, ("train", "train", "val", "test"), strict=True)]
+    write_table(root / "drives.csv", ("drive", "group", "split"), rows)
+    other = type(job)(job.recipe, tmp_path / "workspace")
+    for verb, code in (("audit", 4), ("prepare", 1)):
+        told = other.tell(verb, "--set", f"source.root={root}")
+        assert told.code == code
+        assert f"group car stands on two sides: {names[0]} in train, {names[2]} in val" in told.out + told.err
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

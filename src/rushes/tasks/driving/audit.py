@@ -20,7 +20,7 @@ from rushes.runs.source import Fault, told_alike
 from rushes.stages import Claim
 from rushes.tasks.driving.prepare.plan import plan_clip
 from rushes.tasks.driving.preprocessing import RigPreprocessing
-from rushes.tasks.driving.sources.layout import Holdings, RigLayout, Scan
+from rushes.tasks.driving.sources.layout import Holdings, RigLayout, Scan, require_whole_groups
 from rushes.tasks.driving.sources.recording import RigRecording, motion_evidence, spread
 from rushes.tasks.driving.sources.trajectory import refuse_other_conventions
 
@@ -153,7 +153,7 @@ def audit_clips(
     for one in found.values():
         refused.update(one.refused)
     told |= {key: one.outcome for key, one in found.items() if one.outcome is not None}
-    faults = [*_of_dataset(usable, scan.root), *_without_a_window(needed, samples, scan.root)]
+    faults = [*_of_dataset(usable, side_of, scan.root), *_without_a_window(needed, samples, scan.root)]
     faults += [fault for fault in scan.faults if told[fault.key].fate == "faulty"]
     faults += [one.fault for one in found.values() if one.fault is not None]
     return DrivingAudit(
@@ -178,9 +178,12 @@ def _windows(clips: Mapping[str, int], found: Iterable[tuple[str, int]]) -> dict
     return {side: round(windows[side] * clips[side] / max(looked[side], 1)) for side in sorted(clips)}
 
 
-def _of_dataset(recordings: Sequence[RigRecording], root: Path) -> Iterator[Fault]:
-    """Rotations that are in another convention, as prepare will find them."""
+def _of_dataset(
+    recordings: Sequence[RigRecording], side_of: Mapping[str, str], root: Path
+) -> Iterator[Fault]:
+    """Groups on two sides, and rotations that are in another convention, as prepare will find them."""
     try:
+        require_whole_groups(recordings, side_of)
         refuse_other_conventions(motion_evidence(recordings), root)
     except SourceError as error:
         yield Fault.of(error, "")

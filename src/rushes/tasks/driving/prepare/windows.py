@@ -17,8 +17,8 @@ import numpy as np
 from rushes.errors import SourceError
 from rushes.tasks.driving.sources.trajectory import Motion, Trajectory, motion
 
-MAX_CLIP_S = 3600.0
-"""A table of timestamps that spans more is damaged: real clips last 20 s."""
+MAX_CLIP_S = 12 * 3600.0
+"""A table of timestamps that spans more is damaged: clips of datasets last 20 s, a drive lasts hours."""
 
 
 @dataclass(frozen=True, slots=True)
