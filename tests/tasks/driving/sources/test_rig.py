@@ -164,7 +164,12 @@ def test_pictures_as_files_are_a_camera(drives):
     (folder / f"{LEFT}.mp4").unlink()
     [again, *_] = rig().scan(drives).recordings
     np.testing.assert_array_equal(labels(again), expected)
-    assert len(list(decode(again.video(LEFT)))) == len(again.frame_times(LEFT))
+    times_s = again.frame_times(LEFT)
+    shown_s = [frame.time_s for frame in decode(again.video(LEFT))]
+    np.testing.assert_allclose(shown_s, times_s - times_s[0], atol=1e-9)
+    first_us = (folder / f"{LEFT}.times.csv").read_text().splitlines()[1]
+    rewrite(folder / f"{LEFT}.times.csv", lambda row: None if row["time_us"] == first_us else row)
+    assert f"{len(times_s)} pictures, {len(times_s) - 1} times of them" in fault_of(rig().scan(drives))
     (folder / f"{LEFT}.times.csv").unlink()
     assert "needs camera_rear_left_70fov.times.csv beside it" in fault_of(rig().scan(drives))
 
@@ -388,6 +393,17 @@ def test_a_folder_without_drives_and_rows_without_folders_are_told(drives, tmp_p
     (drives / "drives.csv").write_text("drive,group\nnowhere,a\n")
     [note] = rig().scan(drives).notes
     assert note.message == "drives.csv names nowhere, which is no drive here"
+
+
+def test_drives_that_are_links_are_read_through(drives, tmp_path):
+    root = tmp_path / "linked"
+    root.mkdir()
+    for folder in filter(Path.is_dir, drives.iterdir()):
+        (root / folder.name).symlink_to(folder)
+    (drives / "loop").symlink_to(drives)
+    assert [one.key for one in rig().scan(root).recordings] == [
+        one.key for one in rig().scan(drives).recordings
+    ]
 
 
 def test_folders_whose_names_become_one_key_are_not_mixed_up(drives):

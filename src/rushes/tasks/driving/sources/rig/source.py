@@ -13,8 +13,8 @@ counts, from the start that drives.csv or the recipe states; nothing is guessed.
 
 from __future__ import annotations
 
-import os
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -26,8 +26,9 @@ from rushes.media.stills import SUFFIXES as PICTURES
 from rushes.records import Media, Stills
 from rushes.runs.source import Bring, Fault
 from rushes.stages import Claim, Claims
+from rushes.stages.inventory import walk
 from rushes.tasks.driving.recipe import RigSource
-from rushes.tasks.driving.sources.drive import Camera, Clock, Drive, Motion, OwnClock, TableClock
+from rushes.tasks.driving.sources.drive import Camera, Drive, Motion, OwnClock, TableClock
 from rushes.tasks.driving.sources.files import FileLayout, skipped
 from rushes.tasks.driving.sources.layout import Scan
 from rushes.tasks.driving.sources.rig.drives import DRIVES, DriveRow, read_drives
@@ -47,7 +48,7 @@ class Rig(FileLayout):
     asked: RigSource
 
     def scan(self, root: Path) -> Scan[Drive]:
-        """See `Source.scan`; by names, no file but drives.csv is opened.
+        """See `Source.scan`; by names, and of tables drives.csv and the times of pictures.
 
         Raises:
             SourceError: no drive is there, or drives.csv does not hold.
@@ -97,8 +98,7 @@ class Rig(FileLayout):
             plain = path.name.lower()
             if name == DRIVES or _is_motion(plain) or plain.endswith(TIMES):
                 return True
-            place = path.parent.name if plain.endswith(PICTURES) else path.name
-            return any(self._of(camera, [place]) for camera in self.cameras)
+            return self._is_wanted(path.parent.name if plain.endswith(PICTURES) else path.name)
 
         return bring(is_read)
 
@@ -125,13 +125,20 @@ class Rig(FileLayout):
 
     def _drives(self, root: Path) -> Iterator[tuple[str, Path, list[str]]]:
         """Name, place, and entries of each folder that is a drive, in order of names."""
-        for place, folders, names in os.walk(root):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            entries = sorted(name for name in (*names, *folders) if not name.startswith("."))
-            wanted = any(self._of(camera, entries) for camera in self.cameras)
-            if wanted or any(_is_motion(name.lower()) for name in names):
-                folder = Path(place)
-                yield _name_of(root, folder.relative_to(root)), folder, entries
+        files, folders = defaultdict[PurePosixPath, set[str]](set), defaultdict[PurePosixPath, set[str]](set)
+        for name, _ in walk(root) if root.is_dir() else ():
+            path = PurePosixPath(name)
+            if not any(part.startswith(".") for part in path.parts):
+                files[path.parent].add(path.name)
+                folders[path.parent.parent].add(path.parent.name)
+        for place in sorted(files):
+            names = sorted(files[place])
+            if any(_is_motion(name.lower()) or self._is_wanted(name) for name in names):
+                yield _name_of(root, place), root / place, sorted(files[place] | folders[place])
+
+    def _is_wanted(self, name: str) -> bool:
+        """Whether a file, or folder, of this name is a camera's."""
+        return any(self._of(camera, [name]) for camera in self.cameras)
 
     def _of(self, camera: str, entries: Sequence[str]) -> list[str]:
         """Which entries of a folder are videos, or folders of pictures, of a camera."""
@@ -207,8 +214,8 @@ def _of_pictures(camera: str, folder: Path, table: Path | None, offset_s: float)
             where=folder,
             cure="write one, with a column time_s and a row a picture",
         )
-    clock: Clock = TableClock(table, offset_s)
-    return Camera(camera, Stills(files, tuple(float(number) for number in range(len(files)))), clock)
+    clock = TableClock(table, offset_s)
+    return Camera(camera, Stills(files, tuple(clock.read().tolist())), clock)
 
 
 def _is_motion(name: str) -> bool:
@@ -216,7 +223,7 @@ def _is_motion(name: str) -> bool:
     return name in (*POSES, *FIXES) or name.endswith(".gpx")
 
 
-def _name_of(root: Path, folder: Path | PurePosixPath) -> str:
+def _name_of(root: Path, folder: PurePosixPath) -> str:
     """What a drive is called: its folder below the root; the root's own name where it is a drive itself."""
     return root.resolve().name if folder.as_posix() == "." else folder.as_posix()
 
