@@ -69,6 +69,7 @@ def test_an_audit_says_what_there_is_and_how_well_it_is_known(done, road_twin, t
     assert told.code == 0, told.err
     for line in (
         "4 of 4 drives have all cameras and their motion",
+        "note: nobody said who is in the 4 drives: one vehicle or road may stand on two sides",
         "clips whose motion was held against their rotations: 4 (",
         "21 files found",
         "        8 used     cameras",

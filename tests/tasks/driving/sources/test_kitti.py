@@ -126,6 +126,15 @@ def test_labels_are_those_of_the_drive_to_a_millimetre(written, truth):
             np.testing.assert_allclose(window.motion.yaw_deg, turned, atol=0.05)
 
 
+def test_velocities_are_those_of_the_places(written):
+    poses = kitti().scan(written).recordings[1].trajectory()
+    moved = np.gradient(poses.positions[:, :2], poses.times_s, axis=0)
+    np.testing.assert_allclose(poses.velocities[1:-1, :2], moved[1:-1], atol=0.1)
+    assert (
+        np.abs(poses.velocities[:, 0] - poses.velocities[:, 1]).max() > 1
+    )  # east and north can be told apart
+
+
 def test_pictures_are_those_of_their_numbers(written):
     recording = kitti().scan(written).recordings[0]
     frames = list(decode(recording.video("image_03")))

@@ -18,7 +18,7 @@ from rushes.recipe.pattern import match_whole
 from rushes.recipe.sections import Side
 from rushes.recipe_file import near
 from rushes.runs.copies import Copies, copies_of
-from rushes.runs.shares import side_of
+from rushes.runs.shares import nobody_said, side_of
 from rushes.runs.source import Fault
 from rushes.stages import Claim, Claims, sha256_file
 from rushes.tasks.driving.recipe import FileSource
@@ -26,6 +26,7 @@ from rushes.tasks.driving.sources.drive import Camera, Drive
 from rushes.tasks.driving.sources.layout import SIDES, USED, RigLayout, Scan
 
 SKIPPED = "Skipped"
+NAME_GROUPS = "name groups by source.group, or in drives.csv"
 
 _ENDS_BYTES = 1 << 16
 
@@ -38,12 +39,14 @@ class FileHoldings:
         drives: that have all of them, and their motion.
         others: that lack something, or do not hold.
         cameras: name -> files and bytes of its pictures.
+        alone: drives of which nobody said to which group they belong.
         copies: videos with the same bytes as one on another side.
     """
 
     drives: int
     others: int
     cameras: Mapping[str, tuple[int, int]]
+    alone: int
     copies: Copies
 
     @property
@@ -64,12 +67,13 @@ class FileHoldings:
         rows.append(
             f"{self.drives:,} of {self.drives + self.others:,} drives have all cameras and their motion"
         )
-        return "\n".join([*rows, *self.copies.lines("video")])
+        note = nobody_said(self.alone, self.drives, "drive", "vehicle or road", NAME_GROUPS)
+        return "\n".join([*rows, *([f"note: {note}"] if note else []), *self.copies.lines("video")])
 
     def to_json(self) -> dict[str, Any]:
         """See `Holdings.to_json`."""
         cameras = {name: {"files": count, "bytes": size} for name, (count, size) in self.cameras.items()}
-        return {"drives": self.drives, "lacking": self.others, "cameras": cameras}
+        return {"drives": self.drives, "lacking": self.others, "alone": self.alone, "cameras": cameras}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +198,8 @@ class FileLayout(RigLayout[Drive]):
             for camera in drive.cameras
         ]
         others = len(found.faults) + len(found.skipped)
-        return FileHoldings(len(found.recordings), others, cameras, copies_of(videos))
+        alone = sum(drive.group == drive.key for drive in found.recordings)
+        return FileHoldings(len(found.recordings), others, cameras, alone, copies_of(videos))
 
 
 def footage_digest(camera: Camera) -> str:
