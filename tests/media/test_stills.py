@@ -97,6 +97,7 @@ def of_size(data: bytes, width: int, height: int) -> bytes:
     ("spoil", "says"),
     [
         (lambda data: data[:-40], "cannot read a PNG"),
+        (lambda data: data[:-6], "cannot read a PNG"),
         (flipped_bit, "cannot read a PNG"),
         (flipped_pixel, "cannot read a PNG"),
         (lambda data: b"GIF89a" + data[6:], "cannot read a JPEG"),

@@ -63,15 +63,15 @@ def _read(path: Path, time_s: float, scaler: VideoReformatter, limits: Limits) -
 
 def _decode_png(data: bytes, path: Path, limits: Limits) -> np.ndarray:
     """RGB, uint8 (H, W, 3); transparency is left out."""
-    with (
-        unreadable_as(MediaError, "cannot read a PNG", where=path, cure=_REPLACE, errors=_BROKEN),
-        Image.open(io.BytesIO(data), formats=["PNG"]) as picture,
-    ):
-        limits.check(path, pixels=prod(picture.size))
-        if picture.mode not in _EIGHT_BITS:
-            raise MediaError(
-                f"a PNG of 8 bits a channel is read, found mode {picture.mode}",
-                where=path,
-                cure="convert it, as with: magick IN -depth 8 OUT.png",
-            )
-        return np.asarray(picture.convert("RGB"))
+    with unreadable_as(MediaError, "cannot read a PNG", where=path, cure=_REPLACE, errors=_BROKEN):
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as header:
+            limits.check(path, pixels=prod(header.size))
+            if header.mode not in _EIGHT_BITS:
+                raise MediaError(
+                    f"a PNG of 8 bits a channel is read, found mode {header.mode}",
+                    where=path,
+                    cure="convert it, as with: magick IN -depth 8 OUT.png",
+                )
+            header.verify()  # a file that lacks its end decodes all the same
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
+            return np.asarray(picture.convert("RGB"))

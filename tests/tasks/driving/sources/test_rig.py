@@ -241,6 +241,10 @@ def test_sides_are_shares_by_hash_the_tables_or_lists(drives):
     assert listed.sides(found) == {names[0]: "train", names[1]: "test"}
     fates = listed.fates(found)
     assert [fates[name].fate for name in names] == ["used", "used", "skipped", "skipped"]
+    (drives / names[0] / "poses.csv").unlink()
+    assert listed.sides(listed.scan(drives)) == {
+        names[1]: "test"
+    }  # who is listed and lacks something is known
     with pytest.raises(SourceError, match="no group of drives here; did you mean"):
         rig(split={"train": [names[0][:-1] + "x"], "test": names[1:]}).sides(found)
     with pytest.raises(SourceError, match="listed in train and in test"):

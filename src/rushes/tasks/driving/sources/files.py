@@ -123,7 +123,7 @@ class FileLayout(RigLayout[Drive]):
         """Group -> side, of lists."""
         sides: dict[str, str] = {}
         known = {one.group for one in found.recordings}
-        others = {fault.key for fault in (*found.faults, *found.skipped)}
+        others = {fault.owner for fault in (*found.faults, *found.skipped)}
         for side, groups in split.items():
             for group in groups:
                 if group not in known | others:
@@ -131,7 +131,7 @@ class FileLayout(RigLayout[Drive]):
                         f"source.split lists {group!r}, which is no group of drives here; "
                         f"{near(group, sorted(known)[:8])}",
                         where=found.root,
-                        cure="list groups as `rushes audit RECIPE --json` and drives.csv call them",
+                        cure="list groups of source.group or drives.csv, and drives where neither names one",
                     )
                 if sides.setdefault(group, side) != side:
                     raise SourceError(
@@ -217,8 +217,7 @@ def footage_digest(camera: Camera) -> str:
     return found.hexdigest()
 
 
-def skipped(key: str, message: str, where: object) -> Fault:
+def skipped(key: str, message: str, where: object, group: str) -> Fault:
     """Of a drive that lacks what is asked for."""
-    return Fault(
-        key, SKIPPED, message, str(where), "nothing, or copy what is missing, or ask for fewer cameras"
-    )
+    cure = "nothing, or copy what is missing, or ask for fewer cameras"
+    return Fault(key, SKIPPED, message, str(where), cure, group)

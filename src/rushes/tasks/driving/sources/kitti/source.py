@@ -31,7 +31,7 @@ from rushes.tasks.driving.sources.layout import Scan
 OXTS, STAMPS = "oxts", "timestamps.txt"
 CAMERAS = ("image_00", "image_01", "image_02", "image_03")
 
-_DRIVE = re.compile(r"(\d{4}_\d\d_\d\d)_drive_(\d{4,})_(sync|extract)", re.ASCII)
+_DRIVE = re.compile(r"\d{4}_\d\d_\d\d_drive_\d{4,}_(sync|extract)", re.ASCII)
 _NUMBER = re.compile(r"\d{10}", re.ASCII)
 
 
@@ -57,14 +57,15 @@ class Kitti(FileLayout):
         lacking: list[Fault] = []
         notes: list[Fault] = []
         for folder in _drives(root):
+            group = self.group_of(folder.name, folder.name, folder.name.rpartition("_")[0])
             missing = [name for name in (*self.cameras, OXTS) if not (folder / name / STAMPS).is_file()]
             if missing:
-                lacking.append(skipped(folder.name, f"no {', no '.join(missing)}", folder))
+                lacking.append(skipped(folder.name, f"no {', no '.join(missing)}", folder, group))
                 continue
             try:
-                drive, lost = self._drive(folder)
+                drive, lost = self._drive(folder, group)
             except SourceError as error:
-                faults.append(Fault.of(error, folder.name))
+                faults.append(Fault.of(error, folder.name, group))
                 continue
             recordings.append(drive)
             notes += [Fault(drive.key, "Note", message, str(folder), "") for message in lost]
@@ -99,7 +100,7 @@ class Kitti(FileLayout):
 
         return claim
 
-    def _drive(self, folder: Path) -> tuple[Drive, list[str]]:
+    def _drive(self, folder: Path, group: str) -> tuple[Drive, list[str]]:
         """A drive, and what of it is left out."""
         cameras, lost = [], []
         for name in self.cameras:
@@ -113,11 +114,8 @@ class Kitti(FileLayout):
         if without:
             lost.append(f"{without} records of {OXTS} have no time or no file and are left out")
         motion = Oxts(folder / OXTS / STAMPS, tuple(timed), tuple(timed.values()))
-        matched = _DRIVE.fullmatch(folder.name)
-        assert matched is not None, "drives are found by it"
-        date, number, _ = matched.groups()
-        group = self.group_of(folder.name, folder.name, f"{date}_drive_{number}")
-        return Drive(folder.name, group, "", tuple(cameras), motion, (("date", date),)), lost
+        tags = (("date", folder.name.partition("_drive_")[0]),)
+        return Drive(folder.name, group, "", tuple(cameras), motion, tags), lost
 
 
 def stamped_files(folder: Path, suffix: str) -> tuple[dict[Path, float], int]:

@@ -50,16 +50,20 @@ class NuScenes(FileLayout):
         notes: list[Fault] = []
         for scene in tables.scenes:
             key, where = scene["name"], root / self.asked.version
+            log = tables.logs.get(scene["log_token"], {})
+            group = self.group_of(key, key, str(log.get("logfile", scene["log_token"])))
             frames = tables.frames[scene["token"]]
             there, lost = _there(root, frames)
             missing = [camera for camera in self.cameras if not there.get(camera)]
             if missing:
-                lacking.append(skipped(key, f"no picture of {', '.join(missing)}", where))
+                lacking.append(skipped(key, f"no picture of {', '.join(missing)}", where, group))
                 continue
             try:
-                recordings.append(self._drive(root, scene, tables, there))
+                tags = tuple((name, str(log[name])) for name in ("location", "vehicle") if log.get(name))
+                motion, cameras = self._of_frames(root, tables.files, there)
+                recordings.append(Drive(key, group, "", cameras, motion, tags))
             except SourceError as error:
-                faults.append(Fault.of(error, key))
+                faults.append(Fault.of(error, key, group))
                 continue
             if lost:
                 notes.append(
@@ -95,21 +99,18 @@ class NuScenes(FileLayout):
 
         return bring(is_read)
 
-    def _drive(
-        self, root: Path, scene: Mapping[str, Any], tables: Tables, there: Mapping[str, list[dict[str, Any]]]
-    ) -> Drive:
+    def _of_frames(
+        self, root: Path, files: tuple[Path, ...], there: Mapping[str, list[dict[str, Any]]]
+    ) -> tuple[EgoPoses, tuple[Camera, ...]]:
+        """Poses and cameras of a scene."""
         cameras = []
         for name in self.cameras:
-            rows = there[name]
-            times_s = tuple(row["timestamp"] / 1e6 for row in rows)
-            video = Stills(tuple(root / row["filename"] for row in rows), times_s)
+            times_s = tuple(row["timestamp"] / 1e6 for row in there[name])
+            video = Stills(tuple(root / row["filename"] for row in there[name]), times_s)
             cameras.append(Camera(name, video, OwnClock(video, times_s[0])))
         poses = {row["timestamp"]: row["pose"] for name in self.cameras for row in there[name]}
-        motion = EgoPoses(tables.files, tuple((time_us / 1e6, *poses[time_us]) for time_us in sorted(poses)))
-        log = tables.logs.get(scene["log_token"], {})
-        group = self.group_of(scene["name"], scene["name"], str(log.get("logfile", scene["log_token"])))
-        tags = tuple((name, str(log[name])) for name in ("location", "vehicle") if log.get(name))
-        return Drive(scene["name"], group, "", tuple(cameras), motion, tags)
+        rows = tuple((time_us / 1e6, *poses[time_us]) for time_us in sorted(poses))
+        return EgoPoses(files, rows), tuple(cameras)
 
 
 def _there(

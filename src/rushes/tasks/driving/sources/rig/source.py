@@ -60,7 +60,8 @@ class Rig(FileLayout):
         lacking: list[Fault] = []
         seen: dict[str, str] = {}
         for name, folder, entries in self._drives(root):
-            key = _NO_KEY.sub("_", name)
+            key, row = _NO_KEY.sub("_", name), rows.get(name, DriveRow())
+            group = self.group_of(key, name, row.group)
             try:
                 if seen.setdefault(key, name) != name:
                     raise SourceError(
@@ -68,9 +69,9 @@ class Rig(FileLayout):
                         where=folder,
                         cure="rename one of the folders",
                     )
-                found = self._drive(key, name, folder, entries, rows.get(name, DriveRow()))
+                found = self._drive(key, group, folder, entries, row)
             except SourceError as error:
-                faults.append(Fault.of(error, key))
+                faults.append(Fault.of(error, key, group))
                 continue
             if isinstance(found, Fault):
                 lacking.append(found)
@@ -151,15 +152,15 @@ class Rig(FileLayout):
         ]
 
     def _drive(
-        self, key: str, name: str, folder: Path, entries: Sequence[str], row: DriveRow
+        self, key: str, group: str, folder: Path, entries: Sequence[str], row: DriveRow
     ) -> Drive | Fault:
         motion = self._motion(folder, entries)
         lacking = [camera for camera in self.cameras if not self._of(camera, entries)]
         if lacking or motion is None:
             missing = [*lacking, *([] if motion is not None else ["poses.csv, gps.csv or .gpx"])]
-            return skipped(key, f"no {', no '.join(missing)}", folder)
+            return skipped(key, f"no {', no '.join(missing)}", folder, group)
         cameras = tuple(self._camera(camera, folder, entries, row) for camera in self.cameras)
-        return Drive(key, self.group_of(key, name, row.group), row.split, cameras, motion)
+        return Drive(key, group, row.split, cameras, motion)
 
     def _motion(self, folder: Path, entries: Sequence[str]) -> Motion | None:
         """Poses before fixes."""
