@@ -204,6 +204,8 @@ def test_what_lies_elsewhere_is_brought_only_if_it_is_read(written):
         ("sample_data", lambda rows: [row | {"filename": "/etc/passwd"} for row in rows], "below the root"),
         ("sample_data", lambda rows: [row | {"timestamp": 1.5} for row in rows], "whole microseconds"),
         ("sample_data", lambda rows: {"rows": rows}, "expected a list of rows"),
+        ("sensor", lambda rows: [row | {"token": []} for row in rows], "expected a list of rows with token"),
+        ("scene", lambda rows: [row | {"name": 7} for row in rows], "expected a list of rows"),
         ("scene", lambda rows: [row | {"name": "a/b"} for row in rows], "not a name of a scene"),
         ("sensor", lambda rows: rows[1:], "there is no sensor CAM_FRONT"),
     ],
@@ -237,5 +239,8 @@ def test_what_is_no_copy_is_refused(written):
     with pytest.raises(SourceError, match=r"no scene\.json.* in v1\.0-trainval; versions here: v1\.0-mini"):
         nuscenes(version="v1.0-trainval").scan(written)
     (written / VERSION / "sample.json").write_text("{")
+    with pytest.raises(SourceError, match="cannot read a table"):
+        nuscenes().scan(written)
+    (written / VERSION / "sample.json").write_text("[" * 200_000)
     with pytest.raises(SourceError, match="cannot read a table"):
         nuscenes().scan(written)

@@ -38,6 +38,8 @@ KEYS: Mapping[TableName, tuple[str, ...]] = {
 
 MAX_BYTES = 4 << 30
 
+_NUMBERS = frozenset({"timestamp", "translation", "rotation"})
+_BROKEN = (OSError, ValueError, RecursionError)
 _AGAIN = "fetch the metadata of the same version again"
 
 
@@ -73,11 +75,11 @@ class Tables:
                 where=root / version,
                 cure="set source.version to one of them, or give the folder that holds samples/ and v1.0-...",
             )
-        scenes = sorted(_read(paths["scene"], "scene"), key=lambda row: str(row["name"]))
+        scenes = sorted(_read(paths["scene"], "scene"), key=lambda row: row["name"])
         for row in scenes:
-            if not isinstance(row["name"], str) or KEY.fullmatch(row["name"]) is None:
+            if KEY.fullmatch(row["name"]) is None:
                 raise SourceError(
-                    f"not a name of a scene: {str(row['name'])[:80]!r}", where=paths["scene"], cure=_AGAIN
+                    f"not a name of a scene: {row['name'][:80]!r}", where=paths["scene"], cure=_AGAIN
                 )
         logs = {row["token"]: row for row in _read(paths["log"], "log")}
         frames = _frames(paths, _cameras(paths, cameras))
@@ -143,27 +145,29 @@ class EgoPoses:
 
 
 def _read(path: Path, name: TableName) -> list[Row]:
-    """Rows of a table, with the columns that are read."""
-    with unreadable_as(
-        SourceError, "cannot read a table", where=path, cure=_AGAIN, errors=(OSError, ValueError)
-    ):
+    """Rows of a table, with the columns that are read; tokens and names are text."""
+    with unreadable_as(SourceError, "cannot read a table", where=path, cure=_AGAIN, errors=_BROKEN):
         if path.stat().st_size > MAX_BYTES:
             raise SourceError(f"a table of more than {MAX_BYTES:,} bytes", where=path, cure=_AGAIN)
         with path.open("rb") as file:
             rows = json.load(file)
     keys = KEYS[name]
-    if not isinstance(rows, list) or not all(
-        isinstance(row, dict) and row.keys() >= set(keys) for row in rows
-    ):
+    if not isinstance(rows, list) or not all(_is_row(row, keys) for row in rows):
         raise SourceError(f"expected a list of rows with {', '.join(keys)}", where=path, cure=_AGAIN)
     return rows
 
 
-def _inside(name: Any, where: Path) -> str:
+def _is_row(row: Any, keys: Sequence[str]) -> bool:
+    return isinstance(row, dict) and all(
+        key in row and (key in _NUMBERS or isinstance(row[key], str)) for key in keys
+    )
+
+
+def _inside(name: str, where: Path) -> str:
     """A file's name that stays below the root."""
-    path = PurePosixPath(name) if isinstance(name, str) else PurePosixPath("/")
+    path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
-        raise SourceError(f"not a file below the root: {str(name)[:80]!r}", where=where, cure=_AGAIN)
+        raise SourceError(f"not a file below the root: {name[:80]!r}", where=where, cure=_AGAIN)
     return path.as_posix()
 
 
