@@ -11,7 +11,7 @@ from torch.nn import functional
 from rushes.errors import ModelError
 from rushes.models import net_costs as sound_cost
 from rushes.models.nets import (
-    CONFIG_FILE,
+
     PASS,
     PREPROCESSING_FILE,
     WEIGHTS_FILE,

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from rushes.errors import ModelError
 from rushes.media.geometry import letterbox
 from rushes.models.onnx_session import export, session
-from rushes.recipe.encoding import ENCODING, Encoding
+from rushes.recipe.frozen import ENCODING, Encoding
 from rushes.stages import sha256_file
 
 Runtime = Literal["onnxruntime", "torch"]
