@@ -55,9 +55,7 @@ class Head(nn.Module):
         self.layers = nn.ModuleList(
             _Layer(channels, 2**number, config.dropout) for number in range(config.layers)
         )
-        self.values = nn.ModuleList(
-            nn.Linear(channels, len(slot.choices)) for slot in preprocessing.slots()
-        )
+        self.values = nn.ModuleList(nn.Linear(channels, len(slot.choices)) for slot in preprocessing.slots())
 
     def forward(self, features: Tensor, valid: Tensor) -> tuple[Tensor, ...]:
         """Logits of a batch; frames that are not ``valid``, ``(B, T)`` bool, are as if they were not there."""
@@ -80,7 +78,9 @@ def build(
     """A head with random weights, which depend on ``seed`` and on nothing else."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Head(config, encoding, preprocessing).eval()
+        head = Head(config, encoding, preprocessing)
+    head.eval()
+    return head
 
 
 def save(head: Head, folder: Path) -> None:

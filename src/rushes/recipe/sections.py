@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -34,7 +34,8 @@ Order = Literal["shuffled", "streamed"]
 FamilyName = Literal["vlm", "frozen"]
 """Of models: a vision language model, or a small head on the features of a frozen encoder."""
 
-TINY, FROZEN = "tiny", "frozen"
+TINY = "tiny"
+FROZEN: Final = "frozen"
 SIZES = (3, 7, 32, 72)  # billions of parameters
 RELEASED = tuple(f"Qwen/Qwen2.5-VL-{size}B-Instruct" for size in SIZES)
 

@@ -148,7 +148,7 @@ class OperationsRecipe(VlmRecipe):
         train = asked.get("train", {})
         if not isinstance(train, Mapping):
             return asked
-        return {**asked, "train": TRAIN_A_HEAD.model_dump(include={"phases", "augment"}) | train}
+        return {**asked, "train": {**TRAIN_A_HEAD.model_dump(include={"phases", "augment"}), **train}}
 
     @model_validator(mode="after")
     def _a_head_can_be_trained_so(self) -> OperationsRecipe:
@@ -157,7 +157,9 @@ class OperationsRecipe(VlmRecipe):
         if self.train.augment:
             raise ValueError("a frozen encoder sees every picture once, as it is: leave train.augment out")
         if any(phase.ask != "clips" for phase in self.train.phases):
-            raise ValueError("a head on frozen features is taught whole clips: write ask: clips in train.phases")
+            raise ValueError(
+                "a head on frozen features is taught whole clips: write ask: clips in train.phases"
+            )
         return self
 
     @model_validator(mode="after")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from rushes.errors import ShardError
 from rushes.media.image import decode_jpeg
-from rushes.records import Clip, Segment, Target
 from rushes.prepare.features import FEATURES
+from rushes.records import Clip, Segment, Target
 from rushes.shards.member import json_member, read_array
 
 Fields = Mapping[str, bytes | memoryview]
