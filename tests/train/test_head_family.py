@@ -10,8 +10,7 @@ import torch
 
 from rushes.errors import StageError
 from rushes.models.head import Head, build, load
-from rushes.prepare.features import FEATURES
-from rushes.recipe.frozen import ENCODING
+from rushes.recipe.frozen import ENCODING, FEATURES
 from rushes.shards.member import array_member
 from rushes.stages import weights_sha256
 from rushes.tasks.operations.prepare.sample import FeatureSample
