@@ -28,12 +28,14 @@ def _twin(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 
 def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
+    from rushes.media.sampling import motion_for
     from rushes.prepare.outcomes import NO_SIDE
     from rushes.prepare.stage import Planned
     from rushes.runs.usual_work import fill_dataset
     from rushes.tasks.operations.prepare.unit import Job, prepare_unit
     from rushes.tasks.operations.sources.openpack.tables import assign_splits
 
+    motion_for(run.recipe.preprocessing.sampler)  # what it needs is missing for every session alike
     recipe, scan = run.recipe, run.scan
     assigned = assign_splits(scan.recordings, recipe.source.split)
     faults = {fault.key: fault.reason() for fault in scan.faults if fault.owner in assigned.subjects}

@@ -40,7 +40,8 @@ class Card:
 
     Attributes:
         sample: its frames, their times, the question and the right answer.
-        signals: (frames of the clip, 3): time in seconds, entropy in bits, motion in grey levels.
+        signals: (frames of the clip, 3): time in seconds, entropy in bits, motion in grey levels, or in pixels
+            where it is optical flow.
         clip_s: its length.
         answer: the model's (operation, start_s, end_s, next); None where it could not be read.
         confidence: in ``operation``.
@@ -209,7 +210,8 @@ def _signals(card: Card, plane: Plane) -> list[Markup]:
     bottom = plane.top + plane.height
     drawn = [tag("line", x1=plane.left, x2=plane.left + plane.width, y1=bottom, y2=bottom, stroke=LINE)]
     times = card.signals[:, 0].astype(float)
-    for column, name, colour, at in ((1, "entropy", RIVAL, 18), (2, "motion", ACCENT, 36)):
+    motion = "flow" if card.sample.meta["sampler"] == "flow" else "motion"
+    for column, name, colour, at in ((1, "entropy", RIVAL, 18), (2, motion, ACCENT, 36)):
         values = card.signals[:, column].astype(float)
         low, high = float(values.min()), float(values.max())
         scaled = (values - low) / (high - low or 1.0)
