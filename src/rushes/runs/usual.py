@@ -1,4 +1,4 @@
-"""The usual stages: twin, prepare, train, predict, evaluate, report. A task takes them, or replaces fields."""
+"""The usual stages: twin, prepare, look, train, predict, evaluate, report. A task takes them, or replaces fields."""
 
 from __future__ import annotations
 
@@ -35,6 +35,16 @@ PREPARE = Stage(
     inputs=("twin",),
     units=True,
     cost=Cost(amount=samples, assumed_s=0.05),  # a clip of video of five seconds on a core of 2024
+)
+LOOK = Stage(
+    name="look",
+    purpose="Show the prepared dataset as a page, before anything is trained; prepare it first.",
+    makes="files",
+    sections=("name",),
+    inputs=("prepare",),
+    reads=("look.html",),
+    apart=True,
+    cost=Cost(assumed_s=20.0),
 )
 TRAIN = Stage(
     name="train",

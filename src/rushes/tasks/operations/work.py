@@ -11,6 +11,7 @@ from functools import partial
 
 from rushes.errors import SourceError
 from rushes.runs.drawing import draw_units
+from rushes.runs.preview import preview
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
 from rushes.runs.vlm_work import let_answer, losses, train_model
@@ -114,6 +115,7 @@ def _report(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
 WORK: Mapping[StageName, Work] = {
     "twin": _twin,
     "prepare": _prepare,
+    "look": preview,
     "train": train_model,
     "predict": let_answer,
     "evaluate": _evaluate,
