@@ -61,8 +61,7 @@ class Contents:
     @property
     def sides(self) -> list[str]:
         """Those that have anything, in the usual order."""
-        found = {place.side for place in self.amounts}
-        return [*(side for side in SIDES if side in found), *sorted(found - set(SIDES))]
+        return in_order({place.side for place in self.amounts})
 
     def along(self, *axes: Axis) -> dict[tuple[str, ...], Amount]:
         """Sums over everything but ``axes``."""
@@ -120,6 +119,15 @@ class Contents:
             if place.side == "train" and amount.samples:
                 groups.setdefault(place.label, set()).add(place.group)
         return {label for label, found in groups.items() if len(found) > 1}
+
+
+def in_order(sides: Iterable[str]) -> list[str]:
+    """Sides as people list them: the usual ones first.
+
+    >>> in_order({"test", "extra", "train"})
+    ['train', 'test', 'extra']
+    """
+    return sorted(sides, key=lambda side: (SIDES.index(side) if side in SIDES else len(SIDES), side))
 
 
 def listed(names: Sequence[str]) -> str:

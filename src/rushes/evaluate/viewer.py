@@ -25,6 +25,9 @@ CELLS = 8
 PICTURES = 3
 """Of a sample, from the first to the last."""
 
+LETTERS = 400
+"""Of a member that is shown as text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Picked:
@@ -51,7 +54,7 @@ class Shown:
 
 
 class Viewer:
-    """Shows whatever has pictures as ``*.jpg`` members, side by side; a task of its own form overrides methods.
+    """Shows the ``*.jpg`` members of samples, or where there are none the JSON; a task overrides what it knows better.
 
     Attributes:
         said: what a reader sees, in a sentence.
@@ -94,8 +97,9 @@ class Viewer:
             ShardError, MediaError: a sample that cannot be read.
         """
         for one in picked:
-            pictures = (image(data, name) for name, data in one.fields.items() if name.endswith(".jpg"))
-            yield Shown(join(pictures), join(caption_of(one)), files_of(one))
+            pictures = [image(data, name) for name, data in one.fields.items() if name.endswith(".jpg")]
+            texts = (_text(name, data) for name, data in one.fields.items() if name.endswith(".json"))
+            yield Shown(join(pictures or texts), join(caption_of(one)), files_of(one))
 
 
 def mean_colours(data: bytes | memoryview) -> NDArray[np.float32]:
@@ -111,6 +115,14 @@ def cells(values: NDArray[np.floating[Any]], rows: int, columns: int) -> NDArray
         sums = np.add.reduceat(values, edges[:-1], axis=axis)
         values = sums / np.diff(edges).reshape([-1 if one == axis else 1 for one in range(values.ndim)])
     return values.astype(np.float32)
+
+
+def _text(name: str, data: bytes | memoryview) -> Markup:
+    """The beginning of a JSON member."""
+    told = str(data[:LETTERS], "utf-8", "replace")
+    return tag(
+        "p", tag("b", name), " ", told, "…" if len(data) > LETTERS else None, style="overflow-wrap:anywhere"
+    )
 
 
 def caption_of(picked: Picked) -> Iterator[Markup]:

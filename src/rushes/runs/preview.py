@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from rushes.evaluate.contents import UNKNOWN, Contents, Place
+from rushes.evaluate.contents import UNKNOWN, Contents, Place, in_order
 from rushes.evaluate.diverse import farthest, spread
 from rushes.runs.run import Run
 from rushes.runs.stage import Made, Tell, is_drawn
@@ -70,7 +70,7 @@ def preview(run: Run[Any], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import RECORDINGS
 
     manifest = load_manifest(run.folder(run.dataset))
-    sides = {side: run.samples(side) for side, shards in manifest.splits.items() if shards}
+    sides = {side: run.samples(side) for side in in_order(manifest.splits) if manifest.splits[side]}
     viewer = run.task.viewer(run)
     recordings = read_json(run.folder(run.dataset) / RECORDINGS)
     contents = Contents.of(
@@ -124,12 +124,11 @@ def choose(sides: Mapping[str, ShardDataset], viewer: Viewer, tell: Tell) -> lis
         tell("look", done, len(cells), f"choosing {side} {label}")
         rows = spread(cell.keys, cell.groups, compared)
         features = [viewer.feature(sides[side].sample(cell.numbers[row])) for row in rows]
-        for rank, place in enumerate(farthest(features, EACH)):
-            row = rows[place]
-            where = Place(side, cell.groups[row], label)
-            chosen.append(Chosen(rank, where, cell.numbers[row], cell.keys[row]))
-    order = {side: number for number, side in enumerate(sides)}
-    return sorted(chosen, key=lambda one: (one.rank, order[one.place.side], one.place.label, one.key))
+        for rank, row in enumerate(rows[number] for number in farthest(features, EACH)):
+            place = Place(side, cell.groups[row], label)
+            chosen.append(Chosen(rank, place, cell.numbers[row], cell.keys[row]))
+    order = list(sides)
+    return sorted(chosen, key=lambda one: (one.rank, order.index(one.place.side), one.place.label))
 
 
 def shown(
@@ -215,7 +214,7 @@ def _samples(
     if len(cards) < chosen:
         said += f" There is room for {len(cards):,} of {chosen:,}: of each class the first come first."
     known = {label: number for number, label in enumerate(labels)}
-    sides = list(dict.fromkeys(one.place.side for one, _ in cards))
+    sides = in_order({one.place.side for one, _ in cards})
     ordered = sorted(
         cards,
         key=lambda card: (
@@ -249,7 +248,7 @@ def _left_out(run: Run[Any]) -> Markup:
     caption = f"{len(entries):,} in quarantine"
     if len(entries) > QUARANTINED:
         caption += f", the first {QUARANTINED} of them"
-    columns = ["recording", Column("reason", text=True), Column("where", text=True)]
+    columns = [Column(name, text=True) for name in ("recording", "reason", "where")]
     counted = {
         name: f"{value:,.15g}"
         for name, value in done.get("summary", {}).items()

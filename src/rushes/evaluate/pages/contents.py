@@ -119,7 +119,7 @@ def _bars(contents: Contents, order: Sequence[str]) -> Markup:
     y_axis = alt.Y("row:O", axis=None, sort=list(range(len(most))))
     bars = (
         layer_of(rows)
-        .mark_bar(cornerRadiusEnd=2)
+        .mark_bar()  # round corners would be clipped, by ids that Vega counts up from chart to chart
         .encode(
             y=y_axis,
             x=alt.X("samples:Q", title="samples", axis=alt.Axis(tickCount=6, grid=True)),

@@ -27,7 +27,7 @@ BYTES_PER_S: Mapping[str, float] = {"video": 28e3, "frames": 1.8e6}
 
 
 FLOW = 5.0
-"""How many times as long a clip takes to prepare where the sampler looks at optical flow: 3.7 to 5.5 as measured at 640x480."""
+"""How many times as long a clip takes where the sampler looks at optical flow: 3.7 to 5.5 at 640x480."""
 
 
 def _cut(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:

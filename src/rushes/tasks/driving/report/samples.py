@@ -18,10 +18,10 @@ from rushes.tasks.driving.report.cards import WIDTH, moments
 class WindowViewer(Viewer):
     """Windows of drives."""
 
-    said = "The first moment, the middle and the last of each window, as all cameras saw it, and how far the vehicle moved."
+    said = "The first moment, the middle and the last of each window, as all cameras saw it, and how the vehicle moved."
     seconds_said = (
-        "Seconds are those of the recordings; where windows overlap, a second belongs to the later one, and by class only "
-        "what some window covers is known."
+        "Seconds are those of the recordings; where windows overlap, a second belongs to the later one, and what no "
+        "window covers has no class."
     )
     least = 700
 

@@ -39,8 +39,8 @@ class SoundViewer(Viewer):
     """
 
     said = (
-        "Spectrograms, low bands at the bottom, each from its own quietest to its loudest cell. Each plays what was made "
-        "into it, at the rate and length of the preprocessing and as loud as it was recorded."
+        "Spectrograms, low bands at the bottom, each from its own quietest to its loudest cell. Each plays what it was "
+        "made of, at the rate and length of the preprocessing and as loud as it was recorded."
     )
     seconds_said = (
         "Seconds are those that the samples hold, at most the length of a clip each, without its silence."
