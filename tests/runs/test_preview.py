@@ -137,8 +137,7 @@ def test_damaged_samples_are_not_shown(copy_of):
         data[len(data) // 4 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 4)
         shard.write_bytes(data)
     with pytest.raises(ShardError):
-        for name in (run := job.run().towards("look")).stages:
-            do(run, name, silent)
+        do(job.run().towards("look"), "look", silent)
 
 
 # --- which samples, and how many --------------------------------------------------------------------------
