@@ -89,6 +89,8 @@ class Contents:
             labels: classes that the dataset is to have.
         """
         known = self.names("label")
+        if len(known) == 1:
+            yield f"Every sample is of one class: {known[0]}."
         if missing := [label for label in labels if label not in known]:
             yield f"No side has a sample of {listed(missing)}."
         for side in self.sides:

@@ -164,7 +164,7 @@ def _head(run: Run[Any], stage: OpenStage, contents: Contents) -> Any:
             made["created"]
         ),  # of the dataset, so that the page always has the same bytes
         command=read_json(stage.folder / "recipe.json").get("command", ""),
-        model="nothing is trained for this page",
+        model="none: the dataset alone",
         sizes={
             **{f"{side} samples": samples[side,].samples for side in contents.sides},
             "classes": len(contents.names("label")),

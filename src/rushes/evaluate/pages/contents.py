@@ -20,9 +20,6 @@ BARS = 40
 ROWS = 500
 """Rows of a table; the others are one row."""
 
-NAME = 260
-"""Pixels of the longest name in the chart."""
-
 _NO_NAME: Mapping[Axis, str] = {"side": "no side", "group": "group unknown", "label": "no label"}
 
 
@@ -115,26 +112,34 @@ def _bars(contents: Contents, order: Sequence[str]) -> Markup:
         for at, side in enumerate(contents.sides)
         if (amount := amounts.get((label, side), Amount())).samples
     ]
-    colours = [SERIES[at % len(SERIES)] for at in range(len(contents.sides))]
-    y_axis = alt.Y("row:O", axis=None, sort=list(range(len(most))))
+    wide, narrow = (_chart(rows, most, contents.sides, width) for width in (960, 380))
+    more = note(f"The {BARS} most frequent of {len(known):,} classes.") if len(known) > BARS else None
+    picture = drawn(wide, label="samples of each class by side", width=980, narrow=narrow)
+    return join((more, framed_chart(picture)))
+
+
+def _chart(
+    rows: Sequence[Mapping[str, object]], names: Sequence[str], sides: Sequence[str], width: int
+) -> alt.TopLevelMixin:
+    """Bars in the order of names, so many pixels wide with the names."""
+    colours = [SERIES[at % len(SERIES)] for at in range(len(sides))]
+    y_axis = alt.Y("row:O", axis=None, sort=list(range(len(names))))
     bars = (
         layer_of(rows)
         .mark_bar()  # round corners would be clipped, by ids that Vega counts up from chart to chart
         .encode(
             y=y_axis,
-            x=alt.X("samples:Q", title="samples", axis=alt.Axis(tickCount=6, grid=True)),
-            color=alt.Color("side:N", scale=alt.Scale(domain=contents.sides, range=colours)),
+            x=alt.X("samples:Q", title="samples", axis=alt.Axis(tickCount=width // 120, grid=True)),
+            color=alt.Color("side:N", scale=alt.Scale(domain=list(sides), range=colours)),
             order="at:Q",
             description="said:N",
         )
     )
-    left = min(7.5 * max(map(len, most)) + 24, NAME)
-    names = (
-        layer_of({"row": place, "name": label} for place, label in enumerate(most))
+    left = min(7.5 * max(map(len, names)) + 24, 0.36 * width)
+    beside = (
+        layer_of({"row": place, "name": name} for place, name in enumerate(names))
         .mark_text(align="right", limit=left - 14, aria=False)
         .encode(y=y_axis, x=alt.value(-10), text="name:N")
     )
-    room = {"left": left, "right": 5, "top": 5, "bottom": 5}
-    chart = alt.layer(bars, names).properties(width=960 - left, height=24 * len(most), padding=room)
-    more = note(f"The {BARS} most frequent of {len(known):,} classes.") if len(known) > BARS else None
-    return join((more, framed_chart(drawn(chart, label="samples of each class by side", width=980))))
+    room = {"left": 14, "right": 5, "top": 5, "bottom": 5}
+    return alt.layer(bars, beside).properties(width=width - left, height=24 * len(names), padding=room)
