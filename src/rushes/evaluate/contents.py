@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -51,12 +52,12 @@ class Contents:
     @classmethod
     def of(cls, samples: Iterable[Place], seconds: Iterable[tuple[Place, float]]) -> Contents:
         """Counted from each sample, and from each stretch of a recording."""
-        amounts: dict[Place, Amount] = {}
-        for place in samples:
-            amounts[place] = amounts.get(place, Amount()) + Amount(samples=1)
+        counts = Counter(samples)
+        lengths: dict[Place, float] = {}
         for place, length_s in seconds:
-            amounts[place] = amounts.get(place, Amount()) + Amount(seconds=length_s)
-        return cls(amounts)
+            lengths[place] = lengths.get(place, 0.0) + length_s
+        places = {**counts, **lengths}
+        return cls({place: Amount(counts[place], lengths.get(place, 0.0)) for place in places})
 
     @property
     def sides(self) -> list[str]:

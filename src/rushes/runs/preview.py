@@ -22,7 +22,7 @@ from rushes.shards.manifest import Manifest, load_manifest
 from rushes.stages import OpenStage, read_done, read_json, read_quarantine, write_atomic
 
 if TYPE_CHECKING:
-    from rushes.evaluate.pages import Markup, Section
+    from rushes.evaluate.pages import Head, Markup, Section
     from rushes.evaluate.viewer import Shown, Viewer
     from rushes.shards.read import ShardDataset
 
@@ -151,7 +151,7 @@ def shown(
 # --- the page ---------------------------------------------------------------------------------------------
 
 
-def _head(run: Run[Any], stage: OpenStage, contents: Contents) -> Any:
+def _head(run: Run[Any], stage: OpenStage, contents: Contents) -> Head:
     from rushes.evaluate.pages import Head
 
     made = read_json(run.folder(run.dataset) / "recipe.json")
