@@ -54,7 +54,7 @@ def test_a_remark_names_some_and_counts_the_others():
     one, others = contents(("train", "a", "x", 20)).remarks(
         ["x", *(f"class {number}" for number in range(300))]
     )
-    assert one == "Every sample is of one class: x."
+    assert one == "Every labelled sample is of one class: x."
     assert others == (
         "No side has a sample of class 0, class 1, class 2, class 3, class 4, class 5 and 294 others."
     )

@@ -9,7 +9,9 @@ import pytest
 from html_tree import Tree
 
 from rushes.errors import ShardError
-from rushes.evaluate.viewer import Viewer
+from rushes.evaluate.contents import Place
+from rushes.evaluate.pages import Clip, gallery
+from rushes.evaluate.viewer import Picked, Viewer
 from rushes.media.image import decode_jpeg
 from rushes.runs import preview
 from rushes.runs.do import do
@@ -178,3 +180,14 @@ def test_what_is_read_to_choose_is_bounded(sides, monkeypatch):
     monkeypatch.setattr(preview, "COMPARED_IN_ALL", 1)
     choose(sides, Counting(), silent)
     assert len(read) <= preview.EACH * len(cells)
+
+
+def test_names_are_no_markup_wherever_they_stand(sides):
+    evil = "<script>alert(1)</script>\u202e ひも"
+    picked = Picked("k", Place(evil, evil, evil), sides["train"].sample(0) | {"meta.json": b'"<script>"'})
+    [card] = Viewer().show([picked])
+    [bare] = Viewer().show([Picked("k", picked.place, {"meta.json": b'{"a": "<script>"}'})])
+    clips = [Clip(one.picture, one.caption, label=evil, heading=f"{evil}: {evil}") for one in (card, bare)]
+    tree = Tree(str(gallery(clips, "samples")))
+    assert "script" not in tree.tags
+    assert evil in tree.texts

@@ -91,7 +91,7 @@ class Contents:
         """
         known = self.names("label")
         if len(known) == 1:
-            yield f"Every sample is of one class: {known[0]}."
+            yield f"Every labelled sample is of one class: {known[0]}."
         if missing := [label for label in labels if label not in known]:
             yield f"No side has a sample of {listed(missing)}."
         for side in self.sides:

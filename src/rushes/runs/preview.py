@@ -121,7 +121,7 @@ def choose(sides: Mapping[str, ShardDataset], viewer: Viewer, tell: Tell) -> lis
     compared = max(EACH, min(COMPARED, COMPARED_IN_ALL // max(len(cells), 1)))
     chosen = []
     for done, ((side, label), cell) in enumerate(cells.items()):
-        tell("look", done, len(cells), f"choosing {side} {label}")
+        tell("look", done, len(cells), "choosing")
         rows = spread(cell.keys, cell.groups, compared)
         features = [viewer.feature(sides[side].sample(cell.numbers[row])) for row in rows]
         for rank, row in enumerate(rows[number] for number in farthest(features, EACH)):

@@ -29,12 +29,26 @@ def many(labels: int, groups: int) -> Contents:
 def test_tables_say_what_there_is():
     found = Contents.of(
         [Place("train", "a", "Tape")] * 1200 + [Place("test", "", "")],
-        [(Place("train", "a", "Tape"), 61.25), (Place("test", "", ""), 3.0)],
+        [
+            (Place("train", "a", "Tape"), 61.25),
+            (Place("test", "", ""), 3.0),
+            (Place("test", "", "Walk"), 7.5),
+        ],
     )
     said = Tree(str(sides(found)) + str(classes(found, palette(["Tape", "Pack"]))) + str(groups(found))).texts
-    assert {"train", "test", "Tape", "Pack", "no label", "a", "group unknown", "1,200", "61.2", "3.0"} <= set(
-        said
-    )
+    assert {
+        "train",
+        "test",
+        "Tape",
+        "Pack",
+        "Walk",
+        "no label",
+        "a",
+        "group unknown",
+        "1,200",
+        "61.2",
+        "7.5",
+    } <= set(said)
 
 
 @pytest.mark.parametrize("draw", [lambda found: classes(found, {}), groups], ids=["classes", "groups"])

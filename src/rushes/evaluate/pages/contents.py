@@ -46,7 +46,8 @@ def classes(contents: Contents, colours: Mapping[str, str]) -> Markup:
         contents: what there is.
         colours: of the classes that are expected, in their order; others come behind them.
     """
-    order = [*colours, *(label for label in contents.names("label") if label not in colours), UNKNOWN]
+    found = {label for (label,) in contents.along("label")}
+    order = [*colours, *sorted(found - {*colours, UNKNOWN}), UNKNOWN]
     return join((_bars(contents, order), _by(contents, "label", order)))
 
 
