@@ -1,7 +1,7 @@
 """The demo through the real command line, for several training seeds: figures, bars, seconds.
 
     python benchmarks/operations.py [--quick] [--json] [--recipe FILE] [--workspace DIR] [--seeds 0,1,2]
-                                    [--jobs N] [--set A.B=C ...] [--samplers uniform,entropy,motion,coverage]
+                                    [--jobs N] [--set A.B=C ...] [--samplers uniform,entropy,motion,flow,coverage]
 
 Each seed is one `rushes run RECIPE --set train.seed=N --json`; all share the twin and the prepared clips.
 Figures are those of the scorecard on all clips of the unseen subject; differences to the best baseline are

@@ -7,8 +7,8 @@ scale, JPEG, tar, index, checksums, receipts, manifest) over those of `ffmpeg -t
 same file, each in a process of its own, in turns; CPU time is what the kernel accounts to that process.
 Footage: public clips end to end, H.264 with B-frames, one key frame in 250, made once in DIR. `boundary`:
 three clips around each operation boundary; `windows`: those and a window each second, as test sessions
-have. The per-sample way is that of OpenCV, decord and torchcodec, see peers.py; a dozen clips are taken and the
-cost of one clip compared.
+have. The sampler flow is told over motion, in turns, and has no bar. The per-sample way is that of OpenCV, decord and
+torchcodec, see peers.py; a dozen clips are taken and the cost of one clip compared.
 """
 
 from __future__ import annotations
@@ -112,6 +112,17 @@ def decode_figures(
     return figures, best
 
 
+def flow_figure(source: Source, repeats: int, folder: Path) -> Figure:
+    """CPU seconds of prepare with optical flow over those with differences, on the same footage."""
+    ratios = [
+        whole_prepare(source, "flow", "boundary", folder / "ws-flow")
+        / whole_prepare(source, "motion", "boundary", folder / "ws-motion")
+        for _ in range(repeats)
+    ]
+    told = f"prepare with flow / with motion, CPU, {source.name}, boundary ({spread(ratios)})"
+    return Figure(told, round(statistics.median(ratios), 2))
+
+
 def peer_figures(source: Source, cut: str, spent: float, folder: Path) -> list[Figure]:
     """CPU seconds for one clip, the peer's over ours."""
     dataset = ShardDataset.open(next((folder / f"ws-{source.name}-{cut}").glob("prepare-*")), "test")
@@ -166,6 +177,7 @@ def main() -> None:
         for source in sources:
             footage.make_video(source.path, source.size, source.seconds)
         figures, best = decode_figures(sources, QUICK if arguments.quick else CONDITIONS, repeats, folder)
+        figures += [flow_figure(source, repeats, folder) for source in sources]
         for source, cut in product(sources, ("boundary", "windows")):
             figures += peer_figures(source, cut, best[source.name, cut], folder)
     emit(figures, arguments.json)

@@ -81,11 +81,11 @@ def test_short_clips_are_taken_whole(name: str, count: int) -> None:
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_no_sampler_knows_a_boundary_by_default(name: str) -> None:
-    """With the default options a known boundary changes nothing but the motion sampler's mandatory frame."""
+    """With the default options a known boundary changes nothing but the mandatory frame of motion and flow."""
     signals = clip()
     blind = SAMPLERS[name](*signals, 8, SamplerOptions())
     told = SAMPLERS[name](*signals, 8, SamplerOptions(boundary_s=2.5))
-    if name == "motion":
+    if name in ("motion", "flow"):
         assert np.abs(signals[0][told] - 2.5).min() < 0.021
     else:
         assert told.tolist() == blind.tolist()
@@ -130,7 +130,7 @@ def test_entropy_ties_go_to_the_earlier_frame() -> None:
     assert found.tolist() == [0, 6, 12, 18, 24, 30, 36, 124]
 
 
-@pytest.mark.parametrize("name", ["entropy", "motion"])
+@pytest.mark.parametrize("name", ["entropy", "motion", "flow"])
 @pytest.mark.parametrize("rate", RATES)
 def test_gaps_are_seconds_at_every_rate(name: str, rate: float) -> None:
     for seed in range(20):

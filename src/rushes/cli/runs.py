@@ -28,7 +28,7 @@ from rushes.cli.options import (
     failing_well,
     wide_console,
 )
-from rushes.errors import RecipeError, SourceError
+from rushes.errors import RecipeError, SourceError, StageError
 from rushes.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -68,6 +68,14 @@ def _require(run: Any, name: str, recipe: Path, engine: str) -> None:
         )
 
 
+def _aimed(run: Any, name: str) -> tuple[Any, tuple[str, ...]]:
+    """A run, and what of it the verb of a stage does: that stage, and before one that is apart what leads to it."""
+    if any(stage.name == name and stage.apart for stage in run.task.stages):
+        run = run.towards(name)
+        return run, tuple(run.stages)
+    return run, (name,)
+
+
 def _do(run: Any, names: Sequence[str]) -> list[Any]:
     """Do stages and say how far they are; what came of each."""
     from rushes.cli.progress import Progress
@@ -100,11 +108,34 @@ def _closing(name: str, folder: Path) -> Iterator[str]:
 def _result(run: Any, recipe: Path, outcomes: Sequence[Any]) -> dict[str, Any]:
     """What ``--json`` prints."""
     result: dict[str, Any] = {"recipe": str(recipe), "stages": [outcome.to_json() for outcome in outcomes]}
-    if run.status(run.maker("figures")).state == "done":
+    made = {stage.makes for stage in run.stages.values()}
+    if "figures" in made and run.status(run.maker("figures")).state == "done":
         result |= run.scorecard().summary()
-    if run.status(run.maker("page")).state == "done":
+    if "page" in made and run.status(run.maker("page")).state == "done":
         result["report"] = str(run.report)
+    if file := _file_of(outcomes[-1]):
+        result["file"] = str(file)
     return result
+
+
+def _file_of(outcome: Any) -> Path | None:
+    """The page of a finished stage that has one and is no report; None of any other.
+
+    Raises:
+        StageError: it was taken away since.
+    """
+    from rushes.runs.stage import REPORT_FILE
+    from rushes.stages import read_done
+
+    name = (read_done(outcome.folder) or {}).get("summary", {}).get("file")
+    if name in (None, REPORT_FILE):
+        return None
+    page: Path = outcome.folder / name
+    if not page.is_file():
+        raise StageError(
+            "the page is missing", where=page, cure=f"delete {outcome.folder}, then type the same again"
+        )
+    return page
 
 
 def _print_result(run: Any, outcomes: Sequence[Any]) -> None:
@@ -114,7 +145,7 @@ def _print_result(run: Any, outcomes: Sequence[Any]) -> None:
         from rushes.evaluate.tables import print_scorecard
 
         print_scorecard(run.scorecard(), console)
-    last = run.report if makes == "page" else outcomes[-1].folder
+    last = run.report if makes == "page" else _file_of(outcomes[-1]) or outcomes[-1].folder
     console.print(f"{outcomes[-1].name}: {last}", soft_wrap=True, highlight=False)
 
 
@@ -134,9 +165,11 @@ def _add_verb(name: str, purpose: str, only: str | None) -> None:
         as_json: AsJson = False,
     ) -> None:
         run = _open(recipe, overrides, workspace, cache, cache_gb, engine_of(engine, address))
+        names = tuple(run.stages)
         if only is not None:
+            run, names = _aimed(run, only)
             _require(run, only, recipe, engine)
-        outcomes = _do(run, tuple(run.stages) if only is None else (only,))
+        outcomes = _do(run, names)
         if as_json:
             typer.echo(json.dumps(_result(run, recipe, outcomes), allow_nan=False))
         else:

@@ -18,9 +18,10 @@ from typing import Literal
 import numpy as np
 
 from rushes.errors import MediaError
+from rushes.media.flow import Motion, mean_flow
 from rushes.media.signals import smooth
 
-SamplerName = Literal["uniform", "entropy", "motion", "coverage"]
+SamplerName = Literal["uniform", "entropy", "motion", "flow", "coverage"]
 
 CLOCK_TOLERANCE_S = 1e-3
 """Frame names and many containers count milliseconds; differences of time are known no better."""
@@ -31,13 +32,13 @@ class SamplerOptions:
     """What a sampler may be told besides the signals.
 
     Attributes:
-        min_gap_s: entropy and motion: chosen frames lie *more* than this apart (five frames at 25 per second).
+        min_gap_s: entropy, motion and flow: chosen frames lie *more* than this apart (five frames at 25 per second).
         boundary_s: a known boundary on the clock of ``times_s``; None in service.
         entropy_boost: entropy: factor on frames within ``boost_window_s`` of the boundary; 1.5 in the earlier
             system.
         boost_window_s: half the width of that zone, five frames at 25 per second.
-        motion_weight: motion: height of the Gaussian added at the boundary, in units of the largest motion.
-        motion_sigma_s: motion: its standard deviation.
+        motion_weight: motion and flow: height of the Gaussian added at the boundary, in units of the largest motion.
+        motion_sigma_s: motion and flow: its standard deviation.
         epsilon: coverage: weight of plain time against motion; no gap is longer than ``(1 + epsilon) /
             epsilon`` times the uniform one.
     """
@@ -116,9 +117,10 @@ def by_motion(
 ) -> np.ndarray:
     """The frames of most motion; first, last and (if given) the frame nearest the boundary are mandatory.
 
-    Score: ``motion / max(motion) + motion_weight * exp(-(t - boundary)^2 / (2 sigma^2))``. Gap rule, which
-    the earlier system left open: more than ``min_gap_s`` from every chosen frame; where no frame is left, the
-    gap is halved until ``k`` frames are found.
+    Motion is how much pixels differ, or how far they flow (`motion_for`).
+    Score: ``motion / max(motion) + motion_weight * exp(-(t - boundary)^2 / (2 sigma^2))``. Gap rule, which the
+    earlier system left open: more than ``min_gap_s`` from every chosen frame; where no frame is left, the gap is
+    halved until ``k`` frames are found.
     """
     count = _checked(times_s, entropy, motion, k)
     if count <= k:
@@ -159,8 +161,23 @@ def by_coverage(
 
 
 SAMPLERS: Mapping[SamplerName, Sampler] = MappingProxyType(
-    {"uniform": uniform, "entropy": by_entropy, "motion": by_motion, "coverage": by_coverage}
+    {
+        "uniform": uniform,
+        "entropy": by_entropy,
+        "motion": by_motion,
+        "flow": by_motion,
+        "coverage": by_coverage,
+    }
 )
+
+
+def motion_for(name: SamplerName) -> Motion | None:
+    """What measures the motion that a sampler looks at; None for the mean difference, see `Signal`.
+
+    Raises:
+        RecipeError: its library is not installed.
+    """
+    return mean_flow() if name == "flow" else None
 
 
 def _checked(times_s: np.ndarray, entropy: np.ndarray, motion: np.ndarray, k: int) -> int:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from rushes.media.flow import Motion
 from rushes.media.frame import Frame
 from rushes.media.geometry import Size
 
@@ -31,7 +32,8 @@ class Signal(NamedTuple):
 
     Attributes:
         entropy: Shannon entropy ``-sum(p * log2(p))`` of the luma's 256-bin histogram, bits, 0..8.
-        motion: mean of ``|luma - luma of the frame before|``, 0..255; 0 for the first frame.
+        motion: mean of ``|luma - luma of the frame before|``, 0..255, or what a `Motion` measures; 0 for the
+            first frame.
     """
 
     entropy: float
@@ -41,6 +43,9 @@ class Signal(NamedTuple):
 class Signals:
     """Signals of a stream of frames: feed the luma planes in order.
 
+    Args:
+        measure: of motion; the mean difference of the planes without it.
+
     >>> signals = Signals()
     >>> signals.update(np.zeros((2, 2), np.uint8))
     Signal(entropy=0.0, motion=0.0)
@@ -48,9 +53,10 @@ class Signals:
     Signal(entropy=1.0, motion=4.0)
     """
 
-    __slots__ = ("_larger", "_planes", "_smaller")
+    __slots__ = ("_larger", "_measure", "_planes", "_smaller")
 
-    def __init__(self) -> None:
+    def __init__(self, measure: Motion | None = None) -> None:
+        self._measure = measure or self._difference
         self._planes: list[tuple[np.ndarray, Image.Image]] = []  # of two frames; Pillow's share their memory
 
     def update(self, luma: np.ndarray) -> Signal:
@@ -59,35 +65,41 @@ class Signals:
         Args:
             luma: uint8 (h, w), the same shape for every frame; copied.
         """
-        if not self._planes:
+        first = not self._planes
+        if first:
             self._begin(luma)
         self._planes.reverse()
         (plane, image), (before, _) = self._planes
         np.copyto(plane, luma)
+        motion = 0.0 if first else self._measure(before, plane)
+        # Pillow counts and sums in C: 10 us for 160x120, where np.bincount alone needs 24. No -0.0.
+        return Signal(image.entropy() + 0.0, motion)
+
+    def _difference(self, before: np.ndarray, plane: np.ndarray) -> float:
         # |plane - before| in uint8 throughout: no widening, no wrap-around
         np.maximum(plane, before, out=self._larger)
         np.minimum(plane, before, out=self._smaller)
         np.subtract(self._larger, self._smaller, out=self._larger)
-        motion = int(self._larger.sum(dtype=np.uint32)) / plane.size
-        # Pillow counts and sums in C: 10 us for 160x120, where np.bincount alone needs 24. No -0.0.
-        return Signal(image.entropy() + 0.0, motion)
+        return int(self._larger.sum(dtype=np.uint32)) / plane.size
 
     def _begin(self, first: np.ndarray) -> None:
-        """Before the first frame stands the first frame itself, so nothing moved."""
         self._larger, self._smaller = np.empty_like(first, order="C"), np.empty_like(first, order="C")
         for plane in (first.copy(order="C"), first.copy(order="C")):
             self._planes.append((plane, Image.frombuffer("L", plane.shape[::-1], plane, "raw", "L", 0, 1)))
 
 
-def with_signals(frames: Iterable[Frame], size: Size, batch: int = BATCH) -> Iterator[tuple[Frame, Signal]]:
+def with_signals(
+    frames: Iterable[Frame], size: Size, batch: int = BATCH, measure: Motion | None = None
+) -> Iterator[tuple[Frame, Signal]]:
     """Each frame with its signals; up to ``batch`` frames are taken before the first of them is given.
 
     Args:
         frames: in order of time.
         size: (w, h) of the luma plane, see ``Frame.luma``.
         batch: what an error loses: the whole frames of the batch in which it comes.
+        measure: of motion, see `Signals`.
     """
-    frames, signals = iter(frames), Signals()
+    frames, signals = iter(frames), Signals(measure)
     while taken := list(islice(frames, batch)):
         lumas = [frame.luma(size) for frame in taken]
         yield from zip(taken, [signals.update(luma) for luma in lumas], strict=True)

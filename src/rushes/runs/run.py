@@ -8,7 +8,7 @@ its signature; what only says how to work (workers, logging, paths) is not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,6 +66,7 @@ class Run(Generic[R]):
         recipe: what is asked.
         workspace: folder of all stages of all runs.
         engine: where units of work run; not part of any signature.
+        aim: the last stage, for one that is apart; before it only those that lead to it.
         raw_fingerprint: of the recordings where it is known already; runs of one campaign share it.
         base_identity: of the weights that training starts from, likewise.
 
@@ -84,6 +85,7 @@ class Run(Generic[R]):
         workspace: Workspace,
         engine: Engine = LOCAL,
         *,
+        aim: StageName | None = None,
         raw_fingerprint: str | None = None,
         base_identity: str | None = None,
     ) -> None:
@@ -93,9 +95,9 @@ class Run(Generic[R]):
         self.recipe = task.resolve(recipe)
         self.workspace = workspace
         self.engine = engine
-        self.stages: Mapping[StageName, Stage] = {
-            stage.name: stage for stage in task.stages if stage.asked(recipe)
-        }
+        asked = tuple(stage for stage in task.stages if stage.asked(recipe))
+        lead = _leading_to(aim, asked) if aim else {stage.name for stage in asked if not stage.apart}
+        self.stages: Mapping[StageName, Stage] = {stage.name: stage for stage in asked if stage.name in lead}
         self._raw_fingerprint = raw_fingerprint
         self._base_identity = base_identity
 
@@ -108,6 +110,18 @@ class Run(Generic[R]):
             signed, fingerprint = stage.signed(self.recipe), self._fingerprint(stage)
             specs[name] = StageSpec(stage.kind, stage.version, signed, inputs, fingerprint, self.recipe.name)
         return specs
+
+    def towards(self, name: StageName) -> Run[R]:
+        """The run that ends with a stage that is apart; its other stages are this run's."""
+        return Run(
+            self.task,
+            self.recipe,
+            self.workspace,
+            self.engine,
+            aim=name,
+            raw_fingerprint=self._raw_fingerprint,
+            base_identity=self._base_identity,
+        )
 
     def _fingerprint(self, stage: Stage) -> str | None:
         """Of the content that a stage reads and no other stage made."""
@@ -322,6 +336,15 @@ class Run(Generic[R]):
         card = read_scorecard(self.bring(name) / METRICS_FILE)
         require_whole(self, name, self.stages[name].read)
         return card
+
+
+def _leading_to(aim: StageName, stages: Sequence[Stage]) -> set[StageName]:
+    """Names of a stage and of all that it rests on."""
+    names = {aim}
+    for stage in reversed(stages):
+        if stage.name in names:
+            names.update(stage.inputs)
+    return names
 
 
 def require_there(root: Path) -> None:

@@ -80,6 +80,7 @@ class Stage:
         reads: files that later stages read of it, where `READ` has none.
         units: whether its work is cut into units, so that an engine can spread them.
         shared: whether runs of a campaign share it beyond what is `of_recordings`.
+        apart: whether its own verb alone does it, after the stages that it reads; no run has it.
         cost: what its length grows with.
     """
 
@@ -95,6 +96,7 @@ class Stage:
     reads: tuple[str, ...] = ()
     units: bool = False
     shared: bool = False
+    apart: bool = False
     cost: Cost = Cost()
 
     @property

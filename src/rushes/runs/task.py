@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from rushes.evaluate.figures import Figure
+    from rushes.evaluate.viewer import Viewer
     from rushes.metrics.estimate import Estimate
     from rushes.models.base import Base
     from rushes.recipe import Recipe
@@ -117,6 +118,12 @@ class Task(ABC, Generic[R]):
         if stage.makes == "recordings":
             return (self.to_draw(run.recipe),)
         return ()
+
+    def viewer(self, run: Run[R]) -> Viewer:
+        """How its samples are shown by ``rushes look``; as the pictures that they hold unless it says otherwise."""
+        from rushes.evaluate.viewer import Viewer
+
+        return Viewer()
 
     # --- campaigns ----------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The usual stages: twin, prepare, train, predict, evaluate, report. A task takes them, or replaces fields."""
+"""The usual stages: twin, prepare, look, train, predict, evaluate, report. A task takes them, or replaces fields."""
 
 from __future__ import annotations
 
@@ -62,6 +62,16 @@ FEATURES = Stage(
     asked=is_frozen,
     units=True,
     cost=Cost(amount=frames, assumed_s=1 / 130),  # 160 pixels on a core with AVX2
+)
+LOOK = Stage(
+    name="look",
+    purpose="Show the prepared dataset as a page, before anything is trained; prepare it first.",
+    makes="files",
+    sections=("name",),
+    inputs=("prepare",),
+    reads=("look.html",),
+    apart=True,
+    cost=Cost(assumed_s=20.0),
 )
 TRAIN = Stage(
     name="train",

@@ -52,6 +52,7 @@ def task_checks() -> Sequence[Check]:
         keys_that_sign_nothing_change_nothing,
         keys_that_sign_change_their_stages,
         a_second_run_skips_every_stage,
+        stages_apart_are_done_by_themselves,
         a_finished_run_is_whole,
         the_account_adds_up,
         samples_are_of_one_form,
@@ -161,6 +162,22 @@ def a_second_run_skips_every_stage(finished: Finished, folder: Path) -> None:
     for name in run.stages:
         state = do(run, name, silent).state
         assert state == "done", f"{name} was done again"
+
+
+def stages_apart_are_done_by_themselves(finished: Finished, folder: Path) -> None:
+    """A stage that is apart is in no run; its verb does it after what it reads, once."""
+    for stage in finished.task.stages:
+        if not stage.apart:
+            continue
+        run = finished.copy(folder / stage.name).run()
+        assert stage.name not in run.stages, f"{stage.name} is apart, and a run has it"
+        own = run.towards(stage.name)
+        shared = [name for name in own.specs if name != stage.name]
+        assert all(own.specs[name] == run.specs[name] for name in shared), "it changes what it reads"
+        for state in ("ran", "done"):
+            states = [do(own, name, silent).state for name in own.stages]
+            assert states == [*("done" for _ in shared), state], f"{list(own.stages)}: {states}"
+        assert content(own, stage.name) is not None, f"{stage.name} left nothing that its `read` names"
 
 
 def killed_and_resumed_gives_the_same_bytes(finished: Finished, folder: Path) -> None:

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from rushes.runs.task import Task
-from rushes.runs.usual import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN
+from rushes.runs.usual import EVALUATE, LOOK, PREDICT, PREPARE, REPORT, TRAIN, TWIN
 
 
 class Lamps(Task[Any]):
     """Which of two lamps blinks faster?"""
 
     name = "lamps"
-    stages = (TWIN, PREPARE, replace(TRAIN, sections=("train",)), PREDICT, EVALUATE, REPORT)
+    stages = (TWIN, PREPARE, LOOK, replace(TRAIN, sections=("train",)), PREDICT, EVALUATE, REPORT)
 
     @property
     def recipe(self) -> Any:  # noqa: D102 - see Task

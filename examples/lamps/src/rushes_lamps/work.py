@@ -24,6 +24,7 @@ from rushes.recipe import Recipe
 from rushes.recipe.preprocessing import Preprocessing
 from rushes.recipe.sections import Count, Prepare, Section, Share
 from rushes.runs.drawing import Written, draw_units
+from rushes.runs.preview import preview
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, Made, Tell
 from rushes.runs.usual_work import Raw, Sample, prepare_samples, report
@@ -148,4 +149,4 @@ def evaluate(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
     return {}, {"answers": len(truth)}
 
 
-WORK = {work.__name__: work for work in (twin, prepare, train, predict, evaluate, report)}
+WORK = {work.__name__: work for work in (twin, prepare, train, predict, evaluate, report)} | {"look": preview}

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rushes.runs.usual import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN
+from rushes.runs.usual import EVALUATE, LOOK, PREDICT, PREPARE, REPORT, TRAIN, TWIN
 from rushes.runs.vlm_task import TAUGHT, VlmTask
 
 if TYPE_CHECKING:
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
     from rushes.tasks.driving.recipe import DrivingRecipe
+    from rushes.tasks.driving.report.samples import WindowViewer
     from rushes.tasks.driving.sources.layout import RigLayout
 
 CLIP_S = 20.0
@@ -29,6 +30,7 @@ class Driving(VlmTask["DrivingRecipe"]):
     stages = (
         replace(TWIN, signs=lambda recipe: {"cameras": sorted(recipe.preprocessing.setup.cameras)}),
         replace(PREPARE, version=2),
+        LOOK,
         replace(TRAIN, cost=TAUGHT),
         replace(PREDICT, units=True),
         EVALUATE,
@@ -79,6 +81,12 @@ class Driving(VlmTask["DrivingRecipe"]):
         )
         needed, stride = ("train", recipe.evaluate.split), recipe.prepare.stride
         return audit_clips(source, run.scan, holdings, preprocessing, stride=stride, needed=needed)
+
+    def viewer(self, run: Run[DrivingRecipe]) -> WindowViewer:
+        """All cameras at some moments of windows."""
+        from rushes.tasks.driving.report.samples import WindowViewer
+
+        return WindowViewer()
 
     def to_draw(self, recipe: DrivingRecipe) -> str:
         """Clips, cameras and the room that they take."""

@@ -10,6 +10,7 @@ from functools import partial
 
 from rushes.errors import SourceError
 from rushes.runs.drawing import draw_in_parts
+from rushes.runs.preview import preview
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
 from rushes.runs.vlm_work import let_answer, losses, train_model
@@ -116,6 +117,7 @@ def _report(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
 WORK: Mapping[StageName, Work] = {
     "twin": _twin,
     "prepare": _prepare,
+    "look": preview,
     "train": train_model,
     "predict": let_answer,
     "evaluate": _evaluate,

@@ -9,7 +9,7 @@ from pydantic import Field
 from rushes.recipe.preprocessing import FramePreprocessing, Side
 from rushes.recipe.turns import Slot
 
-SamplerName = Literal["uniform", "entropy", "motion", "coverage"]
+SamplerName = Literal["uniform", "entropy", "motion", "flow", "coverage"]
 
 OPERATION, NEXT = "operation", "next"
 

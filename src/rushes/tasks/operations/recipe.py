@@ -106,8 +106,9 @@ class PrepareClips(Prepare):
         wide_window_s: the same distance for those pairs.
         window_stride_s: step of the sliding windows of a timeline.
         window_splits: splits whose whole sessions are cut into windows.
-        boundary_boost: how much more frames near the true boundary count for the entropy and motion samplers,
-            in training clips alone, since service knows no boundary: 0.5 is the earlier systems' factor 1.5.
+        boundary_boost: how much more frames near the true boundary count for the entropy, motion and flow
+            samplers, in training clips alone, since service knows no boundary: 0.5 is the earlier systems'
+            factor 1.5.
     """
 
     boundary_window_s: Annotated[float, Field(ge=0.0, le=5.0)] = 0.5
@@ -204,10 +205,10 @@ class OperationsRecipe(VlmRecipe):
     def _split_has_what_is_used(self) -> OperationsRecipe:
         if self.preprocessing.labels or self.preprocessing.label_set:
             raise ValueError("preprocessing.labels and label_set follow from source.labels: leave them out")
-        if self.prepare.boundary_boost and self.preprocessing.sampler not in ("entropy", "motion"):
+        if self.prepare.boundary_boost and self.preprocessing.sampler not in ("entropy", "motion", "flow"):
             raise ValueError(
                 f"prepare.boundary_boost: the sampler {self.preprocessing.sampler} knows no boundary; take "
-                "entropy or motion, or leave it out"
+                "entropy, motion or flow, or leave it out"
             )
         split, asked = self.source.split, self.evaluate.split
         if isinstance(split, dict) and (missing := [side for side in ("train", asked) if side not in split]):

@@ -7,13 +7,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rushes.errors import RecipeError
-from rushes.runs.usual import EVALUATE, FEATURES, PREDICT, PREPARE, REPORT, TRAIN, TWIN, head_signs
+from rushes.runs.stage import Cost
+from rushes.runs.usual import (
+    EVALUATE,
+    FEATURES,
+    LOOK,
+    PREDICT,
+    PREPARE,
+    REPORT,
+    TRAIN,
+    TWIN,
+    head_signs,
+)
 from rushes.runs.vlm_task import TAUGHT, VlmTask
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
     from rushes.tasks.operations.recipe import OperationsRecipe
+    from rushes.tasks.operations.report.samples import ClipViewer
     from rushes.tasks.operations.sources.sessions import SessionSource
 
 BOX_S = 45.0
@@ -23,13 +37,23 @@ BYTES_PER_S: Mapping[str, float] = {"video": 28e3, "frames": 1.8e6}
 """Of the twin's footage, as measured: H.264 at 640x480 and 25 Hz, JPEG frames at 1280x720 and 15 Hz."""
 
 
+FLOW = 5.0
+"""How many times as long a clip takes where the sampler looks at optical flow: 3.7 to 5.5 at 640x480."""
+
+
+def _cut(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
+    """All clips of the dataset, by the work that their frames take; a `rushes.runs.stage.Amount`."""
+    return sum(clips.values()) * (FLOW if part["preprocessing"]["sampler"] == "flow" else 1.0)
+
+
 class Operations(VlmTask["OperationsRecipe"]):
     """Which operation is this, when does it begin and end, and what comes next?"""
 
     name = "operations"
     stages = (
         replace(TWIN, signs=lambda recipe: {"media": recipe.drawn.media}),
-        replace(PREPARE, version=2),
+        replace(PREPARE, version=2, cost=Cost(amount=_cut, assumed_s=PREPARE.cost.assumed_s)),
+        LOOK,
         FEATURES,
         replace(TRAIN, inputs=("prepare", "features"), signs=head_signs, cost=TAUGHT),
         replace(PREDICT, inputs=("prepare", "features", "train"), units=True),
@@ -76,6 +100,12 @@ class Operations(VlmTask["OperationsRecipe"]):
             recipe.prepare.window_splits,
             ("train", recipe.evaluate.split),
         )
+
+    def viewer(self, run: Run[OperationsRecipe]) -> ClipViewer:
+        """The chosen frames of clips on their signals."""
+        from rushes.tasks.operations.report.samples import ClipViewer
+
+        return ClipViewer(run.recipe.preprocessing.labels)
 
     def to_draw(self, recipe: OperationsRecipe) -> str:
         """Sessions, their length and the room that they take."""

@@ -11,6 +11,7 @@ from functools import partial
 
 from rushes.errors import SourceError
 from rushes.runs.drawing import draw_units
+from rushes.runs.preview import preview
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
 from rushes.runs.vlm_work import let_answer, losses, take_features, train_model
@@ -28,11 +29,13 @@ def _twin(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 
 def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
+    from rushes.media.sampling import motion_for
     from rushes.prepare.stage import Planned
     from rushes.runs.usual_work import fill_dataset
     from rushes.tasks.operations.prepare.unit import Job, prepare_unit
     from rushes.tasks.operations.sources.kinds import source_of
 
+    motion_for(run.recipe.preprocessing.sampler)  # what it needs is missing for every session alike
     recipe, scan = run.recipe, run.scan
     sides = source_of(recipe.source).sides(scan)
     needed = ("train", recipe.evaluate.split)
@@ -108,6 +111,7 @@ def _report(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
 WORK: Mapping[StageName, Work] = {
     "twin": _twin,
     "prepare": _prepare,
+    "look": preview,
     "features": take_features,
     "train": train_model,
     "predict": let_answer,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rushes.runs.stage import Cost, Stage, is_drawn
 from rushes.runs.task import Compare, Imported, Task
-from rushes.runs.usual import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN, asked, samples
+from rushes.runs.usual import EVALUATE, LOOK, PREDICT, PREPARE, REPORT, TRAIN, TWIN, asked, samples
 
 if TYPE_CHECKING:
     from rushes.metrics.estimate import Estimate
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
     from rushes.tasks.sounds.recipe import SoundsRecipe
+    from rushes.tasks.sounds.report.samples import SoundViewer
     from rushes.tasks.sounds.sources.dreamcatcher import DreamCatcher
     from rushes.tasks.sounds.sources.folder import SoundFolder
     from rushes.tasks.sounds.sources.recordings import Recordings
@@ -103,6 +104,7 @@ class Sounds(Task["SoundsRecipe"]):
             version=2,
             cost=Cost(amount=samples, assumed_s=0.02),
         ),
+        replace(LOOK, inputs=("features",)),
         Stage(
             name="teacher",
             purpose="Train the net that a smaller one learns from.",
@@ -173,6 +175,12 @@ class Sounds(Task["SoundsRecipe"]):
         from rushes.tasks.sounds.sources.kinds import audit_of_scan
 
         return audit_of_scan(run.scan, run.recipe)
+
+    def viewer(self, run: Run[SoundsRecipe]) -> SoundViewer:
+        """Spectrograms that play, as far as the recordings can be read again."""
+        from rushes.tasks.sounds.report.samples import SoundViewer
+
+        return SoundViewer(run.scan.blocks, run.recipe.preprocessing, run.recipe.prepare.longest_s)
 
     def to_draw(self, recipe: SoundsRecipe) -> str:
         """Wearers, their sounds and the room that these take."""

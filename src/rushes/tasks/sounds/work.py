@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rushes.errors import SourceError
 from rushes.recipe.net import Net
 from rushes.runs.drawing import draw_in_parts
+from rushes.runs.preview import preview
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
 from rushes.stages import OpenStage, read_json, weights_sha256
@@ -332,6 +333,7 @@ def _distil(run: Run[SoundsRecipe]) -> Distil:
 WORK: Mapping[StageName, Work] = {
     "twin": _twin,
     "features": _features,
+    "look": preview,
     "teacher": _teacher,
     "logits": _logits,
     "train": _train,

@@ -122,7 +122,7 @@ class World:
 def _sample(clip: Clip) -> Sample:
     times_s = (0.1, 1.6, 3.2, 4.9)
     picture = np.full((48, 64, 3), 120, np.uint8)
-    meta = {"kind": clip.kind, "source_size": [640, 360]}
+    meta = {"kind": clip.kind, "source_size": [640, 360], "sampler": "motion"}
     frames = tuple(encode_jpeg(picture) for _ in times_s)
     return Sample(clip.key, meta, frames, times_s, clip.asked_s, clip.target, clip.segments, None)
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rushes.errors import MediaError, ShardError, SourceError
-from rushes.media.sampling import SAMPLERS, SamplerOptions
+from rushes.media.sampling import SAMPLERS, SamplerOptions, motion_for
 from rushes.media.signals import Signals
 from rushes.media.video import decode
 from rushes.prepare.ring import FrameRing
@@ -62,7 +62,7 @@ def test_frames_are_those_that_the_sampler_chooses_on_the_whole_recording(
     preprocessing = preprocessing.model_copy(update={"sampler": sampler})
     job = make_job(make_recording(), preprocessing)
     samples = samples_of(job, prepare_unit(job))
-    frames, signals = list(decode(job.recording.media)), Signals()
+    frames, signals = list(decode(job.recording.media)), Signals(motion_for(sampler))
     times = np.array([frame.time_s for frame in frames])
     values = np.array([signals.update(frame.luma(preprocessing.signal_size)) for frame in frames])
     for sample in samples.values():

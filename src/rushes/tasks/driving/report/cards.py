@@ -71,7 +71,7 @@ def draw(row: Mapping[str, Any], sample: Sample, spans: Mapping[str, tuple[float
     Raises:
         MediaError: a picture that is no JPEG.
     """
-    pictures, height = _moments(sample, row["key"])
+    pictures, height = moments(sample, row["key"])
     width = (WIDTH - GAP * (len(QUANTITIES) - 1)) / len(QUANTITIES)
     lines = [
         part
@@ -95,15 +95,19 @@ def caption(row: Mapping[str, Any]) -> Markup:
     return join(said)
 
 
-def _moments(sample: Sample, key: str) -> tuple[list[Markup], float]:
-    """Some moments side by side, and the height that they take."""
+def moments(sample: Sample, key: str) -> tuple[list[Markup], float]:
+    """Some moments side by side, each with all cameras, and the height that they take.
+
+    Raises:
+        MediaError: a picture that is no JPEG.
+    """
     times = sample.times_s
-    moments = np.unique(np.linspace(0, len(times) - 1, min(MOMENTS, len(times))).round().astype(int))
-    width = (WIDTH - GAP * (len(moments) - 1)) / len(moments)
+    chosen = np.unique(np.linspace(0, len(times) - 1, min(MOMENTS, len(times))).round().astype(int))
+    width = (WIDTH - GAP * (len(chosen) - 1)) / len(chosen)
     places = _places(sample)
     tile = width / (max(column for _, column in places) + 1)
     drawn, lowest = [], 0.0
-    for number, moment in enumerate(moments.tolist()):
+    for number, moment in enumerate(chosen.tolist()):
         left = number * (width + GAP)
         for view, (row, column) in zip(sample.views, places, strict=True):
             data = bytes(view[moment])

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from rushes.errors import MediaError
-from rushes.media.sampling import SAMPLERS, SamplerOptions
+from rushes.media.sampling import SAMPLERS, SamplerOptions, motion_for
 from rushes.media.signals import with_signals
 from rushes.media.video import Frame, decode, probe
 from rushes.prepare.recording_job import RecordingJob
@@ -186,7 +186,8 @@ def _closed_clips(
 ) -> Iterator[Clip]:
     """Each clip as soon as its end has passed, its frames in ``ring``."""
     waiting = deque(clips)
-    for frame, signal in with_signals(frames, preprocessing.signal_size):
+    measure = motion_for(preprocessing.sampler)
+    for frame, signal in with_signals(frames, preprocessing.signal_size, measure=measure):
         while waiting and waiting[0].end_s <= frame.time_s:
             yield waiting.popleft()
         if waiting:

@@ -40,7 +40,8 @@ class Card:
 
     Attributes:
         sample: its frames, their times, the question and the right answer.
-        signals: (frames of the clip, 3): time in seconds, entropy in bits, motion in grey levels.
+        signals: (frames of the clip, 3): time in seconds, entropy in bits, motion in grey levels, or in pixels
+            where it is optical flow.
         clip_s: its length.
         answer: the model's (operation, start_s, end_s, next); None where it could not be read.
         confidence: in ``operation``.
@@ -51,6 +52,16 @@ class Card:
     clip_s: float
     answer: tuple[str, float, float, str] | None
     confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A stretch of a clip with its operation, and what else is said of it under the pointer."""
+
+    operation: str
+    start_s: float
+    end_s: float
+    more: str = ""
 
 
 def best_and_worst(clips: Clips, model: Answers, count: int) -> tuple[list[str], list[str]]:
@@ -99,22 +110,39 @@ def read_card(row: Mapping[str, Any], sample_of: SampleOf, signals_of: SignalsOf
 
 def draw(card: Card, colours: Mapping[str, str]) -> Markup:
     """Frames in order of time, each tied to its moment on the signals, truth and answer below."""
-    sample, answer, target = card.sample, card.answer, card.sample.target
+    target = card.sample.target
+    told = [("truth", (target.operation, target.start_s, target.end_s, target.next))] if target else []
+    told += [("answer", card.answer)] if card.answer else []
+    rows = [
+        (name, [Bar(operation, start_s, end_s, f", then {following or '?'}")])
+        for name, (operation, start_s, end_s, following) in told
+    ]
+    return _drawn(card, rows, colours)
+
+
+def draw_labels(card: Card, colours: Mapping[str, str]) -> Markup:
+    """The same with everything that is labelled in the clip, and no answer."""
+    bars = [Bar(one.label, one.start_s, one.end_s) for one in card.sample.segments]
+    return _drawn(card, [("labels", bars)], colours)
+
+
+def _drawn(card: Card, rows: Sequence[tuple[str, Sequence[Bar]]], colours: Mapping[str, str]) -> Markup:
+    """Frames and signals, and below them a row of bars for each name."""
+    sample = card.sample
     pictures = [thumbnail(data, sample.meta.get("source_size")) for data in sample.frames]
     frames, places, bottom = _frames(pictures, sample.times_s)
     plane = Plane(84, bottom + 34, WIDTH - 96, _CHART, (0.0, card.clip_s), (0.0, 1.0))
     drawn = [*_threads(sample.times_s, places, bottom, plane), *frames, *_signals(card, plane)]
-    rows = [("truth", (target.operation, target.start_s, target.end_s, target.next))] if target else []
-    rows += [("answer", answer)] if answer else []
     top = plane.top + _CHART + 10
-    for name, (operation, start_s, end_s, following) in rows:
+    for name, bars in rows:
         drawn.append(words(76, top + 15, name, anchor="end", colour=MUTED))
         drawn.append(_bar(plane, top, (0.0, card.clip_s), "#f3f4f5", None))
-        said = f"{operation}, {start_s:.2f} to {end_s:.2f} s, then {following or '?'}"
-        fill = colours.get(operation, MUTED)
-        drawn.append(_bar(plane, top, (start_s, end_s), fill, said))
-        if plane.x(end_s) - plane.x(start_s) > 7 * len(operation) + 12:
-            drawn.append(words(plane.x(start_s) + 9, top + 15, operation, colour=ink_on(fill)))
+        for bar in bars:
+            said = f"{bar.operation}, {bar.start_s:.2f} to {bar.end_s:.2f} s{bar.more}"
+            fill = colours.get(bar.operation, MUTED)
+            drawn.append(_bar(plane, top, (bar.start_s, bar.end_s), fill, said))
+            if plane.x(bar.end_s) - plane.x(bar.start_s) > 7 * len(bar.operation) + 12:
+                drawn.append(words(plane.x(bar.start_s) + 9, top + 15, bar.operation, colour=ink_on(fill)))
         top += 26
     drawn += _question(sample.asked_s, card.clip_s, plane, top)
     return drawing(WIDTH, top + 16, *drawn, label=sample.key)
@@ -209,7 +237,8 @@ def _signals(card: Card, plane: Plane) -> list[Markup]:
     bottom = plane.top + plane.height
     drawn = [tag("line", x1=plane.left, x2=plane.left + plane.width, y1=bottom, y2=bottom, stroke=LINE)]
     times = card.signals[:, 0].astype(float)
-    for column, name, colour, at in ((1, "entropy", RIVAL, 18), (2, "motion", ACCENT, 36)):
+    motion = "flow" if card.sample.meta["sampler"] == "flow" else "motion"
+    for column, name, colour, at in ((1, "entropy", RIVAL, 18), (2, motion, ACCENT, 36)):
         values = card.signals[:, column].astype(float)
         low, high = float(values.min()), float(values.max())
         scaled = (values - low) / (high - low or 1.0)
