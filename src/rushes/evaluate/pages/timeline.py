@@ -52,13 +52,16 @@ def _shares(spans: Sequence[Span]) -> dict[str, float]:
     return {label: length / total for label, length in lengths.items()} if total > 0 else {}
 
 
-def strips(rows: Mapping[str, Sequence[Span]], colours: Mapping[str, str], label: str) -> Markup:
+def strips(
+    rows: Mapping[str, Sequence[Span]], colours: Mapping[str, str], label: str, *, player: str = ""
+) -> Markup:
     """Labels of a recording over time, row under row, in lines of four minutes.
 
     Args:
         rows: name -> spans, from top to bottom, e.g. truth, raw, smoothed.
         colours: of the labels.
         label: of the drawing.
+        player: id of the element that plays the recording from where a span begins, when it is pressed.
 
     Raises:
         ValueError: no span at all.
@@ -75,7 +78,7 @@ def strips(rows: Mapping[str, Sequence[Span]], colours: Mapping[str, str], label
         plane = Plane(76, top, 980, 1, (from_s, from_s + length_s), (0, 1))
         for name, spans in rows.items():
             drawn.append(words(68, top + 15, name, anchor="end", colour=MUTED))
-            drawn += _row(spans, plane, top, colours, name)
+            drawn += _row(spans, plane, top, colours, name, player)
             top += 25
         for value in ticks(*plane.x_range, count=12):
             x = plane.x(value)
@@ -86,7 +89,7 @@ def strips(rows: Mapping[str, Sequence[Span]], colours: Mapping[str, str], label
 
 
 def _row(
-    spans: Sequence[Span], plane: Plane, top: float, colours: Mapping[str, str], name: str
+    spans: Sequence[Span], plane: Plane, top: float, colours: Mapping[str, str], name: str, player: str
 ) -> list[Markup]:
     low, high = plane.x_range
     drawn = [tag("rect", x=plane.left, y=top, width=plane.width, height=22, fill=NOTHING, rx=2)]
@@ -95,5 +98,6 @@ def _row(
         if right > left and label is not None:
             title = tag("title", f"{name}: {label}, {start_s:.1f} to {end_s:.1f} s")
             look = {"fill": colours.get(label, NOTHING), "stroke": "#ffffff", "stroke_width": 0.6}
-            drawn.append(tag("rect", title, x=left, y=top, width=right - left, height=22, **look))
+            plays = {"data_player": player, "data_at": start_s} if player else {}
+            drawn.append(tag("rect", title, x=left, y=top, width=right - left, height=22, **look, **plays))
     return drawn

@@ -1,0 +1,152 @@
+"""What a model says of a whole recording: a label and its probability tick after tick, and merged into stretches."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from rushes.errors import ShardError
+from rushes.metrics.segments import runs
+from rushes.stages import atomic_file
+
+SCHEMA = pa.schema(
+    [
+        ("start_s", pa.float64()),
+        ("end_s", pa.float64()),
+        ("label", pa.string()),
+        ("model", pa.string()),
+        ("probabilities", pa.list_(pa.float64())),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ticks:
+    """A recording tick after tick.
+
+    Attributes:
+        stride_s: length of a tick: tick *i* stands for ``[i, i + 1) * stride_s``.
+        names: the K labels.
+        probabilities: (T, K) in [0, 1]; a row of nan where nothing could be asked.
+        said: T labels, those that a reader is shown; None where nothing could be asked.
+    """
+
+    stride_s: float
+    names: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+    said: tuple[str | None, ...]
+
+    @classmethod
+    def of(cls, stride_s: float, names: Sequence[str], probabilities: NDArray[np.float64]) -> Ticks:
+        """Of the label that is the most probable at each tick."""
+        best = np.argmax(np.nan_to_num(probabilities, nan=-1.0), axis=1)
+        asked = ~np.isnan(probabilities).any(axis=1)
+        said = (names[index] if known else None for index, known in zip(best, asked, strict=True))
+        return cls(stride_s, tuple(names), probabilities, tuple(said))
+
+    @property
+    def asked(self) -> NDArray[np.bool_]:
+        """(T,) where the model was asked."""
+        found: NDArray[np.bool_] = ~np.isnan(self.probabilities).any(axis=1)
+        return found
+
+    def saying(self, said: Sequence[str | None]) -> Ticks:
+        """The same with other labels; where nothing was asked there is none."""
+        kept = (label if known else None for label, known in zip(said, self.asked, strict=True))
+        return replace(self, said=tuple(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Ticks of one label in a row.
+
+    Attributes:
+        start_s, end_s: on the recording's clock.
+        label: of all its ticks.
+        confidence: mean probability of the label over its ticks.
+        rival: the label that is the most probable beside it, on average; empty where there is no other.
+        rival_confidence: likewise.
+    """
+
+    start_s: float
+    end_s: float
+    label: str
+    confidence: float
+    rival: str
+    rival_confidence: float
+
+
+def stretches(ticks: Ticks, without: Collection[str] = ()) -> Iterator[Stretch]:
+    """Runs of equal labels, in order.
+
+    Args:
+        ticks: of a recording.
+        without: labels that mean that nothing happens; they give no stretch.
+
+    >>> ticks = Ticks.of(2.0, ("Tape", "Pack"), np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8]]))
+    >>> [(one.start_s, one.end_s, one.label, round(one.confidence, 3)) for one in stretches(ticks)]
+    [(0.0, 4.0, 'Tape', 0.8), (4.0, 6.0, 'Pack', 0.8)]
+    """
+    for run in runs(ticks.said) if ticks.said else ():
+        if run.label is None or run.label in without:
+            continue
+        means = ticks.probabilities[run.start : run.end].mean(axis=0)
+        own = ticks.names.index(str(run.label))
+        others = np.where(np.arange(len(means)) == own, -1.0, means)
+        rival = int(others.argmax())
+        yield Stretch(
+            run.start * ticks.stride_s,
+            run.end * ticks.stride_s,
+            str(run.label),
+            float(means[own]),
+            ticks.names[rival] if rival != own else "",
+            max(float(others[rival]), 0.0),
+        )
+
+
+def write_ticks(ticks: Ticks, path: Path) -> None:
+    """Write a table of ``SCHEMA`` whole or not at all: ``model`` is the most probable label, ``label`` the one shown."""
+    plain = Ticks.of(ticks.stride_s, ticks.names, ticks.probabilities)
+    rows = [
+        {
+            "start_s": tick * ticks.stride_s,
+            "end_s": (tick + 1) * ticks.stride_s,
+            "label": shown,
+            "model": likely,
+            "probabilities": None if likely is None else row,
+        }
+        for tick, (shown, likely, row) in enumerate(
+            zip(ticks.said, plain.said, ticks.probabilities.tolist(), strict=True)
+        )
+    ]
+    with atomic_file(path) as file:
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), file)
+
+
+def read_ticks(path: Path, names: Sequence[str]) -> Ticks:
+    """Read what `write_ticks` wrote.
+
+    Args:
+        path: of the table.
+        names: the K labels, in the order of the probabilities.
+
+    Raises:
+        ShardError: the table is missing, torn or of another form.
+    """
+    try:
+        with path.open("rb") as file:
+            table = pq.read_table(file).select(SCHEMA.names).cast(SCHEMA)
+        ends_s, rows = table["end_s"].to_pylist(), table["probabilities"].to_pylist()
+        filled = [[np.nan] * len(names) if row is None else row for row in rows]
+        probabilities = np.array(filled, dtype=np.float64).reshape(len(rows), len(names))
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise ShardError(
+            f"no table of ticks: {error}", where=path, cure="delete it, and type the same command again"
+        ) from error
+    return Ticks(ends_s[0], tuple(names), probabilities, tuple(table["label"].to_pylist()))

@@ -1,0 +1,61 @@
+"""How a trained model labels a whole recording: what ``rushes apply`` and a service share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Generic, Literal
+
+from rushes.annotations.mark import About
+from rushes.predict.ticks import Ticks
+from rushes.runs.run import Run
+from rushes.runs.task import R
+
+
+class Apply(ABC, Generic[R]):
+    """The trained model of a run before recordings that nobody labelled.
+
+    Weights are loaded when the first recording is asked about, and stay loaded.
+
+    Args:
+        run: its training is done.
+
+    Attributes:
+        player: element of a page that plays a recording.
+    """
+
+    player: Literal["video", "audio"]
+
+    def __init__(self, run: Run[R]) -> None:
+        self.run = run
+
+    @property
+    @abstractmethod
+    def labels(self) -> tuple[str, ...]:
+        """Names of the K labels, in the order of all tables."""
+
+    @property
+    def background(self) -> frozenset[str]:
+        """Those of them that say that nothing happens: they give no segment."""
+        return frozenset()
+
+    @property
+    @abstractmethod
+    def signs(self) -> Mapping[str, Any]:
+        """What of the recipe answers depend on, beside the weights and the preprocessing stored with them."""
+
+    @abstractmethod
+    def recording_of(self, name: str) -> str | None:
+        """Name of the recording that a file belongs to, both relative to their folder, with ``/``; None: of none."""
+
+    @abstractmethod
+    def ticks(self, recording: Path) -> tuple[Ticks, About]:
+        """Label a recording from its first moment to its last, in one linear read.
+
+        Returns:
+            At least one tick; length and frame rate of the recording.
+
+        Raises:
+            MediaError: it cannot be read, or is too short to be asked about.
+        """

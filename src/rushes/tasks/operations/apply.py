@@ -1,0 +1,139 @@
+"""A trained model before footage that nobody labelled: windows as a timeline has them, an answer for each tick.
+
+Windows are cut, frames chosen and questions asked by the code that prepares and predicts, so the answers about
+a recording of a dataset are those that its timeline was measured on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rushes.annotations.mark import About
+from rushes.media.video import probe
+from rushes.metrics.decode import smooth
+from rushes.metrics.grammar import Grammar, fit_grammar
+from rushes.predict.ticks import Ticks
+from rushes.prepare.stage import RECORDINGS
+from rushes.records import Media, Recording
+from rushes.runs.apply.contract import Apply
+from rushes.runs.run import RunJob
+from rushes.runs.vlm_work import Panel
+from rushes.stages import read_json
+from rushes.tasks.operations.evaluate.timeline import train_ticks
+from rushes.tasks.operations.predict.table import QUESTIONS
+from rushes.tasks.operations.prepare.clips import cutting_of, windows
+from rushes.tasks.operations.prepare.sample import Sample
+from rushes.tasks.operations.prepare.unit import Footage, footage_duration, require_as_planned
+from rushes.tasks.operations.recipe import OperationsRecipe
+
+VIDEOS = (".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts")
+
+
+class ApplyToFootage(Apply[OperationsRecipe]):
+    """See `Apply`: which operation is under way, tick after tick, smoothed by the order of work."""
+
+    player = "video"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """See `Apply.labels`."""
+        return self.run.recipe.preprocessing.labels
+
+    @property
+    def signs(self) -> Mapping[str, Any]:
+        """See `Apply.signs`."""
+        return {"stride_s": self.run.recipe.prepare.window_stride_s}
+
+    def recording_of(self, name: str) -> str | None:
+        """See `Apply.recording_of`: a video is its own."""
+        hidden = any(part.startswith(".") for part in name.split("/"))
+        return name if name.lower().endswith(VIDEOS) and not hidden else None
+
+    def ticks(self, recording: Path) -> tuple[Ticks, About]:
+        """See `Apply.ticks`."""
+        media = Media("frames" if recording.is_dir() else "video", recording)
+        duration_s, rate = footage_duration(media), probe(media).rate
+        stride_s = min(self.run.recipe.prepare.window_stride_s, duration_s)
+        asked = self._answers(media, duration_s, stride_s)
+        probabilities = np.full((int(duration_s / stride_s), len(self.labels)), np.nan)
+        for tick, row in asked:
+            probabilities[tick] = row
+        ticks = Ticks.of(stride_s, self.labels, probabilities)
+        return self._smoothed(ticks), About(duration_s=Fraction(duration_s), fps=rate)
+
+    def _answers(
+        self, media: Media, duration_s: float, stride_s: float
+    ) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """Ticks with the probabilities of the labels, as soon as they are known."""
+        for samples in _batches(self._samples(media, duration_s, stride_s), self._batch_size):
+            seed = self.run.recipe.train.seed
+            answers = self._answerer.answer(
+                [QUESTIONS.question(sample, "model", seed) for sample in samples]
+            )
+            for sample, answer in zip(samples, answers, strict=True):
+                time_s = sample.meta["clip_start_s"] + sample.asked_s
+                yield int(time_s // stride_s), answer.probabilities
+
+    def _samples(self, media: Media, duration_s: float, stride_s: float) -> Iterator[Sample]:
+        """The windows of a recording, in one linear read."""
+        preprocessing = self._answerer.vlm.preprocessing
+        cutting = replace(
+            cutting_of(preprocessing, self.run.recipe.prepare),
+            clip_s=min(preprocessing.clip_s, duration_s),
+            stride_s=stride_s,
+        )
+        recording = Recording("recording", "", "", "", media, (), 0.0)
+        clips, footage, count = (
+            list(windows(recording, duration_s, cutting)),
+            Footage(preprocessing),
+            0,
+        )
+        for clip, fields in footage.cut(recording, clips):
+            count += 1
+            yield Sample.of(clip.key, fields)
+        require_as_planned(recording, clips, duration_s, footage.duration_s, count)
+
+    @property
+    def _batch_size(self) -> int:
+        return self.run.recipe.evaluate.batch_size
+
+    @cached_property
+    def _answerer(self) -> Any:
+        return Panel(RunJob.of(self.run)).trained
+
+    def _smoothed(self, ticks: Ticks) -> Ticks:
+        """Labels under the order and the durations of the training sessions, as the report's ``smoothed``."""
+        if self._order is None:
+            return ticks
+        grammar, prior = self._order
+        nothing = np.full(len(self.labels), 1 / len(self.labels))
+        rows = np.where(ticks.asked[:, None], ticks.probabilities, nothing)
+        return ticks.saying([str(label) for label in smooth(grammar, rows, prior)])
+
+    @cached_property
+    def _order(self) -> tuple[Grammar, NDArray[np.float64]] | None:
+        """Grammar of training ticks and shares of the labels; None where no session tells what follows what."""
+        run, stride_s = self.run, self.run.recipe.prepare.window_stride_s
+        recordings = read_json(run.folder(run.dataset) / RECORDINGS)
+        taught = [row for row in recordings if row["split"] == "train"]
+        sequences = [sequence for row in taught if (sequence := train_ticks(row, stride_s))]
+        if not any(len(set(sequence)) > 1 for sequence in sequences):
+            return None
+        labels = list(run.samples("train").labels())
+        counts = np.array([labels.count(label) for label in self.labels]) + 1.0
+        return fit_grammar(sequences, self.labels), counts / counts.sum()
+
+
+def _batches(samples: Iterable[Sample], size: int) -> Iterator[list[Sample]]:
+    samples = iter(samples)
+    while batch := list(islice(samples, size)):
+        yield batch
