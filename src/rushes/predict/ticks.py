@@ -34,7 +34,7 @@ class Ticks:
         stride_s: length of a tick: tick *i* stands for ``[i, i + 1) * stride_s``.
         names: the K labels.
         probabilities: (T, K) in [0, 1]; a row of nan where nothing could be asked.
-        said: T labels, those that a reader is shown; None where nothing could be asked.
+        said: T labels, those that a reader is shown; None where nothing could be asked, and there alone.
     """
 
     stride_s: float
@@ -45,16 +45,18 @@ class Ticks:
     @classmethod
     def of(cls, stride_s: float, names: Sequence[str], probabilities: NDArray[np.float64]) -> Ticks:
         """Of the label that is the most probable at each tick."""
-        best = np.argmax(np.nan_to_num(probabilities, nan=-1.0), axis=1)
-        asked = ~np.isnan(probabilities).any(axis=1)
-        said = (names[index] if known else None for index, known in zip(best, asked, strict=True))
+        said = (None if np.isnan(row).any() else names[int(row.argmax())] for row in probabilities)
         return cls(stride_s, tuple(names), probabilities, tuple(said))
 
     @property
     def asked(self) -> NDArray[np.bool_]:
         """(T,) where the model was asked."""
-        found: NDArray[np.bool_] = ~np.isnan(self.probabilities).any(axis=1)
-        return found
+        return np.array([label is not None for label in self.said], dtype=np.bool_)
+
+    @property
+    def plain(self) -> Ticks:
+        """The same with the most probable labels."""
+        return Ticks.of(self.stride_s, self.names, self.probabilities)
 
     def saying(self, said: Sequence[str | None]) -> Ticks:
         """The same with other labels; where nothing was asked there is none."""
@@ -111,8 +113,7 @@ def stretches(ticks: Ticks, without: Collection[str] = ()) -> Iterator[Stretch]:
 
 
 def write_ticks(ticks: Ticks, path: Path) -> None:
-    """Write a table of ``SCHEMA`` whole or not at all: ``model`` is the most probable label, ``label`` the one shown."""
-    plain = Ticks.of(ticks.stride_s, ticks.names, ticks.probabilities)
+    """Write a table of ``SCHEMA`` whole or not at all; ``model`` is the most probable label of a tick."""
     rows = [
         {
             "start_s": tick * ticks.stride_s,
@@ -122,7 +123,7 @@ def write_ticks(ticks: Ticks, path: Path) -> None:
             "probabilities": None if likely is None else row,
         }
         for tick, (shown, likely, row) in enumerate(
-            zip(ticks.said, plain.said, ticks.probabilities.tolist(), strict=True)
+            zip(ticks.said, ticks.plain.said, ticks.probabilities.tolist(), strict=True)
         )
     ]
     with atomic_file(path) as file:
@@ -142,11 +143,11 @@ def read_ticks(path: Path, names: Sequence[str]) -> Ticks:
     try:
         with path.open("rb") as file:
             table = pq.read_table(file).select(SCHEMA.names).cast(SCHEMA)
-        ends_s, rows = table["end_s"].to_pylist(), table["probabilities"].to_pylist()
+        stride_s, rows = table["end_s"].to_pylist()[0], table["probabilities"].to_pylist()
         filled = [[np.nan] * len(names) if row is None else row for row in rows]
         probabilities = np.array(filled, dtype=np.float64).reshape(len(rows), len(names))
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+    except (OSError, KeyError, IndexError, ValueError, pa.ArrowException) as error:
         raise ShardError(
             f"no table of ticks: {error}", where=path, cure="delete it, and type the same command again"
         ) from error
-    return Ticks(ends_s[0], tuple(names), probabilities, tuple(table["label"].to_pylist()))
+    return Ticks(stride_s, tuple(names), probabilities, tuple(table["label"].to_pylist()))

@@ -161,11 +161,11 @@ def answer(
     folder, names = stage.folder, found.names
     jobs = {key: Job(key, found.root / name, content_of(found.root / name)) for key, name in names.items()}
     todo = [Unit(key, job) for key, job in jobs.items() if not _is_whole(folder, job)]
-    done = len(jobs) - len(todo)
-    tell(done, len(jobs), "looking")
+    reused = len(jobs) - len(todo)
+    tell(reused, len(jobs), "looking")
     labelling = Labelling(RunJob.of(run), folder)
     with closing(map_units(labelling.receipt_of, todo, workers=workers)) as results:
-        for done, result in enumerate(results, done + 1):
+        for done, result in enumerate(results, reused + 1):
             if result.error is None:
                 write_receipt(folder, result.key, result.value)
             elif is_bad_input(result.error):

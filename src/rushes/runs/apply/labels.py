@@ -7,51 +7,34 @@ like one each. A file that was changed since it was written here is left as it i
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 from urllib.parse import quote_from_bytes
 
-from rushes.annotations import How, Labels, Mark, write
+from rushes.annotations import FORMATS, Format, How, Labels, Mark
+from rushes.errors import RecipeError
 from rushes.recipe.annotation import FormatName
 from rushes.runs.apply.labelled import Labelled
-from rushes.stages import read_json, sha256_file, write_json
+from rushes.stages import read_json, write_atomic, write_json
 from rushes.stages.inventory import printable
 
-LabelKind = Literal["csv", "eaf", "vtt", "labelstudio"]
-
-
-class LabelFile(NamedTuple):
-    """A kind of label file.
-
-    Attributes:
-        format: as `rushes.annotations` names it.
-        suffix: of its name.
-        each: whether every recording has its own; else one file holds all.
-    """
-
-    format: FormatName
-    suffix: str
-    each: bool
-
-
-LABEL_FILES: Mapping[LabelKind, LabelFile] = {
-    "csv": LabelFile("table", ".csv", False),
-    "eaf": LabelFile("elan", ".eaf", True),
-    "vtt": LabelFile("webvtt", ".vtt", True),
-    "labelstudio": LabelFile("label_studio", ".json", False),
+SHORT: Mapping[str, FormatName] = {
+    "csv": "table",
+    "eaf": "elan",
+    "vtt": "webvtt",
+    "labelstudio": "label_studio",
 }
+"""What people call formats."""
 
 WROTE = "labels.json"
 """Label files with the hash of what was written here, in the folder of the stage."""
 
 LONGEST = 200
-"""Bytes of a name that a file system takes with a suffix behind them."""
-
-SAFE = " !#$&'()+,-.;=@[]^_`{}~"
+"""Bytes of a name that any file system takes with a suffix behind them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,44 +42,143 @@ class Written:
     """Label files, by their names below ``--out``.
 
     Attributes:
-        tables: of all recordings.
+        whole: of all recordings.
         each: of one recording.
-        kept: those that somebody changed, which were left as they are.
+        kept: those of both that somebody changed, and that were left as they are.
     """
 
-    tables: tuple[str, ...]
+    whole: tuple[str, ...]
     each: tuple[str, ...]
     kept: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
-        return {"tables": list(self.tables), "each": list(self.each), "kept": list(self.kept)}
+        return {"whole": list(self.whole), "each": list(self.each), "kept": list(self.kept)}
+
+
+def formats_of(names: Sequence[str]) -> list[FormatName]:
+    """The formats that are asked for.
+
+    Raises:
+        RecipeError: there is no such format, or it is read only.
+    """
+    writable = [name for name, format in FORMATS.items() if format.write is not None]
+    found = [SHORT.get(name, name) for name in dict.fromkeys(names)]
+    if strange := [name for name in found if name not in writable]:
+        raise RecipeError(
+            f"no label file can be written as {', '.join(strange)}",
+            where="--as",
+            cure=f"write one of {', '.join([*SHORT, *(name for name in writable if name not in SHORT.values())])}",
+        )
+    return [name for name in writable if name in found]
 
 
 def write_labels(
-    rows: Sequence[Labelled], out: Path, folder: Path, kinds: Sequence[LabelKind], weights: str
+    rows: Sequence[Labelled], out: Path, folder: Path, formats: Sequence[FormatName], model: str
 ) -> Written:
-    """Write label files of these kinds.
+    """Write label files.
 
     Args:
         rows: recordings with their labels.
         out: where the files go.
         folder: of the stage, which remembers what was written.
-        kinds: of label files.
-        weights: hash of the model that is named as annotator.
+        formats: of the files, see `formats_of`.
+        model: who labelled, as the files are to name it.
     """
-    rows = sorted(rows, key=lambda row: row.name)
-    wrote: dict[str, str] = read_json(folder / WROTE) if (folder / WROTE).is_file() else {}
-    kept = []
+    known: dict[str, str] = read_json(folder / WROTE) if (folder / WROTE).is_file() else {}
+    wrote, kept = dict(known), []
     names: dict[bool, list[str]] = {True: [], False: []}
-    for kind in dict.fromkeys(kinds):
-        file = LABEL_FILES[kind]
-        for name, some in _files(file, rows).items():
-            names[file.each].append(name)
-            data = _content(labels_of(some, weights), out / name, file)
-            if _is_ours(out / name, data, wrote.get(name)):
-                wrote[name] = sha256(data).hexdigest()
+    for name in formats:
+        format = FORMATS[name]
+        assert format.write is not None, "`formats_of` says so"
+        for file, some in _files(format, sorted(rows, key=lambda row: row.name)):
+            names[format.many].append(file)
+            data = format.write(labels_of(some, model), how_of(name, some, model))
+            if _put(out / file, data, known.get(file)):
+                wrote[file] = sha256(data).hexdigest()
             else:
-                kept.append(name)
+                kept.append(file)
     write_json(folder / WROTE, wrote)
-    return Written(tuple(names[False]), tuple(names[True]), tuple(kept))
+    return Written(tuple(names[True]), tuple(names[False]), tuple(kept))
+
+
+def _files(format: Format, rows: Sequence[Labelled]) -> Iterator[tuple[str, Sequence[Labelled]]]:
+    """Label files of a format, each with the recordings in it."""
+    if format.many:
+        yield f"segments{format.suffix}", rows
+        return
+    for row in rows:
+        yield f"labels/{file_name(row.name, row.key)}{format.suffix}", [row]
+
+
+def _put(path: Path, data: bytes, before: str | None) -> bool:
+    """Write a file that is missing, or is as it was written before; False where somebody changed it."""
+    if path.is_file():
+        there = path.read_bytes()
+        if there == data:
+            return True
+        if sha256(there).hexdigest() != before:
+            return False
+    write_atomic(path, data)
+    return True
+
+
+def labels_of(rows: Sequence[Labelled], model: str) -> Labels:
+    """Recordings with their stretches as marks."""
+    marks = [
+        Mark(
+            recording=text_of(row.name),
+            start_s=exact(one.start_s),
+            end_s=min(exact(one.end_s), row.about.duration_s or exact(one.end_s)),
+            label=one.label,
+            annotator=model,
+            score=round(one.confidence, 6),
+        )
+        for row in rows
+        for one in row.stretches
+    ]
+    return Labels(tuple(marks), {text_of(row.name): row.about for row in rows})
+
+
+def how_of(format: FormatName, rows: Sequence[Labelled], model: str) -> How:
+    """How a file of these recordings is written."""
+    rate_of = {text_of(row.name): row.about.fps for row in rows}
+    return How(format=format, fps_of=rate_of.get, version=model)
+
+
+def exact(time_s: float) -> Fraction:
+    """The decimal number that a float was written as.
+
+    >>> exact(0.1)
+    Fraction(1, 10)
+    """
+    return Fraction(repr(time_s))
+
+
+def text_of(name: str) -> str:
+    """The name of a recording as any label file can hold it: bytes that are no text are escaped."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return printable(name)
+    return name
+
+
+def file_name(name: str, key: str) -> str:
+    r"""Name of the label file of a recording without the suffix: the recording's own, so no two have the same.
+
+        What may break a line or a terminal is escaped as in a URL; where that is too long, the unit's key stands.
+
+        >>> file_name("Tag 1/Müller.mp4", "k"), file_name("a
+    b%.mp4", "k"), file_name("x" * 300, "k")
+        ('Tag 1/Müller.mp4', 'a%0Ab%25.mp4', 'k')
+    """
+    parts = [_escaped(part) for part in name.split("/")]
+    return "/".join(parts) if all(len(part.encode()) <= LONGEST for part in parts) else key
+
+
+def _escaped(part: str) -> str:
+    return "".join(
+        sign if sign != "%" and sign.isprintable() else quote_from_bytes(os.fsencode(sign), safe="")
+        for sign in part
+    )

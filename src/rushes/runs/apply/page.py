@@ -88,8 +88,8 @@ def _recordings(rows: Sequence[Labelled]) -> Markup:
         ]
         for number, row in enumerate(rows)
     ]
-    columns = ["recording", "length", "segments", Column("mean confidence", better="higher")]
-    return join((said, table([*columns, Column("not asked", unit="s")], lines)))
+    sure, unasked = Column("mean confidence", better="higher"), Column("not asked", unit="s")
+    return join((said, table(["recording", "length", "segments", sure, unasked], lines)))
 
 
 def _least_sure(rows: Sequence[Labelled]) -> Markup:
@@ -97,9 +97,7 @@ def _least_sure(rows: Sequence[Labelled]) -> Markup:
         ((one, number, row) for number, row in enumerate(rows) for one in row.stretches),
         key=lambda each: (each[0].confidence, each[2].name, each[0].start_s),
     )
-    lines = [
-        [_named(row, number), *_cells(one, number)] for one, number, row in islice(found, STRETCHES)
-    ]
+    lines = [[_named(row, number), *_cells(one, number)] for one, number, row in islice(found, STRETCHES)]
     said = note(f"The first {STRETCHES} of {len(found):,}.") if len(found) > STRETCHES else None
     return join((said, table(["recording", *_COLUMNS], lines)))
 
@@ -168,7 +166,9 @@ def _shown(
         "figure",
         tag("figcaption", tag("b", printable(row.name)), f"mean confidence {row.confidence:.3f}"),
         tag(player, id=plays, src=source, controls="", preload="none", class_="player") if plays else None,
-        strips(rows, colours, f"labels of {printable(row.name)}", player=plays) if any(rows.values()) else None,
+        strips(rows, colours, f"labels of {printable(row.name)}", player=plays)
+        if any(rows.values())
+        else None,
         legend(colours, {one.label for one in (*row.stretches, *row.model)}),
         note(f"the order of work {warned.replace('in truth', 'as asked')}") if warned else None,
         table(_COLUMNS, [list(_cells(one, number)) for one in least]),

@@ -19,7 +19,8 @@ from rushes.runs.apply.answer import (
 )
 from rushes.runs.apply.contract import Apply
 from rushes.runs.apply.found import Found, find
-from rushes.runs.apply.labels import LabelKind, Written, write_labels
+from rushes.recipe.annotation import FormatName
+from rushes.runs.apply.labels import Written, write_labels
 from rushes.runs.apply.labelled import Labelled, least_sure_first
 from rushes.runs.apply.page import PAGE, write_page
 from rushes.runs.run import Run
@@ -59,7 +60,7 @@ class Applied:
             f"kept: {name} was changed since it was written; move it away to have it written again"
             for name in self.written.kept
         ]
-        told += [f"label file: {self.out / name}" for name in self.written.tables]
+        told += [f"label file: {self.out / name}" for name in self.written.whole]
         if self.written.each:
             told.append(f"label files: {len(self.written.each):,} below {self.out}")
         return "\n".join([*told, f"page: {self.page}"])
@@ -80,7 +81,7 @@ def apply_run(
     run: Run[Any],
     folder: Path,
     out: Path,
-    kinds: Sequence[LabelKind],
+    formats: Sequence[FormatName],
     *,
     workers: int,
     tell: Callable[[int, int, str], None],
@@ -91,7 +92,7 @@ def apply_run(
         run: whose training is done.
         folder: of recordings; what is in it is only read.
         out: where answers go; another folder.
-        kinds: of label files, beside the page.
+        formats: of label files, see `rushes.runs.apply.labels.formats_of`.
         workers, tell: see `rushes.runs.apply.answer.answer`.
 
     Raises:
@@ -108,15 +109,15 @@ def apply_run(
     with working(spec, out, reopen=True) as stage:
         outcomes = answer(run, stage, found, workers=workers, tell=tell)
         labelled = labelled_of(stage.folder, found, apply)
-        written = write_labels(labelled, out, stage.folder, kinds, spec.recipe["weights"])
+        model = f"{run.recipe.name} {spec.recipe['weights'][:12]}"
+        written = write_labels(labelled, out, stage.folder, formats, model)
         files = found.inventory.settle(outcomes.of_recordings({}))
         write_account(out, outcomes, files)
-        write_page(_head(run, stage, outcomes, files), labelled, apply, found.root, out)
+        head = _head(run, stage, outcomes, files)
+        write_page(head, labelled, apply.labels, apply.player, found.root, out)
         bad = [{**one, "name": found.names[one["unit"]]} for one in read_quarantine(stage.folder)]
         stage.finish({"account": [outcomes.summary(), files.summary()]}, {"recordings": len(labelled)})
-    return Applied(
-        out=out, labelled=labelled, outcomes=outcomes, files=files, bad=bad, written=written
-    )
+    return Applied(out=out, labelled=labelled, outcomes=outcomes, files=files, bad=bad, written=written)
 
 
 def labelled_of(folder: Path, found: Found, apply: Apply[Any]) -> list[Labelled]:
@@ -124,8 +125,8 @@ def labelled_of(folder: Path, found: Found, apply: Apply[Any]) -> list[Labelled]
     rows = []
     for key, receipt in receipts_of(folder, found.names).items():
         ticks = ticks_of(folder, key, apply.labels)
-        shown = tuple(stretches(ticks, apply.background))
-        rows.append(Labelled.of(found.names[key], key, receipt, ticks, shown))
+        shown, model = (tuple(stretches(one, apply.background)) for one in (ticks, ticks.plain))
+        rows.append(Labelled.of(found.names[key], key, receipt, ticks, shown, model))
     return least_sure_first(rows)
 
 

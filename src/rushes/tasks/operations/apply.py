@@ -76,9 +76,7 @@ class ApplyToFootage(Apply[OperationsRecipe]):
         """Ticks with the probabilities of the labels, as soon as they are known."""
         for samples in _batches(self._samples(media, duration_s, stride_s), self._batch_size):
             seed = self.run.recipe.train.seed
-            answers = self._answerer.answer(
-                [QUESTIONS.question(sample, "model", seed) for sample in samples]
-            )
+            answers = self._answerer.answer([QUESTIONS.question(sample, "model", seed) for sample in samples])
             for sample, answer in zip(samples, answers, strict=True):
                 time_s = sample.meta["clip_start_s"] + sample.asked_s
                 yield int(time_s // stride_s), answer.probabilities
@@ -92,13 +90,9 @@ class ApplyToFootage(Apply[OperationsRecipe]):
             stride_s=stride_s,
         )
         recording = Recording("recording", "", "", "", media, (), 0.0)
-        clips, footage, count = (
-            list(windows(recording, duration_s, cutting)),
-            Footage(preprocessing),
-            0,
-        )
-        for clip, fields in footage.cut(recording, clips):
-            count += 1
+        clips, footage = list(windows(recording, duration_s, cutting)), Footage(preprocessing)
+        count = 0
+        for count, (clip, fields) in enumerate(footage.cut(recording, clips), 1):
             yield Sample.of(clip.key, fields)
         require_as_planned(recording, clips, duration_s, footage.duration_s, count)
 

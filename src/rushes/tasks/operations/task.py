@@ -10,6 +10,7 @@ from rushes.runs.usual import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN
 from rushes.runs.vlm_task import TAUGHT, VlmTask
 
 if TYPE_CHECKING:
+    from rushes.runs.apply.contract import Apply
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
     from rushes.tasks.operations.recipe import OperationsRecipe
@@ -71,6 +72,12 @@ class Operations(VlmTask["OperationsRecipe"]):
             recipe.prepare.window_splits,
             ("train", recipe.evaluate.split),
         )
+
+    def apply(self, run: Run[OperationsRecipe]) -> Apply[OperationsRecipe]:
+        """See `Task.apply`."""
+        from rushes.tasks.operations.apply import ApplyToFootage
+
+        return ApplyToFootage(run)
 
     def to_draw(self, recipe: OperationsRecipe) -> str:
         """Sessions, their length and the room that they take."""

@@ -24,7 +24,7 @@ from rushes.prepare.stage import remove_shards
 from rushes.records import Clip, Media, Recording
 from rushes.shards.manifest import split_folder
 from rushes.shards.member import json_member
-from rushes.shards.write import Content, ShardWriter
+from rushes.shards.write import ShardWriter
 from rushes.tasks.operations.prepare.clips import cutting_of, followers, plan_clips, why_no_clip
 from rushes.tasks.operations.prepare.sample import target_member
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
@@ -179,7 +179,7 @@ class Footage:
 
     def cut(
         self, recording: Recording, clips: list[Clip], boost: float = 0.0
-    ) -> Iterator[tuple[Clip, dict[str, Content]]]:
+    ) -> Iterator[tuple[Clip, dict[str, bytes]]]:
         """Each clip with the members of its sample, as soon as its end has passed; thin ones are left out.
 
         Args:
@@ -267,7 +267,7 @@ def _fields(
     chosen: list[int],
     preprocessing: ClipPreprocessing,
     source_size: tuple[int, int],
-) -> dict[str, Content]:
+) -> dict[str, bytes]:
     """Everything of a sample but its pictures; all times on the clip's clock unless said otherwise."""
     meta = {
         "recording": recording.key,
