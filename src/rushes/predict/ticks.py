@@ -20,7 +20,6 @@ SCHEMA = pa.schema(
         ("start_s", pa.float64()),
         ("end_s", pa.float64()),
         ("label", pa.string()),
-        ("model", pa.string()),
         ("probabilities", pa.list_(pa.float64())),
     ]
 )
@@ -52,11 +51,6 @@ class Ticks:
     def asked(self) -> NDArray[np.bool_]:
         """(T,) where the model was asked."""
         return np.array([label is not None for label in self.said], dtype=np.bool_)
-
-    @property
-    def plain(self) -> Ticks:
-        """The same with the most probable labels."""
-        return Ticks.of(self.stride_s, self.names, self.probabilities)
 
     def saying(self, said: Sequence[str | None]) -> Ticks:
         """The same with other labels; where nothing was asked there is none."""
@@ -113,18 +107,15 @@ def stretches(ticks: Ticks, without: Collection[str] = ()) -> Iterator[Stretch]:
 
 
 def write_ticks(ticks: Ticks, path: Path) -> None:
-    """Write a table of ``SCHEMA`` whole or not at all; ``model`` is the most probable label of a tick."""
+    """Write a table of ``SCHEMA``, whole or not at all."""
     rows = [
         {
             "start_s": tick * ticks.stride_s,
             "end_s": (tick + 1) * ticks.stride_s,
-            "label": shown,
-            "model": likely,
-            "probabilities": None if likely is None else row,
+            "label": label,
+            "probabilities": None if label is None else row,
         }
-        for tick, (shown, likely, row) in enumerate(
-            zip(ticks.said, ticks.plain.said, ticks.probabilities.tolist(), strict=True)
-        )
+        for tick, (label, row) in enumerate(zip(ticks.said, ticks.probabilities.tolist(), strict=True))
     ]
     with atomic_file(path) as file:
         pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), file)

@@ -54,8 +54,17 @@ class Apply(ABC, Generic[R]):
         """Label a recording from its first moment to its last, in one linear read.
 
         Returns:
-            At least one tick; length and frame rate of the recording.
+            At least one tick with its most probable label; length and frame rate of the recording.
 
         Raises:
             MediaError: it cannot be read, or is too short to be asked about.
         """
+
+    @property
+    def remark(self) -> str:
+        """In a sentence, how the labels that are shown follow from the most probable ones."""
+        return "each moment has its most probable label"
+
+    def shown(self, ticks: Ticks) -> Ticks:
+        """The answers about a recording with the labels that a reader is shown."""
+        return ticks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Self
@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from rushes.annotations.mark import About
-from rushes.predict.ticks import Stretch, Ticks
+from rushes.predict.ticks import Stretch, Ticks, stretches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Labelled:
         key: of its unit.
         about: its length and frame rate.
         stretches: in order of time.
-        model: the most probable label at each moment, as spans.
+        asked: the same of the most probable labels.
         confidence: mean probability of the label that is shown, over the ticks that were asked about.
         unasked_s: seconds in which nothing could be asked, since the footage has a hole there.
     """
@@ -31,7 +31,7 @@ class Labelled:
     key: str
     about: About
     stretches: Sequence[Stretch]
-    model: Sequence[Stretch]
+    asked: Sequence[Stretch]
     confidence: float
     unasked_s: float
 
@@ -42,8 +42,8 @@ class Labelled:
         key: str,
         receipt: Mapping[str, Any],
         ticks: Ticks,
-        shown: Sequence[Stretch],
-        model: Sequence[Stretch],
+        shown: Ticks,
+        background: Collection[str],
     ) -> Self:
         """Of the answers about a recording.
 
@@ -51,23 +51,23 @@ class Labelled:
             name, key: of the recording.
             receipt: of its unit.
             ticks: its answers.
-            shown: their stretches.
-            model: the same of the most probable labels.
+            shown: the same with the labels that a reader is shown.
+            background: labels without a stretch.
         """
         own = [
             row[ticks.names.index(label)]
-            for row, label in zip(ticks.probabilities, ticks.said, strict=True)
+            for row, label in zip(shown.probabilities, shown.said, strict=True)
             if label is not None
         ]
         return cls(
             name=name,
             key=key,
             about=About(
-                duration_s=Fraction(receipt["duration_s"]),
+                duration_s=Fraction(repr(receipt["duration_s"])),
                 fps=None if receipt["rate"] is None else Fraction(receipt["rate"]),
             ),
-            stretches=shown,
-            model=model,
+            stretches=tuple(stretches(shown, background)),
+            asked=tuple(stretches(ticks, background)),
             confidence=float(np.mean(own)),
             unasked_s=float((~ticks.asked).sum() * ticks.stride_s),
         )

@@ -155,7 +155,7 @@ def _shown(
     """A recording: its player, its labels over time, its least sure stretches."""
     rows: dict[str, list[Span]] = {
         "labels": [(one.start_s, one.end_s, one.label) for one in row.stretches],
-        "as asked": [(one.start_s, one.end_s, one.label) for one in row.model],
+        "as asked": [(one.start_s, one.end_s, one.label) for one in row.asked],
     }
     place = root / row.name
     plays = f"player-{number}" if place.is_file() else ""
@@ -169,7 +169,7 @@ def _shown(
         strips(rows, colours, f"labels of {printable(row.name)}", player=plays)
         if any(rows.values())
         else None,
-        legend(colours, {one.label for one in (*row.stretches, *row.model)}),
+        legend(colours, {one.label for one in (*row.stretches, *row.asked)}),
         note(f"the order of work {warned.replace('in truth', 'as asked')}") if warned else None,
         table(_COLUMNS, [list(_cells(one, number)) for one in least]),
         id=f"recording-{number}",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rushes.predict.ticks import stretches
 from rushes.prepare.outcomes import Outcomes, write_account
+from rushes.recipe.annotation import FormatName
 from rushes.runs.apply.answer import (
     answer,
     receipts_of,
@@ -19,12 +19,12 @@ from rushes.runs.apply.answer import (
 )
 from rushes.runs.apply.contract import Apply
 from rushes.runs.apply.found import Found, find
-from rushes.recipe.annotation import FormatName
-from rushes.runs.apply.labels import Written, write_labels
 from rushes.runs.apply.labelled import Labelled, least_sure_first
+from rushes.runs.apply.labels import Written, write_labels
 from rushes.runs.apply.page import PAGE, write_page
 from rushes.runs.run import Run
 from rushes.stages import Inventory, OpenStage, read_json, read_quarantine, working
+from rushes.stages.inventory import printable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,7 @@ class Applied:
         files: what became of each file.
         bad: entries of the quarantine.
         written: label files.
+        remark: how labels follow from what the model says.
     """
 
     out: Path
@@ -46,6 +47,7 @@ class Applied:
     files: Inventory
     bad: Sequence[Mapping[str, Any]]
     written: Written
+    remark: str
 
     @property
     def page(self) -> Path:
@@ -54,10 +56,10 @@ class Applied:
 
     def text(self) -> str:
         """For people; where everything stands comes last."""
-        told = [self.outcomes.summary(), *self.files.text()]
-        told += [f"faulty: {one['name']}: {one['reason']['message']}" for one in self.bad]
+        told = [self.outcomes.summary(), *self.files.text(), f"labels: {self.remark}"]
+        told += [f"faulty: {printable(one['name'])}: {one['reason']['message']}" for one in self.bad]
         told += [
-            f"kept: {name} was changed since it was written; move it away to have it written again"
+            f"kept: {printable(name)} was changed since it was written; move it away to have it written again"
             for name in self.written.kept
         ]
         told += [f"label file: {self.out / name}" for name in self.written.whole]
@@ -72,7 +74,7 @@ class Applied:
             "page": str(self.page),
             "recordings": [one.to_json() for one in self.labelled],
             "quarantine": list(self.bad),
-            "labels": self.written.to_json(),
+            "labels": self.written.to_json() | {"how": self.remark},
             "account": {"recordings": self.outcomes.to_json(), "files": self.files.to_json()},
         }
 
@@ -113,11 +115,19 @@ def apply_run(
         written = write_labels(labelled, out, stage.folder, formats, model)
         files = found.inventory.settle(outcomes.of_recordings({}))
         write_account(out, outcomes, files)
-        head = _head(run, stage, outcomes, files)
+        head = _head(run, stage, apply.remark, outcomes, files)
         write_page(head, labelled, apply.labels, apply.player, found.root, out)
         bad = [{**one, "name": found.names[one["unit"]]} for one in read_quarantine(stage.folder)]
         stage.finish({"account": [outcomes.summary(), files.summary()]}, {"recordings": len(labelled)})
-    return Applied(out=out, labelled=labelled, outcomes=outcomes, files=files, bad=bad, written=written)
+    return Applied(
+        out=out,
+        labelled=labelled,
+        outcomes=outcomes,
+        files=files,
+        bad=bad,
+        written=written,
+        remark=apply.remark,
+    )
 
 
 def labelled_of(folder: Path, found: Found, apply: Apply[Any]) -> list[Labelled]:
@@ -125,12 +135,11 @@ def labelled_of(folder: Path, found: Found, apply: Apply[Any]) -> list[Labelled]
     rows = []
     for key, receipt in receipts_of(folder, found.names).items():
         ticks = ticks_of(folder, key, apply.labels)
-        shown, model = (tuple(stretches(one, apply.background)) for one in (ticks, ticks.plain))
-        rows.append(Labelled.of(found.names[key], key, receipt, ticks, shown, model))
+        rows.append(Labelled.of(found.names[key], key, receipt, ticks, apply.shown(ticks), apply.background))
     return least_sure_first(rows)
 
 
-def _head(run: Run[Any], stage: OpenStage, outcomes: Outcomes, files: Inventory) -> Any:
+def _head(run: Run[Any], stage: OpenStage, remark: str, outcomes: Outcomes, files: Inventory) -> Any:
     from datetime import datetime
 
     from rushes.evaluate.pages import Head, Section, account
@@ -146,6 +155,7 @@ def _head(run: Run[Any], stage: OpenStage, outcomes: Outcomes, files: Inventory)
         command=read_json(stage.folder / "recipe.json").get("command", ""),
         model=str(getattr(getattr(run.recipe, "model", None), "name", run.task.name)),
         sizes={"recordings": outcomes.planned},
+        more={"labels": remark},
         closing=[
             Section(
                 "What became of every file",

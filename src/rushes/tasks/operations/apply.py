@@ -67,8 +67,22 @@ class ApplyToFootage(Apply[OperationsRecipe]):
         probabilities = np.full((int(duration_s / stride_s), len(self.labels)), np.nan)
         for tick, row in asked:
             probabilities[tick] = row
-        ticks = Ticks.of(stride_s, self.labels, probabilities)
-        return self._smoothed(ticks), About(duration_s=Fraction(duration_s), fps=rate)
+        about = About(duration_s=Fraction(repr(duration_s)), fps=rate)
+        return Ticks.of(stride_s, self.labels, probabilities), about
+
+    @property
+    def remark(self) -> str:
+        """See `Apply.remark`."""
+        return self._smoothing[1]
+
+    def shown(self, ticks: Ticks) -> Ticks:
+        """See `Apply.shown`: the report's labels, smoothed or not, whichever found more segments there."""
+        grammar = self._smoothing[0]
+        if grammar is None:
+            return ticks
+        nothing = np.full(len(self.labels), 1 / len(self.labels))
+        rows = np.where(ticks.asked[:, None], ticks.probabilities, nothing)
+        return ticks.saying([str(label) for label in smooth(grammar, rows, self._prior)])
 
     def _answers(
         self, media: Media, duration_s: float, stride_s: float
@@ -92,7 +106,8 @@ class ApplyToFootage(Apply[OperationsRecipe]):
         recording = Recording("recording", "", "", "", media, (), 0.0)
         clips, footage = list(windows(recording, duration_s, cutting)), Footage(preprocessing)
         count = 0
-        for count, (clip, fields) in enumerate(footage.cut(recording, clips), 1):
+        for clip, fields in footage.cut(recording, clips):
+            count += 1
             yield Sample.of(clip.key, fields)
         require_as_planned(recording, clips, duration_s, footage.duration_s, count)
 
@@ -104,27 +119,50 @@ class ApplyToFootage(Apply[OperationsRecipe]):
     def _answerer(self) -> Any:
         return Panel(RunJob.of(self.run)).trained
 
-    def _smoothed(self, ticks: Ticks) -> Ticks:
-        """Labels under the order and the durations of the training sessions, as the report's ``smoothed``."""
-        if self._order is None:
-            return ticks
-        grammar, prior = self._order
-        nothing = np.full(len(self.labels), 1 / len(self.labels))
-        rows = np.where(ticks.asked[:, None], ticks.probabilities, nothing)
-        return ticks.saying([str(label) for label in smooth(grammar, rows, prior)])
-
     @cached_property
-    def _order(self) -> tuple[Grammar, NDArray[np.float64]] | None:
-        """Grammar of training ticks and shares of the labels; None where no session tells what follows what."""
+    def _smoothing(self) -> tuple[Grammar | None, str]:
+        """The order of work, None where labels stay as they are; and why."""
         run, stride_s = self.run, self.run.recipe.prepare.window_stride_s
         recordings = read_json(run.folder(run.dataset) / RECORDINGS)
-        taught = [row for row in recordings if row["split"] == "train"]
-        sequences = [sequence for row in taught if (sequence := train_ticks(row, stride_s))]
+        sequences = [
+            sequence
+            for row in recordings
+            if row["split"] == "train" and (sequence := train_ticks(row, stride_s))
+        ]
         if not any(len(set(sequence)) > 1 for sequence in sequences):
-            return None
-        labels = list(run.samples("train").labels())
+            return None, "as they come: no training recording has two operations, which would show an order"
+        figures = self._measured()
+        if figures and figures["smoothed"] <= figures["model"]:
+            return None, "as they come: {model:.1f} F1@50 in the report, {smoothed:.1f} smoothed".format(
+                **figures
+            )
+        told = (
+            "; {smoothed:.1f} F1@50 in the report, {model:.1f} as they come".format(**figures)
+            if figures
+            else ""
+        )
+        return fit_grammar(sequences, self.labels), f"smoothed by the order of the training sessions{told}"
+
+    def _measured(self) -> dict[str, float]:
+        """Segmental F1 at half overlap of both kinds of labels on whole sessions, where that was measured."""
+        run = self.run
+        if run.status(run.maker("figures")).state != "done":
+            return {}
+        found = {
+            name: values["f1_50"].value
+            for part in run.scorecard().of_kind("timeline")
+            for name, values in part.estimates.items()
+            if name in ("model", "smoothed") and "f1_50" in values
+        }
+        return found if len(found) == 2 else {}
+
+    @cached_property
+    def _prior(self) -> NDArray[np.float64]:
+        """Shares of the labels among the training clips, as where the report's timelines are smoothed."""
+        labels = list(self.run.samples("train").labels())
         counts = np.array([labels.count(label) for label in self.labels]) + 1.0
-        return fit_grammar(sequences, self.labels), counts / counts.sum()
+        shares: NDArray[np.float64] = counts / counts.sum()
+        return shares
 
 
 def _batches(samples: Iterable[Sample], size: int) -> Iterator[list[Sample]]:

@@ -1,0 +1,80 @@
+"""Footage without labels through a trained model: the answers are those that predict gives of the same windows."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+
+from rushes.errors import MediaError
+from rushes.predict.table import read_predictions
+from rushes.tasks.operations.predict.table import SCHEMA
+
+
+@pytest.fixture(scope="module")
+def run(finished):
+    return finished.job.run()
+
+
+@pytest.fixture(scope="module")
+def applied(run):
+    return run.task.apply(run)
+
+
+@pytest.fixture(scope="module")
+def video(finished):
+    return finished.job.one("twin", "raw/U0102/**/*.mp4")
+
+
+def cut(video, path, seconds: float) -> None:
+    """The beginning of a video, its packets as they are."""
+    with av.open(str(video)) as source, av.open(str(path), "w") as target:
+        stream = source.streams.video[0]
+        copy = target.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.dts is None or packet.pts * stream.time_base >= seconds:
+                continue
+            packet.stream = copy
+            target.mux(packet)
+
+
+def test_answers_are_those_of_predict_bit_by_bit(run, applied, video):
+    rows = read_predictions(run.folder("predict"), SCHEMA).to_pylist()
+    windows = [row for row in rows if row["variant"] == "model" and row["kind"] == "window"]
+    windows.sort(key=lambda row: row["clip_start_s"] + row["asked_s"])
+    ticks, about = applied.ticks(video)
+    assert len(windows) == len(ticks.said) > 5
+    assert list(ticks.said) == [row["operation"] for row in windows]
+    assert np.array_equal(ticks.probabilities, [row["probabilities"] for row in windows])
+    assert about.fps == 25
+
+
+def test_labels_are_smoothed_as_in_the_report_or_as_they_come_where_that_found_more(applied, video):
+    ticks, _ = applied.ticks(video)
+    shown = applied.shown(ticks)
+    assert applied.remark.startswith(("as they come: ", "smoothed by "))
+    assert (shown.said == ticks.said) == applied.remark.startswith("as they come")
+
+
+def test_without_figures_labels_are_smoothed(copy_of, video):
+    run = copy_of("twin", "prepare", "train").run()
+    applied = run.task.apply(run)
+    assert applied.remark == "smoothed by the order of the training sessions"
+    ticks, _ = applied.ticks(video)
+    assert len(applied.shown(ticks).said) == len(ticks.said)
+
+
+@pytest.mark.parametrize("seconds", [0.7, 3.0])
+def test_a_recording_shorter_than_a_clip_is_one_tick(applied, video, tmp_path, seconds):
+    cut(video, tmp_path / "short.mp4", seconds)
+    ticks, about = applied.ticks(tmp_path / "short.mp4")
+    assert len(ticks.said) == 1
+    assert ticks.said[0] in applied.labels
+    assert ticks.stride_s == pytest.approx(float(about.duration_s), abs=1e-6)
+    assert float(about.duration_s) == pytest.approx(seconds, abs=0.2)
+
+
+def test_a_recording_of_a_frame_is_refused(applied, video, tmp_path):
+    cut(video, tmp_path / "frame.mp4", 0.01)
+    with pytest.raises(MediaError):
+        applied.ticks(tmp_path / "frame.mp4")
