@@ -17,7 +17,7 @@ def ticks() -> Ticks:
 
 
 def test_stretches_end_where_the_label_changes_or_nothing_was_asked():
-    found = list(stretches(ticks()))
+    found = list(stretches(ticks(), 10.0))
     assert [(one.start_s, one.end_s, one.label) for one in found] == [
         (0.0, 4.0, "Pick"),
         (6.0, 8.0, "Tape"),
@@ -29,12 +29,12 @@ def test_stretches_end_where_the_label_changes_or_nothing_was_asked():
 
 
 def test_background_gives_no_stretch():
-    assert [one.label for one in stretches(ticks(), {"idle"})] == ["Pick", "Tape"]
+    assert [one.label for one in stretches(ticks(), 10.0, {"idle"})] == ["Pick", "Tape"]
 
 
 def test_other_labels_keep_their_own_probability_and_no_label_comes_where_nothing_was_asked():
-    found = list(stretches(ticks().saying(["Tape"] * 5)))
-    assert [(one.start_s, one.end_s) for one in found] == [(0.0, 4.0), (6.0, 10.0)]
+    found = list(stretches(ticks().saying(["Tape"] * 5), 10.5))
+    assert [(one.start_s, one.end_s) for one in found] == [(0.0, 4.0), (6.0, 10.5)]
     assert found[0].confidence == pytest.approx(0.25)
     assert found[0].rival == "Pick"
 

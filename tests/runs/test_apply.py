@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import os
@@ -14,9 +15,11 @@ from pathlib import Path
 import pytest
 from jobs import Job, begin
 
-from rushes.annotations import How, match, read
+from rushes.annotations import About, How, match, read_all
+from rushes.predict.ticks import Stretch
 from rushes.runs.apply.found import find, key_of
-from rushes.runs.apply.labels import file_name
+from rushes.runs.apply.labelled import Labelled
+from rushes.runs.apply.labels import file_name, write_labels
 from rushes.stages import Claim
 
 
@@ -40,6 +43,9 @@ def result(out: Path) -> dict[str, bytes]:
 # --- what comes of a folder -----------------------------------------------------------------------------------
 
 
+FORMATS_ASKED = ("csv", "eaf", "vtt", "labelstudio")
+
+
 @pytest.fixture(scope="module")
 def hostile(video, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
@@ -59,7 +65,8 @@ def hostile(video, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def applied(finished, hostile, tmp_path_factory):
     out = tmp_path_factory.mktemp("applied") / "out"
-    return out, apply(finished.job, hostile, out, "--as", "csv", "--json")
+    formats = [word for name in FORMATS_ASKED for word in ("--as", name)]
+    return out, apply(finished.job, hostile, out, *formats, "--json")
 
 
 def test_every_recording_is_labelled_or_in_quarantine_and_every_file_is_counted(applied, hostile):
@@ -84,18 +91,21 @@ def test_every_recording_is_labelled_or_in_quarantine_and_every_file_is_counted(
     assert told.json["account"]["recordings"]["planned"] == 5
 
 
-def test_the_table_reads_back_as_labels_of_the_recordings(applied, hostile):
+@pytest.mark.parametrize("pattern", ["segments.csv", "label_studio.json", "elan/**/*.eaf", "webvtt/**/*.vtt"])
+def test_label_files_read_back_as_labels_of_the_recordings(applied, hostile, pattern):
     out, told = applied
-    labels = read(out / "segments.csv", How())
+    labels = read_all(out, [pattern], How(fps=Fraction(25)))
     names = [path.relative_to(hostile).as_posix() for path in hostile.rglob("*") if path.is_file()]
-    files = match(labels.about, names)
-    assert set(files.values()) == {"a.mp4", "a.mkv", "Tag 1/Müller\n.MP4"}
-    for one in told.json["recordings"]:
-        marks = [mark for mark in labels.marks if files[mark.recording] == one["name"]]
-        assert len(marks) == one["segments"] > 0
-        assert marks[0].start_s == 0
-        assert all(mark.end_s <= Fraction(repr(one["duration_s"])) for mark in marks)
-        assert all(0.0 < mark.score <= 1.0 for mark in marks)
+    if pattern.startswith(("elan", "webvtt")):
+        assert len(labels.about) == 3
+    else:
+        assert set(match(labels.about, names).values()) == {"a.mp4", "a.mkv", "Tag 1/Müller\n.MP4"}
+    rows = {row["name"]: row for row in told.json["recordings"]}
+    assert len(labels.marks) == sum(row["segments"] for row in rows.values()) > 3
+    marks = [mark for mark in labels.marks if mark.recording.endswith("a.mkv")]
+    assert len(marks) == rows["a.mkv"]["segments"]
+    assert marks[0].start_s == 0
+    assert abs(marks[-1].end_s - Fraction(repr(rows["a.mkv"]["duration_s"]))) < Fraction(1, 1000)
 
 
 def test_the_page_plays_what_lies_beside_it_and_says_what_to_correct_first(applied, hostile):
@@ -164,6 +174,43 @@ def test_label_files_that_somebody_corrected_stay(finished, video, tmp_path):
     (out / "segments.csv").unlink()
     assert apply(finished.job, folder, out, "--json").json["labels"]["kept"] == []
     assert "b.mp4" in (out / "segments.csv").read_text()
+
+
+def test_a_file_that_a_format_cannot_hold_is_refused_alone(tmp_path):
+    """MS-TCN has a label for every frame, and a recording with a hole has none there."""
+    rows = [labelled("a.mp4", [(0.0, 4.0)], 4.0), labelled("b.mp4", [(0.0, 2.0), (3.0, 4.0)], 4.0)]
+    written = write_labels(rows, tmp_path / "out", tmp_path, ["frames_text", "table"], "me", "video")
+    assert written.each == ("frames_text/a.mp4.txt",)
+    assert written.refused.keys() == {"frames_text/b.mp4.txt"}
+    assert (tmp_path / "out" / "segments.csv").is_file()
+    assert len((tmp_path / "out" / "frames_text" / "a.mp4.txt").read_text().splitlines()) == 100
+
+
+def test_a_file_that_was_being_written_when_the_command_was_killed_is_not_taken_for_corrected(tmp_path):
+    """Killed after a file got its new content, or before: both times the next labels go there."""
+    first, second, third = ([labelled("a.mp4", [(0.0, end_s)], 4.0)] for end_s in (2.0, 3.0, 4.0))
+
+    def write(rows):
+        return write_labels(rows, tmp_path, tmp_path, ["table"], "me", "video")
+
+    write(first)
+    before = (tmp_path / "segments.csv").read_bytes(), (tmp_path / "labels.json").read_bytes()
+    write(second)
+    noted = json.loads(before[1])
+    content = (tmp_path / "segments.csv").read_bytes()
+    noted["segments.csv"].append(hashlib.sha256(content).hexdigest())
+    for there in (before[0], content):
+        (tmp_path / "labels.json").write_text(json.dumps(noted))  # as it is from before the first write on
+        (tmp_path / "segments.csv").write_bytes(there)
+        assert write(third).kept == ()
+
+
+def labelled(name: str, spans: list[tuple[float, float]], duration_s: float) -> Labelled:
+    stretches = tuple(Stretch(start_s, end_s, "Tape", 0.5, "Pack", 0.2) for start_s, end_s in spans)
+    about = About(duration_s=Fraction(duration_s), fps=Fraction(25))
+    return Labelled(
+        name=name, key="k", about=about, stretches=stretches, asked=stretches, confidence=0.5, unasked_s=0.0
+    )
 
 
 @pytest.mark.slow

@@ -65,3 +65,5 @@ def apply(
     typer.echo(json.dumps({"recipe": str(recipe), **found.to_json()}) if as_json else found.text())
     if found.bad:
         raise typer.Exit(FAULTY)
+    if found.written.refused:
+        raise typer.Exit(1)

@@ -78,16 +78,17 @@ class Stretch:
     rival_confidence: float
 
 
-def stretches(ticks: Ticks, without: Collection[str] = ()) -> Iterator[Stretch]:
+def stretches(ticks: Ticks, end_s: float, without: Collection[str] = ()) -> Iterator[Stretch]:
     """Runs of equal labels, in order.
 
     Args:
         ticks: of a recording.
+        end_s: of the recording: the last tick lasts until then, less than a tick longer than the others.
         without: labels that mean that nothing happens; they give no stretch.
 
     >>> ticks = Ticks.of(2.0, ("Tape", "Pack"), np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8]]))
-    >>> [(one.start_s, one.end_s, one.label, round(one.confidence, 3)) for one in stretches(ticks)]
-    [(0.0, 4.0, 'Tape', 0.8), (4.0, 6.0, 'Pack', 0.8)]
+    >>> [(one.start_s, one.end_s, one.label, round(one.confidence, 3)) for one in stretches(ticks, 7.5)]
+    [(0.0, 4.0, 'Tape', 0.8), (4.0, 7.5, 'Pack', 0.8)]
     """
     for run in runs(ticks.said) if ticks.said else ():
         if run.label is None or run.label in without:
@@ -98,7 +99,7 @@ def stretches(ticks: Ticks, without: Collection[str] = ()) -> Iterator[Stretch]:
         rival = int(others.argmax())
         yield Stretch(
             run.start * ticks.stride_s,
-            run.end * ticks.stride_s,
+            run.end * ticks.stride_s if run.end < len(ticks.said) else end_s,
             str(run.label),
             float(means[own]),
             ticks.names[rival] if rival != own else "",

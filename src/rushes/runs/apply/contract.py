@@ -12,6 +12,9 @@ from rushes.predict.ticks import Ticks
 from rushes.runs.run import Run
 from rushes.runs.task import R
 
+Player = Literal["video", "audio"]
+"""Element of a page that plays a recording."""
+
 
 class Apply(ABC, Generic[R]):
     """The trained model of a run before recordings that nobody labelled.
@@ -22,10 +25,10 @@ class Apply(ABC, Generic[R]):
         run: its training is done.
 
     Attributes:
-        player: element of a page that plays a recording.
+        player: of its recordings.
     """
 
-    player: Literal["video", "audio"]
+    player: Player
 
     def __init__(self, run: Run[R]) -> None:
         self.run = run

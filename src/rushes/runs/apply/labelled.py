@@ -66,8 +66,8 @@ class Labelled:
                 duration_s=Fraction(repr(receipt["duration_s"])),
                 fps=None if receipt["rate"] is None else Fraction(receipt["rate"]),
             ),
-            stretches=tuple(stretches(shown, background)),
-            asked=tuple(stretches(ticks, background)),
+            stretches=tuple(stretches(shown, receipt["duration_s"], background)),
+            asked=tuple(stretches(ticks, receipt["duration_s"], background)),
             confidence=float(np.mean(own)),
             unasked_s=float((~ticks.asked).sum() * ticks.stride_s),
         )

@@ -1,7 +1,8 @@
 """Answers as label files of the field's tools, to be corrected there: what somebody corrected is never replaced.
 
-``segments.csv`` and ``segments.json`` (Label Studio) hold all recordings, ``labels/<recording>.eaf`` and the
-like one each. A file that was changed since it was written here is left as it is, and said.
+A format that can hold several recordings has one file: ``segments.csv``, ``label_studio.json``. Others have a
+folder with a file for each: ``elan/<recording>.eaf``. A file that was changed since it was written here is left
+as it is, and said.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes
 
-from rushes.annotations import FORMATS, Format, How, Labels, Mark
-from rushes.errors import RecipeError
-from rushes.recipe.annotation import FormatName
+from rushes.annotations import FORMATS, How, Labels, Mark
+from rushes.errors import RecipeError, SourceError
+from rushes.recipe.annotation import FormatName, Unit
+from rushes.runs.apply.contract import Player
 from rushes.runs.apply.labelled import Labelled
 from rushes.stages import read_json, write_atomic, write_json
 from rushes.stages.inventory import printable
@@ -31,7 +34,7 @@ SHORT: Mapping[str, FormatName] = {
 """What people call formats."""
 
 WROTE = "labels.json"
-"""Label files with the hash of what was written here, in the folder of the stage."""
+"""Label files with hashes of what was written here, in the folder of the stage."""
 
 LONGEST = 200
 """Bytes of a name that any file system takes with a suffix behind them."""
@@ -45,15 +48,18 @@ class Written:
         whole: of all recordings.
         each: of one recording.
         kept: those of both that somebody changed, and that were left as they are.
+        refused: those that their format cannot hold -> why.
     """
 
     whole: tuple[str, ...]
     each: tuple[str, ...]
     kept: tuple[str, ...]
+    refused: Mapping[str, str]
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
-        return {"whole": list(self.whole), "each": list(self.each), "kept": list(self.kept)}
+        files = {"whole": list(self.whole), "each": list(self.each), "kept": list(self.kept)}
+        return files | {"refused": dict(self.refused)}
 
 
 def formats_of(names: Sequence[str]) -> list[FormatName]:
@@ -74,7 +80,12 @@ def formats_of(names: Sequence[str]) -> list[FormatName]:
 
 
 def write_labels(
-    rows: Sequence[Labelled], out: Path, folder: Path, formats: Sequence[FormatName], model: str
+    rows: Sequence[Labelled],
+    out: Path,
+    folder: Path,
+    formats: Sequence[FormatName],
+    model: str,
+    player: Player,
 ) -> Written:
     """Write label files.
 
@@ -84,40 +95,53 @@ def write_labels(
         folder: of the stage, which remembers what was written.
         formats: of the files, see `formats_of`.
         model: who labelled, as the files are to name it.
+        player: of the recordings.
     """
-    known: dict[str, str] = read_json(folder / WROTE) if (folder / WROTE).is_file() else {}
-    wrote, kept = dict(known), []
-    names: dict[bool, list[str]] = {True: [], False: []}
+    contents, refused = _contents(rows, formats, model, player)
+    path = folder / WROTE
+    known: dict[str, list[str]] = read_json(path) if path.is_file() else {}
+    now = {file: sha256(data).hexdigest() for file, data in contents.items()}
+    # Both are ours, whichever a kill between here and the end leaves.
+    write_json(path, known | {file: [*known.get(file, ()), sha] for file, sha in now.items()})
+    kept = [file for file, data in contents.items() if not _put(out / file, data, known.get(file, ()))]
+    write_json(path, known | {file: [sha] for file, sha in now.items() if file not in kept})
+    whole, each = ([file for file in contents if ("/" in file) == inside] for inside in (False, True))
+    return Written(tuple(whole), tuple(each), tuple(kept), refused)
+
+
+def _contents(
+    rows: Sequence[Labelled], formats: Sequence[FormatName], model: str, player: Player
+) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Content of each label file, and of those that their format cannot hold, why."""
+    contents, refused = {}, {}
     for name in formats:
-        format = FORMATS[name]
-        assert format.write is not None, "`formats_of` says so"
-        for file, some in _files(format, sorted(rows, key=lambda row: row.name)):
-            names[format.many].append(file)
-            data = format.write(labels_of(some, model), how_of(name, some, model))
-            if _put(out / file, data, known.get(file)):
-                wrote[file] = sha256(data).hexdigest()
-            else:
-                kept.append(file)
-    write_json(folder / WROTE, wrote)
-    return Written(tuple(names[True]), tuple(names[False]), tuple(kept))
+        write = FORMATS[name].write
+        assert write is not None, "`formats_of` says so"
+        for file, some in _files(name, sorted(rows, key=attrgetter("name"))):
+            try:
+                contents[file] = write(labels_of(some, model), how_of(name, some, player))
+            except SourceError as error:  # gaps, say, in a format that has a label for every frame
+                refused[file] = str(error)
+    return contents, refused
 
 
-def _files(format: Format, rows: Sequence[Labelled]) -> Iterator[tuple[str, Sequence[Labelled]]]:
+def _files(name: FormatName, rows: Sequence[Labelled]) -> Iterator[tuple[str, Sequence[Labelled]]]:
     """Label files of a format, each with the recordings in it."""
-    if format.many:
-        yield f"segments{format.suffix}", rows
+    suffix = FORMATS[name].suffix
+    if FORMATS[name].many:
+        yield "segments.csv" if name == "table" else f"{name}{suffix}", rows
         return
     for row in rows:
-        yield f"labels/{file_name(row.name, row.key)}{format.suffix}", [row]
+        yield f"{name}/{file_name(row.name, row.key)}{suffix}", [row]
 
 
-def _put(path: Path, data: bytes, before: str | None) -> bool:
-    """Write a file that is missing, or is as it was written before; False where somebody changed it."""
+def _put(path: Path, data: bytes, before: Sequence[str]) -> bool:
+    """Write a file that is missing, or is one that was written here before; False where somebody changed it."""
     if path.is_file():
         there = path.read_bytes()
         if there == data:
             return True
-        if sha256(there).hexdigest() != before:
+        if sha256(there).hexdigest() not in before:
             return False
     write_atomic(path, data)
     return True
@@ -129,7 +153,7 @@ def labels_of(rows: Sequence[Labelled], model: str) -> Labels:
         Mark(
             recording=text_of(row.name),
             start_s=exact(one.start_s),
-            end_s=min(exact(one.end_s), row.about.duration_s or exact(one.end_s)),
+            end_s=exact(one.end_s),
             label=one.label,
             annotator=model,
             score=round(one.confidence, 6),
@@ -140,10 +164,11 @@ def labels_of(rows: Sequence[Labelled], model: str) -> Labels:
     return Labels(tuple(marks), {text_of(row.name): row.about for row in rows})
 
 
-def how_of(format: FormatName, rows: Sequence[Labelled], model: str) -> How:
-    """How a file of these recordings is written."""
+def how_of(format: FormatName, rows: Sequence[Labelled], player: Player) -> How:
+    """How a file of these recordings is written: Label Studio's regions on sound are in seconds."""
     rate_of = {text_of(row.name): row.about.fps for row in rows}
-    return How(format=format, fps_of=rate_of.get, version=model)
+    unit: Unit | None = "s" if player == "audio" else None
+    return How(format=format, fps_of=rate_of.get, unit=unit, control=("label", player))
 
 
 def exact(time_s: float) -> Fraction:

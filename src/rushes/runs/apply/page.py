@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 from urllib.parse import quote
 
 from rushes.evaluate.markup import join, tag
@@ -26,6 +25,7 @@ from rushes.evaluate.pages import (
 )
 from rushes.evaluate.pages.timeline import Span, fell_into_one_class
 from rushes.predict.ticks import Stretch
+from rushes.runs.apply.contract import Player
 from rushes.runs.apply.labelled import Labelled
 from rushes.stages import write_atomic
 from rushes.stages.inventory import printable
@@ -46,7 +46,7 @@ def write_page(
     head: Head,
     rows: Sequence[Labelled],
     labels: Sequence[str],
-    player: Literal["video", "audio"],
+    player: Player,
     root: Path,
     out: Path,
 ) -> None:
@@ -148,7 +148,7 @@ def _shown(
     row: Labelled,
     number: int,
     colours: Mapping[str, str],
-    player: Literal["video", "audio"],
+    player: Player,
     root: Path,
     out: Path,
 ) -> Markup:

@@ -62,6 +62,7 @@ class Applied:
             f"kept: {printable(name)} was changed since it was written; move it away to have it written again"
             for name in self.written.kept
         ]
+        told += [f"not written: {printable(name)}: {why}" for name, why in self.written.refused.items()]
         told += [f"label file: {self.out / name}" for name in self.written.whole]
         if self.written.each:
             told.append(f"label files: {len(self.written.each):,} below {self.out}")
@@ -112,7 +113,7 @@ def apply_run(
         outcomes = answer(run, stage, found, workers=workers, tell=tell)
         labelled = labelled_of(stage.folder, found, apply)
         model = f"{run.recipe.name} {spec.recipe['weights'][:12]}"
-        written = write_labels(labelled, out, stage.folder, formats, model)
+        written = write_labels(labelled, out, stage.folder, formats, model, apply.player)
         files = found.inventory.settle(outcomes.of_recordings({}))
         write_account(out, outcomes, files)
         head = _head(run, stage, apply.remark, outcomes, files)

@@ -6,7 +6,7 @@ a recording of a dataset are those that its timeline was measured on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
@@ -34,8 +34,7 @@ from rushes.tasks.operations.prepare.clips import cutting_of, windows
 from rushes.tasks.operations.prepare.sample import Sample
 from rushes.tasks.operations.prepare.unit import Footage, footage_duration, require_as_planned
 from rushes.tasks.operations.recipe import OperationsRecipe
-
-VIDEOS = (".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts")
+from rushes.tasks.operations.sources.table.names import recording_of
 
 
 class ApplyToFootage(Apply[OperationsRecipe]):
@@ -54,21 +53,23 @@ class ApplyToFootage(Apply[OperationsRecipe]):
         return {"stride_s": self.run.recipe.prepare.window_stride_s}
 
     def recording_of(self, name: str) -> str | None:
-        """See `Apply.recording_of`: a video is its own."""
-        hidden = any(part.startswith(".") for part in name.split("/"))
-        return name if name.lower().endswith(VIDEOS) and not hidden else None
+        """See `Apply.recording_of`: videos, and folders of frames."""
+        return recording_of(name)
 
     def ticks(self, recording: Path) -> tuple[Ticks, About]:
         """See `Apply.ticks`."""
         media = Media("frames" if recording.is_dir() else "video", recording)
         duration_s, rate = footage_duration(media), probe(media).rate
         stride_s = min(self.run.recipe.prepare.window_stride_s, duration_s)
-        asked = self._answers(media, duration_s, stride_s)
         probabilities = np.full((int(duration_s / stride_s), len(self.labels)), np.nan)
-        for tick, row in asked:
-            probabilities[tick] = row
-        about = About(duration_s=Fraction(repr(duration_s)), fps=rate)
-        return Ticks.of(stride_s, self.labels, probabilities), about
+        footage = Footage(self._answerer.vlm.preprocessing)
+        for samples in _batches(self._samples(footage, media, duration_s, stride_s), self._batch_size):
+            for sample, row in zip(samples, self._probabilities(samples), strict=True):
+                time_s = sample.meta["clip_start_s"] + sample.asked_s
+                probabilities[int(time_s // stride_s)] = row
+        length_s = Fraction(repr(duration_s))
+        fps = rate or (footage.count / length_s).limit_denominator(1001)
+        return Ticks.of(stride_s, self.labels, probabilities), About(duration_s=length_s, fps=fps)
 
     @property
     def remark(self) -> str:
@@ -84,18 +85,9 @@ class ApplyToFootage(Apply[OperationsRecipe]):
         rows = np.where(ticks.asked[:, None], ticks.probabilities, nothing)
         return ticks.saying([str(label) for label in smooth(grammar, rows, self._prior)])
 
-    def _answers(
-        self, media: Media, duration_s: float, stride_s: float
-    ) -> Iterator[tuple[int, NDArray[np.float64]]]:
-        """Ticks with the probabilities of the labels, as soon as they are known."""
-        for samples in _batches(self._samples(media, duration_s, stride_s), self._batch_size):
-            seed = self.run.recipe.train.seed
-            answers = self._answerer.answer([QUESTIONS.question(sample, "model", seed) for sample in samples])
-            for sample, answer in zip(samples, answers, strict=True):
-                time_s = sample.meta["clip_start_s"] + sample.asked_s
-                yield int(time_s // stride_s), answer.probabilities
-
-    def _samples(self, media: Media, duration_s: float, stride_s: float) -> Iterator[Sample]:
+    def _samples(
+        self, footage: Footage, media: Media, duration_s: float, stride_s: float
+    ) -> Iterator[Sample]:
         """The windows of a recording, in one linear read."""
         preprocessing = self._answerer.vlm.preprocessing
         cutting = replace(
@@ -103,13 +95,18 @@ class ApplyToFootage(Apply[OperationsRecipe]):
             clip_s=min(preprocessing.clip_s, duration_s),
             stride_s=stride_s,
         )
-        recording = Recording("recording", "", "", "", media, (), 0.0)
-        clips, footage = list(windows(recording, duration_s, cutting)), Footage(preprocessing)
-        count = 0
+        recording, count = Recording("recording", "", "", "", media, (), 0.0), 0
+        clips = list(windows(recording, duration_s, cutting))
         for clip, fields in footage.cut(recording, clips):
             count += 1
             yield Sample.of(clip.key, fields)
         require_as_planned(recording, clips, duration_s, footage.duration_s, count)
+
+    def _probabilities(self, samples: Sequence[Sample]) -> list[NDArray[np.float64]]:
+        """(K,) of each sample."""
+        seed = self.run.recipe.train.seed
+        asked = [QUESTIONS.question(sample, "model", seed) for sample in samples]
+        return [answer.probabilities for answer in self._answerer.answer(asked)]
 
     @property
     def _batch_size(self) -> int:
