@@ -21,6 +21,7 @@ from rushes.annotations.mark import About
 from rushes.media.video import probe
 from rushes.metrics.decode import smooth
 from rushes.metrics.grammar import Grammar, fit_grammar
+from rushes.models.stored import PREPROCESSING_FILE, description
 from rushes.predict.ticks import Ticks
 from rushes.prepare.stage import RECORDINGS
 from rushes.records import Media, Recording
@@ -29,10 +30,10 @@ from rushes.runs.run import RunJob
 from rushes.runs.vlm_work import Panel
 from rushes.stages import read_json
 from rushes.tasks.operations.evaluate.timeline import train_ticks
-from rushes.tasks.operations.predict.table import QUESTIONS
 from rushes.tasks.operations.prepare.clips import cutting_of, windows
 from rushes.tasks.operations.prepare.sample import Sample
 from rushes.tasks.operations.prepare.unit import Footage, footage_duration, require_as_planned
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
 from rushes.tasks.operations.recipe import OperationsRecipe
 from rushes.tasks.operations.sources.table.names import recording_of
 
@@ -62,7 +63,7 @@ class ApplyToFootage(Apply[OperationsRecipe]):
         duration_s, rate = footage_duration(media), probe(media).rate
         stride_s = min(self.run.recipe.prepare.window_stride_s, duration_s)
         probabilities = np.full((int(duration_s / stride_s), len(self.labels)), np.nan)
-        footage = Footage(self._answerer.vlm.preprocessing)
+        footage = Footage(self._preprocessing)
         for samples in _batches(self._samples(footage, media, duration_s, stride_s), self._batch_size):
             for sample, row in zip(samples, self._probabilities(samples), strict=True):
                 time_s = sample.meta["clip_start_s"] + sample.asked_s
@@ -89,32 +90,38 @@ class ApplyToFootage(Apply[OperationsRecipe]):
         self, footage: Footage, media: Media, duration_s: float, stride_s: float
     ) -> Iterator[Sample]:
         """The windows of a recording, in one linear read."""
-        preprocessing = self._answerer.vlm.preprocessing
         cutting = replace(
-            cutting_of(preprocessing, self.run.recipe.prepare),
-            clip_s=min(preprocessing.clip_s, duration_s),
+            cutting_of(self._preprocessing, self.run.recipe.prepare),
+            clip_s=min(self._preprocessing.clip_s, duration_s),
             stride_s=stride_s,
         )
+        sees = self._panel.family.sees()
         recording, count = Recording("recording", "", "", "", media, (), 0.0), 0
         clips = list(windows(recording, duration_s, cutting))
         for clip, fields in footage.cut(recording, clips):
             count += 1
-            yield Sample.of(clip.key, fields)
+            yield self._panel.questions.sample_of(clip.key, sees(clip.key, fields))
         require_as_planned(recording, clips, duration_s, footage.duration_s, count)
 
     def _probabilities(self, samples: Sequence[Sample]) -> list[NDArray[np.float64]]:
         """(K,) of each sample."""
         seed = self.run.recipe.train.seed
-        asked = [QUESTIONS.question(sample, "model", seed) for sample in samples]
-        return [answer.probabilities for answer in self._answerer.answer(asked)]
+        asked = [self._panel.questions.question(sample, "model", seed) for sample in samples]
+        return [answer.probabilities for answer in self._panel.trained.answer(asked)]
 
     @property
     def _batch_size(self) -> int:
         return self.run.recipe.evaluate.batch_size
 
     @cached_property
-    def _answerer(self) -> Any:
-        return Panel(RunJob.of(self.run)).trained
+    def _panel(self) -> Panel:
+        return Panel(RunJob.of(self.run))
+
+    @cached_property
+    def _preprocessing(self) -> ClipPreprocessing:
+        """As it is stored with the weights."""
+        folder = self.run.folder(self.run.maker("weights"))
+        return description(folder / "model" / PREPROCESSING_FILE, ClipPreprocessing)
 
     @cached_property
     def _smoothing(self) -> tuple[Grammar | None, str]:
