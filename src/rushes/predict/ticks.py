@@ -16,13 +16,10 @@ from rushes.metrics.segments import runs
 from rushes.stages import atomic_file
 
 SCHEMA = pa.schema(
-    [
-        ("start_s", pa.float64()),
-        ("end_s", pa.float64()),
-        ("label", pa.string()),
-        ("probabilities", pa.list_(pa.float64())),
-    ]
+    [("start_s", pa.float64()), ("label", pa.string()), ("probabilities", pa.list_(pa.float64()))]
 )
+STRIDE, OFFSET = b"stride_s", b"offset_s"
+"""What the metadata of a table says of all its ticks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +27,8 @@ class Ticks:
     """A recording tick after tick.
 
     Attributes:
-        stride_s: length of a tick: tick *i* stands for ``[i, i + 1) * stride_s``.
+        stride_s: length of a tick: tick *i* stands for ``offset_s + [i, i + 1) * stride_s``, the first for
+            what lies before it as well, the last for what lies behind it.
         names: the K labels.
         probabilities: (T, K) in [0, 1]; a row of nan where nothing could be asked.
         said: T labels, those that a reader is shown; None where nothing could be asked, and there alone.
@@ -40,12 +38,23 @@ class Ticks:
     names: tuple[str, ...]
     probabilities: NDArray[np.float64]
     said: tuple[str | None, ...]
+    offset_s: float = 0.0
 
     @classmethod
-    def of(cls, stride_s: float, names: Sequence[str], probabilities: NDArray[np.float64]) -> Ticks:
+    def of(
+        cls,
+        stride_s: float,
+        names: Sequence[str],
+        probabilities: NDArray[np.float64],
+        offset_s: float = 0.0,
+    ) -> Ticks:
         """Of the label that is the most probable at each tick."""
         said = (None if np.isnan(row).any() else names[int(row.argmax())] for row in probabilities)
-        return cls(stride_s, tuple(names), probabilities, tuple(said))
+        return cls(stride_s, tuple(names), probabilities, tuple(said), offset_s)
+
+    def start_s(self, tick: int) -> float:
+        """Where a tick starts on the recording's clock."""
+        return self.offset_s + tick * self.stride_s if tick else 0.0
 
     @property
     def asked(self) -> NDArray[np.bool_]:
@@ -83,7 +92,7 @@ def stretches(ticks: Ticks, end_s: float, without: Collection[str] = ()) -> Iter
 
     Args:
         ticks: of a recording.
-        end_s: of the recording: the last tick lasts until then, less than a tick longer than the others.
+        end_s: of the recording.
         without: labels that mean that nothing happens; they give no stretch.
 
     >>> ticks = Ticks.of(2.0, ("Tape", "Pack"), np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8]]))
@@ -98,8 +107,8 @@ def stretches(ticks: Ticks, end_s: float, without: Collection[str] = ()) -> Iter
         others = np.where(np.arange(len(means)) == own, -1.0, means)
         rival = int(others.argmax())
         yield Stretch(
-            run.start * ticks.stride_s,
-            run.end * ticks.stride_s if run.end < len(ticks.said) else end_s,
+            ticks.start_s(run.start),
+            ticks.start_s(run.end) if run.end < len(ticks.said) else end_s,
             str(run.label),
             float(means[own]),
             ticks.names[rival] if rival != own else "",
@@ -111,15 +120,15 @@ def write_ticks(ticks: Ticks, path: Path) -> None:
     """Write a table of ``SCHEMA``, whole or not at all."""
     rows = [
         {
-            "start_s": tick * ticks.stride_s,
-            "end_s": (tick + 1) * ticks.stride_s,
+            "start_s": ticks.start_s(tick),
             "label": label,
             "probabilities": None if label is None else row,
         }
         for tick, (label, row) in enumerate(zip(ticks.said, ticks.probabilities.tolist(), strict=True))
     ]
+    told = {STRIDE: repr(ticks.stride_s).encode(), OFFSET: repr(ticks.offset_s).encode()}
     with atomic_file(path) as file:
-        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), file)
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA.with_metadata(told)), file)
 
 
 def read_ticks(path: Path, names: Sequence[str]) -> Ticks:
@@ -134,12 +143,14 @@ def read_ticks(path: Path, names: Sequence[str]) -> Ticks:
     """
     try:
         with path.open("rb") as file:
-            table = pq.read_table(file).select(SCHEMA.names).cast(SCHEMA)
-        stride_s, rows = table["end_s"].to_pylist()[0], table["probabilities"].to_pylist()
+            table = pq.read_table(file)
+        stride_s, offset_s = (float(table.schema.metadata[name]) for name in (STRIDE, OFFSET))
+        table = table.select(SCHEMA.names).cast(SCHEMA)
+        rows = table["probabilities"].to_pylist()
         filled = [[np.nan] * len(names) if row is None else row for row in rows]
         probabilities = np.array(filled, dtype=np.float64).reshape(len(rows), len(names))
-    except (OSError, KeyError, IndexError, ValueError, pa.ArrowException) as error:
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise ShardError(
             f"no table of ticks: {error}", where=path, cure="delete it, and type the same command again"
         ) from error
-    return Ticks(stride_s, tuple(names), probabilities, tuple(table["label"].to_pylist()))
+    return Ticks(stride_s, tuple(names), probabilities, tuple(table["label"].to_pylist()), offset_s)
