@@ -23,7 +23,9 @@ def draw(seed: int, length_s: float, rate: int = RATE) -> tuple[np.ndarray, Labe
         moments = np.arange(round(lasts_s * rate)) / rate
         sound = rng.standard_normal(len(moments))
         if label == "snore":
-            sound = np.sin(2 * np.pi * rng.uniform(90, 140) * moments) * (1 + np.sin(2 * np.pi * 25 * moments))
+            sound = np.sin(2 * np.pi * rng.uniform(90, 140) * moments) * (
+                1 + np.sin(2 * np.pi * 25 * moments)
+            )
         start = round(at_s * rate)
         wave[start : start + len(moments)] += 0.1 * sound
         events.append((round(start / rate, 3), round(start / rate + lasts_s, 3), label))
