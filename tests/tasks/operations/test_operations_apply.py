@@ -5,8 +5,10 @@ from __future__ import annotations
 import av
 import numpy as np
 import pytest
+from jobs import OPERATIONS
 
 from rushes.errors import MediaError
+from rushes.models.encoder import missing_packages
 from rushes.predict.table import read_predictions
 from rushes.tasks.operations.predict.table import SCHEMA
 
@@ -38,15 +40,40 @@ def cut(video, path, seconds: float) -> None:
             target.mux(packet)
 
 
-def test_answers_are_those_of_predict_bit_by_bit(run, applied, video):
+def windows_of(run) -> list[dict]:
     rows = read_predictions(run.folder("predict"), SCHEMA).to_pylist()
     windows = [row for row in rows if row["variant"] == "model" and row["kind"] == "window"]
-    windows.sort(key=lambda row: row["clip_start_s"] + row["asked_s"])
+    return sorted(windows, key=lambda row: row["clip_start_s"] + row["asked_s"])
+
+
+def test_answers_are_those_of_predict_bit_by_bit(run, applied, video):
+    windows = windows_of(run)
     ticks, about = applied.ticks(video)
     assert len(windows) == len(ticks.said) > 5
     assert list(ticks.said) == [row["operation"] for row in windows]
     assert np.array_equal(ticks.probabilities, [row["probabilities"] for row in windows])
     assert about.fps == 25
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(missing_packages()), reason="the encoder is not installed")
+def test_a_frozen_model_gives_the_answers_of_predict_too(open_job, tmp_path):
+    """Its windows overlap by three quarters: a frame that was seen is not encoded again, and nothing else changes."""
+    job = open_job(OPERATIONS.replace("preprocessing:", "model: {name: frozen}\npreprocessing:"), tmp_path)
+    shorter = (
+        "--set",
+        "train={phases: [{ask: clips, steps: 2, batch_size: 2, accumulate: 1}], augment: false}",
+    )
+    more = ("--set", "prepare.window_stride_s=1", "--set", "twin.boxes=1")
+    for stage in ("twin", "prepare", "features", "train", "predict"):
+        told = job.tell(stage, *shorter, *more)
+        assert told.code == 0, told.err
+    run = job.run(*shorter[1::2], *more[1::2])
+    [video] = run.folder("twin").glob("raw/U0102/**/*.mp4")
+    ticks, _ = run.task.apply(run).ticks(video)
+    expected = [row["probabilities"] for row in windows_of(run)]
+    assert len(expected) > 50
+    assert np.array_equal(ticks.probabilities, expected)
 
 
 def test_labels_are_smoothed_as_in_the_report_or_as_they_come_where_that_found_more(applied, video):
