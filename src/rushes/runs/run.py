@@ -121,6 +121,11 @@ class Run(Generic[R]):
         """Name of the last stage of this run that makes ``what``."""
         return next(name for name in reversed(list(self.stages)) if self.stages[name].makes == what)
 
+    def makers(self, *whats: Makes) -> list[StageName]:
+        """Names of the last stages of this run that make these, in this order; of what no stage makes there is none."""
+        made = {stage.makes for stage in self.stages.values()}
+        return [self.maker(what) for what in whats if what in made]
+
     @property
     def dataset(self) -> StageName:
         """The stage whose folder holds the shards."""

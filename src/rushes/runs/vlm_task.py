@@ -60,6 +60,14 @@ class VlmTask(Task[V]):
         lessons: Callable[..., Any] = self.room("train").Lessons
         return lessons
 
+    def faults(self, recipe: V) -> Iterator[tuple[str, str]]:
+        """See `Task.faults`: a frozen encoder whose packages are not installed."""
+        from rushes.recipe.frozen import INSTALL, missing_packages
+        from rushes.recipe.sections import Frozen
+
+        if isinstance(recipe.model, Frozen) and (missing := missing_packages()):
+            yield "model.name", f"frozen needs {' and '.join(missing)}, not installed here: {INSTALL}"
+
     def base(self, recipe: V) -> Base | None:
         """See `Task.base`; the encoder of a frozen model is signed by its features."""
         from rushes.models.base import Base

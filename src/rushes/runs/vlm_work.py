@@ -25,23 +25,24 @@ V = TypeVar("V", bound="VlmRecipe")
 
 
 def take_features(run: Run[V], stage: OpenStage, tell: Tell) -> Made:
-    """Let the frozen encoder see every prepared frame, once; a `rushes.runs.stage.Work`."""
+    """Let the frozen encoder see every prepared frame, once; a `rushes.runs.stage.Work`.
+
+    Every prepared sample gets its features: no unit may stay in quarantine.
+    """
     from rushes.prepare.features import encode_unit, jobs_of
     from rushes.prepare.stage import RECORDINGS, Planned, prepare
     from rushes.recipe.frozen import ENCODING
     from rushes.shards.manifest import load_manifest
 
-    name, dataset = stage.spec.name, run.folder(run.dataset)
+    name, dataset, asked = stage.spec.name, run.folder(run.dataset), run.recipe.prepare
     sides = {side: run.samples(side) for side, count in load_manifest(dataset).samples.items() if count}
-    jobs = jobs_of(
-        sides, read_json(dataset / RECORDINGS), ENCODING, stage.folder, run.recipe.prepare.shard_bytes
-    )
+    jobs = jobs_of(sides, read_json(dataset / RECORDINGS), ENCODING, stage.folder, asked.shard_bytes)
     prepared = prepare(
         Planned(jobs=jobs, splits=sides, needed=sides),
         encode_unit,
         run.home(name),
         run.recipe.preprocessing,
-        run.recipe.prepare,
+        asked.model_copy(update={"max_quarantine": 0.0}),
         engine=run.engine,
         on_progress=partial(tell, name),
     )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from rushes.models.head import Head, padded, save
@@ -26,9 +26,6 @@ from rushes.train.phases import train_phases
 
 UNKNOWN = -1
 """Number of a value that nobody knows; it teaches nothing."""
-
-SMOOTHNESS, CUT = 0.15, 4.0
-"""Weight of changes from frame to frame, and the change of a log-probability that counts at most: MS-TCN's."""
 
 
 def collate(
@@ -49,31 +46,15 @@ def collate(
 
 
 def step(head: nn.Module, batch: Batch) -> StepOutput:
-    """The loss of one batch, per known value: cross-entropy, and what changes between neighbouring frames."""
-    truth, valid = batch["truth"], batch["valid"]
-    logits = head(batch["features"], valid)
-    known = (truth != UNKNOWN).sum()
-    surprise = sum(
+    """The loss of one batch: cross-entropy, per known value."""
+    truth = batch["truth"]
+    losses = [
         functional.cross_entropy(
             value.flatten(0, 1), truth[..., number].flatten(), ignore_index=UNKNOWN, reduction="sum"
         )
-        for number, value in enumerate(logits)
-    )
-    changes = sum(smoothness(value, valid) for value in logits)
-    return StepOutput(surprise + SMOOTHNESS * known * changes, weight=known)
-
-
-def smoothness(logits: Tensor, valid: Tensor) -> Tensor:
-    """Truncated mean squared change of log-probabilities from frame to frame (Farha and Gall 2019, equation 7).
-
-    Args:
-        logits: (B, T, K).
-        valid: (B, T) bool; a pair counts where both frames are there.
-    """
-    logs = functional.log_softmax(logits, dim=-1)
-    changes = (logs[:, 1:] - logs[:, :-1].detach()).abs().clamp(max=CUT).square()
-    pairs = valid[:, 1:] & valid[:, :-1]
-    return (changes.mean(dim=-1) * pairs).sum() / pairs.sum().clamp(min=1)
+        for number, value in enumerate(head(batch["features"], batch["valid"]))
+    ]
+    return StepOutput(torch.stack(losses).sum(), weight=(truth != UNKNOWN).sum())
 
 
 def train(

@@ -54,6 +54,7 @@ class Operations(VlmTask["OperationsRecipe"]):
         """Splits that cannot be, and labels that are not there."""
         from rushes.tasks.operations.check import faults
 
+        yield from super().faults(recipe)
         yield from faults(recipe)
 
     def source(self, recipe: OperationsRecipe) -> SessionSource[Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rushes.errors import ShardError
 from rushes.media.image import decode_jpeg
-from rushes.prepare.features import FEATURES
+from rushes.recipe.frozen import FEATURES
 from rushes.records import Clip, Segment, Target
 from rushes.shards.member import json_member, read_array
 
