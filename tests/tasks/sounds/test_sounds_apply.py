@@ -79,7 +79,7 @@ def test_a_flicker_is_smoothed_away(applied, tmp_path):
     ticks, _ = applied.ticks(tmp_path / "night.wav")
     assert {"low", "high"} == set(ticks.said)
     assert {"low"} == set(applied.shown(ticks).said)
-    assert applied.remark == "the most probable class, smoothed by a running median of 3 windows"
+    assert applied.remark == "smoothed by a running median of 3 windows"
 
 
 def test_a_sound_shorter_than_a_window_is_one_segment(applied, tmp_path):

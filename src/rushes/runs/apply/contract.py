@@ -63,6 +63,23 @@ class Apply(ABC, Generic[R]):
             MediaError: it cannot be read, or is too short to be asked about.
         """
 
+    def reported(self, figure: str) -> Mapping[str, float]:
+        """A figure of whole recordings in the report, of labels as they come and ``smoothed``.
+
+        Returns:
+            ``model`` and ``smoothed``; empty where nobody measured both.
+        """
+        if self.run.status(self.run.maker("figures")).state != "done":
+            return {}
+        parts = self.run.scorecard().of_kind("timeline")
+        found = {
+            name: values[figure].value
+            for part in parts
+            for name, values in part.estimates.items()
+            if name in ("model", "smoothed") and figure in values
+        }
+        return found if len(found) == 2 else {}
+
     @property
     def remark(self) -> str:
         """In a sentence, how the labels that are shown follow from the most probable ones."""

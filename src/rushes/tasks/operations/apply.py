@@ -135,7 +135,7 @@ class ApplyToFootage(Apply[OperationsRecipe]):
         ]
         if not any(len(set(sequence)) > 1 for sequence in sequences):
             return None, "as they come: no training recording has two operations, which would show an order"
-        figures = self._measured()
+        figures = self.reported("f1_50")
         if figures and figures["smoothed"] <= figures["model"]:
             return None, "as they come: {model:.1f} F1@50 in the report, {smoothed:.1f} smoothed".format(
                 **figures
@@ -146,19 +146,6 @@ class ApplyToFootage(Apply[OperationsRecipe]):
             else ""
         )
         return fit_grammar(sequences, self.labels), f"smoothed by the order of the training sessions{told}"
-
-    def _measured(self) -> dict[str, float]:
-        """Segmental F1 at half overlap of both kinds of labels on whole sessions, where that was measured."""
-        run = self.run
-        if run.status(run.maker("figures")).state != "done":
-            return {}
-        found = {
-            name: values["f1_50"].value
-            for part in run.scorecard().of_kind("timeline")
-            for name, values in part.estimates.items()
-            if name in ("model", "smoothed") and "f1_50" in values
-        }
-        return found if len(found) == 2 else {}
 
     @cached_property
     def _prior(self) -> NDArray[np.float64]:

@@ -21,11 +21,13 @@ from rushes.metrics.decode import running_median
 from rushes.models.nets import SoundNet, load
 from rushes.predict.ticks import Ticks
 from rushes.runs.apply.contract import Apply
+from rushes.tasks.sounds.evaluate.timeline import median_width
 from rushes.tasks.sounds.predict.logits import logits_of
 from rushes.tasks.sounds.predict.table import log_probabilities
 from rushes.tasks.sounds.prepare.recording import LONGEST_S
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 from rushes.tasks.sounds.recipe import RecordingSource, SoundsRecipe
+from rushes.tasks.sounds.sources.windows import Cutting
 
 
 class ApplyToSounds(Apply[SoundsRecipe]):
@@ -45,14 +47,13 @@ class ApplyToSounds(Apply[SoundsRecipe]):
     @property
     def background(self) -> frozenset[str]:
         """See `Apply.background`."""
-        source = self.run.recipe.source
-        quiet = source.background if isinstance(source, RecordingSource) else None
+        quiet = self._cutting.background
         return frozenset() if quiet is None else frozenset([quiet])
 
     @property
     def signs(self) -> Mapping[str, Any]:
         """See `Apply.signs`."""
-        return {"hop": self._hop}
+        return {"hop_s": self._cutting.hop_s}
 
     def recording_of(self, name: str) -> str | None:
         """See `Apply.recording_of`: a sound file is its own."""
@@ -64,19 +65,25 @@ class ApplyToSounds(Apply[SoundsRecipe]):
         with mapped(recording) as data:
             whole_s = length_s(data, recording)
         logits = logits_of(self._net, self._features(recording), self.run.recipe.evaluate.batch_size)
-        preprocessing = self._net.preprocessing
-        hop_s = self._hop / preprocessing.sample_rate
-        middle_s = (preprocessing.samples / preprocessing.sample_rate - hop_s) / 2
-        ticks = Ticks.of(hop_s, self.labels, np.exp(log_probabilities(logits)), middle_s)
+        cutting = self._cutting
+        middle_s = (cutting.clip_s - cutting.hop_s) / 2
+        ticks = Ticks.of(cutting.hop_s, self.labels, np.exp(log_probabilities(logits)), middle_s)
         return ticks, About(duration_s=Fraction(repr(whole_s)))
 
     @property
     def remark(self) -> str:
         """See `Apply.remark`."""
-        return f"the most probable class, smoothed by a running median of {self._width} windows"
+        smoothed = f"smoothed by a running median of {self._width} windows"
+        figures = self.reported("event_f1")
+        if not figures:
+            return smoothed
+        told = "{model:.3f} event F1 in the report as they come, {smoothed:.3f} smoothed".format(**figures)
+        return f"{smoothed if self._smooths else 'as they come'}; {told}"
 
     def shown(self, ticks: Ticks) -> Ticks:
-        """See `Apply.shown`: the report's ``smoothed``."""
+        """See `Apply.shown`: the report's labels, smoothed or not, whichever found events better there."""
+        if not self._smooths:
+            return ticks
         smoothed = running_median(ticks.probabilities, self._width)
         return ticks.saying([self.labels[place] for place in smoothed.argmax(axis=1).tolist()])
 
@@ -87,24 +94,28 @@ class ApplyToSounds(Apply[SoundsRecipe]):
             MediaError: the recording cannot be read as a whole.
         """
         preprocessing = self._net.preprocessing
+        hop = round(self._cutting.hop_s * preprocessing.sample_rate)
         with mapped(recording) as data:
             blocks = stream(data, sample_rate=preprocessing.sample_rate, longest_s=LONGEST_S, where=recording)
-            for _, wave in windows(blocks, preprocessing.samples, self._hop):
+            for _, wave in windows(blocks, preprocessing.samples, hop):
                 yield log_mel(wave, preprocessing)
 
-    @property
-    def _hop(self) -> int:
-        """Samples from one window to the next."""
+    @cached_property
+    def _cutting(self) -> Cutting:
+        """Into windows, as recordings of the dataset; of a dataset of short sounds half a window apart."""
         source, preprocessing = self.run.recipe.source, self.run.recipe.preprocessing
-        asked_s = source.hop_s if isinstance(source, RecordingSource) else None
-        hop_s = preprocessing.clip_s / 2 if asked_s is None else asked_s
-        return max(round(hop_s * preprocessing.sample_rate), 1)
+        if isinstance(source, RecordingSource):
+            return Cutting.of(source, preprocessing)
+        return Cutting.of_clips(preprocessing)
 
-    @property
+    @cached_property
     def _width(self) -> int:
-        """Windows of the running median, as whole recordings are measured."""
-        hop_s = self._hop / self.run.recipe.preprocessing.sample_rate
-        return 2 * int(self.run.recipe.timelines.smooth_s / hop_s / 2) + 1
+        return median_width(self.run.recipe.timelines, self._cutting)
+
+    @cached_property
+    def _smooths(self) -> bool:
+        figures = self.reported("event_f1")
+        return not figures or figures["smoothed"] > figures["model"]
 
     @cached_property
     def _net(self) -> SoundNet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from rushes.recipe.annotation import Background
 from rushes.recipe.labelled import LabelledSource
@@ -32,6 +32,12 @@ from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
+def _is_known(kind: Any) -> Any:
+    if kind not in ("dreamcatcher", "folder"):
+        raise ValueError(f"expected 'dreamcatcher', 'folder' or 'recordings', found {kind!r}"[:200])
+    return kind
+
+
 class SoundSource(Source):
     """Where the recordings are.
 
@@ -49,7 +55,7 @@ class SoundSource(Source):
         shares: of each side.
     """
 
-    kind: Literal["dreamcatcher", "folder"] = "dreamcatcher"
+    kind: Annotated[Literal["dreamcatcher", "folder"], BeforeValidator(_is_known)] = "dreamcatcher"
     pattern: Pattern | None = None
     table: str | None = None
     split: Annotated[
@@ -189,14 +195,14 @@ class Timelines(Section):
     """How whole recordings are measured: what is heard in them as events, beside the events that were labelled.
 
     Attributes:
-        smooth_s: about the length of the running median by which probabilities are smoothed; a shorter event is
-            no event for the system ``smoothed``.
+        smooth_s: about the length of the running median by which probabilities are smoothed; for the system
+            ``smoothed`` an event of less than half of that is none. Null takes ``preprocessing.clip_s``.
         collar_s: how far the onset of an event may be off; its offset too, or by ``offset_percent`` of its length.
         offset_percent: see there.
         segment_s: length of the segments of segment-based figures.
     """
 
-    smooth_s: Seconds = 5.0
+    smooth_s: Seconds | None = None
     collar_s: Seconds = 0.2
     offset_percent: Annotated[int, Field(ge=0, le=100)] = 20
     segment_s: Seconds = 1.0

@@ -61,6 +61,13 @@ def _source(recipe: SoundsRecipe) -> Mapping[str, Any]:
     return {"source": source}
 
 
+def _timelines(recipe: SoundsRecipe) -> Mapping[str, Any]:
+    """How whole recordings are measured, where there are any."""
+    from rushes.recipe.signing import signed
+
+    return signed(recipe, ("timelines",), "evaluate") if recipe.source.kind == "recordings" else {}
+
+
 def _distils(recipe: SoundsRecipe) -> bool:
     return recipe.distil is not None
 
@@ -130,7 +137,9 @@ class Sounds(Task["SoundsRecipe"]):
             reads=("predictions.parquet", "teacher/predictions.parquet"),
             cost=Cost(amount=asked, assumed_s=0.005),
         ),
-        replace(EVALUATE, inputs=("features", "train", "predict"), cost=Cost(assumed_s=2.0)),
+        replace(
+            EVALUATE, signs=_timelines, inputs=("features", "train", "predict"), cost=Cost(assumed_s=2.0)
+        ),
         Stage(
             name="export",
             purpose="Write the net as ONNX, also in 8 bits, and say whether it fits its device.",

@@ -16,10 +16,13 @@ from rushes.runs.drawing import draw_in_parts
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
 from rushes.stages import OpenStage, read_json, weights_sha256
-from rushes.tasks.sounds.recipe import Distil, SoundsRecipe, TrainOnSounds
+from rushes.tasks.sounds.recipe import Distil, RecordingSource, SoundsRecipe, TrainOnSounds
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from rushes.models.nets import SoundNet
+    from rushes.tasks.sounds.evaluate.timeline import Timeline
 
 TEACHER = "teacher"
 """Folder of a teacher's predictions inside of the pupil's."""
@@ -198,9 +201,11 @@ def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     tell("evaluate", 0, 1, "figures")
     recipe, preprocessing = run.recipe, run.recipe.preprocessing
     counts = FeatureSet(run.samples("train"), preprocessing.labels).counts
+    train = dict(zip(preprocessing.labels, counts.tolist(), strict=True))
+    predictions = read_predictions(run.folder("predict"), SCHEMA)
     card = evaluate(
-        read_predictions(run.folder("predict"), SCHEMA),
-        dict(zip(preprocessing.labels, counts.tolist(), strict=True)),
+        predictions,
+        train,
         preprocessing.labels,
         weights_of_classes(recipe.train.class_weights, counts, preprocessing.labels),
         split=recipe.evaluate.split,
@@ -213,10 +218,36 @@ def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
         teacher=(
             read_predictions(run.folder("predict") / TEACHER, SCHEMA) if "teacher" in run.specs else None
         ),
+        timeline=_timeline(run, predictions, train),
     )
     card.write(stage.folder / METRICS_FILE)
     tell("evaluate", 1, 1, "figures")
     return {"sounds": card.all.n}, {"sounds": card.all.n}
+
+
+def _timeline(run: Run[SoundsRecipe], predictions: pa.Table, train: Mapping[str, int]) -> Timeline | None:
+    """Whole recordings of the reported side; None where sounds have a class each."""
+    from rushes.prepare.stage import RECORDINGS
+    from rushes.tasks.sounds.evaluate.answers import read_answers
+    from rushes.tasks.sounds.evaluate.timeline import timeline
+    from rushes.tasks.sounds.prepare.sample import metas
+    from rushes.tasks.sounds.sources.windows import Cutting
+
+    recipe = run.recipe
+    if not isinstance(recipe.source, RecordingSource):
+        return None
+    sounds = run.samples(recipe.evaluate.split)
+    return timeline(
+        read_answers(predictions, recipe.preprocessing.labels),
+        {
+            key: (meta["recording"], meta["start_s"])
+            for key, meta in zip(sounds.keys(), metas(sounds), strict=True)
+        },
+        read_json(run.folder("features") / RECORDINGS),
+        Cutting.of(recipe.source, recipe.preprocessing),
+        recipe.timelines,
+        train,
+    )
 
 
 def _heard_in_part(run: Run[SoundsRecipe]) -> list[str]:
