@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rushes.engine import Unit, map_units
-from rushes.errors import StageError
+from rushes.errors import StageError, is_of_the_machine
 from rushes.predict.ticks import Ticks, read_ticks, write_ticks
 from rushes.prepare.outcomes import Outcomes
 from rushes.prepare.stage import is_bad_input, reason_of
@@ -47,6 +47,16 @@ class Job(NamedTuple):
     key: str
     recording: Path
     content: str
+
+    @classmethod
+    def of(cls, key: str, recording: Path) -> Job:
+        """Of a recording as it lies there; one that this user may not read tells nothing, and fails later."""
+        try:
+            return cls(key, recording, content_of(recording))
+        except OSError as error:
+            if is_of_the_machine(error):
+                raise
+            return cls(key, recording, "")
 
 
 @dataclass(frozen=True)
@@ -159,7 +169,7 @@ def answer(
         UnitError: a unit failed for another reason than its recording.
     """
     folder, names = stage.folder, found.names
-    jobs = {key: Job(key, found.root / name, content_of(found.root / name)) for key, name in names.items()}
+    jobs = {key: Job.of(key, found.root / name) for key, name in names.items()}
     todo = [Unit(key, job) for key, job in jobs.items() if not _is_whole(folder, job)]
     reused = len(jobs) - len(todo)
     tell(reused, len(jobs), "looking")
@@ -191,7 +201,7 @@ def ticks_of(folder: Path, key: str, labels: tuple[str, ...]) -> Ticks:
 
 def _is_whole(folder: Path, job: Job) -> bool:
     receipt, path = read_receipt(folder, job.key), answers_of(folder, job.key)
-    if receipt is None or receipt.get("content") != job.content:
+    if receipt is None or not job.content or receipt.get("content") != job.content:
         return False
     return path.is_file() and sha256_file(path) == receipt.get("answers")
 
