@@ -37,6 +37,7 @@ from rushes.stages import (
     status,
     write_receipt,
 )
+from rushes.stages.inventory import printable
 
 ANSWERS = "answers"
 
@@ -181,8 +182,8 @@ def answer(
             elif is_bad_input(result.error):
                 quarantine(folder, result.key, reason_of(result.error, result.attempts))
             else:
-                raise result.error.to_error(names[result.key])
-            tell(done, len(jobs), names[result.key])
+                raise result.error.to_error(printable(names[result.key]))
+            tell(done, len(jobs), printable(names[result.key]))
     _forget(folder, names)
     closed = account(folder, list(names)).close(1.0)
     return Outcomes.of(closed, {}, receipts_of(folder, names))

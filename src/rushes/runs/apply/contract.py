@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal
 
 from rushes.annotations.mark import About
 from rushes.predict.ticks import Ticks
+from rushes.recipe.labelled import LabelledSource
 from rushes.runs.run import Run
 from rushes.runs.task import R
 
@@ -41,7 +42,9 @@ class Apply(ABC, Generic[R]):
     @property
     def background(self) -> frozenset[str]:
         """Those of them that say that nothing happens: they give no segment."""
-        return frozenset()
+        source = self.run.recipe.source
+        quiet = source.background if isinstance(source, LabelledSource) else None
+        return frozenset() if quiet is None else frozenset([quiet])
 
     @property
     @abstractmethod

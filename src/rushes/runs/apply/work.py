@@ -153,7 +153,7 @@ def _head(run: Run[Any], stage: OpenStage, remark: str, outcomes: Outcomes, file
         title=run.recipe.name,
         what="recordings as a trained model labels them, to look at and to correct",
         date=datetime.fromisoformat(done["finished"]),
-        command=read_json(stage.folder / "recipe.json").get("command", ""),
+        command=printable(read_json(stage.folder / "recipe.json").get("command", "")),
         model=str(getattr(getattr(run.recipe, "model", None), "name", run.task.name)),
         sizes={"recordings": outcomes.planned},
         more={"labels": remark},

@@ -37,6 +37,8 @@ from rushes.tasks.operations.preprocessing import ClipPreprocessing
 from rushes.tasks.operations.recipe import OperationsRecipe
 from rushes.tasks.operations.sources.table.names import recording_of
 
+TOLD = "F1@50 in the report {model:.1f} as they come, {smoothed:.1f} smoothed"
+
 
 class ApplyToFootage(Apply[OperationsRecipe]):
     """See `Apply`: which operation is under way, tick after tick, smoothed by the order of work."""
@@ -136,16 +138,11 @@ class ApplyToFootage(Apply[OperationsRecipe]):
         if not any(len(set(sequence)) > 1 for sequence in sequences):
             return None, "as they come: no training recording has two operations, which would show an order"
         figures = self.reported("f1_50")
+        told = TOLD.format(**figures) if figures else ""
         if figures and figures["smoothed"] <= figures["model"]:
-            return None, "as they come: {model:.1f} F1@50 in the report, {smoothed:.1f} smoothed".format(
-                **figures
-            )
-        told = (
-            "; {smoothed:.1f} F1@50 in the report, {model:.1f} as they come".format(**figures)
-            if figures
-            else ""
-        )
-        return fit_grammar(sequences, self.labels), f"smoothed by the order of the training sessions{told}"
+            return None, f"as they come: {told}"
+        smoothed = "smoothed by the order of the training sessions"
+        return fit_grammar(sequences, self.labels), f"{smoothed}: {told}" if told else smoothed
 
     @cached_property
     def _prior(self) -> NDArray[np.float64]:

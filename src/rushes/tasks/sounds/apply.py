@@ -29,6 +29,8 @@ from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 from rushes.tasks.sounds.recipe import RecordingSource, SoundsRecipe
 from rushes.tasks.sounds.sources.windows import Cutting
 
+TOLD = "event F1 in the report {model:.3f} as they come, {smoothed:.3f} smoothed"
+
 
 class ApplyToSounds(Apply[SoundsRecipe]):
     """See `Apply`: what is heard, one answer a hop, as whole recordings are measured.
@@ -43,12 +45,6 @@ class ApplyToSounds(Apply[SoundsRecipe]):
     def labels(self) -> tuple[str, ...]:
         """See `Apply.labels`."""
         return self.run.recipe.preprocessing.labels
-
-    @property
-    def background(self) -> frozenset[str]:
-        """See `Apply.background`."""
-        quiet = self._cutting.background
-        return frozenset() if quiet is None else frozenset([quiet])
 
     @property
     def signs(self) -> Mapping[str, Any]:
@@ -77,8 +73,7 @@ class ApplyToSounds(Apply[SoundsRecipe]):
         figures = self.reported("event_f1")
         if not figures:
             return smoothed
-        told = "{model:.3f} event F1 in the report as they come, {smoothed:.3f} smoothed".format(**figures)
-        return f"{smoothed if self._smooths else 'as they come'}; {told}"
+        return f"{smoothed if self._smooths else 'as they come'}: {TOLD.format(**figures)}"
 
     def shown(self, ticks: Ticks) -> Ticks:
         """See `Apply.shown`: the report's labels, smoothed or not, whichever found events better there."""
