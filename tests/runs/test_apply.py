@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
 import json
 import os
@@ -186,23 +185,22 @@ def test_a_file_that_a_format_cannot_hold_is_refused_alone(tmp_path):
     assert len((tmp_path / "out" / "frames_text" / "a.mp4.txt").read_text().splitlines()) == 100
 
 
-def test_a_file_that_was_being_written_when_the_command_was_killed_is_not_taken_for_corrected(tmp_path):
-    """Killed after a file got its new content, or before: both times the next labels go there."""
+@pytest.mark.parametrize("order", [["table", "label_studio"], ["label_studio", "table"]])
+def test_a_command_that_breaks_off_between_two_files_leaves_none_that_looks_corrected(tmp_path, order):
+    """It breaks off after the table got its new content, or before: both times the next labels go there."""
     first, second, third = ([labelled("a.mp4", [(0.0, end_s)], 4.0)] for end_s in (2.0, 3.0, 4.0))
 
     def write(rows):
-        return write_labels(rows, tmp_path, tmp_path, ["table"], "me", "video")
+        return write_labels(rows, tmp_path, tmp_path, order, "me", "video")
 
     write(first)
-    before = (tmp_path / "segments.csv").read_bytes(), (tmp_path / "labels.json").read_bytes()
-    write(second)
-    noted = json.loads(before[1])
-    content = (tmp_path / "segments.csv").read_bytes()
-    noted["segments.csv"].append(hashlib.sha256(content).hexdigest())
-    for there in (before[0], content):
-        (tmp_path / "labels.json").write_text(json.dumps(noted))  # as it is from before the first write on
-        (tmp_path / "segments.csv").write_bytes(there)
-        assert write(third).kept == ()
+    (tmp_path / "label_studio.json").unlink()
+    (tmp_path / "label_studio.json").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write(second)
+    (tmp_path / "label_studio.json").rmdir()
+    assert write(third).kept == ()
+    assert "a.mp4,0,4,Tape" in (tmp_path / "segments.csv").read_text()
 
 
 def labelled(name: str, spans: list[tuple[float, float]], duration_s: float) -> Labelled:
