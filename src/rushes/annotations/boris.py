@@ -125,10 +125,8 @@ def _paired(events: Sequence[_Event]) -> Iterator[_Span]:
     """States between their two rows; a table that does not say START and STOP alternates them."""
     under_way: dict[tuple[str, ...], _Event] = {}
     for event in events:
-        kind, begun = (
-            event.row.get("behavior type", event.row.get("status", "")).upper(),
-            event.key in under_way,
-        )
+        kind = event.row.get("behavior type", event.row.get("status", "")).upper()
+        begun = event.key in under_way
         if kind == "POINT":
             yield event, event.time("time"), event.time("time")
         elif begun and kind != "START":

@@ -48,34 +48,31 @@ def read(path: Path, how: How, name: str) -> Labels:
     if root.tag != "annotations":
         raise SourceError(f"no file of CVAT: <{root.tag}>", where=path, cure=_AGAIN)
     file = _File(path, root, how, name)
-    marks = [*file.tracks(), *file.tags()]
-    for recording in file.recordings.values():
-        file.about.setdefault(recording, About(fps=how.rate(recording)))
-    return Labels(tuple(marks), file.about, join_notes(file.notes))
+    marks = (*file.tracks(), *file.tags())
+    recordings = [*map(file.name_of, file.tasks.values())] or [name]
+    return Labels(marks, {one: About(fps=how.rate(one)) for one in recordings}, join_notes(file.notes))
 
 
 class _File:
     """A file while it is read.
 
     Attributes:
-        recordings: task's id -> the recording; empty for the only one.
-        about: recordings that have marks or are named.
+        tasks: id -> the task that the file describes.
         notes: what was left out.
     """
 
     def __init__(self, path: Path, root: Element, how: How, name: str) -> None:
         self.path, self.root, self.how, self.name = path, root, how, name
         self.notes: list[Note] = []
-        self.about: dict[str, About] = {}
         self.tasks = {
             task.findtext("id", ""): task
             for pattern in ("meta/task", "meta/project/tasks/task", "meta/job")
             for task in root.iterfind(pattern)
         }
-        self.recordings = {key: self._name(task) for key, task in self.tasks.items()}
         self._note_tags_left_behind()
 
-    def _name(self, task: ElementTree.Element) -> str:
+    def name_of(self, task: ElementTree.Element) -> str:
+        """The recording of a task."""
         return (task.findtext("source") or task.findtext("name") or self.name).strip()
 
     def _note_tags_left_behind(self) -> None:
@@ -95,13 +92,15 @@ class _File:
 
     def _recording(self, element: ElementTree.Element) -> str:
         task = self._task(element)
-        return self.name if task is None else self._name(task)
+        return self.name if task is None else self.name_of(task)
 
     def place(self, element: ElementTree.Element) -> str:
+        """Of an element."""
         return f"{self.path}:{element.line if isinstance(element, Element) else 1}"
 
     def number(self, element: ElementTree.Element, text: str | None) -> int:
-        if text is None or not text.strip().isdigit() or len(text) > 12:
+        """A frame number of an element."""
+        if text is None or not text.strip().isdecimal() or len(text) > 12:
             raise SourceError(f"no frame number: {str(text)[:40]!r}", where=self.place(element), cure=_AGAIN)
         return int(text)
 
@@ -122,7 +121,8 @@ class _File:
                         runs = _changes([(frame, value.get(key, "")) for frame, value in values])
                         ends: list[int | None] = [*(frame for frame, _ in runs[1:]), end]
                         for (start, text), finish in zip(runs, ends, strict=True):
-                            yield self._mark(recording, text, (start, finish), key, track)
+                            if text:
+                                yield self._mark(recording, text, (start, finish), key, track)
                     elif key not in same:
                         why = f"attribute {key!r} changes within a track: annotation.tracks can take it"
                         self.notes.append(Note(why, self.place(track)))

@@ -71,7 +71,7 @@ def read_mapping(path: Path) -> Mapping[str, str]:
         number, _, label = text.strip().partition(" ")
         if not number:
             continue
-        if not label.strip() or not number.isdigit() or number in names:
+        if not label.strip() or not number.isdecimal() or number in names:
             raise SourceError(
                 f"no line of a mapping: {text[:60]!r}", where=f"{path}:{line}", cure="write: 0 pour"
             )

@@ -11,11 +11,13 @@ from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from rushes.errors import SourceError
+from rushes.media import audio_kinds, container
 
 TOLD = 10
 """Names that an error lists."""
 
 _UPLOAD = re.compile(r"[0-9a-f]{8}-(?=.)")
+_MEDIA = frozenset((*container.SUFFIXES, *audio_kinds.SUFFIXES, ".mpg", ".mpeg", ".wmv", ".flv"))
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
@@ -46,23 +48,25 @@ class Names:
     def __init__(self, files: Iterable[str]) -> None:
         self.files = list(files)
         self._exact = {unicodedata.normalize("NFC", file): file for file in self.files}
+        self._folders = {step for name in self._exact for step in name.split("/")[:-1]}
         self._by_base: defaultdict[str, list[str]] = defaultdict(list)
         self._by_stem: defaultdict[str, list[str]] = defaultdict(list)
         for name, file in self._exact.items():
-            path = PurePosixPath(name)
-            self._by_base[path.name].append(file)
-            self._by_stem[path.stem].append(file)
+            base = PurePosixPath(name).name
+            self._by_base[base].append(file)
+            self._by_stem[_stem(base)].append(file)
 
     def find(self, name: str) -> list[str]:
         """The files that ``name`` can mean: one, where all is well.
 
-        The whole name comes first, then its last part, then that without its suffix, then all of them
+        The whole name comes first, then its last part, then that without the suffix of a medium, then all of them
         without the eight digits that Label Studio puts before an upload and with the ``v_`` of ActivityNet.
-        Of several, those stay whose folders agree with the name for most steps.
+        Of several, those stay whose folders agree with the name for most steps. Where there is a folder ``bob``,
+        ``bob/cam.mp4`` is none of another folder.
         """
-        asked = plain(name)
-        for form in (asked, _UPLOAD.sub("", PurePosixPath(asked).name), f"v_{PurePosixPath(asked).name}"):
-            if found := self._of_form(form):
+        asked = PurePosixPath(plain(name))
+        for last in (asked.name, _UPLOAD.sub("", asked.name), f"v_{asked.name}") if asked.name else ():
+            if found := self._of_form(str(asked.with_name(last))):
                 return found
         return []
 
@@ -70,17 +74,36 @@ class Names:
         if name in self._exact:
             return [self._exact[name]]
         path = PurePosixPath(name)
-        found = (
-            self._by_base.get(path.name) or self._by_stem.get(path.name) or self._by_stem.get(path.stem) or []
+        called = (
+            self._by_base.get(path.name)
+            or self._by_stem.get(path.name)
+            or self._by_stem.get(_stem(path.name))
+            or []
         )
-        agreeing = [_shared_folders(name, file) for file in found]
-        return [file for file, steps in zip(found, agreeing, strict=True) if steps == max(agreeing)]
+        shared = {file: _shared_folders(name, file) for file in called}
+        folders = path.parts[:-1]
+        fitting = {
+            file: steps
+            for file, steps in shared.items()
+            if not self._folders & set(folders[: len(folders) - steps])
+        }
+        return [file for file, steps in fitting.items() if steps == max(fitting.values())]
 
     def nearest(self, name: str) -> list[str]:
         """At most three files that are called alike."""
-        base = PurePosixPath(plain(name)).name
-        alike = difflib.get_close_matches(base, list(self._by_base), n=3, cutoff=0.6)
-        return [self._by_base[one][0] for one in alike]
+        known = {**self._by_stem, **self._by_base}
+        alike = difflib.get_close_matches(PurePosixPath(plain(name)).name, known, n=3, cutoff=0.6)
+        return list(dict.fromkeys(known[one][0] for one in alike))
+
+
+def _stem(base: str) -> str:
+    """A name without the suffix of a video or sound; what else follows a point is part of it.
+
+    >>> _stem("P01.left.MP4"), _stem("P01.left")
+    ('P01.left', 'P01.left')
+    """
+    path = PurePosixPath(base)
+    return path.stem if path.suffix.lower() in _MEDIA else base
 
 
 def _shared_folders(name: str, file: str) -> int:
@@ -102,7 +125,7 @@ def places(names: Iterable[str], files: Iterable[str]) -> tuple[dict[str, str], 
     """The file of each name, and of those that have none, or more than one, why.
 
     >>> places(["C:/x/cam.mp4", "cup"], ["day1/cam.mp4", "day1/cap.mp4"])
-    ({'C:/x/cam.mp4': 'day1/cam.mp4'}, {'cup': 'no such file; the nearest is day1/cap.mp4'})
+    ({'C:/x/cam.mp4': 'day1/cam.mp4'}, {'cup': 'no such file; do you mean day1/cap.mp4?'})
 
     Args:
         names: as label files write them.
@@ -119,8 +142,15 @@ def places(names: Iterable[str], files: Iterable[str]) -> tuple[dict[str, str], 
             more = f" and {len(found) - 3} more" * (len(found) > 3)
             faults[name] = f"may be {', '.join(found[:3])}{more}"
         else:
-            near = ", ".join(known.nearest(name))
-            faults[name] = f"no such file{f'; the nearest is {near}' if near else ''}"
+            near = " or ".join(known.nearest(name))
+            faults[name] = f"no such file{f'; do you mean {near}?' if near else ''}"
+    by_its_name = {
+        file for name, file in matched.items() if plain(name) == unicodedata.normalize("NFC", file)
+    }
+    for name, file in list(matched.items()):
+        apart = "/" in plain(name) and "/" in file and not _shared_folders(plain(name), file)
+        if file in by_its_name and apart:
+            faults[name] = f"no such file; {matched.pop(name)} has labels by its own name"
     return matched, faults
 
 

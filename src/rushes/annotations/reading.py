@@ -43,12 +43,13 @@ def read(path: Path, how: How, name: str | None = None) -> Labels:
             annotators that are asked for and not there.
     """
     path = Path(path)
-    format = how.format or recognise(path)
+    format = how.format or recognise(path) or ("table" if how.columns else None)
     if format is None:
         raise SourceError(
             "no format of label files is recognised here",
             where=path,
-            cure=f"write annotation.format, one of {', '.join(FORMATS)}",
+            cure="of a table say the columns, as annotation.columns: {file: HEADER, start: HEADER, end: HEADER, "
+            f"label: HEADER}}; else write annotation.format, one of {', '.join(FORMATS)}",
         )
     labels = FORMATS[format].read(path, how, path.stem if name is None else name)
     return _taken(labels, how, path)
@@ -137,7 +138,7 @@ def read_all(root: Path, patterns: Iterable[str], how: How) -> Labels:
 
 
 def joined(several: Iterable[Labels]) -> Labels:
-    """Labels of several files as those of one."""
+    """Labels of several files as those of one; a column of a recording stays where all files agree on it."""
     marks: list[Mark] = []
     notes: list[Note] = []
     about: dict[str, About] = {}
@@ -146,7 +147,10 @@ def joined(several: Iterable[Labels]) -> Labels:
         notes += labels.notes
         for recording, one in labels.about.items():
             known = about.get(recording, About())
-            about[recording] = About(
-                known.duration_s or one.duration_s, known.fps or one.fps, {**known.columns, **one.columns}
-            )
+            columns = {
+                key: text
+                for key, text in {**known.columns, **one.columns}.items()
+                if known.columns.get(key, text) == text
+            }
+            about[recording] = About(known.duration_s or one.duration_s, known.fps or one.fps, columns)
     return Labels(tuple(marks), about, join_notes(notes))

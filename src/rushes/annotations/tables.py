@@ -77,6 +77,7 @@ UNITS: Mapping[str, Unit] = {
 }
 TIMES: tuple[Column, ...] = ("start", "end", "duration")
 
+_NEEDED: tuple[Column, ...] = ("file", "label", *TIMES)
 _SAY = "say which column it is: annotation.columns: {%s: HEADER}"
 
 
@@ -108,7 +109,7 @@ def columns_of(table: Table, how: How) -> dict[Column, str]:
     """What each column says -> its header: those that the user names, then those whose header is a usual word.
 
     Raises:
-        SourceError: a column that is named is missing, or two say the same.
+        SourceError: a column that is named is missing, or two say the file, a time or the label.
     """
     found: dict[Column, str] = {}
     for column, header in how.columns.items():
@@ -123,12 +124,14 @@ def columns_of(table: Table, how: How) -> dict[Column, str]:
         said, _ = says(header)
         if said is None or said in how.columns or header in how.columns.values():
             continue
+        if said in found and said not in _NEEDED:
+            continue  # the first, then; the other stands beside the label
         if said in found:
             raise SourceError(
                 f"both {found[said]!r} and {header!r} say the {said}", where=table.path, cure=_SAY % said
             )
         found[said] = header
-    if "end" in found and "duration" not in how.columns:
+    if ("end" in found or "start" not in found) and "duration" not in how.columns:
         found.pop("duration", None)  # of the recording, then
     return found
 
@@ -168,9 +171,9 @@ def _units(table: Table, columns: Mapping[Column, str], how: How) -> dict[Column
             if unit is None:
                 unsaid.append(column)
             units[column] = unit or "s"
-    wanted = [table.header.index(columns[column]) for column in unsaid]
+    wanted = [table.column(columns[column]) for column in unsaid]
     cells = [cells[index].strip() for _, cells in table.rows for index in wanted]
-    if any(cells) and all(cell.isdigit() for cell in cells if cell):
+    if any(cells) and all(cell.isdecimal() for cell in cells if cell):
         raise SourceError(
             f"whole numbers under {', '.join(columns[column] for column in unsaid)}: "
             "seconds, milliseconds or frames?",
@@ -210,6 +213,8 @@ def read(path: Path, how: How, name: str) -> Labels:
 
 def read_table(table: Table, columns: Mapping[Column, str], how: How, name: str) -> Labels:
     """Labels of a table whose columns are known; see `read`."""
+    for header in columns.values():
+        table.column(header)
     times = _Times(_units(table, columns, how), how)
     marks: list[Mark] = []
     notes: list[Note] = []

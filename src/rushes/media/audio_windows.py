@@ -1,4 +1,4 @@
-"""Long sounds cut into windows that may overlap, while they are decoded."""
+"""A long recording cut into windows that may overlap, while it is decoded."""
 
 from __future__ import annotations
 

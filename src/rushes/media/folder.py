@@ -56,7 +56,7 @@ def frame_unix_ms(path: Path) -> int:
         raise MediaError(
             f"a frame is named YYYYmmdd_HHMMSS_mmm.jpg by its time, found {path.name}",
             where=path,
-            cure="rename or remove the file",
+            cure="rename or remove the file; of numbered frames make a video: ffmpeg -framerate 25 -i %06d.jpg OUT.mp4",
         )
     return (taken.replace(tzinfo=JST) - _EPOCH) // _MILLISECOND + int(match[3])
 

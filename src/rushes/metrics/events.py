@@ -214,7 +214,7 @@ def _matching(
 
 
 def _active(events: NDArray[np.int64], k: int, count: int, segment_s: float) -> NDArray[np.bool_]:
-    """Whether each class sounds somewhere in each segment, (count, k)."""
+    """Whether each class is somewhere in each segment, (count, k)."""
     length_ms = round(1000 * segment_s)
     active = np.zeros((count, k), dtype=bool)
     for start, end, label in events.tolist():

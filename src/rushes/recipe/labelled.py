@@ -43,7 +43,7 @@ class LabelledSource(Source):
         ignore: labels whose time is left out.
         background: label of the time that nobody labelled; null leaves it unlabelled.
         background_in: where that is: between the first label of a recording and the last, or in all of it.
-        overlaps: which of two labels keeps the time that both have, see `rushes.annotations.segments`.
+        overlaps: which of two labels keeps the time that both have, see `rushes.recipe.annotation.Overlaps`.
         groups: how a recording tells whose it is.
         split: ``shares`` deals groups out by ``shares``, ``column`` takes the sides that the annotation names in
             ``side_column``, or lists of groups under train, val and test; where nobody says whose a recording

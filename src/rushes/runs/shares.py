@@ -30,8 +30,8 @@ SIDE_OF_NAME: Mapping[str, str] = {
 def nobody_said(unknown: int, total: int, noun: str, who: str, cure: str) -> str | None:
     """In words, for audit, plan and report: of how many recordings the group is not known; None where of none.
 
-    >>> nobody_said(3, 40, "sound", "voice", "name groups by source.pattern")[:42]
-    'nobody said who is in 3 of the 40 sounds: '
+    >>> nobody_said(3, 40, "clip", "person", "name groups by source.groups")[:41]
+    'nobody said who is in 3 of the 40 clips: '
 
     Args:
         unknown, total: recordings of no known group, and all.
@@ -51,8 +51,8 @@ def nobody_said(unknown: int, total: int, noun: str, who: str, cure: str) -> str
 def lacking(labels: Iterable[str], counts: Mapping[str, Mapping[str, int]], noun: str) -> Iterator[str]:
     """In words: labels of which some side has nothing, those that lack on the same sides together.
 
-    >>> list(lacking(["snore"], {"train": {"snore": 3}, "val": {}, "test": {"cough": 1}}, "sound"))
-    ['no sound of snore on test: figures say nothing of it there; a class needs 2 groups to stand on 2 sides']
+    >>> list(lacking(["take"], {"train": {"take": 3}, "val": {}, "test": {"put": 1}}, "clip"))
+    ['no clip of take on test: figures say nothing of it there; a class needs 2 groups to stand on 2 sides']
 
     Args:
         labels: that are asked for.

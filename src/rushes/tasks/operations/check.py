@@ -61,6 +61,8 @@ def table_faults(source: TableSource) -> Iterator[tuple[str, str]]:
         listed = Counter(word for words in source.split.values() for word in set(words))
         for word in (word for word, count in listed.items() if count > 1):
             yield "source.split", f"{word} stands on two sides; leave it on one"
+    for label in sorted(set(source.labels or ()) & set(source.ignore)):
+        yield "source.ignore", f"{label!r} stands under source.labels as well; leave it out of one"
     background = (source.background,) if source.background is not None else ()
     if source.labels and (fault := fault_of(dict.fromkeys((*source.labels, *background)))):
         yield "source.labels", fault

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -17,6 +18,7 @@ from rushes.media.image import encode_jpeg
 from rushes.records import Segment
 from rushes.stages import take_inventory
 from rushes.tasks.operations.recipe import TableSource
+from rushes.tasks.operations.sources.table.names import key_of
 from rushes.tasks.operations.sources.table.source import Table, TableScan
 from rushes.testing import source_checks
 
@@ -141,6 +143,12 @@ def test_names_of_any_script_have_keys_of_their_own(write_table: WriteTable):
     assert "a-b" in {one.key for one in found.recordings}
 
 
+def test_a_copy_that_takes_letters_apart_keeps_its_keys():
+    apart, together = (unicodedata.normalize(form, "Müller 2.mp4") for form in ("NFD", "NFC"))
+    assert apart != together
+    assert key_of(apart) == key_of(together)
+
+
 # --- what does not hold -----------------------------------------------------------------------------------
 
 
@@ -151,7 +159,7 @@ def test_labels_of_a_file_that_is_not_there_are_a_fault_with_line_and_the_neares
         "a.mp4", "cam-2.mp4", labels=HEAD + "a.mp4,0,1,take,,\na.mp4,1,2,put,,\ncam_2.mp4,0,1,put,,\n"
     )
     (fault,) = scan(root).faults
-    assert fault.message == "labels of cam_2.mp4: no such file; the nearest is cam-2.mp4, a.mp4"
+    assert fault.message == "labels of cam_2.mp4: no such file; do you mean cam-2.mp4 or a.mp4?"
     assert fault.where == f"{root / 'labels.csv'}:4"
     assert "write the name as the file is called" in fault.cure
 

@@ -148,7 +148,8 @@ def dataset_root(root: Path) -> Path:
         where=root,
         cure=f"give {root.resolve().parent}, the folder above this subject"
         if is_subject
-        else "give the folder that holds the subject ids (U0101, ...), or v1.0.0 with them",
+        else "give the folder that holds the subject ids (U0101, ...), or v1.0.0 with them; for videos with a "
+        "table of labels, or with the files of an annotation tool, write source.kind: table",
     )
 
 

@@ -52,9 +52,9 @@ def key_of(name: str) -> str:
 
 def hashed_key(name: str) -> str:
     """A key with what is legible of a name's last part, and digits that tell names apart."""
+    name = unicodedata.normalize("NFC", name)  # a copy by way of another system may take letters apart
     legible = re.sub(r"[^A-Za-z0-9_]+", "-", name.rsplit("/", 1)[-1].rsplit(".", 1)[0]).strip("-")[-48:]
-    composed = unicodedata.normalize("NFC", name)  # a copy by way of another system may take letters apart
-    digits = hashlib.sha256(composed.encode(errors="surrogateescape")).hexdigest()[:10]
+    digits = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:10]
     return f"{legible}-{digits}".lstrip("-")
 
 

@@ -89,7 +89,7 @@ class Table(SessionSource[TableScan]):
             recordings=tuple(recordings),
             faults=tuple(sorted(faults, key=attrgetter("key"))),
             notes=(
-                *(Fault("", "Note", str(note), "", "") for note in notes),
+                *(Fault("", "Note", f"{note.reason}: {note.count:,}", note.where, "") for note in notes),
                 *(
                     Fault("", "Note", message, str(root), "")
                     for message in misnamed(marks, self.asked, ("source.labels", self.asked.labels or ()))
