@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import pytest
@@ -63,8 +64,49 @@ def test_time_runs_on_over_queued_media(put, said):
         ("a.mp4", 9.0, 10.123, "sit"),
         ("b.mp4", 0.0, 2.0, "sit"),
     ]
-    with pytest.raises(SourceError, match="has 2 media one after the other, and the table says 1 lengths"):
+    with pytest.raises(SourceError, match="has 2 media one after the other, and 1 lengths are said"):
         read(put("c.tsv", rows(*events, durations="30")), How())
+
+
+def project(events, media=("a.mp4",), lengths=(10.1239, 20)):
+    return {
+        "behaviors_conf": {
+            "0": {"code": "walk", "type": "State event"},
+            "1": {"code": "bell", "type": "Point event"},
+        },
+        "observations": {
+            "day1": {
+                "file": {"1": list(media), "2": ["other side.mp4"]},
+                "media_info": {"length": dict(zip(media, lengths, strict=False))},
+                "time offset": 0.0,
+                "events": events,
+            },
+            "none": {"file": {"1": ["b.mp4"]}, "events": []},
+        },
+    }
+
+
+def test_a_project(put, said):
+    events = [
+        [1.5, "ann", "walk", "slow", "far"],
+        [2, "", "bell", "", "", 50],
+        [3, "ann", "walk", "slow", ""],
+    ]
+    path = put("p.boris", json.dumps(project(events)))
+    assert recognise(path) == "boris"
+    labels = read(path, How())
+    assert said(labels) == [("a.mp4", 2.0, 2.0, "bell"), ("a.mp4", 1.5, 3.0, "walk")]
+    assert (labels.marks[1].comment, labels.marks[1].attributes) == ("far", (("modifiers", "slow"),))
+    assert list(labels.about) == ["a.mp4", "b.mp4"]
+    queued = project([[9, "", "walk", "", ""], [12.123, "", "walk", "", ""]], ("a.mp4", "c.mp4"))
+    assert said(read(put("q.boris", json.dumps(queued)), How())) == [
+        ("a.mp4", 9.0, 10.123, "walk"),
+        ("c.mp4", 0.0, 2.0, "walk"),
+    ]
+    odd = put("o.boris", json.dumps(project(events[:2])))
+    with pytest.raises(SourceError, match="'walk' starts and does not stop") as error:
+        read(odd, How())
+    assert error.value.where == f"{odd}#day1, event 1"
 
 
 def test_aggregated_events(put, said):

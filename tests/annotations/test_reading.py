@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -140,3 +141,100 @@ def test_damage_is_told_and_never_something_else(bench, tmp_path, name):
         recognise(path)
         with suppress(SourceError):
             read(path, how, "x")
+
+
+JSON = {
+    "label_studio": [
+        {
+            "data": {"video": "a.mp4"},
+            "annotations": [
+                {
+                    "completed_by": {"id": 1, "email": "x"},
+                    "result": [
+                        {
+                            "id": "r",
+                            "type": "timelinelabels",
+                            "score": 0.5,
+                            "value": {"ranges": [{"start": 1, "end": 5}], "timelinelabels": ["walk"]},
+                        },
+                        {
+                            "id": "s",
+                            "type": "labels",
+                            "original_length": 9,
+                            "value": {"start": 1, "end": 2, "labels": ["x"]},
+                        },
+                        {"id": "r", "type": "textarea", "value": {"text": ["slow"]}},
+                    ],
+                }
+            ],
+        },
+        {"video": "b.mp4", "tl": [{"ranges": [{"start": 1, "end": 5}], "timelinelabels": ["walk"]}]},
+    ],
+    "via": {
+        "project": {"vid_list": ["1"]},
+        "config": {"file": {"loc_prefix": {"1": "clips/"}}},
+        "attribute": {
+            "1": {"aname": "act", "type": 2, "options": {"0": "walk"}},
+            "2": {"aname": "score", "type": 1},
+        },
+        "file": {"1": {"fname": "a.mp4", "loc": 1, "src": "a.mp4"}},
+        "view": {"1": {"fid_list": [1]}},
+        "metadata": {"1_a": {"vid": "1", "z": [1.2, 3.4], "xy": [], "av": {"1": "0", "2": "0.5"}}},
+    },
+    "activitynet": {
+        "database": {"v": {"duration": 9, "annotations": [{"segment": [1, 2], "label": "x", "score": 1}]}}
+    },
+    "boris": {
+        "behaviors_conf": {"0": {"code": "walk", "type": "State event"}},
+        "observations": {
+            "x": {
+                "file": {"1": ["a.mp4"]},
+                "media_info": {"length": {"a.mp4": 9}},
+                "time offset": 0,
+                "events": [[1.5, "ann", "walk", "", ""], [3, "ann", "walk", "", ""]],
+            }
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("name", JSON)
+def test_json_of_another_shape_is_told(tmp_path, name):
+    """Every value of a file in turn becomes something else."""
+    path, how = tmp_path / "file.json", How(format=name, fps=Fraction(25))
+    path.write_text(json.dumps(JSON[name]))
+    assert read(path, how).marks
+    for place in places_in(JSON[name]):
+        for other in (None, True, -1, 1.5, 10**400, "", "x", [], ["x"], {}, {"a": 1}, [[1]]):
+            path.write_text(json.dumps(changed(JSON[name], place, other)))
+            with suppress(SourceError):
+                read(path, how)
+
+
+def places_in(value, place=()):
+    yield place
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inside:
+        yield from places_in(one, (*place, key))
+
+
+def changed(value, place, other):
+    if not place:
+        return other
+    copy = value.copy()
+    copy[place[0]] = changed(value[place[0]], place[1:], other)
+    return copy
+
+
+def test_the_page_names_every_format_and_whether_it_is_written():
+    page = (Path(__file__).parents[2] / "docs" / "annotations.md").read_text()
+    rows = {
+        name: line
+        for line in page.splitlines()
+        for name in FORMATS
+        if f"`{name}`" in line.partition(" | ")[0]
+    }
+    assert set(rows) == set(FORMATS)
+    assert {name for name, row in rows.items() if row.split(" | ")[3] == "no"} == {
+        name for name, format in FORMATS.items() if format.write is None
+    }

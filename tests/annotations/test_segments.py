@@ -53,6 +53,18 @@ def test_merging_ignoring_and_background():
     assert plain(segments_of([], 7.0, rule)[0]) == []
 
 
+def test_gaps_of_rounding_are_no_background():
+    marks = [
+        mark(1, 2, "a"),
+        mark(Fraction("2.001"), 3, "b"),
+        mark(Fraction("3.003"), Fraction("9.999"), "c"),
+    ]
+    rule = Rule(background="idle", background_in="recording")
+    segments, notes = segments_of(marks, 10.0, rule)
+    assert [one.label for one in segments] == ["idle", "a", "b", "idle", "c"]
+    assert reasons(notes) == [("a gap of 2 ms or less between labels is no background", 1)]
+
+
 def test_a_label_that_is_not_asked_for():
     with pytest.raises(SourceError, match="label 'fly' is not one of walk, sit") as error:
         segments_of([mark(0, 1, "fly")], 10.0, Rule(labels=("walk", "sit")))
@@ -141,6 +153,14 @@ def test_a_short_one_splits_a_long_one_and_equals_go_to_the_first_of_the_file():
         assert plain(segments_of([mark(0, 9, "a"), mark(0, 9, "b")], 10.0, Rule(overlaps=overlaps))[0]) == [
             (0, 9, "a")
         ]
+
+
+def test_two_annotators_of_one_stretch_are_refused_until_one_is_chosen():
+    marks = [mark(0, 5, "a", annotator="ann"), mark(1, 6, "a", annotator="bob")]
+    with pytest.raises(SourceError, match="overlaps 'a'") as error:
+        segments_of(marks, 10.0, Rule())
+    assert "one annotator of 'ann', 'bob': annotation.annotators" in error.value.cure
+    assert plain(segments_of(marks, 10.0, Rule(overlaps="first"))[0]) == [(0, 6, "a")]
 
 
 def test_overlaps_of_one_label_are_joined_and_told():

@@ -173,6 +173,7 @@ def test_columns_by_name(put, said):
         ("file,start,end,label\na,0.5,1,x\n\nb,1.5,2,y,z\n", "a row of 5 cells", 4),
         ('file,start,end,label\na,0.5,1,"x\n', "not a table", 2),
         ("file,start,end,label,score\na,0.5,1,x,high\n", "score is no number", 2),
+        ('video,id,label\na,7,"[{""ranges"": []}]"\n', "as Label Studio's CSV has it", 2),
         ("file,start,end,label,fps\na,0.5,1,x,0\n", "a frame rate is above 0", 2),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rushes.annotations.clock import seconds_from
-from rushes.annotations.files import json_bytes, read_json
+from rushes.annotations.files import json_bytes, listed, number_in, read_json
 from rushes.annotations.how import How
 from rushes.annotations.mark import About, Labels, Mark, by_recording, kind_of
 from rushes.errors import SourceError
@@ -56,25 +56,24 @@ def _about(said: Mapping[str, Any], where: str) -> About:
 def _segments(said: Mapping[str, Any] | Sequence[Any]) -> Any:
     """Under ``annotations``, ``annotation`` as COIN has it, or the list itself in results."""
     if isinstance(said, Mapping):
-        return said.get("annotations", said.get("annotation")) or []
+        return said.get("annotations", said.get("annotation"))
     return said
 
 
 def _marks(video: str, segments: Any, where: str) -> Iterator[Mark]:
-    for number, one in enumerate(segments, start=1):
+    for number, one in enumerate(listed(segments, where), start=1):
         place = f"{where}, segment {number}"
         times = one.get("segment") if isinstance(one, dict) else None
         if not isinstance(times, list) or len(times) != 2 or "label" not in one:
             raise SourceError("a segment is a pair of times with a label", where=place, cure=_AGAIN)
         start, end = (seconds_from(time, place) for time in times)
-        score = one.get("score")
         yield Mark(
             recording=video,
             start_s=start,
             end_s=end,
             label=str(one["label"]),
             kind=kind_of(start, end),
-            score=float(score) if isinstance(score, int | float) else None,
+            score=number_in(one.get("score"), place),
             where=place,
         )
 

@@ -117,7 +117,7 @@ def require_bounded(value: Fraction, where: str) -> Fraction:
     """
     if abs(value) > MAX_S:
         raise SourceError(
-            f"a time of {float(value):.3g} s lies beyond any recording",
+            f"a time of {str(value)[:40]} s lies beyond any recording",
             where=where,
             cure="correct it, or say the unit: annotation.unit",
         )

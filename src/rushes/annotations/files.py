@@ -105,6 +105,43 @@ def read_json(path: Path) -> Any:
         raise SourceError(f"not JSON: {str(error)[:200]}", where=f"{path}:{line}", cure=_WHOLE) from None
 
 
+def listed(value: Any, where: str) -> list[Any]:
+    """A list that stands in JSON; an empty one for null.
+
+    Raises:
+        SourceError: it is something else.
+    """
+    return _of_kind(value, list, "list", where) or []
+
+
+def mapped(value: Any, where: str) -> dict[str, Any]:
+    """An object that stands in JSON; an empty one for null.
+
+    Raises:
+        SourceError: it is something else.
+    """
+    return _of_kind(value, dict, "object", where) or {}
+
+
+def number_in(value: Any, where: str) -> float | None:
+    """A number that stands in JSON, such as a score; None for null.
+
+    Raises:
+        SourceError: it is something else, or beyond what computers count with.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
+        raise SourceError(f"no number: {str(value)[:40]}", where=where, cure=_WHOLE)
+    return float(value)
+
+
+def _of_kind(value: Any, kind: type, noun: str, where: str) -> Any:
+    if value is not None and not isinstance(value, kind):
+        raise SourceError(f"no JSON {noun}: {str(value)[:40]!r}", where=where, cure=_WHOLE)
+    return value
+
+
 _NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from rushes.annotations import (
     activitynet,
@@ -30,16 +30,7 @@ from rushes.recipe.annotation import FormatName
 Held = Literal["track", "annotator", "score", "channel", "low_hz", "high_hz", "comment", "attributes"]
 """What a mark says beside recording, times and label."""
 
-HELD: tuple[Held, ...] = (
-    "track",
-    "annotator",
-    "score",
-    "channel",
-    "low_hz",
-    "high_hz",
-    "comment",
-    "attributes",
-)
+HELD: tuple[Held, ...] = get_args(Held)
 
 
 class Format(NamedTuple):

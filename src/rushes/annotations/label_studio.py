@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rushes.annotations.clock import require_fps, seconds_from
-from rushes.annotations.files import json_bytes, read_json
+from rushes.annotations.files import json_bytes, listed, mapped, number_in, read_json
 from rushes.annotations.how import How
 from rushes.annotations.mark import About, Labels, Mark, Note, by_recording, join_notes, kind_of
 from rushes.errors import SourceError
@@ -48,9 +48,7 @@ def read(path: Path, how: How, name: str) -> Labels:
     drafts = not any(isinstance(task, dict) and task.get("annotations") for task in tasks)
     for number, task in enumerate(tasks, start=1):
         where = f"{path}#task {task.get('id', number) if isinstance(task, dict) else number}"
-        if not isinstance(task, dict):
-            raise SourceError("a task is no JSON object", where=where, cure=_AGAIN)
-        reader = _Task(task, how, where, notes)
+        reader = _Task(mapped(task, where), how, where, notes)
         found = list(reader.marks(drafts))
         marks += found
         about[reader.recording] = About(duration_s=reader.duration_s, fps=how.rate(reader.recording))
@@ -87,18 +85,16 @@ class _Task:
         if not self.full:
             yield from self._minimal()
             return
-        annotations = self.task.get("annotations") or []
+        annotations = listed(self.task.get("annotations"), self.where)
         if not annotations and drafts:
-            for one in self.task.get("predictions") or []:
+            for one in listed(self.task.get("predictions"), self.where):
                 if isinstance(one, dict):
                     self.notes.append(Note("predictions of a model, not annotations", self.where))
                     yield from self._regions(one, str(one.get("model_version") or ""))
             return
         if not annotations:
             self.notes.append(Note("a task without annotations", self.where))
-        for one in annotations:
-            if not isinstance(one, dict):
-                raise SourceError("an annotation is no JSON object", where=self.where, cure=_AGAIN)
+        for one in (mapped(each, self.where) for each in annotations):
             if one.get("was_cancelled"):
                 self.notes.append(Note("an annotation was cancelled: left out", self.where))
                 continue
@@ -108,15 +104,15 @@ class _Task:
             )
 
     def _regions(self, one: Mapping[str, Any], annotator: str) -> Iterator[Mark]:
-        regions = [region for region in one.get("result") or [] if isinstance(region, dict)]
+        regions = [mapped(region, self.where) for region in listed(one.get("result"), self.where)]
         texts = {
-            region.get("id"): " ".join(map(str, region["value"].get("text") or []))
+            str(region.get("id")): _text(mapped(region.get("value"), self.where).get("text"))
             for region in regions
-            if region.get("type") == "textarea" and isinstance(region.get("value"), dict)
+            if region.get("type") == "textarea"
         }
-        labelled = {region.get("id") for region in regions if region.get("type") in _KINDS[:3]}
+        labelled = {str(region.get("id")) for region in regions if region.get("type") in _KINDS[:3]}
         for region in regions:
-            kind, identity = str(region.get("type")), region.get("id")
+            kind, identity = str(region.get("type")), str(region.get("id"))
             if kind == "textarea" and identity in labelled:
                 continue
             if kind not in _KINDS or (kind == "choices" and identity in labelled):
@@ -127,11 +123,11 @@ class _Task:
                 self.duration_s = seconds_from(length, self.where)
             yield from self._labels(
                 kind,
-                region.get("value") or {},
+                mapped(region.get("value"), self.where),
                 f"{self.where}, region {identity}",
                 track=str(region.get("from_name") or ""),
                 annotator=annotator,
-                score=_score(region.get("score")),
+                score=number_in(region.get("score"), self.where),
                 comment=texts.get(identity, ""),
             )
 
@@ -148,7 +144,7 @@ class _Task:
                     )
 
     def _labels(self, kind: str, value: Mapping[str, Any], where: str, **said: Any) -> Iterator[Mark]:
-        labels = value.get(kind) or []
+        labels = listed(value.get(kind), where)
         if not labels:
             self.notes.append(Note("a region without a label", where))
         for start, end in self._times(kind, value, where):
@@ -171,7 +167,7 @@ class _Task:
             yield Fraction(0), None
         elif kind == "timelinelabels":
             last = _INCLUSIVE if self.how.inclusive is None else self.how.inclusive
-            for one in value.get("ranges") or []:
+            for one in listed(value.get("ranges"), where):
                 start, end = (_frame(one, side, where) for side in ("start", "end"))
                 yield (
                     self.how.frame_s(start, self.recording, where, _FIRST),
@@ -196,8 +192,9 @@ def _frame(one: Any, side: str, where: str) -> int:
     return value
 
 
-def _score(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _text(value: Any) -> str:
+    """Of a text area, whose lines are a list."""
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value or "")
 
 
 def write(labels: Labels, how: How) -> bytes:

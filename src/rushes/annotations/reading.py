@@ -7,6 +7,7 @@ segments, notes = segments_of(by_recording(labels)[name].marks, duration_s, Rule
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -39,8 +40,7 @@ def read(path: Path, how: How, name: str | None = None) -> Labels:
         name: of the recording, for a format that names none; without it, the file's own name less its suffix.
 
     Raises:
-        SourceError: an unknown format, or a file that does not hold, with its line and a cure; tracks or
-            annotators that are asked for and not there.
+        SourceError: an unknown format, or a file that does not hold, with its line and a cure.
     """
     path = Path(path)
     format = how.format or recognise(path) or ("table" if how.columns else None)
@@ -51,29 +51,21 @@ def read(path: Path, how: How, name: str | None = None) -> Labels:
             cure="of a table say the columns, as annotation.columns: {file: HEADER, start: HEADER, end: HEADER, "
             f"label: HEADER}}; else write annotation.format, one of {', '.join(FORMATS)}",
         )
-    labels = FORMATS[format].read(path, how, path.stem if name is None else name)
-    return _taken(labels, how, path)
+    return _taken(FORMATS[format].read(path, how, path.stem if name is None else name), how)
 
 
-def _taken(labels: Labels, how: How, path: Path) -> Labels:
+def _taken(labels: Labels, how: How) -> Labels:
     """Marks of the tracks and annotators that are asked for; the others are counted."""
+    marks: list[Mark] = []
     notes = list(labels.notes)
-    marks = labels.marks
-    for noun, asked in (("track", how.tracks), ("annotator", how.annotators)):
-        if not asked:
-            continue
-        there = sorted({getattr(mark, noun) for mark in marks})
-        if marks and not set(asked) & set(there):
-            raise SourceError(
-                f"no {noun} {', '.join(asked)}; there are {', '.join(map(repr, there))}",
-                where=path,
-                cure=f"name one of them as annotation.{noun}s",
-            )
-        for mark in marks:
-            if getattr(mark, noun) not in asked:
-                notes.append(Note(f"{noun} {getattr(mark, noun)!r} is not asked for", mark.where))
-        marks = tuple(mark for mark in marks if getattr(mark, noun) in asked)
-    return Labels(marks, labels.about, join_notes(notes))
+    for mark in labels.marks:
+        if how.tracks and mark.track not in how.tracks:
+            notes.append(Note(f"track {mark.track!r} is not asked for", mark.where))
+        elif how.annotators and mark.annotator not in how.annotators:
+            notes.append(Note(f"annotator {mark.annotator!r} is not asked for", mark.where))
+        else:
+            marks.append(mark)
+    return Labels(tuple(marks), labels.about, join_notes(notes))
 
 
 def files_of(root: Path, patterns: Iterable[str], names: Iterable[str] | None = None) -> list[str]:
@@ -99,8 +91,9 @@ def files_of(root: Path, patterns: Iterable[str], names: Iterable[str] | None = 
             )
         fitting = sorted(name for name in there if fits(name, pattern))
         if not fitting:
+            near = " or ".join(difflib.get_close_matches(pattern, there, n=3, cutoff=0.6))
             raise SourceError(
-                f"no file {pattern} below the root",
+                f"no file {pattern} below the root" + (f"; do you mean {near}?" if near else ""),
                 where=root,
                 cure="correct annotation.files, which is relative to source.root",
             )

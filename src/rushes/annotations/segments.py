@@ -37,6 +37,9 @@ class Rule:
     overlaps: Overlaps = "refuse"
 
 
+SLIVER_S = Fraction(2, 1000)
+"""Times in milliseconds leave such gaps between labels that touch, and BORIS ends a state 1 ms before the next."""
+
 _Stretch = tuple[Fraction, Fraction, str]
 """Start, end and label."""
 
@@ -76,7 +79,8 @@ def segments_of(
         _require_apart(labelled)
     kept = _resolved(_joined(labelled, notes), rule.overlaps, notes)
     if rule.background is not None:
-        kept = sorted(kept + _gaps(pieces, duration, rule), key=lambda part: part[0])
+        gaps = _gaps(pieces, duration, rule, rule.background, notes)
+        kept = sorted(kept + gaps, key=itemgetter(0))
     segments = [
         Segment(float(start), float(end), label) for start, end, label in kept if end - start > TOLERANCE_S
     ]
@@ -125,15 +129,15 @@ def _piece(mark: Mark, duration: Fraction, rule: Rule, notes: list[Note]) -> _Pi
 
 
 def _require_apart(pieces: Sequence[_Piece]) -> None:
-    """Refuse the first two that overlap under different labels."""
-    latest: dict[str | None, _Piece] = {}  # of each label, the one that ends last
+    """Refuse the first two that overlap under different labels, or by different annotators."""
+    latest: dict[tuple[str | None, str], _Piece] = {}  # of each label and annotator, the one that ends last
     for piece in sorted(pieces, key=lambda piece: (piece.start, piece.end)):
-        for label, other in latest.items():
-            if label != piece.label and piece.start < other.end - TOLERANCE_S:
+        mine = piece.label, piece.mark.annotator
+        for key, other in latest.items():
+            if key != mine and piece.start < other.end - TOLERANCE_S:
                 raise _overlap(other, piece)
-        own = latest.get(piece.label)
-        if own is None or piece.end > own.end:
-            latest[piece.label] = piece
+        if mine not in latest or piece.end > latest[mine].end:
+            latest[mine] = piece
 
 
 def _overlap(one: _Piece, other: _Piece) -> SourceError:
@@ -211,8 +215,10 @@ def _resolved(pieces: Sequence[_Piece], overlaps: Overlaps, notes: list[Note]) -
     return [(begin, finish, pieces[index].label or "") for index, begin, finish in stretches]
 
 
-def _gaps(pieces: Sequence[_Piece], duration: Fraction, rule: Rule) -> list[_Stretch]:
-    """Time under no label, not even one that is ignored."""
+def _gaps(
+    pieces: Sequence[_Piece], duration: Fraction, rule: Rule, background: str, notes: list[Note]
+) -> list[_Stretch]:
+    """Time under no label, not even one that is ignored, as background."""
     labelled = [piece for piece in pieces if piece.label is not None]
     first, last = Fraction(0), duration
     if rule.background_in == "labels":
@@ -220,9 +226,12 @@ def _gaps(pieces: Sequence[_Piece], duration: Fraction, rule: Rule) -> list[_Str
         last = max((piece.end for piece in labelled), default=first)
     gaps: list[_Stretch] = []
     for piece in sorted(pieces, key=lambda piece: piece.start):
-        if first < min(piece.start, last):
-            gaps.append((first, min(piece.start, last), rule.background or ""))
+        end = min(piece.start, last)
+        if first < end <= first + SLIVER_S:
+            notes.append(Note("a gap of 2 ms or less between labels is no background", piece.mark.where))
+        elif first < end:
+            gaps.append((first, end, background))
         first = max(first, piece.end)
-    if first < last:
-        gaps.append((first, last, rule.background or ""))
+    if last > first + SLIVER_S:
+        gaps.append((first, last, background))
     return gaps

@@ -257,6 +257,12 @@ def _mark(
     """The label that a row says."""
     if not said["label"]:
         raise SourceError("times without a label", where=where, cure="write a label, or take the row out")
+    if said["label"].startswith("[{"):
+        raise SourceError(
+            "JSON in place of a label, as Label Studio's CSV has it",
+            where=where,
+            cure="export the project as JSON",
+        )
     start, end, duration = (
         times.of(column, said[column], recording, fps, where) if said.get(column) else None
         for column in TIMES

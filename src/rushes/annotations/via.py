@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rushes.annotations.clock import number_of, seconds_from
-from rushes.annotations.files import json_bytes, read_json
+from rushes.annotations.files import json_bytes, listed, mapped, read_json
 from rushes.annotations.how import How
 from rushes.annotations.layers import DEFAULT
 from rushes.annotations.mark import About, Labels, Mark, Note, by_recording, join_notes, kind_of
@@ -42,7 +42,7 @@ def read(path: Path, how: How, name: str) -> Labels:
     marks: list[Mark] = []
     for key, metadata in project["metadata"].items():
         where = f"{path}#{key}"
-        vid = str(metadata.get("vid")) if isinstance(metadata, dict) else ""
+        vid = str(mapped(metadata, where).get("vid"))
         if vid not in recordings:
             raise SourceError(f"no view {vid!r} in the project", where=where, cure=_AGAIN)
         marks += _marks(project["attribute"], metadata, recordings[vid], where, notes)
@@ -54,27 +54,25 @@ _PARTS = ("attribute", "file", "view", "metadata")
 
 def _recording(project: Mapping[str, Any], vid: str, path: Path, notes: list[Note]) -> str:
     """The file of a view, with the folder that the project has for files of its kind."""
-    files = (project["view"][vid] or {}).get("fid_list") or []
+    where = f"{path}#view {vid}"
+    files = listed(mapped(project["view"][vid], where).get("fid_list"), where)
     if len(files) > 1:
-        notes.append(
-            Note("a view of several files: the labels are taken for the first", f"{path}#view {vid}")
-        )
-    file = project["file"].get(str(files[0])) if files else None
-    if not isinstance(file, dict):
-        raise SourceError("a view without a file", where=f"{path}#view {vid}", cure=_AGAIN)
+        notes.append(Note("a view of several files: the labels are taken for the first", where))
+    file = mapped(project["file"].get(str(files[0])) if files else None, where)
+    if not file:
+        raise SourceError("a view without a file", where=where, cure=_AGAIN)
     name = str(file.get("src") or file.get("fname") or "")
     if str(file.get("loc")) == "4":  # the file's content stands inside
         name = str(file.get("fname") or "")
-    config = project.get("config")
-    prefixes = (config.get("file") or {}).get("loc_prefix") if isinstance(config, dict) else None
-    prefix = (prefixes or {}).get(str(file.get("loc"))) or ""
+    config = mapped(mapped(project.get("config"), where).get("file"), where)
+    prefix = mapped(config.get("loc_prefix"), where).get(str(file.get("loc"))) or ""
     return f"{prefix}{name}"
 
 
 def _marks(
     attributes: Mapping[str, Any], metadata: Mapping[str, Any], recording: str, where: str, notes: list[Note]
 ) -> Iterator[Mark]:
-    moments, said = metadata.get("z") or [], metadata.get("av") or {}
+    moments, said = listed(metadata.get("z"), where), mapped(metadata.get("av"), where)
     if metadata.get("xy"):
         notes.append(Note("a region in a picture is no label in time", where))
         return
@@ -114,7 +112,7 @@ def _options(attribute: Mapping[str, Any], value: str, where: str) -> list[str]:
     """Labels that a value of an attribute stands for: its text, or the names of its options."""
     if attribute.get("type") == _TEXT:
         return [value] if value.strip() else []
-    options = attribute.get("options") or {}
+    options = mapped(attribute.get("options"), where)
     chosen = value.split(",") if attribute.get("type") == _CHECKBOX else [value]
     missing = [one for one in chosen if one and one not in options]
     if missing:

@@ -55,7 +55,7 @@ def test_rows_become_segments_of_their_own_words(write_table: WriteTable):
     first, second = found.recordings
     assert (first.key, first.session, first.group, first.subject) == ("a", "a.mp4", "ann", "ann")
     assert first.segments == (Segment(0.5, 2.0, "take"), Segment(2.0, 3.5, "put"))
-    assert (second.session, second.group) == ("day 1/b.mov", "bob")
+    assert (second.session, second.group, second.alone) == ("day 1/b.mov", "bob", False)
     assert second.key.startswith("b-")
     assert (found.faults, found.notes, found.gaps.n) == ((), (), 0)
 
@@ -87,6 +87,7 @@ def test_one_label_a_file_lasts_as_long_as_the_file(write_table: WriteTable):
         (Segment(0.0, 4.0, "yes"),),
         (Segment(0.0, 4.0, "no"),),
     ]
+    assert all(one.alone for one in found.recordings)
 
 
 def test_merged_ignored_and_background_labels(write_table: WriteTable):
@@ -117,6 +118,17 @@ def test_a_recording_of_which_no_label_is_left_is_skipped_with_its_reason(write_
     root = write_table("a.mp4", "c.mp4", labels=HEAD + rows)
     source = table(ignore=["noise"])
     assert source.sides(source.scan(root)).skipped == {"c": "none of its labels is learnt"}
+
+
+def test_a_file_without_events_is_background_where_the_recipe_says_so(write_table: WriteTable):
+    root = write_table("a.mp4", "b.mp4", labels="file,start_s,end_s,label\na.mp4,0,1.5,take\nb.mp4,,,\n")
+    asked = {"background": "idle", "background_in": "recording"}
+    assert [one.segments for one in scan(root, **asked).recordings] == [
+        (Segment(0.0, 1.5, "take"), Segment(1.5, 4.0, "idle")),
+        (Segment(0.0, 4.0, "idle"),),
+    ]
+    source = table(background="idle")
+    assert source.sides(source.scan(root)).skipped == {"b": "no label of it in the annotation"}
 
 
 def test_a_folder_of_frames_is_a_recording(write_table: WriteTable):
@@ -162,6 +174,12 @@ def test_labels_of_a_file_that_is_not_there_are_a_fault_with_line_and_the_neares
     assert fault.message == "labels of cam_2.mp4: no such file; do you mean cam-2.mp4 or a.mp4?"
     assert fault.where == f"{root / 'labels.csv'}:4"
     assert "write the name as the file is called" in fault.cure
+
+
+def test_an_annotation_that_is_not_there_is_an_error_with_the_nearest_name(write_table: WriteTable):
+    root = write_table("a.mp4", labels=WORK)
+    with pytest.raises(SourceError, match=r"no file lables\.csv below the root; do you mean labels\.csv\?"):
+        scan(root, annotation={"files": "lables.csv"})
 
 
 def test_names_of_which_none_is_there_are_an_error_that_lists_them(write_table: WriteTable):

@@ -170,7 +170,8 @@ class Table(SessionSource[TableScan]):
         except (SourceError, MediaError) as error:
             return _Found(name, Claim("faulty", error.message, key), place, fault=Fault.of(error, key))
         if not segments:
-            return _Found(name, Claim("skipped", NONE_LEFT, key), notes=notes)
+            why = NONE_LEFT if labels.marks else NO_LABEL
+            return _Found(name, Claim("skipped", why, key), notes=notes)
         recording = Recording(
             key=key,
             group=place.group or key,
