@@ -33,7 +33,7 @@ RECIPE = """\
 task: operations
 name: bench
 source: {split: {train: [U0101], test: [U0102]}}
-twin: {subjects: 2, boxes: 2, difficulty: 0.0}
+twin: {subjects: 2, boxes: 1, difficulty: 0.0}
 preprocessing: {sampler: uniform, frames: 16, frame_size: [168, 168], clip_s: 4.0}
 prepare: {window_stride_s: STRIDE, workers: 0}
 model: {name: frozen}
@@ -48,6 +48,9 @@ from rushes.records import Media
 for frame in decode(Media("video", Path(sys.argv[1]))):
     pass
 """
+ENCODED_S = 20.0
+"""Seconds that are encoded at each size, and repeated."""
+
 WHEN = ("DONE", "recipe.json", "lock")
 """Files that say when and where something was made."""
 
@@ -78,7 +81,7 @@ def trained(folder: Path, stride_s: float) -> Path:
 
 
 def repeated(source: Path, path: Path, size: tuple[int, int] | None, seconds: float) -> Path:
-    """A video scaled to ``size`` and encoded once, its packets repeated for so long; None: only the beginning."""
+    """A video scaled to ``size``, None keeps its own; encoded once, its packets repeated for so long."""
     once = path.with_name(f"once-{path.name}")
     with av.open(str(source)) as clip, av.open(str(once), "w") as target:
         rate = clip.streams.video[0].average_rate or Fraction(25)
@@ -87,7 +90,7 @@ def repeated(source: Path, path: Path, size: tuple[int, int] | None, seconds: fl
         stream.width, stream.height = size or (first.width, first.height)
         stream.pix_fmt = "yuv420p"
         for number, frame in enumerate(clip.decode(video=0)):
-            if number / rate >= seconds:
+            if number / rate >= min(seconds, ENCODED_S):
                 break
             scaled = frame.reformat(stream.width, stream.height, "yuv420p")
             scaled.pts, scaled.time_base = number, 1 / rate
