@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from html_tree import Tree
 from jobs import Job, begin
 
 from rushes.annotations import About, How, match, read_all
@@ -112,6 +113,7 @@ def test_the_page_plays_what_lies_beside_it_and_says_what_to_correct_first(appli
     page = html.unescape((out / "index.html").read_text())
     assert "media-src data: 'self' file:;" in page
     assert page.count("<video ") == 3
+    Tree((out / "index.html").read_text())
     sources = [part.split('"', 1)[0] for part in page.split(' src="')[1:]]
     assert "Tag%201/M%C3%BCller%0A.MP4" in sources[0] + sources[1] + sources[2]
     first = told.json["recordings"][0]
