@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rushes.engine import Engine
 
 
-def _open(
+def open_recipe(
     recipe: Path,
     overrides: Sequence[str] | None,
     workspace: str,
@@ -44,6 +44,7 @@ def _open(
     cache_gb: float | None = None,
     engine: Engine | None = None,
 ) -> Any:
+    """The run of a recipe, as the options say."""
     from rushes.engine import LOCAL
     from rushes.storage import open_workspace
     from rushes.tasks import load_recipe, open_run
@@ -164,7 +165,7 @@ def _add_verb(name: str, purpose: str, only: str | None) -> None:
         address: Address = None,
         as_json: AsJson = False,
     ) -> None:
-        run = _open(recipe, overrides, workspace, cache, cache_gb, engine_of(engine, address))
+        run = open_recipe(recipe, overrides, workspace, cache, cache_gb, engine_of(engine, address))
         names = tuple(run.stages)
         if only is not None:
             run, names = _aimed(run, only)
@@ -191,7 +192,7 @@ for _name, _purpose in _purposes().items():
 
 
 @contextmanager
-def _recordings_at_fault() -> Iterator[None]:
+def recordings_at_fault() -> Iterator[None]:
     """End with `FAULTY` where the recordings are not even a copy of their layout."""
     try:
         yield
@@ -215,8 +216,8 @@ def plan(
     """
     from rushes.runs.plan import plan_run
 
-    with _recordings_at_fault():
-        found = plan_run(_open(recipe, overrides, workspace, cache))
+    with recordings_at_fault():
+        found = plan_run(open_recipe(recipe, overrides, workspace, cache))
     typer.echo(json.dumps({"recipe": str(recipe), **found.to_json()}) if as_json else found.text())
     if found.fault:
         raise typer.Exit(FAULTY)
@@ -238,8 +239,8 @@ def audit(
     from rushes.cli.progress import Progress
     from rushes.runs.look import look
 
-    run = _open(recipe, overrides, workspace, cache)
-    with Progress(("audit",)) as progress, _recordings_at_fault():
+    run = open_recipe(recipe, overrides, workspace, cache)
+    with Progress(("audit",)) as progress, recordings_at_fault():
         found = look(run, partial(_hashing, progress, "audit"))
     typer.echo(json.dumps(found.to_json()) if as_json else found.text())
     if found.fault:
@@ -265,7 +266,7 @@ def verify(
     from rushes.cli.progress import Progress
     from rushes.runs.verify import verify_run
 
-    run = _open(recipe, overrides, workspace, cache)
+    run = open_recipe(recipe, overrides, workspace, cache)
     with Progress(tuple(run.stages)) as progress:
         checked = verify_run(run, repair=repair, tell=progress.tell)
     typer.echo(json.dumps(checked.to_json()) if as_json else checked.text())

@@ -11,6 +11,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def encode_unit(job: Job) -> dict[str, Any]:
         ModelError: there is no encoder.
     """
     remove_shards(job.folder, job.split, job.key)  # of a run that was killed before its receipt
-    known = _Known(encoder(job.encoding))
+    seen = SeenFrames(encoder(job.encoding))
     samples, frames = job.samples, 0
     about = zip(samples.groups(), samples.labels(), strict=True)
     with ShardWriter(
@@ -115,11 +116,8 @@ def encode_unit(job: Job) -> dict[str, Any]:
     ) as writer:
         for number, (group, label) in enumerate(about):
             key, fields = samples.key(number), samples.sample(number)
-            pictures = [fields[name] for name in sorted(fields) if name.endswith(".jpg")]
-            kept = {name: content for name, content in fields.items() if name.endswith(".json")}
-            features = known.features(pictures, key)
-            writer.write(key, {**kept, FEATURES: array_member(features)}, group=group, label=label)
-            frames += len(pictures)
+            writer.write(key, seen.members(key, fields), group=group, label=label)
+            frames += sum(name.endswith(".jpg") for name in fields)
         shards = writer.close()
     return {
         "split": job.split,
@@ -127,23 +125,46 @@ def encode_unit(job: Job) -> dict[str, Any]:
         "samples": len(samples),
         "clips": {"sample": len(samples)},
         "frames": frames,
-        "encoded": len(known.of),
+        "encoded": seen.encoded,
         "duration_s": job.length_s,
     }
 
 
-class _Known:
-    """Features of the pictures that were seen, by the hash of their bytes."""
+class SeenFrames:
+    """Samples with features in place of their pictures; what was seen a short while ago is not encoded again.
 
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self.of: dict[bytes, NDArray[np.float16]] = {}
+    Args:
+        encoder: of frames.
+        most: frames that are remembered, the last ones: 10 MB of features. Clips come in order of time.
 
-    def features(self, pictures: list[memoryview], where: str) -> NDArray[np.float16]:
+    Attributes:
+        encoded: frames so far.
+    """
+
+    def __init__(self, encoder: Encoder, most: int = 4096) -> None:
+        self.encoded = 0
+        self._encoder, self._most = encoder, most
+        self._known: dict[bytes, NDArray[np.float16]] = {}  # by the hash of a picture's bytes, oldest first
+
+    def members(self, key: str, fields: Mapping[str, bytes | memoryview]) -> dict[str, bytes | memoryview]:
+        """Members of a prepared sample -> those of the sample that a head sees.
+
+        Raises:
+            MediaError: a picture that cannot be decoded.
+        """
+        pictures = [fields[name] for name in sorted(fields) if name.endswith(".jpg")]
+        kept = {name: content for name, content in fields.items() if name.endswith(".json")}
+        return {**kept, FEATURES: array_member(self._features(pictures, key))}
+
+    def _features(self, pictures: list[bytes | memoryview], where: str) -> NDArray[np.float16]:
         """Features (n, width) of n JPEGs."""
         hashes = [hashlib.sha256(picture).digest() for picture in pictures]
-        new = {name: at for at, name in enumerate(hashes) if name not in self.of}
+        new = {name: at for at, name in enumerate(hashes) if name not in self._known}
         decoded = [decode_jpeg(pictures[at], where) for at in new.values()]
         found = self._encoder.encode(decoded).astype(np.float16)
-        self.of.update(zip(new, found, strict=True))
-        return np.stack([self.of[name] for name in hashes])
+        self._known.update(zip(new, found, strict=True))
+        self.encoded += len(new)
+        features = np.stack([self._known[name] for name in hashes])
+        for oldest in list(islice(self._known, max(len(self._known) - self._most, 0))):
+            del self._known[oldest]
+        return features

@@ -166,9 +166,9 @@ def prepare(
         for done, result in enumerate(results, reused + 1):
             if result.error is None:
                 home.write_receipt(result.key, result.value)
-            elif _is_bad_input(result.error):
+            elif is_bad_input(result.error):
                 home.discard(_shards_of(home, jobs[result.key].split, result.key))
-                home.quarantine(result.key, _reason(result.error, result.attempts))
+                home.quarantine(result.key, reason_of(result.error, result.attempts))
             elif result.error.kind == "machine":  # which would refuse the others as well
                 raise _stopped(folder, jobs, result.error.to_error(result.key))
             else:
@@ -259,14 +259,15 @@ def is_whole(home: Home, standing: Mapping[str, int], unit: str, split: str) -> 
     )
 
 
-def _is_bad_input(failure: Failure) -> bool:
+def is_bad_input(failure: Failure) -> bool:
     """Whether a unit failed because of its input; no other failure may silently empty a dataset."""
     if failure.kind == "input":
         return failure.type in ("MediaError", "SourceError")
     return failure.kind in ("crash", "timeout", "memory")
 
 
-def _reason(failure: Failure, attempts: int) -> dict[str, Any]:
+def reason_of(failure: Failure, attempts: int) -> dict[str, Any]:
+    """Why a unit is in quarantine."""
     reason = asdict(failure) | {"attempts": attempts}
     del reason["trace"]
     return reason

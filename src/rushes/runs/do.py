@@ -36,19 +36,24 @@ def do(run: Run[Any], name: StageName, tell: Tell) -> Outcome:
 def require_inputs(run: Run[Any], name: StageName) -> None:
     """Raise a StageError unless all stages that this one reads are done, and hold what was written there."""
     for needed in run.specs[name].inputs:
-        if run.status(needed).state != "done":
-            raise StageError(
-                f"{name} needs {needed}, which is not done",
-                where=run.folder(needed),
-                cure=f"run `rushes {needed} RECIPE`, or `rushes run RECIPE` for all stages",
-            )
-        run.bring(needed)
-        for path, reason in damaged(run, needed):
-            raise StageError(
-                f"{name} would read a damaged file of {needed}: it {reason}",
-                where=path,
-                cure="run `rushes verify RECIPE --repair`",
-            )
+        require_done(run, needed, name)
+
+
+def require_done(run: Run[Any], needed: StageName, reader: str) -> None:
+    """Bring a stage that ``reader`` reads; a StageError unless it is done and holds what was written there."""
+    if run.status(needed).state != "done":
+        raise StageError(
+            f"{reader} needs {needed}, which is not done",
+            where=run.folder(needed),
+            cure=f"run `rushes {needed} RECIPE`, or `rushes run RECIPE` for all stages",
+        )
+    run.bring(needed)
+    for path, reason in damaged(run, needed):
+        raise StageError(
+            f"{reader} would read a damaged file of {needed}: it {reason}",
+            where=path,
+            cure="run `rushes verify RECIPE --repair`",
+        )
 
 
 def perform(

@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 AnyRun = Run[Any]
 
 
+Sees = Callable[[str, Mapping[str, bytes]], Mapping[str, bytes | memoryview]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
     """What the models of a family have in common.
 
     Attributes:
         samples: the stage that makes what they see.
+        sees: makes what turns a prepared sample, key and members, into the members that they see.
         questions: how those of a task are asked.
         base: the model of a run before training.
         trained: after it.
@@ -39,6 +43,7 @@ class Family:
     """
 
     samples: Makes
+    sees: Callable[[], Sees]
     questions: Callable[[VlmTask[Any]], Questions]
     base: Callable[[AnyRun], Any]
     trained: Callable[[AnyRun], Any]
@@ -146,6 +151,14 @@ def _trained_head(run: AnyRun) -> Any:
     return load(run.folder("train") / "model", type(run.recipe.preprocessing))
 
 
+def _with_features() -> Sees:
+    from rushes.models.encoder import encoder
+    from rushes.prepare.features import SeenFrames
+    from rushes.recipe.frozen import ENCODING
+
+    return SeenFrames(encoder(ENCODING)).members
+
+
 def _train_head(
     run: AnyRun, stage: OpenStage, head: Any, samples: ShardSamples, on_event: Callable[[Event], None]
 ) -> list[FitResult]:
@@ -165,6 +178,7 @@ def _train_head(
 FAMILIES: Mapping[FamilyName, Family] = {
     "vlm": Family(
         samples="dataset",
+        sees=lambda: lambda key, members: members,
         questions=lambda task: task.questions,
         base=base_model,
         trained=trained_model,
@@ -173,6 +187,7 @@ FAMILIES: Mapping[FamilyName, Family] = {
     ),
     "frozen": Family(
         samples="features",
+        sees=_with_features,
         questions=lambda task: task.questions_of_features,
         base=_base_head,
         trained=_trained_head,

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+from rushes.errors import RecipeError
+
 if TYPE_CHECKING:
     from rushes.evaluate.figures import Figure
     from rushes.evaluate.viewer import Viewer
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from rushes.models.base import Base
     from rushes.recipe import Recipe
     from rushes.runs.admission.values import Fault
+    from rushes.runs.apply.contract import Apply
     from rushes.runs.run import Run
     from rushes.runs.source import Audit, Source
     from rushes.runs.stage import Stage, Work
@@ -124,6 +127,17 @@ class Task(ABC, Generic[R]):
         from rushes.evaluate.viewer import Viewer
 
         return Viewer()
+
+    def apply(self, run: Run[R]) -> Apply[R]:
+        """How the trained model of a run labels recordings that nobody labelled; nothing is loaded yet.
+
+        Raises:
+            RecipeError: its answers are no labels over time.
+        """
+        raise RecipeError(
+            f"the task {self.name} gives no labels over time, so nothing can be written beside a recording",
+            cure="measure it with `rushes evaluate RECIPE`; apply takes tasks whose answers are segments",
+        )
 
     # --- campaigns ----------------------------------------------------------------------------------------
 

@@ -243,18 +243,23 @@ def unread(name: str) -> Claim:
     return Claim("unread", printable(PurePosixPath(name).suffix.lower()) or "no suffix")
 
 
-def walk(root: Path) -> Iterator[Sized]:
+def walk(root: Path, *, leave: bool = True) -> Iterator[Sized]:
     """All entries below ``root`` that are no folders, hidden ones too, in order of their names.
 
     A link to a folder outside of ``root`` is entered, since sources read through it; one to a folder that is
     walked anyway is an entry. A folder that this user may not list stands for itself, with a ``/`` at its
     end: what is in it cannot be counted.
 
+    Args:
+        root: the folder.
+        leave: whether to enter links to folders at all; without, every link is an entry.
+
     Raises:
         OSError: ``root`` cannot be listed, or the disk fails.
     """
     entered: dict[Path, bool] = {}
-    _enter(Path(os.path.realpath(root)), entered)
+    top = Path(os.path.realpath(root))
+    _enter(top if leave else Path(top.anchor), entered)  # as if all that a link may lead to were walked
     waiting = [iter(_entries("", root, entered))]
     while waiting:
         name, entry = next(waiting[-1], ("", None))

@@ -14,6 +14,9 @@ from markupsafe import Markup
 from rushes.evaluate.pages.render import render, text_of
 from rushes.evaluate.pages.theme import COLOURS, FONT
 
+BESIDE = " 'self' file:"
+"""Files of the place that a page comes from; of one opened from a disk, browsers take no file for its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
@@ -49,15 +52,20 @@ class Section:
     content: Markup
 
 
-def page(head: Head, sections: Iterable[Section]) -> str:
+def page(head: Head, sections: Iterable[Section], *, plays: bool = False) -> str:
     """The whole page as text, the sections before those of its head. Sections without content are left out.
 
     The browser itself is told to fetch nothing and to run no script but the one of these pages.
+
+    Args:
+        head: of the page.
+        sections: in order.
+        plays: whether it may play recordings that lie where it lies.
     """
     script = text_of("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
-        "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
+        f"default-src 'none'; img-src data:; media-src data:{BESIDE if plays else ''}; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
     text = render(

@@ -90,13 +90,16 @@ def timelines(
     return join((block("legend", there), *drawn))
 
 
-def strips(rows: Mapping[str, Sequence[Span]], colours: Mapping[str, str], label: str) -> Markup:
+def strips(
+    rows: Mapping[str, Sequence[Span]], colours: Mapping[str, str], label: str, *, player: str = ""
+) -> Markup:
     """Labels of a recording over time, row under row, in lines of four minutes, or at most `LINES` longer ones.
 
     Args:
         rows: name -> spans, from top to bottom, e.g. truth, raw, smoothed.
         colours: of the labels.
         label: of the drawing.
+        player: id of the element that plays the recording from where a span begins, when it is pressed.
 
     Raises:
         ValueError: no span at all.
@@ -113,7 +116,7 @@ def strips(rows: Mapping[str, Sequence[Span]], colours: Mapping[str, str], label
         plane = Plane(76, top, 980, 1, (from_s, from_s + length_s), (0, 1))
         for name, spans in rows.items():
             drawn.append(words(68, top + 15, name, anchor="end", colour=MUTED))
-            drawn += _row(spans, plane, top, colours, name)
+            drawn += _row(spans, plane, top, colours, name, player)
             top += 25
         for value in ticks(*plane.x_range, count=12):
             x = plane.x(value)
@@ -143,7 +146,7 @@ def clock(seconds: float) -> str:
 
 
 def _row(
-    spans: Sequence[Span], plane: Plane, top: float, colours: Mapping[str, str], name: str
+    spans: Sequence[Span], plane: Plane, top: float, colours: Mapping[str, str], name: str, player: str
 ) -> list[Markup]:
     low, high = plane.x_range
     drawn = [tag("rect", x=plane.left, y=top, width=plane.width, height=22, fill=NOTHING, rx=2)]
@@ -152,5 +155,6 @@ def _row(
         if right > left and label is not None:
             title = tag("title", f"{name}: {label}, {start_s:.1f} to {end_s:.1f} s")
             look = {"fill": colours.get(label, NOTHING), "stroke": "#ffffff", "stroke_width": 0.6}
-            drawn.append(tag("rect", title, x=left, y=top, width=right - left, height=22, **look))
+            plays = {"data_player": player, "data_at": start_s} if player else {}
+            drawn.append(tag("rect", title, x=left, y=top, width=right - left, height=22, **look, **plays))
     return drawn

@@ -24,6 +24,7 @@ from rushes.runs.vlm_task import TAUGHT, VlmTask
 if TYPE_CHECKING:
     from typing import Any
 
+    from rushes.runs.apply.contract import Apply
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
     from rushes.tasks.operations.recipe import OperationsRecipe
@@ -106,6 +107,12 @@ class Operations(VlmTask["OperationsRecipe"]):
         from rushes.tasks.operations.report.samples import ClipViewer
 
         return ClipViewer(run.recipe.preprocessing.labels)
+
+    def apply(self, run: Run[OperationsRecipe]) -> Apply[OperationsRecipe]:
+        """See `Task.apply`."""
+        from rushes.tasks.operations.apply import ApplyToFootage
+
+        return ApplyToFootage(run)
 
     def to_draw(self, recipe: OperationsRecipe) -> str:
         """Sessions, their length and the room that they take."""

@@ -14,6 +14,7 @@ from rushes.runs.usual import EVALUATE, LOOK, PREDICT, PREPARE, REPORT, TRAIN, T
 if TYPE_CHECKING:
     from rushes.metrics.estimate import Estimate
     from rushes.runs.admission.values import Fault
+    from rushes.runs.apply.contract import Apply
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
     from rushes.tasks.sounds.recipe import SoundsRecipe
@@ -181,6 +182,12 @@ class Sounds(Task["SoundsRecipe"]):
         from rushes.tasks.sounds.report.samples import SoundViewer
 
         return SoundViewer(run.scan.blocks, run.recipe.preprocessing, run.recipe.prepare.longest_s)
+
+    def apply(self, run: Run[SoundsRecipe]) -> Apply[SoundsRecipe]:
+        """See `Task.apply`."""
+        from rushes.tasks.sounds.apply import ApplyToSounds
+
+        return ApplyToSounds(run)
 
     def to_draw(self, recipe: SoundsRecipe) -> str:
         """Wearers, their sounds and the room that these take."""

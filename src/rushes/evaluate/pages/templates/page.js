@@ -81,3 +81,15 @@ dialog.addEventListener("keydown", event => {
   if (event.key === "ArrowRight") step(1);
 });
 dialog.addEventListener("click", event => { if (event.target === dialog) dialog.close(); });
+
+// Moments: a press plays the recording from there.
+for (const moment of document.querySelectorAll("[data-at]")) {
+  const player = document.getElementById(moment.dataset.player);
+  if (!player) continue;
+  const play = () => {
+    player.currentTime = Number(moment.dataset.at);
+    player.scrollIntoView({block: "nearest"});
+    player.play().catch(() => {});  // of a kind that this browser cannot play
+  };
+  moment.addEventListener("click", play);
+}

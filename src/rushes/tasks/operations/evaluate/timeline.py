@@ -107,7 +107,7 @@ def timeline(
     if not sessions:
         return None
     train = [row for row in recordings if row["split"] == "train"]
-    sequences = [sequence for row in train if (sequence := _train_ticks(row, stride_s))]
+    sequences = [sequence for row in train if (sequence := train_ticks(row, stride_s))]
     grammar = fit_grammar(sequences, labels)
     ticks = np.bincount([labels.index(label) for row in sequences for label in row], minlength=len(labels))
     answers: dict[str, Sequence[Sequence[Label | None]]] = {
@@ -206,7 +206,7 @@ def _session(
     )
 
 
-def _train_ticks(recording: Mapping[str, Any], stride_s: float) -> list[str]:
+def train_ticks(recording: Mapping[str, Any], stride_s: float) -> list[str]:
     """Labels of a session's ticks; unlabelled ticks are left out, so its neighbours follow each other."""
     segments = [tuple(segment) for segment in recording["segments"]]
     count = int(recording["duration_s"] / stride_s)

@@ -24,7 +24,7 @@ from rushes.prepare.stage import remove_shards
 from rushes.records import Clip, Media, Recording
 from rushes.shards.manifest import split_folder
 from rushes.shards.member import json_member
-from rushes.shards.write import Content, ShardWriter
+from rushes.shards.write import ShardWriter
 from rushes.tasks.operations.prepare.clips import cutting_of, followers, plan_clips, why_no_clip
 from rushes.tasks.operations.prepare.sample import target_member
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
@@ -80,26 +80,15 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     check_coverage(recording, planned_s, TOLERANCE_S)
     cutting = cutting_of(job.preprocessing, job.asked)
     clips = plan_clips(recording, planned_s, cutting, job.split in job.asked.window_splits)
-    ring = FrameRing(job.preprocessing.frame_size, job.preprocessing.jpeg_quality)
-    footage = _Footage()
+    footage = Footage(job.preprocessing)
     kinds: Counter[str] = Counter()
-    after = _AfterClip(recording)
     place = split_folder(job.folder, job.split)
     with ShardWriter(place, recording.key, job.asked.shard_bytes, split=job.split) as writer:
-        for clip in _closed_clips(footage.frames(recording.media), clips, ring, job.preprocessing):
-            numbers = ring.between(clip.start_s, clip.end_s)
-            if len(numbers) < job.preprocessing.frames:
-                continue
-            table = ring.signals(numbers)
-            table[:, 0] -= clip.start_s
-            chosen = choose_frames(table, job.preprocessing, boundary_in(clip), job.boost)
-            fields = _fields(recording, clip, after(clip), table, chosen, job.preprocessing, footage.size)
-            for number, data in enumerate(ring.jpegs([numbers[index] for index in chosen])):
-                fields[f"frame_{number:02d}.jpg"] = data
+        for clip, fields in footage.cut(recording, clips, job.boost):
             label = None if clip.target is None else clip.target.operation
             writer.write(clip.key, fields, group=recording.group, label=label)
             kinds[clip.kind] += 1
-        _require_as_planned(recording, clips, planned_s, footage.duration_s, kinds.total())
+        require_as_planned(recording, clips, planned_s, footage.duration_s, kinds.total())
         shards = writer.close()
     return {
         **({} if clips else {"empty": why_no_clip(recording, cutting)}),
@@ -109,7 +98,7 @@ def prepare_unit(job: Job) -> dict[str, Any]:
         "clips": dict(sorted(kinds.items())),
         "thin": len(clips) - kinds.total(),
         "frames": footage.count,
-        "encoded": ring.encoded,
+        "encoded": footage.encoded,
         "duration_s": planned_s,
         "source_size": list(footage.size),
     }
@@ -124,10 +113,10 @@ def footage_duration(media: Media) -> float:
     declared_s = probe(media).duration_s
     if declared_s is not None:
         return declared_s
-    footage = _Footage()
-    for _ in footage.frames(media):
-        pass
-    return footage.duration_s
+    last_s = period_s = 0.0
+    for frame in decode(media):
+        period_s, last_s = frame.time_s - last_s, frame.time_s
+    return last_s + period_s
 
 
 def boundary_in(clip: Clip) -> float | None:
@@ -160,20 +149,61 @@ def choose_frames(
     return [int(number) for number in chosen]
 
 
-class _Footage:
-    """Counts frames while they pass."""
+class Footage:
+    """One linear read of a recording, cut into clips as it passes: the same for a dataset and for answers.
 
-    def __init__(self) -> None:
+    Args:
+        preprocessing: how a clip becomes a question.
+
+    Attributes:
+        count: frames decoded so far.
+        size: (width, height) in pixels of a frame as it is displayed.
+    """
+
+    def __init__(self, preprocessing: ClipPreprocessing) -> None:
         self.count = 0
         self.size = (0, 0)
         self._last_s = self._period_s = 0.0
+        self._preprocessing = preprocessing
+        self._ring = FrameRing(preprocessing.frame_size, preprocessing.jpeg_quality)
 
     @property
     def duration_s(self) -> float:
         """From the first frame to the end of the last, which lasts as long as the one before it."""
         return self._last_s + self._period_s
 
-    def frames(self, media: Media) -> Iterator[Frame]:
+    @property
+    def encoded(self) -> int:
+        """JPEGs made so far."""
+        return self._ring.encoded
+
+    def cut(
+        self, recording: Recording, clips: list[Clip], boost: float = 0.0
+    ) -> Iterator[tuple[Clip, dict[str, bytes]]]:
+        """Each clip with the members of its sample, as soon as its end has passed; thin ones are left out.
+
+        Args:
+            recording: what to read.
+            clips: in order of their ends.
+            boost: how much more frames near a boundary count.
+
+        Raises:
+            MediaError: see `rushes.media.video.decode`.
+        """
+        after = _AfterClip(recording)
+        for clip in _closed_clips(self._frames(recording.media), clips, self._ring, self._preprocessing):
+            numbers = self._ring.between(clip.start_s, clip.end_s)
+            if len(numbers) < self._preprocessing.frames:
+                continue
+            table = self._ring.signals(numbers)
+            table[:, 0] -= clip.start_s
+            chosen = choose_frames(table, self._preprocessing, boundary_in(clip), boost)
+            fields = _fields(recording, clip, after(clip), table, chosen, self._preprocessing, self.size)
+            for number, data in enumerate(self._ring.jpegs([numbers[index] for index in chosen])):
+                fields[f"frame_{number:02d}.jpg"] = data
+            yield clip, fields
+
+    def _frames(self, media: Media) -> Iterator[Frame]:
         for frame in decode(media):
             self.count += 1
             self._period_s, self._last_s = frame.time_s - self._last_s, frame.time_s
@@ -197,7 +227,7 @@ def _closed_clips(
     yield from waiting
 
 
-def _require_as_planned(
+def require_as_planned(
     recording: Recording, clips: list[Clip], planned_s: float, duration_s: float, samples: int
 ) -> None:
     """Refuse footage that is not what the clips were planned for."""
@@ -238,7 +268,7 @@ def _fields(
     chosen: list[int],
     preprocessing: ClipPreprocessing,
     source_size: tuple[int, int],
-) -> dict[str, Content]:
+) -> dict[str, bytes]:
     """Everything of a sample but its pictures; all times on the clip's clock unless said otherwise."""
     meta = {
         "recording": recording.key,

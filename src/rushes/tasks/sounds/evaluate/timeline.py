@@ -76,8 +76,7 @@ def timeline(
         MetricError: a window of a recording that is not known, or no event on this side.
     """
     found = read_ticks(answers, places, {row["key"]: row for row in recordings}, cutting)
-    smooth_s = cutting.clip_s if settings.smooth_s is None else settings.smooth_s
-    width = 2 * int(smooth_s / cutting.hop_s / 2) + 1
+    width = median_width(settings, cutting)
     probabilities = {
         MODEL: [one.probabilities for one in found],
         SMOOTHED: [running_median(one.probabilities, width) for one in found],
@@ -119,6 +118,12 @@ def timeline(
         },
         tuple(_remarks(tracks, rows, cutting)),
     )
+
+
+def median_width(settings: Timelines, cutting: Cutting) -> int:
+    """Windows of the running median, an odd number."""
+    smooth_s = cutting.clip_s if settings.smooth_s is None else settings.smooth_s
+    return 2 * int(smooth_s / cutting.hop_s / 2) + 1
 
 
 def constant(cutting: Cutting, train: Mapping[str, int]) -> dict[str, str]:

@@ -49,6 +49,12 @@ class Cutting:
             share=source.share,
         )
 
+    @classmethod
+    def of_clips(cls, preprocessing: SoundPreprocessing) -> Cutting:
+        """Of recordings that a net of short sounds with a class each is asked about: half a window apart."""
+        rate, samples = preprocessing.sample_rate, preprocessing.samples
+        return cls(preprocessing.labels, None, samples / rate, max(samples // 2, 1) / rate, share=0.5)
+
     @property
     def events(self) -> tuple[str, ...]:
         """The classes that are events, in order."""
