@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import typer
 
-from rushes.cli import campaign, runs
+from rushes.cli import campaign, init, runs
 from rushes.cli.app import app
 from rushes.tasks import broken_tasks
 
-__all__ = ["app", "campaign", "main", "runs"]
+__all__ = ["app", "campaign", "init", "main", "runs"]
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
+from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
@@ -60,9 +61,20 @@ class Task(ABC, Generic[R]):
     name: ClassVar[str]
     stages: ClassVar[tuple[Stage, ...]]
 
+    @property
+    def package(self) -> str:
+        """Of the module that the task stands in."""
+        return type(self).__module__.rpartition(".")[0]
+
     def room(self, name: str) -> ModuleType:
         """A module beside the one that the task stands in, imported when it is first asked for."""
-        return import_module(f"{type(self).__module__.rpartition('.')[0]}.{name}")
+        return import_module(f"{self.package}.{name}")
+
+    @property
+    def demo(self) -> str | None:
+        """A recipe of the twin that runs on a small machine; ``twin/demo.yaml`` beside the task, None without it."""
+        file = files(self.package) / "twin" / "demo.yaml"
+        return file.read_text("utf-8") if file.is_file() else None
 
     @property
     def recipe(self) -> type[R]:
