@@ -49,7 +49,7 @@ CANCELLED = 1e-4
 GAP_S = 0.1
 """So far apart may frames stand whose times are rounded; more is a loss."""
 
-_OPTIONS = {
+OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": "wav,w64,aiff,caf,au,flac,ogg,mov,mp4,m4a,3gp,3g2,mj2,asf,matroska,webm,aac,mp3",
     # FFmpeg decodes mp3 by a decoder of another name.
@@ -137,7 +137,7 @@ def _open(kind: Kind, data: bytes, where: object) -> Iterator[tuple[InputContain
     """The container and the sound in it that players take, checked as far as the head tells."""
     try:
         container = av.open(
-            io.BytesIO(data), format=kind.demuxer, options=_OPTIONS, metadata_errors="replace"
+            io.BytesIO(data), format=kind.demuxer, options=OPTIONS, metadata_errors="replace"
         )
     except (av.FFmpegError, ValueError, OverflowError) as error:
         raise MediaError(

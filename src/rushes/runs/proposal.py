@@ -1,0 +1,126 @@
+"""A recipe that a task proposes for a folder, each assumed line with its reason; and as a file that people read."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import yaml
+
+from rushes.stages.inventory import printable
+
+WIDTH = 118
+
+
+class Line(NamedTuple):
+    """A key of a recipe.
+
+    Attributes:
+        key: dotted: ``preprocessing.clip_s``.
+        value: plain data.
+        why: the reason, where the folder does not say it; empty where it does.
+    """
+
+    key: str
+    value: Any
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a task would make of a folder.
+
+    Attributes:
+        fits: how much of what is there the task takes, 0 to 1.
+        because: why it is this task, in a few words.
+        lines: of the recipe behind ``task`` and ``name``, in the order of the file; keys of one section stand
+            together.
+        doubts: what somebody should look at, one sentence each.
+    """
+
+    fits: float
+    because: str
+    lines: tuple[Line, ...]
+    doubts: tuple[str, ...] = ()
+
+
+def recipe_text(head: Sequence[str], lines: Sequence[Line]) -> str:
+    """A recipe as YAML, with the reasons as comments above their lines.
+
+    >>> print(recipe_text(["Seven videos."], [Line("task", "lamps"), Line("train.steps", 9, "they are few")]), end="")
+    # Seven videos.
+    task: lamps
+    <BLANKLINE>
+    train:
+      # they are few
+      steps: 9
+
+    Args:
+        head: of the file, one comment each.
+        lines: all of it.
+    """
+    rows = [row for text in head for row in _comment(text, "")]
+    open_keys: list[str] = []
+    for line in lines:
+        *sections, key = line.key.split(".")
+        shared = _shared(open_keys, sections)
+        if sections[:1] != open_keys[:1] and rows:
+            rows.append("")
+        for depth in range(shared, len(sections)):
+            rows.append(f"{'  ' * depth}{sections[depth]}:")
+        open_keys, indent = sections, "  " * len(sections)
+        rows += [*_comment(line.why, indent), *_pair(key, line.value, indent)]
+    return "\n".join(rows) + "\n"
+
+
+def tree_of(lines: Sequence[Line]) -> dict[str, Any]:
+    """What `recipe_text` says, as plain values."""
+    tree: dict[str, Any] = {}
+    for line in lines:
+        *sections, key = line.key.split(".")
+        node = tree
+        for section in sections:
+            node = node.setdefault(section, {})
+        node[key] = line.value
+    return tree
+
+
+def _shared(first: Sequence[str], second: Sequence[str]) -> int:
+    count = 0
+    for mine, theirs in zip(first, second, strict=False):
+        if mine != theirs:
+            break
+        count += 1
+    return count
+
+
+def _comment(text: str, indent: str) -> Iterator[str]:
+    """A text as comments; names of files in it may hold whatever."""
+    if text:
+        yield from textwrap.wrap(
+            printable(text),
+            WIDTH,
+            initial_indent=f"{indent}# ",
+            subsequent_indent=f"{indent}# ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def _pair(key: str, value: Any, indent: str) -> list[str]:
+    """A key with its value, in one line as long as it fits."""
+    pair = yaml.safe_dump(
+        {key: value},
+        default_flow_style=None if isinstance(value, list | dict) else False,  # None: what holds plain values only
+        sort_keys=False,
+        allow_unicode=True,
+        width=WIDTH - len(indent),
+    )
+    return [f"{indent}{row}" for row in pair.splitlines()]
+
+
+def assumed(lines: Sequence[Line]) -> list[Mapping[str, Any]]:
+    """The lines that have a reason, as ``--json`` prints them."""
+    return [{"key": line.key, "value": line.value, "why": line.why} for line in lines if line.why]
