@@ -6,18 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Literal
 
 Who = Literal["person", "place", "folder", "day", "camera"]
 
-_PERSONS = (
+PERSONS = (
     *("person", "participant", "subject", "subj", "sub", "patient", "wearer", "worker", "operator", "speaker"),
     *("signer", "actor", "driver", "child", "infant", "baby", "user", "part", "pt", "id", "p", "s", "u"),
 )
 """Words before a number that mean somebody, the longer first: ``p01``, ``subject-3``."""
 
-_PLACES = ("session", "sess", "night", "drive", "trip", "site", "house", "room", "station", "line")
+PLACES = ("session", "sess", "night", "drive", "trip", "site", "house", "room", "station", "line")
 _CAMERAS = ("camera", "cam", "view", "c")
 
 _NTU = r"S\d{3}C\d{3}(?P<group>P\d{3})R\d{3}A\d{3}"
@@ -33,22 +32,28 @@ class NamePattern:
         who: what it seems to be.
         word: it is found by: ``p`` of ``p01``; empty where there is none.
         pattern: regular expression on the whole name, with the named group ``group``.
-        groups: what the names have there -> of how many recordings, in order of names.
+        of: name of each recording -> what it has there.
     """
 
     who: Who
     word: str
     pattern: str
-    groups: Mapping[str, int]
+    of: Mapping[str, str]
+
+    @property
+    def groups(self) -> Mapping[str, int]:
+        """What the names have there -> of how many recordings, in order."""
+        return dict(sorted(Counter(self.of.values()).items()))
 
     def text(self) -> str:
         """In a line: ``person, by "p01", "p02" ...: 4, with 3 to 5 recordings each``."""
-        shown = ", ".join(f'"{name}"' for name in list(self.groups)[:3])
-        more = " ..." if len(self.groups) > 3 else ""
-        least, most = min(self.groups.values()), max(self.groups.values())
+        groups = self.groups
+        shown = ", ".join(f'"{name}"' for name in list(groups)[:3])
+        more = " ..." if len(groups) > 3 else ""
+        least, most = min(groups.values()), max(groups.values())
         each = f"{least}" if least == most else f"{least} to {most}"
         noun = "recording" if most == 1 else "recordings"
-        return f"{self.who}, by {shown}{more}: {len(self.groups)}, with {each} {noun} each"
+        return f"{self.who}, by {shown}{more}: {len(groups)}, with {each} {noun} each"
 
 
 def patterns_in(names: Sequence[str]) -> tuple[NamePattern, ...]:
@@ -65,14 +70,14 @@ def patterns_in(names: Sequence[str]) -> tuple[NamePattern, ...]:
         told = [re.fullmatch(pattern, name) for name in names]
         values = [match["group"] for match in told if match is not None]
         if len(values) == len(names) and len(set(values)) > 1:
-            counts = dict(sorted(Counter(values).items()))
-            found.setdefault(tuple(values), NamePattern(who, word, pattern, counts))
+            of = dict(zip(names, values, strict=True))
+            found.setdefault(tuple(values), NamePattern(who, word, pattern, of))
     return tuple(found.values())
 
 
 def _asked() -> Iterator[tuple[Who, str, str]]:
     yield "person", "", rf"(?:.*/)?{_NTU}.*"
-    words: tuple[tuple[Who, tuple[str, ...]], ...] = (("person", _PERSONS), ("place", _PLACES))
+    words: tuple[tuple[Who, tuple[str, ...]], ...] = (("person", PERSONS), ("place", PLACES))
     for who, known in words:
         yield from ((who, word, _numbered(word)) for word in known)
     yield "folder", "", r"(?P<group>[^/]+)/.*"
@@ -85,7 +90,3 @@ def _numbered(word: str) -> str:
     either = "".join(f"[{letter}{letter.upper()}]" for letter in word)
     return rf"{_BEGINS}(?P<group>{either}[_-]?\d+){_ENDS}"
 
-
-def folder_of(name: str) -> str:
-    """The last folder of a name, by which files are often told apart by class; empty without one."""
-    return PurePosixPath(name).parent.name
