@@ -1,6 +1,6 @@
 """Interval labels of the field's tools, read into marks and written from them; see `rushes.annotations.formats`."""
 
-from rushes.annotations.formats import FORMATS, Format, files_of, read, read_all, recognise, write
+from rushes.annotations.formats import FORMATS, Format, files_of, fits, read, read_all, recognise, write
 from rushes.annotations.how import How, RateOf, rates
 from rushes.annotations.mark import About, Labels, Mark, Note, by_recording, join_notes
 from rushes.annotations.matching import match, places, unmatched
@@ -20,6 +20,7 @@ __all__ = [
     "Rule",
     "by_recording",
     "files_of",
+    "fits",
     "join_notes",
     "match",
     "places",

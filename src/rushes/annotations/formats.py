@@ -159,6 +159,11 @@ def files_of(root: Path, patterns: Iterable[str], names: Iterable[str] | None = 
     return list(found)
 
 
+def fits(name: str, pattern: str) -> bool:
+    """Whether the name of a file below the root is one that a pattern means, see `files_of`."""
+    return _fits(PurePosixPath(name).parts, PurePosixPath(pattern).parts)
+
+
 def _fits(name: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
     if not pattern:
         return not name

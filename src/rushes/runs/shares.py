@@ -1,4 +1,4 @@
-"""Groups dealt out to sides by the hash of their names: adding recordings moves no old one."""
+"""Who stands on which side: as names say it, or dealt out by the hash of groups, which moves no old one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,40 @@ import numpy as np
 
 SEEDS, PLACES = 1000, 1_000_000
 """Draws that `best_seed` compares; fewer where groups are so many that these would be more places to draw."""
+
+SIDE_OF_NAME: Mapping[str, str] = {
+    **{
+        "train": "train",
+        "training": "train",
+        "val": "val",
+        "valid": "val",
+        "validation": "val",
+        "dev": "val",
+    },
+    **{"test": "test", "testing": "test", "eval": "test"},
+}
+"""What sides are called in folders and tables, in small letters."""
+
+
+def nobody_said(unknown: int, total: int, noun: str, who: str, cure: str) -> str | None:
+    """In words, for audit, plan and report: of how many recordings the group is not known; None where of none.
+
+    >>> nobody_said(3, 40, "sound", "voice", "name groups by source.pattern")[:42]
+    'nobody said who is in 3 of the 40 sounds: '
+
+    Args:
+        unknown, total: recordings of no known group, and all.
+        noun: for a recording.
+        who: for a group.
+        cure: where groups are named.
+    """
+    if not unknown:
+        return None
+    which = f"the {total:,} {noun}s" if unknown == total else f"{unknown:,} of the {total:,} {noun}s"
+    return (
+        f"nobody said who is in {which}: one {who} may stand on two sides, and intervals take each {noun} for "
+        f"another's; {cure}"
+    )
 
 
 def side_of(group: str, shares: Mapping[str, float], seed: int = 0) -> str:

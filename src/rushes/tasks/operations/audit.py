@@ -18,8 +18,7 @@ from rushes.errors import RushesError, SourceError
 from rushes.media.folder import list_frames
 from rushes.media.limits import DEFAULT_LIMITS
 from rushes.media.video import probe
-from rushes.prepare.outcomes import NO_SIDE, Outcomes
-from rushes.recipe.sections import Side
+from rushes.prepare.outcomes import Outcomes
 from rushes.records import Media, Recording
 from rushes.runs.copies import Copies, copies_of, holdings
 from rushes.runs.source import Fault, told_alike
@@ -27,9 +26,7 @@ from rushes.stages import Claim
 from rushes.tasks.operations.prepare.clips import Cutting, plan_clips, why_no_clip
 from rushes.tasks.operations.prepare.unit import TOLERANCE_S
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
-from rushes.tasks.operations.sources.openpack.footage import check_coverage
-from rushes.tasks.operations.sources.openpack.source import Scan
-from rushes.tasks.operations.sources.openpack.tables import assign_splits
+from rushes.tasks.operations.sources.sessions import Scan, Sides, check_coverage
 
 JPEG_BYTES_PER_PIXEL = 0.14
 """Of stored frames at quality 90, measured on the twin and on real footage."""
@@ -158,7 +155,7 @@ def foresee(recording: Recording, cutting: Cutting, with_windows: bool) -> Fores
 
 def audit_sessions(
     scan: Scan,
-    split: str | Mapping[Side, Sequence[str]],
+    sides: Sides,
     preprocessing: ClipPreprocessing,
     cutting: Cutting,
     window_splits: Sequence[str],
@@ -168,24 +165,23 @@ def audit_sessions(
 
     Args:
         scan: of the recordings.
-        split: which subjects stand on which side.
+        sides: who stands on which side.
         preprocessing, cutting, window_splits: how clips are cut.
         needed: sides that must not come out empty.
     """
-    assigned = assign_splits(scan.recordings, split)
-    sides, others = assigned.side_of, dict.fromkeys(assigned.skipped, Claim("skipped", NO_SIDE))
+    side_of = sides.side_of
+    others = {key: Claim("skipped", reason) for key, reason in sides.skipped.items()}
     recordings: Counter[str] = Counter()
     clips: Counter[str] = Counter()
     operations: Counter[str] = Counter()
     faults: list[dict[str, str]] = []
     notes, seconds = [note.reason() for note in scan.notes], 0.0
     for fault in scan.faults:
-        asked = fault.owner in assigned.subjects
-        (faults if asked else notes).append(fault.reason())
-        others[fault.key] = Claim("faulty", fault.message) if asked else Claim("skipped", NO_SIDE)
-    used = [recording for recording in scan.recordings if recording.key in sides]
+        (notes if fault.key in sides.skipped else faults).append(fault.reason())
+        others.setdefault(fault.key, Claim("faulty", fault.message))
+    used = [recording for recording in scan.recordings if recording.key in side_of]
     for recording in used:
-        side = sides[recording.key]
+        side = side_of[recording.key]
         found = foresee(recording, cutting, side in window_splits)
         recordings[side] += 1
         clips[side] += 1 if found.clips is None else found.clips.total()
@@ -208,11 +204,11 @@ def audit_sessions(
         bytes=clips.total() * clip_bytes,
         masked={label: (tally.n, tally.seconds) for label, tally in scan.masked.items()},
         gaps=(scan.gaps.n, scan.gaps.seconds),
-        copies=copies_of(holdings((sides[one.key], one.key, partial(_files, one.media)) for one in used)),
-        foreseen=Outcomes(len(scan.recordings) + len(scan.faults), others),
+        copies=copies_of(holdings((side_of[one.key], one.key, partial(_files, one.media)) for one in used)),
+        foreseen=Outcomes(len(side_of.keys() | others.keys()), others),
         faults=tuple(faults),
         notes=tuple(notes),
-        absent=tuple(one for one in assigned.absent if one not in {fault.owner for fault in scan.faults}),
+        absent=sides.absent,
     )
 
 

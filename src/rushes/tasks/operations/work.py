@@ -22,39 +22,35 @@ def _twin(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.operations.twin.script import TwinSettings, units
     from rushes.tasks.operations.twin.writer import write_unit
 
-    settings = TwinSettings(**run.recipe.twin.model_dump(), media=(run.recipe.source.media,))
+    settings = TwinSettings(**run.recipe.twin.model_dump(), media=(run.recipe.drawn.media,))
     write = partial(write_unit, settings=settings)
     return draw_units(run, stage, tell, {unit.key: unit for unit in units(settings)}, write)
 
 
 def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
-    from rushes.prepare.outcomes import NO_SIDE
     from rushes.prepare.stage import Planned
     from rushes.runs.usual_work import fill_dataset
     from rushes.tasks.operations.prepare.unit import Job, prepare_unit
-    from rushes.tasks.operations.sources.openpack.tables import assign_splits
+    from rushes.tasks.operations.sources.kinds import source_of
 
     recipe, scan = run.recipe, run.scan
-    assigned = assign_splits(scan.recordings, recipe.source.split)
-    faults = {fault.key: fault.reason() for fault in scan.faults if fault.owner in assigned.subjects}
+    sides = source_of(recipe.source).sides(scan)
     needed = ("train", recipe.evaluate.split)
     for side in needed:
-        if side not in assigned.side_of.values():
+        if side not in sides.side_of.values():
             raise SourceError(
                 f"no recording that holds on side {side} of the split; {len(scan.faults)} do not hold, "
-                f"{len(assigned.skipped)} are on no side",
+                f"{len(sides.skipped)} are left out",
                 where=scan.root,
                 cure="mend them, or list others under source.split; `rushes audit RECIPE` says what is there",
             )
 
     planned = Planned(
-        jobs=Job.of(scan.recordings, assigned.side_of, stage.folder, recipe.preprocessing, recipe.prepare),
-        splits=assigned.side_of.values(),
+        jobs=Job.of(scan.recordings, sides.side_of, stage.folder, recipe.preprocessing, recipe.prepare),
+        splits=sides.side_of.values(),
         needed=needed,
-        skipped=dict.fromkeys(
-            (*assigned.skipped, *(fault.key for fault in scan.faults if fault.key not in faults)), NO_SIDE
-        ),
-        faults=faults,
+        skipped=sides.skipped,
+        faults={fault.key: fault.reason() for fault in scan.faults if fault.key not in sides.skipped},
     )
     return fill_dataset(run, stage, tell, planned, prepare_unit)
 

@@ -6,30 +6,14 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from rushes.errors import SourceError
+from rushes.runs.shares import nobody_said as nobody_said_of
 
 SIDES = ("train", "val", "test")
-SIDE_OF_NAME = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"} | {
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-    "eval": "test",
-}
-"""What sides are called in folders and tables."""
 
 
 def nobody_said(unknown: int, total: int) -> str | None:
-    """In words, for audit, plan and report: of how many sounds the group is not known; None where of none.
-
-    >>> nobody_said(3, 40)[:42]
-    'nobody said who is in 3 of the 40 sounds: '
-    """
-    if not unknown:
-        return None
-    which = f"the {total:,} sounds" if unknown == total else f"{unknown:,} of the {total:,} sounds"
-    return (
-        f"nobody said who is in {which}: one voice may stand on two sides, and intervals take each sound for "
-        "another's; name groups by source.pattern or source.table"
-    )
+    """See `rushes.runs.shares.nobody_said`; of sounds."""
+    return nobody_said_of(unknown, total, "sound", "voice", "name groups by source.pattern or source.table")
 
 
 def require_apart(places: Iterable[tuple[str, str, str]]) -> dict[str, str]:
