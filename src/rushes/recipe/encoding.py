@@ -1,0 +1,36 @@
+"""How a frame becomes a vector of features: which frozen encoder, and what it is shown."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+EncoderName = Literal["efficientnet-lite0"]
+
+
+class Encoding(BaseModel):
+    """An encoder and the preprocessing that belongs to it; stored beside whatever was trained on its features.
+
+    Attributes:
+        name: of the encoder.
+        weights: SHA-256 of its weights; a file of another content is refused.
+        side: of the square in pixels that a frame is letterboxed into.
+        offset, scale: a level ``v`` of 0 to 255, in the order RGB, enters as ``(v - offset) / scale``.
+        width: features of a frame.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: EncoderName = "efficientnet-lite0"
+    weights: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = (
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+    )
+    side: Annotated[int, Field(ge=32, le=512, multiple_of=32)] = 160
+    offset: float = 127.0
+    scale: Annotated[float, Field(gt=0.0)] = 128.0
+    width: Annotated[int, Field(ge=1)] = 1280
+
+
+ENCODING = Encoding()
+"""What features are made by."""
