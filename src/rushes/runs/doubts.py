@@ -72,11 +72,11 @@ def _times(found: Found, labels: FoundLabels, marks: Mapping[str, Sequence[Mark]
             f"{len(outside):,} labels lie outside of what their recordings declare to last: {such(outside)}; a rate "
             "or a unit may be wrong"
         )
-    overlapping = [pair for of in marks.values() for pair in _overlaps(of)]
+    overlapping = [pair for of in marks.values() for pair in overlaps(of)]
     if overlapping:
         yield (
-            f"labels overlap {len(overlapping):,} times under different names: {such(overlapping)}; say by "
-            "source.overlaps which one keeps the time: first, last, shorter or longer"
+            f"labels overlap {len(overlapping):,} times under different names: {such(overlapping)}; source.overlaps "
+            "says which one keeps the time"
         )
     varying = [name for name in marks if (header := found.by_name[name].header) and not header.steady]
     if varying:
@@ -92,8 +92,8 @@ def _is_outside(found: Found, name: str, mark: Mark) -> bool:
     return whole is not None and mark.kind != "file" and float(last) > whole + BEYOND_S
 
 
-def _overlaps(marks: Sequence[Mark]) -> Iterator[str]:
-    """Neighbours in time that overlap under different labels."""
+def overlaps(marks: Sequence[Mark]) -> Iterator[str]:
+    """Marks of one recording that overlap one of another label, each with the longest before it."""
     timed = sorted((mark for mark in marks if mark.kind == "interval"), key=lambda mark: mark.start_s)
     longest: Mark | None = None
     for mark in timed:

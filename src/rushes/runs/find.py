@@ -65,7 +65,8 @@ def find(root: Path, asked: Asked, tell: Tell = lambda done, total, note: None) 
     looked = set(_spread([name for name, _ in media], HEADERS))
     recordings = []
     for number, (name, size) in enumerate(media):
-        tell(number, len(media), "headers")
+        if number and not number % 50:
+            tell(number, len(media), "headers")
         one = FoundRecording(name, cast(RecordingKind, kinds[name]), size)
         recordings.append(_opened(root, one) if name in looked else one)
     tell(len(media), len(media), "headers")

