@@ -15,7 +15,7 @@ from rushes.evaluate.scorecard import FigureRow, Part, Scorecard, Standing, coun
 
 
 def tiles(card: Scorecard, part: Part | None = None, figures: Sequence[str] | None = None) -> Markup:
-    """A tile for each headline figure of a part.
+    """A tile for each headline figure of a part that the model has; `without` names the others.
 
     Args:
         card: the scorecard.
@@ -23,7 +23,14 @@ def tiles(card: Scorecard, part: Part | None = None, figures: Sequence[str] | No
         figures: those of the headline if None.
     """
     part = part or card.all
-    return block("grid", [_tile(card, part, name) for name in figures or card.headline], 320)
+    there = [name for name in figures or card.headline if name in part.estimates[card.model]]
+    return block("grid", [_tile(card, part, name) for name in there], 320)
+
+
+def without(card: Scorecard, part: Part) -> list[str]:
+    """In a sentence, the headline figures that no answer of a part counts for, if there are any."""
+    titles = [card.figures[name].title for name in card.headline if name not in part.estimates[card.model]]
+    return [f"No question here asks for: {', '.join(titles)}."] if titles else []
 
 
 def verdict(figure: FigureRow, standing: Standing, value: float) -> tuple[str, str, str]:
