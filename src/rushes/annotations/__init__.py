@@ -1,10 +1,12 @@
-"""Interval labels of the field's tools, read into marks and written from them; see `rushes.annotations.formats`."""
+"""Interval labels of the field's tools, read into marks and written from them, see `reading`."""
 
-from rushes.annotations.formats import FORMATS, Format, files_of, fits, read, read_all, recognise, write
+from rushes.annotations.formats import FORMATS, Format
 from rushes.annotations.how import How, RateOf, rates
 from rushes.annotations.mark import About, Labels, Mark, Note, by_recording, join_notes
 from rushes.annotations.matching import match, places, unmatched
+from rushes.annotations.reading import files_of, fits, joined, read, read_all, recognise
 from rushes.annotations.segments import Background, Overlaps, Rule, segments_of
+from rushes.annotations.writing import write
 
 __all__ = [
     "FORMATS",
@@ -22,6 +24,7 @@ __all__ = [
     "files_of",
     "fits",
     "join_notes",
+    "joined",
     "match",
     "places",
     "rates",

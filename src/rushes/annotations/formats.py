@@ -1,26 +1,31 @@
-"""Every format of label files that is read or written, in one table, and the four verbs over it.
-
-labels = read_all(root, ["labels/*.eaf"], How())
-files = match(labels.about, names_of_the_recordings)
-segments, notes = segments_of(by_recording(labels)[name].marks, duration_s, Rule(background="idle"))
-lost = write(labels, path, How(format="webvtt"))
-"""
+"""Every format of label files that is read or written, in one table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Literal, NamedTuple
 
-from rushes.annotations import tables
-from rushes.annotations.files import read_head
+from rushes.annotations import (
+    activitynet,
+    audacity,
+    boris,
+    cvat,
+    dcase,
+    elan,
+    epic,
+    frames_text,
+    label_studio,
+    names,
+    raven,
+    subtitles,
+    tables,
+    textgrid,
+    via,
+)
 from rushes.annotations.how import How
-from rushes.annotations.mark import About, Labels, Mark, Note, by_recording, join_notes
-from rushes.errors import SourceError
+from rushes.annotations.mark import Labels
 from rushes.recipe.annotation import FormatName
-from rushes.stages.files import write_atomic
-from rushes.stages.inventory import walk
 
 Held = Literal["track", "annotator", "score", "channel", "low_hz", "high_hz", "comment", "attributes"]
 """What a mark says beside recording, times and label."""
@@ -48,6 +53,8 @@ class Format(NamedTuple):
         write: labels -> the bytes of a file; None for what is read only.
         keeps: what is written beside recording, times and label.
         many: whether one file can hold several recordings.
+        points: whether a moment can be written.
+        whole: whether a label of all of a file, or without an end, can be written as such.
     """
 
     title: str
@@ -57,9 +64,103 @@ class Format(NamedTuple):
     write: Callable[[Labels, How], bytes] | None = None
     keeps: frozenset[Held] = frozenset()
     many: bool = True
+    points: bool = True
+    whole: bool = False
 
 
 FORMATS: Mapping[FormatName, Format] = {
+    "textgrid": Format(
+        "Praat TextGrid",
+        ".TextGrid",
+        textgrid.is_one,
+        textgrid.read,
+        textgrid.write,
+        keeps=frozenset({"track"}),
+        many=False,
+    ),
+    "webvtt": Format(
+        "WebVTT",
+        ".vtt",
+        subtitles.is_webvtt,
+        subtitles.read,
+        subtitles.write_webvtt,
+        keeps=frozenset({"track"}),
+        many=False,
+        points=False,
+    ),
+    "srt": Format(
+        "SRT", ".srt", subtitles.is_srt, subtitles.read, subtitles.write_srt, many=False, points=False
+    ),
+    "elan": Format(
+        "ELAN",
+        ".eaf",
+        elan.is_one,
+        elan.read,
+        elan.write,
+        keeps=frozenset({"track", "annotator", "score", "comment"}),
+        many=False,
+        points=False,
+    ),
+    "cvat": Format(
+        "CVAT XML for video", ".xml", cvat.is_one, cvat.read, cvat.write, many=False, points=False
+    ),
+    "cvat_audio": Format(
+        "CVAT's table of an audio task",
+        ".tsv",
+        cvat.is_audio,
+        cvat.read_audio,
+        cvat.write_audio,
+        keeps=frozenset({"annotator", "score"}),
+    ),
+    "via": Format(
+        "VIA 3",
+        ".json",
+        via.is_one,
+        via.read,
+        via.write,
+        keeps=frozenset({"track", "score", "comment"}),
+        whole=True,
+    ),
+    "label_studio": Format(
+        "Label Studio",
+        ".json",
+        label_studio.is_one,
+        label_studio.read,
+        label_studio.write,
+        keeps=frozenset({"annotator", "score", "channel"}),
+        points=False,
+    ),
+    "activitynet": Format(
+        "ActivityNet JSON",
+        ".json",
+        activitynet.is_one,
+        activitynet.read,
+        activitynet.write,
+        keeps=frozenset({"score"}),
+    ),
+    "raven": Format(
+        "Raven selections", ".txt", raven.is_one, raven.read, raven.write, keeps=frozenset(HELD), many=False
+    ),
+    "epic": Format("EPIC-KITCHENS CSV", ".csv", epic.is_one, epic.read),
+    "boris": Format(
+        "BORIS events",
+        ".tsv",
+        boris.is_one,
+        boris.read,
+        boris.write,
+        keeps=frozenset({"track", "comment"}),
+        many=False,
+    ),
+    "dcase": Format("DCASE table", ".tsv", dcase.is_one, dcase.read, dcase.write),
+    "audacity": Format(
+        "Audacity labels",
+        ".txt",
+        audacity.is_one,
+        audacity.read,
+        audacity.write,
+        keeps=frozenset({"low_hz", "high_hz"}),
+        many=False,
+    ),
     "table": Format(
         "CSV, TSV or Parquet with a row a label",
         ".csv",
@@ -67,163 +168,17 @@ FORMATS: Mapping[FormatName, Format] = {
         tables.read,
         tables.write,
         keeps=frozenset(HELD),
+        whole=True,
     ),
+    "frames_text": Format(
+        "a label a frame, as MS-TCN",
+        ".txt",
+        frames_text.is_one,
+        frames_text.read,
+        frames_text.write,
+        many=False,
+        points=False,
+    ),
+    "names": Format("names of the recordings", "", lambda head: False, names.read),
 }
 """In the order in which a file is looked into: the first that knows it takes it."""
-
-
-def recognise(path: Path) -> FormatName | None:
-    """The format of a label file by its content; None where nothing here reads it.
-
-    Raises:
-        SourceError: the file cannot be read.
-    """
-    head = read_head(path)
-    return next((name for name, format in FORMATS.items() if format.is_one(head)), None)
-
-
-def read(path: Path, how: How, name: str | None = None) -> Labels:
-    """Labels of a file.
-
-    Args:
-        path: of the file.
-        how: what the file does not say of itself.
-        name: of the recording, for a format that names none; without it, the file's own name less its suffix.
-
-    Raises:
-        SourceError: an unknown format, or a file that does not hold, with its line and a cure; tracks or
-            annotators that are asked for and not there.
-    """
-    path = Path(path)
-    format = how.format or recognise(path)
-    if format is None:
-        raise SourceError(
-            "no format of label files is recognised here",
-            where=path,
-            cure=f"write annotation.format, one of {', '.join(FORMATS)}",
-        )
-    labels = FORMATS[format].read(path, how, path.stem if name is None else name)
-    return _taken(labels, how, path)
-
-
-def _taken(labels: Labels, how: How, path: Path) -> Labels:
-    """Marks of the tracks and annotators that are asked for; the others are counted."""
-    notes = list(labels.notes)
-    marks = labels.marks
-    for noun, asked in (("track", how.tracks), ("annotator", how.annotators)):
-        if not asked:
-            continue
-        there = sorted({getattr(mark, noun) for mark in marks})
-        if marks and not set(asked) & set(there):
-            raise SourceError(
-                f"no {noun} {', '.join(asked)}; there are {', '.join(map(repr, there))}",
-                where=path,
-                cure=f"name one of them as annotation.{noun}s",
-            )
-        for mark in marks:
-            if getattr(mark, noun) not in asked:
-                notes.append(Note(f"{noun} {getattr(mark, noun)!r} is not asked for", mark.where))
-        marks = tuple(mark for mark in marks if getattr(mark, noun) in asked)
-    return Labels(marks, labels.about, join_notes(notes))
-
-
-def files_of(root: Path, patterns: Iterable[str], names: Iterable[str] | None = None) -> list[str]:
-    """Label files below ``root``, in order of their names, relative to it.
-
-    Args:
-        root: of the dataset.
-        patterns: such as ``labels.csv`` or ``labels/**/*.eaf``; ``**`` is any number of folders.
-        names: of all files below the root, where they are known.
-
-    Raises:
-        SourceError: a pattern that leaves the root, or that no file fits.
-    """
-    there = [name for name, _ in walk(Path(root))] if names is None else list(names)
-    found: dict[str, None] = {}
-    for pattern in patterns:
-        steps = PurePosixPath(pattern).parts
-        if PurePosixPath(pattern).is_absolute() or ".." in steps:
-            raise SourceError(
-                f"label files lie below the root, not at {pattern}",
-                where=root,
-                cure="move them there, and write annotation.files relative to source.root",
-            )
-        fitting = sorted(name for name in there if _fits(PurePosixPath(name).parts, steps))
-        if not fitting:
-            raise SourceError(
-                f"no file {pattern} below the root",
-                where=root,
-                cure="correct annotation.files, which is relative to source.root",
-            )
-        found.update(dict.fromkeys(fitting))
-    return list(found)
-
-
-def fits(name: str, pattern: str) -> bool:
-    """Whether the name of a file below the root is one that a pattern means, see `files_of`."""
-    return _fits(PurePosixPath(name).parts, PurePosixPath(pattern).parts)
-
-
-def _fits(name: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
-    if not pattern:
-        return not name
-    if pattern[0] == "**":
-        return any(_fits(name[skipped:], pattern[1:]) for skipped in range(len(name) + 1))
-    return bool(name) and fnmatchcase(name[0], pattern[0]) and _fits(name[1:], pattern[1:])
-
-
-def read_all(root: Path, patterns: Iterable[str], how: How) -> Labels:
-    """Labels of several files together, in order of their names.
-
-    A file of a format that names no recording labels the one that is called as it is, folders included.
-
-    Args:
-        root: folder that the files lie below.
-        patterns: see `files_of`.
-        how: of all of them.
-    """
-    marks: list[Mark] = []
-    notes: list[Note] = []
-    about: dict[str, About] = {}
-    for name in files_of(root, patterns):
-        labels = read(Path(root) / name, how, str(PurePosixPath(name).with_suffix("")))
-        marks += labels.marks
-        notes += labels.notes
-        for recording, one in labels.about.items():
-            known = about.get(recording, About())
-            about[recording] = About(
-                known.duration_s or one.duration_s, known.fps or one.fps, {**known.columns, **one.columns}
-            )
-    return Labels(tuple(marks), about, join_notes(notes))
-
-
-def write(labels: Labels, path: Path, how: How) -> tuple[Note, ...]:
-    """Write labels as ``how.format``; an existing file is replaced as a whole.
-
-    Returns:
-        What the format cannot hold, counted.
-
-    Raises:
-        SourceError: a format that is read only, several recordings for one that holds one, or marks that it
-            cannot say.
-    """
-    writable = [name for name, format in FORMATS.items() if format.write is not None]
-    format = FORMATS.get(how.format or "table")
-    if format is None or format.write is None:
-        raise SourceError(
-            f"format {how.format} is read only", where=path, cure=f"write one of {', '.join(writable)}"
-        )
-    if not format.many and len(by_recording(labels)) != 1:
-        raise SourceError(
-            f"a file of {format.title} holds one recording, not {len(by_recording(labels))}",
-            where=path,
-            cure="write a file for each recording",
-        )
-    write_atomic(Path(path), format.write(labels, how))
-    return join_notes(
-        Note(f"{held} is not kept in {format.title}", f"{mark.recording} {mark.label!r}")
-        for held in HELD
-        if held not in format.keeps
-        for mark in labels.marks
-        if getattr(mark, held) not in ("", None, ())
-    )

@@ -95,6 +95,11 @@ class Labels:
     notes: tuple[Note, ...] = ()
 
 
+def kind_of(start_s: Fraction, end_s: Fraction | None) -> MarkKind:
+    """Of a mark with times: a point ends where it starts."""
+    return "point" if start_s == end_s else "interval"
+
+
 def join_notes(notes: Iterable[Note]) -> tuple[Note, ...]:
     """One note for each reason, at the place where it was met first.
 

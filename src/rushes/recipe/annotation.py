@@ -98,7 +98,7 @@ class Annotation(Section):
         pattern: of names that tell a label, with the named group ``label``; other named groups are columns.
     """
 
-    files: Annotated[tuple[str, ...], Field(min_length=1)]
+    files: Annotated[tuple[str, ...], Field(min_length=1)] = ("labels.csv",)
     format: FormatName | None = None
     columns: dict[Column, str] = Field(default_factory=dict)
     unit: Unit | None = None

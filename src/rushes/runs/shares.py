@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import get_args
 
 import numpy as np
+
+from rushes.recipe.sections import Side
 
 SEEDS, PLACES = 1000, 1_000_000
 """Draws that `best_seed` compares; fewer where groups are so many that these would be more places to draw."""
@@ -43,6 +46,30 @@ def nobody_said(unknown: int, total: int, noun: str, who: str, cure: str) -> str
         f"nobody said who is in {which}: one {who} may stand on two sides, and intervals take each {noun} for "
         f"another's; {cure}"
     )
+
+
+def lacking(labels: Iterable[str], counts: Mapping[str, Mapping[str, int]], noun: str) -> Iterator[str]:
+    """In words: labels of which some side has nothing, those that lack on the same sides together.
+
+    >>> list(lacking(["snore"], {"train": {"snore": 3}, "val": {}, "test": {"cough": 1}}, "sound"))
+    ['no sound of snore on test: figures say nothing of it there; a class needs 2 groups to stand on 2 sides']
+
+    Args:
+        labels: that are asked for.
+        counts: side -> label -> how many. A side without anything is none.
+        noun: for what is counted.
+    """
+    asked = [side for side in get_args(Side) if sum(counts.get(side, {}).values())]
+    absent: dict[str, list[str]] = {}
+    for label in labels:
+        if sides := [side for side in asked if not counts[side].get(label)]:
+            absent.setdefault(" and ".join(sides), []).append(label)
+    for places, named in absent.items():
+        them = "it" if len(named) == 1 else "them"
+        yield (
+            f"no {noun} of {', '.join(named)} on {places}: figures say nothing of {them} there; a class needs "
+            f"{len(asked)} groups to stand on {len(asked)} sides"
+        )
 
 
 def side_of(group: str, shares: Mapping[str, float], seed: int = 0) -> str:

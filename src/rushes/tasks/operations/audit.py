@@ -7,7 +7,7 @@ labels, a subject without a label, a side without clips. Nothing is decoded.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from math import prod
@@ -21,6 +21,7 @@ from rushes.media.video import probe
 from rushes.prepare.outcomes import Outcomes
 from rushes.records import Media, Recording
 from rushes.runs.copies import Copies, copies_of, holdings
+from rushes.runs.shares import lacking, nobody_said
 from rushes.runs.source import Fault, told_alike
 from rushes.stages import Claim
 from rushes.tasks.operations.prepare.clips import Cutting, plan_clips, why_no_clip
@@ -49,6 +50,7 @@ class FootageAudit:
         faults: sessions on a side that do not hold, and sides without a clip.
         notes: what else is worth knowing.
         absent: subjects of the split of whom nothing is there.
+        remarks: labels that a side lacks, and that nobody said who is in recordings; a plan tells them, too.
     """
 
     recordings: dict[str, int]
@@ -63,6 +65,7 @@ class FootageAudit:
     faults: tuple[dict[str, str], ...]
     notes: tuple[dict[str, str], ...]
     absent: tuple[str, ...]
+    remarks: tuple[str, ...]
 
     @property
     def samples(self) -> Mapping[str, int]:
@@ -87,7 +90,7 @@ class FootageAudit:
             f"about {sum(self.clips.values()):,} clips from {self.seconds / 60:.0f} minutes of footage, "
             f"{self.bytes / 1e6:.0f} MB of shards; {self.foreseen.summary()}"
         )
-        return self.copies.behind(line, "recording")
+        return "; ".join([self.copies.behind(line, "recording"), *self.remarks])
 
     def text(self) -> str:
         """For people."""
@@ -104,6 +107,7 @@ class FootageAudit:
         lines += [f"{self.gaps[0]:5} gaps between labels, {self.gaps[1]:.1f} s"]
         lines += self.copies.lines("recording")
         lines += [f"no recording of {subject}, which the split names" for subject in self.absent]
+        lines += [f"note: {remark}" for remark in self.remarks]
         lines += self.foreseen.text()
         for kind, entries in (("note", self.notes), ("fault", self.faults)):
             lines += told_alike(kind, entries)
@@ -173,7 +177,7 @@ def audit_sessions(
     others = {key: Claim("skipped", reason) for key, reason in sides.skipped.items()}
     recordings: Counter[str] = Counter()
     clips: Counter[str] = Counter()
-    operations: Counter[str] = Counter()
+    operations: dict[str, Counter[str]] = {side: Counter() for side in side_of.values()}
     faults: list[dict[str, str]] = []
     notes, seconds = [note.reason() for note in scan.notes], 0.0
     for fault in scan.faults:
@@ -185,7 +189,7 @@ def audit_sessions(
         found = foresee(recording, cutting, side in window_splits)
         recordings[side] += 1
         clips[side] += 1 if found.clips is None else found.clips.total()
-        operations.update(sorted(segment.label for segment in recording.segments))
+        operations[side].update(segment.label for segment in recording.segments)
         seconds += found.duration_s
         notes += [
             Fault(recording.key, "Note", note, str(recording.media.path), "").reason() for note in found.notes
@@ -194,12 +198,12 @@ def audit_sessions(
             others[recording.key] = outcome
         if found.fault is not None:
             faults.append(Fault.of(found.fault, recording.key).reason())
-    faults += [_no_clip(side, scan.root) for side in needed if not clips[side]]
+    faults += [_no_clip(side, scan.root, sides.cure) for side in needed if not clips[side]]
     clip_bytes = round(preprocessing.frames * prod(preprocessing.frame_size) * JPEG_BYTES_PER_PIXEL)
     return FootageAudit(
         recordings=dict(recordings),
         seconds=seconds,
-        operations=dict(operations),
+        operations=dict(sorted(sum(operations.values(), Counter()).items())),
         clips=dict(clips),
         bytes=clips.total() * clip_bytes,
         masked={label: (tally.n, tally.seconds) for label, tally in scan.masked.items()},
@@ -209,15 +213,23 @@ def audit_sessions(
         faults=tuple(faults),
         notes=tuple(notes),
         absent=sides.absent,
+        remarks=tuple(_remarks(used, operations, preprocessing.labels)),
     )
 
 
-def _no_clip(side: str, root: Path) -> dict[str, str]:
-    fault = SourceError(
-        f"side {side} of the split would have no clip",
-        where=root,
-        cure="mend its recordings, or list others under source.split",
-    )
+def _remarks(
+    recordings: Sequence[Recording], operations: Mapping[str, Mapping[str, int]], labels: Sequence[str]
+) -> Iterator[str]:
+    there = set().union(*operations.values())
+    yield from lacking([label for label in labels if label in there], operations, "recording")
+    unknown = sum(recording.group == recording.key for recording in recordings)
+    cure = "name groups by source.groups"
+    if said := nobody_said(unknown, len(recordings), "recording", "person", cure):
+        yield said
+
+
+def _no_clip(side: str, root: Path, cure: str) -> dict[str, str]:
+    fault = SourceError(f"side {side} of the split would have no clip", where=root, cure=cure)
     return Fault.of(fault, "").reason()
 
 

@@ -104,7 +104,7 @@ class TableSource(Source):
     """
 
     kind: Literal["table"] = "table"
-    annotation: Annotation = Annotation(files=("labels.csv",))
+    annotation: Annotation = Annotation()
     labels: Annotated[tuple[Word, ...], Field(min_length=1)] | None = None
     merge: Annotated[dict[Word, Word], Field(default_factory=dict)]
     ignore: tuple[Word, ...] = ()

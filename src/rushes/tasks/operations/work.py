@@ -42,7 +42,7 @@ def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
                 f"no recording that holds on side {side} of the split; {len(scan.faults)} do not hold, "
                 f"{len(sides.skipped)} are left out",
                 where=scan.root,
-                cure="mend them, or list others under source.split; `rushes audit RECIPE` says what is there",
+                cure=f"{sides.cure}; `rushes audit RECIPE` says what is there",
             )
 
     planned = Planned(

@@ -53,11 +53,13 @@ class Sides:
         side_of: key of a recording that holds -> its side.
         skipped: key of a recording that nobody asks for, whether it holds or not -> why.
         absent: names on a side of whom there is no recording; to be printed.
+        cure: what to do where a side comes out empty.
     """
 
     side_of: Mapping[str, str]
     skipped: Mapping[str, str] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
+    cure: str = "mend its recordings, or list others under source.split"
 
 
 Found = TypeVar("Found", bound=Scan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from rushes.errors import SourceError
 from rushes.runs.shares import nobody_said as nobody_said_of
@@ -40,25 +40,6 @@ def require_apart(places: Iterable[tuple[str, str, str]]) -> dict[str, str]:
                 cure="put all sounds of a group on one side, or say with source.pattern what a group is",
             )
     return {group: side for group, (side, _) in first_of.items()}
-
-
-def lacking(labels: Iterable[str], sounds: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """In words: each class that some side has no sound of.
-
-    >>> list(lacking(["snore"], {"train": {"snore": 3}, "val": {}, "test": {"cough": 1}}))
-    ['no sound of snore on test: figures say nothing of it there; a class needs 2 groups to stand on 2 sides']
-
-    Args:
-        labels: the classes that are asked for.
-        sounds: side -> class -> how many. A side without any sound is none.
-    """
-    asked = [side for side in SIDES if sum(sounds.get(side, {}).values())]
-    for label in labels:
-        if absent := [side for side in asked if not sounds[side].get(label)]:
-            yield (
-                f"no sound of {label} on {' and '.join(absent)}: figures say nothing of it there; a class "
-                f"needs {len(asked)} groups to stand on {len(asked)} sides"
-            )
 
 
 def deal(labels_of: Mapping[str, Collection[str]], shares: Mapping[str, float]) -> dict[str, str]:

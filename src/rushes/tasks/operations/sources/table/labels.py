@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from rushes.annotations import About, How, Labels, Mark, Note, Rule, files_of, fits, join_notes, read
+from rushes.annotations import How, Labels, Mark, Rule, files_of, fits, joined, read
 from rushes.errors import SourceError
 from rushes.recipe_file import near
 from rushes.runs.run import require_there
 from rushes.stages.inventory import walk
 from rushes.storage.recordings import bring_recordings, listing_of
 from rushes.tasks.operations.recipe import TableSource
+from rushes.tasks.operations.sources.table.names import recording_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,9 @@ def read_annotation(root: Path, names: Sequence[str], asked: TableSource) -> Ann
         SourceError: there is no such file, or none of them holds.
     """
     annotation = asked.annotation
-    files, how = files_of(root, annotation.files, names), How.of(annotation, root)
+    of_names = annotation.format == "names"  # whose files are the recordings themselves
+    there = dict.fromkeys(filter(None, map(recording_of, names))) if of_names else names
+    files, how = files_of(root, annotation.files, there), How.of(annotation, root)
     found: list[Labels] = []
     broken: dict[str, SourceError] = {}
     for name in files:
@@ -57,29 +60,14 @@ def read_annotation(root: Path, names: Sequence[str], asked: TableSource) -> Ann
             broken[stem] = error
     if not found:
         raise next(iter(broken.values()))
-    more = () if annotation.mapping is None else (annotation.mapping,)
-    return Annotation(_joined(found), (*files, *more), broken)
+    own = [] if of_names else [*files, *filter(None, [annotation.mapping])]
+    return Annotation(joined(found), tuple(own), broken)
 
 
 def label_file(asked: TableSource) -> Callable[[str], bool]:
-    """Whether a name below the root is that of a file of the annotation."""
+    """Whether a name below the root is that of a file of the annotation, or, with format ``names``, a recording."""
     patterns = [*asked.annotation.files, *filter(None, [asked.annotation.mapping])]
     return lambda name: any(fits(name, pattern) for pattern in patterns)
-
-
-def _joined(several: Iterable[Labels]) -> Labels:
-    marks: list[Mark] = []
-    notes: list[Note] = []
-    about: dict[str, About] = {}
-    for labels in several:
-        marks += labels.marks
-        notes += labels.notes
-        for name, one in labels.about.items():
-            known = about.get(name, About())
-            about[name] = About(
-                known.duration_s or one.duration_s, known.fps or one.fps, {**known.columns, **one.columns}
-            )
-    return Labels(tuple(marks), about, join_notes(notes))
 
 
 def vocabulary(marks: Iterable[Mark], asked: TableSource) -> tuple[str, ...]:
@@ -174,6 +162,8 @@ def labels_at(asked: TableSource) -> tuple[str, ...]:
         names = [name for name, _ in walk(place)]
         return vocabulary(read_annotation(place, names, asked).labels.marks, asked)
     with TemporaryDirectory() as folder:
-        root = bring_recordings(place, Path(folder), label_file(asked))
+        is_read = label_file(asked)
+        of_names = asked.annotation.format == "names"
+        root = bring_recordings(place, Path(folder), lambda name: not of_names and is_read(name))
         names = [name for name, _ in listing_of(root)]
         return vocabulary(read_annotation(root, names, asked).labels.marks, asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Collection, Sequence
 
 from rushes.errors import SourceError
@@ -41,7 +42,7 @@ def key_of(name: str) -> str:
     part stays legible, and digits of a hash tell them apart.
 
     >>> key_of("asl-eat.mkv"), key_of("Anna Müller/take 2.mov")
-    ('asl-eat', 'take-2-e2ac1adf03')
+    ('asl-eat', 'take-2-d7700e512b')
     """
     stem = name[: name.rfind(".")] if is_video(name) else name
     if KEY.fullmatch(stem):
@@ -52,7 +53,8 @@ def key_of(name: str) -> str:
 def hashed_key(name: str) -> str:
     """A key with what is legible of a name's last part, and digits that tell names apart."""
     legible = re.sub(r"[^A-Za-z0-9_]+", "-", name.rsplit("/", 1)[-1].rsplit(".", 1)[0]).strip("-")[-48:]
-    digits = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:10]
+    composed = unicodedata.normalize("NFC", name)  # a copy by way of another system may take letters apart
+    digits = hashlib.sha256(composed.encode(errors="surrogateescape")).hexdigest()[:10]
     return f"{legible}-{digits}".lstrip("-")
 
 

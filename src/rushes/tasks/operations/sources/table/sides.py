@@ -35,6 +35,30 @@ class Place:
     side: str = ""
 
 
+def require_columns(labels: Labels, asked: TableSource) -> None:
+    """See that the annotation has the columns that the recipe names.
+
+    Raises:
+        SourceError: it lacks one; lists those that there are.
+    """
+    wanted = {"source.groups.column": asked.groups.column}
+    if asked.split == "column":
+        wanted["source.side_column"] = asked.side_column
+    there = {name for about in labels.about.values() for name in about.columns}
+    there |= {name for mark in labels.marks for name, _ in mark.attributes}
+    for key, column in wanted.items():
+        if (
+            column is not None
+            and column not in there
+            and not any(value_in(mark, column) for mark in labels.marks)
+        ):
+            raise SourceError(
+                f"{key} names {column!r}, which the annotation does not have; {near(column, sorted(there))}",
+                where=labels.marks[0].where if labels.marks else None,
+                cure=f"correct {key}, or add the column",
+            )
+
+
 def place_of(name: str, labels: Labels, asked: TableSource) -> Place:
     """What names and annotation say of a recording.
 
@@ -110,7 +134,7 @@ def put_on_sides(places: Mapping[str, Place], asked: TableSource) -> Sides:
         sides = {key: place.side for key, place in places.items()}
         _require_apart((place.group, sides[key], place.name) for key, place in places.items())
     else:
-        shares = asked.shares.model_dump(include=set(get_args(Side)))
+        shares = asked.shares.of_sides
         sides = {key: side_of(place.group or key, shares, asked.shares.seed) for key, place in places.items()}
     known = {key: side for key, side in sides.items() if side}
     nothing_said = f"no side under {asked.side_column} of the annotation"

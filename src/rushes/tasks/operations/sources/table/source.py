@@ -7,8 +7,9 @@ becomes a fault with file, line and cure; one without a label is left out, with 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from operator import attrgetter
@@ -20,6 +21,7 @@ from rushes.errors import MediaError, SourceError
 from rushes.media.container import SUFFIXES
 from rushes.media.video import probe
 from rushes.records import Media, Recording, Segment
+from rushes.runs.shares import best_seed
 from rushes.runs.source import Bring, Fault
 from rushes.stages import Claim, Claims, take_inventory
 from rushes.stages.inventory import walk
@@ -35,7 +37,7 @@ from rushes.tasks.operations.sources.table.labels import (
     vocabulary,
 )
 from rushes.tasks.operations.sources.table.names import hashed_key, is_video, keys_of, recording_of
-from rushes.tasks.operations.sources.table.sides import Place, place_of, put_on_sides
+from rushes.tasks.operations.sources.table.sides import Place, place_of, put_on_sides, require_columns
 
 NO_LABEL, NONE_LEFT = "no label of it in the annotation", "none of its labels is learnt"
 
@@ -74,14 +76,15 @@ class Table(SessionSource[TableScan]):
         root = Path(root)
         names, footage = _below(root)
         read = read_annotation(root, names, self.asked)
+        require_columns(read.labels, self.asked)
         marks = read.labels.marks
         labels = vocabulary(marks, self.asked)
+        rule = rule_of(marks, labels, self.asked)
         own, strays = _matched(read, footage)
         if not own:
             raise unmatched({name: error.message for name, error in strays.items()})
         found = [
-            self._look(root, name, key, own.get(name), rule_of(marks, labels, self.asked))
-            for name, key in keys_of(footage, own).items()
+            self._look(root, name, key, own.get(name), rule) for name, key in keys_of(footage, own).items()
         ]
         faults = [one.fault for one in found if one.fault is not None]
         faults += [Fault.of(error, hashed_key(f"labels of {name}"), name) for name, error in strays.items()]
@@ -110,10 +113,23 @@ class Table(SessionSource[TableScan]):
         sides = put_on_sides(found.places, self.asked)
         holds = {recording.key for recording in found.recordings}
         left_out = {one.recording: one.reason for one in found.claims.values() if one.fate == "skipped"}
-        return Sides(
-            {key: side for key, side in sides.side_of.items() if key in holds},
-            {**sides.skipped, **left_out},
-            sides.absent,
+        side_of = {key: side for key, side in sides.side_of.items() if key in holds}
+        cure = self._cure(found.recordings, set(side_of.values()))
+        return replace(sides, side_of=side_of, skipped={**sides.skipped, **left_out}, cure=cure)
+
+    def _cure(self, recordings: Sequence[Recording], sides: Collection[str]) -> str:
+        """What to do where a side is not among ``sides``."""
+        if self.asked.split == "column":
+            return f"mend its recordings, or write others under {self.asked.side_column} of the annotation"
+        shares = self.asked.shares.of_sides
+        if self.asked.split != "shares" or all(side in sides for side, share in shares.items() if share):
+            return "mend its recordings, or list others under source.split"
+        amounts: dict[str, Counter[str]] = {}
+        for one in recordings:
+            amounts.setdefault(one.group, Counter()).update(segment.label for segment in one.segments)
+        return (
+            f"list groups under source.split, or take the draw that spreads these {len(amounts)} best: "
+            f"source.shares.seed: {best_seed(amounts, shares)}"
         )
 
     def fingerprint(self, found: TableScan) -> str:
@@ -170,7 +186,7 @@ class Table(SessionSource[TableScan]):
             segments=segments,
             origin_unix_s=0.0,
         )
-        return _Found(name, Claim("used", "recordings", key), place, recording, notes=notes)
+        return _Found(name, Claim("used", media.kind, key), place, recording, notes=notes)
 
 
 class _Found(NamedTuple):
