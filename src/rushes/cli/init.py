@@ -15,8 +15,8 @@ from rushes.errors import RecipeError
 from rushes.tasks import TASKS
 
 if TYPE_CHECKING:
-    from rushes.runs.find import Asked
-    from rushes.runs.found import Found
+    from rushes.runs.begin.find import Asked
+    from rushes.runs.begin.found import Found
 
 Folder = Annotated[
     Path | None, typer.Argument(metavar="[FOLDER]", help="Recordings, with label files among them.")
@@ -70,7 +70,7 @@ def _require_task(name: str | None, option: str) -> None:
 
 
 def _write_demo(name: str, out: Path | None, force: bool, as_json: bool) -> None:
-    from rushes.runs.demo import demo_name, demo_text
+    from rushes.runs.begin.demo import demo_name, demo_text
 
     path = out or Path(demo_name(TASKS[name]))
     _require_free(path, force)
@@ -81,8 +81,8 @@ def _write_demo(name: str, out: Path | None, force: bool, as_json: bool) -> None
 def _begin(
     folder: Path, out: Path, task: str | None, labels: list[Path], fps: str | None, force: bool, as_json: bool
 ) -> None:
-    from rushes.runs.begin import proposal_for, recipe_for
-    from rushes.runs.proposal import assumed
+    from rushes.runs.begin.choose import proposal_for, recipe_for
+    from rushes.runs.begin.proposal import assumed
     from rushes.tasks import load_recipe
 
     _require_free(out, force)
@@ -105,7 +105,7 @@ def _begin(
 
 def _look(folder: Path, asked: Asked) -> Found:
     from rushes.cli.progress import Progress
-    from rushes.runs.find import find
+    from rushes.runs.begin.find import find
 
     with Progress(("look",)) as progress:
         return find(folder, asked, lambda done, total, note: progress.tell("look", done, total, note))
@@ -115,7 +115,7 @@ def _asked(folder: Path, labels: list[Path], fps: str | None) -> Asked:
     from fractions import Fraction
 
     from rushes.recipe.annotation import rate_of
-    from rushes.runs.find import Asked
+    from rushes.runs.begin.find import Asked
 
     try:
         rate: Fraction | None = None if fps is None else rate_of(fps)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rushes.models.base import Base
     from rushes.recipe import Recipe
     from rushes.runs.admission.values import Fault
-    from rushes.runs.found import Found
-    from rushes.runs.proposal import Proposal
+    from rushes.runs.begin.found import Found
+    from rushes.runs.begin.proposal import Proposal
     from rushes.runs.run import Run
     from rushes.runs.source import Audit, Source
     from rushes.runs.stage import Stage, Work

@@ -9,12 +9,12 @@ from statistics import median
 
 from rushes.errors import RecipeError
 from rushes.recipe.sections import TINY
-from rushes.runs.doubts import overlaps, such
-from rushes.runs.first_model import first_model
-from rushes.runs.found import Found
-from rushes.runs.labelled import Labelled
-from rushes.runs.proposal import Line, Proposal
-from rushes.runs.who import Who, sides_of
+from rushes.runs.begin.doubts import overlaps, such
+from rushes.runs.begin.first_model import first_model
+from rushes.runs.begin.found import Found
+from rushes.runs.begin.taken import Taken
+from rushes.runs.begin.proposal import Line, Proposal
+from rushes.runs.begin.who import Who, sides_of
 from rushes.tasks.operations.recipe import OperationsRecipe, PrepareClips
 from rushes.tasks.operations.sources.openpack.tables import person_of
 from rushes.tasks.operations.sources.table.names import key_of
@@ -36,22 +36,22 @@ def propose(found: Found) -> Proposal | None:
         return _published(found, subjects)
     if not found.of_kind("video"):
         return None
-    labelled = Labelled.of(found, "video", key_of)
-    cutting = list(_cutting(labelled))
+    taken = Taken.of(found, "video", key_of)
+    cutting = list(_cutting(taken))
     model, lines = first_model(OperationsRecipe.families)
     return Proposal(
-        fits=len(labelled.marks) / len(found.recordings),
-        because=f"{len(labelled.marks):,} videos have labels in {labelled.labels.name}",
+        fits=len(taken.marks) / len(found.recordings),
+        because=f"{len(taken.marks):,} videos have labels in {taken.labels.name}",
         lines=(
             Line("source.kind", "table", "videos, and label files beside them"),
-            *labelled.lines(),
-            *_overlaps(labelled),
+            *taken.lines(),
+            *_overlaps(taken),
             *cutting,
             *_pictures(model),
             *lines,
             *_teaching(model),
         ),
-        doubts=(*labelled.doubts(), *_doubts(labelled, cutting)),
+        doubts=(*taken.doubts(), *_doubts(taken, cutting)),
     )
 
 
@@ -82,8 +82,8 @@ def _published(found: Found, subjects: set[str]) -> Proposal:
     )
 
 
-def _overlaps(labelled: Labelled) -> Iterator[Line]:
-    if any(True for marks in labelled.marks.values() for _ in overlaps(marks)):
+def _overlaps(taken: Taken) -> Iterator[Line]:
+    if any(True for marks in taken.marks.values() for _ in overlaps(marks)):
         why = (
             "labels overlap, and a moment has one operation: the shorter label keeps it; refuse sets such recordings "
             "aside, first, last and longer are the other rules"
@@ -91,17 +91,17 @@ def _overlaps(labelled: Labelled) -> Iterator[Line]:
         yield Line("source.overlaps", "shorter", why)
 
 
-def _cutting(labelled: Labelled) -> Iterator[Line]:
+def _cutting(taken: Taken) -> Iterator[Line]:
     """How long a clip is, and how near to a boundary it asks."""
-    single = _of_one_operation(labelled)
-    if 2 * len(single) >= len(labelled.marks):
+    single = _of_one_operation(taken)
+    if 2 * len(single) >= len(taken.marks):
         lengths = sorted(single.values())
         longest = lengths[int(HELD_WHOLE * (len(lengths) - 1))]
         clip_s = min(MOST_CLIP_S, max(LEAST_CLIP_S, math.floor(2 * longest + 1) / 2))
         why = f"most recordings show one operation, and {HELD_WHOLE:.0%} of those last {longest:.1f} s or less: seen whole"
         yield Line("preprocessing.clip_s", clip_s, why)
         return
-    lasting = median(labelled.found.lasts(name, mark) for name, of in labelled.marks.items() for mark in of)
+    lasting = median(taken.found.lasts(name, mark) for name, of in taken.marks.items() for mark in of)
     if lasting < CLIP_S:
         clip_s = max(LEAST_CLIP_S, math.ceil(2 * lasting) / 2)
         yield Line("preprocessing.clip_s", clip_s, f"half of the labels last {lasting:.1f} s or less")
@@ -110,13 +110,13 @@ def _cutting(labelled: Labelled) -> Iterator[Line]:
         yield Line("prepare.boundary_window_s", window_s, "labels are short: clips ask nearer to a boundary")
 
 
-def _of_one_operation(labelled: Labelled) -> dict[str, float]:
+def _of_one_operation(taken: Taken) -> dict[str, float]:
     """Recordings that show one operation and declare their length -> seconds."""
-    lengths = {name: labelled.found.by_name[name].duration_s for name in labelled.marks}
+    lengths = {name: taken.found.by_name[name].duration_s for name in taken.marks}
     return {
         name: seconds
         for name, seconds in lengths.items()
-        if seconds and len({mark.label for mark in labelled.marks[name]}) == 1
+        if seconds and len({mark.label for mark in taken.marks[name]}) == 1
     }
 
 
@@ -136,11 +136,11 @@ def _teaching(model: str) -> Iterator[Line]:
         yield Line("train.phases", phases, "minutes on two cores")
 
 
-def _doubts(labelled: Labelled, cutting: list[Line]) -> Iterator[str]:
+def _doubts(taken: Taken, cutting: list[Line]) -> Iterator[str]:
     clip_s = next((line.value for line in cutting if line.key == "preprocessing.clip_s"), CLIP_S)
-    lengths = {name: labelled.found.by_name[name].duration_s for name in labelled.marks}
-    whole = _of_one_operation(labelled)
-    long = [name for name, seconds in whole.items() if seconds >= clip_s and labelled.side_of.get(name) == "train"]
+    lengths = {name: taken.found.by_name[name].duration_s for name in taken.marks}
+    whole = _of_one_operation(taken)
+    long = [name for name, seconds in whole.items() if seconds >= clip_s and taken.side_of.get(name) == "train"]
     if long:
         yield (
             f"{len(long):,} training recordings show one operation and are longer than a clip of {clip_s:g} s: they teach "

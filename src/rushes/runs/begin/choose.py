@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from rushes.errors import RecipeError
-from rushes.runs.found import Found
-from rushes.runs.proposal import Line, Proposal, recipe_text
+from rushes.runs.begin.found import Found
+from rushes.runs.begin.proposal import Line, Proposal, recipe_text
 from rushes.runs.task import Task
 from rushes.stages.inventory import printable
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from rushes.models.encoder import missing_packages
 from rushes.models.machine import memory
 from rushes.recipe.sections import FROZEN, RELEASED, TINY, Family
-from rushes.runs.proposal import Line
+from rushes.runs.begin.proposal import Line
 
 
 def first_model(families: Collection[Family]) -> tuple[str, list[Line]]:

@@ -14,7 +14,7 @@ from rushes.annotations.rows import read_rows
 from rushes.errors import MediaError, RushesError, SourceError
 from rushes.media.headers import media_kind, read_header
 from rushes.recipe.annotation import Annotation
-from rushes.runs.found import Found, FoundLabels, FoundRecording, RecordingKind
+from rushes.runs.begin.found import Found, FoundLabels, FoundRecording, RecordingKind
 from rushes.stages import Claim, Inventory
 from rushes.stages.inventory import Sized, walk
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from rushes.annotations import Mark
-from rushes.runs.found import Found, FoundLabels, FoundRecording
-from rushes.runs.who import Who
+from rushes.runs.begin.found import Found, FoundLabels, FoundRecording
+from rushes.runs.begin.who import Who
 from rushes.stages.inventory import EXAMPLES, printable
 
 FEW = 5

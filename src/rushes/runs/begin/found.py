@@ -14,7 +14,7 @@ from rushes.annotations import Labels, Mark
 from rushes.errors import RushesError
 from rushes.media.headers import Header
 from rushes.recipe.annotation import Annotation
-from rushes.runs.names import NamePattern, patterns_in
+from rushes.runs.begin.names import NamePattern, patterns_in
 from rushes.stages.inventory import EXAMPLES, Inventory, Sized, printable
 
 RecordingKind = Literal["video", "sound"]

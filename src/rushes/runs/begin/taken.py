@@ -9,11 +9,11 @@ from typing import Self
 
 from rushes.annotations import Mark
 from rushes.errors import RecipeError
-from rushes.runs.doubts import doubts_of
-from rushes.runs.found import Found, FoundLabels, FoundRecording, RecordingKind
-from rushes.runs.proposal import Line
+from rushes.runs.begin.doubts import doubts_of
+from rushes.runs.begin.found import Found, FoundLabels, FoundRecording, RecordingKind
+from rushes.runs.begin.proposal import Line
 from rushes.runs.shares import SIDE_OF_NAME
-from rushes.runs.who import UNKNOWN, Who, sides_of, who_in
+from rushes.runs.begin.who import UNKNOWN, Who, sides_of, who_in
 
 SIDE_COLUMNS = ("split", "side", "subset", "set", "fold")
 MOST_LABELS = 200
@@ -21,7 +21,7 @@ MOST_LABELS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class Taken:
     """Recordings of one kind with the label files that are taken, and on which side each stands.
 
     Attributes:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rushes.annotations.rows import words
-from rushes.runs.found import Found, FoundLabels
-from rushes.runs.names import PERSONS, PLACES
-from rushes.runs.proposal import Line
+from rushes.runs.begin.found import Found, FoundLabels
+from rushes.runs.begin.names import PERSONS, PLACES
+from rushes.runs.begin.proposal import Line
 from rushes.runs.shares import best_seed, side_of
 
 GROUP_COLUMNS = ("group", *(word for word in PERSONS if len(word) > 3), *PLACES)
