@@ -69,7 +69,8 @@ def find(root: Path, asked: Asked, tell: Tell = lambda done, total, note: None) 
             tell(number, len(media), "headers")
         one = FoundRecording(name, cast(RecordingKind, kinds[name]), size)
         recordings.append(_opened(root, one) if name in looked else one)
-    tell(len(media), len(media), "headers")
+    if media:
+        tell(len(media), len(media), "headers")
     others = [name for name, kind in kinds.items() if kind is None]
     labels = _labels(root, others, [one.name for one in recordings], asked)
     used = {one.name: Claim("used", one.kind) for one in recordings}

@@ -278,6 +278,8 @@ def _teaching(model: str) -> Iterator[Line]:
 
 
 def _doubts(drives: Sequence[_Drive], usable: Sequence[_Drive], cameras: Mapping[str, str]) -> Iterator[str]:
+    if any(True for _ in _frame(usable)):
+        yield "nobody said in which world the poses are: source.frame says enu; with ned left and right would be exchanged"
     lacking = [drive.name for drive in drives if drive not in usable]
     if lacking:
         yield f"{len(lacking):,} drives lack one of the cameras {', '.join(cameras)} and are left out: {such(lacking)}"
