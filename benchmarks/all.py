@@ -23,6 +23,7 @@ from report import NOT_MEASURED, Figure, emit
 
 HERE = Path(__file__).resolve().parent
 THREADS = {
+    "annotations": 1,
     "formats": 1,
     "intervals": 1,
     "bad_input": 1,

@@ -100,6 +100,8 @@ class Recording:
         media: the pictures.
         segments: labelled stretches in order of time, not overlapping; gaps are allowed.
         origin_unix_s: wall-clock time (seconds since 1970, UTC) of the recording's zero.
+        alone: whether it shows one operation, as a file with a single label does: of that nobody asks what
+            comes next.
     """
 
     key: str
@@ -109,6 +111,7 @@ class Recording:
     media: Media
     segments: tuple[Segment, ...]
     origin_unix_s: float
+    alone: bool = False
 
     def __post_init__(self) -> None:
         _require(KEY.fullmatch(self.key) is not None, f"not a key: {self.key!r}", self.media.path)
@@ -174,11 +177,11 @@ class Clip:
     Attributes:
         key: unique in the dataset; becomes the sample's key.
         kind: which side of an operation boundary is asked about; ``whole``, all of a recording that is too
-            short for that; or ``window`` of a timeline.
+            short for that, or a stretch of one with a single operation; or ``window`` of a timeline.
         start_s, end_s: the clip on the recording's clock.
         asked_s: the moment asked about, on the clip's clock, in ``[0, end_s - start_s)``.
-        target: the right answer; None where the asked moment carries no label, or, unless the clip is a
-            whole recording, has no successor.
+        target: the right answer; None where the asked moment carries no label, or, unless the clip is
+            ``whole``, has no successor.
         segments: every labelled segment that the clip touches, cut to it, on the clip's clock.
     """
 

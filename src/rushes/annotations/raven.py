@@ -14,14 +14,15 @@ from rushes.annotations.rows import Table, read_rows, write_rows
 from rushes.errors import SourceError
 from rushes.recipe.annotation import Column
 
-_COLUMNS: Mapping[Column, str] = {
-    "file": "Begin File",
-    "start": "Begin Time (s)",
-    "end": "End Time (s)",
-    "channel": "Channel",
-    "low_hz": "Low Freq (Hz)",
-    "high_hz": "High Freq (Hz)",
-}
+_HEADER = (
+    "Selection",
+    "View",
+    "Channel",
+    "Begin Time (s)",
+    "End Time (s)",
+    "Low Freq (Hz)",
+    "High Freq (Hz)",
+)
 _OFFSET = "File Offset (s)"
 _OWN = ("Selection", "View", _OFFSET, "Begin Path", "End File", "Delta Time (s)", "Delta Freq (Hz)")
 """What Raven itself writes beside times and bounds."""
@@ -43,25 +44,24 @@ def read(path: Path, how: How, name: str) -> Labels:
         SourceError: no column of labels, or several that may be it.
     """
     table = read_rows(path)
-    columns = {column: header for column, header in _COLUMNS.items() if header in table.header}
-    columns |= {"label": _label_column(table, how), **how.columns}
+    columns = tables.columns_of(table, how)
+    if "label" not in columns:
+        columns["label"] = _only_other(table, columns)
     once, notes = _once(table)
     labels = tables.read_table(once, columns, how, name)
     return Labels(tuple(map(_placed, labels.marks)), labels.about, join_notes([*labels.notes, *notes]))
 
 
-def _label_column(table: Table, how: How) -> str:
-    """The column that the user names, or one with a usual name, or the only one that is not Raven's."""
-    others = [header for header in table.header if header not in (*_COLUMNS.values(), *_OWN)]
-    usual = [header for header in others if tables.says(header)[0] == "label"]
-    found = [how.columns["label"]] if "label" in how.columns else usual or others
-    if len(found) != 1:
+def _only_other(table: Table, columns: Mapping[Column, str]) -> str:
+    """The one column that neither has a usual name nor is Raven's own."""
+    others = [header for header in table.header if header not in (*columns.values(), *_OWN)]
+    if len(others) != 1:
         raise SourceError(
             f"which column holds the labels? There are {', '.join(others) or 'none beside those of Raven'}",
             where=table.path,
             cure="write its header as annotation.columns: {label: HEADER}",
         )
-    return found[0]
+    return others[0]
 
 
 def _once(table: Table) -> tuple[Table, list[Note]]:
@@ -99,14 +99,6 @@ def write(labels: Labels, how: How) -> bytes:
     beside = [
         column for column in beside if any(getattr(mark, column) not in ("", None) for mark in own.marks)
     ]
-    header = [
-        "Selection",
-        "View",
-        "Channel",
-        *list(_COLUMNS.values())[1:3],
-        "Low Freq (Hz)",
-        "High Freq (Hz)",
-    ]
     rows = []
     for number, mark in enumerate(own.marks, start=1):
         end = mark.start_s if mark.end_s is None else mark.end_s
@@ -123,4 +115,4 @@ def write(labels: Labels, how: How) -> bytes:
                 *(attributes.get(key, "") for key in extra),
             ]
         )
-    return write_rows([*header, "Begin File", _OFFSET, "Annotation", *beside, *extra], rows, "\t")
+    return write_rows([*_HEADER, "Begin File", _OFFSET, "Annotation", *beside, *extra], rows, "\t")

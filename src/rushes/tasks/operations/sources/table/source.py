@@ -185,6 +185,7 @@ class Table(SessionSource[TableScan]):
             media=media,
             segments=segments,
             origin_unix_s=0.0,
+            alone=len(segments) == 1,
         )
         return _Found(name, Claim("used", media.kind, key), place, recording, notes=notes)
 
