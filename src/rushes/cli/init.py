@@ -25,7 +25,9 @@ Out = Annotated[Path | None, typer.Option(help="The recipe; without it, one here
 Demo = Annotated[
     str | None, typer.Option(metavar="TASK", help="Write the recipe of a task's drawn recordings instead.")
 ]
-Task = Annotated[str | None, typer.Option(help="What is to be learnt; without it, what fits the folder best.")]
+Task = Annotated[
+    str | None, typer.Option(help="What is to be learnt; without it, what fits the folder best.")
+]
 Labels = Annotated[
     list[Path] | None, typer.Option(metavar="FILE", help="Label file in the folder to take; repeatable.")
 ]
@@ -59,7 +61,15 @@ def init(
     if demo is not None:
         _write_demo(demo, out, force, as_json)
     elif folder is not None:
-        _begin(folder, out or Path(f"{folder.resolve().name or 'recipe'}.yaml"), task, labels or [], fps, force, as_json)
+        _begin(
+            folder,
+            out or Path(f"{folder.resolve().name or 'recipe'}.yaml"),
+            task,
+            labels or [],
+            fps,
+            force,
+            as_json,
+        )
 
 
 def _require_task(name: str | None, option: str) -> None:
@@ -95,7 +105,9 @@ def _begin(
     load_recipe(out)
     if as_json:
         told = {"recipe": str(out), "task": name, "because": proposal.because, "assumed": assumed(lines)}
-        typer.echo(json.dumps(told | {"doubts": list(proposal.doubts), "found": found.to_json()}, allow_nan=False))
+        typer.echo(
+            json.dumps(told | {"doubts": list(proposal.doubts), "found": found.to_json()}, allow_nan=False)
+        )
         return
     typer.echo(f"\ntask {name}: {proposal.because}")
     for doubt in proposal.doubts:
@@ -140,7 +152,9 @@ def _require_free(path: Path, force: bool) -> None:
     """A recipe that stands there is replaced with ``--force`` alone."""
     if not force and (path.exists() or path.is_symlink()):
         raise RecipeError(
-            "a file stands there already", where=path, cure="name another by --out, or add --force to replace it"
+            "a file stands there already",
+            where=path,
+            cure="name another by --out, or add --force to replace it",
         )
 
 

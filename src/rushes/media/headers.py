@@ -91,7 +91,9 @@ def _sound(path: Path) -> Header:
     if kind is None:
         raise MediaError("its first bytes are of no kind of sound that is read", where=path)
     try:
-        with av.open(f"file:{path}", format=kind.demuxer, options=OPTIONS, metadata_errors="replace") as container:
+        with av.open(
+            f"file:{path}", format=kind.demuxer, options=OPTIONS, metadata_errors="replace"
+        ) as container:
             stream = container.streams.best("audio")
             if stream is None:
                 raise MediaError("there is no sound in it", where=path)

@@ -68,7 +68,10 @@ def _nothing(found: Found, refusals: Mapping[str, RecipeError]) -> RecipeError:
         what = f"{found.pictures:,} pictures, and no video and no sound"
         cure = "frames of a video are read where their names carry their times: docs/operations.md says how"
     else:
-        what, cure = f"{len(found.files):,} files, and no recording that any task reads", "name the folder of the recordings"
+        what, cure = (
+            f"{len(found.files):,} files, and no recording that any task reads",
+            "name the folder of the recordings",
+        )
     return RecipeError(what, where=found.root, cure=cure)
 
 

@@ -21,7 +21,9 @@ BEYOND_S = 0.5
 def such(names: Iterable[str]) -> str:
     """A few names: ``a.mp4, b.mp4, c.mp4 and 4 more``."""
     told = [printable(name) for name in names]
-    return ", ".join(told[:EXAMPLES]) + (f" and {len(told) - EXAMPLES:,} more" if len(told) > EXAMPLES else "")
+    return ", ".join(told[:EXAMPLES]) + (
+        f" and {len(told) - EXAMPLES:,} more" if len(told) > EXAMPLES else ""
+    )
 
 
 def doubts_of(
@@ -65,7 +67,10 @@ def _names(
 
 def _times(found: Found, labels: FoundLabels, marks: Mapping[str, Sequence[Mark]]) -> Iterator[str]:
     outside = [
-        f"{mark.label!r} at {mark.where}" for name, of in marks.items() for mark in of if _is_outside(found, name, mark)
+        f"{mark.label!r} at {mark.where}"
+        for name, of in marks.items()
+        for mark in of
+        if _is_outside(found, name, mark)
     ]
     if outside:
         yield (

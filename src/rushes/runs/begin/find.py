@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from rushes.annotations import FORMATS, How, files_of, places, read_all, recognise
+from rushes.annotations import FORMATS, How, files_of, places, read, read_all, recognise
 from rushes.annotations.rows import read_rows
 from rushes.errors import MediaError, RushesError, SourceError
 from rushes.media.headers import media_kind, read_header
@@ -138,10 +138,30 @@ def _labels(
             continue  # no labels as far as anybody can tell; it stays among the other files
         if format is not None:
             alike.setdefault((format, columns), []).append(name)
+    how = How(fps=asked.fps)
     found = [
-        _read(root, patterns_of(files, names), files, recordings, asked.fps) for files in alike.values()
+        _read(root, patterns_of(files, names), files, recordings, asked.fps)
+        for several in alike.values()
+        for files in _apart(root, several, how)
     ]
     return tuple(sorted(found, key=lambda one: (-len(one.of), one.labels is None, one.files)))
+
+
+def _apart(root: Path, files: Sequence[str], how: How) -> list[list[str]]:
+    """Label files in sets of which no two name the same recording: others are versions of each other."""
+    sets: list[tuple[list[str], set[str]]] = []
+    for name in files:
+        try:
+            named = set(read(root / name, how, str(PurePosixPath(name).with_suffix(""))).about)
+        except RushesError:
+            named = set()  # told later, with all of its set
+        known = next((one for one in sets if not one[1] & named), None)
+        if known is None:
+            sets.append(([name], named))
+        else:
+            known[0].append(name)
+            known[1].update(named)
+    return [names for names, _ in sets]
 
 
 def patterns_of(files: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:

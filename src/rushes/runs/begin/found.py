@@ -167,7 +167,9 @@ class Found:
 
     def text(self) -> str:
         """For people."""
-        return "\n".join([*self._recordings_text(), *self._labels_text(), *self._who_text(), *self._rest_text()])
+        return "\n".join(
+            [*self._recordings_text(), *self._labels_text(), *self._who_text(), *self._rest_text()]
+        )
 
     def _recordings_text(self) -> Iterator[str]:
         for kind in ("video", "sound"):
@@ -209,7 +211,13 @@ class Found:
         return {
             "root": str(self.root),
             "recordings": [
-                {"name": one.name, "kind": one.kind, "bytes": one.bytes, "duration_s": one.duration_s, "fault": one.fault}
+                {
+                    "name": one.name,
+                    "kind": one.kind,
+                    "bytes": one.bytes,
+                    "duration_s": one.duration_s,
+                    "fault": one.fault,
+                }
                 for one in self.recordings
             ],
             "unlooked": self.unlooked,
@@ -221,7 +229,11 @@ class Found:
                     "fault": None if one.fault is None else one.fault.message,
                     "unmatched": dict(one.unmatched),
                     "classes": {
-                        label: {"labels": amount.labels, "seconds": amount.seconds, "recordings": amount.recordings}
+                        label: {
+                            "labels": amount.labels,
+                            "seconds": amount.seconds,
+                            "recordings": amount.recordings,
+                        }
                         for label, amount in self.amounts(one).items()
                     },
                 }
@@ -244,7 +256,9 @@ def _about(ones: Sequence[FoundRecording], kind: RecordingKind) -> str:
     headers = [one.header for one in ones if one.header is not None]
     sizes = Counter(f"{one.size[0]}x{one.size[1]}" for one in headers if one.size is not None)
     if sizes:
-        parts.append(", ".join(name for name, _ in sizes.most_common(EXAMPLES)) + " ..." * (len(sizes) > EXAMPLES))
+        parts.append(
+            ", ".join(name for name, _ in sizes.most_common(EXAMPLES)) + " ..." * (len(sizes) > EXAMPLES)
+        )
     rates = sorted({float(one.rate) for one in headers if one.rate is not None})
     if rates:
         unit = "frames a second" if kind == "video" else "Hz"

@@ -11,7 +11,18 @@ from typing import Literal
 Who = Literal["person", "place", "folder", "day", "camera"]
 
 PERSONS = (
-    *("person", "participant", "subject", "subj", "sub", "patient", "wearer", "worker", "operator", "speaker"),
+    *(
+        "person",
+        "participant",
+        "subject",
+        "subj",
+        "sub",
+        "patient",
+        "wearer",
+        "worker",
+        "operator",
+        "speaker",
+    ),
     *("signer", "actor", "driver", "child", "infant", "baby", "user", "part", "pt", "id", "p", "s", "u"),
 )
 """Words before a number that mean somebody, the longer first: ``p01``, ``subject-3``."""
@@ -89,4 +100,3 @@ def _numbered(word: str) -> str:
     """A word and a number between separators, in names whose case does not count."""
     either = "".join(f"[{letter}{letter.upper()}]" for letter in word)
     return rf"{_BEGINS}(?P<group>{either}[_-]?\d+){_ENDS}"
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -35,8 +35,7 @@ class Proposal:
     Attributes:
         fits: how much of what is there the task takes, 0 to 1.
         because: why it is this task, in a few words.
-        lines: of the recipe behind ``task`` and ``name``, in the order of the file; keys of one section stand
-            together.
+        lines: of the recipe behind ``task`` and ``name``, ``source.kind`` first.
         doubts: what somebody should look at, one sentence each.
     """
 
@@ -59,41 +58,41 @@ def recipe_text(head: Sequence[str], lines: Sequence[Line]) -> str:
 
     Args:
         head: of the file, one comment each.
-        lines: all of it.
+        lines: all of it; those of a section come together where it is named first.
     """
     rows = [row for text in head for row in _comment(text, "")]
-    open_keys: list[str] = []
-    for line in lines:
-        *sections, key = line.key.split(".")
-        shared = _shared(open_keys, sections)
-        if sections[:1] != open_keys[:1] and rows:
+    for key, part in _nested(lines, lambda line: line).items():
+        if rows and not isinstance(part, Line):
             rows.append("")
-        for depth in range(shared, len(sections)):
-            rows.append(f"{'  ' * depth}{sections[depth]}:")
-        open_keys, indent = sections, "  " * len(sections)
-        rows += [*_comment(line.why, indent), *_pair(key, line.value, indent)]
+        rows += _written(key, part, "")
     return "\n".join(rows) + "\n"
 
 
 def tree_of(lines: Sequence[Line]) -> dict[str, Any]:
     """What `recipe_text` says, as plain values."""
+    return _nested(lines, lambda line: line.value)
+
+
+def _nested(lines: Sequence[Line], leaf: Callable[[Line], Any]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for line in lines:
         *sections, key = line.key.split(".")
         node = tree
         for section in sections:
             node = node.setdefault(section, {})
-        node[key] = line.value
+        node[key] = leaf(line)
     return tree
 
 
-def _shared(first: Sequence[str], second: Sequence[str]) -> int:
-    count = 0
-    for mine, theirs in zip(first, second, strict=False):
-        if mine != theirs:
-            break
-        count += 1
-    return count
+def _written(key: str, part: Line | Mapping[str, Any], indent: str) -> Iterator[str]:
+    """A line with its reason, or a section with all that is in it."""
+    if isinstance(part, Line):
+        yield from _comment(part.why, indent)
+        yield from _pair(key, part.value, indent)
+        return
+    yield f"{indent}{key}:"
+    for name, inner in part.items():
+        yield from _written(name, inner, f"{indent}  ")
 
 
 def _comment(text: str, indent: str) -> Iterator[str]:
@@ -113,7 +112,9 @@ def _pair(key: str, value: Any, indent: str) -> list[str]:
     """A key with its value, in one line as long as it fits."""
     pair = yaml.safe_dump(
         {key: value},
-        default_flow_style=None if isinstance(value, list | dict) else False,  # None: what holds plain values only
+        default_flow_style=None
+        if isinstance(value, list | dict)
+        else False,  # None: what holds plain values only
         sort_keys=False,
         allow_unicode=True,
         width=WIDTH - len(indent),

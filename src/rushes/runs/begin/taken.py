@@ -16,8 +16,7 @@ from rushes.runs.shares import SIDE_OF_NAME
 from rushes.runs.begin.who import UNKNOWN, Who, sides_of, who_in
 
 SIDE_COLUMNS = ("split", "side", "subset", "set", "fold")
-MOST_LABELS = 200
-"""Classes that a recipe spells out."""
+"""Headers under which labels name the side of a recording, the likeliest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,9 @@ class Taken:
         labels = _labels_of(found, {one.name for one in recordings}, kind)
         names = {one.name for one in recordings}
         marks = {name: of for name, of in labels.marks().items() if of and name in names}
-        amounts = {name: _summed((mark.label, found.lasts(name, mark)) for mark in of) for name, of in marks.items()}
+        amounts = {
+            name: _summed((mark.label, found.lasts(name, mark)) for mark in of) for name, of in marks.items()
+        }
         who = who_in(found, labels, {name: next(iter(of)) for name, of in amounts.items() if len(of) == 1})
         who = who if len({who.of.get(name) for name in marks}) > 1 else UNKNOWN
         told = _told_sides(labels, marks)
@@ -91,11 +92,10 @@ class Taken:
         yield Line("source.annotation.format", asked.format, "by the content of the files")
         if asked.fps is not None:
             yield Line("source.annotation.fps", asked.fps, "asked for by --fps")
-        if len(self.classes) <= MOST_LABELS:
-            why = "those with most seconds first; source.merge and source.ignore make fewer of them"
-            yield Line("source.labels", list(self.classes), why)
         if self.who.by is not None:
-            yield Line(f"source.groups.{self.who.by}", self.who.value, f"who is in a recording: {self.who.why}")
+            yield Line(
+                f"source.groups.{self.who.by}", self.who.value, f"who is in a recording: {self.who.why}"
+            )
         yield from self.sides
 
     def doubts(self) -> Iterator[str]:
@@ -152,7 +152,9 @@ def _rates(found: Found, names: set[str]) -> str:
     return f"--fps {rate}"
 
 
-def _told_sides(labels: FoundLabels, marks: Mapping[str, object]) -> tuple[tuple[Line, ...], Mapping[str, str]] | None:
+def _told_sides(
+    labels: FoundLabels, marks: Mapping[str, object]
+) -> tuple[tuple[Line, ...], Mapping[str, str]] | None:
     """Sides by a column of the labels that names one for each recording, train among them; None without."""
     for column in SIDE_COLUMNS:
         told = {name: SIDE_OF_NAME.get(side.lower(), "") for name, side in labels.told(column).items()}

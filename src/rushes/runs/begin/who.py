@@ -63,7 +63,9 @@ def who_in(found: Found, labels: FoundLabels | None, is_class: Mapping[str, str]
     for pattern in found.patterns:
         of = {name: group for name, group in pattern.of.items() if labels is None or name in labels.marks()}
         if len(set(of.values())) > 1 and pattern.who != "camera" and not _alike(of, is_class):
-            return Who("pattern", pattern.pattern, f"names tell {pattern.text()}; nobody said that it is so", of)
+            return Who(
+                "pattern", pattern.pattern, f"names tell {pattern.text()}; nobody said that it is so", of
+            )
     return UNKNOWN
 
 
@@ -73,10 +75,7 @@ def _columns(labels: FoundLabels | None) -> list[str]:
         return []
     there = dict.fromkeys(column for about in labels.labels.about.values() for column in about.columns)
     ranked = [
-        (rank, column)
-        for column in there
-        for rank, word in enumerate(GROUP_COLUMNS)
-        if word in words(column)
+        (rank, column) for column in there for rank, word in enumerate(GROUP_COLUMNS) if word in words(column)
     ]
     return [column for _, column in sorted(ranked)]
 

@@ -146,7 +146,9 @@ def _end(file: str) -> str:
 def _place(name: str) -> tuple[int, str]:
     """Cameras that look ahead first, those that look back last."""
     words = re.findall(r"[a-z]+", name.lower())
-    return (0 if any(word in FRONT for word in words) else 2 if any(word in REAR for word in words) else 1), name
+    return (
+        0 if any(word in FRONT for word in words) else 2 if any(word in REAR for word in words) else 1
+    ), name
 
 
 def _of(pattern: str, drive: _Drive) -> list[str]:
@@ -262,7 +264,9 @@ def _tiles(model: str) -> Iterator[Line]:
     if model == TINY:
         width, height = RigPreprocessing().tile_size
         yield Line(
-            "preprocessing.tile_size", [84, 56], f"a tiny model sees tiny pictures; real ones {width}x{height}"
+            "preprocessing.tile_size",
+            [84, 56],
+            f"a tiny model sees tiny pictures; real ones {width}x{height}",
         )
 
 
@@ -283,7 +287,12 @@ def _doubts(drives: Sequence[_Drive], usable: Sequence[_Drive], cameras: Mapping
     lacking = [drive.name for drive in drives if drive not in usable]
     if lacking:
         yield f"{len(lacking):,} drives lack one of the cameras {', '.join(cameras)} and are left out: {such(lacking)}"
-    others = {file for drive in usable for file in drive.videos if not any(file in _of(p, drive) for p in cameras.values())}
+    others = {
+        file
+        for drive in usable
+        for file in drive.videos
+        if not any(file in _of(p, drive) for p in cameras.values())
+    }
     if others:
         yield f"videos that are no camera of most drives are left out: {such(sorted(others))}"
     fixes = [drive.name for drive in usable if PurePosixPath(drive.motion).name.lower() not in POSES]

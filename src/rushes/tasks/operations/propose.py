@@ -20,6 +20,9 @@ from rushes.tasks.operations.sources.openpack.tables import person_of
 from rushes.tasks.operations.sources.table.names import key_of
 
 CLIP_S, LEAST_CLIP_S, MOST_CLIP_S = 5.0, 1.5, 60.0
+MOST_LABELS = 200
+"""Classes that a recipe spells out."""
+
 HELD_WHOLE = 0.8
 """Share of the recordings of one operation each that a clip is to hold whole."""
 
@@ -45,6 +48,7 @@ def propose(found: Found) -> Proposal | None:
         lines=(
             Line("source.kind", "table", "videos, and label files beside them"),
             *taken.lines(),
+            *_labels(taken),
             *_overlaps(taken),
             *cutting,
             *_pictures(model),
@@ -65,7 +69,9 @@ def _published(found: Found, subjects: set[str]) -> Proposal:
             where=found.root,
             cure="fetch another subject, of another person",
         )
-    sides = {side: sorted(one for one, own in dealt[1].items() if own == side) for side in ("train", "val", "test")}
+    sides = {
+        side: sorted(one for one, own in dealt[1].items() if own == side) for side in ("train", "val", "test")
+    }
     media = "video" if any("/video/" in one.name for one in found.of_kind("video")) else "frames"
     model, lines = first_model(OperationsRecipe.families)
     return Proposal(
@@ -74,12 +80,22 @@ def _published(found: Found, subjects: set[str]) -> Proposal:
         lines=(
             Line("source.kind", "openpack"),
             Line("source.media", media, "what lies there of the colour footage"),
-            Line("source.split", {side: who for side, who in sides.items() if who}, "no person stands on two sides"),
+            Line(
+                "source.split",
+                {side: who for side, who in sides.items() if who},
+                "no person stands on two sides",
+            ),
             *_pictures(model),
             *lines,
             *_teaching(model),
         ),
     )
+
+
+def _labels(taken: Taken) -> Iterator[Line]:
+    if len(taken.classes) <= MOST_LABELS:
+        why = "those with most seconds first; source.merge and source.ignore make fewer of them"
+        yield Line("source.labels", list(taken.classes), why)
 
 
 def _overlaps(taken: Taken) -> Iterator[Line]:
@@ -122,7 +138,9 @@ def _of_one_operation(taken: Taken) -> dict[str, float]:
 
 def _pictures(model: str) -> Iterator[Line]:
     if model == TINY:
-        yield Line("preprocessing.frame_size", [140, 112], "a tiny model sees tiny pictures; real ones 336x336")
+        yield Line(
+            "preprocessing.frame_size", [140, 112], "a tiny model sees tiny pictures; real ones 336x336"
+        )
 
 
 def _teaching(model: str) -> Iterator[Line]:
@@ -140,7 +158,9 @@ def _doubts(taken: Taken, cutting: list[Line]) -> Iterator[str]:
     clip_s = next((line.value for line in cutting if line.key == "preprocessing.clip_s"), CLIP_S)
     lengths = {name: taken.found.by_name[name].duration_s for name in taken.marks}
     whole = _of_one_operation(taken)
-    long = [name for name, seconds in whole.items() if seconds >= clip_s and taken.side_of.get(name) == "train"]
+    long = [
+        name for name, seconds in whole.items() if seconds >= clip_s and taken.side_of.get(name) == "train"
+    ]
     if long:
         yield (
             f"{len(long):,} training recordings show one operation and are longer than a clip of {clip_s:g} s: they teach "
