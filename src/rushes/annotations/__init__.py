@@ -5,19 +5,17 @@ from rushes.annotations.how import How, RateOf, rates
 from rushes.annotations.mark import About, Labels, Mark, Note, by_recording, join_notes
 from rushes.annotations.matching import match, places, unmatched
 from rushes.annotations.reading import files_of, fits, joined, read, read_all, recognise
-from rushes.annotations.segments import Background, Overlaps, Rule, segments_of
+from rushes.annotations.segments import Rule, segments_of
 from rushes.annotations.writing import write
 
 __all__ = [
     "FORMATS",
     "About",
-    "Background",
     "Format",
     "How",
     "Labels",
     "Mark",
     "Note",
-    "Overlaps",
     "RateOf",
     "Rule",
     "by_recording",

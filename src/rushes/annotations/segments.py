@@ -8,19 +8,12 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from operator import itemgetter
-from typing import Literal
 
 from rushes.annotations.clock import TOLERANCE_S
 from rushes.annotations.mark import Mark, Note, join_notes
 from rushes.errors import SourceError
+from rushes.recipe.annotation import Background, Overlaps
 from rushes.records import Segment
-
-Overlaps = Literal["refuse", "first", "last", "shorter", "longer"]
-"""Of marks that overlap under different labels, which keeps the time: the one that starts first or last, or
-is the shorter or the longer one; of equals, the one that the file has first. The other keeps what is left of it."""
-
-Background = Literal["labels", "recording"]
-"""Where time without a label is background: from the first label to the last, or in the whole recording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,13 @@ Column = Literal[
 ]
 """What a column of a table can say."""
 
+Overlaps = Literal["refuse", "first", "last", "shorter", "longer"]
+"""Of marks that overlap under different labels, which keeps the time: the one that starts first or last, or
+is the shorter or the longer one; of equals, the one that the file has first. The other keeps what is left of it."""
+
+Background = Literal["labels", "recording"]
+"""Where time without a label is background: from the first label to the last, or in the whole recording."""
+
 Unit = Literal["s", "ms", "frames"]
 """Of times that are written as bare numbers."""
 

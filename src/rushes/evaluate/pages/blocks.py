@@ -15,7 +15,7 @@ from rushes.evaluate.markup import join
 from rushes.evaluate.pages.render import block
 from rushes.evaluate.pages.tables import Cell, Column, Row, places, table, value_cell
 from rushes.evaluate.pages.theme import LOOKS
-from rushes.evaluate.pages.tiles import tiles, without
+from rushes.evaluate.pages.tiles import tiles
 from rushes.evaluate.scorecard import (
     FigureRow,
     Part,
@@ -90,8 +90,7 @@ def result(card: Scorecard, part: Part | None = None) -> Markup:
     """
     part = part or card.all
     own = card.remarks if part is card.all else ()
-    told = (*own, *without(card, part), *standing_remarks(card.figures, part, card.model))
-    said = list(dict.fromkeys(told))
+    said = list(dict.fromkeys((*own, *standing_remarks(card.figures, part, card.model))))
     better = [card.figures[name].title for name, one in part.standings.items() if one.verdict == "better"]
     fine = ""
     if part.standings and len(better) == len(part.standings):

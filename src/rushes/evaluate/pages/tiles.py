@@ -15,22 +15,16 @@ from rushes.evaluate.scorecard import FigureRow, Part, Scorecard, Standing, coun
 
 
 def tiles(card: Scorecard, part: Part | None = None, figures: Sequence[str] | None = None) -> Markup:
-    """A tile for each headline figure of a part that the model has; `without` names the others.
+    """A tile for each headline figure of a part.
 
     Args:
         card: the scorecard.
         part: the whole side if None.
-        figures: those of the headline if None.
+        figures: those of the headline if None; one that nothing could be measured for has no tile.
     """
     part = part or card.all
-    there = [name for name in figures or card.headline if name in part.estimates[card.model]]
-    return block("grid", [_tile(card, part, name) for name in there], 320)
-
-
-def without(card: Scorecard, part: Part) -> list[str]:
-    """In a sentence, the headline figures that no answer of a part counts for, if there are any."""
-    titles = [card.figures[name].title for name in card.headline if name not in part.estimates[card.model]]
-    return [f"No question here asks for: {', '.join(titles)}."] if titles else []
+    measured = [name for name in figures or card.headline if name in part.estimates[card.model]]
+    return block("grid", [_tile(card, part, name) for name in measured], 320)
 
 
 def verdict(figure: FigureRow, standing: Standing, value: float) -> tuple[str, str, str]:

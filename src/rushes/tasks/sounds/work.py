@@ -44,34 +44,33 @@ def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import Planned, prepare
+    from rushes.tasks.sounds.prepare.jobs import jobs_of
     from rushes.tasks.sounds.prepare.sample import metas
-    from rushes.tasks.sounds.prepare.unit import Job, members_of, prepare_unit
     from rushes.tasks.sounds.sources.sides import SIDES, require_apart
 
     asked, scan = run.recipe.prepare, run.scan
-    found = {block.split for block in scan.blocks}
+    work = jobs_of(scan, run.recipe, stage.folder)
+    found = {job.split for job in work.jobs.values()}
     needed = dict.fromkeys((*SIDES[:2], run.recipe.evaluate.split))
     if missing := [side for side in needed if side not in found]:
         raise SourceError(
             f"no sound of {', '.join(run.recipe.preprocessing.labels)} on side {' and '.join(missing)}",
             where=scan.root,
-            cure="`rushes audit RECIPE` shows what is there; change source.split or preprocessing.labels",
+            cure="`rushes audit RECIPE` shows what is there; change source.split, source.shares.seed or "
+            "preprocessing.labels",
         )
     planned = Planned(
-        jobs={
-            block.key: Job(block, run.recipe.preprocessing, asked.longest_s, stage.folder, asked.shard_bytes)
-            for block in scan.blocks
-        },
+        jobs=work.jobs,
         splits=SIDES,
         needed=needed,
         skipped=scan.skipped,
         faults={fault.key: fault.reason() for fault in scan.faults},
-        members=members_of(scan),
+        members=work.members,
         inventory=run.inventory,
     )
     prepared = prepare(
         planned,
-        prepare_unit,
+        work.unit,
         run.home("features"),
         run.recipe.preprocessing,
         asked,
