@@ -10,17 +10,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-import av
-
-from rushes.errors import MediaError, unreadable_as
-from rushes.media.audio import OPTIONS
-from rushes.media.audio_kinds import HEAD, kind_of
+from rushes.media.audio import declared
+from rushes.media.audio_files import mapped
 from rushes.media.audio_kinds import SUFFIXES as SOUNDS
-from rushes.media.container import AVI, declared_duration_s, open_video, reason_of, video_stream
+from rushes.media.container import AVI, declared_duration_s, open_video, video_stream
+from rushes.media.container import SUFFIXES as VIDEOS
 from rushes.media.limits import DEFAULT_LIMITS
-
-VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".3gp")
-"""What the name of a video ends with."""
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".heic")
 """What the name of a picture ends with."""
@@ -86,19 +81,6 @@ def _video(path: Path) -> Header:
 
 
 def _sound(path: Path) -> Header:
-    with unreadable_as(MediaError, "cannot open the sound", where=path), path.open("rb") as file:
-        kind = kind_of(file.read(HEAD))
-    if kind is None:
-        raise MediaError("its first bytes are of no kind of sound that is read", where=path)
-    try:
-        with av.open(
-            f"file:{path}", format=kind.demuxer, options=OPTIONS, metadata_errors="replace"
-        ) as container:
-            stream = container.streams.best("audio")
-            if stream is None:
-                raise MediaError("there is no sound in it", where=path)
-            declared = stream.duration and stream.time_base and float(stream.duration * stream.time_base)
-            rate = Fraction(stream.codec_context.sample_rate)
-            return Header(declared or (container.duration or 0) / av.time_base or None, rate or None)
-    except (av.FFmpegError, ValueError, OverflowError) as error:
-        raise MediaError(f"cannot open as {kind.name}: {reason_of(error)}", where=path) from error
+    with mapped(path) as data:
+        seconds, rate = declared(data, path)
+    return Header(seconds, Fraction(rate))

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from rushes.errors import ModelError
 from rushes.media.geometry import letterbox
 from rushes.models.onnx_session import export, session
-from rushes.recipe.encoding import ENCODING, Encoding
+from rushes.recipe.frozen import ENCODING, Encoding
 from rushes.stages import sha256_file
 
 Runtime = Literal["onnxruntime", "torch"]
@@ -136,13 +136,18 @@ def _load(encoding: Encoding) -> nn.Module:
 def _with_onnxruntime(features: nn.Module, side: int) -> Compute:
     example = torch.zeros(1, side, side, 3, dtype=torch.uint8)
     model = session(export(features, example, "squares", "features"))
-    return lambda squares: model.run(["features"], {"squares": squares})[0]
+
+    def compute(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = model.run(["features"], {"squares": squares})[0]
+        return found
+
+    return compute
 
 
 def _with_torch(features: nn.Module, side: int) -> Compute:
-    @torch.inference_mode()
     def compute(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = features(torch.from_numpy(squares)).numpy()
+        with torch.inference_mode():
+            found: NDArray[np.float32] = features(torch.from_numpy(squares)).numpy()
         return found
 
     return compute

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -31,10 +31,11 @@ Precision = Literal["float32", "bfloat16", "float16"]
 Order = Literal["shuffled", "streamed"]
 """Of training samples: shuffled evenly, or shard by shard, where a cache does not hold all shards at once."""
 
-Family = Literal["vlm", "frozen"]
+FamilyName = Literal["vlm", "frozen"]
 """Of models: a vision language model, or a small head on the features of a frozen encoder."""
 
-TINY, FROZEN = "tiny", "frozen"
+TINY = "tiny"
+FROZEN: Final = "frozen"
 SIZES = (3, 7, 32, 72)  # billions of parameters
 RELEASED = tuple(f"Qwen/Qwen2.5-VL-{size}B-Instruct" for size in SIZES)
 
@@ -193,7 +194,7 @@ class Frozen(Section):
     name: Literal["frozen"] = FROZEN
 
 
-def family_of(model: Any) -> Family:
+def family_of(model: Any) -> FamilyName:
     """The family of a model section, as it is written or as it was read."""
     name = model.get("name") if isinstance(model, Mapping) else getattr(model, "name", None)
     return "frozen" if name == FROZEN else "vlm"
@@ -321,14 +322,14 @@ class VlmRecipe(Recipe):
     train: VlmTrain
     evaluate: VlmEvaluate = VlmEvaluate()
 
-    families: ClassVar[tuple[Family, ...]] = ("vlm",)
+    families: ClassVar[tuple[FamilyName, ...]] = ("vlm",)
 
     @field_validator("model")
     @classmethod
     def _has_family(cls, model: Model | Frozen) -> Model | Frozen:
         if (family := family_of(model)) not in cls.families:
             raise ValueError(
-                f"this task has no model {family}; write {TINY}, a checkpoint folder, or one of "
-                f"{', '.join(RELEASED)}"
+                f"{cls.model_fields['task'].default} has no {family} model; write {TINY}, a checkpoint folder, "
+                f"or one of {', '.join(RELEASED)}"
             )
         return model

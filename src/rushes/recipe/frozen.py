@@ -1,4 +1,4 @@
-"""How a frame becomes a vector of features: which frozen encoder, and what it is shown."""
+"""What a frozen model is made of: its encoder, which stays as it is, and the head that is trained on it."""
 
 from __future__ import annotations
 
@@ -34,3 +34,24 @@ class Encoding(BaseModel):
 
 ENCODING = Encoding()
 """What features are made by."""
+
+
+class HeadConfig(BaseModel):
+    """A head that reads the features of a clip's frames in order.
+
+    Attributes:
+        layers: dilated convolutions; the last one sees ``2 ** layers`` frames to each side, less one.
+        channels: of each.
+        input_dropout, dropout: of features, and of what each layer adds.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layers: Annotated[int, Field(ge=1, le=12)] = 4
+    channels: Annotated[int, Field(ge=1, le=1024)] = 64
+    input_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.3
+
+
+HEAD = HeadConfig()
+"""What is trained on features."""
