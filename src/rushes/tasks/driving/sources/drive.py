@@ -77,15 +77,12 @@ class OwnClock:
     Attributes:
         video: the pictures.
         offset_s: when the first was taken.
+        files: see `Clock.files`.
     """
 
     video: Media | Stills
     offset_s: float
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """See `Clock.files`; the video is one already."""
-        return ()
+    files: tuple[Path, ...] = ()
 
     def read(self) -> np.ndarray:
         """See `Clock.read`."""

@@ -6,11 +6,10 @@ import hashlib
 import json
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from rushes.errors import SourceError
@@ -89,16 +88,17 @@ class FileLayout(RigLayout[Drive]):
     def claims_beside(self, found: Scan[Drive]) -> Claims:
         """What becomes of files that are of no recording."""
 
-    def group_of(self, name: str, known: str = "") -> str:
-        """The group of a drive.
+    def group_of(self, key: str, name: str, known: str = "") -> str:
+        """The group of a drive; its own key where nobody is known.
 
         Args:
-            name: of the drive, which the pattern of the recipe is held against.
+            key: of the drive.
+            name: of it, which the pattern of the recipe is held against.
             known: what the layout says; empty where it does not.
         """
         pattern = self.asked.group
         found = None if pattern is None else match_whole(pattern, name, "source.group")
-        return (found or {}).get("group") or known or name
+        return (found or {}).get("group") or known or key
 
     def sides(self, found: Scan[Drive]) -> dict[str, str]:
         """See `RigLayout.sides`."""
@@ -147,13 +147,15 @@ class FileLayout(RigLayout[Drive]):
         """See `Source.claims`."""
         fates, known = self.fates(found), dict[str, Claim]()
         for drive in found.recordings:
-            fate, reason = fates[drive.key][:2]
-            for path in _files(drive):
-                footage = Claim(fate, "cameras" if fate == "used" else reason, drive.key)
-                known[path.relative_to(found.root).as_posix()] = footage
+            used = fates[drive.key].fate == "used"
+            otherwise = Claim(*fates[drive.key][:2], drive.key)
+            for path in chain.from_iterable(camera.footage for camera in drive.cameras):
+                name = path.relative_to(found.root).as_posix()
+                known[name] = Claim("used", "cameras", drive.key) if used else otherwise
             for path in drive.tables():
-                table = Claim("read", "times and poses", drive.key)
-                known[path.relative_to(found.root).as_posix()] = table if fate == "used" else footage
+                name = path.relative_to(found.root).as_posix()
+                own = Claim("read", "times and poses", drive.key) if used else otherwise
+                known[name] = Claim("read", "tables") if name in known else own  # one of several drives
         beside = self.claims_beside(found)
         return lambda name: known.get(name) or beside(name)
 
@@ -215,7 +217,3 @@ def skipped(key: str, message: str, where: object) -> Fault:
     return Fault(
         key, SKIPPED, message, str(where), "nothing, or copy what is missing, or ask for fewer cameras"
     )
-
-
-def _files(drive: Drive) -> Iterator[Path]:
-    return chain.from_iterable(camera.footage for camera in drive.cameras)

@@ -139,7 +139,7 @@ class Rig(FileLayout):
             missing = [*lacking, *([] if motion is not None else ["poses.csv, gps.csv or .gpx"])]
             return skipped(key, f"no {', no '.join(missing)}", folder)
         cameras = tuple(self._camera(camera, folder, entries, row) for camera in self.cameras)
-        return Drive(key, self.group_of(name, row.group), row.split, cameras, motion)
+        return Drive(key, self.group_of(key, name, row.group), row.split, cameras, motion)
 
     def _motion(self, folder: Path, entries: Sequence[str]) -> Motion | None:
         """Poses before fixes."""
