@@ -33,7 +33,7 @@ def is_one(head: str) -> bool:
 def read(path: Path, how: How, name: str) -> Labels:
     """Actions as ``verb noun``, or the column that ``how`` names; the participant is a column of a recording."""
     table = read_rows(path)
-    verb, noun = (table.header.index(header) for header in ("verb", "noun"))
+    verb, noun = (table.column(header) for header in ("verb", "noun"))
     kept = [index for index, header in enumerate(table.header) if header not in _FRAMES]
     table = replace(
         table,

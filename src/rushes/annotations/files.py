@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -40,7 +41,7 @@ def read_bytes(path: Path) -> bytes:
 def encoding_of(data: bytes) -> str:
     r"""By the byte order mark, and by the zeros of UTF-16 without one; else UTF-8.
 
-    >>> encoding_of("a\\tb".encode("utf-16-le")), encoding_of(b"a;b")
+    >>> encoding_of("a\tb".encode("utf-16-le")), encoding_of(b"a;b")
     ('utf-16-le', 'utf-8')
     """
     for mark, encoding in _BOMS:
@@ -104,6 +105,9 @@ def read_json(path: Path) -> Any:
         raise SourceError(f"not JSON: {str(error)[:200]}", where=f"{path}:{line}", cure=_WHOLE) from None
 
 
+_NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
 class Element(ElementTree.Element):
     """An element that knows its line."""
 
@@ -146,9 +150,19 @@ def read_xml(path: Path) -> Element:
 
 
 def xml_bytes(root: ElementTree.Element) -> bytes:
-    """An XML file, indented, UTF-8."""
+    """An XML file, indented, UTF-8.
+
+    Raises:
+        SourceError: a character that XML 1.0 has no form for.
+    """
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
+    if found := _NO_XML.search(text):
+        raise SourceError(
+            f"a character that XML cannot hold: {found[0]!r}",
+            where=text[max(0, found.start() - 40) : found.start()],
+            cure="take it out of the label, or write another format",
+        )
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
 
 

@@ -78,9 +78,9 @@ class Names:
 
     def nearest(self, name: str) -> list[str]:
         """At most three files that are called alike."""
-        base = PurePosixPath(plain(name)).name
-        alike = difflib.get_close_matches(base, list(self._by_base), n=3, cutoff=0.6)
-        return [self._by_base[one][0] for one in alike]
+        known = {**self._by_stem, **self._by_base}
+        alike = difflib.get_close_matches(PurePosixPath(plain(name)).name, known, n=3, cutoff=0.6)
+        return list(dict.fromkeys(known[one][0] for one in alike))
 
 
 def _shared_folders(name: str, file: str) -> int:
@@ -102,7 +102,7 @@ def places(names: Iterable[str], files: Iterable[str]) -> tuple[dict[str, str], 
     """The file of each name, and of those that have none, or more than one, why.
 
     >>> places(["C:/x/cam.mp4", "cup"], ["day1/cam.mp4", "day1/cap.mp4"])
-    ({'C:/x/cam.mp4': 'day1/cam.mp4'}, {'cup': 'no such file; the nearest is day1/cap.mp4'})
+    ({'C:/x/cam.mp4': 'day1/cam.mp4'}, {'cup': 'no such file; do you mean day1/cap.mp4?'})
 
     Args:
         names: as label files write them.
@@ -119,8 +119,8 @@ def places(names: Iterable[str], files: Iterable[str]) -> tuple[dict[str, str], 
             more = f" and {len(found) - 3} more" * (len(found) > 3)
             faults[name] = f"may be {', '.join(found[:3])}{more}"
         else:
-            near = ", ".join(known.nearest(name))
-            faults[name] = f"no such file{f'; the nearest is {near}' if near else ''}"
+            near = " or ".join(known.nearest(name))
+            faults[name] = f"no such file{f'; do you mean {near}?' if near else ''}"
     return matched, faults
 
 

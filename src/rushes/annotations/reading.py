@@ -43,12 +43,13 @@ def read(path: Path, how: How, name: str | None = None) -> Labels:
             annotators that are asked for and not there.
     """
     path = Path(path)
-    format = how.format or recognise(path)
+    format = how.format or recognise(path) or ("table" if how.columns else None)
     if format is None:
         raise SourceError(
             "no format of label files is recognised here",
             where=path,
-            cure=f"write annotation.format, one of {', '.join(FORMATS)}",
+            cure="of a table say the columns, as annotation.columns: {file: HEADER, start: HEADER, end: HEADER, "
+            f"label: HEADER}}; else write annotation.format, one of {', '.join(FORMATS)}",
         )
     labels = FORMATS[format].read(path, how, path.stem if name is None else name)
     return _taken(labels, how, path)

@@ -42,6 +42,20 @@ class Table:
         """Of a row, as errors tell it."""
         return f"{self.path}:{line}"
 
+    def column(self, name: str) -> int:
+        """Position of a column.
+
+        Raises:
+            SourceError: there is none of that name.
+        """
+        if name not in self.header:
+            raise SourceError(
+                f"no column {name!r}; there are {', '.join(self.header)}",
+                where=self.path,
+                cure="correct the header, or name the columns: annotation.columns: {label: HEADER}",
+            )
+        return self.header.index(name)
+
     def dicts(self) -> Iterator[tuple[str, dict[str, str]]]:
         """Place of each row, and its cells by the names of their columns."""
         for line, cells in self.rows:
@@ -61,8 +75,8 @@ def words(header: str) -> tuple[str, ...]:
 def separator_of(line: str) -> str:
     r"""The separator of a header, the one that stands most often in it outside of quotes; empty for none.
 
-    >>> separator_of('file;"start, s";end'), separator_of("Selection\\tBegin Time (s)")
-    (';', '\\t')
+    >>> separator_of('file;"start, s";end'), separator_of("Selection\tBegin Time (s)")
+    (';', '\t')
     """
     bare = re.sub(r'"[^"]*"', "", line)
     best = max(SEPARATORS, key=bare.count)

@@ -104,14 +104,19 @@ def _piece(mark: Mark, duration: Fraction, rule: Rule, notes: list[Note]) -> _Pi
             where=mark.where,
             cure="exchange or correct the two times",
         )
-    outside = start >= duration + TOLERANCE_S or end < -TOLERANCE_S
-    if outside or (mark.end_s is None and start >= duration):
+    point = mark.kind == "point" or (mark.end_s is not None and end - start <= TOLERANCE_S)
+    within = (
+        start <= duration and end >= 0
+        if point
+        else max(start, Fraction(0)) < min(end, duration) - TOLERANCE_S
+    )
+    if not within:
         raise SourceError(
             f"{mark.label!r} at {float(start):.3f} s lies outside of its recording of {float(duration):.3f} s",
             where=mark.where,
             cure="correct the time or its unit, or name the right recording",
         )
-    if mark.kind == "point" or end - start <= TOLERANCE_S:
+    if point:
         notes.append(Note("a point has no length: left out", mark.where))
         return None
     if start < -TOLERANCE_S or end > duration + TOLERANCE_S:

@@ -168,7 +168,7 @@ def _units(table: Table, columns: Mapping[Column, str], how: How) -> dict[Column
             if unit is None:
                 unsaid.append(column)
             units[column] = unit or "s"
-    wanted = [table.header.index(columns[column]) for column in unsaid]
+    wanted = [table.column(columns[column]) for column in unsaid]
     cells = [cells[index].strip() for _, cells in table.rows for index in wanted]
     if any(cells) and all(cell.isdigit() for cell in cells if cell):
         raise SourceError(
@@ -210,6 +210,8 @@ def read(path: Path, how: How, name: str) -> Labels:
 
 def read_table(table: Table, columns: Mapping[Column, str], how: How, name: str) -> Labels:
     """Labels of a table whose columns are known; see `read`."""
+    for header in columns.values():
+        table.column(header)
     times = _Times(_units(table, columns, how), how)
     marks: list[Mark] = []
     notes: list[Note] = []
