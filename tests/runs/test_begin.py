@@ -6,6 +6,7 @@ import doctest
 import json
 import random
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -180,7 +181,7 @@ def test_sides_are_foreseen_as_the_source_deals_them(work):
     told = init(work, "--json")
     found = json.loads(told.out)
     run = open_run(load_recipe(work.parent / "r.yaml"), open_workspace(work.parent / "workspace"))
-    assert set(run.task.source(run.recipe).sides(run.scan).side_of.values()) == {"train", "val", "test"}
+    assert set(run.task.source(run.recipe).sides(run.scan).side_of.values()) == {"train", "test"}
     assert not [doubt for doubt in found["doubts"] if "side" in doubt]
 
 
@@ -192,7 +193,7 @@ def test_every_line_that_was_assumed_has_its_reason_above_it(work):
         key = one["key"].rpartition(".")[2]
         assert any(
             row.strip().startswith(f"{key}:") and before.strip().startswith("#")
-            for before, row in zip(lines, lines[1:], strict=False)
+            for before, row in pairwise(lines)
         ), one
 
 
@@ -297,7 +298,7 @@ def test_a_folder_that_cannot_be_used_is_told_why(tmp_path):
     assert "no label file that is read" in init(root).err
     assert "file,start,end,label" in init(root).err
     (root / "labels.csv").write_text("file,label\na.mp4,wave\n")
-    assert "one recording with labels cannot be both learnt from and measured on" in init(root).err
+    assert "1 recording, and 2 sides (train, test): none can be both learnt from" in init(root).err
     assert "this is a file" in init(root / "a.mp4").err
     assert not (tmp_path / "r.yaml").exists()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from rushes.annotations import Mark
@@ -119,31 +119,37 @@ def _amounts(found: Found, labels: FoundLabels) -> Iterator[str]:
 
 
 def _groups(who: Who, marks: Mapping[str, Sequence[Mark]], side_of: Mapping[str, str]) -> Iterator[str]:
-    if who.by is None:
-        yield (
-            f"{who.why}: the same person may stand on two sides, and then figures are too good; name them by a column "
-            "of the labels or a pattern (source.groups)"
-        )
-    sides, groups = _spread(marks, side_of.get), _spread(marks, who.of.get)
-    alone = [label for label, of in groups.items() if len(of) == 1] if who.count > 1 else []
+    classes = {name: {mark.label for mark in of} for name, of in marks.items()}
+    yield from nobody(who, "source.groups")
+    alone = [label for label, of in _spread(classes, who.of).items() if len(of) == 1] if who.count > 1 else []
     if alone:
         yield f"classes that one group alone has cannot be told from whose they are: {such(alone)}"
-    there = sorted(set(side_of.values()), key=("train", "val", "test").index)
-    for side in there:
-        missing = [label for label, of in sides.items() if side not in of]
-        if missing:
+    yield from sides_without(classes, side_of)
+
+
+def nobody(who: Who, key: str) -> Iterator[str]:
+    """That nobody is known in the recordings, and by which key somebody would be."""
+    if who.by is None:
+        yield (
+            f"{who.why}: the same person may stand on two sides, and then figures are too good; name them by {key}, a "
+            "pattern over the names of the files"
+        )
+
+
+def sides_without(classes: Mapping[str, Collection[str]], side_of: Mapping[str, str]) -> Iterator[str]:
+    """Sides that lack a class; name of each recording -> its classes, and its side."""
+    sides = _spread(classes, side_of)
+    for side in sorted(set(side_of.values()), key=("train", "val", "test").index):
+        if missing := [label for label, of in sides.items() if side not in of]:
             yield f"side {side} has none of {len(missing):,} of the {len(sides):,} classes: {such(missing)}"
 
 
-def _spread(
-    marks: Mapping[str, Sequence[Mark]], place: Callable[[str], str | None]
-) -> Mapping[str, set[str]]:
+def _spread(classes: Mapping[str, Collection[str]], place: Mapping[str, str]) -> Mapping[str, set[str]]:
     """Class -> the sides or groups of the recordings that it is on."""
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for name, of in marks.items():
-        where = place(name)
-        for mark in of:
-            found[mark.label] |= {where} if where else set()
+    for name, of in classes.items():
+        for label in of:
+            found[label] |= {place[name]} if name in place else set()
     return found
 
 

@@ -6,11 +6,11 @@ from collections.abc import Collection
 
 from rushes.models.encoder import missing_packages
 from rushes.models.machine import memory
-from rushes.recipe.sections import FROZEN, RELEASED, TINY, Family
+from rushes.recipe.sections import FROZEN, RELEASED, TINY, FamilyName
 from rushes.runs.begin.proposal import Line
 
 
-def first_model(families: Collection[Family]) -> tuple[str, list[Line]]:
+def first_model(families: Collection[FamilyName]) -> tuple[str, list[Line]]:
     """Name of a model, and lines of ``model`` with the reason.
 
     Args:

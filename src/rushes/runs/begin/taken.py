@@ -12,8 +12,8 @@ from rushes.errors import RecipeError
 from rushes.runs.begin.doubts import doubts_of
 from rushes.runs.begin.found import Found, FoundLabels, FoundRecording, RecordingKind
 from rushes.runs.begin.proposal import Line
-from rushes.runs.shares import SIDE_OF_NAME
 from rushes.runs.begin.who import UNKNOWN, Who, sides_of, who_in
+from rushes.runs.shares import SIDE_OF_NAME
 
 SIDE_COLUMNS = ("split", "side", "subset", "set", "fold")
 """Headers under which labels name the side of a recording, the likeliest first."""
@@ -42,13 +42,14 @@ class Taken:
     side_of: Mapping[str, str]
 
     @classmethod
-    def of(cls, found: Found, kind: RecordingKind, key_of: Callable[[str], str]) -> Self:
+    def of(cls, found: Found, kind: RecordingKind, key_of: Callable[[str], str], *, validates: bool) -> Self:
         """Of a folder.
 
         Args:
             found: what is in it, with recordings of the kind.
             kind: of recording that the task takes.
             key_of: name of a recording -> its key, by which it is dealt out where no group is known.
+            validates: whether the task cannot do without a validation side.
 
         Raises:
             RecipeError: nothing labels recordings of the kind, or there is something that only a person can
@@ -66,14 +67,8 @@ class Taken:
         told = _told_sides(labels, marks)
         if told is not None:
             return cls(found, recordings, labels, marks, who, *told)
-        dealt = sides_of(amounts, who, key_of)
-        if dealt is None:
-            raise RecipeError(
-                f"one recording with labels cannot be both learnt from and measured on: {next(iter(marks))}",
-                where=found.root,
-                cure="label another one, or cut it in two files",
-            )
-        return cls(found, recordings, labels, marks, who, tuple(dealt[0]), dealt[1])
+        lines, side_of = sides_of(amounts, who, key_of, validates=validates, where=found.root)
+        return cls(found, recordings, labels, marks, who, tuple(lines), side_of)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from rushes.annotations.rows import words
+from rushes.errors import RecipeError
 from rushes.runs.begin.found import Found, FoundLabels
 from rushes.runs.begin.names import PERSONS, PLACES
 from rushes.runs.begin.proposal import Line
@@ -15,12 +18,15 @@ from rushes.runs.shares import best_seed, side_of
 GROUP_COLUMNS = ("group", *(word for word in PERSONS if len(word) > 3), *PLACES)
 """Words of headers that name who or what is in a recording, the likeliest first."""
 
-MOST_SHARES: tuple[tuple[int, Mapping[str, float]], ...] = (
-    (10, {"train": 0.7, "val": 0.15, "test": 0.15}),
-    (3, {"train": 0.6, "val": 0.2, "test": 0.2}),
-    (2, {"train": 0.5, "val": 0.0, "test": 0.5}),
+SHARES: Mapping[str, float] = {"train": 0.7, "val": 0.15, "test": 0.15}
+MANY = 10
+"""Groups from which on these shares leave somebody on each side."""
+
+FEW_SHARES: tuple[Mapping[str, float], ...] = (
+    {"train": 0.6, "val": 0.0, "test": 0.4},
+    {"train": 0.6, "val": 0.2, "test": 0.2},
 )
-"""From so many groups on, the share of each side."""
+"""Of fewer groups: those of a task that needs no validation side, and of one that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,30 +93,45 @@ def _alike(of: Mapping[str, str], is_class: Mapping[str, str]) -> bool:
 
 
 def sides_of(
-    amounts: Mapping[str, Mapping[str, float]], who: Who, key_of: Callable[[str], str]
-) -> tuple[list[Line], Mapping[str, str]] | None:
-    """Shares of the groups as lines of a recipe, and the side of each recording; None where there is but one group.
+    amounts: Mapping[str, Mapping[str, float]],
+    who: Who,
+    key_of: Callable[[str], str],
+    *,
+    validates: bool,
+    where: Path,
+) -> tuple[list[Line], Mapping[str, str]]:
+    """Shares of the groups as lines of a recipe, and the side of each recording.
 
     Args:
-        amounts: name of each labelled recording -> class -> seconds of it.
+        amounts: name of each recording -> class -> seconds of it.
         who: is in them.
         key_of: name of a recording -> its key, which is dealt out where no group is known.
+        validates: whether the task cannot do without a validation side.
+        where: the folder, for errors.
+
+    Raises:
+        RecipeError: there are fewer groups than sides.
     """
     group_of = {name: who.of.get(name) or key_of(name) for name in amounts}
-    groups: dict[str, dict[str, float]] = {}
+    groups: dict[str, Counter[str]] = {}
     for name, of_name in amounts.items():
-        of_group = groups.setdefault(group_of[name], {})
-        for label, seconds in of_name.items():
-            of_group[label] = of_group.get(label, 0.0) + seconds
-    shares = next((shares for least, shares in MOST_SHARES if len(groups) >= least), None)
-    if shares is None:
-        return None
+        groups.setdefault(group_of[name], Counter()).update(of_name)  # type: ignore[arg-type]
+    noun = "group" if who.by else "recording"
+    shares = SHARES if len(groups) >= MANY else FEW_SHARES[validates]
+    sides = [side for side, share in shares.items() if share]
+    if len(groups) < len(sides):
+        raise RecipeError(
+            f"{len(groups)} {noun}{'s' * (len(groups) > 1)}, and {len(sides)} sides ({', '.join(sides)}): none can be both "
+            f"learnt from and measured on: {', '.join(groups)}",
+            where=where,
+            cure="add recordings of others"
+            if who.by
+            else "add another recording, or cut one in several files",
+        )
     seed = best_seed(groups, shares)
-    noun = "groups" if who.by else "recordings"
-    lines = [
-        Line(f"source.shares.{side}", share, f"of the {len(groups):,} {noun}" if side == "train" else "")
-        for side, share in shares.items()
-    ]
-    why = "of 1,000 draws by the hash of names the one that spreads the classes best over the sides"
-    lines.append(Line("source.shares.seed", seed, why))
-    return lines, {name: side_of(group, shares, seed) for name, group in group_of.items()}
+    why = "of the draws by the hash of names the one that spreads the classes best over the sides"
+    lines = [Line(f"source.shares.{side}", share) for side, share in shares.items()]
+    lines[0] = lines[0]._replace(why=f"of the {len(groups):,} {noun}s")
+    return [*lines, Line("source.shares.seed", seed, why)], {
+        name: side_of(group, shares, seed) for name, group in group_of.items()
+    }

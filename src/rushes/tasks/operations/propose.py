@@ -7,13 +7,12 @@ import re
 from collections.abc import Iterator
 from statistics import median
 
-from rushes.errors import RecipeError
 from rushes.recipe.sections import TINY
 from rushes.runs.begin.doubts import overlaps, such
 from rushes.runs.begin.first_model import first_model
 from rushes.runs.begin.found import Found
-from rushes.runs.begin.taken import Taken
 from rushes.runs.begin.proposal import Line, Proposal
+from rushes.runs.begin.taken import Taken
 from rushes.runs.begin.who import Who, sides_of
 from rushes.tasks.operations.recipe import OperationsRecipe, PrepareClips
 from rushes.tasks.operations.sources.openpack.tables import person_of
@@ -39,7 +38,7 @@ def propose(found: Found) -> Proposal | None:
         return _published(found, subjects)
     if not found.of_kind("video"):
         return None
-    taken = Taken.of(found, "video", key_of)
+    taken = Taken.of(found, "video", key_of, validates=False)
     cutting = list(_cutting(taken))
     model, lines = first_model(OperationsRecipe.families)
     return Proposal(
@@ -62,15 +61,10 @@ def propose(found: Found) -> Proposal | None:
 def _published(found: Found, subjects: set[str]) -> Proposal:
     """A recipe for OpenPack, whose labels and persons are known."""
     persons = Who("pattern", "", "", {subject: person_of(subject) for subject in subjects})
-    dealt = sides_of(dict.fromkeys(sorted(subjects), {"all": 1.0}), persons, str)
-    if dealt is None:
-        raise RecipeError(
-            f"OpenPack's layout, with one person: {', '.join(sorted(subjects))}; nobody is left to measure on",
-            where=found.root,
-            cure="fetch another subject, of another person",
-        )
+    amounts = dict.fromkeys(sorted(subjects), {"all": 1.0})
+    _, side_of = sides_of(amounts, persons, str, validates=False, where=found.root)
     sides = {
-        side: sorted(one for one, own in dealt[1].items() if own == side) for side in ("train", "val", "test")
+        side: sorted(one for one in subjects if side_of[one] == side) for side in ("train", "val", "test")
     }
     media = "video" if any("/video/" in one.name for one in found.of_kind("video")) else "frames"
     model, lines = first_model(OperationsRecipe.families)

@@ -1,4 +1,4 @@
-"""What this task would make of a folder: sounds in folders named by their class, or the published layout."""
+"""What this task would make of a folder: long recordings with label files, sounds in folders, or the published layout."""
 
 from __future__ import annotations
 
@@ -7,57 +7,80 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from statistics import median
 
-from rushes.errors import RecipeError
-from rushes.runs.begin.doubts import FEW, such
+from rushes.runs.begin.doubts import FEW, nobody, sides_without, such
 from rushes.runs.begin.found import Found, FoundRecording
 from rushes.runs.begin.proposal import Line, Proposal
-from rushes.runs.begin.who import UNKNOWN, Who, sides_of, who_in
+from rushes.runs.begin.taken import Taken
+from rushes.runs.begin.who import Who, sides_of, who_in
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 from rushes.tasks.sounds.recipe import PrepareSounds
 from rushes.tasks.sounds.sources.blocks import key_of
 
-LONGEST_CLIP_S = 10.0
+BACKGROUND = "background"
+SHORTEST_CLIP_S, LONGEST_CLIP_S = 0.5, 10.0
 HELD_WHOLE = 0.8
-"""Share of the sounds that a clip is to hold whole."""
+"""Share of the sounds of a class each that a clip is to hold whole."""
 
 _DREAMCATCHER = re.compile(r"(?:data/)?(?:train|validation|test)\.(?:tar\.gz|tgz|tar)")
 
 
 def propose(found: Found) -> Proposal | None:
-    """A recipe for sounds of a class each; None where there are no sounds.
+    """A recipe for sounds; None where there are none.
 
     Raises:
         RecipeError: there are sounds, and something that only a person can say.
     """
     if any(map(_DREAMCATCHER.fullmatch, found.names)):
-        return Proposal(
-            1.0, "the folder is in DreamCatcher's layout", (Line("source.kind", "dreamcatcher"), *_training())
-        )
+        line = Line("source.kind", "dreamcatcher")
+        return Proposal(1.0, "the folder is in DreamCatcher's layout", (line, *_training()))
     sounds = found.of_kind("sound")
-    return _class_folders(found, sounds) if sounds else None
-
-
-def _class_folders(found: Found, sounds: Sequence[FoundRecording]) -> Proposal:
+    if not sounds:
+        return None
     label_of = {one.name: PurePosixPath(one.name).parent.name for one in sounds}
+    if not found.label_files and len(set(label_of.values())) > 1:
+        return _class_folders(found, sounds, label_of)
+    return _recordings(Taken.of(found, "sound", key_of, validates=True))
+
+
+def _recordings(taken: Taken) -> Proposal:
+    """Recordings with labels in files: windows, and background between the labels."""
+    lasting = median(taken.found.lasts(name, mark) for name, of in taken.marks.items() for mark in of)
+    clip_s = min(LONGEST_CLIP_S, max(SHORTEST_CLIP_S, round(lasting, 1)))
+    background = BACKGROUND if BACKGROUND not in taken.classes else "nothing"
+    return Proposal(
+        fits=len(taken.marks) / len(taken.found.recordings),
+        because=f"{len(taken.marks):,} sounds have labels in {taken.labels.name}",
+        lines=(
+            Line("source.kind", "recordings", "sounds, and label files beside them"),
+            *taken.lines(),
+            Line(
+                "source.background",
+                background,
+                "time without a label: somebody is taken to have listened to all of it; null leaves that time out",
+            ),
+            Line(
+                "preprocessing.labels",
+                [*taken.classes, background],
+                "those with most seconds first; source.merge and source.ignore make fewer of them",
+            ),
+            Line("preprocessing.clip_s", clip_s, f"half of the labels last {lasting:.1f} s or less"),
+            *_band(taken.recordings),
+            *_training(),
+        ),
+        doubts=tuple(taken.doubts()),
+    )
+
+
+def _class_folders(found: Found, sounds: Sequence[FoundRecording], label_of: Mapping[str, str]) -> Proposal:
     count = Counter(label_of.values())
-    if len(count) < 2:
-        raise RecipeError(
-            f"{len(sounds):,} sounds in one folder, and nothing that says what is heard in them",
-            where=found.root,
-            cure="move them into a folder for each class, or label them in Audacity, Praat, Raven, ELAN or Label Studio, or "
-            "write labels.csv there with the header file,start,end,label",
-        )
+    labels = [label for label, _ in count.most_common()]
     who = who_in(found, None, label_of)
     amounts = {one.name: {label_of[one.name]: one.duration_s or 1.0} for one in sounds}
-    dealt = sides_of(amounts, who, key_of)
-    labels = [label for label, _ in count.most_common()]
-    if dealt is None or not {"train", "val", "test"} <= set(dealt[1].values()):
-        raise RecipeError(
-            f"{who.count or len(sounds)} groups of sounds; training, validation and test need one each",
-            where=found.root,
-            cure="add recordings of others",
-        )
+    lines, side_of = sides_of(amounts, who, key_of, validates=True, where=found.root)
+    classes = {name: {label} for name, label in label_of.items()}
+    few = [f"{label} ({number})" for label, number in count.items() if number < FEW]
     return Proposal(
         fits=len(sounds) / len(found.recordings),
         because=f"{len(sounds):,} sounds lie in {len(labels):,} folders, which name their classes",
@@ -65,9 +88,50 @@ def _class_folders(found: Found, sounds: Sequence[FoundRecording]) -> Proposal:
             Line("source.kind", "folder", "a sound's class is the folder that it lies in"),
             *_pattern(who),
             Line("source.split", "shares"),
-            *dealt[0],
-            *_hearing(sounds, labels),
+            *lines,
+            Line("preprocessing.labels", labels, "the names of the folders, those with most sounds first"),
+            *_lengths(sounds),
+            *_band(sounds),
             *_training(),
         ),
-        doubts=tuple(_doubts(sounds, label_of, who, dealt[1])),
+        doubts=(
+            *nobody(who, "source.pattern"),
+            *([f"fewer than {FEW} sounds of a class teach and tell little: {such(few)}"] if few else []),
+            *sides_without(classes, side_of),
+        ),
     )
+
+
+def _pattern(who: Who) -> Iterator[Line]:
+    """Class and group by one pattern: the group is looked for ahead, wherever it stands."""
+    if who.by is not None:
+        yield Line(
+            "source.pattern",
+            rf"(?={who.value}$)(?:.*/)?(?P<label>[^/]+)/[^/]+",
+            f"who is in a sound: {who.why}",
+        )
+
+
+def _lengths(sounds: Sequence[FoundRecording]) -> Iterator[Line]:
+    lengths = sorted(one.duration_s for one in sounds if one.duration_s) or [SoundPreprocessing().clip_s]
+    usual = lengths[int(HELD_WHOLE * (len(lengths) - 1))]
+    clip_s = min(LONGEST_CLIP_S, max(SHORTEST_CLIP_S, math.ceil(10 * usual) / 10))
+    yield Line("preprocessing.clip_s", clip_s, f"{HELD_WHOLE:.0%} of the sounds last {usual:.1f} s or less")
+    longest_s = PrepareSounds().longest_s
+    if lengths[-1] > longest_s:
+        why = f"{sum(one > longest_s for one in lengths):,} sounds are longer than {longest_s:g} s; of them the first {clip_s:g} s are heard"
+        yield Line("prepare.longest_s", float(math.ceil(lengths[-1] + 1)), why)
+
+
+def _band(sounds: Sequence[FoundRecording]) -> Iterator[Line]:
+    """A lower rate where most sounds have no more than that."""
+    rates = sorted(int(one.header.rate) for one in sounds if one.header is not None and one.header.rate)
+    usual = rates[len(rates) // 2] if rates else SoundPreprocessing().sample_rate
+    if usual < SoundPreprocessing().sample_rate:
+        yield Line("preprocessing.sample_rate", usual, "most sounds have no more samples a second")
+        yield Line("preprocessing.high_hz", usual / 2)
+
+
+def _training() -> Iterator[Line]:
+    yield Line("train.batch_size", 16, "recordings of a first evening are few")
+    yield Line("train.patience", 10)
