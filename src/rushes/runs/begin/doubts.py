@@ -1,4 +1,4 @@
-"""What somebody should look at before an hour of training, by names and headers: one sentence each, the gravest first."""
+"""What somebody should look at before an hour of training, by names and headers: a sentence each."""
 
 from __future__ import annotations
 

@@ -75,10 +75,13 @@ class Taken:
         """Of the marks, those with most seconds first."""
         return tuple(self.found.amounts(self.labels))
 
-    def lengths(self) -> list[float]:
-        """Seconds of each recording that has a label, where they are declared, the shortest first."""
-        told = (self.found.by_name[name].duration_s for name in self.marks)
-        return sorted(seconds for seconds in told if seconds)
+    def lengths_of(self) -> Mapping[str, list[float]]:
+        """Class -> seconds of each of its labels."""
+        found: dict[str, list[float]] = {}
+        for name, marks in self.marks.items():
+            for mark in marks:
+                found.setdefault(mark.label, []).append(self.found.lasts(name, mark))
+        return found
 
     def lines(self) -> Iterator[Line]:
         """Annotation, groups and sides, as sections of ``source``."""
@@ -134,8 +137,8 @@ def _labels_of(found: Found, names: set[str], kind: RecordingKind) -> FoundLabel
     raise RecipeError(
         f"{len(names):,} {kind}s and no label file that is read",
         where=found.root,
-        cure="write labels.csv there with the header file,start,end,label (seconds), or file,label for files of one class "
-        "each; or label in ELAN, Label Studio, CVAT, VIA, BORIS, Audacity or Praat and export there",
+        cure="write labels.csv there with the header file,start,end,label (seconds), or file,label where a file has "
+        "one class; or label in ELAN, Label Studio, CVAT, VIA, BORIS, Audacity or Praat and export there",
     )
 
 

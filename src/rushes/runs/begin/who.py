@@ -115,14 +115,14 @@ def sides_of(
     group_of = {name: who.of.get(name) or key_of(name) for name in amounts}
     groups: dict[str, Counter[str]] = {}
     for name, of_name in amounts.items():
-        groups.setdefault(group_of[name], Counter()).update(of_name)  # type: ignore[arg-type]
+        groups.setdefault(group_of[name], Counter()).update(of_name)
     noun = "group" if who.by else "recording"
     shares = SHARES if len(groups) >= MANY else FEW_SHARES[validates]
     sides = [side for side, share in shares.items() if share]
     if len(groups) < len(sides):
         raise RecipeError(
-            f"{len(groups)} {noun}{'s' * (len(groups) > 1)}, and {len(sides)} sides ({', '.join(sides)}): none can be both "
-            f"learnt from and measured on: {', '.join(groups)}",
+            f"{len(groups)} {noun}{'s' * (len(groups) > 1)}, and {len(sides)} sides ({', '.join(sides)}): none can be "
+            f"both learnt from and measured on: {', '.join(groups)}",
             where=where,
             cure="add recordings of others"
             if who.by

@@ -64,7 +64,7 @@ def propose(found: Found) -> Proposal | None:
     sides, doubts = _sides(found, usable, rows)
     return Proposal(
         fits=sum(len(drive.videos) for drive in drives) / len(found.recordings),
-        because=f"{len(drives):,} folders have videos and {', '.join(sorted({PurePosixPath(one.motion).name for one in drives}))}",
+        because=f"{len(drives):,} folders have videos and a motion, such as {drives[0].motion}",
         lines=(
             Line("source.kind", "rig", "a folder for each drive, with videos and the vehicle's motion"),
             *_names(cameras),
@@ -140,7 +140,8 @@ def _whole(file: str) -> str:
 
 def _end(file: str) -> str:
     """What follows the last separator of a stem, with it: ``_F`` of ``20240501_120000_F.mp4``."""
-    return (re.findall(r"[_\-. ][A-Za-z]+$", PurePosixPath(file).stem) or [""])[0]
+    found = re.search(r"[_\-. ][A-Za-z]+$", PurePosixPath(file).stem)
+    return "" if found is None else found[0]
 
 
 def _place(name: str) -> tuple[int, str]:
@@ -231,12 +232,14 @@ def _sides(
         return [Line("source.split", "index", f"{DRIVES} names a side for each drive")], []
     groups = {name: row.group or name for name, row in told.items()}
     who = Who("column", "", "", groups)
-    lines, _ = sides_of(dict.fromkeys(groups, {"drive": 1.0}), who, str, validates=False, where=found.root)
+    lines, _ = sides_of(
+        {name: {"drive": 1.0} for name in groups}, who, str, validates=False, where=found.root
+    )
     doubts = []
     if not any(row.group for row in told.values()):
         doubts.append(
-            "each drive is a group of its own: where several are of one vehicle, day or road, say so by source.group, a "
-            f"pattern over their names, or a column group in {DRIVES}"
+            "each drive is a group of its own: where several are of one vehicle, day or road, say so by source.group, "
+            f"a pattern over their names, or a column group in {DRIVES}"
         )
     return lines, doubts
 
@@ -247,12 +250,11 @@ def _setup(cameras: Mapping[str, str]) -> Iterator[Line]:
     columns = math.ceil(math.sqrt(len(names)))
     padded = [*names, *[None] * (-len(names) % columns)]
     rows = [padded[start : start + columns] for start in range(0, len(padded), columns)]
-    why = "moments are chosen on the clock of the reference; rows are the places in the picture: neighbours in the world "
-    yield Line(
-        "preprocessing.setup",
-        {"name": "found", "reference": names[0], "rows": rows},
-        f"{why}should be neighbours in it",
+    why = (
+        "moments are chosen on the clock of the reference; rows are places in the picture, in which neighbours in the "
+        "world should be neighbours"
     )
+    yield Line("preprocessing.setup", {"name": "found", "reference": names[0], "rows": rows}, why)
 
 
 def _tiles(model: str) -> Iterator[Line]:
@@ -278,7 +280,7 @@ def _teaching(model: str) -> Iterator[Line]:
 
 def _doubts(drives: Sequence[_Drive], usable: Sequence[_Drive], cameras: Mapping[str, str]) -> Iterator[str]:
     if any(True for _ in _frame(usable)):
-        yield "nobody said in which world the poses are: source.frame says enu; with ned left and right would be exchanged"
+        yield "nobody said in which world the poses are: source.frame is enu; were it ned, left would be right"
     lacking = [drive.name for drive in drives if drive not in usable]
     if lacking:
         yield f"{len(lacking):,} drives lack one of the cameras {', '.join(cameras)} and are left out: {such(lacking)}"

@@ -18,7 +18,7 @@ from rushes.tasks.operations.recipe import OperationsRecipe, PrepareClips
 from rushes.tasks.operations.sources.openpack.tables import person_of
 from rushes.tasks.operations.sources.table.names import key_of
 
-CLIP_S, LEAST_CLIP_S, MOST_CLIP_S = 5.0, 1.5, 60.0
+CLIP_S, LEAST_CLIP_S = 5.0, 1.5
 MOST_LABELS = 200
 """Classes that a recipe spells out."""
 
@@ -61,7 +61,7 @@ def propose(found: Found) -> Proposal | None:
 def _published(found: Found, subjects: set[str]) -> Proposal:
     """A recipe for OpenPack, whose labels and persons are known."""
     persons = Who("pattern", "", "", {subject: person_of(subject) for subject in subjects})
-    amounts = dict.fromkeys(sorted(subjects), {"all": 1.0})
+    amounts = {subject: {"footage": 1.0} for subject in subjects}
     _, side_of = sides_of(amounts, persons, str, validates=False, where=found.root)
     sides = {
         side: sorted(one for one in subjects if side_of[one] == side) for side in ("train", "val", "test")
@@ -107,11 +107,11 @@ def _cutting(taken: Taken) -> Iterator[Line]:
     if 2 * len(single) >= len(taken.marks):
         lengths = sorted(single.values())
         longest = lengths[int(HELD_WHOLE * (len(lengths) - 1))]
-        clip_s = min(MOST_CLIP_S, max(LEAST_CLIP_S, math.floor(2 * longest + 1) / 2))
-        why = f"most recordings show one operation, and {HELD_WHOLE:.0%} of those last {longest:.1f} s or less: seen whole"
+        clip_s = min(CLIP_S, max(LEAST_CLIP_S, math.floor(2 * longest + 1) / 2))
+        why = f"most recordings show one operation, {HELD_WHOLE:.0%} of those for {longest:.1f} s or less: seen whole"
         yield Line("preprocessing.clip_s", clip_s, why)
         return
-    lasting = median(taken.found.lasts(name, mark) for name, of in taken.marks.items() for mark in of)
+    lasting = median(seconds for of_label in taken.lengths_of().values() for seconds in of_label)
     if lasting < CLIP_S:
         clip_s = max(LEAST_CLIP_S, math.ceil(2 * lasting) / 2)
         yield Line("preprocessing.clip_s", clip_s, f"half of the labels last {lasting:.1f} s or less")
@@ -152,14 +152,6 @@ def _doubts(taken: Taken, cutting: list[Line]) -> Iterator[str]:
     clip_s = next((line.value for line in cutting if line.key == "preprocessing.clip_s"), CLIP_S)
     lengths = {name: taken.found.by_name[name].duration_s for name in taken.marks}
     whole = _of_one_operation(taken)
-    long = [
-        name for name, seconds in whole.items() if seconds >= clip_s and taken.side_of.get(name) == "train"
-    ]
-    if long:
-        yield (
-            f"{len(long):,} training recordings show one operation and are longer than a clip of {clip_s:g} s: they teach "
-            f"nothing, since nothing comes next: {such(long)}; cut them to their clips, or label what else is in them"
-        )
     short = [name for name, seconds in lengths.items() if seconds and seconds < clip_s and name not in whole]
     if short:
         yield f"{len(short):,} recordings are shorter than a clip of {clip_s:g} s and give one clip each: {such(short)}"

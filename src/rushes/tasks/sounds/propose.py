@@ -1,4 +1,4 @@
-"""What this task would make of a folder: long recordings with label files, sounds in folders, or the published layout."""
+"""What this task would make of a folder: recordings with label files, sounds in folders, or the published layout."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from rushes.tasks.sounds.sources.blocks import key_of
 
 BACKGROUND = "background"
 SHORTEST_CLIP_S, LONGEST_CLIP_S = 0.5, 10.0
+FILLED = 1.25
+"""Length of a window in lengths of the shortest class, which then fills more of it than `RecordingSource.share`."""
+
 HELD_WHOLE = 0.8
 """Share of the sounds of a class each that a clip is to hold whole."""
 
@@ -46,8 +49,8 @@ def propose(found: Found) -> Proposal | None:
 
 def _recordings(taken: Taken) -> Proposal:
     """Recordings with labels in files: windows, and background between the labels."""
-    lasting = median(taken.found.lasts(name, mark) for name, of in taken.marks.items() for mark in of)
-    clip_s = min(LONGEST_CLIP_S, max(SHORTEST_CLIP_S, round(lasting, 1)))
+    lasting_s, label = min((median(lengths), label) for label, lengths in taken.lengths_of().items())
+    clip_s = min(LONGEST_CLIP_S, max(SHORTEST_CLIP_S, round(FILLED * lasting_s, 1)))
     background = BACKGROUND if BACKGROUND not in taken.classes else "nothing"
     return Proposal(
         fits=len(taken.marks) / len(taken.found.recordings),
@@ -65,7 +68,11 @@ def _recordings(taken: Taken) -> Proposal:
                 [*taken.classes, background],
                 "those with most seconds first; source.merge and source.ignore make fewer of them",
             ),
-            Line("preprocessing.clip_s", clip_s, f"half of the labels last {lasting:.1f} s or less"),
+            Line(
+                "preprocessing.clip_s",
+                clip_s,
+                f"half of the shortest labels, {label}, last {lasting_s:.1f} s or less: most of a window can be one",
+            ),
             *_band(taken.recordings),
             *_training(),
         ),
@@ -119,7 +126,8 @@ def _lengths(sounds: Sequence[FoundRecording]) -> Iterator[Line]:
     yield Line("preprocessing.clip_s", clip_s, f"{HELD_WHOLE:.0%} of the sounds last {usual:.1f} s or less")
     longest_s = PrepareSounds().longest_s
     if lengths[-1] > longest_s:
-        why = f"{sum(one > longest_s for one in lengths):,} sounds are longer than {longest_s:g} s; of them the first {clip_s:g} s are heard"
+        long = sum(one > longest_s for one in lengths)
+        why = f"{long:,} sounds are longer than {longest_s:g} s; of them the first {clip_s:g} s are heard"
         yield Line("prepare.longest_s", float(math.ceil(lengths[-1] + 1)), why)
 
 
