@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -109,17 +110,19 @@ def _comment(text: str, indent: str) -> Iterator[str]:
 
 
 def _pair(key: str, value: Any, indent: str) -> list[str]:
-    """A key with its value, in one line as long as it fits."""
-    pair = yaml.safe_dump(
-        {key: value},
-        default_flow_style=None
-        if isinstance(value, list | dict)
-        else False,  # None: what holds plain values only
-        sort_keys=False,
-        allow_unicode=True,
-        width=WIDTH - len(indent),
-    )
-    return [f"{indent}{row}" for row in pair.splitlines()]
+    """A key with its value in one line; a list that is longer has a line for each item."""
+    for flow in (None, False):  # None: whatever holds plain values only stands in one line
+        pair = yaml.safe_dump(
+            {key: value},
+            default_flow_style=flow if isinstance(value, list | dict) else False,
+            sort_keys=False,
+            allow_unicode=True,
+            width=math.inf,
+        )
+        rows = [f"{indent}{row}" for row in pair.splitlines()]
+        if max(map(len, rows)) <= WIDTH:
+            break
+    return rows
 
 
 def assumed(lines: Sequence[Line]) -> list[Mapping[str, Any]]:
