@@ -297,10 +297,16 @@ def test_a_folder_that_cannot_be_used_is_told_why(tmp_path):
     film(root / "a.mp4")
     assert "no label file that is read" in init(root).err
     assert "file,start,end,label" in init(root).err
-    (root / "labels.csv").write_text("file,label\na.mp4,wave\n")
+    (root / "labels.csv").write_text("file,start,end,label\na.mp4,0,0.5,wave\na.mp4,0.5,1,nod\n")
     assert "1 recording, and 2 sides (train, test): none can be both learnt from" in init(root).err
     assert "this is a file" in init(root / "a.mp4").err
     assert not (tmp_path / "r.yaml").exists()
+
+
+def test_one_label_is_nothing_to_tell_apart(work):
+    text = (work / "labels.csv").read_text().replace("place", "pick")
+    (work / "labels.csv").write_text(text)
+    assert "one label, pick: there is nothing to tell apart" in init(work).err
 
 
 def test_a_recipe_may_lie_in_the_folder_or_elsewhere(work, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""What videos and sounds say of themselves in their headers: for a look at a folder, in milliseconds a file.
+"""What a video or a sound says of itself in its header: for a look at a folder, in milliseconds a file.
 
 No picture and no sample is decoded, and nothing here is believed by what reads the recordings later.
 """

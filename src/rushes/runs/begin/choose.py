@@ -66,7 +66,9 @@ def _nothing(found: Found, refusals: Mapping[str, RecipeError]) -> RecipeError:
         return RecipeError(f"no recipe yet:{told}", where=found.root, cure="; or ".join(cures))
     if found.pictures:
         what = f"{found.pictures:,} pictures, and no video and no sound"
-        cure = "frames of a video are read where their names carry their times: docs/operations.md says how"
+        cure = (
+            "frames of a video are read where their names carry their times: docs/first-evening.md says more"
+        )
     else:
         what, cure = (
             f"{len(found.files):,} files, and no recording that any task reads",

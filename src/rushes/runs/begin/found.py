@@ -108,7 +108,7 @@ class Found:
     Attributes:
         root: the folder.
         files: all that lie below it, in order of their names.
-        recordings: videos and sounds among them.
+        recordings: what is footage or sound among them.
         label_files: of those formats that are read, the one that labels most recordings first.
         unlooked: recordings whose headers were not read, since there are so many.
         pictures: files that are pictures.
@@ -129,7 +129,7 @@ class Found:
         return {one.name: one for one in self.recordings}
 
     def of_kind(self, kind: RecordingKind) -> tuple[FoundRecording, ...]:
-        """Videos, or sounds."""
+        """Those of one kind."""
         return tuple(one for one in self.recordings if one.kind == kind)
 
     @property

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from statistics import median
 
+from rushes.errors import RecipeError
 from rushes.recipe.sections import TINY
 from rushes.runs.begin.doubts import overlaps, such
 from rushes.runs.begin.first_model import first_model
@@ -39,6 +40,12 @@ def propose(found: Found) -> Proposal | None:
     if not found.of_kind("video"):
         return None
     taken = Taken.of(found, "video", key_of, validates=False)
+    if len(taken.classes) < 2:
+        raise RecipeError(
+            f"one label, {taken.classes[0]}: there is nothing to tell apart",
+            where=taken.labels.name,
+            cure="label what else is to be seen; source.background makes a class of the time between labels",
+        )
     cutting = list(_cutting(taken))
     model, lines = first_model(OperationsRecipe.families)
     return Proposal(
