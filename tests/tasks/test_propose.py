@@ -97,6 +97,39 @@ def test_sounds_in_one_folder_without_a_label_are_not_guessed_at(tmp_path):
     assert "no label file that is read" in refused(tmp_path / "night")
 
 
+# --- video that names label ---------------------------------------------------------------------------------
+
+
+def test_class_folders_of_videos_and_who_is_in_their_files(tmp_path):
+    for label in ("wave", "nod"):
+        for person in range(4):
+            film(tmp_path / "acts" / label / f"p{person}_1.mp4")
+    recipe, run = proposed(tmp_path / "acts")
+    assert recipe["source"]["annotation"]["format"] == "names"
+    assert sorted(recipe["source"]["labels"]) == ["nod", "wave"]
+    assert {one.group for one in run.scan.recordings} == {"p0", "p1", "p2", "p3"}
+    assert {one.segments[0].label for one in run.scan.recordings} == {"nod", "wave"}
+    assert (
+        "# Doubt: no label file is there: folders are taken for classes" in (tmp_path / "r.yaml").read_text()
+    )
+
+
+def test_names_of_ntu_tell_action_and_person(tmp_path):
+    for person in range(1, 5):
+        for action in (1, 2):
+            film(tmp_path / "ntu" / f"S001C001P{person:03d}R001A{action:03d}_rgb.avi".replace(".avi", ".mp4"))
+    recipe, run = proposed(tmp_path / "ntu")
+    assert recipe["source"]["annotation"] == {"files": ["**/*.mp4"], "format": "names"}
+    assert len({one.group for one in run.scan.recordings}) == 4
+    assert {one.segments[0].label for one in run.scan.recordings} == {"A001", "A002"}
+
+
+def test_folders_of_people_are_no_classes(tmp_path):
+    for person in range(1, 4):
+        film(tmp_path / "footage" / f"p{person:02d}" / "a.mp4")
+    assert "no label file that is read" in refused(tmp_path / "footage")
+
+
 # --- drives -----------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -10,11 +11,13 @@ from pathlib import Path, PurePosixPath
 from typing import cast
 
 from rushes.annotations import FORMATS, How, files_of, places, read, read_all, recognise
+from rushes.annotations.names import NTU
 from rushes.annotations.rows import read_rows
 from rushes.errors import MediaError, RushesError, SourceError
 from rushes.media.headers import media_kind, read_header
 from rushes.recipe.annotation import Annotation
 from rushes.runs.begin.found import Found, FoundLabels, FoundRecording, RecordingKind
+from rushes.runs.begin.names import is_somebody
 from rushes.stages import Claim, Inventory
 from rushes.stages.inventory import Sized, walk
 
@@ -23,6 +26,9 @@ HEADERS = 2000
 
 LABEL_FILES = 5000
 """Files that are looked into for labels."""
+
+CLASS_FOLDER = r"(?:.*/)?(?P<label>[^/]+)/[^/]+"
+"""Of a video's name less its suffix: the label is the folder that it lies in."""
 
 SUFFIXES = frozenset(
     {format.suffix.lower() for format in FORMATS.values()}
@@ -73,8 +79,9 @@ def find(root: Path, asked: Asked, tell: Tell = lambda done, total, note: None) 
         tell(len(media), len(media), "headers")
     others = [name for name, kind in kinds.items() if kind is None]
     labels = _labels(root, others, [one.name for one in recordings], asked)
-    used = {one.name: Claim("used", one.kind) for one in recordings}
+    labels = labels or _by_names(root, [one.name for one in recordings if one.kind == "video"])
     read = {name: Claim("read", "labels") for one in labels for name in one.files}
+    used = {one.name: Claim("used", one.kind) for one in recordings}
     return Found(
         root,
         tuple(files),
@@ -82,7 +89,7 @@ def find(root: Path, asked: Asked, tell: Tell = lambda done, total, note: None) 
         labels,
         len(media) - len(looked),
         sum(kind == "picture" for kind in kinds.values()),
-        Inventory.of_files(files, (used | read).get),
+        Inventory.of_files(files, (read | used).get),
     )
 
 
@@ -145,6 +152,23 @@ def _labels(
         for files in _apart(root, several, how)
     ]
     return tuple(sorted(found, key=lambda one: (-len(one.of), one.labels is None, one.files)))
+
+
+def _by_names(root: Path, videos: Sequence[str]) -> tuple[FoundLabels, ...]:
+    """Labels that the names of all videos tell: NTU's action, or the folder; folders of somebody's tell none."""
+    stems = [str(PurePosixPath(name).with_suffix("")) for name in videos]
+    folders = {PurePosixPath(name).parent.name for name in videos}
+    if stems and all(re.fullmatch(NTU, stem) for stem in stems):
+        pattern = None
+    elif len(folders) > 1 and all("/" in name for name in videos) and not any(map(is_somebody, folders)):
+        pattern = CLASS_FOLDER
+    else:
+        return ()
+    patterns = tuple(sorted({f"**/*{glob.escape(PurePosixPath(name).suffix)}" for name in videos}))
+    annotation = Annotation(files=patterns, format="names", pattern=pattern)
+    labels = read_all(root, patterns, How.of(annotation, root))
+    of = {name: name for name in labels.about if name in set(videos)}
+    return (FoundLabels(annotation, tuple(of), labels=labels, of=of),)
 
 
 def _apart(root: Path, files: Sequence[str], how: How) -> list[list[str]]:

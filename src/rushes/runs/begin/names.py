@@ -86,6 +86,12 @@ def patterns_in(names: Sequence[str]) -> tuple[NamePattern, ...]:
     return tuple(found.values())
 
 
+def is_somebody(folder: str) -> bool:
+    """Whether a folder is called like somebody, a place or a day: ``p01``, ``2024-05-01``."""
+    numbered = any(re.fullmatch(_numbered(word), folder) for word in (*PERSONS, *PLACES))
+    return numbered or re.fullmatch(_DAY, folder) is not None
+
+
 def _asked() -> Iterator[tuple[Who, str, str]]:
     yield "person", "", rf"(?:.*/)?{_NTU}.*"
     words: tuple[tuple[Who, tuple[str, ...]], ...] = (("person", PERSONS), ("place", PLACES))

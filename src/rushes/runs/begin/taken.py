@@ -87,7 +87,12 @@ class Taken:
         """Annotation, groups and sides, as sections of ``source``."""
         asked = self.labels.annotation
         yield Line("source.annotation.files", list(asked.files))
-        yield Line("source.annotation.format", asked.format, "by the content of the files")
+        told = "no label file is there" if asked.format == "names" else "by the content of the files"
+        yield Line("source.annotation.format", asked.format, told)
+        if asked.pattern is not None:
+            yield Line(
+                "source.annotation.pattern", asked.pattern, "the folder of a recording is taken for its label"
+            )
         if asked.fps is not None:
             yield Line("source.annotation.fps", asked.fps, "asked for by --fps")
         if self.who.by is not None:
@@ -98,7 +103,9 @@ class Taken:
 
     def doubts(self) -> Iterator[str]:
         """See `doubts_of`."""
-        return doubts_of(self.found, self.labels, self.who, self.side_of, self.recordings)
+        if self.labels.annotation.pattern is not None:
+            yield "no label file is there: folders are taken for classes; if they are people or days, write labels.csv"
+        yield from doubts_of(self.found, self.labels, self.who, self.side_of, self.recordings)
 
 
 def _summed(amounts: Iterable[tuple[str, float]]) -> Mapping[str, float]:
