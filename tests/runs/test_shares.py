@@ -35,3 +35,9 @@ def test_shares_are_all_of_the_groups():
     assert Shares(train=0.5, val=0.0, test=0.5).seed == 0
     with pytest.raises(ValueError, match="add up to"):
         Shares(train=0.5, val=0.5, test=0.5)
+
+
+def test_no_side_is_left_empty_where_every_group_has_a_class_of_its_own():
+    amounts = {f"clip{number}": {f"sign{number}": 2.0} for number in range(7)}
+    seed = best_seed(amounts, SHARES)
+    assert {side_of(group, SHARES, seed) for group in amounts} == set(SHARES)

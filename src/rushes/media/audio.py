@@ -135,6 +135,20 @@ def stream(
             yield np.clip(wave, -1.0, 1.0)
 
 
+def declared(data: Data, where: object = None) -> tuple[float | None, int]:
+    """Seconds by the head of a sound, perhaps a guess, None where it says nothing; and its samples a second.
+
+    Args:
+        data: the whole file, best mapped; of it the head is read.
+        where: the sound's name in errors.
+
+    Raises:
+        MediaError: empty, of another kind, or its head does not hold.
+    """
+    with _open(_kind_of(data, where), data, Given(), where) as (container, stream):
+        return _declared_s(container, stream), stream.codec_context.sample_rate
+
+
 def length_s(data: Data, where: object = None) -> float:
     """Seconds of a sound by its head, or, where that only guesses, by its packets; nothing is decoded.
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from rushes.recipe.sections import Side
 
-SEEDS = 1000
-"""Draws that `best_seed` compares."""
+SEEDS, PLACES = 1000, 1_000_000
+"""Draws that `best_seed` compares; fewer where groups are so many that these would be more places to draw."""
 
 SIDE_OF_NAME: Mapping[str, str] = {
     **{
@@ -83,16 +83,26 @@ def side_of(group: str, shares: Mapping[str, float], seed: int = 0) -> str:
         shares: side -> share of the groups; together 1.
         seed: another one is another draw.
     """
-    digest = hashlib.sha256(f"{seed}\0{group}".encode(errors="surrogateescape")).digest()
-    place, sides = int.from_bytes(digest[:8], "big") / 2**64, [side for side in shares if shares[side] > 0]
-    bounds = np.cumsum([shares[side] for side in sides])
-    return sides[min(int(np.searchsorted(bounds, place, side="right")), len(sides) - 1)]
+    return _sides_of([group], shares, seed)[0]
+
+
+def _sides_of(groups: Iterable[str], shares: Mapping[str, float], seed: int) -> list[str]:
+    sides = [side for side in shares if shares[side] > 0]
+    bounds = np.cumsum([shares[side] for side in sides])[:-1]
+    return [sides[number] for number in np.searchsorted(bounds, _places(groups, seed), side="right")]
+
+
+def _places(groups: Iterable[str], seed: int) -> list[float]:
+    """Where each group falls between 0 and 1."""
+    texts = (f"{seed}\0{group}".encode(errors="surrogateescape") for group in groups)
+    return [int.from_bytes(hashlib.sha256(text).digest()[:8], "big") / 2**64 for text in texts]
 
 
 def best_seed(amounts: Mapping[str, Mapping[str, float]], shares: Mapping[str, float]) -> int:
     """The seed whose draw spreads the classes best over the sides, the smallest of equals.
 
-    Fewest classes missing on a side come first, then least squared distance of each class's parts from the shares.
+    Fewest sides without a group come first, then fewest classes missing on a side, then least squared distance of
+    each class's parts from the shares.
 
     Args:
         amounts: group -> class -> seconds or recordings of it.
@@ -104,9 +114,9 @@ def best_seed(amounts: Mapping[str, Mapping[str, float]], shares: Mapping[str, f
     parts = table / np.maximum(table.sum(axis=0), 1e-12)  # (groups, classes), each class adds up to 1
     wanted = np.array([[shares[side]] for side in sides])
 
-    def badness(seed: int) -> tuple[int, float]:
-        drawn = [side_of(group, shares, seed) for group in amounts]
-        got = np.array([parts[[side == one for side in drawn]].sum(axis=0) for one in sides])
-        return int((got == 0.0).sum()), float(np.square(got - wanted).sum())
+    def badness(seed: int) -> tuple[int, int, float]:
+        drawn = np.array(_sides_of(amounts, shares, seed))
+        got = np.array([parts[drawn == side].sum(axis=0) for side in sides])
+        return len(set(sides) - set(drawn)), int((got == 0.0).sum()), float(np.square(got - wanted).sum())
 
-    return min(range(SEEDS), key=badness)
+    return min(range(max(1, min(SEEDS, PLACES // max(1, len(amounts))))), key=badness)

@@ -12,6 +12,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
+from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from rushes.recipe import Recipe
     from rushes.runs.admission.values import Fault
     from rushes.runs.apply.contract import Apply
+    from rushes.runs.begin.found import Found
+    from rushes.runs.begin.proposal import Proposal
     from rushes.runs.run import Run
     from rushes.runs.source import Audit, Source
     from rushes.runs.stage import Stage, Work
@@ -64,9 +68,20 @@ class Task(ABC, Generic[R]):
     name: ClassVar[str]
     stages: ClassVar[tuple[Stage, ...]]
 
+    @property
+    def package(self) -> str:
+        """Of the module that the task stands in."""
+        return type(self).__module__.rpartition(".")[0]
+
     def room(self, name: str) -> ModuleType:
         """A module beside the one that the task stands in, imported when it is first asked for."""
-        return import_module(f"{type(self).__module__.rpartition('.')[0]}.{name}")
+        return import_module(f"{self.package}.{name}")
+
+    @property
+    def demo(self) -> str | None:
+        """A recipe of the twin that runs on a small machine; ``twin/demo.yaml`` beside the task, None without it."""
+        file = files(self.package) / "twin" / "demo.yaml"
+        return file.read_text("utf-8") if file.is_file() else None
 
     @property
     def recipe(self) -> type[R]:
@@ -138,6 +153,19 @@ class Task(ABC, Generic[R]):
             f"the task {self.name} gives no labels over time, so nothing can be written beside a recording",
             cure="measure it with `rushes evaluate RECIPE`; apply takes tasks whose answers are segments",
         )
+
+    def propose(self, found: Found) -> Proposal | None:
+        """A recipe for a folder that somebody has; None where this task takes nothing of it.
+
+        ``propose`` of ``propose.py`` beside the task; a task without that room proposes nothing.
+
+        Raises:
+            RecipeError: the folder is for this task, and something is missing that only a person can say.
+        """
+        if find_spec(f"{self.package}.propose") is None:
+            return None
+        proposal: Proposal | None = self.room("propose").propose(found)
+        return proposal
 
     # --- campaigns ----------------------------------------------------------------------------------------
 

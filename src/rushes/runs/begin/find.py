@@ -1,0 +1,242 @@
+"""A look at a folder that nobody has described yet: names, headers and label files; nothing is decoded."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
+from typing import cast
+
+from rushes.annotations import FORMATS, How, files_of, places, read, read_all, recognise
+from rushes.annotations.names import NTU
+from rushes.annotations.rows import read_rows
+from rushes.errors import MediaError, RushesError, SourceError
+from rushes.media.headers import media_kind, read_header
+from rushes.recipe.annotation import Annotation
+from rushes.runs.begin.found import Found, FoundLabels, FoundRecording, RecordingKind
+from rushes.runs.begin.names import is_somebody
+from rushes.stages import Claim, Inventory
+from rushes.stages.inventory import Sized, walk
+
+HEADERS = 2000
+"""Files whose headers are read, spread evenly over all: some milliseconds each, more on a remote disk."""
+
+LABEL_FILES = 5000
+"""Files that are looked into for labels."""
+
+CLASS_FOLDER = r"(?:.*/)?(?P<label>[^/]+)/[^/]+"
+"""Of a video's name less its suffix: the label is the folder that it lies in."""
+
+SUFFIXES = frozenset(
+    {format.suffix.lower() for format in FORMATS.values()}
+    | {".csv", ".tsv", ".txt", ".json", ".xml", ".parquet", ".tab", ".boris", ".lab"}
+)
+"""What names of files that may hold labels end with."""
+
+Tell = Callable[[float, float, str], None]
+"""Told how many of how many files were looked at, and of what kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody says of a folder beforehand.
+
+    Attributes:
+        labels: patterns of the label files to take, below the folder; all that are found without any.
+        fps: of labels that count frames.
+    """
+
+    labels: tuple[str, ...] = ()
+    fps: Fraction | None = None
+
+
+def find(root: Path, asked: Asked, tell: Tell = lambda done, total, note: None) -> Found:
+    """Look at a folder.
+
+    Args:
+        root: the folder.
+        asked: what is known of it.
+        tell: told how far the look is.
+
+    Raises:
+        SourceError: there is no such folder, this user may not list it, or it is empty.
+        OSError: the machine refuses.
+    """
+    files = _files(root)
+    kinds = {name: media_kind(name) for name, _ in files if not _is_hidden(name)}
+    media = [(name, size) for name, size in files if kinds.get(name) in ("video", "sound")]
+    looked = set(_spread([name for name, _ in media], HEADERS))
+    recordings = []
+    for number, (name, size) in enumerate(media):
+        if number and not number % 50:
+            tell(number, len(media), "headers")
+        one = FoundRecording(name, cast(RecordingKind, kinds[name]), size)
+        recordings.append(_opened(root, one) if name in looked else one)
+    if media:
+        tell(len(media), len(media), "headers")
+    others = [name for name, kind in kinds.items() if kind is None]
+    labels = _labels(root, others, [one.name for one in recordings], asked)
+    labels = labels or _by_names(root, [one.name for one in recordings if one.kind == "video"])
+    read = {name: Claim("read", "labels") for one in labels for name in one.files}
+    used = {one.name: Claim("used", one.kind) for one in recordings}
+    return Found(
+        root,
+        tuple(files),
+        tuple(recordings),
+        labels,
+        len(media) - len(looked),
+        sum(kind == "picture" for kind in kinds.values()),
+        Inventory.of_files(files, (read | used).get),
+    )
+
+
+def _files(root: Path) -> list[Sized]:
+    if not root.is_dir():
+        what = "this is a file, no folder" if root.exists() else "there is no such folder"
+        raise SourceError(what, where=root, cure="name the folder that holds the recordings")
+    try:
+        files = list(walk(root))
+    except PermissionError:
+        raise SourceError(
+            "this user may not list the folder", where=root, cure="let this user read it"
+        ) from None
+    if not files:
+        raise SourceError("the folder is empty", where=root, cure="name the folder that holds the recordings")
+    return files
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
+
+
+def _spread(names: Sequence[str], most: int) -> Iterable[str]:
+    """At most so many of the names, evenly over all."""
+    return names[:: -(-len(names) // most)] if len(names) > most else names
+
+
+def _opened(root: Path, one: FoundRecording) -> FoundRecording:
+    try:
+        return replace(one, header=read_header(root / one.name, one.kind))
+    except MediaError as error:
+        return replace(one, fault=error.message)
+    except OSError as error:
+        return replace(one, fault=error.strerror or str(error))
+
+
+# --- label files ------------------------------------------------------------------------------------------
+
+
+def _labels(
+    root: Path, names: Sequence[str], recordings: Sequence[str], asked: Asked
+) -> tuple[FoundLabels, ...]:
+    """Label files, those of one format together; the ones that label most recordings come first."""
+    if asked.labels:
+        return (_read(root, asked.labels, files_of(root, asked.labels, names), recordings, asked.fps),)
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    maybe = [name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    for name in _spread(maybe, LABEL_FILES):
+        try:
+            format = recognise(root / name)
+            columns = _columns(root / name) if format == "table" else ()
+        except RushesError:
+            continue  # no labels as far as anybody can tell; it stays among the other files
+        if format is not None:
+            alike.setdefault((format, columns), []).append(name)
+    how = How(fps=asked.fps)
+    found = [
+        _read(root, patterns_of(files, names), files, recordings, asked.fps)
+        for several in alike.values()
+        for files in _apart(root, several, how)
+    ]
+    return tuple(sorted(found, key=lambda one: (-len(one.of), one.labels is None, one.files)))
+
+
+def _by_names(root: Path, videos: Sequence[str]) -> tuple[FoundLabels, ...]:
+    """Labels that the names of all videos tell: NTU's action, or the folder; folders of somebody's tell none."""
+    stems = [str(PurePosixPath(name).with_suffix("")) for name in videos]
+    folders = {PurePosixPath(name).parent.name for name in videos}
+    if stems and all(re.fullmatch(NTU, stem) for stem in stems):
+        pattern = None
+    elif len(folders) > 1 and all("/" in name for name in videos) and not any(map(is_somebody, folders)):
+        pattern = CLASS_FOLDER
+    else:
+        return ()
+    patterns = tuple(sorted({f"**/*{glob.escape(PurePosixPath(name).suffix)}" for name in videos}))
+    annotation = Annotation(files=patterns, format="names", pattern=pattern)
+    labels = read_all(root, patterns, How.of(annotation, root))
+    of = {name: name for name in labels.about if name in set(videos)}
+    return (FoundLabels(annotation, tuple(of), labels=labels, of=of),)
+
+
+def _apart(root: Path, files: Sequence[str], how: How) -> list[list[str]]:
+    """Label files in sets of which no two name the same recording: others are versions of each other."""
+    sets: list[tuple[list[str], set[str]]] = []
+    for name in files:
+        try:
+            named = set(read(root / name, how, str(PurePosixPath(name).with_suffix(""))).about)
+        except RushesError:
+            named = set()  # told later, with all of its set
+        known = next((one for one in sets if not one[1] & named), None)
+        if known is None:
+            sets.append(([name], named))
+        else:
+            known[0].append(name)
+            known[1].update(named)
+    return [names for names, _ in sets]
+
+
+def patterns_of(files: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:
+    """Patterns that fit these files and no other, the shortest that can be found.
+
+    >>> patterns_of(["a/1.eaf", "b/2.eaf"], ["a/1.eaf", "b/2.eaf", "c.csv"])
+    ('**/*.eaf',)
+
+    Args:
+        files: to fit.
+        names: of all files.
+    """
+    if len(files) > 1:
+        folders = {str(PurePosixPath(name).parent) for name in files}
+        suffix = PurePosixPath(files[0]).suffix
+        folder = f"{glob.escape(folders.pop())}/" if len(folders) == 1 else "**/"
+        pattern = f"{folder.removeprefix('./')}*{glob.escape(suffix)}"
+        names = list(names)
+        if sorted(files) == sorted(files_of(Path(), [pattern], names)):
+            return (pattern,)
+    return tuple(glob.escape(name) for name in files)
+
+
+def _columns(path: Path) -> tuple[str, ...]:
+    return read_rows(path).header
+
+
+def _read(
+    root: Path,
+    patterns: Sequence[str],
+    files: Sequence[str],
+    recordings: Sequence[str],
+    fps: Fraction | None,
+) -> FoundLabels:
+    """Read label files of one format; frames that nobody gives the rate of are told as such."""
+    format = recognise(root / files[0])
+    annotation = Annotation(files=tuple(patterns), format=format, fps=None if fps is None else str(fps))
+    columns = _columns(root / files[0]) if format == "table" else ()
+    found = FoundLabels(annotation, tuple(files), columns)
+    try:
+        labels = read_all(root, patterns, How.of(annotation, root))
+    except RushesError as error:
+        return replace(found, fault=error, counts_frames=fps is None and _reads_at_a_rate(root, patterns))
+    of, unmatched = places(labels.about, recordings)
+    return replace(found, labels=labels, of=of, unmatched=unmatched)
+
+
+def _reads_at_a_rate(root: Path, patterns: Sequence[str]) -> bool:
+    """Whether label files that cannot be read can be, once frames have a rate."""
+    try:
+        read_all(root, patterns, How(fps=Fraction(25)))
+    except RushesError:
+        return False
+    return True

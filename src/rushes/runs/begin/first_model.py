@@ -1,0 +1,32 @@
+"""Which model a task that asks a vision language model should begin with on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from rushes.models.encoder import missing_packages
+from rushes.models.machine import memory
+from rushes.recipe.sections import FROZEN, RELEASED, TINY, FamilyName
+from rushes.runs.begin.proposal import Line
+
+
+def first_model(families: Collection[FamilyName]) -> tuple[str, list[Line]]:
+    """Name of a model, and lines of ``model`` with the reason.
+
+    Args:
+        families: of the models that the task has.
+    """
+    machine = memory()
+    if machine.what != "RAM":
+        why = f"this machine has a GPU, {machine.what} with {machine.gib:.0f} GiB; LoRA leaves the weights as they are"
+        return RELEASED[0], [
+            Line("model.name", RELEASED[0], why),
+            Line("model.precision", "bfloat16"),
+            Line("model.adapter", {"rank": 16, "alpha": 32, "dropout": 0.05}),
+        ]
+    if "frozen" in families and not missing_packages():
+        why = "no GPU here: a small pretrained encoder that stays as it is, and a head that is trained on its features"
+        return FROZEN, [Line("model.name", FROZEN, why)]
+    more = "; with pip install 'rushes[frozen]' name: frozen learns more" * ("frozen" in families)
+    why = f"no GPU here: a model from nothing, which shows that all runs and learns little from real recordings{more}"
+    return TINY, [Line("model.name", TINY, why)]
