@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from rushes.models.encoder import missing_packages
 from rushes.models.machine import memory
+from rushes.recipe.frozen import missing_packages
 from rushes.recipe.sections import FROZEN, RELEASED, TINY, FamilyName
 from rushes.runs.begin.proposal import Line
 
