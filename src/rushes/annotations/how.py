@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 from rushes.annotations.clock import require_fps
@@ -90,6 +91,7 @@ def rates(of: Mapping[str, Fraction]) -> RateOf:
     """Frame rates by the names of recordings, looked up as `rushes.annotations.match` does."""
     names = Names(of)
 
+    @cache  # of each row's name, of which there are few
     def rate_of(recording: str) -> Fraction | None:
         found = names.find(recording)
         return of[found[0]] if len(found) == 1 else None

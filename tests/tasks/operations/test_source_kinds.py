@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
-from rushes.errors import RecipeError, RushesError
+from rushes.errors import RecipeError, RushesError, StorageError
 from rushes.recipe_file import load_recipe
 from rushes.runs.do import do
 from rushes.runs.look import look
@@ -83,14 +86,32 @@ def test_another_label_in_the_annotation_is_another_dataset(open_run: Open, foot
     assert open_run("groups: {column: person}").specs["prepare"].signature != before
 
 
+class Guarded(MemoryFileSystem):
+    """Files in memory, of which no video may be read."""
+
+    protocol = "guarded"
+    store: ClassVar[dict] = {}
+    pseudo_dirs: ClassVar[list] = [""]
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return super()._strip_protocol(str(path).replace("guarded://", "memory://"))
+
+    def _open(self, path: str, mode: str = "rb", **options: object):
+        assert "w" in mode or not path.endswith(".mp4"), f"{path} is read"
+        return super()._open(path, mode, **options)
+
+
 def test_a_url_brings_the_annotation_alone_to_learn_its_labels(open_run: Open, footage: Path, monkeypatch):
-    monkeypatch.setenv("RUSHES_ALLOW", "memory")
-    memory = pytest.importorskip("fsspec").filesystem("memory")
-    memory.pipe("/table-labels/labels.csv", (footage / "labels.csv").read_bytes())
-    memory.pipe("/table-labels/ann1.mp4", b"never read")
-    run = open_run("groups: {column: person}", root="memory://table-labels")
+    monkeypatch.setenv("RUSHES_ALLOW", "guarded")
+    fsspec.register_implementation("guarded", Guarded, clobber=True)
+    files = Guarded()
+    files.pipe("/lab/labels.csv", (footage / "labels.csv").read_bytes())
+    files.pipe("/lab/ann1.mp4", b"never read")
+    run = open_run("groups: {column: person}", root="guarded://lab")
     assert run.recipe.preprocessing.labels == ("put", "take away")
-    assert not (run.workspace.root / "recordings").exists()
+    with pytest.raises(StorageError, match=r"ann1\.mp4 is read"):
+        run.raw()
 
 
 @pytest.mark.parametrize(

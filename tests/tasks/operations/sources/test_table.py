@@ -55,7 +55,7 @@ def test_rows_become_segments_of_their_own_words(write_table: WriteTable):
     first, second = found.recordings
     assert (first.key, first.session, first.group, first.subject) == ("a", "a.mp4", "ann", "ann")
     assert first.segments == (Segment(0.5, 2.0, "take"), Segment(2.0, 3.5, "put"))
-    assert (second.session, second.group) == ("day 1/b.mov", "bob")
+    assert (second.session, second.group, second.alone) == ("day 1/b.mov", "bob", False)
     assert second.key.startswith("b-")
     assert (found.faults, found.notes, found.gaps.n) == ((), (), 0)
 
@@ -87,6 +87,7 @@ def test_one_label_a_file_lasts_as_long_as_the_file(write_table: WriteTable):
         (Segment(0.0, 4.0, "yes"),),
         (Segment(0.0, 4.0, "no"),),
     ]
+    assert all(one.alone for one in found.recordings)
 
 
 def test_merged_ignored_and_background_labels(write_table: WriteTable):
