@@ -37,6 +37,7 @@ THREADS = {
     "campaign": 1,
     "cheats": 1,
     "driving": 1,
+    "rig": 1,
     "gpu": 2,
     "operations": 2,
 }

@@ -64,6 +64,31 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
+class Stills:
+    """A camera's pictures as files, JPEG or PNG, whose times stand elsewhere.
+
+    Attributes:
+        files: in order of time, at least one.
+        times_s: of each, seconds, increasing.
+    """
+
+    files: tuple[Path, ...]
+    times_s: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        where = self.files[0].parent if self.files else None
+        _require(bool(self.files), "a camera without a picture", where)
+        _require(
+            len(self.files) == len(self.times_s),
+            f"{len(self.files)} pictures, {len(self.times_s)} times of them",
+            where,
+        )
+
+    def __str__(self) -> str:
+        return str(self.files[0].parent)
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """One session of one person in front of one camera.
 
@@ -119,53 +144,6 @@ class Member:
 
     def __str__(self) -> str:
         return f"{self.archive}/{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class CameraFootage:
-    """What one camera of a rig recorded.
-
-    Attributes:
-        camera: its name, e.g. ``camera_front_wide_120fov``.
-        video: the video.
-        times: the table of its frames' timestamps.
-    """
-
-    camera: str
-    video: Member
-    times: Member
-
-
-@dataclass(frozen=True, slots=True)
-class RigRecording:
-    """One clip of a vehicle: synchronised cameras and the vehicle's own motion, each on its own clock rate.
-
-    All times are on the clip's clock, which may begin before zero.
-
-    Attributes:
-        key: unique in the dataset; the clip's id.
-        group: what a split must not cut through.
-        split: side on which the source's own index puts it.
-        chunk: number of the archive series it lies in.
-        cameras: the cameras that are there, by name; an absent camera is absent here.
-        egomotion: the table of poses; None where the sensor is absent.
-        tags: what else is known of it, such as country and hour.
-    """
-
-    key: str
-    group: str
-    split: str
-    chunk: int
-    cameras: tuple[CameraFootage, ...]
-    egomotion: Member | None
-    tags: tuple[tuple[str, str], ...] = ()
-
-    def __post_init__(self) -> None:
-        _require(KEY.fullmatch(self.key) is not None, f"not a key: {self.key!r}", f"chunk {self.chunk}")
-
-    def camera(self, name: str) -> CameraFootage | None:
-        """The footage of a camera; None where it is absent."""
-        return next((footage for footage in self.cameras if footage.camera == name), None)
 
 
 @dataclass(frozen=True, slots=True)

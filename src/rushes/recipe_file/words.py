@@ -53,6 +53,8 @@ def wrong(detail: ErrorDetails, schema: type[BaseModel], place: Place, written: 
         return f"expected keys such as {keys}, found {'nothing' if found is None else short(found)}"
     if kind == "missing":
         return f"missing; write one{_such_as(schema, branch)}"
+    if kind == "union_tag_invalid":
+        found = said["tag"]
     if kind in _WORDS:
         what = _WORDS[kind](said) + (_such_as(schema, branch) if kind in _WITH_EXAMPLE else "")
         return f"expected {what}, found {_found(kind, found, written)}"
