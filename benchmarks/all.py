@@ -25,6 +25,7 @@ HERE = Path(__file__).resolve().parent
 THREADS = {
     "annotations": 1,
     "formats": 1,
+    "frozen": 1,
     "intervals": 1,
     "bad_input": 1,
     "field": 1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -12,6 +12,7 @@ from rushes.recipe.pattern import Pattern, groups_of
 from rushes.recipe.sections import (
     NAMED,
     Count,
+    FamilyName,
     Phase,
     Prepare,
     Seconds,
@@ -22,6 +23,7 @@ from rushes.recipe.sections import (
     VlmEvaluate,
     VlmRecipe,
     VlmTrain,
+    family_of,
     form_of_split,
 )
 from rushes.recipe.shares import Shares
@@ -179,6 +181,12 @@ class TrainOnClips(VlmTrain):
     phases: Annotated[tuple[ClipPhase, ...], Field(min_length=1)] = (ClipPhase(),)
 
 
+TRAIN_A_HEAD = TrainOnClips(
+    phases=(ClipPhase(steps=600, batch_size=16, accumulate=1, learning_rate=1e-3),), augment=False
+)
+"""What a recipe leaves out of ``train`` where a head on frozen features is trained."""
+
+
 class EvaluateClips(VlmEvaluate):
     """What is measured, on what.
 
@@ -208,6 +216,30 @@ class OperationsRecipe(VlmRecipe):
     prepare: PrepareClips = PrepareClips()
     train: TrainOnClips = TrainOnClips()
     evaluate: EvaluateClips = EvaluateClips()
+
+    families: ClassVar[tuple[FamilyName, ...]] = ("vlm", "frozen")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_head_has_its_own_defaults(cls, asked: Any) -> Any:
+        if not isinstance(asked, Mapping) or family_of(asked.get("model")) != "frozen":
+            return asked
+        train = asked.get("train", {})
+        if not isinstance(train, Mapping):
+            return asked
+        return {**asked, "train": {**TRAIN_A_HEAD.model_dump(include={"phases", "augment"}), **train}}
+
+    @model_validator(mode="after")
+    def _a_head_can_be_trained_so(self) -> OperationsRecipe:
+        if family_of(self.model) != "frozen":
+            return self
+        if self.train.augment:
+            raise ValueError("a frozen encoder sees every picture once, as it is: leave train.augment out")
+        if any(phase.ask != "clips" for phase in self.train.phases):
+            raise ValueError(
+                "a head on frozen features is taught whole clips: write ask: clips in train.phases"
+            )
+        return self
 
     @property
     def drawn(self) -> OpenPackSource:

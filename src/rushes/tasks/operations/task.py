@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rushes.errors import RecipeError
-from rushes.runs.usual import EVALUATE, PREDICT, PREPARE, REPORT, TRAIN, TWIN
+from rushes.runs.usual import EVALUATE, FEATURES, PREDICT, PREPARE, REPORT, TRAIN, TWIN, head_signs
 from rushes.runs.vlm_task import TAUGHT, VlmTask
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ class Operations(VlmTask["OperationsRecipe"]):
     stages = (
         replace(TWIN, signs=lambda recipe: {"media": recipe.drawn.media}),
         replace(PREPARE, version=2),
-        replace(TRAIN, cost=TAUGHT),
-        replace(PREDICT, units=True),
+        FEATURES,
+        replace(TRAIN, inputs=("prepare", "features"), signs=head_signs, cost=TAUGHT),
+        replace(PREDICT, inputs=("prepare", "features", "train"), units=True),
         replace(EVALUATE, version=2),
         REPORT,
     )
@@ -52,6 +53,7 @@ class Operations(VlmTask["OperationsRecipe"]):
         """Splits that cannot be, and labels that are not there."""
         from rushes.tasks.operations.check import faults
 
+        yield from super().faults(recipe)
         yield from faults(recipe)
 
     def source(self, recipe: OperationsRecipe) -> SessionSource[Any]:

@@ -13,7 +13,7 @@ from rushes.errors import SourceError
 from rushes.runs.drawing import draw_units
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
-from rushes.runs.vlm_work import let_answer, losses, train_model
+from rushes.runs.vlm_work import let_answer, losses, take_features, train_model
 from rushes.stages import OpenStage, read_json
 from rushes.tasks.operations.recipe import OperationsRecipe
 
@@ -108,6 +108,7 @@ def _report(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
 WORK: Mapping[StageName, Work] = {
     "twin": _twin,
     "prepare": _prepare,
+    "features": take_features,
     "train": train_model,
     "predict": let_answer,
     "evaluate": _evaluate,
