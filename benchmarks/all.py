@@ -23,18 +23,22 @@ from report import NOT_MEASURED, Figure, emit
 
 HERE = Path(__file__).resolve().parent
 THREADS = {
+    "annotations": 1,
     "formats": 1,
+    "frozen": 1,
     "intervals": 1,
     "bad_input": 1,
     "field": 1,
     "reader": 1,
     "sounds": 1,
+    "table": 1,
     "prepare": 1,
     "scaleout": 1,
     "crash": 1,
     "campaign": 1,
     "cheats": 1,
     "driving": 1,
+    "rig": 1,
     "gpu": 2,
     "operations": 2,
 }

@@ -16,9 +16,10 @@ from report import Figure, at_least, at_most
 from rushes.media.geometry import letterbox
 from rushes.media.image import decode_jpeg_luma
 from rushes.media.video import decode
-from rushes.records import Member, RigRecording
+from rushes.records import Member
 from rushes.shards.read import ShardDataset
 from rushes.tasks.driving.preprocessing import RigPreprocessing
+from rushes.tasks.driving.sources.physical_ai_av.clip import Clip
 from rushes.tasks.driving.sources.physical_ai_av.sensors import read_camera_times
 from rushes.tasks.driving.sources.physical_ai_av.source import scan
 from rushes.tasks.driving.sources.trajectory import Trajectory, motion
@@ -63,7 +64,7 @@ def ffmpeg_luma(path: Path, size: tuple[int, int], chain: str) -> Iterator[np.nd
 
 
 def tiles_right(
-    dataset: ShardDataset, recording: RigRecording, preprocessing: RigPreprocessing, folder: Path
+    dataset: ShardDataset, recording: Clip, preprocessing: RigPreprocessing, folder: Path
 ) -> tuple[int, int]:
     """Stored tiles that look like the frame they should be, more than like any other; and all tiles.
 
@@ -100,7 +101,7 @@ def tiles_right(
     return right, total
 
 
-def planes_right(recording: RigRecording, wanted: Mapping[str, set[int]], folder: Path) -> tuple[int, int]:
+def planes_right(recording: Clip, wanted: Mapping[str, set[int]], folder: Path) -> tuple[int, int]:
     """Chosen frames whose whole luma plane is, byte for byte, that of FFmpeg's program; and all chosen."""
     right = total = 0
     for footage in recording.cameras:

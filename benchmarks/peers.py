@@ -76,6 +76,11 @@ PEERS = {
             _NUMPY,
         ),
     ),
+    # What reads the label files that we write.
+    "labels": Peer(
+        "pympi, praatio, webvtt, srt",
+        ("pympi-ling==1.71", "praatio==6.2.2", "webvtt-py==0.6.0", "srt==3.5.3"),
+    ),
     # The library's own processor, which needs torchvision for videos.
     "processor": Peer(
         "transformers",

@@ -27,7 +27,7 @@ FORBIDDEN = {
     r"MethodType\(": "patches a method into an object",
     r"\.forward = ": "patches a model",
     r"\bsetattr\(": "patches something",
-    r"\bpickle\.|torch\.load\(|allow_pickle=True": "reads pickles",
+    r"\bpickle\.|torch\.load\((?!.*weights_only=True)|allow_pickle=True": "reads pickles",
     r"(?<![.\w])(eval|exec)\(": "runs text as code",
     r"trust_remote_code\s*=\s*True": "runs code of others",
     r"yaml\.(load|unsafe_load|full_load)\(": "reads YAML without the safe loader",

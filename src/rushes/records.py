@@ -64,6 +64,31 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
+class Stills:
+    """A camera's pictures as files, JPEG or PNG, whose times stand elsewhere.
+
+    Attributes:
+        files: in order of time, at least one.
+        times_s: of each, seconds, increasing.
+    """
+
+    files: tuple[Path, ...]
+    times_s: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        where = self.files[0].parent if self.files else None
+        _require(bool(self.files), "a camera without a picture", where)
+        _require(
+            len(self.files) == len(self.times_s),
+            f"{len(self.files)} pictures, {len(self.times_s)} times of them",
+            where,
+        )
+
+    def __str__(self) -> str:
+        return str(self.files[0].parent)
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """One session of one person in front of one camera.
 
@@ -75,6 +100,8 @@ class Recording:
         media: the pictures.
         segments: labelled stretches in order of time, not overlapping; gaps are allowed.
         origin_unix_s: wall-clock time (seconds since 1970, UTC) of the recording's zero.
+        alone: whether it shows one operation, as a file with a single label does: of that nobody asks what
+            comes next.
     """
 
     key: str
@@ -84,6 +111,7 @@ class Recording:
     media: Media
     segments: tuple[Segment, ...]
     origin_unix_s: float
+    alone: bool = False
 
     def __post_init__(self) -> None:
         _require(KEY.fullmatch(self.key) is not None, f"not a key: {self.key!r}", self.media.path)
@@ -119,53 +147,6 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class CameraFootage:
-    """What one camera of a rig recorded.
-
-    Attributes:
-        camera: its name, e.g. ``camera_front_wide_120fov``.
-        video: the video.
-        times: the table of its frames' timestamps.
-    """
-
-    camera: str
-    video: Member
-    times: Member
-
-
-@dataclass(frozen=True, slots=True)
-class RigRecording:
-    """One clip of a vehicle: synchronised cameras and the vehicle's own motion, each on its own clock rate.
-
-    All times are on the clip's clock, which may begin before zero.
-
-    Attributes:
-        key: unique in the dataset; the clip's id.
-        group: what a split must not cut through.
-        split: side on which the source's own index puts it.
-        chunk: number of the archive series it lies in.
-        cameras: the cameras that are there, by name; an absent camera is absent here.
-        egomotion: the table of poses; None where the sensor is absent.
-        tags: what else is known of it, such as country and hour.
-    """
-
-    key: str
-    group: str
-    split: str
-    chunk: int
-    cameras: tuple[CameraFootage, ...]
-    egomotion: Member | None
-    tags: tuple[tuple[str, str], ...] = ()
-
-    def __post_init__(self) -> None:
-        _require(KEY.fullmatch(self.key) is not None, f"not a key: {self.key!r}", f"chunk {self.chunk}")
-
-    def camera(self, name: str) -> CameraFootage | None:
-        """The footage of a camera; None where it is absent."""
-        return next((footage for footage in self.cameras if footage.camera == name), None)
-
-
-@dataclass(frozen=True, slots=True)
 class Target:
     """The right answer for a clip: what is under way at the asked moment, from when to when, what follows.
 
@@ -196,11 +177,11 @@ class Clip:
     Attributes:
         key: unique in the dataset; becomes the sample's key.
         kind: which side of an operation boundary is asked about; ``whole``, all of a recording that is too
-            short for that; or ``window`` of a timeline.
+            short for that, or a stretch of one with a single operation; or ``window`` of a timeline.
         start_s, end_s: the clip on the recording's clock.
         asked_s: the moment asked about, on the clip's clock, in ``[0, end_s - start_s)``.
-        target: the right answer; None where the asked moment carries no label, or, unless the clip is a
-            whole recording, has no successor.
+        target: the right answer; None where the asked moment carries no label, or, unless the clip is
+            ``whole``, has no successor.
         segments: every labelled segment that the clip touches, cut to it, on the clip's clock.
     """
 

@@ -10,19 +10,8 @@ from torch.nn import functional
 
 from rushes.errors import ModelError
 from rushes.models import net_costs as sound_cost
-from rushes.models.nets import (
-    CONFIG_FILE,
-    PASS,
-    PREPROCESSING_FILE,
-    WEIGHTS_FILE,
-    best_device,
-    build,
-    float32_on,
-    infer,
-    load,
-    passes,
-    save,
-)
+from rushes.models.nets import PASS, best_device, build, float32_on, infer, load, passes, save
+from rushes.models.stored import CONFIG_FILE, PREPROCESSING_FILE, WEIGHTS_FILE
 from rushes.recipe.net import Net
 from rushes.stages import weights_sha256
 from rushes.tasks.operations.preprocessing import ClipPreprocessing

@@ -1,1 +1,35 @@
-"""Interval labels of the field's tools, read into marks and written from them."""
+"""Interval labels of the field's tools, read into marks and written from them, see `reading`."""
+
+from rushes.annotations.formats import FORMATS, Format
+from rushes.annotations.how import How, RateOf, rates
+from rushes.annotations.mark import About, Labels, Mark, Note, by_recording, join_notes
+from rushes.annotations.matching import match, places, unmatched
+from rushes.annotations.reading import files_of, fits, joined, read, read_all, recognise
+from rushes.annotations.segments import Rule, segments_of
+from rushes.annotations.writing import write
+
+__all__ = [
+    "FORMATS",
+    "About",
+    "Format",
+    "How",
+    "Labels",
+    "Mark",
+    "Note",
+    "RateOf",
+    "Rule",
+    "by_recording",
+    "files_of",
+    "fits",
+    "join_notes",
+    "joined",
+    "match",
+    "places",
+    "rates",
+    "read",
+    "read_all",
+    "recognise",
+    "segments_of",
+    "unmatched",
+    "write",
+]

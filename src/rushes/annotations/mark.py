@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -15,7 +15,8 @@ class Mark:
     """One label on a recording.
 
     Attributes:
-        recording: the recording's name as the file writes it; empty where the file names none.
+        recording: the recording's name as the file writes it; else the name of the label file without its
+            suffix.
         start_s: on the clock of the recording.
         end_s: exclusive; None lasts to the end of the recording. A point ends where it starts.
         label: verbatim.
@@ -62,15 +63,59 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something that was read otherwise than written, or left out.
+
+    Attributes:
+        reason: what, in a few words that many marks share.
+        where: the first place.
+        count: of how many marks, rows or files.
+    """
+
+    reason: str
+    where: str
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.count:,}, first at {self.where}"
+
+
+@dataclass(frozen=True, slots=True)
 class Labels:
     """A label file, or several together.
 
     Attributes:
         marks: in the order of the file.
         about: every recording that the file names, with or without marks -> what it says of it.
-        notes: what was read otherwise than written, or left out, each with its count and place.
+        notes: one for each reason.
     """
 
     marks: tuple[Mark, ...]
     about: Mapping[str, About]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+def kind_of(start_s: Fraction, end_s: Fraction | None) -> MarkKind:
+    """Of a mark with times: a point ends where it starts."""
+    return "point" if start_s == end_s else "interval"
+
+
+def join_notes(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """One note for each reason, at the place where it was met first.
+
+    >>> [str(note) for note in join_notes([Note("a point", "a.csv:2"), Note("a point", "a.csv:7")])]
+    ['a point: 2, first at a.csv:2']
+    """
+    joined: dict[str, Note] = {}
+    for note in notes:
+        known = joined.get(note.reason)
+        joined[note.reason] = note if known is None else replace(known, count=known.count + note.count)
+    return tuple(joined.values())
+
+
+def by_recording(labels: Labels) -> dict[str, Labels]:
+    """Labels of each recording by themselves, without notes, in the order of the file."""
+    marks: dict[str, list[Mark]] = {name: [] for name in labels.about}
+    for mark in labels.marks:
+        marks.setdefault(mark.recording, []).append(mark)
+    return {name: Labels(tuple(own), {name: labels.about.get(name, About())}) for name, own in marks.items()}

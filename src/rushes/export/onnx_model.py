@@ -1,21 +1,13 @@
 """Small nets as ONNX models: in floats, in 8 bits, and run as a device would: one clip, one thread.
 
-The exporter is torch's older one, which traces the net. Its bytes depend on the net alone and it keeps a GRU
-one node that takes any number of clips; of the newer one, which wants onnxscript as well, neither is true
-(torch 2.13, onnxscript 0.7: 28 s, other bytes each time, the number of clips fixed).
-
-onnx and onnxruntime are an extra (``pip install 'rushes[onnx]'``), imported here and only when asked for.
+onnx and onnxruntime are an extra (``pip install 'rushes[onnx]'``), imported only when asked for.
 """
 
 from __future__ import annotations
 
 import copy
-import io
-import logging
 import tempfile
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -27,13 +19,11 @@ from numpy.typing import NDArray
 
 from rushes.errors import ModelError
 from rushes.models.nets import SoundNet
+from rushes.models.onnx_session import export, quiet, require_onnx
 
 if TYPE_CHECKING:
     from onnx import GraphProto
     from onnxruntime import InferenceSession
-
-OPSET = 17
-"""Of the operators: the newest that the exporter writes without converting from an older one."""
 
 INPUT, OUTPUT = "features", "logits"
 
@@ -67,24 +57,10 @@ def to_onnx(net: SoundNet) -> bytes:
     Raises:
         ModelError: onnx is not installed, or a weight is not finite.
     """
-    _require()
     if broken := [name for name, tensor in net.state_dict().items() if not torch.isfinite(tensor).all()]:
         raise ModelError(f"no net to export: {', '.join(broken)} has values that are not finite")
     plain = copy.deepcopy(net).cpu().eval()
-    example = torch.zeros(1, 1, *net.preprocessing.shape)
-    buffer = io.BytesIO()
-    with _quiet():
-        torch.onnx.export(
-            plain,
-            (example,),
-            buffer,
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
-        )
-    return buffer.getvalue()
+    return export(plain, torch.zeros(1, 1, *net.preprocessing.shape), INPUT, OUTPUT)
 
 
 def to_int8(model: bytes, calibration: Iterable[NDArray[np.floating]]) -> bytes:
@@ -102,7 +78,7 @@ def to_int8(model: bytes, calibration: Iterable[NDArray[np.floating]]) -> bytes:
     Raises:
         ModelError: no clip to calibrate with, one of another shape or with values that are not finite.
     """
-    _require()
+    require_onnx()
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -122,7 +98,7 @@ def to_int8(model: bytes, calibration: Iterable[NDArray[np.floating]]) -> bytes:
         def get_next(self) -> dict[str, NDArray[np.float32]] | None:
             return next(feeds, None)
 
-    with tempfile.TemporaryDirectory(prefix="rushes-int8-") as scratch, _quiet():
+    with tempfile.TemporaryDirectory(prefix="rushes-int8-") as scratch, quiet():
         plain, small = Path(scratch) / "plain.onnx", Path(scratch) / "int8.onnx"
         quant_pre_process(proto, plain)
         quantize_static(
@@ -152,24 +128,6 @@ def rectify_first(graph: GraphProto) -> None:
             ends = list(node.input), list(node.output)
             node.CopyFrom(other)
             node.input[:], node.output[:] = ends
-
-
-def session(model: bytes) -> InferenceSession:
-    """The model, ready to run on the thread that calls it and on no other.
-
-    Raises:
-        ModelError: onnxruntime is not installed, or cannot read the model.
-    """
-    _require()
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors share no base class of their own
-        raise ModelError(f"onnxruntime cannot read the model: {error}") from error
 
 
 def logits_of(model: InferenceSession, features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -203,26 +161,3 @@ def _clip(clip: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.floa
             cure="prepare the clips with the preprocessing beside the weights",
         )
     return np.asarray(clip, np.float32)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the advice of exporters, meant for their callers' authors, from the terminal; leave no filter."""
-    root, silent = logging.getLogger(), logging.NullHandler()
-    root.addHandler(silent)  # or the first line that they log sets up logging for the whole process
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        root.removeHandler(silent)
-
-
-def _require() -> None:
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise ModelError(
-            f"export needs onnx and onnxruntime: {error}", cure="pip install 'rushes[onnx]'"
-        ) from error

@@ -91,6 +91,16 @@ def stamped_frames(container: InputContainer, stream: VideoStream, where: Source
         )
 
 
+def packet_stamps(container: InputContainer, stream: VideoStream) -> list[int] | None:
+    """Timestamps of all pictures in order of presentation, by their packets; None where only decoding tells them."""
+    if container.format.name == AVI or stream.codec_context.codec.canonical_name not in _ONE_EACH:
+        return None
+    packets = (packet for packet in container.demux(stream) if packet.size and not packet.is_discard)
+    stamps = [packet.pts for packet in packets]
+    known = sorted({stamp for stamp in stamps if stamp is not None})
+    return known if known and len(known) == len(stamps) else None
+
+
 class Clock:
     """The time of each frame in turn.
 

@@ -56,7 +56,7 @@ def frame_unix_ms(path: Path) -> int:
         raise MediaError(
             f"a frame is named YYYYmmdd_HHMMSS_mmm.jpg by its time, found {path.name}",
             where=path,
-            cure="rename or remove the file",
+            cure="rename or remove the file; of numbered frames make a video: ffmpeg -framerate 25 -i %06d.jpg OUT.mp4",
         )
     return (taken.replace(tzinfo=JST) - _EPOCH) // _MILLISECOND + int(match[3])
 
@@ -95,33 +95,44 @@ def _frames(folder: str, names: Iterable[str]) -> Iterator[Path]:
             yield Path(folder, name)
 
 
-def read_frame(file: StampedFile, limits: Limits) -> tuple[bytes, Geometry]:
-    """A frame's bytes and how it is to be shown, nothing decoded yet.
+def read_file(path: Path, limits: Limits) -> bytes:
+    """The bytes of a picture.
+
+    Raises:
+        MediaError: it cannot be read, or is larger than any picture within the limits.
+        OSError: the machine refuses to read it.
+    """
+    with unreadable_as(MediaError, "cannot read a frame", where=path), path.open("rb") as opened:
+        data = opened.read(3 * limits.max_pixels + 1)
+    if len(data) > 3 * limits.max_pixels:
+        raise MediaError("a file larger than its largest possible picture", where=path)
+    return data
+
+
+def frame_geometry(data: bytes, path: Path, limits: Limits) -> Geometry:
+    """How a JPEG is to be shown, nothing decoded yet.
 
     Raises:
         MediaError: not a JPEG, or larger than the limits allow.
-        OSError: the machine refuses to read it.
     """
-    with unreadable_as(MediaError, "cannot read a frame", where=file.path), file.path.open("rb") as opened:
-        data = opened.read(3 * limits.max_pixels + 1)
-    if len(data) > 3 * limits.max_pixels:
-        raise MediaError("a JPEG larger than its largest possible picture", where=file.path)
-    size = jpeg_size(data, file.path)
-    limits.check(file.path, pixels=prod(size))
-    return data, Geometry(size, orientation=jpeg_orientation(data))
+    size = jpeg_size(data, path)
+    limits.check(path, pixels=prod(size))
+    return Geometry(size, orientation=jpeg_orientation(data))
 
 
 def decode_folder(root: Path, limits: Limits) -> Iterator[JpegFrame]:
     """The frames below ``root`` in order of time; zero is the first.
 
     Raises:
-        MediaError: as ``list_frames`` and ``read_frame``; also where a frame's size differs from the first's.
+        MediaError: as ``list_frames``, ``read_file`` and ``frame_geometry``; also where a frame's size differs from
+            the first's.
     """
     files = list_frames(root, limits)
     scaler = VideoReformatter()
     first_size, decoded_bytes = None, 0
     for file in files:
-        data, geometry = read_frame(file, limits)
+        data = read_file(file.path, limits)
+        geometry = frame_geometry(data, file.path, limits)
         size = geometry.displayed
         first_size = first_size or size
         if size != first_size:

@@ -20,14 +20,16 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from rushes.errors import MediaError
-from rushes.media.clock import Clock, require_whole, stamped_frames
+from rushes.media.clock import Clock, packet_stamps, require_whole, stamped_frames
 from rushes.media.container import (
     AVI,
     CONVERT,
@@ -40,13 +42,14 @@ from rushes.media.container import (
     starved,
     video_stream,
 )
-from rushes.media.folder import decode_folder, list_frames, read_frame
+from rushes.media.folder import decode_folder, frame_geometry, list_frames, read_file
 from rushes.media.frame import CompactFrame, DecodedFrame, Frame, held_bytes
 from rushes.media.geometry import Geometry, declared_geometry
 from rushes.media.limits import DEFAULT_LIMITS, Limits
-from rushes.records import Media, Member
+from rushes.media.stills import decode_stills
+from rushes.records import Media, Member, Stills
 
-__all__ = ["CompactFrame", "Frame", "Limits", "MediaInfo", "decode", "probe"]
+__all__ = ["CompactFrame", "Frame", "Limits", "MediaInfo", "decode", "frame_times", "probe"]
 
 INTERLACED = (
     "its pictures are interlaced and read as they are stored, combed where things move; to deinterlace them: "
@@ -71,14 +74,14 @@ class MediaInfo:
     notes: tuple[str, ...] = ()
 
 
-def decode(media: Media | Member, limits: Limits = DEFAULT_LIMITS) -> Iterator[Frame]:
+def decode(media: Media | Member | Stills, limits: Limits = DEFAULT_LIMITS) -> Iterator[Frame]:
     """Frames in presentation order with strictly increasing times, the first at 0.
 
     One pass, no seek, memory of a few frames. Frames may be kept by the caller; see ``Frame.nbytes`` and
     ``Frame.compact``.
 
     Args:
-        media: a folder of frames, a video file, or a video that lies in an archive.
+        media: a folder of frames, a video file, a video that lies in an archive, or pictures with their times.
         limits: what it may cost at most.
 
     Raises:
@@ -88,6 +91,8 @@ def decode(media: Media | Member, limits: Limits = DEFAULT_LIMITS) -> Iterator[F
     """
     if isinstance(media, Member):
         return _decode_video(media, limits)
+    if isinstance(media, Stills):
+        return decode_stills(media, limits)
     return decode_folder(media.path, limits) if media.kind == "frames" else _decode_video(media.path, limits)
 
 
@@ -102,9 +107,40 @@ def probe(media: Media | Member, limits: Limits = DEFAULT_LIMITS) -> MediaInfo:
     return _probe_folder(media.path, limits) if media.kind == "frames" else _probe_video(media.path, limits)
 
 
+def frame_times(media: Media | Member | Stills, limits: Limits = DEFAULT_LIMITS) -> NDArray[np.float64]:
+    """When each frame of a recording is shown, as ``decode`` gives it, (n,) seconds from the first.
+
+    Most videos tell it by their packets, which are read and not decoded; others are decoded.
+
+    Raises:
+        MediaError: as ``decode``, as far as it shows here.
+    """
+    if isinstance(media, Media) and media.kind == "frames":
+        files = list_frames(media.path, limits)
+        return np.array([file.unix_ms - files[0].unix_ms for file in files]) / 1000
+    if isinstance(media, Stills):
+        return np.array(media.times_s) - media.times_s[0]
+    times_s = _packet_times(media if isinstance(media, Member) else media.path, limits)
+    return np.array([frame.time_s for frame in decode(media, limits)]) if times_s is None else times_s
+
+
+def _packet_times(source: Source, limits: Limits) -> NDArray[np.float64] | None:
+    with open_video(source) as container:
+        stream = video_stream(container, source, limits)
+        try:
+            stamps = packet_stamps(container, stream)
+        except (av.FFmpegError, ValueError, OverflowError) as error:
+            raise _damaged(source, 0, reason_of(error)) from error
+        if stamps is None or stream.time_base is None:
+            return None
+        ticks = np.array(stamps, np.int64) - stamps[0]
+        times_s: NDArray[np.float64] = ticks * stream.time_base.numerator / stream.time_base.denominator
+        return times_s
+
+
 def _probe_folder(root: Path, limits: Limits) -> MediaInfo:
     files = list_frames(root, limits)
-    read_frame(files[0], limits)
+    frame_geometry(read_file(files[0].path, limits), files[0].path, limits)
     periods = [later.unix_ms - earlier.unix_ms for earlier, later in pairwise(files)]
     duration_s = rate = None
     if periods:

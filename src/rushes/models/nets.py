@@ -13,32 +13,18 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel
-from safetensors import SafetensorError
-from safetensors.torch import load as read_tensors
-from safetensors.torch import save as tensor_bytes
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rushes.errors import ModelError, unreadable_as
+from rushes.errors import ModelError
 from rushes.models.net_costs import ATTENDED, CHANNELS, squeezed
+from rushes.models.stored import CONFIG_FILE, PREPROCESSING_FILE, description, restore_weights, store
 from rushes.recipe.net import Net
 from rushes.recipe.spectrogram import SpectrogramPreprocessing
-from rushes.stages import new_folder, write_atomic
-
-Described = TypeVar("Described", bound=BaseModel)
-
-WEIGHTS_FILE = "model.safetensors"
-PREPROCESSING_FILE = "preprocessing.json"
-CONFIG_FILE = "config.json"
-_NO_NET, _TRAIN = "no trained net", "run `rushes train RECIPE`"
-MAX_BYTES = 256 << 20
-"""The largest net that a recipe can ask for has 100 MB; a larger file is something else."""
 
 PASS = 16
 """Sounds that go through a net at a time on a CPU. Up to here the C library hands the memory of their maps
@@ -211,11 +197,7 @@ def infer(net: SoundNet, features: Iterable[NDArray[np.floating]], batch_size: i
 
 def save(net: SoundNet, folder: Path) -> None:
     """Write weights, preprocessing and config into a new folder, which replaces one that stands there."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    with new_folder(Path(folder)) as new:
-        write_atomic(new / WEIGHTS_FILE, tensor_bytes(tensors))
-        write_atomic(new / PREPROCESSING_FILE, net.preprocessing.model_dump_json(indent=2) + "\n")
-        write_atomic(new / CONFIG_FILE, net.config.model_dump_json(indent=2) + "\n")
+    store(net, {PREPROCESSING_FILE: net.preprocessing, CONFIG_FILE: net.config}, folder)
 
 
 def load(folder: Path, schema: type[SpectrogramPreprocessing]) -> SoundNet:
@@ -228,42 +210,9 @@ def load(folder: Path, schema: type[SpectrogramPreprocessing]) -> SoundNet:
     """
     folder = Path(folder)
     net = build(
-        _described(folder / CONFIG_FILE, Net),
-        _described(folder / PREPROCESSING_FILE, schema),
+        description(folder / CONFIG_FILE, Net),
+        description(folder / PREPROCESSING_FILE, schema),
         seed=0,
     )
-    path = folder / WEIGHTS_FILE
-    try:
-        saved = read_tensors(_bytes_of(path))
-    except SafetensorError as error:
-        raise _unreadable(error, path) from error
-    live = net.state_dict()
-    expected, found = ({name: tuple(t.shape) for name, t in of.items()} for of in (live, saved))
-    if wrong := sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name)):
-        name = wrong[0]
-        raise _unreadable(
-            f"{len(wrong)} tensors do not fit {CONFIG_FILE}; {name}: expected {expected.get(name)}, "
-            f"found {found.get(name)}",
-            path,
-        )
-    if broken := sorted(name for name, tensor in saved.items() if not torch.isfinite(tensor).all()):
-        raise _unreadable(f"{', '.join(broken)} has values that are not finite", path)
-    net.load_state_dict(saved)
-    net.eval()
+    restore_weights(net, folder)
     return net
-
-
-def _described(path: Path, kind: type[Described]) -> Described:
-    with unreadable_as(ModelError, _NO_NET, where=path, cure=_TRAIN, errors=(ValueError,)):
-        return kind.model_validate_json(_bytes_of(path))
-
-
-def _bytes_of(path: Path) -> bytes:
-    with unreadable_as(ModelError, _NO_NET, where=path, cure=_TRAIN):
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise _unreadable(f"it has {size} bytes", path)
-        return path.read_bytes()
-
-
-def _unreadable(reason: object, path: Path) -> ModelError:
-    return ModelError(f"{_NO_NET}: {reason}", where=path, cure=_TRAIN)

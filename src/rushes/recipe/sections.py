@@ -5,9 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Tag, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from rushes.recipe.preprocessing import FramePreprocessing, Preprocessing
 from rushes.recipe.signing import UNSIGNED, Signs
@@ -22,7 +31,11 @@ Precision = Literal["float32", "bfloat16", "float16"]
 Order = Literal["shuffled", "streamed"]
 """Of training samples: shuffled evenly, or shard by shard, where a cache does not hold all shards at once."""
 
+FamilyName = Literal["vlm", "frozen"]
+"""Of models: a vision language model, or a small head on the features of a frozen encoder."""
+
 TINY = "tiny"
+FROZEN: Final = "frozen"
 SIZES = (3, 7, 32, 72)  # billions of parameters
 RELEASED = tuple(f"Qwen/Qwen2.5-VL-{size}B-Instruct" for size in SIZES)
 
@@ -171,6 +184,28 @@ class Model(Section):
         return self
 
 
+class Frozen(Section):
+    """A frozen encoder of frames with a small head that is trained: a first model without a GPU.
+
+    Attributes:
+        name: ``frozen``.
+    """
+
+    name: Literal["frozen"] = FROZEN
+
+
+def family_of(model: Any) -> FamilyName:
+    """The family of a model section, as it is written or as it was read."""
+    name = model.get("name") if isinstance(model, Mapping) else getattr(model, "name", None)
+    return "frozen" if name == FROZEN else "vlm"
+
+
+AnyModel = Annotated[
+    Annotated[Model, Tag("<vlm>")] | Annotated[Frozen, Tag("<frozen>")],
+    Discriminator(lambda model: f"<{family_of(model)}>"),
+]
+
+
 class Phase(Section):
     """One phase of training.
 
@@ -275,13 +310,26 @@ class Recipe(Section):
 
 
 class VlmRecipe(Recipe):
-    """A job that fine-tunes a vision language model.
+    """A job that fine-tunes a vision language model, or trains another model that answers the same questions.
 
     Attributes:
-        model: which weights to start from.
+        model: which weights to start from, or ``frozen``.
+        families: of the models that the task has.
     """
 
     preprocessing: FramePreprocessing
-    model: Model = Model()
+    model: AnyModel = Model()
     train: VlmTrain
     evaluate: VlmEvaluate = VlmEvaluate()
+
+    families: ClassVar[tuple[FamilyName, ...]] = ("vlm",)
+
+    @field_validator("model")
+    @classmethod
+    def _has_family(cls, model: Model | Frozen) -> Model | Frozen:
+        if (family := family_of(model)) not in cls.families:
+            raise ValueError(
+                f"{cls.model_fields['task'].default} has no {family} model; write {TINY}, a checkpoint folder, "
+                f"or one of {', '.join(RELEASED)}"
+            )
+        return model

@@ -25,6 +25,11 @@ class Shares(Section):
     test: Rate = 0.15
     seed: Annotated[int, Field(ge=0)] = 0
 
+    @property
+    def of_sides(self) -> dict[str, float]:
+        """Side -> its share."""
+        return {"train": self.train, "val": self.val, "test": self.test}
+
     @model_validator(mode="after")
     def _are_all(self) -> Shares:
         if abs(self.train + self.val + self.test - 1.0) > 1e-6:

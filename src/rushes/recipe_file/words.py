@@ -14,7 +14,7 @@ from datetime import date
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, MinLen, MultipleOf
-from pydantic import BaseModel
+from pydantic import BaseModel, Tag
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -45,15 +45,18 @@ def wrong(detail: ErrorDetails, schema: type[BaseModel], place: Place, written: 
         written: as it stands in the file, where it is a plain one there.
     """
     kind, found, said = detail["type"], detail.get("input"), detail.get("ctx", {})
+    branch = detail["loc"]  # the place, with the tags of the branches of a choice in it
     if kind in ("extra_forbidden", "invalid_key"):
-        return _unknown_key(str(place[-1]), siblings(schema, place[:-1]))
+        return _unknown_key(str(place[-1]), siblings(schema, branch[:-1]))
     if kind in ("model_type", "model_attributes_type"):
-        keys = ", ".join(siblings(schema, place)[:4])
+        keys = ", ".join(siblings(schema, branch)[:4])
         return f"expected keys such as {keys}, found {'nothing' if found is None else short(found)}"
     if kind == "missing":
-        return f"missing; write one{_such_as(schema, place)}"
+        return f"missing; write one{_such_as(schema, branch)}"
+    if kind == "union_tag_invalid":
+        found = said["tag"]
     if kind in _WORDS:
-        what = _WORDS[kind](said) + (_such_as(schema, place) if kind in _WITH_EXAMPLE else "")
+        what = _WORDS[kind](said) + (_such_as(schema, branch) if kind in _WITH_EXAMPLE else "")
         return f"expected {what}, found {_found(kind, found, written)}"
     message = detail["msg"].removeprefix("Value error, ")
     return message if kind == "value_error" else f"{message}, found {short(found)}"
@@ -149,9 +152,10 @@ def _count(number: int, noun: str) -> str:
 def siblings(schema: type[BaseModel], place: Place) -> list[str]:
     """Keys that the section at ``place`` knows, its own before those that it shares with other tasks."""
     section: Any = schema
+    annotation: Any = None
     for part in place:
-        if isinstance(part, str) and part in section.model_fields:
-            section = next(iter(_models(section.model_fields[part].annotation)), section)
+        annotation, _ = _inside(section if annotation is None else annotation, part)
+        section = next(iter(_models(annotation)), section)
     named_by = [inspect.get_annotations(base) for base in section.__mro__]
     depth = {
         name: next(d for d, names in enumerate(named_by) if name in names) for name in section.model_fields
@@ -177,7 +181,9 @@ def _such_as(schema: type[BaseModel], place: Place) -> str:
 
 
 def _inside(annotation: Any, part: str | int) -> tuple[Any, Sequence[Any]]:
-    """Type, and its bounds, of the item or the key ``part`` of a value of a type."""
+    """Type, and its bounds, of the item, the key or the branch ``part`` of a value of a type."""
+    if part in (branches := _branches(annotation)):
+        return branches[part], ()
     for model in _models(annotation) if isinstance(part, str) else ():
         if part in model.model_fields:
             field: FieldInfo = model.model_fields[part]
@@ -187,6 +193,11 @@ def _inside(annotation: Any, part: str | int) -> tuple[Any, Sequence[Any]]:
         return annotation, ()
     item = inner[min(part, len(inner) - 1) if isinstance(part, int) else -1]
     return item, _marks(item)
+
+
+def _branches(annotation: Any) -> dict[str | int, Any]:
+    """The types of a choice by their tags; none of what is no choice, or one without tags."""
+    return {mark.tag: one for one in get_args(annotation) for mark in _marks(one) if isinstance(mark, Tag)}
 
 
 def _marks(annotation: Any) -> list[Any]:

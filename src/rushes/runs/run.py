@@ -135,6 +135,11 @@ class Run(Generic[R]):
         """Name of the last stage of this run that makes ``what``."""
         return next(name for name in reversed(list(self.stages)) if self.stages[name].makes == what)
 
+    def makers(self, *whats: Makes) -> list[StageName]:
+        """Names of the last stages of this run that make these, in this order; of what no stage makes there is none."""
+        made = {stage.makes for stage in self.stages.values()}
+        return [self.maker(what) for what in whats if what in made]
+
     @property
     def dataset(self) -> StageName:
         """The stage whose folder holds the shards."""
@@ -251,14 +256,20 @@ class Run(Generic[R]):
         """Folder of a finished stage, with all that is read of it but shards."""
         return self.workspace.bring(self.specs[name])
 
-    def samples(self, split: str) -> ShardDataset:
-        """The prepared samples of a split; one that is not what was written is refused when it is read."""
+    def samples(self, split: str, made_as: Makes = "dataset") -> ShardDataset:
+        """The prepared samples of a split; one that is not what was written is refused when it is read.
+
+        Args:
+            split: the side.
+            made_as: ``features`` for the samples with features in place of their pictures.
+        """
         from rushes.shards.read import ShardDataset
 
-        opener = self.workspace.opener(self.specs[self.dataset])
-        return ShardDataset.open(self.folder(self.dataset), split, check=True, opener=opener)
+        name = self.maker(made_as)
+        opener = self.workspace.opener(self.specs[name])
+        return ShardDataset.open(self.folder(name), split, check=True, opener=opener)
 
-    def training_samples(self, order: Order) -> ShardDataset:
+    def training_samples(self, order: Order, made_as: Makes = "dataset") -> ShardDataset:
         """The prepared samples of the training side, to be read in this order again and again.
 
         Raises:
@@ -266,7 +277,7 @@ class Run(Generic[R]):
         """
         from rushes.train.batches import require_room
 
-        samples = self.samples("train")
+        samples = self.samples("train", made_as)
         require_room(samples, order, self.workspace.cache_bytes)
         return samples
 

@@ -1,14 +1,75 @@
-"""Groups dealt out to sides by the hash of their names: adding recordings moves no old one."""
+"""Who stands on which side: as names say it, or dealt out by the hash of groups, which moves no old one."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import get_args
 
 import numpy as np
 
+from rushes.recipe.sections import Side
+
 SEEDS = 1000
 """Draws that `best_seed` compares."""
+
+SIDE_OF_NAME: Mapping[str, str] = {
+    **{
+        "train": "train",
+        "training": "train",
+        "val": "val",
+        "valid": "val",
+        "validation": "val",
+        "dev": "val",
+    },
+    **{"test": "test", "testing": "test", "eval": "test"},
+}
+"""What sides are called in folders and tables, in small letters."""
+
+
+def nobody_said(unknown: int, total: int, noun: str, who: str, cure: str) -> str | None:
+    """In words, for audit, plan and report: of how many recordings the group is not known; None where of none.
+
+    >>> nobody_said(3, 40, "clip", "person", "name groups by source.groups")[:41]
+    'nobody said who is in 3 of the 40 clips: '
+
+    Args:
+        unknown, total: recordings of no known group, and all.
+        noun: for a recording.
+        who: for a group.
+        cure: where groups are named.
+    """
+    if not unknown:
+        return None
+    which = f"the {total:,} {noun}s" if unknown == total else f"{unknown:,} of the {total:,} {noun}s"
+    return (
+        f"nobody said who is in {which}: one {who} may stand on two sides, and intervals take each {noun} for "
+        f"another's; {cure}"
+    )
+
+
+def lacking(labels: Iterable[str], counts: Mapping[str, Mapping[str, int]], noun: str) -> Iterator[str]:
+    """In words: labels of which some side has nothing, those that lack on the same sides together.
+
+    >>> list(lacking(["take"], {"train": {"take": 3}, "val": {}, "test": {"put": 1}}, "clip"))
+    ['no clip of take on test: figures say nothing of it there; a class needs 2 groups to stand on 2 sides']
+
+    Args:
+        labels: that are asked for.
+        counts: side -> label -> how many. A side without anything is none.
+        noun: for what is counted.
+    """
+    asked = [side for side in get_args(Side) if sum(counts.get(side, {}).values())]
+    absent: dict[str, list[str]] = {}
+    for label in labels:
+        if sides := [side for side in asked if not counts[side].get(label)]:
+            absent.setdefault(" and ".join(sides), []).append(label)
+    for places, named in absent.items():
+        them = "it" if len(named) == 1 else "them"
+        yield (
+            f"no {noun} of {', '.join(named)} on {places}: figures say nothing of {them} there; a class needs "
+            f"{len(asked)} groups to stand on {len(asked)} sides"
+        )
 
 
 def side_of(group: str, shares: Mapping[str, float], seed: int = 0) -> str:

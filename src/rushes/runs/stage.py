@@ -13,15 +13,17 @@ if TYPE_CHECKING:
 
 StageName = str
 
-Makes = Literal["recordings", "dataset", "weights", "answers", "figures", "files", "page"]
-"""What a stage leaves behind. ``recordings`` and ``dataset`` are made unit by unit, each with its receipt;
-``weights`` by way of checkpoints; everything else in one go."""
+Makes = Literal["recordings", "dataset", "features", "weights", "answers", "figures", "files", "page"]
+"""What a stage leaves behind. ``recordings``, ``dataset`` and ``features`` are made unit by unit, each with its
+receipt; ``weights`` by way of checkpoints; everything else in one go. ``features`` are the samples of the
+dataset once more, with what a frozen encoder sees in place of their pictures."""
 
 METRICS_FILE, REPORT_FILE = "metrics.json", "report.html"
 
 READ: Mapping[Makes, tuple[str, ...]] = {
     "recordings": ("units/*",),
     "dataset": ("manifest.json", "recordings.json"),
+    "features": ("manifest.json",),
     "weights": ("model/*",),
     "figures": (METRICS_FILE,),
     "page": (REPORT_FILE,),
@@ -105,7 +107,7 @@ class Stage:
     @property
     def of_recordings(self) -> bool:
         """Whether it works through the recordings: the same for every run of them, and costly."""
-        return self.makes in ("recordings", "dataset")
+        return self.makes in ("recordings", "dataset", "features")
 
     @property
     def read(self) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rushes.recipe.frozen import ENCODING, HEAD
+from rushes.recipe.sections import family_of
 from rushes.runs.stage import Cost, Stage, is_drawn
 
 
@@ -16,6 +18,21 @@ def samples(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[
 def asked(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float | None:
     """Samples of the side that is reported; a `rushes.runs.stage.Amount`."""
     return clips.get(part["evaluate"]["split"])
+
+
+def frames(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[str, Any]) -> float:
+    """Frames of all samples of the dataset; a `rushes.runs.stage.Amount`."""
+    return float(sum(clips.values()) * dataset["preprocessing"]["frames"])
+
+
+def is_frozen(recipe: Any) -> bool:
+    """Whether a head on a frozen encoder is to be trained; a `Stage.asked`."""
+    return family_of(recipe.model) == "frozen"
+
+
+def head_signs(recipe: Any) -> Mapping[str, Any]:
+    """The head of a recipe that trains one; a `Stage.signs`."""
+    return {"head": HEAD.model_dump(mode="json")} if is_frozen(recipe) else {}
 
 
 TWIN = Stage(
@@ -45,6 +62,16 @@ LOOK = Stage(
     reads=("look.html",),
     apart=True,
     cost=Cost(assumed_s=20.0),
+)
+FEATURES = Stage(
+    name="features",
+    purpose="Let a frozen encoder see every frame, once.",
+    makes="features",
+    signs=lambda recipe: {"encoding": ENCODING.model_dump(mode="json")},
+    inputs=("prepare",),
+    asked=is_frozen,
+    units=True,
+    cost=Cost(amount=frames, assumed_s=1 / 130),  # 160 pixels on a core with AVX2
 )
 TRAIN = Stage(
     name="train",

@@ -264,6 +264,7 @@ def _base_faults(run: Run[Any]) -> Iterator[Found]:
 _PROOFS: Mapping[Makes, Callable[[Path], Iterator[Found]]] = {
     "recordings": _twin_faults,
     "dataset": _prepare_faults,
+    "features": _prepare_faults,
     "weights": _train_faults,
 }
 """What proves files of which DONE has no hashes; of a stage that is made in one go it has all."""

@@ -1,4 +1,4 @@
-"""What tasks that fine-tune a vision language model have in common."""
+"""What tasks have in common whose questions a vision language model answers, or another model in its place."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ TAUGHT = Cost(amount=_taught, of_samples=False, of_model=True)
 
 
 class VlmTask(Task[V]):
-    """A task whose answers a fine-tuned vision language model gives."""
+    """A task whose answers a fine-tuned vision language model gives.
+
+    Where its recipe has the family ``frozen`` as well, a head on the features of a frozen encoder can answer.
+    """
 
     @property
     def questions(self) -> Questions:
@@ -45,11 +48,33 @@ class VlmTask(Task[V]):
         collator: Callable[..., Any] = self.room("train").Collator
         return collator
 
-    def base(self, recipe: V) -> Base:
-        """See `Task.base`."""
-        from rushes.models.base import Base
+    @property
+    def questions_of_features(self) -> Questions:
+        """The same questions, of a head; ``QUESTIONS_OF_FEATURES`` beside ``QUESTIONS``."""
+        questions: Questions = self.room("predict.table").QUESTIONS_OF_FEATURES
+        return questions
 
-        return Base(recipe.model.name, recipe.model.revision)
+    @property
+    def lessons(self) -> Callable[..., Any]:
+        """Preprocessing -> samples with features as batches; ``Lessons`` of ``train.py`` beside the task."""
+        lessons: Callable[..., Any] = self.room("train").Lessons
+        return lessons
+
+    def faults(self, recipe: V) -> Iterator[tuple[str, str]]:
+        """See `Task.faults`: a frozen encoder whose packages are not installed."""
+        from rushes.recipe.frozen import INSTALL, missing_packages
+        from rushes.recipe.sections import Frozen
+
+        if isinstance(recipe.model, Frozen) and (missing := missing_packages()):
+            yield "model.name", f"frozen needs {' and '.join(missing)}, not installed here: {INSTALL}"
+
+    def base(self, recipe: V) -> Base | None:
+        """See `Task.base`; the encoder of a frozen model is signed by its features."""
+        from rushes.models.base import Base
+        from rushes.recipe.sections import Frozen
+
+        model = recipe.model
+        return None if isinstance(model, Frozen) else Base(model.name, model.revision)
 
     def admission(self, run: Run[Any]) -> Iterator[Fault]:
         """Every variant answers what it is asked, and the model does not always say the same."""
@@ -65,12 +90,17 @@ class VlmTask(Task[V]):
 
     def notes(self, run: Run[V], stage: Stage) -> tuple[str, ...]:
         """See `Task.notes`; of training, the memory that it takes."""
+        from rushes.recipe.sections import Frozen
+
+        model = run.recipe.model
+        if isinstance(model, Frozen):
+            return tuple(_notes_of_head(run, stage)) or super().notes(run, stage)
         if stage.makes != "weights":
             return super().notes(run, stage)
         from rushes.models.machine import memory
         from rushes.models.memory import estimate_training
 
-        model, phases = run.recipe.model, run.recipe.train.phases
+        phases = run.recipe.train.phases
         largest = max(phase.batch_size for phase in phases)
         lora = None if model.adapter is None else model.adapter.rank
         estimate = estimate_training(
@@ -87,4 +117,27 @@ class VlmTask(Task[V]):
             fits,
             f"{model.name} is not on this machine: it is downloaded first, and the signatures from {stage.name} on "
             "follow from the commit that it then has; model.revision pins one",
+        )
+
+
+def _notes_of_head(run: Run[Any], stage: Stage) -> Iterator[str]:
+    """Of features, their room; of training, how large the head is."""
+    from rushes.recipe.frozen import ENCODING
+
+    if stage.makes == "features":
+        frames, width = run.recipe.preprocessing.frames, ENCODING.width
+        yield (
+            f"{ENCODING.name} at {ENCODING.side} pixels, {width:,} features a frame, "
+            f"{2 * frames * width / 1e3:,.0f} kB a sample"
+        )
+    elif stage.makes == "weights":
+        from rushes.models.head import FRAMES_PER_S, build
+        from rushes.runs.costs import duration
+
+        head = build(run.recipe.preprocessing, seed=0)
+        size = sum(weight.numel() for weight in head.parameters())
+        phases, frames = run.recipe.train.phases, run.recipe.preprocessing.frames
+        seen = frames * sum(phase.steps * phase.batch_size * phase.accumulate for phase in phases)
+        yield (
+            f"{size:,} parameters on a frozen {ENCODING.name}, about {duration(seen / FRAMES_PER_S)} on one core"
         )

@@ -1,4 +1,4 @@
-"""What the tasks that fine-tune a vision language model share."""
+"""What the tasks share whose questions a vision language model answers, or another model in its place."""
 
 from __future__ import annotations
 
@@ -9,79 +9,54 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rushes.engine import LOCAL
-from rushes.errors import ModelError
 from rushes.runs.costs import rate
+from rushes.runs.families import Family, family_of_run, task_of
 from rushes.runs.proof import require_whole
 from rushes.runs.run import Run, RunJob
 from rushes.runs.stage import Made, Tell
-from rushes.runs.vlm_task import VlmTask
-from rushes.stages import OpenStage, weights_sha256
+from rushes.stages import OpenStage, read_json, weights_sha256
 
 if TYPE_CHECKING:
-    from rushes.models.vlm import Vlm
     from rushes.predict.units import Chunk, Questions, Row, Variant
     from rushes.recipe import VlmRecipe
-    from rushes.recipe.preprocessing import FramePreprocessing
     from rushes.shards.read import ShardDataset
 
 V = TypeVar("V", bound="VlmRecipe")
 
 
-def base_model(run: Run[V]) -> Vlm[FramePreprocessing]:
-    """The model before training.
+def take_features(run: Run[V], stage: OpenStage, tell: Tell) -> Made:
+    """Let the frozen encoder see every prepared frame, once; a `rushes.runs.stage.Work`.
 
-    Raises:
-        ModelError: the base is not the one that the run's signatures name.
+    Every prepared sample gets its features: no unit may stay in quarantine.
     """
-    from rushes.models import vlm as family
+    from rushes.prepare.features import encode_unit, jobs_of
+    from rushes.prepare.stage import RECORDINGS, Planned, prepare
+    from rushes.recipe.frozen import ENCODING
+    from rushes.shards.manifest import load_manifest
 
-    model = run.recipe.model
-    vlm = family.load(
-        model.name,
+    name, dataset, asked = stage.spec.name, run.folder(run.dataset), run.recipe.prepare
+    sides = {side: run.samples(side) for side, count in load_manifest(dataset).samples.items() if count}
+    jobs = jobs_of(sides, read_json(dataset / RECORDINGS), ENCODING, stage.folder, asked.shard_bytes)
+    prepared = prepare(
+        Planned(jobs=jobs, splits=sides, needed=sides),
+        encode_unit,
+        run.home(name),
         run.recipe.preprocessing,
-        seed=run.recipe.train.seed,
-        precision=model.precision,
-        nf4=model.nf4,
-        revision=model.revision,
+        asked.model_copy(update={"max_quarantine": 0.0}),
+        engine=run.engine,
+        on_progress=partial(tell, name),
     )
-    if vlm.origin is not None and vlm.origin.identity != run.base_identity:
-        raise ModelError(
-            f"the base is not what this run was planned with: {run.base_identity}; it is {vlm.origin.identity}",
-            where=model.name,
-            cure="run again: it becomes a run of its own; if not, delete hashes.json in the workspace first",
-        )
-    if model.adapter is None:
-        return vlm
-    return family.adapt(vlm, model.adapter.rank, model.adapter.alpha, model.adapter.dropout)
-
-
-def trained_model(run: Run[V]) -> Vlm[FramePreprocessing]:
-    """The model after training."""
-    from rushes.models.trained import restore
-
-    model = run.recipe.model
-    return restore(
-        run.folder("train") / "model",
-        type(run.recipe.preprocessing),
-        base=run.base,
-        precision=model.precision,
-        nf4=model.nf4,
-    )
-
-
-def _task(run: Run[V]) -> VlmTask[V]:
-    assert isinstance(run.task, VlmTask), "only tasks that fine-tune such a model have this work"
-    return run.task
+    # There are no files beside those that the dataset accounts for.
+    return {**prepared.summary(), "account": [prepared.outcomes.summary()]}, prepared.account.counts
 
 
 def train_model(run: Run[V], stage: OpenStage, tell: Tell) -> Made:
     """Train on the prepared samples; a `rushes.runs.stage.Work`."""
     from rushes.train.batches import ShardSamples
-    from rushes.train.phases import train
 
-    task = _task(run)
-    settings = run.recipe.train
-    samples = ShardSamples(run.training_samples(settings.order), task.questions.sample_of)
+    family, settings = family_of_run(run), run.recipe.train
+    questions = family.questions(task_of(run))
+    samples = ShardSamples(run.training_samples(settings.order, family.samples), questions.sample_of)
     total = sum(phase.steps for phase in settings.phases)
 
     home = run.home("train")
@@ -93,17 +68,7 @@ def train_model(run: Run[V], stage: OpenStage, tell: Tell) -> Made:
             speed = f"loss {event['loss']:.3f}, {rate(event['samples_per_s'], 'sample')}"
             tell("train", event["before"] + event["step"], total, f"{event['phase']}: {speed}")
 
-    vlm = base_model(run)
-    results = train(
-        vlm,
-        samples,
-        partial(task.collator, vlm, augmented=settings.augment),
-        settings,
-        stage.folder,
-        stage.spec.signature,
-        precision=run.recipe.model.precision,
-        on_event=on_event,
-    )
+    results = family.train(run, stage, family.base(run), samples, on_event)
     last = results[-1]
     summary = {
         "steps": sum(result.steps for result in results),
@@ -135,29 +100,32 @@ class Panel:
     @cached_property
     def questions(self) -> Questions:
         """How its task asks."""
-        return _task(self.run).questions
+        return self.family.questions(task_of(self.run))
+
+    @cached_property
+    def family(self) -> Family:
+        """Of its model."""
+        return family_of_run(self.run)
 
     @cached_property
     def samples(self) -> ShardDataset:
         """The split that is reported."""
-        self.run.bring(self.run.dataset)
-        return self.run.samples(self.run.recipe.evaluate.split)
+        self.run.bring(self.run.maker(self.family.samples))
+        return self.run.samples(self.run.recipe.evaluate.split, self.family.samples)
 
     @cached_property
     def trained(self) -> Any:
         """Answers with the model after training."""
         self.run.bring("train")
-        return self._answerer(trained_model(self.run))
+        return self._answerer(self.family.trained(self.run))
 
     @cached_property
     def untrained(self) -> Any:
         """Answers with the model before training."""
-        return self._answerer(base_model(self.run))
+        return self._answerer(self.family.base(self.run))
 
-    def _answerer(self, vlm: Vlm[Any]) -> Any:
-        from rushes.models.vlm import on_best_device
-
-        return self.questions.answerer(on_best_device(vlm), self.run.recipe.evaluate.batch_size)
+    def _answerer(self, model: Any) -> Any:
+        return self.questions.answerer(self.family.ready(model), self.run.recipe.evaluate.batch_size)
 
     def rows_of(self, chunk: Chunk) -> Sequence[Row]:
         """Answer a chunk of questions."""
@@ -174,8 +142,8 @@ def let_answer(run: Run[V], stage: OpenStage, tell: Tell) -> Made:
     from rushes.predict.table import write_predictions
     from rushes.predict.units import predict
 
-    questions = _task(run).questions
-    asked, samples = run.recipe.evaluate, run.samples(run.recipe.evaluate.split)
+    family, asked = family_of_run(run), run.recipe.evaluate
+    questions, samples = family.questions(task_of(run)), run.samples(asked.split, family.samples)
     variants: tuple[Variant, ...] = ("model", *asked.compare)
     numbers = {variant: questions.asked_about(samples, variant) for variant in variants}
     away = run.engine.kind != LOCAL.kind

@@ -19,7 +19,7 @@ from rushes.shards.manifest import load_manifest, split_folder
 from rushes.stages import canonical_json
 from rushes.testing.subject import Finished, silent
 
-REPAIRED: tuple[Makes, ...] = ("dataset", "figures", "page")
+REPAIRED: tuple[Makes, ...] = ("dataset", "features", "figures", "page")
 """What is broken and repaired; weights would be trained again, which takes long for nothing new."""
 
 
@@ -86,7 +86,8 @@ def what_is_damaged_is_not_read(finished: Finished, folder: Path) -> None:
 def what_is_damaged_is_not_learnt(finished: Finished, folder: Path) -> None:
     """Samples whose bytes were changed, their number being the same, are refused by whoever learns from them."""
     run = finished.copy(folder / "learnt").run()
-    for tar in split_folder(run.folder(run.dataset), "train").glob("*.tar"):
+    holders = [name for name, stage in run.stages.items() if stage.makes in ("dataset", "features")]
+    for tar in (tar for name in holders for tar in split_folder(run.folder(name), "train").glob("*.tar")):
         info, content = read_info(tar), bytearray(tar.read_bytes())
         index = read_index(tar.parent, info)
         for sample in range(info.samples):
@@ -111,8 +112,7 @@ def _refusal(read: Callable[[], object]) -> RushesError | None:
 def repair_makes_the_same_again(finished: Finished, folder: Path) -> None:
     """What is broken is made again from what is whole, to the same content."""
     run = finished.copy(folder / "repaired").run()
-    for makes in REPAIRED:
-        name = run.maker(makes)
+    for name in run.makers(*REPAIRED):
         before = content(run, name)
         path = _files_of_each_kind(run.folder(name))[-1]
         path.write_bytes(_flipped(path.read_bytes()))

@@ -36,9 +36,9 @@ from rushes.testing.subject import Finished, finish, silent
 
 Check = Callable[[Finished, Path], None]
 
-KILLED_IN: tuple[Makes, ...] = ("dataset", "weights", "answers")
+KILLED_IN: tuple[Makes, ...] = ("dataset", "features", "weights", "answers")
 """What is being made when a run is killed, see `Stage.makes`."""
-REPEATED = ("recordings", "dataset", "weights", "answers", "figures")
+REPEATED = ("recordings", "dataset", "features", "weights", "answers", "figures")
 """What two runs of one recipe have the same bytes of; an export holds times, a page a date."""
 
 WAIT_S = 300.0
@@ -184,8 +184,8 @@ def killed_and_resumed_gives_the_same_bytes(finished: Finished, folder: Path) ->
     """``kill -9`` in the middle of a stage, then the same command: no byte differs from an undisturbed run."""
     other = finished.elsewhere(folder / "killed")
     run = other.run()
-    for makes in KILLED_IN:
-        _kill_in(other, run.folder(run.maker(makes)))
+    for name in run.makers(*KILLED_IN):
+        _kill_in(other, run.folder(name))
     process = other.begin()
     _, told = process.communicate(timeout=WAIT_S)
     assert process.returncode == 0, f"killed and resumed, it ends with {process.returncode}: {told[-2000:]}"

@@ -40,7 +40,7 @@ from rushes.train.settings import FREE, LoopSettings
 from rushes.train.state import learnt_tensors, restore_tensors
 from rushes.train.threads import threads_for
 
-__all__ = ["FitResult", "LoopSettings", "StepOutput", "fit", "narrate"]
+__all__ = ["FitResult", "LoopSettings", "Step", "StepOutput", "fit", "narrate"]
 
 
 def fit(

@@ -21,7 +21,7 @@ from rushes.recipe.sections import Precision, VlmTrain
 from rushes.stages import canonical_json
 from rushes.train.batches import Collate, ShardSamples
 from rushes.train.events import Event, narrate
-from rushes.train.loop import FitResult, LoopSettings, StepOutput, fit
+from rushes.train.loop import FitResult, LoopSettings, Step, StepOutput, fit
 
 _LOOP: Mapping[Precision, Literal["no", "fp16"]] = {"float32": "no", "bfloat16": "no", "float16": "fp16"}
 
@@ -73,10 +73,30 @@ def train(
     Returns:
         What came of each phase.
     """
-    answering, results, steps_before = Answering(vlm), [], 0
+    results = train_phases(
+        Answering(vlm), step, samples, collator_of, settings, folder, signature, _LOOP[precision], on_event
+    )
+    save(vlm, folder / "model")
+    return results
+
+
+def train_phases(
+    model: nn.Module,
+    step: Step,
+    samples: ShardSamples,
+    collator_of: Callable[[str], Collate],
+    settings: VlmTrain,
+    folder: Path,
+    signature: str,
+    precision: Literal["no", "fp16"] = "no",
+    on_event: Callable[[Event], None] = narrate,
+) -> list[FitResult]:
+    """Train any model through all phases; as :func:`train`, but nothing is saved beside the checkpoints."""
+    results: list[FitResult] = []
+    steps_before = 0
     for number, phase in enumerate(settings.phases, start=1):
         warmup = round(settings.warmup * phase.steps)
-        loop = LoopSettings.of(settings, phase, warmup=warmup, precision=_LOOP[precision], threads=1)
+        loop = LoopSettings.of(settings, phase, warmup=warmup, precision=precision, threads=1)
         # A phase starts from the weights of those before it, so they are part of what it is.
         before = [earlier.model_dump(mode="json") for earlier in settings.phases[:number]]
         of_phase = canonical_json({"signature": signature, "phases": before, "augment": settings.augment})
@@ -84,7 +104,7 @@ def train(
         tell = partial(_tell, on_event, {"phase": name, "before": steps_before})
         results.append(
             fit(
-                answering,
+                model,
                 step,
                 samples,
                 collator_of(phase.ask),
@@ -96,7 +116,6 @@ def train(
             )
         )
         steps_before += phase.steps
-    save(vlm, folder / "model")
     return results
 
 

@@ -19,8 +19,9 @@ import rushes.export.latency as latency_module
 import rushes.tasks.sounds.export as export_module
 from rushes.errors import MetricError, ModelError
 from rushes.export.latency import CAN_PIN, core_of, latencies
-from rushes.export.onnx_model import Weights, logits_of, rectify_first, session, to_int8, to_onnx, weights
+from rushes.export.onnx_model import Weights, logits_of, rectify_first, to_int8, to_onnx, weights
 from rushes.models.nets import build, infer, load, save
+from rushes.models.onnx_session import session
 from rushes.recipe.net import Net
 from rushes.tasks.sounds.export import export, verdict
 from rushes.tasks.sounds.prepare.sample import Sample

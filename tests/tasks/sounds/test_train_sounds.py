@@ -11,7 +11,8 @@ import torch
 
 from rushes.errors import ShardError, StageError, TrainError
 from rushes.metrics.confusion import confusion_matrix, confusion_scores
-from rushes.models.nets import WEIGHTS_FILE, build, infer, load
+from rushes.models.nets import build, infer, load
+from rushes.models.stored import WEIGHTS_FILE
 from rushes.recipe.net import Net
 from rushes.records import SoundRecording
 from rushes.shards.read import ShardDataset

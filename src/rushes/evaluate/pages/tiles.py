@@ -20,10 +20,11 @@ def tiles(card: Scorecard, part: Part | None = None, figures: Sequence[str] | No
     Args:
         card: the scorecard.
         part: the whole side if None.
-        figures: those of the headline if None.
+        figures: those of the headline if None; one that nothing could be measured for has no tile.
     """
     part = part or card.all
-    return block("grid", [_tile(card, part, name) for name in figures or card.headline], 320)
+    measured = [name for name in figures or card.headline if name in part.estimates[card.model]]
+    return block("grid", [_tile(card, part, name) for name in measured], 320)
 
 
 def verdict(figure: FigureRow, standing: Standing, value: float) -> tuple[str, str, str]:

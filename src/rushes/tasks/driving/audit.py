@@ -6,25 +6,22 @@ Tables and zip directories are read; no video is opened.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import degrees
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from rushes.errors import MediaError, SourceError
 from rushes.metrics.conventions import Verdict
 from rushes.prepare.outcomes import Outcomes
-from rushes.recipe.sections import Side
-from rushes.records import RigRecording
 from rushes.runs.source import Fault, told_alike
 from rushes.stages import Claim
 from rushes.tasks.driving.prepare.plan import plan_clip
 from rushes.tasks.driving.preprocessing import RigPreprocessing
-from rushes.tasks.driving.sources.physical_ai_av.audit import Audit as ArchiveAudit
-from rushes.tasks.driving.sources.physical_ai_av.claims import fates
-from rushes.tasks.driving.sources.physical_ai_av.sensors import motion_evidence, spread
-from rushes.tasks.driving.sources.physical_ai_av.source import Scan
-from rushes.tasks.driving.sources.physical_ai_av.tables import sides_of
+from rushes.tasks.driving.sources.layout import Holdings, RigLayout, Scan, require_whole_groups
+from rushes.tasks.driving.sources.recording import RigRecording, motion_evidence, spread
 from rushes.tasks.driving.sources.trajectory import refuse_other_conventions
 
 LOOKED_INTO = 200
@@ -36,22 +33,24 @@ class DrivingAudit:
     """What the clips of a recipe are.
 
     Attributes:
-        archives: what each chunk has.
+        holdings: what there is of each camera.
         samples: windows expected, by side of the split.
         foreseen: what would become of each clip.
         looked_into: clips whose clocks and poses were read, and of how many that may give windows.
         refused: windows of these that are left out, by reason.
         proven: what the motion of how many of these says of its rotations.
+        sigmas_mps: stated deviation of each axis of a velocity, of those whose motion is an estimate.
         faults: clips that do not hold, sides without a window, and rotations in another convention.
         notes: what else is worth knowing.
     """
 
-    archives: ArchiveAudit
+    holdings: Holdings
     samples: Mapping[str, int]
     foreseen: Outcomes
     looked_into: tuple[int, int]
     refused: Mapping[str, int]
     proven: Mapping[Verdict, int]
+    sigmas_mps: tuple[float, ...]
     faults: tuple[Fault, ...]
     notes: tuple[Fault, ...]
 
@@ -62,17 +61,18 @@ class DrivingAudit:
 
     def summary(self) -> str:
         """One line for a plan."""
-        return f"{self.archives.summary()}; {self.foreseen.summary()}"
+        return f"{self.holdings.summary()}; {self.foreseen.summary()}"
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         return {
-            **self.archives.to_json(),
+            **self.holdings.to_json(),
             "samples": dict(self.samples),
             "foreseen": self.foreseen.to_json(),
             "looked_into": list(self.looked_into),
             "refused": dict(self.refused),
             "proven": dict(self.proven),
+            "sigmas_mps": list(self.sigmas_mps),
             "faults": [fault.reason() | {"clip": fault.key} for fault in self.faults],
             "notes": [note.reason() | {"clip": note.key} for note in self.notes],
         }
@@ -80,11 +80,18 @@ class DrivingAudit:
     def text(self) -> str:
         """For people."""
         looked, usable = self.looked_into
-        told = [self.archives.text(), *self.foreseen.text()]
+        told = [self.holdings.text(), *self.foreseen.text()]
         told += [
             f"clocks and poses of {looked:,} of {usable:,} clips were read; windows left out: {_counts(self.refused)}",
             f"clips whose motion was held against their rotations: {_counts(self.proven)}",
         ]
+        if self.sigmas_mps:
+            sigma = median(self.sigmas_mps)
+            told.append(
+                f"the motion of {len(self.sigmas_mps):,} clips is an estimate: speeds to about {sigma:.2f} m/s, "
+                f"headings to about {degrees(sigma / 10):.1f} degrees at 10 m/s (one standard deviation, by its own "
+                "model)"
+            )
         for kind, entries in (("note", self.notes), ("fault", self.faults)):
             told += told_alike(kind, [one.reason() for one in entries])
         return "\n".join(told)
@@ -98,6 +105,7 @@ class Foreseen:
         windows: how many.
         refused: windows left out, by reason.
         proven: what its motion says of its rotations; None where it does not hold.
+        sigma_mps: stated deviation of its velocities; None where they are taken as they are.
         outcome: why it would give no window; None where it would.
         fault: what does not hold.
     """
@@ -105,6 +113,7 @@ class Foreseen:
     windows: int
     refused: Mapping[str, int]
     proven: Verdict | None
+    sigma_mps: float | None
     outcome: Claim | None
     fault: Fault | None = None
 
@@ -114,15 +123,15 @@ def foresee(recording: RigRecording, preprocessing: RigPreprocessing, stride: in
     try:
         plan = plan_clip(recording, preprocessing, stride)
     except (SourceError, MediaError) as error:
-        return Foreseen(0, {}, None, Claim("faulty", error.message), Fault.of(error, recording.key))
+        return Foreseen(0, {}, None, None, Claim("faulty", error.message), Fault.of(error, recording.key))
     outcome = Claim("empty", plan.why_empty) if plan.why_empty else None
-    return Foreseen(len(plan.windows), plan.refused, plan.evidence.verdict, outcome)
+    return Foreseen(len(plan.windows), plan.refused, plan.evidence.verdict, plan.sigma_mps, outcome)
 
 
 def audit_clips(
-    scan: Scan,
-    archives: ArchiveAudit,
-    split: str | Mapping[Side, Collection[str]],
+    source: RigLayout[Any],
+    scan: Scan[Any],
+    holdings: Holdings,
     preprocessing: RigPreprocessing,
     *,
     stride: int,
@@ -131,14 +140,12 @@ def audit_clips(
     """Foresee what prepare would make of the clips.
 
     Args:
-        scan: of the copy.
-        archives: likewise.
-        split: which clips stand on which side, as of `assign_splits`.
+        source: of the clips.
+        scan, holdings: of the copy.
         preprocessing, stride: how windows are cut.
         needed: sides that must not come out empty.
     """
-    told = fates(scan.recordings, scan.faults, scan.skipped, split)
-    side_of = sides_of({one.key: one.split for one in scan.recordings}, split)
+    told, side_of = source.fates(scan), source.sides(scan)
     usable = [one for one in scan.recordings if one.key in side_of]
     found = {one.key: foresee(one, preprocessing, stride) for one in spread(usable, LOOKED_INTO)}
     samples = _windows(Counter(side_of.values()), [(side_of[key], one.windows) for key, one in found.items()])
@@ -146,16 +153,17 @@ def audit_clips(
     for one in found.values():
         refused.update(one.refused)
     told |= {key: one.outcome for key, one in found.items() if one.outcome is not None}
-    faults = [*_of_dataset(usable, scan.root), *_without_a_window(needed, samples, scan.root)]
+    faults = [*_of_dataset(usable, side_of, scan.root), *_without_a_window(needed, samples, scan.root)]
     faults += [fault for fault in scan.faults if told[fault.key].fate == "faulty"]
     faults += [one.fault for one in found.values() if one.fault is not None]
     return DrivingAudit(
-        archives=archives,
+        holdings=holdings,
         samples=samples,
         foreseen=Outcomes(len(told), {key: claim for key, claim in told.items() if claim.fate != "used"}),
         looked_into=(len(found), len(usable)),
         refused=refused,
         proven=Counter(one.proven for one in found.values() if one.proven is not None),
+        sigmas_mps=tuple(one.sigma_mps for one in found.values() if one.sigma_mps is not None),
         faults=tuple(faults),
         notes=scan.notes,
     )
@@ -170,11 +178,13 @@ def _windows(clips: Mapping[str, int], found: Iterable[tuple[str, int]]) -> dict
     return {side: round(windows[side] * clips[side] / max(looked[side], 1)) for side in sorted(clips)}
 
 
-def _of_dataset(recordings: Iterable[RigRecording], root: Path) -> Iterator[Fault]:
-    """Rotations that are in another convention, as prepare will find them."""
+def _of_dataset(
+    recordings: Sequence[RigRecording], side_of: Mapping[str, str], root: Path
+) -> Iterator[Fault]:
+    """Groups on two sides, and rotations that are in another convention, as prepare will find them."""
     try:
-        motions = [one.egomotion for one in recordings if one.egomotion is not None]
-        refuse_other_conventions(motion_evidence(motions), root)
+        require_whole_groups(recordings, side_of)
+        refuse_other_conventions(motion_evidence(recordings), root)
     except SourceError as error:
         yield Fault.of(error, "")
 
@@ -183,7 +193,7 @@ def _without_a_window(needed: Iterable[str], samples: Mapping[str, int], root: P
     for side in sorted(set(needed)):
         if not samples.get(side):
             message = f"side {side} of the split would have no window"
-            cure = "mend its clips, take more chunks, or list others under source.split"
+            cure = "mend its clips, take more of them, or list others under source.split"
             yield Fault("", SourceError.__name__, message, str(root), cure)
 
 

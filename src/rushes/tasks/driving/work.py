@@ -39,13 +39,15 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import Planned
     from rushes.runs.usual_work import fill_dataset
     from rushes.tasks.driving.prepare.unit import Job, prepare_unit
-    from rushes.tasks.driving.sources.physical_ai_av.claims import fates
-    from rushes.tasks.driving.sources.physical_ai_av.sensors import motion_evidence
-    from rushes.tasks.driving.sources.physical_ai_av.tables import assign_splits
+    from rushes.tasks.driving.sources import layout_of
+    from rushes.tasks.driving.sources.layout import require_whole_groups
+    from rushes.tasks.driving.sources.recording import motion_evidence
     from rushes.tasks.driving.sources.trajectory import refuse_other_conventions
 
     recipe, scan = run.recipe, run.scan
-    side_of = assign_splits(scan.recordings, recipe.source.split)
+    source = layout_of(recipe.source, recipe.preprocessing.setup.cameras)
+    side_of = source.sides(scan)
+    require_whole_groups(scan.recordings, side_of)
     first = next((f", the first since {fault.message} ({fault.where})" for fault in scan.faults), "")
     needed = ("train", recipe.evaluate.split)
     for side in needed:
@@ -54,11 +56,12 @@ def _prepare(run: Run[DrivingRecipe], stage: OpenStage, tell: Tell) -> Made:
                 f"no clip on side {side} of the split has {', '.join(run.recipe.preprocessing.setup.cameras)} and its "
                 f"motion; {len(scan.skipped)} clips are skipped, {len(scan.faults)} do not hold{first}",
                 where=scan.root,
-                cure="choose another setup or other chunks; `rushes audit RECIPE` shows what is there",
+                cure="choose another setup, or take more recordings; `rushes audit RECIPE` shows what is there",
             )
-    motions = [one.egomotion for one in scan.recordings if one.key in side_of and one.egomotion is not None]
-    refuse_other_conventions(motion_evidence(motions), scan.root)
-    told = fates(scan.recordings, scan.faults, scan.skipped, recipe.source.split)
+    refuse_other_conventions(
+        motion_evidence([one for one in scan.recordings if one.key in side_of]), scan.root
+    )
+    told = source.fates(scan)
     planned = Planned(
         jobs=Job.of(scan.recordings, side_of, stage.folder, recipe.preprocessing, recipe.prepare),
         splits=side_of.values(),

@@ -7,7 +7,7 @@ labels, a subject without a label, a side without clips. Nothing is decoded.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from math import prod
@@ -18,18 +18,16 @@ from rushes.errors import RushesError, SourceError
 from rushes.media.folder import list_frames
 from rushes.media.limits import DEFAULT_LIMITS
 from rushes.media.video import probe
-from rushes.prepare.outcomes import NO_SIDE, Outcomes
-from rushes.recipe.sections import Side
+from rushes.prepare.outcomes import Outcomes
 from rushes.records import Media, Recording
 from rushes.runs.copies import Copies, copies_of, holdings
+from rushes.runs.shares import lacking, nobody_said
 from rushes.runs.source import Fault, told_alike
 from rushes.stages import Claim
 from rushes.tasks.operations.prepare.clips import Cutting, plan_clips, why_no_clip
 from rushes.tasks.operations.prepare.unit import TOLERANCE_S
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
-from rushes.tasks.operations.sources.openpack.footage import check_coverage
-from rushes.tasks.operations.sources.openpack.source import Scan
-from rushes.tasks.operations.sources.openpack.tables import assign_splits
+from rushes.tasks.operations.sources.sessions import Scan, Sides, check_coverage
 
 JPEG_BYTES_PER_PIXEL = 0.14
 """Of stored frames at quality 90, measured on the twin and on real footage."""
@@ -52,6 +50,7 @@ class FootageAudit:
         faults: sessions on a side that do not hold, and sides without a clip.
         notes: what else is worth knowing.
         absent: subjects of the split of whom nothing is there.
+        remarks: labels that a side lacks, and that nobody said who is in recordings; a plan tells them, too.
     """
 
     recordings: dict[str, int]
@@ -66,6 +65,7 @@ class FootageAudit:
     faults: tuple[dict[str, str], ...]
     notes: tuple[dict[str, str], ...]
     absent: tuple[str, ...]
+    remarks: tuple[str, ...]
 
     @property
     def samples(self) -> Mapping[str, int]:
@@ -90,7 +90,7 @@ class FootageAudit:
             f"about {sum(self.clips.values()):,} clips from {self.seconds / 60:.0f} minutes of footage, "
             f"{self.bytes / 1e6:.0f} MB of shards; {self.foreseen.summary()}"
         )
-        return self.copies.behind(line, "recording")
+        return "; ".join([self.copies.behind(line, "recording"), *self.remarks])
 
     def text(self) -> str:
         """For people."""
@@ -107,6 +107,7 @@ class FootageAudit:
         lines += [f"{self.gaps[0]:5} gaps between labels, {self.gaps[1]:.1f} s"]
         lines += self.copies.lines("recording")
         lines += [f"no recording of {subject}, which the split names" for subject in self.absent]
+        lines += [f"note: {remark}" for remark in self.remarks]
         lines += self.foreseen.text()
         for kind, entries in (("note", self.notes), ("fault", self.faults)):
             lines += told_alike(kind, entries)
@@ -158,7 +159,7 @@ def foresee(recording: Recording, cutting: Cutting, with_windows: bool) -> Fores
 
 def audit_sessions(
     scan: Scan,
-    split: str | Mapping[Side, Sequence[str]],
+    sides: Sides,
     preprocessing: ClipPreprocessing,
     cutting: Cutting,
     window_splits: Sequence[str],
@@ -168,28 +169,27 @@ def audit_sessions(
 
     Args:
         scan: of the recordings.
-        split: which subjects stand on which side.
+        sides: who stands on which side.
         preprocessing, cutting, window_splits: how clips are cut.
         needed: sides that must not come out empty.
     """
-    assigned = assign_splits(scan.recordings, split)
-    sides, others = assigned.side_of, dict.fromkeys(assigned.skipped, Claim("skipped", NO_SIDE))
+    side_of = sides.side_of
+    others = {key: Claim("skipped", reason) for key, reason in sides.skipped.items()}
     recordings: Counter[str] = Counter()
     clips: Counter[str] = Counter()
-    operations: Counter[str] = Counter()
+    operations: dict[str, Counter[str]] = {side: Counter() for side in side_of.values()}
     faults: list[dict[str, str]] = []
     notes, seconds = [note.reason() for note in scan.notes], 0.0
     for fault in scan.faults:
-        asked = fault.owner in assigned.subjects
-        (faults if asked else notes).append(fault.reason())
-        others[fault.key] = Claim("faulty", fault.message) if asked else Claim("skipped", NO_SIDE)
-    used = [recording for recording in scan.recordings if recording.key in sides]
+        (notes if fault.key in sides.skipped else faults).append(fault.reason())
+        others.setdefault(fault.key, Claim("faulty", fault.message))
+    used = [recording for recording in scan.recordings if recording.key in side_of]
     for recording in used:
-        side = sides[recording.key]
+        side = side_of[recording.key]
         found = foresee(recording, cutting, side in window_splits)
         recordings[side] += 1
         clips[side] += 1 if found.clips is None else found.clips.total()
-        operations.update(sorted(segment.label for segment in recording.segments))
+        operations[side].update(segment.label for segment in recording.segments)
         seconds += found.duration_s
         notes += [
             Fault(recording.key, "Note", note, str(recording.media.path), "").reason() for note in found.notes
@@ -198,30 +198,38 @@ def audit_sessions(
             others[recording.key] = outcome
         if found.fault is not None:
             faults.append(Fault.of(found.fault, recording.key).reason())
-    faults += [_no_clip(side, scan.root) for side in needed if not clips[side]]
+    faults += [_no_clip(side, scan.root, sides.cure) for side in needed if not clips[side]]
     clip_bytes = round(preprocessing.frames * prod(preprocessing.frame_size) * JPEG_BYTES_PER_PIXEL)
     return FootageAudit(
         recordings=dict(recordings),
         seconds=seconds,
-        operations=dict(operations),
+        operations=dict(sorted(sum(operations.values(), Counter()).items())),
         clips=dict(clips),
         bytes=clips.total() * clip_bytes,
         masked={label: (tally.n, tally.seconds) for label, tally in scan.masked.items()},
         gaps=(scan.gaps.n, scan.gaps.seconds),
-        copies=copies_of(holdings((sides[one.key], one.key, partial(_files, one.media)) for one in used)),
-        foreseen=Outcomes(len(scan.recordings) + len(scan.faults), others),
+        copies=copies_of(holdings((side_of[one.key], one.key, partial(_files, one.media)) for one in used)),
+        foreseen=Outcomes(len(side_of.keys() | others.keys()), others),
         faults=tuple(faults),
         notes=tuple(notes),
-        absent=tuple(one for one in assigned.absent if one not in {fault.owner for fault in scan.faults}),
+        absent=sides.absent,
+        remarks=tuple(_remarks(used, operations, preprocessing.labels)),
     )
 
 
-def _no_clip(side: str, root: Path) -> dict[str, str]:
-    fault = SourceError(
-        f"side {side} of the split would have no clip",
-        where=root,
-        cure="mend its recordings, or list others under source.split",
-    )
+def _remarks(
+    recordings: Sequence[Recording], operations: Mapping[str, Mapping[str, int]], labels: Sequence[str]
+) -> Iterator[str]:
+    there = set().union(*operations.values())
+    yield from lacking([label for label in labels if label in there], operations, "recording")
+    unknown = sum(recording.group == recording.key for recording in recordings)
+    cure = "name groups by source.groups"
+    if said := nobody_said(unknown, len(recordings), "recording", "person", cure):
+        yield said
+
+
+def _no_clip(side: str, root: Path, cure: str) -> dict[str, str]:
+    fault = SourceError(f"side {side} of the split would have no clip", where=root, cure=cure)
     return Fault.of(fault, "").reason()
 
 

@@ -1,34 +1,46 @@
-"""What a recipe asks of its source's tables, checked before any work starts."""
+"""What a recipe asks of its source, checked before any work starts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rushes.errors import SourceError
 from rushes.recipe.sections import Side
-from rushes.tasks.operations.recipe import OperationsRecipe
+from rushes.tasks.operations.recipe import OpenPackSource, OperationsRecipe, TableSource
 from rushes.tasks.operations.sources.openpack.tables import (
     assign_splits,
     load_label_set,
     load_persons,
     split_subjects,
 )
+from rushes.tasks.operations.sources.table.labels import fault_of
 
 
-def sides(recipe: OperationsRecipe) -> Mapping[Side, Sequence[str]]:
+def faults(recipe: OperationsRecipe) -> Iterator[tuple[str, str]]:
+    """Dotted keys, and what is wrong there."""
+    source, pairs = recipe.source, recipe.prepare.wide_pairs
+    if isinstance(source, TableSource):
+        yield from table_faults(source)
+        yield from pair_faults(pairs, source.labels) if source.labels else ()
+    else:
+        yield from split_faults(recipe, source)
+        yield from pair_faults(pairs, load_label_set(source.labels).labels)
+
+
+def sides(source: OpenPackSource) -> Mapping[Side, Sequence[str]]:
     """Side -> subject ids of the split that the recipe names or spells out."""
-    split = recipe.source.split
-    return split_subjects(split) if isinstance(split, str) else split
+    return split_subjects(source.split) if isinstance(source.split, str) else source.split
 
 
-def split_faults(recipe: OperationsRecipe) -> Iterator[tuple[str, str]]:
+def split_faults(recipe: OperationsRecipe, source: OpenPackSource) -> Iterator[tuple[str, str]]:
     """A person on two sides or an unknown id; a side for which the twin draws nobody."""
-    split = sides(recipe)
+    split = sides(source)
     try:
         assign_splits((), split)
     except SourceError as error:
         yield "source.split", f"{error.message}; {error.cure}"
-    if recipe.source.root is not None:
+    if source.root is not None:
         return
     drawn = list(load_persons())[: recipe.twin.subjects]
     for side in ("train", recipe.evaluate.split):
@@ -41,9 +53,23 @@ def split_faults(recipe: OperationsRecipe) -> Iterator[tuple[str, str]]:
             )
 
 
-def pair_faults(recipe: OperationsRecipe) -> Iterator[tuple[str, str]]:
-    """A pair of labels that the label set does not have."""
-    known = load_label_set(recipe.source.labels).labels
-    for number, pair in enumerate(recipe.prepare.wide_pairs):
+def table_faults(source: TableSource) -> Iterator[tuple[str, str]]:
+    """No recordings, a group on two sides, or labels that no answer can hold."""
+    if source.root is None:
+        yield "source.root", "missing; write the folder of the recordings (the twin has the layout openpack)"
+    if isinstance(source.split, Mapping):
+        listed = Counter(word for words in source.split.values() for word in set(words))
+        for word in (word for word, count in listed.items() if count > 1):
+            yield "source.split", f"{word} stands on two sides; leave it on one"
+    for label in sorted(set(source.labels or ()) & set(source.ignore)):
+        yield "source.ignore", f"{label!r} stands under source.labels as well; leave it out of one"
+    background = (source.background,) if source.background is not None else ()
+    if source.labels and (fault := fault_of(dict.fromkeys((*source.labels, *background)))):
+        yield "source.labels", fault
+
+
+def pair_faults(pairs: Iterable[tuple[str, str]], known: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """A pair of labels that are not there."""
+    for number, pair in enumerate(pairs):
         for label in sorted(set(pair) - set(known)):
             yield f"prepare.wide_pairs.{number}", f"no label {label!r}; known are {', '.join(known)}"

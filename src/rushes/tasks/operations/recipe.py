@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from rushes.recipe.annotation import Annotation, Background, Overlaps
+from rushes.recipe.pattern import Pattern, groups_of
 from rushes.recipe.sections import (
     NAMED,
     Count,
+    FamilyName,
     Phase,
     Prepare,
     Seconds,
@@ -19,18 +23,30 @@ from rushes.recipe.sections import (
     VlmEvaluate,
     VlmRecipe,
     VlmTrain,
+    family_of,
     form_of_split,
 )
+from rushes.recipe.shares import Shares
 from rushes.recipe.signing import Signs
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
 MediaName = Literal["video", "frames"]
 LabelSetName = Literal["openpack", "classes10"]
 SplitName = Literal["earlier", "colour"]
+Word = Annotated[str, Field(min_length=1)]
+
+OF_OPENPACK, OF_TABLE = "<openpack>", "<table>"
+"""Layouts of a source; ``<...>`` keeps them out of the places that faults name."""
 
 
-class FootageSource(Source):
-    """Where the recordings are.
+def _is_known(kind: Any) -> Any:
+    if kind != "openpack":
+        raise ValueError(f"expected 'openpack' or 'table', found {kind!r}"[:200])
+    return kind
+
+
+class OpenPackSource(Source):
+    """Recordings in OpenPack's layout.
 
     Attributes:
         kind: layout of the recordings.
@@ -39,12 +55,75 @@ class FootageSource(Source):
         split: a named split, or lists of subject ids under train, val and test.
     """
 
-    kind: Literal["openpack"] = "openpack"
+    kind: Annotated[Literal["openpack"], BeforeValidator(_is_known)] = "openpack"
     media: MediaName = "video"
     labels: LabelSetName = "openpack"
     split: Annotated[Annotated[SplitName, Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)] = (
         "earlier"
     )
+
+
+class Groups(Section):
+    """How a recording tells whose it is: who must not stand on two sides. With neither key nobody says.
+
+    Attributes:
+        column: of the annotation, that names the group of each recording.
+        pattern: regular expression on a recording's name below ``root``, with the named group ``group``.
+    """
+
+    column: Word | None = None
+    pattern: Pattern | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_a_group(self) -> Groups:
+        if self.column is not None and self.pattern is not None:
+            raise ValueError("column and pattern both say what a group is: leave one out")
+        if self.pattern is not None and "group" not in groups_of(self.pattern):
+            raise ValueError("pattern has no named group group; write it as (?P<group>...)")
+        return self
+
+
+class TableSource(Source):
+    """Videos and folders of frames, with labels in the files of whatever tool.
+
+    Attributes:
+        kind: layout of the recordings.
+        annotation: the files of labels, and how they are read.
+        labels: to learn, in the order of all tables; null takes all that the annotation has, as they come.
+            Others are counted, and their time is left out.
+        merge: label as written -> the label that it counts as.
+        ignore: labels whose time is left out.
+        background: label of the time that nobody labelled; null leaves it unlabelled.
+        background_in: where that is: between the first label of a recording and the last, or in all of it.
+        overlaps: which of two labels keeps the time that both have, see `rushes.recipe.annotation.Overlaps`.
+        groups: how a recording tells whose it is.
+        split: ``shares`` deals groups out by ``shares``, ``column`` takes the sides that the annotation names in
+            ``side_column``, or lists of groups under train, val and test; where nobody says whose a recording
+            is, the recording itself is its group.
+        side_column: of the annotation.
+        shares: of each side.
+    """
+
+    kind: Literal["table"] = "table"
+    annotation: Annotation = Annotation()
+    labels: Annotated[tuple[Word, ...], Field(min_length=1)] | None = None
+    merge: Annotated[dict[Word, Word], Field(default_factory=dict)]
+    ignore: tuple[Word, ...] = ()
+    background: Word | None = None
+    background_in: Background = "labels"
+    overlaps: Overlaps = "refuse"
+    groups: Groups = Groups()
+    split: Annotated[
+        Annotated[Literal["shares", "column"], Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)
+    ] = "shares"
+    side_column: Word = "split"
+    shares: Shares = Shares()
+
+
+def form_of_source(value: Any) -> str:
+    """Which layout a source has."""
+    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    return OF_TABLE if kind == "table" else OF_OPENPACK
 
 
 class Twin(Section):
@@ -103,6 +182,12 @@ class TrainOnClips(VlmTrain):
     phases: Annotated[tuple[ClipPhase, ...], Field(min_length=1)] = (ClipPhase(),)
 
 
+TRAIN_A_HEAD = TrainOnClips(
+    phases=(ClipPhase(steps=600, batch_size=16, accumulate=1, learning_rate=1e-3),), augment=False
+)
+"""What a recipe leaves out of ``train`` where a head on frozen features is trained."""
+
+
 class EvaluateClips(VlmEvaluate):
     """What is measured, on what.
 
@@ -123,12 +208,45 @@ class OperationsRecipe(VlmRecipe):
 
     task: Literal["operations"] = "operations"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "operations"
-    source: FootageSource = FootageSource()
+    source: Annotated[
+        Annotated[OpenPackSource, Tag(OF_OPENPACK)] | Annotated[TableSource, Tag(OF_TABLE)],
+        Discriminator(form_of_source),
+    ] = OpenPackSource()
     twin: Twin = Twin()
     preprocessing: ClipPreprocessing = ClipPreprocessing()
     prepare: PrepareClips = PrepareClips()
     train: TrainOnClips = TrainOnClips()
     evaluate: EvaluateClips = EvaluateClips()
+
+    families: ClassVar[tuple[FamilyName, ...]] = ("vlm", "frozen")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_head_has_its_own_defaults(cls, asked: Any) -> Any:
+        if not isinstance(asked, Mapping) or family_of(asked.get("model")) != "frozen":
+            return asked
+        train = asked.get("train", {})
+        if not isinstance(train, Mapping):
+            return asked
+        return {**asked, "train": {**TRAIN_A_HEAD.model_dump(include={"phases", "augment"}), **train}}
+
+    @model_validator(mode="after")
+    def _a_head_can_be_trained_so(self) -> OperationsRecipe:
+        if family_of(self.model) != "frozen":
+            return self
+        if self.train.augment:
+            raise ValueError("a frozen encoder sees every picture once, as it is: leave train.augment out")
+        if any(phase.ask != "clips" for phase in self.train.phases):
+            raise ValueError(
+                "a head on frozen features is taught whole clips: write ask: clips in train.phases"
+            )
+        return self
+
+    @property
+    def drawn(self) -> OpenPackSource:
+        """The source of a recipe whose recordings are drawn: the twin has no other layout."""
+        assert isinstance(self.source, OpenPackSource), "a table without a root is a fault of its recipe"
+        return self.source
 
     @model_validator(mode="after")
     def _split_has_what_is_used(self) -> OperationsRecipe:

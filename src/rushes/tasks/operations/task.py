@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rushes.errors import RecipeError
 from rushes.runs.stage import Cost
-from rushes.runs.usual import EVALUATE, LOOK, PREDICT, PREPARE, REPORT, TRAIN, TWIN
+from rushes.runs.usual import EVALUATE, FEATURES, LOOK, PREDICT, PREPARE, REPORT, TRAIN, TWIN, head_signs
 from rushes.runs.vlm_task import TAUGHT, VlmTask
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
     from rushes.tasks.operations.recipe import OperationsRecipe
     from rushes.tasks.operations.report.samples import ClipViewer
-    from rushes.tasks.operations.sources.openpack.source import OpenPack
+    from rushes.tasks.operations.sources.sessions import SessionSource
 
 BOX_S = 45.0
 """How long somebody in the twin takes to pack a box."""
@@ -40,36 +39,40 @@ class Operations(VlmTask["OperationsRecipe"]):
 
     name = "operations"
     stages = (
-        replace(TWIN, signs=lambda recipe: {"media": recipe.source.media}),
+        replace(TWIN, signs=lambda recipe: {"media": recipe.drawn.media}),
         replace(PREPARE, version=2, cost=Cost(amount=_cut, assumed_s=PREPARE.cost.assumed_s)),
         LOOK,
-        replace(TRAIN, cost=TAUGHT),
-        replace(PREDICT, units=True),
+        FEATURES,
+        replace(TRAIN, inputs=("prepare", "features"), signs=head_signs, cost=TAUGHT),
+        replace(PREDICT, inputs=("prepare", "features", "train"), units=True),
         replace(EVALUATE, version=2),
         REPORT,
     )
 
     def resolve(self, recipe: OperationsRecipe) -> OperationsRecipe:
-        """The recipe with the labels of the label set filled in."""
-        from rushes.tasks.operations.sources.openpack.tables import load_label_set
+        """The recipe with its labels filled in: of a label set, or those that the annotation of a table has."""
+        from rushes.tasks.operations.check import pair_faults
+        from rushes.tasks.operations.sources.kinds import with_labels
 
-        labels = load_label_set(recipe.source.labels)
-        filled = {"labels": labels.labels, "label_set": f"{labels.name}-{labels.version}"}
-        return recipe.model_copy(update={"preprocessing": recipe.preprocessing.model_copy(update=filled)})
+        source, labels, label_set = with_labels(recipe.source)
+        if faults := [f"{key}: {what}" for key, what in pair_faults(recipe.prepare.wide_pairs, labels)]:
+            raise RecipeError.of(faults, recipe.name)
+        filled = {"labels": labels, "label_set": label_set}
+        preprocessing = recipe.preprocessing.model_copy(update=filled)
+        return recipe.model_copy(update={"source": source, "preprocessing": preprocessing})
 
     def faults(self, recipe: OperationsRecipe) -> Iterator[tuple[str, str]]:
-        """Splits that cannot be, and labels that the label set does not have."""
-        from rushes.tasks.operations.check import pair_faults, split_faults
+        """Splits that cannot be, and labels that are not there."""
+        from rushes.tasks.operations.check import faults
 
-        yield from split_faults(recipe)
-        yield from pair_faults(recipe)
+        yield from super().faults(recipe)
+        yield from faults(recipe)
 
-    def source(self, recipe: OperationsRecipe) -> OpenPack:
+    def source(self, recipe: OperationsRecipe) -> SessionSource[Any]:
         """See `Task.source`."""
-        from rushes.tasks.operations.sources.openpack.source import OpenPack
-        from rushes.tasks.operations.sources.openpack.tables import load_label_set
+        from rushes.tasks.operations.sources.kinds import source_of
 
-        return OpenPack(load_label_set(recipe.source.labels), recipe.source.media)
+        return source_of(recipe.source)
 
     def audit(self, run: Run[OperationsRecipe]) -> Audit:
         """Read all annotation and headers, and count what they would give."""
@@ -79,7 +82,7 @@ class Operations(VlmTask["OperationsRecipe"]):
         recipe = run.recipe
         return audit_sessions(
             run.scan,
-            recipe.source.split,
+            self.source(recipe).sides(run.scan),
             recipe.preprocessing,
             cutting_of(recipe.preprocessing, recipe.prepare),
             recipe.prepare.window_splits,
@@ -94,7 +97,7 @@ class Operations(VlmTask["OperationsRecipe"]):
 
     def to_draw(self, recipe: OperationsRecipe) -> str:
         """Sessions, their length and the room that they take."""
-        asked, form = recipe.twin, recipe.source.media
+        asked, form = recipe.twin, recipe.drawn.media
         sessions = asked.subjects * asked.sessions
         seconds = sessions * asked.boxes * BOX_S
         size = seconds * BYTES_PER_S[form]

@@ -14,7 +14,7 @@ from rushes.runs.drawing import draw_units
 from rushes.runs.preview import preview
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
-from rushes.runs.vlm_work import let_answer, losses, train_model
+from rushes.runs.vlm_work import let_answer, losses, take_features, train_model
 from rushes.stages import OpenStage, read_json
 from rushes.tasks.operations.recipe import OperationsRecipe
 
@@ -23,41 +23,37 @@ def _twin(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.tasks.operations.twin.script import TwinSettings, units
     from rushes.tasks.operations.twin.writer import write_unit
 
-    settings = TwinSettings(**run.recipe.twin.model_dump(), media=(run.recipe.source.media,))
+    settings = TwinSettings(**run.recipe.twin.model_dump(), media=(run.recipe.drawn.media,))
     write = partial(write_unit, settings=settings)
     return draw_units(run, stage, tell, {unit.key: unit for unit in units(settings)}, write)
 
 
 def _prepare(run: Run[OperationsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.media.sampling import motion_for
-    from rushes.prepare.outcomes import NO_SIDE
     from rushes.prepare.stage import Planned
     from rushes.runs.usual_work import fill_dataset
     from rushes.tasks.operations.prepare.unit import Job, prepare_unit
-    from rushes.tasks.operations.sources.openpack.tables import assign_splits
+    from rushes.tasks.operations.sources.kinds import source_of
 
     motion_for(run.recipe.preprocessing.sampler)  # what it needs is missing for every session alike
     recipe, scan = run.recipe, run.scan
-    assigned = assign_splits(scan.recordings, recipe.source.split)
-    faults = {fault.key: fault.reason() for fault in scan.faults if fault.owner in assigned.subjects}
+    sides = source_of(recipe.source).sides(scan)
     needed = ("train", recipe.evaluate.split)
     for side in needed:
-        if side not in assigned.side_of.values():
+        if side not in sides.side_of.values():
             raise SourceError(
                 f"no recording that holds on side {side} of the split; {len(scan.faults)} do not hold, "
-                f"{len(assigned.skipped)} are on no side",
+                f"{len(sides.skipped)} are left out",
                 where=scan.root,
-                cure="mend them, or list others under source.split; `rushes audit RECIPE` says what is there",
+                cure=f"{sides.cure}; `rushes audit RECIPE` says what is there",
             )
 
     planned = Planned(
-        jobs=Job.of(scan.recordings, assigned.side_of, stage.folder, recipe.preprocessing, recipe.prepare),
-        splits=assigned.side_of.values(),
+        jobs=Job.of(scan.recordings, sides.side_of, stage.folder, recipe.preprocessing, recipe.prepare),
+        splits=sides.side_of.values(),
         needed=needed,
-        skipped=dict.fromkeys(
-            (*assigned.skipped, *(fault.key for fault in scan.faults if fault.key not in faults)), NO_SIDE
-        ),
-        faults=faults,
+        skipped=sides.skipped,
+        faults={fault.key: fault.reason() for fault in scan.faults if fault.key not in sides.skipped},
     )
     return fill_dataset(run, stage, tell, planned, prepare_unit)
 
@@ -116,6 +112,7 @@ WORK: Mapping[StageName, Work] = {
     "twin": _twin,
     "prepare": _prepare,
     "look": preview,
+    "features": take_features,
     "train": train_model,
     "predict": let_answer,
     "evaluate": _evaluate,

@@ -30,10 +30,11 @@ from numpy.typing import NDArray
 
 from rushes.errors import ModelError
 from rushes.export.latency import CAN_PIN, latencies
-from rushes.export.onnx_model import INPUT, OUTPUT, Weights, logits_of, session, to_int8, to_onnx, weights
+from rushes.export.onnx_model import INPUT, OUTPUT, Weights, logits_of, to_int8, to_onnx, weights
 from rushes.metrics.confusion import confusion_matrix, confusion_scores
 from rushes.models.net_costs import macs, parameters
 from rushes.models.nets import SoundNet, infer
+from rushes.models.onnx_session import session
 from rushes.stages import write_atomic, write_json
 from rushes.tasks.sounds.prepare.sample import Sample
 

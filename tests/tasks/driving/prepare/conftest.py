@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rushes.records import RigRecording
 from rushes.shards.read import ShardDataset
 from rushes.tasks.driving.prepare.sample import Sample
 from rushes.tasks.driving.prepare.unit import Job
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.recipe import PrepareWindows
+from rushes.tasks.driving.sources.physical_ai_av.clip import Clip
 from rushes.tasks.driving.sources.physical_ai_av.source import scan
 
 Table = dict[str, np.ndarray]
@@ -49,13 +49,13 @@ class Raw:
                 if data is not None:
                     archive.writestr(found, data)
 
-    def edit(self, recording: RigRecording, feature: str, change: Callable[[Table], Table]) -> None:
+    def edit(self, recording: Clip, feature: str, change: Callable[[Table], Table]) -> None:
         """Change the table of a feature: a camera's timestamps, or the poses."""
         end = "parquet" if feature == "egomotion" else "timestamps.parquet"
         name = f"{recording.key}.{feature}.{end}"
         self.rewrite(feature, recording.chunk, name, partial(_edited, change=change))
 
-    def recording(self, key: str, cameras: tuple[str, ...]) -> RigRecording:
+    def recording(self, key: str, cameras: tuple[str, ...]) -> Clip:
         return next(found for found in scan(self.root, cameras).recordings if found.key == key)
 
 
@@ -73,15 +73,15 @@ def raw(road_twin: Any, tmp_path: Path) -> Raw:
 
 
 @pytest.fixture(scope="session")
-def drives(road_twin: Any, drives_contract: RigPreprocessing) -> tuple[RigRecording, ...]:
+def drives(road_twin: Any, drives_contract: RigPreprocessing) -> tuple[Clip, ...]:
     """The recordings that lack nothing."""
     return scan(road_twin.root, drives_contract.setup.cameras).recordings
 
 
 @pytest.fixture
-def make_job(drives: tuple[RigRecording, ...], drives_contract: RigPreprocessing, tmp_path: Path) -> Callable:
+def make_job(drives: tuple[Clip, ...], drives_contract: RigPreprocessing, tmp_path: Path) -> Callable:
     def make(
-        recording: RigRecording = drives[0], preprocessing: RigPreprocessing = drives_contract, **changed: Any
+        recording: Clip = drives[0], preprocessing: RigPreprocessing = drives_contract, **changed: Any
     ) -> Job:
         asked = PrepareWindows(stride=4).model_copy(update={"shard_bytes": 50_000_000, **changed})
         return Job(recording, "test", tmp_path / "dataset", preprocessing, asked)

@@ -367,7 +367,7 @@ def test_one_wrong_timestamp_is_refused_in_no_time(raw, make_job, drives, drives
 
     raw.edit(drives[0], FRONT, change)
     recording = raw.recording(drives[0].key, drives_contract.setup.cameras)
-    refused(make_job(recording), SourceError, "a clip at most 3600 s")
+    refused(make_job(recording), SourceError, "a clip at most 43200 s")
 
 
 def test_a_camera_that_recorded_nothing_is_named(make_job, drives):

@@ -19,9 +19,9 @@ import pytest
 
 from rushes.errors import MediaError, SourceError
 from rushes.media.video import decode
-from rushes.records import RigRecording
 from rushes.runs.copies import Copies
 from rushes.tasks.driving.sources.physical_ai_av.audit import audit
+from rushes.tasks.driving.sources.physical_ai_av.clip import Clip as Found
 from rushes.tasks.driving.sources.physical_ai_av.layout import CAMERAS
 from rushes.tasks.driving.sources.physical_ai_av.sensors import read_camera_times, read_trajectory
 from rushes.tasks.driving.sources.physical_ai_av.source import Scan, fingerprint, scan
@@ -564,7 +564,7 @@ def test_the_audit_counts_what_is_there(root: Path) -> None:
     assert text.splitlines()[1].split()[:6] == ["0", FRONT, "3", "1", "0", "2"]
 
 
-def size_of(recording: RigRecording) -> int:
+def size_of(recording: Found) -> int:
     footage = sum(f.video.size + f.times.size for f in recording.cameras)
     return footage + recording.egomotion.size
 

@@ -147,6 +147,16 @@ def test_without_windows_the_page_says_so(world, right, tmp_path):
     assert "No session was cut into windows." in said
 
 
+def test_of_files_of_one_label_and_of_nobody_known_the_page_shows_what_there_is(
+    one_label_a_file, right, tmp_path
+):
+    table = one_label_a_file.table(model=right, untrained=right)
+    nobody = table.set_column(table.column_names.index("subject"), "subject", pa.array([""] * len(table)))
+    text = written(tmp_path / "r.html", one_label_a_file, nobody)
+    assert "nobody says what comes next in any clip: the next operation is not measured" in text
+    assert "Subjects" not in text
+
+
 def test_an_answer_that_cannot_be_read_is_said_to_be_so(world, tmp_path):
     table = world.table(model=lambda true, rng: true | {"failure": "no JSON", "confidence": None})
     said = Tree(written(tmp_path / "report.html", world, table)).texts

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -222,6 +223,28 @@ def test_one_label_a_file_is_one_clip_at_any_length(seconds):
     ticks = [clip.asked_s for clip in clips if clip.kind == "window"]
     assert ticks == [tick + 0.5 for tick in range(int(seconds))]
     assert len(clips) == len(ticks) + 1
+
+
+@pytest.mark.parametrize(
+    ("segment", "starts_s"),
+    [
+        (Segment(0.0, 12.0, "Pick"), [1.0, 6.0]),
+        (Segment(0.0, 15.0, "Pick"), [0.0, 5.0, 10.0]),
+        (Segment(7.0, 8.0, "Pick"), [5.0]),
+        (Segment(0.5, 1.5, "Pick"), [0.0]),
+        (Segment(-0.3, 15.4, "Pick"), [0.0, 5.0, 10.0]),
+    ],
+)
+def test_an_operation_that_stands_alone_is_cut_along_it(segment, starts_s):
+    recording = replace(short(segment), alone=True)
+    clips = plan_clips(recording, 15.0, Cutting(), with_windows=False)
+    assert [clip.start_s for clip in clips] == pytest.approx(starts_s)
+    assert {clip.kind for clip in clips} == {"whole"}
+    for clip in clips:
+        assert clip.end_s - clip.start_s == pytest.approx(5.0)
+        assert clip.target is not None
+        assert segment.contains(clip.start_s + clip.asked_s)
+    assert len({clip.key for clip in clips}) == len(clips)
 
 
 def test_a_recording_of_a_clip_or_more_is_cut_as_ever(sessions):

@@ -11,7 +11,8 @@ from rushes.runs.source import Fault
 from rushes.tasks.operations.audit import audit_sessions, foresee
 from rushes.tasks.operations.prepare.clips import Cutting
 from rushes.tasks.operations.prepare.unit import prepare_unit
-from rushes.tasks.operations.sources.openpack.source import Scan, Tally
+from rushes.tasks.operations.sources.openpack.tables import assign_splits
+from rushes.tasks.operations.sources.sessions import Scan, Tally
 
 
 def test_audit_foretells_what_prepare_makes(make_recording, make_job, preprocessing, tmp_path):
@@ -20,7 +21,13 @@ def test_audit_foretells_what_prepare_makes(make_recording, make_job, preprocess
     receipt = prepare_unit(make_job(recording))
     assert (found.duration_s, found.clips, found.outcome) == (receipt["duration_s"], receipt["clips"], None)
     scan = Scan(tmp_path, (recording,), (), (), {}, Tally())
-    told = audit_sessions(scan, {"test": ["U0101"]}, preprocessing, Cutting(), ["test"])
+    told = audit_sessions(
+        scan,
+        assign_splits(scan.recordings, {"test": ["U0101"]}, scan.faults),
+        preprocessing,
+        Cutting(),
+        ["test"],
+    )
     assert told.clips == {"test": receipt["samples"]}
     assert told.bytes == receipt["samples"] * round(6 * 224 * 224 * 0.14)
     assert sum(told.operations.values()) == len(recording.segments)
@@ -32,7 +39,9 @@ def test_audit_names_what_would_be_refused(make_recording, preprocessing, tmp_pa
     gone = replace(good, key="U0101_S0300", media=replace(good.media, path=tmp_path / "gone.mp4"))
     other = replace(gone, key="U0104_S0100", subject="U0104", group="U0104")
     scan = Scan(tmp_path, (late, gone, good, other), (), (), {}, Tally())
-    told = audit_sessions(scan, {"train": ["U0101"]}, preprocessing, Cutting(), [])
+    told = audit_sessions(
+        scan, assign_splits(scan.recordings, {"train": ["U0101"]}, scan.faults), preprocessing, Cutting(), []
+    )
     assert [fault["where"] for fault in told.faults] == [str(late.media.path), str(gone.media.path)]
     assert "outside" in told.faults[0]["message"]
     assert "no such video" in told.faults[1]["message"]
@@ -50,7 +59,14 @@ def test_a_recording_without_a_clip_is_told_with_its_reason(
 ):
     recording = replace(make_recording(), segments=(Segment(2.0, 6.0, "Pick"),))
     scan = Scan(tmp_path, (recording,), (), (), {}, Tally())
-    told = audit_sessions(scan, {"train": ["U0101"]}, preprocessing, Cutting(), [], needed=["train"])
+    told = audit_sessions(
+        scan,
+        assign_splits(scan.recordings, {"train": ["U0101"]}, scan.faults),
+        preprocessing,
+        Cutting(),
+        [],
+        needed=["train"],
+    )
     reason = "longer than a clip of 5 s, and one labelled operation: nothing says what comes next"
     assert told.foreseen.summary() == f"1 recordings: 1 empty (1 {reason})"
     assert told.faults[0]["message"] == "side train of the split would have no clip"
@@ -61,7 +77,13 @@ def test_a_subject_whose_sessions_do_not_hold_is_not_called_absent(preprocessing
     faulty = Fault("U0101_S0100", "SourceError", "no rows", "a.csv", "fetch it", "U0101")
     stranger = replace(faulty, key="U0109_S0100", owner="U0109")
     scan = Scan(tmp_path, (), (faulty, stranger), (), {}, Tally())
-    told = audit_sessions(scan, {"train": ["U0101"], "test": ["U0102"]}, preprocessing, Cutting(), [])
+    told = audit_sessions(
+        scan,
+        assign_splits(scan.recordings, {"train": ["U0101"], "test": ["U0102"]}, scan.faults),
+        preprocessing,
+        Cutting(),
+        [],
+    )
     assert told.absent == ("U0102",)
     assert [fault["message"] for fault in told.faults] == ["no rows"]
     assert told.outcomes["U0109_S0100"].fate == "skipped"
@@ -80,7 +102,9 @@ def test_what_a_file_leaves_open_is_a_note(make_recording, preprocessing, tmp_pa
                 target.mux(packet)
     live = replace(one, media=replace(one.media, path=tmp_path / "live.mkv"))
     scan = Scan(tmp_path, (live, replace(live, key="U0101_S0200")), (), (), {}, Tally())
-    told = audit_sessions(scan, {"train": ["U0101"]}, preprocessing, Cutting(), [])
+    told = audit_sessions(
+        scan, assign_splits(scan.recordings, {"train": ["U0101"]}, scan.faults), preprocessing, Cutting(), []
+    )
     assert not told.faults
     assert "declares no end of its pictures" in told.notes[0]["message"]
     assert told.text().endswith(f"  where: {tmp_path / 'live.mkv'}, and 1 more")

@@ -12,7 +12,6 @@ from rushes.media.limits import DEFAULT_LIMITS
 from rushes.records import Media, Recording, Segment
 from rushes.tasks.operations.sources.openpack.footage import (
     FRAME_S,
-    check_coverage,
     find_footage,
     fingerprint,
     read_frame_times,
@@ -26,6 +25,7 @@ from rushes.tasks.operations.sources.openpack.layout import (
 )
 from rushes.tasks.operations.sources.openpack.source import scan
 from rushes.tasks.operations.sources.openpack.tables import load_label_set
+from rushes.tasks.operations.sources.sessions import check_coverage
 
 WriteSession = Callable[..., Path]
 ORIGIN_MS = 1648531511030

@@ -119,7 +119,7 @@ def test_the_colour_split_holds_exactly_the_ids_with_colour_frames() -> None:
 def test_recordings_are_put_on_sides_skipped_ones_and_absent_subjects_are_told() -> None:
     found = assign_splits([recording("U0101"), recording("U0108"), recording("U0203")], "earlier")
     assert found.side_of == {"U0101_S0100": "train", "U0108_S0100": "test"}
-    assert found.skipped == ("U0203_S0100",)
+    assert found.skipped == {"U0203_S0100": "on no side of the split"}
     assert found.absent == ("U0102", "U0103", "U0104", "U0105", "U0106", "U0107")
 
 

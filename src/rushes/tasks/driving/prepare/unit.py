@@ -24,7 +24,6 @@ from rushes.media.video import decode
 from rushes.metrics.egomotion import turn_classes
 from rushes.prepare.recording_job import RecordingJob
 from rushes.prepare.stage import remove_shards
-from rushes.records import Member, RigRecording
 from rushes.shards.manifest import split_folder
 from rushes.shards.member import json_member
 from rushes.shards.write import Content, ShardWriter
@@ -32,6 +31,7 @@ from rushes.tasks.driving.prepare.plan import plan_clip
 from rushes.tasks.driving.prepare.windows import Moments, Window
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.recipe import PrepareWindows
+from rushes.tasks.driving.sources.recording import RigRecording, Video
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,12 @@ class Job(RecordingJob[RigRecording, RigPreprocessing, PrepareWindows]):
     @property
     def length_s(self) -> float:
         """Clips are of about one length: the largest first."""
-        return float(sum(footage.video.size for footage in self.recording.cameras))
+        return float(self.recording.nbytes)
 
     def truth(self) -> dict[str, Any]:
         """Which clip it is, and what is known of it."""
         recording = self.recording
-        return {"group": recording.group, "chunk": recording.chunk, "tags": dict(recording.tags)}
+        return {"group": recording.group, **recording.origin, "tags": dict(recording.tags)}
 
 
 def prepare_unit(job: Job) -> dict[str, Any]:
@@ -54,7 +54,8 @@ def prepare_unit(job: Job) -> dict[str, Any]:
 
     Returns:
         The receipt: ``split``, ``shards`` (as in the manifest), ``samples``, ``clips`` (``window``: number),
-        ``refused_frames``, ``refused_poses`` and ``refused_labels`` (windows left out, see `plan_windows`),
+        ``refused_frames``, ``refused_poses``, ``refused_heading`` and ``refused_labels`` (windows left out, see
+        `plan_windows`),
         ``unproven`` (1 where the vehicle moves too little to prove the convention of its rotations), ``frames``
         (decoded, of all cameras), ``encoded`` (JPEGs), ``duration_s``, and ``empty``, why there is no window,
         where there is none. The same job gives the same receipt and the same files.
@@ -71,7 +72,7 @@ def prepare_unit(job: Job) -> dict[str, Any]:
         "split": job.split,
         "samples": len(windows),
         "clips": {"window": len(windows)},
-        **{f"refused_{reason}": plan.refused[reason] for reason in ("frames", "poses", "labels")},
+        **{f"refused_{reason}": plan.refused[reason] for reason in ("frames", "poses", "heading", "labels")},
         "unproven": int(plan.evidence.verdict == "cannot be told"),
         "duration_s": plan.duration_s,
     }
@@ -127,7 +128,7 @@ class _Rig:
 
     def __init__(
         self,
-        videos: Mapping[str, Member],
+        videos: Mapping[str, Video],
         times_of: Mapping[str, np.ndarray],
         moments: Moments,
         preprocessing: RigPreprocessing,
@@ -211,7 +212,7 @@ def _sample(
     meta = {
         "recording": recording.key,
         "group": recording.group,
-        "chunk": recording.chunk,
+        **recording.origin,
         "split_of_source": recording.split,
         "tags": json.dumps(dict(recording.tags), sort_keys=True),  # recordings differ in what is known
         "setup": preprocessing.setup.name,

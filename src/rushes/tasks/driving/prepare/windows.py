@@ -17,8 +17,8 @@ import numpy as np
 from rushes.errors import SourceError
 from rushes.tasks.driving.sources.trajectory import Motion, Trajectory, motion
 
-MAX_CLIP_S = 3600.0
-"""A table of timestamps that spans more is damaged: real clips last 20 s."""
+MAX_CLIP_S = 12 * 3600.0
+"""A table of timestamps that spans more is damaged: clips of datasets last 20 s, a drive lasts hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,9 @@ def plan_windows(
 ) -> tuple[list[Window], Counter[str]]:
     """All windows in order of time, and how many are left out for which reason.
 
-    The reasons: ``frames`` (a camera lacks a picture), ``poses`` (there are none at these times), ``labels``
-    (there are, but they contradict themselves, see `rushes.tasks.driving.sources.trajectory.motion`).
+    The reasons: ``frames`` (a camera lacks a picture), ``poses`` (there are none at these times), ``heading`` (the
+    vehicle is too slow for its places to tell where it points), ``labels`` (the poses contradict themselves, see
+    `rushes.tasks.driving.sources.trajectory.motion`).
     """
     windows: list[Window] = []
     refused: Counter[str] = Counter()
@@ -143,6 +144,9 @@ def plan_windows(
         reason = "poses"
         try:
             poses = trajectory.at(times_s)
+            if not trajectory.knows_heading(times_s):
+                refused["heading"] += 1
+                continue
             reason = "labels"
             windows.append(Window(chosen, times_s, motion(poses)))
         except SourceError:

@@ -44,6 +44,10 @@ class Trajectory:
         rotations: (n, 4) unit quaternions x, y, z, w: vehicle to world.
         positions: (n, 3) metres, x, y, z of the vehicle's origin in the world.
         velocities: (n, 3) metres per second; None where the source has none.
+        headed: (n,) bool, where the rotation is known; None where it is everywhere. A place tells the heading of
+            a vehicle by its motion alone, so that of one that stands is not known.
+        sigma_mps: standard deviation of each axis of a velocity, as whoever estimated the poses states it; None
+            where they are taken as they are.
 
     Raises:
         SourceError: shapes that do not fit, a value that is not finite or absurd, a quaternion that is not
@@ -54,6 +58,8 @@ class Trajectory:
     rotations: np.ndarray
     positions: np.ndarray
     velocities: np.ndarray | None = None
+    headed: np.ndarray | None = None
+    sigma_mps: float | None = None
 
     def __post_init__(self) -> None:
         n = len(self.times_s)
@@ -67,6 +73,8 @@ class Trajectory:
                 raise SourceError(f"{name} should have {n} rows of {width}, found shape {values.shape}")
             sane = (np.abs(values.reshape(n, -1)) <= bound).all(1)
             _refuse_rows(~sane, f"{name} not finite, or beyond {bound:g}", values)
+        if self.headed is not None and self.headed.shape != (n,):
+            raise SourceError(f"headed should have {n} rows, found shape {self.headed.shape}")
         lengths = np.linalg.norm(self.rotations, axis=1)
         _refuse_rows(np.abs(lengths - 1) > UNIT_TOLERANCE, "a quaternion of another length than 1", lengths)
         stuck = np.concatenate([[False], np.diff(self.times_s) <= 0])
@@ -122,6 +130,15 @@ class Trajectory:
         else:
             velocities = np.stack([np.interp(times_s, self.times_s, v) for v in self.velocities.T], axis=1)
         return Poses(times_s, self._slerp(times_s).as_quat(), self._spline(times_s), velocities)
+
+    def knows_heading(self, times_s: np.ndarray) -> bool:
+        """Whether the rotation is known at all of these times, which lie within the table."""
+        if self.headed is None:
+            return True
+        after = np.searchsorted(self.times_s, times_s)
+        exact = self.times_s[after] == times_s
+        before = np.where(exact, after, np.maximum(after, 1) - 1)
+        return bool((self.headed[after] & self.headed[before]).all())
 
 
 def refuse_other_conventions(found: Evidence, where: object) -> None:

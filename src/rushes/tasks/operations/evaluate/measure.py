@@ -85,7 +85,8 @@ def evaluate(
     figures, levels, every = figures_of(clip_s, len(labels)), ladder(clips), np.arange(len(clips))
     among, among_first = clusters(levels, every), clusters(levels, every[:first_clips])
     by_class = {label: np.flatnonzero(clips.operation == label) for label in labels}
-    by_subject = {name: np.flatnonzero(clips.subject == name) for name in np.unique(clips.subject).tolist()}
+    subjects = filter(None, np.unique(clips.subject).tolist())  # an empty one is of nobody knows whom
+    by_subject = {name: np.flatnonzero(clips.subject == name) for name in subjects}
     of_class, of_group = _of_class(scored, Jackknife.of(among.ids)), partial(_of_part, scored)
     parts = [
         part_of(_of_clips(scored, every, among), figures, SYSTEMS, among, against=HEADLINE),
@@ -112,6 +113,7 @@ def evaluate(
         remarks=[
             *groups_remark(clips, among),
             *_absent(by_class),
+            *_without_next(clips),
             *(sessions.remarks if sessions else ()),
         ],
         details={
@@ -176,6 +178,11 @@ def _of_class(scored: Mapping[str, Scored], jackknife: Jackknife) -> Measure:
 def _absent(by_class: Mapping[str, Rows]) -> Iterator[str]:
     if absent := [label for label, rows in by_class.items() if not len(rows)]:
         yield f"no clip on this side asks about {', '.join(absent)}: nothing is known of how they fare"
+
+
+def _without_next(clips: Clips) -> Iterator[str]:
+    if all(one is None for one in clips.next):
+        yield "nobody says what comes next in any clip: the next operation is not measured"
 
 
 def _confused(

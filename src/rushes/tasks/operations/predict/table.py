@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
 from rushes.predict.units import Questions, Row, Variant
 from rushes.shards.read import ShardDataset
 from rushes.tasks.operations.predict.answer import Answer, Answerer, question
-from rushes.tasks.operations.prepare.sample import Sample
+from rushes.tasks.operations.predict.features import FeatureAnswerer, question_of_features
+from rushes.tasks.operations.prepare.sample import FeatureSample, Sample
 
 _ANSWER = (
     ("operation", pa.string()),
@@ -65,6 +67,9 @@ QUESTIONS = Questions(
     schema=SCHEMA,
     said=SAID,
     asked_about=asked_about,
+)
+QUESTIONS_OF_FEATURES = replace(
+    QUESTIONS, sample_of=FeatureSample.of, question=question_of_features, answerer=FeatureAnswerer
 )
 
 

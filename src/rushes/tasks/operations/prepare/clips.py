@@ -6,8 +6,9 @@ last moment, so that what follows cannot be seen; ``across`` has the boundary ne
 How far the asked moment lies from the boundary is drawn log-uniformly from the recording's key: with a fixed
 or an evenly drawn place a constant segment answers most questions (docs/design/question.md has the figures).
 
-A recording that is shorter than a clip is one clip, asked about the middle of its longest operation: short
-files with one label each are the commonest form of a labelled video.
+A recording that is shorter than a clip is one clip, asked about the middle of its longest operation; a longer one
+whose only operation stands alone is cut along it: files with one label each are the commonest form of a labelled
+video.
 """
 
 from __future__ import annotations
@@ -75,6 +76,8 @@ def plan_clips(recording: Recording, duration_s: float, cutting: Cutting, with_w
     if duration_s < cutting.clip_s:
         cutting = replace(cutting, clip_s=duration_s)
         clips = [whole_clip(recording, cutting)]
+    elif recording.alone:
+        clips = list(clips_along(recording, duration_s, cutting))
     else:
         clips = list(boundary_clips(recording, duration_s, cutting))
     if with_windows:
@@ -104,6 +107,28 @@ def whole_clip(recording: Recording, cutting: Cutting) -> Clip:
     asked_s = (low + high) / 2
     name = f"{recording.key}_t{round(asked_s * 1000):07d}_whole"
     return _ask(recording, name, "whole", 0.0, asked_s, cutting)
+
+
+def clips_along(recording: Recording, duration_s: float, cutting: Cutting) -> Iterator[Clip]:
+    """Clips one behind the other along the only operation of a recording, as many as fit, each asked about its middle.
+
+    Of an operation that is shorter than a clip it is one, centred on it as far as the footage allows.
+
+    Args:
+        recording: with one segment.
+        duration_s: length of the footage, at least a clip.
+        cutting: length of a clip.
+    """
+    [segment] = recording.segments
+    low, high = max(segment.start_s, 0.0), min(segment.end_s, duration_s)
+    count = max(1, int((high - low) / cutting.clip_s + 1e-9))
+    first_s = (low + high - count * cutting.clip_s) / 2
+    for number in range(count):
+        start_s = first_s + number * cutting.clip_s
+        start_s = min(max(start_s, 0.0), duration_s - cutting.clip_s)
+        asked_s = (max(low, start_s) + min(high, start_s + cutting.clip_s)) / 2 - start_s
+        name = f"{recording.key}_t{round((start_s + asked_s) * 1000):07d}_whole"
+        yield _ask(recording, name, "whole", start_s, asked_s, cutting)
 
 
 def boundary_clips(recording: Recording, duration_s: float, cutting: Cutting) -> Iterator[Clip]:

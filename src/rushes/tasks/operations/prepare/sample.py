@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rushes.errors import ShardError
 from rushes.media.image import decode_jpeg
+from rushes.recipe.frozen import FEATURES
 from rushes.records import Clip, Segment, Target
-from rushes.shards.member import json_member
+from rushes.shards.member import json_member, read_array
 
 Fields = Mapping[str, bytes | memoryview]
 
@@ -45,7 +48,7 @@ class Sample:
     Attributes:
         key: unique in the dataset.
         meta: where it comes from: recording, subject, group, kind, place in the recording.
-        frames: the chosen frames, JPEG.
+        frames: the chosen frames, JPEG; none of a sample with features.
         times_s: true time of each frame.
         asked_s: the moment asked about.
         target: the right answer; None where the moment has none.
@@ -69,35 +72,9 @@ class Sample:
         Raises:
             ShardError: a member is missing or is not what it should be.
         """
-        try:
-            meta = json.loads(bytes(fields["meta.json"]))
-            answer = json.loads(bytes(fields["target.json"]))
+        with _readable(key):
             names = sorted(name for name in fields if name.startswith("frame_"))
-            times_s = tuple(float(time) for time in meta["frame_times_s"])
-            labelled = (segment for segment in answer["segments"] if segment["label"])
-            segments = tuple(Segment(**segment) for segment in labelled)
-            target = None
-            if answer["operation"]:
-                told = {name: answer[name] for name in _TARGET}
-                target = Target(**told | {"next": told["next"] or None})
-            if not names or len(names) != len(times_s):
-                raise ValueError(f"{len(names)} frames with {len(times_s)} times")
-            return cls(
-                key,
-                meta,
-                tuple(fields[name] for name in names),
-                times_s,
-                float(meta["asked_s"]),
-                target,
-                segments,
-                answer["after"] or None,
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ShardError(
-                f"no sample of the operations task: {error!r}",
-                where=key,
-                cure="run `rushes verify`, or prepare the dataset again",
-            ) from error
+            return cls(**_told(key, fields, len(names)), frames=tuple(fields[name] for name in names))
 
     @property
     def clip_s(self) -> float:
@@ -114,3 +91,60 @@ class Sample:
         nexts = [*(segment.label for segment in self.segments[1:]), self.after]
         pairs = zip(self.segments, nexts, strict=True) if self.segments else ()
         return [(segment, follower) for segment, follower in pairs if follower is not None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureSample(Sample):
+    """A clip with what a frozen encoder sees in place of its frames.
+
+    Attributes:
+        features: (T, width) float16, one row for each of ``times_s``; read-only, the shard's own memory.
+    """
+
+    features: NDArray[np.floating]
+
+    @classmethod
+    def of(cls, key: str, fields: Fields) -> FeatureSample:
+        """Read a sample's members; the features are not copied.
+
+        Raises:
+            ShardError: a member is missing or is not what it should be.
+        """
+        with _readable(key):
+            features = read_array(fields[FEATURES])
+            return cls(**_told(key, fields, len(features)), frames=(), features=features)
+
+
+def _told(key: str, fields: Fields, frames: int) -> dict[str, Any]:
+    """What the JSON members of a sample of so many frames say."""
+    meta = json.loads(str(fields["meta.json"], "utf-8"))  # of bytes, json would first guess the encoding
+    answer = json.loads(str(fields["target.json"], "utf-8"))
+    times_s = tuple(float(time) for time in meta["frame_times_s"])
+    if not frames or frames != len(times_s):
+        raise ValueError(f"{frames} frames with {len(times_s)} times")
+    target = None
+    if answer["operation"]:
+        told = {name: answer[name] for name in _TARGET}
+        target = Target(**told | {"next": told["next"] or None})
+    return {
+        "key": key,
+        "meta": meta,
+        "times_s": times_s,
+        "asked_s": float(meta["asked_s"]),
+        "target": target,
+        "segments": tuple(Segment(**segment) for segment in answer["segments"] if segment["label"]),
+        "after": answer["after"] or None,
+    }
+
+
+@contextmanager
+def _readable(key: str) -> Iterator[None]:
+    """Whatever is wrong with the members of a sample becomes one kind of error."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise ShardError(
+            f"no sample of the operations task: {error!r}",
+            where=key,
+            cure="run `rushes verify`, or prepare the dataset again",
+        ) from error

@@ -29,7 +29,7 @@ from rushes.tasks.operations.prepare.clips import cutting_of, followers, plan_cl
 from rushes.tasks.operations.prepare.sample import target_member
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 from rushes.tasks.operations.recipe import PrepareClips
-from rushes.tasks.operations.sources.openpack.footage import check_coverage
+from rushes.tasks.operations.sources.sessions import check_coverage
 
 TOLERANCE_S = 0.5
 """By how much the footage may be longer or shorter than declared, and labels stick out of it."""

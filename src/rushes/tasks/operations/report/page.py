@@ -88,7 +88,7 @@ def write_report(
             join((systems(card, first, folded=True), differences(card, first))),
         ),
         Section("Operations", parts(card, "class")),
-        Section("Subjects", parts(card, "group")),
+        *([Section("Subjects", parts(card, "group"))] if card.of_kind("group") else []),
         Section(
             "Confusion", join((confusion(labels, matrix["labels"], matrix["counts"][:-1]), _pairs(card)))
         ),

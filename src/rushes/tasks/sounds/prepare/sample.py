@@ -5,24 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from io import BytesIO
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
 from rushes.errors import ShardError
 from rushes.records import SoundRecording
-from rushes.shards.member import json_member
+from rushes.shards.member import array_member, json_member, read_array
 from rushes.shards.read import ShardDataset
 
 Fields = Mapping[str, bytes | memoryview]
 
 FEATURES, META = "logmel.npy", "meta.json"
-
-_DTYPES = (np.dtype(np.float32), np.dtype(np.float16))
-_HEADER_BYTES = 128  # of a .npy of two dimensions, whatever their sizes: numpy fills up to this
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +44,7 @@ class Sample:
         """
         try:
             meta = json.loads(str(fields[META], "utf-8"))  # of bytes, json would first guess the encoding
-            return cls(key, meta["group"], meta["label"], _array(fields[FEATURES]))
+            return cls(key, meta["group"], meta["label"], read_array(fields[FEATURES]))
         except (KeyError, TypeError, ValueError) as error:
             raise _no_sample(key, error) from error
 
@@ -69,9 +63,7 @@ def fields_of(recording: SoundRecording, features: np.ndarray, length_s: float) 
         "label": recording.label,
         "length_s": length_s or 0.0,
     }
-    npy_file = BytesIO()
-    np.save(npy_file, features, allow_pickle=False)
-    return {FEATURES: npy_file.getvalue(), META: json_member(meta)}
+    return {FEATURES: array_member(features), META: json_member(meta)}
 
 
 def metas(dataset: ShardDataset) -> Iterator[dict[str, Any]]:
@@ -88,24 +80,6 @@ def metas(dataset: ShardDataset) -> Iterator[dict[str, Any]]:
         except (KeyError, AttributeError, ValueError) as error:
             raise _no_sample(dataset.key(number), error) from error
         yield meta
-
-
-def _array(data: bytes | memoryview) -> np.ndarray:
-    """The array of a .npy file of two dimensions, in the file's own memory."""
-    shape, dtype = _header(bytes(data[:_HEADER_BYTES]))
-    return np.frombuffer(data, dtype, offset=_HEADER_BYTES).reshape(shape)
-
-
-@lru_cache(maxsize=64)
-def _header(head: bytes) -> tuple[tuple[int, int], np.dtype]:
-    """Shape and dtype that a .npy header tells: one for all samples of a dataset, so it is parsed once."""
-    file = BytesIO(head)
-    if npy.read_magic(file) != (1, 0):
-        raise ValueError("not a .npy file of version 1.0")
-    shape, fortran_order, dtype = npy.read_array_header_1_0(file)
-    if dtype not in _DTYPES or fortran_order or len(shape) != 2 or file.tell() != _HEADER_BYTES:
-        raise ValueError(f"features are float32 or float16 (mels, frames), found {dtype} {shape}")
-    return shape, dtype
 
 
 def _no_sample(key: str, error: Exception) -> ShardError:

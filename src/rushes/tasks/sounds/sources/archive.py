@@ -20,6 +20,7 @@ from pathlib import Path
 
 from rushes.errors import MediaError, SourceError, unreadable_as
 from rushes.records import SoundRecording
+from rushes.runs.shares import SIDE_OF_NAME
 from rushes.stages import Claim
 from rushes.stages.inventory import unread
 from rushes.tasks.sounds.sources.blocks import (
@@ -32,7 +33,6 @@ from rushes.tasks.sounds.sources.blocks import (
     place_by,
     require_size,
 )
-from rushes.tasks.sounds.sources.sides import SIDE_OF_NAME
 
 METADATA = "metadata.csv"
 NOT_THERE = f"{METADATA} names it; it is not there, or is no sound"

@@ -12,11 +12,12 @@ from typing import Any
 from rushes.errors import MediaError, SourceError
 from rushes.records import SoundRecording
 from rushes.runs.copies import Copies, Holding, copies_of, sizes_on_two_sides
+from rushes.runs.shares import lacking
 from rushes.runs.source import told_alike
 from rushes.stages import Claim, Inventory, sha256_file
 from rushes.tasks.sounds.sources.archive import ArchiveBlock
 from rushes.tasks.sounds.sources.blocks import FileBlock, SoundScan, claim_of
-from rushes.tasks.sounds.sources.sides import SIDES, lacking, nobody_said, require_apart
+from rushes.tasks.sounds.sources.sides import SIDES, nobody_said, require_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,9 @@ def audit_of(scan: SoundScan, labels: tuple[str, ...]) -> SoundAudit:
         groups=dict(Counter(require_apart(tally.groups).values())),
         bytes=tally.bytes,
         members=_inventory(tally.members) if tally.members else None,
-        notes=tuple(filter(None, [*lacking(labels, tally.sounds), nobody_said(unknown, len(tally.groups))])),
+        notes=tuple(
+            filter(None, [*lacking(labels, tally.sounds, "sound"), nobody_said(unknown, len(tally.groups))])
+        ),
         copies=copies,
         faults=tuple(tally.faults),
     )

@@ -21,10 +21,11 @@ from rushes.errors import MediaError, SourceError, is_of_the_machine, unreadable
 from rushes.media.audio_kinds import HEAD, SUFFIXES, kind_of
 from rushes.recipe.pattern import match_whole
 from rushes.records import SoundRecording
+from rushes.runs.shares import SIDE_OF_NAME
 from rushes.runs.source import Fault
 from rushes.stages import Claim
 from rushes.stages.inventory import walk
-from rushes.tasks.sounds.sources.sides import SIDE_OF_NAME, SIDES
+from rushes.tasks.sounds.sources.sides import SIDES
 
 BLOCK = 256
 """Sounds of a `FileBlock` at most."""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rushes.errors import MediaError, SourceError
 from rushes.records import SoundRecording
+from rushes.runs.shares import SIDE_OF_NAME
 from rushes.runs.source import Fault, Source
 from rushes.stages import Claim, Claims
 from rushes.tasks.sounds.sources.archive import (
@@ -41,7 +42,7 @@ from rushes.tasks.sounds.sources.blocks import (
     require_size,
     take,
 )
-from rushes.tasks.sounds.sources.sides import SIDE_OF_NAME, require_apart
+from rushes.tasks.sounds.sources.sides import require_apart
 
 LABELS = ("quiet", "non_wearer", "bruxism", "swallow", "somniloquy", "breathe", "cough", "snore", "movements")
 """The classes, in the dataset's own order."""

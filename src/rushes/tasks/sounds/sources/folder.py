@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from rushes.errors import SourceError
 from rushes.recipe.sections import Side
+from rushes.runs.shares import SIDE_OF_NAME
 from rushes.runs.source import Fault, Source
 from rushes.stages import Claim, Claims, take_inventory
 from rushes.tasks.sounds.sources.blocks import (
@@ -32,7 +33,7 @@ from rushes.tasks.sounds.sources.blocks import (
     place_by,
     take,
 )
-from rushes.tasks.sounds.sources.sides import SIDE_OF_NAME, SIDES, deal, require_apart
+from rushes.tasks.sounds.sources.sides import SIDES, deal, require_apart
 
 
 @dataclass(frozen=True, slots=True)

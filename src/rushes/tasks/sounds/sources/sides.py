@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from rushes.errors import SourceError
+from rushes.runs.shares import nobody_said as nobody_said_of
 
 SIDES = ("train", "val", "test")
-SIDE_OF_NAME = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"} | {
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-    "eval": "test",
-}
-"""What sides are called in folders and tables."""
 
 
 def nobody_said(unknown: int, total: int) -> str | None:
-    """In words, for audit, plan and report: of how many sounds the group is not known; None where of none.
-
-    >>> nobody_said(3, 40)[:42]
-    'nobody said who is in 3 of the 40 sounds: '
-    """
-    if not unknown:
-        return None
-    which = f"the {total:,} sounds" if unknown == total else f"{unknown:,} of the {total:,} sounds"
-    return (
-        f"nobody said who is in {which}: one voice may stand on two sides, and intervals take each sound for "
-        "another's; name groups by source.pattern or source.table"
-    )
+    """See `rushes.runs.shares.nobody_said`; of sounds."""
+    return nobody_said_of(unknown, total, "sound", "voice", "name groups by source.pattern or source.table")
 
 
 def require_apart(places: Iterable[tuple[str, str, str]]) -> dict[str, str]:
@@ -56,25 +40,6 @@ def require_apart(places: Iterable[tuple[str, str, str]]) -> dict[str, str]:
                 cure="put all sounds of a group on one side, or say with source.pattern what a group is",
             )
     return {group: side for group, (side, _) in first_of.items()}
-
-
-def lacking(labels: Iterable[str], sounds: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """In words: each class that some side has no sound of.
-
-    >>> list(lacking(["snore"], {"train": {"snore": 3}, "val": {}, "test": {"cough": 1}}))
-    ['no sound of snore on test: figures say nothing of it there; a class needs 2 groups to stand on 2 sides']
-
-    Args:
-        labels: the classes that are asked for.
-        sounds: side -> class -> how many. A side without any sound is none.
-    """
-    asked = [side for side in SIDES if sum(sounds.get(side, {}).values())]
-    for label in labels:
-        if absent := [side for side in asked if not sounds[side].get(label)]:
-            yield (
-                f"no sound of {label} on {' and '.join(absent)}: figures say nothing of it there; a class "
-                f"needs {len(asked)} groups to stand on {len(asked)} sides"
-            )
 
 
 def deal(labels_of: Mapping[str, Collection[str]], shares: Mapping[str, float]) -> dict[str, str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rushes.errors import MediaError, SourceError
 from rushes.media.zipped import members
-from rushes.records import CameraFootage, Member
+from rushes.records import Member
+from rushes.tasks.driving.sources.physical_ai_av.clip import CameraFootage
 from rushes.tasks.driving.sources.physical_ai_av.layout import EGOMOTION, OFFLINE, TIMES, VIDEO, Feature
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from rushes.prepare.outcomes import NO_SIDE
 from rushes.recipe.sections import Side
-from rushes.records import RigRecording
 from rushes.runs.source import Fault
 from rushes.stages import Claim
 from rushes.tasks.driving.recipe import BY_DEFAULT
+from rushes.tasks.driving.sources.layout import USED
+from rushes.tasks.driving.sources.physical_ai_av.clip import Clip
 from rushes.tasks.driving.sources.physical_ai_av.layout import (
     CLIP_INDEX,
     COLLECTION,
@@ -33,11 +34,9 @@ from rushes.tasks.driving.sources.physical_ai_av.layout import (
 from rushes.tasks.driving.sources.physical_ai_av.splits import split_file
 from rushes.tasks.driving.sources.physical_ai_av.tables import ClipRow, sides_of
 
-USED = "samples"
-
 
 def fates(
-    recordings: Iterable[RigRecording],
+    recordings: Iterable[Clip],
     faults: Iterable[Fault],
     skipped: Iterable[Fault],
     split: str | Mapping[Side, Collection[str]],
@@ -96,7 +95,7 @@ class Archives:
     rows: Collection[ClipRow]
 
     def claims(
-        self, recordings: Iterable[RigRecording], faults: Iterable[Fault], told: Mapping[str, Claim]
+        self, recordings: Iterable[Clip], faults: Iterable[Fault], told: Mapping[str, Claim]
     ) -> dict[str, Claim]:
         """Archive -> what becomes of it, whether it is there or not.
 
@@ -106,9 +105,7 @@ class Archives:
         """
         holders = defaultdict(set)
         for one in recordings:
-            members = [member for footage in one.cameras for member in (footage.video, footage.times)]
-            members += [] if one.egomotion is None else [one.egomotion]
-            for member in members:
+            for member in one.members():
                 holders[member.archive.relative_to(self.root).as_posix()].add(one.key)
         damaged = {fault.where: Claim("faulty", fault.message) for fault in faults}
         clips = defaultdict(list)

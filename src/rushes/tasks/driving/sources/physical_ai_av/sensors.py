@@ -7,23 +7,13 @@ video on either side and come at no fixed rate: nothing is ever paired by row nu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import TypeVar
-
 import numpy as np
 import pyarrow as pa
 
-from rushes.errors import MediaError, SourceError
-from rushes.metrics.conventions import NO_EVIDENCE, Evidence
+from rushes.errors import SourceError
 from rushes.records import Member
 from rushes.tasks.driving.sources.physical_ai_av.parquet import integers, numbers, read_table
 from rushes.tasks.driving.sources.trajectory import Trajectory
-
-T = TypeVar("T")
-
-LOOKED_AT = 64
-"""Clips whose motion is read to tell the convention of a dataset: some 10 ms each."""
 
 _LEAVE_OUT = "fetch the archive again; leave the clip out if it is damaged at its source"
 
@@ -83,29 +73,6 @@ def read_trajectory(member: Member) -> Trajectory:
         raise SourceError(
             error.message, where=error.where or member, cure=error.cure or _LEAVE_OUT
         ) from error
-
-
-def motion_evidence(members: Sequence[Member]) -> Evidence:
-    """What the tables of poses of a dataset say of the convention of its rotations.
-
-    A convention is a property of a dataset, and many clips tell it better than one: `LOOKED_AT` of them, evenly
-    spread, are read. A table that does not hold says nothing here.
-    """
-    found = NO_EVIDENCE
-    for member in spread(members, LOOKED_AT):
-        with suppress(SourceError, MediaError):
-            found += read_trajectory(member).evidence
-    return found
-
-
-def spread(items: Sequence[T], most: int) -> list[T]:
-    """At most so many of the items, the first among them, at even distances.
-
-    >>> spread("abcdefg", 3)
-    ['a', 'c', 'e']
-    """
-    count = min(len(items), most)
-    return [items[number * len(items) // count] for number in range(count)]
 
 
 def _times_us(table: pa.Table, member: Member) -> np.ndarray:

@@ -18,12 +18,15 @@ from pathlib import Path
 
 from rushes.errors import MediaError, SourceError
 from rushes.recipe.sections import Side
-from rushes.records import Member, RigRecording
-from rushes.runs.source import Bring, Fault, Source
-from rushes.stages import Claims
+from rushes.records import Member
+from rushes.runs.source import Bring, Fault
+from rushes.stages import Claim, Claims
 from rushes.tasks.driving.recipe import BY_DEFAULT
+from rushes.tasks.driving.sources.layout import RigLayout, Scan
+from rushes.tasks.driving.sources.physical_ai_av.audit import Audit, audit
 from rushes.tasks.driving.sources.physical_ai_av.chunks import Chunk
 from rushes.tasks.driving.sources.physical_ai_av.claims import Archives, fates, table_claims
+from rushes.tasks.driving.sources.physical_ai_av.clip import Clip
 from rushes.tasks.driving.sources.physical_ai_av.layout import (
     CAMERAS,
     CLIP_INDEX,
@@ -43,32 +46,14 @@ from rushes.tasks.driving.sources.physical_ai_av.tables import (
     read_clip_index,
     read_tags,
     require_clips,
+    sides_of,
 )
 
 SKIPPED = "Skipped"
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
-    """What a copy of the dataset holds.
-
-    Attributes:
-        root: of the dataset.
-        recordings: clips with all that was asked for, sorted by chunk and key.
-        faults: clips of which something is there that does not hold, at most one fault each.
-        skipped: clips that the index calls invalid, or that lack a camera or their motion.
-        notes: what else is worth knowing.
-    """
-
-    root: Path
-    recordings: tuple[RigRecording, ...]
-    faults: tuple[Fault, ...]
-    skipped: tuple[Fault, ...]
-    notes: tuple[Fault, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PhysicalAiAv(Source[Scan]):
+class PhysicalAiAv(RigLayout[Clip]):
     """PhysicalAI-AV as a source.
 
     Attributes:
@@ -83,7 +68,7 @@ class PhysicalAiAv(Source[Scan]):
     offline: bool
     split: str | Mapping[Side, Sequence[str]] = BY_DEFAULT
 
-    def scan(self, root: Path) -> Scan:
+    def scan(self, root: Path) -> Scan[Clip]:
         """See `Source.scan`; from indexes and the directories of archives.
 
         Raises:
@@ -94,11 +79,11 @@ class PhysicalAiAv(Source[Scan]):
             require_clips(found.root, chain.from_iterable(self.split.values()))
         return found
 
-    def fingerprint(self, found: Scan) -> str:
+    def fingerprint(self, found: Scan[Clip]) -> str:
         """See `Source.fingerprint`; of the archives' members."""
         return fingerprint(found.root, found.recordings)
 
-    def claims(self, found: Scan) -> Claims:
+    def claims(self, found: Scan[Clip]) -> Claims:
         """See `Source.claims`."""
         archives = Archives(
             root=found.root,
@@ -107,9 +92,31 @@ class PhysicalAiAv(Source[Scan]):
             chunks=self.chunks,
             rows=read_clip_index(found.root, split=self._named),
         )
-        told = fates(found.recordings, found.faults, found.skipped, self.split)
-        claims = archives.claims(found.recordings, found.faults, told)
+        claims = archives.claims(found.recordings, found.faults, self.fates(found))
         return (claims | table_claims(found.root, self._named)).get
+
+    def sides(self, found: Scan[Clip]) -> dict[str, str]:
+        """See `RigLayout.sides`."""
+        split_of = {one.key: one.split for one in found.recordings}
+        side_of = sides_of(split_of, self.split)
+        return {key: side_of[key] for key in split_of if key in side_of}
+
+    def fates(self, found: Scan[Clip]) -> dict[str, Claim]:
+        """See `RigLayout.fates`."""
+        return fates(found.recordings, found.faults, found.skipped, self.split)
+
+    def holdings(self, found: Scan[Clip], *, clip_s: float, window_s: float, stride_s: float) -> Audit:
+        """See `RigLayout.holdings`; of each chunk and camera."""
+        return audit(
+            found.root,
+            self.cameras,
+            chunks=self.chunks,
+            split=self.split,
+            offline=self.offline,
+            clip_s=clip_s,
+            window_s=window_s,
+            stride_s=stride_s,
+        )
 
     @property
     def _named(self) -> str:
@@ -130,7 +137,7 @@ def scan(
     limit: int | None = None,
     offline: bool = False,
     split: str = BY_DEFAULT,
-) -> Scan:
+) -> Scan[Clip]:
     """Find the clips that have all of ``cameras`` and their motion.
 
     Args:
@@ -161,7 +168,7 @@ def scan(
             notes.append(Fault("", "Note", f"{absent} chunks of the clip index are not here", str(root), ""))
     absences = read_absences(root, [*wanted, EGOMOTION, OFFLINE])
     tags = read_tags(root, {row.clip for row in rows})
-    recordings: list[RigRecording] = []
+    recordings: list[Clip] = []
     faults: list[Fault] = []
     for number, group in groupby(rows, key=lambda row: row.chunk):
         chunk = Chunk(root, number, features)
@@ -205,7 +212,7 @@ def archives(
     return frozenset(features[name].archive(n) for name in series if name in features for n in numbers)
 
 
-def fingerprint(root: Path, recordings: Iterable[RigRecording]) -> str:
+def fingerprint(root: Path, recordings: Iterable[Clip]) -> str:
     """SHA-256 of what the recordings hold, the same wherever ``root`` lies and whenever it was copied.
 
     Archives count with path and size; the members that are read with name, size and the CRC32 that the
@@ -228,10 +235,8 @@ def fingerprint(root: Path, recordings: Iterable[RigRecording]) -> str:
         return [path, sizes[member.archive], member.name, member.size, member.crc32]
 
     for recording in sorted(recordings, key=lambda recording: recording.key):
-        read = [member for footage in recording.cameras for member in (footage.video, footage.times)]
-        read += [] if recording.egomotion is None else [recording.egomotion]
         entry = [recording.key, recording.group, recording.split, recording.chunk, recording.tags]
-        whole.update(json.dumps([*entry, *map(line, read)]).encode() + b"\n")
+        whole.update(json.dumps([*entry, *map(line, recording.members())]).encode() + b"\n")
     return whole.hexdigest()
 
 
@@ -242,7 +247,7 @@ def _look_at(
     offline: bool,
     absences: Mapping[str, frozenset[str]],
     known: dict[str, str],
-) -> RigRecording | Fault:
+) -> Clip | Fault:
     """The clip as a recording, or why it is none."""
     if not row.valid:
         message = "the clip index calls it invalid"
@@ -261,7 +266,7 @@ def _look_at(
         reasons = [_why_absent(chunk, row.clip, name, absences) for name in lacking]
         cure = "nothing, or fetch what is missing, or ask for fewer cameras"
         return Fault(row.clip, SKIPPED, "; ".join(reasons), str(chunk.root), cure)
-    return RigRecording(
+    return Clip(
         key=row.clip,
         group=known.pop(DRIVE, row.clip),
         split=row.split,

@@ -12,8 +12,10 @@ import pyarrow.compute as pc
 
 from rushes.errors import SourceError
 from rushes.recipe.sections import Side
-from rushes.records import KEY, RigRecording
+from rushes.records import KEY
 from rushes.tasks.driving.recipe import BY_DEFAULT
+from rushes.tasks.driving.sources.layout import SIDES, require_whole_groups
+from rushes.tasks.driving.sources.physical_ai_av.clip import Clip
 from rushes.tasks.driving.sources.physical_ai_av.layout import CLIP_INDEX, COLLECTION, PRESENCE
 from rushes.tasks.driving.sources.physical_ai_av.parquet import (
     column_names,
@@ -24,7 +26,6 @@ from rushes.tasks.driving.sources.physical_ai_av.parquet import (
 )
 from rushes.tasks.driving.sources.physical_ai_av.splits import read_split, split_file
 
-SIDES = ("train", "val", "test")
 DRIVE = "drive_id"
 """Where the collection table has this column, clips of one drive are one group."""
 
@@ -142,9 +143,7 @@ def read_tags(root: Path, clips: Collection[str]) -> dict[str, tuple[tuple[str, 
     }
 
 
-def assign_splits(
-    recordings: Iterable[RigRecording], asked: str | Mapping[Side, Collection[str]]
-) -> dict[str, str]:
+def assign_splits(recordings: Iterable[Clip], asked: str | Mapping[Side, Collection[str]]) -> dict[str, str]:
     """Put recordings on sides: those of a group on one side, or not at all.
 
     Args:
@@ -160,19 +159,7 @@ def assign_splits(
     recordings = tuple(recordings)
     wanted = sides_of({recording.key: recording.split for recording in recordings}, asked)
     side_of = {recording.key: wanted[recording.key] for recording in recordings if recording.key in wanted}
-    side_of_group: dict[str, tuple[str, str]] = {}
-    for recording in recordings:
-        side = side_of.get(recording.key)
-        if side is None:
-            continue
-        first, first_side = side_of_group.setdefault(recording.group, (recording.key, side))
-        if first_side != side:
-            raise SourceError(
-                f"group {recording.group} stands on two sides: {first} in {first_side}, "
-                f"{recording.key} in {side}",
-                where=f"chunk {recording.chunk}",
-                cure="put all clips of a group on one side",
-            )
+    require_whole_groups(recordings, side_of)
     return side_of
 
 

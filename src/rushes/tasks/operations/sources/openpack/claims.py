@@ -7,8 +7,8 @@ from functools import cache
 
 from rushes.records import MediaKind
 from rushes.stages import Claim, Claims
-from rushes.tasks.operations.sources.openpack.footage import is_frame
 from rushes.tasks.operations.sources.openpack.layout import key_of
+from rushes.tasks.operations.sources.pictures import is_frame
 
 SENSORS = ("annotation", "atr", "e4", "kinect", "lidar", "rs02", "system")
 """Folders of a subject, of which this task reads one form of the colour footage and the operations."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,11 +25,11 @@ from rushes.tasks.operations.sources.openpack.layout import (
     video_file,
     video_sidecar,
 )
+from rushes.tasks.operations.sources.pictures import digest, footage_digest, frames_of
 
 FRAME_S = 1 / 15
 """Nominal time from frame to frame; the names show 66 and 67 ms."""
 
-_SAMPLE_BYTES = 2**16
 _PLAIN_NAME = re.compile(r"[0-9]{8}_[0-9]{4}[0-5][0-9]_[0-9]{3}\.jpg")
 
 
@@ -97,7 +97,7 @@ def read_frame_times(folder: Path) -> list[int]:
     """
     minutes: dict[str, int] = {}
     times_ms: list[int] = []
-    for name, _ in _frames(folder):
+    for name, _ in frames_of(folder):
         base = name.rpartition("/")[2]
         if _PLAIN_NAME.fullmatch(base) is None:
             times_ms.append(frame_unix_ms(folder / name))
@@ -146,36 +146,6 @@ def read_video_start(sidecar: Path) -> int:
         raise SourceError(f"start: {error.message}", where=sidecar, cure=error.cure) from error
 
 
-def check_coverage(recording: Recording, duration_s: float, tolerance_s: float = 0.5) -> None:
-    """Refuse labels that lie outside of the footage: a video shorter than its labels, or a wrong start.
-
-    Args:
-        recording: its segments are on the clock of its footage, whose first frame is 0.
-        duration_s: length of the footage, measured by decoding it or by the names of its frames.
-        tolerance_s: by how much labels may stick out on either side.
-
-    Raises:
-        SourceError: naming the label that sticks out.
-    """
-    if not recording.segments:
-        return
-    first, last = recording.segments[0], recording.segments[-1]
-    if first.start_s < -tolerance_s:
-        raise SourceError(
-            f"{first.label} starts {-first.start_s:.3f} s before the first frame",
-            where=recording.media.path,
-            cure="correct when the footage starts, or remove the labels before its first frame",
-        )
-    if last.end_s > duration_s + tolerance_s:
-        outside = sum(segment.end_s > duration_s + tolerance_s for segment in recording.segments)
-        raise SourceError(
-            f"the footage lasts {duration_s:.3f} s, its labels {last.end_s:.3f} s: {outside} of "
-            f"{len(recording.segments)} labelled operations lie outside of it, the last is {last.label}",
-            where=recording.media.path,
-            cure=f"fetch the missing footage, or remove the labels after {duration_s:.3f} s",
-        )
-
-
 def fingerprint(root: Path, recordings: Iterable[Recording]) -> str:
     """SHA-256 of what the recordings hold, the same wherever ``root`` lies and whenever it was copied.
 
@@ -192,42 +162,9 @@ def fingerprint(root: Path, recordings: Iterable[Recording]) -> str:
     whole = hashlib.sha256()
     for recording in sorted(recordings, key=lambda recording: recording.key):
         subject, session = recording.subject, recording.session
-        parts = [recording.key, _digest(operations_csv(root, subject, session).read_bytes())]
+        parts = [recording.key, digest(operations_csv(root, subject, session).read_bytes())]
         if recording.media.kind == "video":
-            parts += [_digest(video_sidecar(root, subject, session).read_bytes())]
-        parts += [recording.media.path.relative_to(root).as_posix(), _footage_digest(recording.media)]
+            parts += [digest(video_sidecar(root, subject, session).read_bytes())]
+        parts += [recording.media.path.relative_to(root).as_posix(), footage_digest(recording.media)]
         whole.update(("\n".join(parts) + "\n").encode())
     return whole.hexdigest()
-
-
-def _footage_digest(media: Media) -> str:
-    if media.kind == "video":
-        with media.path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            head = file.read(_SAMPLE_BYTES)
-            file.seek(max(0, size - _SAMPLE_BYTES))
-            return _digest(f"{size}\n".encode() + head + file.read(_SAMPLE_BYTES))
-    listing = sorted(f"{name} {entry.stat().st_size}\n" for name, entry in _frames(media.path))
-    return _digest("".join(listing).encode())
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def is_frame(name: str) -> bool:
-    """Whether a file of this name, without its folder, is one of a session's frames."""
-    return name.lower().endswith((".jpg", ".jpeg")) and not name.startswith(".")
-
-
-def _frames(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """JPEGs below ``folder`` that are not hidden, in no order, with their names relative to it."""
-    waiting = [("", str(folder))]
-    while waiting:
-        prefix, place = waiting.pop()
-        with os.scandir(place) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append((f"{prefix}{entry.name}/", entry.path))
-                elif is_frame(entry.name):
-                    yield prefix + entry.name, entry

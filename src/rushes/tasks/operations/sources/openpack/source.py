@@ -12,16 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rushes.errors import MediaError, SourceError
+from rushes.recipe.sections import Side
 from rushes.records import MediaKind, Recording, Segment
-from rushes.runs.source import Fault, Source
+from rushes.runs.source import Fault
 from rushes.stages import Claim, Claims
 from rushes.tasks.operations.sources.openpack.claims import claims_of
-from rushes.tasks.operations.sources.openpack.footage import (
-    Footage,
-    check_coverage,
-    find_footage,
-    fingerprint,
-)
+from rushes.tasks.operations.sources.openpack.footage import Footage, find_footage, fingerprint
 from rushes.tasks.operations.sources.openpack.layout import (
     RELEASE,
     OperationRow,
@@ -32,56 +28,31 @@ from rushes.tasks.operations.sources.openpack.layout import (
     video_file,
 )
 from rushes.tasks.operations.sources.openpack.rows import gaps, read_operations
-from rushes.tasks.operations.sources.openpack.tables import LabelSet, load_persons, person_of
+from rushes.tasks.operations.sources.openpack.tables import LabelSet, assign_splits, load_persons, person_of
+from rushes.tasks.operations.sources.sessions import Scan, SessionSource, Sides, Tally, check_coverage
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """How many stretches there are of a kind, and how long they are together."""
-
-    n: int = 0
-    seconds: float = 0.0
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(self.n + other.n, self.seconds + other.seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """What a root holds.
-
-    Attributes:
-        root: the folder of the subjects; of the root given, or of the ``v1.0.0`` below it.
-        recordings: sessions that hold, sorted by key.
-        faults: sessions that do not, at most one fault each, sorted by key.
-        notes: of recordings that hold: long gaps between operations, holes in the footage.
-        masked: operation -> how often and how long the label set has no target for it.
-        gaps: stretches between operations that nobody labelled.
-    """
-
-    root: Path
-    recordings: tuple[Recording, ...]
-    faults: tuple[Fault, ...]
-    notes: tuple[Fault, ...]
-    masked: Mapping[str, Tally]
-    gaps: Tally
-
-
-@dataclass(frozen=True, slots=True)
-class OpenPack(Source[Scan]):
+class OpenPack(SessionSource[Scan]):
     """OpenPack as a source.
 
     Attributes:
         labels: the label set to learn.
         media: form of the footage.
+        split: a named split, or side -> subject ids.
     """
 
     labels: LabelSet
     media: MediaKind
+    split: str | Mapping[Side, Sequence[str]] = "earlier"
 
     def scan(self, root: Path) -> Scan:
         """See `Source.scan`."""
         return scan(root, self.labels, self.media)
+
+    def sides(self, found: Scan) -> Sides:
+        """See `SessionSource.sides`; by subject ids."""
+        return assign_splits(found.recordings, self.split, found.faults)
 
     def fingerprint(self, found: Scan) -> str:
         """See `Source.fingerprint`; of annotation and footage."""
@@ -176,7 +147,8 @@ def dataset_root(root: Path) -> Path:
         where=root,
         cure=f"give {root.resolve().parent}, the folder above this subject"
         if is_subject
-        else "give the folder that holds the subject ids (U0101, ...), or v1.0.0 with them",
+        else "give the folder that holds the subject ids (U0101, ...), or v1.0.0 with them; for videos with a "
+        "table of labels, or with the files of an annotation tool, write source.kind: table",
     )
 
 

@@ -11,8 +11,11 @@ from typing import Any, get_args
 import yaml
 
 from rushes.errors import SourceError
+from rushes.prepare.outcomes import NO_SIDE
 from rushes.recipe.sections import Side
 from rushes.records import Recording
+from rushes.runs.source import Fault
+from rushes.tasks.operations.sources.sessions import Sides
 
 SIDES: tuple[Side, ...] = get_args(Side)
 
@@ -121,23 +124,6 @@ def person_of(subject: str, persons: Mapping[str, str] | None = None) -> str:
 # --- splits -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SplitAssignment:
-    """Which recording stands on which side.
-
-    Attributes:
-        side_of: recording key -> side.
-        skipped: keys of the recordings whose subject is on no side; to be printed.
-        absent: subject ids on a side of which there is no recording; to be printed.
-        subjects: subject ids on a side.
-    """
-
-    side_of: dict[str, str]
-    skipped: tuple[str, ...]
-    absent: tuple[str, ...]
-    subjects: frozenset[str]
-
-
 def split_subjects(name: str) -> dict[Side, tuple[str, ...]]:
     """Side -> subject ids of the named split, one of `rushes.tasks.operations.recipe.SplitName`.
 
@@ -154,14 +140,17 @@ def split_subjects(name: str) -> dict[Side, tuple[str, ...]]:
 
 
 def assign_splits(
-    recordings: Iterable[Recording], split: str | Mapping[Side, Sequence[str]]
-) -> SplitAssignment:
+    recordings: Iterable[Recording],
+    split: str | Mapping[Side, Sequence[str]],
+    faults: Sequence[Fault] = (),
+) -> Sides:
     """Put every recording on the side of its subject.
 
     Args:
         recordings: of any subjects; those on no side are reported as skipped. Each knows its person
             (``group``); subjects without a recording are looked up in OpenPack's own table.
         split: a name as of `split_subjects`, or side -> subject ids, e.g. ``{"train": ["U0101"], "test": ["U0108"]}``.
+        faults: of sessions that do not hold; their owners are not absent.
 
     Raises:
         SourceError: a person stands on two sides, a side or a subject id is unknown.
@@ -171,11 +160,11 @@ def assign_splits(
     groups = {recording.subject: recording.group for recording in recordings}
     _refuse_leaks(sides, load_persons() | groups)
     side_of_subject = {subject: side for side, subjects in sides.items() for subject in subjects}
-    return SplitAssignment(
+    owner_of = {r.key: r.subject for r in recordings} | {fault.key: fault.owner for fault in faults}
+    return Sides(
         side_of={r.key: side_of_subject[r.subject] for r in recordings if r.subject in side_of_subject},
-        skipped=tuple(r.key for r in recordings if r.subject not in side_of_subject),
-        absent=tuple(subject for subject in side_of_subject if subject not in groups),
-        subjects=frozenset(side_of_subject),
+        skipped={key: NO_SIDE for key, owner in owner_of.items() if owner not in side_of_subject},
+        absent=tuple(subject for subject in side_of_subject if subject not in owner_of.values()),
     )
 
 

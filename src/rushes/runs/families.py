@@ -1,0 +1,182 @@
+"""The families of models that answer the same questions: how each is built, taught, found again and asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rushes.errors import ModelError
+from rushes.recipe.sections import FamilyName, Model, family_of
+from rushes.runs.run import Run
+from rushes.runs.stage import Makes
+from rushes.runs.vlm_task import VlmTask
+from rushes.stages import OpenStage
+
+if TYPE_CHECKING:
+    from rushes.models.vlm import Vlm
+    from rushes.predict.units import Questions
+    from rushes.recipe.preprocessing import FramePreprocessing
+    from rushes.train.batches import ShardSamples
+    from rushes.train.events import Event
+    from rushes.train.loop import FitResult
+
+AnyRun = Run[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """What the models of a family have in common.
+
+    Attributes:
+        samples: the stage that makes what they see.
+        questions: how those of a task are asked.
+        base: the model of a run before training.
+        trained: after it.
+        ready: a model where it answers fastest.
+        train: run, stage, model, samples, and who is told -> what came of each phase; the model is in ``model/``.
+    """
+
+    samples: Makes
+    questions: Callable[[VlmTask[Any]], Questions]
+    base: Callable[[AnyRun], Any]
+    trained: Callable[[AnyRun], Any]
+    ready: Callable[[Any], Any]
+    train: Callable[[AnyRun, OpenStage, Any, ShardSamples, Callable[[Event], None]], list[FitResult]]
+
+
+def family_of_run(run: AnyRun) -> Family:
+    """The family of the model of a run."""
+    return FAMILIES[family_of(run.recipe.model)]
+
+
+def task_of(run: AnyRun) -> VlmTask[Any]:
+    """The task of a run."""
+    assert isinstance(run.task, VlmTask), "only tasks with such models have this work"
+    return run.task
+
+
+# --- vision language models ---------------------------------------------------------------------------------
+
+
+def _model_of(run: AnyRun) -> Model:
+    assert isinstance(run.recipe.model, Model), "of another family"
+    return run.recipe.model
+
+
+def base_model(run: AnyRun) -> Vlm[FramePreprocessing]:
+    """The vision language model before training.
+
+    Raises:
+        ModelError: the base is not the one that the run's signatures name.
+    """
+    from rushes.models import vlm as library
+
+    model = _model_of(run)
+    vlm = library.load(
+        model.name,
+        run.recipe.preprocessing,
+        seed=run.recipe.train.seed,
+        precision=model.precision,
+        nf4=model.nf4,
+        revision=model.revision,
+    )
+    if vlm.origin is not None and vlm.origin.identity != run.base_identity:
+        raise ModelError(
+            f"the base is not what this run was planned with: {run.base_identity}; it is {vlm.origin.identity}",
+            where=model.name,
+            cure="run again: it becomes a run of its own; if not, delete hashes.json in the workspace first",
+        )
+    if model.adapter is None:
+        return vlm
+    return library.adapt(vlm, model.adapter.rank, model.adapter.alpha, model.adapter.dropout)
+
+
+def trained_model(run: AnyRun) -> Vlm[FramePreprocessing]:
+    """The vision language model after training."""
+    from rushes.models.trained import restore
+
+    model = _model_of(run)
+    return restore(
+        run.folder("train") / "model",
+        type(run.recipe.preprocessing),
+        base=run.base,
+        precision=model.precision,
+        nf4=model.nf4,
+    )
+
+
+def _ready_vlm(vlm: Vlm[Any]) -> Vlm[Any]:
+    from rushes.models.vlm import on_best_device
+
+    return on_best_device(vlm)
+
+
+def _train_vlm(
+    run: AnyRun, stage: OpenStage, vlm: Vlm[Any], samples: ShardSamples, on_event: Callable[[Event], None]
+) -> list[FitResult]:
+    from rushes.train.phases import train
+
+    settings = run.recipe.train
+    return train(
+        vlm,
+        samples,
+        partial(task_of(run).collator, vlm, augmented=settings.augment),
+        settings,
+        stage.folder,
+        stage.spec.signature,
+        precision=_model_of(run).precision,
+        on_event=on_event,
+    )
+
+
+# --- heads on a frozen encoder ------------------------------------------------------------------------------
+
+
+def _base_head(run: AnyRun) -> Any:
+    from rushes.models.head import build
+
+    return build(run.recipe.preprocessing, seed=run.recipe.train.seed)
+
+
+def _trained_head(run: AnyRun) -> Any:
+    from rushes.models.head import load
+
+    return load(run.folder("train") / "model", type(run.recipe.preprocessing))
+
+
+def _train_head(
+    run: AnyRun, stage: OpenStage, head: Any, samples: ShardSamples, on_event: Callable[[Event], None]
+) -> list[FitResult]:
+    from rushes.train.head import train
+
+    return train(
+        head,
+        samples,
+        task_of(run).lessons(run.recipe.preprocessing),
+        run.recipe.train,
+        stage.folder,
+        stage.spec.signature,
+        on_event=on_event,
+    )
+
+
+FAMILIES: Mapping[FamilyName, Family] = {
+    "vlm": Family(
+        samples="dataset",
+        questions=lambda task: task.questions,
+        base=base_model,
+        trained=trained_model,
+        ready=_ready_vlm,
+        train=_train_vlm,
+    ),
+    "frozen": Family(
+        samples="features",
+        questions=lambda task: task.questions_of_features,
+        base=_base_head,
+        trained=_trained_head,
+        ready=lambda head: head,
+        train=_train_head,
+    ),
+}

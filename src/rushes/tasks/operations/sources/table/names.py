@@ -1,0 +1,83 @@
+"""Names of recordings below a folder, videos and folders of frames, and the keys that follow from them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Collection, Sequence
+
+from rushes.errors import SourceError
+from rushes.media.container import SUFFIXES
+from rushes.records import KEY
+
+_FRAME = re.compile(r"(?P<folder>.+?)(/\d{4}/\d\d/\d\d/\d\d/\d\d)?/[^/]+\.jpe?g", re.IGNORECASE | re.ASCII)
+
+
+def recording_of(name: str) -> str | None:
+    """Name of the recording that a file belongs to; None for a file that is no footage.
+
+    Frames belong to the folder that they lie in, or to the one above a tree of folders down to the minute.
+
+    >>> recording_of("line 3/day.MP4"), recording_of("cam/2022/03/29/14/25/20220329_142511_030.jpg")
+    ('line 3/day.MP4', 'cam')
+    """
+    if any(part.startswith(".") for part in name.split("/")):
+        return None
+    if is_video(name):
+        return name
+    frame = _FRAME.fullmatch(name)
+    return None if frame is None else frame["folder"]
+
+
+def is_video(name: str) -> bool:
+    """Whether a recording of this name is a video; else it is a folder of frames."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def key_of(name: str) -> str:
+    """The key of a recording, from its own name alone, so that new recordings change no old key.
+
+    A plain name is its own key, but for its suffix. Of names in folders, with spaces or of any script the last
+    part stays legible, and digits of a hash tell them apart.
+
+    >>> key_of("asl-eat.mkv"), key_of("Anna Müller/take 2.mov")
+    ('asl-eat', 'take-2-d7700e512b')
+    """
+    stem = name[: name.rfind(".")] if is_video(name) else name
+    if KEY.fullmatch(stem):
+        return stem
+    return hashed_key(name)
+
+
+def hashed_key(name: str) -> str:
+    """A key with what is legible of a name's last part, and digits that tell names apart."""
+    name = unicodedata.normalize("NFC", name)  # a copy by way of another system may take letters apart
+    legible = re.sub(r"[^A-Za-z0-9_]+", "-", name.rsplit("/", 1)[-1].rsplit(".", 1)[0]).strip("-")[-48:]
+    digits = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:10]
+    return f"{legible}-{digits}".lstrip("-")
+
+
+def keys_of(names: Sequence[str], labelled: Collection[str]) -> dict[str, str]:
+    """Name of each recording -> its key.
+
+    Args:
+        names: of all recordings.
+        labelled: those that have labels; of others one may bear a labelled one's plain name.
+
+    Raises:
+        SourceError: two labelled recordings differ in their suffix alone.
+    """
+    keys: dict[str, str] = {}
+    name_of: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: (name not in labelled, name)):
+        key = key_of(name)
+        if key in name_of and name in labelled:
+            raise SourceError(
+                f"{name_of[key]} and {name} would both be called {key}",
+                where=name,
+                cure="rename one of them, or leave its labels out",
+            )
+        keys[name] = hashed_key(name) if key in name_of else key
+        name_of.setdefault(key, name)
+    return keys
