@@ -136,11 +136,13 @@ def _chart(
             description="said:N",
         )
     )
-    left = min(7.5 * max(map(len, names)) + 24, 0.36 * width)
+    left = min(8 * max(map(len, names)) + 24, 0.36 * width)
+    # What browsers write with may be wider than what Vega measures with: the room of names is kept.
+    kept = layer_of([{}]).mark_rect(opacity=0, aria=False).encode(x=alt.value(-left), x2=alt.value(0))
     beside = (
         layer_of({"row": place, "name": name} for place, name in enumerate(names))
-        .mark_text(align="right", limit=left - 14, aria=False)
+        .mark_text(align="right", limit=0.85 * left, aria=False)
         .encode(y=y_axis, x=alt.value(-10), text="name:N")
     )
     room = {"left": 14, "right": 5, "top": 5, "bottom": 5}
-    return alt.layer(bars, beside).properties(width=width - left, height=24 * len(names), padding=room)
+    return alt.layer(kept, bars, beside).properties(width=width - left, height=24 * len(names), padding=room)
