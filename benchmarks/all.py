@@ -31,6 +31,7 @@ THREADS = {
     "field": 1,
     "reader": 1,
     "sounds": 1,
+    "events": 1,
     "table": 1,
     "prepare": 1,
     "scaleout": 1,

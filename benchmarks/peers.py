@@ -92,6 +92,11 @@ PEERS = {
         # Linked with CUDA, too; the front end does without.
         without=("torchaudio/lib/_torchaudio.abi3.so",),
     ),
+    # Figures of events. sed_scores_eval breaks on pandas 3; dcase_util needs pkg_resources, now gone from setuptools.
+    "events": Peer(
+        "sed_eval, sed_scores_eval",
+        ("sed_eval==0.2.1", "sed_scores_eval==0.0.4", "pandas==2.3.3", "setuptools==80.9.0", _NUMPY),
+    ),
 }
 
 

@@ -120,6 +120,10 @@ def test_annotations_without_text_and_further_media_are_counted(put):
             eaf(aligned(1, "ts1", "ts4", "x"), refers(1, "r2", "y"), refers(2, "r1", "z")),
             "refers to none that has a time",
         ),
+        (
+            eaf(aligned(1, "ts1", "ts4", "x").replace("ALIGNABLE_", "OTHER_")),
+            "an annotation of kind OTHER_ANNOTATION",
+        ),
         (eaf("").replace("milliseconds", "NTSC-frames"), "no ELAN file in milliseconds"),
         (eaf("").replace("</HEADER>", ""), "not XML"),
         (eaf("").replace('"1000"', '"soon"'), "no time in ms: 'soon'"),
@@ -164,6 +168,17 @@ def test_overlaps_are_written_into_tiers_of_their_own_and_come_back(tmp_path):
     first = path.read_bytes()
     write(Labels(marks, {"cam.mp4": About()}), path, How(format="elan"))
     assert path.read_bytes() == first
+
+
+def test_a_tier_that_is_called_as_ours_is_a_tier(put):
+    path = put(
+        "cam.eaf",
+        eaf(aligned(1, "ts1", "ts4", "grip"), refers(1, "a1", "high")).replace("parts", "hand#score"),
+    )
+    assert [(mark.track, mark.label, mark.score) for mark in read(path, How()).marks] == [
+        ("hand", "grip", None),
+        ("hand#score", "high", None),
+    ]
 
 
 def test_what_xml_cannot_hold_is_refused(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from plain_metrics import edit_score
 
 from rushes.errors import MetricError
-from rushes.metrics.decode import smooth, viterbi
+from rushes.metrics.decode import running_median, smooth, viterbi
 from rushes.metrics.grammar import fit_grammar
 
 HMM = ([0.6, 0.4], [[0.7, 0.3], [0.4, 0.6]])
@@ -175,3 +175,18 @@ def test_a_prior_takes_back_what_frequent_labels_gained():
     posteriors = [[0.6, 0.4]] * 3
     assert smooth(grammar, posteriors) == ["a"] * 3
     assert smooth(grammar, posteriors, prior=[0.8, 0.2]) == ["b"] * 3
+
+
+def test_a_running_median_drops_short_runs_and_keeps_borders():
+    steps = np.array([0, 0, 1, 0, 0, 1, 1, 1, 0, 0], dtype=float)
+    smoothed = running_median(np.stack([steps, 1 - steps], axis=1), 5)
+    assert smoothed[:, 0].tolist() == [
+        float(np.median(np.pad(steps, 2, mode="edge")[tick : tick + 5])) for tick in range(10)
+    ]
+    assert np.array_equal(running_median(smoothed, 1), smoothed)
+
+
+@pytest.mark.parametrize(("rows", "width"), [(np.zeros((3, 2)), 2), (np.zeros((3, 2)), 0), (np.zeros(3), 3)])
+def test_a_running_median_is_of_rows_and_an_odd_width(rows, width):
+    with pytest.raises(MetricError, match="odd width"):
+        running_median(rows, width)

@@ -18,7 +18,7 @@ from rushes.annotations.mark import About, Labels, Mark, Note, by_recording, joi
 from rushes.errors import SourceError
 
 _AGAIN = "open the file in ELAN, correct it there and save it"
-_BESIDE = re.compile(r"(.+)#(score|comment)")
+_BESIDE = re.compile(r".+#(score|comment)")
 """Our child tiers: what stands beside the labels of a tier."""
 
 _DOCUMENT = {
@@ -130,16 +130,17 @@ def _marks(file: _File, recording: str, origin: Fraction) -> Iterator[Mark]:
     }
     _refer(file, waiting, times)
     tiers = [file.value(tier, "TIER_ID") for tier in file.root.iterfind("TIER")]
-    tracks, beside = tracks_of(tiers), _beside(file, set(tiers))
+    tracks, beside = tracks_of(tiers), _beside(file)
     for tier in file.root.iterfind("TIER"):
-        track = file.value(tier, "TIER_ID")
-        if (ours := _BESIDE.fullmatch(track)) and ours[1] in tracks:
+        if _says_beside(tier):
             continue
         for one in tier.iterfind("ANNOTATION/*"):
             identity, label = file.value(one, "ANNOTATION_ID"), one.findtext("ANNOTATION_VALUE") or ""
             if not label.strip():
                 file.notes.append(Note("an annotation without text is left out", file.place(one)))
                 continue
+            if identity not in times:
+                raise SourceError(f"an annotation of kind {one.tag}", where=file.place(one), cure=_AGAIN)
             start, end = ((time + origin) / 1000 for time in times[identity])
             said = {"participant": tier.get("PARTICIPANT"), "cve_ref": one.get("CVE_REF")}
             score = number_of(beside.get((identity, "score"), ""))
@@ -149,7 +150,7 @@ def _marks(file: _File, recording: str, origin: Fraction) -> Iterator[Mark]:
                 end_s=end,
                 label=label.strip(),
                 kind=kind_of(start, end),
-                track=tracks[track],
+                track=tracks[file.value(tier, "TIER_ID")],
                 annotator=tier.get("ANNOTATOR", ""),
                 score=None if score is None else float(score),
                 comment=beside.get((identity, "comment"), ""),
@@ -158,14 +159,22 @@ def _marks(file: _File, recording: str, origin: Fraction) -> Iterator[Mark]:
             )
 
 
-def _beside(file: _File, tiers: set[str]) -> dict[tuple[str, str], str]:
+def _says_beside(tier: ElementTree.Element) -> str | None:
+    """``score`` or ``comment`` of one of our child tiers; None of any other tier."""
+    ours = _BESIDE.fullmatch(tier.get("TIER_ID", ""))
+    return ours[1] if ours and tier.get("LINGUISTIC_TYPE_REF") == "beside" else None
+
+
+def _beside(file: _File) -> dict[tuple[str, str], str]:
     """Annotation and ``score`` or ``comment`` -> what our child tiers say of it."""
     found = {}
     for tier in file.root.iterfind("TIER"):
-        ours = _BESIDE.fullmatch(tier.get("TIER_ID", ""))
-        if ours is not None and ours[1] in tiers:
-            for one in tier.iterfind("ANNOTATION/REF_ANNOTATION"):
-                found[file.value(one, "ANNOTATION_REF"), ours[2]] = one.findtext("ANNOTATION_VALUE") or ""
+        said = _says_beside(tier)
+        for one in tier.iterfind("ANNOTATION/REF_ANNOTATION") if said else ():
+            text = one.findtext("ANNOTATION_VALUE") or ""
+            if said == "score" and number_of(text) is None:
+                file.notes.append(Note("a score that is no number is left out", file.place(one)))
+            found[file.value(one, "ANNOTATION_REF"), str(said)] = text
     return found
 
 

@@ -7,6 +7,7 @@ segments, notes = segments_of(by_recording(labels)[name].marks, duration_s, Rule
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -90,8 +91,9 @@ def files_of(root: Path, patterns: Iterable[str], names: Iterable[str] | None = 
             )
         fitting = sorted(name for name in there if fits(name, pattern))
         if not fitting:
+            near = " or ".join(difflib.get_close_matches(pattern, there, n=3, cutoff=0.6))
             raise SourceError(
-                f"no file {pattern} below the root",
+                f"no file {pattern} below the root" + (f"; do you mean {near}?" if near else ""),
                 where=root,
                 cure="correct annotation.files, which is relative to source.root",
             )

@@ -38,7 +38,8 @@ def read(path: Path, how: How, name: str) -> Labels:
     Raises:
         SourceError: lines that belong to no caption, or a time that cannot be read.
     """
-    text, notes = read_text(path), list[Note]()
+    text = read_text(path)
+    notes: list[Note] = []
     vtt = is_webvtt(text)
     marks = []
     for line, block in _blocks(text):

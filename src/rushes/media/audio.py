@@ -10,8 +10,6 @@ sizes anything, and what ends before its declared end is an error, not a short s
 
 from __future__ import annotations
 
-import io
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +23,8 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from rushes.errors import MediaError
-from rushes.media.audio_frames import AGAIN
+from rushes.media.audio_files import empty, file_of
+from rushes.media.audio_frames import AGAIN, Data, Given
 from rushes.media.audio_kinds import KINDS, MP3, Kind, kind_of
 from rushes.media.container import reason_of
 
@@ -91,40 +90,104 @@ def decode(data: bytes, *, sample_rate: int, longest_s: float, where: object = N
             samples that are not finite, or with channels that cancel each other out.
     """
     kind = _kind_of(data, where)
-    with _open(kind, kind.whole(data, where), where) as (container, stream):
+    with _open(kind, data, kind.whole(data, where), where) as (container, stream):
         rate = stream.codec_context.sample_rate
-        blocks, count, power = [], 0, 0.0
-        for frame in _frames(container, stream, timed=kind.timed, where=where):
-            channels = _channels(frame, where)
-            blocks.append(channels.mean(axis=0))
-            count += frame.samples
-            power += float(np.square(channels).sum()) / len(channels)
-            if count > longest_s * rate:
-                raise _too_long(longest_s, _declared_s(container, stream), where)
-        if kind.slack_s is not None:
-            _require_whole(_declared_s(container, stream), count / rate, kind.slack_s, where)
-    if count == 0:
-        raise MediaError("there is no sound in it", where=where, cure=AGAIN)
-    wave = np.concatenate(blocks)
-    _require_sound(wave, power, where)
+        wave = np.concatenate(list(_blocks(kind, container, stream, longest_s, where)))
+    count = len(wave)
     if rate != sample_rate:
         wave = soxr.resample(wave, rate, sample_rate, "HQ")
     return Sound(np.clip(wave, -1.0, 1.0), count / rate)
 
 
-def _require_sound(wave: NDArray[np.float32], power: float, where: object) -> None:
-    """See that samples lie within a scale, and that the mean of the channels has what they have.
+def stream(
+    data: Data, *, sample_rate: int, longest_s: float, where: object = None
+) -> Iterator[NDArray[np.float32]]:
+    """A sound at ``sample_rate`` block by block, channels averaged, as `decode` gives it as a whole.
+
+    A night is too long to be held. What shows only at the end, such as a file that is cut, is raised there:
+    the blocks before it count for nothing.
 
     Args:
-        wave: the mean of the channels.
-        power: sum of all squares, by channel.
+        data: the whole file, best mapped, see `rushes.media.audio_files`.
+        sample_rate: Hz of the result.
+        longest_s: a longer sound is refused once this much is decoded.
+        where: the sound's name in errors.
+
+    Yields:
+        (n,) float32 in [-1, 1], n as it comes, never 0.
+
+    Raises:
+        MediaError: as `decode`.
+    """
+    kind = _kind_of(data, where)
+    with _open(kind, data, kind.whole(data, where), where) as (container, opened):
+        rate = opened.codec_context.sample_rate
+        resampled = (
+            soxr.ResampleStream(rate, sample_rate, 1, "float32", "HQ") if rate != sample_rate else None
+        )
+        for block in _blocks(kind, container, opened, longest_s, where):
+            wave = block if resampled is None else resampled.resample_chunk(block)
+            if len(wave):
+                yield np.clip(wave, -1.0, 1.0)
+        if resampled is not None and len(
+            wave := resampled.resample_chunk(np.zeros(0, np.float32), last=True)
+        ):
+            yield np.clip(wave, -1.0, 1.0)
+
+
+def length_s(data: Data, where: object = None) -> float:
+    """Seconds of a sound by its head, or, where that only guesses, by its packets; nothing is decoded.
+
+    Args:
+        data: the whole file, best mapped.
+        where: the sound's name in errors.
+
+    Raises:
+        MediaError: empty, of another kind, or its head or its packets do not hold.
+    """
+    kind = _kind_of(data, where)
+    with _open(kind, data, Given(), where) as (container, stream):
+        declared_s = None if kind.guesses else _declared_s(container, stream)
+        if declared_s is not None:
+            return declared_s
+        assert stream.time_base is not None, "checked where the sound is opened"
+        try:
+            ticks = sum(packet.duration or 0 for packet in container.demux(stream))
+        except (av.FFmpegError, ValueError, OverflowError) as error:
+            raise MediaError(f"damaged: {reason_of(error)}", where=where, cure=AGAIN) from error
+        return float(ticks * stream.time_base)
+
+
+def _blocks(
+    kind: Kind, container: InputContainer, stream: AudioStream, longest_s: float, where: object
+) -> Iterator[NDArray[np.float32]]:
+    """The mean of the channels, frame by frame; at the end it is seen that they were a whole sound.
+
+    Args:
+        kind: of the file.
+        container, stream: opened.
+        longest_s: see `decode`.
         where: named in errors.
     """
-    peak = float(np.abs(wave).max())
-    if not peak <= MAX_PEAK:  # so that NaN is refused too
-        found = f"a peak of {peak:g}" if math.isfinite(peak) else "values that are not finite"
-        raise MediaError(f"samples lie within -1 and 1, found {found}", where=where, cure=_CONVERT)
-    if float(np.square(wave, dtype=np.float64).sum()) < CANCELLED * power:
+    rate = stream.codec_context.sample_rate
+    count, peak, heard, power = 0, 0.0, 0.0, 0.0
+    for frame in _frames(container, stream, timed=kind.timed, where=where):
+        channels = _channels(frame, where)
+        block = channels.mean(axis=0)
+        count += frame.samples
+        peak = max(peak, float(np.abs(block).max(initial=0.0)))
+        heard += float(np.square(block, dtype=np.float64).sum())
+        power += float(np.square(channels).sum()) / len(channels)
+        if count > longest_s * rate:
+            raise _too_long(longest_s, _declared_s(container, stream), where)
+        yield block
+    if kind.slack_s is not None:
+        _require_whole(_declared_s(container, stream), count / rate, kind.slack_s, where)
+    if count == 0:
+        raise MediaError("there is no sound in it", where=where, cure=AGAIN)
+    if peak > MAX_PEAK:
+        raise MediaError(f"samples lie within -1 and 1, found a peak of {peak:g}", where=where, cure=_CONVERT)
+    if heard < CANCELLED * power:
         raise MediaError(
             "its channels cancel each other out: their mean is silent, and they are not",
             where=where,
@@ -133,11 +196,16 @@ def _require_sound(wave: NDArray[np.float32], power: float, where: object) -> No
 
 
 @contextmanager
-def _open(kind: Kind, data: bytes, where: object) -> Iterator[tuple[InputContainer, AudioStream]]:
+def _open(
+    kind: Kind, data: Data, given: Given, where: object
+) -> Iterator[tuple[InputContainer, AudioStream]]:
     """The container and the sound in it that players take, checked as far as the head tells."""
     try:
         container = av.open(
-            io.BytesIO(data), format=kind.demuxer, options=_OPTIONS, metadata_errors="replace"
+            file_of(data, given),
+            format=kind.demuxer,
+            options=_OPTIONS,
+            metadata_errors="replace",
         )
     except (av.FFmpegError, ValueError, OverflowError) as error:
         raise MediaError(
@@ -162,10 +230,10 @@ def _open(kind: Kind, data: bytes, where: object) -> Iterator[tuple[InputContain
         yield container, stream
 
 
-def _kind_of(data: bytes, where: object) -> Kind:
+def _kind_of(data: Data, where: object) -> Kind:
     """The kind of a file by its first bytes, so that no other demuxer guesses at it."""
     if len(data) == 0:
-        raise MediaError("a sound of 0 bytes", where=where, cure="copy the file again")
+        raise empty(where)
     kind = kind_of(data)
     if kind is None:
         known = ", ".join(each.name for each in (*KINDS, MP3))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rushes.errors import MediaError
-from rushes.media.audio_frames import AGAIN
+from rushes.media.audio_frames import AGAIN, Data, Given
 from rushes.media.extent import HEAD, require_extent
 
 TAIL = 512
@@ -43,7 +43,7 @@ class Chunks(NamedTuple):
     samples: bytes
     open: int | None
 
-    def walk(self, data: bytes, place: int) -> Iterator[tuple[bytes, int, int]]:
+    def walk(self, data: Data, place: int) -> Iterator[tuple[bytes, int, int]]:
         """Name, begin and declared size of each body from ``place`` on; the last may go beyond the end."""
         head = self.name + struct.calcsize(self.size)
         while place + head <= len(data):
@@ -62,8 +62,8 @@ CAF = Chunks(8, 4, ">q", False, 1, b"data", -1)
 W64 = Chunks(40, 16, "<Q", True, 8, b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a", None)
 
 
-def whole_chunks(layout: Chunks, data: bytes, where: object) -> bytes:
-    """See that the samples are as many as declared, and that nothing but chunks follows them; returns ``data``.
+def whole_chunks(layout: Chunks, data: Data, where: object) -> Given:
+    """See that the samples are as many as declared, and that nothing but chunks follows them.
 
     Raises:
         MediaError: there are none, fewer, or more bytes than any chunk accounts for.
@@ -74,15 +74,15 @@ def whole_chunks(layout: Chunks, data: bytes, where: object) -> bytes:
             promised = int.from_bytes(data[body + 8 : body + 16], "little")
         if name == layout.samples:
             if size == layout.open and promised is None:
-                return data
+                return Given()
             size = size if promised is None else promised
             _require_body(data, body, size, where)
             _require_chunks(layout, data, body + size, where)
-            return data
+            return Given()
     raise MediaError("there is no sound in it", where=where, cure=AGAIN)
 
 
-def _require_body(data: bytes, body: int, size: int, where: object) -> None:
+def _require_body(data: Data, body: int, size: int, where: object) -> None:
     there = len(data) - body
     if not 0 < size <= there:
         found = "cut short" if size else "there is no sound in it"
@@ -93,14 +93,14 @@ def _require_body(data: bytes, body: int, size: int, where: object) -> None:
         )
 
 
-def _require_chunks(layout: Chunks, data: bytes, end: int, where: object) -> None:
+def _require_chunks(layout: Chunks, data: Data, end: int, where: object) -> None:
     """What follows the samples is chunks, or too little to be a loss; an odd body may lack its filling."""
     _require_tail(
         data, max(_end_of_chunks(layout, data, place) for place in (end, end + -end % layout.align)), where
     )
 
 
-def _require_tail(data: bytes, end: int, where: object) -> None:
+def _require_tail(data: Data, end: int, where: object) -> None:
     if len(data) - end > TAIL:
         raise MediaError(
             f"{len(data) - end:,} bytes follow the samples that are declared, and are nothing that is known",
@@ -109,7 +109,7 @@ def _require_tail(data: bytes, end: int, where: object) -> None:
         )
 
 
-def _end_of_chunks(layout: Chunks, data: bytes, place: int) -> int:
+def _end_of_chunks(layout: Chunks, data: Data, place: int) -> int:
     for name, body, size in layout.walk(data, place):
         named = layout.name != 4 or (name.isascii() and name.decode().isprintable())
         if not named or not 0 <= size <= len(data) - body:
@@ -118,14 +118,15 @@ def _end_of_chunks(layout: Chunks, data: bytes, place: int) -> int:
     return place
 
 
-def whole_wav(data: bytes, where: object) -> bytes:
-    """As `whole_chunks`; returns what FFmpeg reads as it is meant.
+def whole_wav(data: Data, where: object) -> Given:
+    """As `whole_chunks`; with the patch by which FFmpeg reads the samples as they are meant.
 
     Raises:
         MediaError: as `whole_chunks`; or samples whose bytes FFmpeg would take for others.
     """
     if data[:4] == b"RIFX":
         raise MediaError("big-endian WAV (RIFX) is not read", where=where, cure=_PLAIN)
+    patch = None
     form = next((body for name, body, _ in WAV.walk(data, WAV.first) if name == b"fmt "), len(data))
     if form + 16 <= len(data):
         tag, channels, _, _, frame, bits = struct.unpack_from("<HHIIHH", data, form)
@@ -137,11 +138,11 @@ def whole_wav(data: bytes, where: object) -> bytes:
             )
         if tag == _EXTENSIBLE and form + 20 <= len(data):
             # FFmpeg takes how many bits are valid for how many there are; valid are the upper ones.
-            data = data[: form + 18] + struct.pack("<H", bits) + data[form + 20 :]
-    return whole_chunks(WAV, data, where)
+            patch = form + 18, struct.pack("<H", bits)
+    return whole_chunks(WAV, data, where)._replace(patch=patch)
 
 
-def whole_caf(data: bytes, where: object) -> bytes:
+def whole_caf(data: Data, where: object) -> Given:
     """As `whole_chunks`.
 
     Raises:
@@ -159,16 +160,16 @@ def whole_caf(data: bytes, where: object) -> bytes:
     return whole_chunks(CAF, data, where)
 
 
-def whole_au(data: bytes, where: object) -> bytes:
-    """See that the samples of an AU file are as many as declared, if any number is; returns ``data``."""
-    start, size = struct.unpack_from(">II", data.ljust(12, b"\0"), 4)
+def whole_au(data: Data, where: object) -> Given:
+    """See that the samples of an AU file are as many as declared, if any number is."""
+    start, size = struct.unpack_from(">II", data[:12].ljust(12, b"\0"), 4)
     if size != 0xFFFFFFFF:
         _require_body(data, start, size, where)
         _require_tail(data, start + size, where)
-    return data
+    return Given()
 
 
-def whole_matroska(data: bytes, where: object) -> bytes:
-    """See that the segment of a Matroska or WebM file is as long as declared, if it is; returns ``data``."""
+def whole_matroska(data: Data, where: object) -> Given:
+    """See that the segment of a Matroska or WebM file is as long as declared, if it is."""
     require_extent(data[:HEAD], len(data), where, AGAIN)
-    return data
+    return Given()

@@ -9,11 +9,28 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from mmap import mmap
 from typing import NamedTuple
 
 from rushes.errors import MediaError
 
 AGAIN = "copy the file again; leave the sound out if it is damaged at its source"
+
+Data = bytes | mmap
+"""A whole file: in memory, or mapped, where it is long."""
+
+
+class Given(NamedTuple):
+    """What of a file FFmpeg is given.
+
+    Attributes:
+        begin: from here on.
+        patch: a place, and the bytes that stand there instead.
+    """
+
+    begin: int = 0
+    patch: tuple[int, bytes] | None = None
+
 
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -24,8 +41,8 @@ def ogg_crc(data: bytes) -> int:
     return int(f"{mirrored:032b}"[::-1], 2)
 
 
-def whole_ogg(data: bytes, where: object) -> bytes:
-    """See that no page is missing or damaged and that every stream has its last one; returns ``data``.
+def whole_ogg(data: Data, where: object) -> Given:
+    """See that no page is missing or damaged and that every stream has its last one.
 
     Streams may follow each other (chained), and anything may lie behind the last.
 
@@ -54,7 +71,7 @@ def whole_ogg(data: bytes, where: object) -> bytes:
             where=where,
             cure=f"{AGAIN}; if it is whole: ffmpeg -i IN -c copy OUT.ogg",
         )
-    return data
+    return Given()
 
 
 # --- MP3: frames whose heads say how long they are --------------------------------------------------------------
@@ -88,7 +105,7 @@ class Frames(NamedTuple):
     cut: bool
 
 
-def mp3_frames(data: bytes, start: int = 0, reach: int = _LEAD, least: int = 2) -> Frames | None:
+def mp3_frames(data: Data, start: int = 0, reach: int = _LEAD, least: int = 2) -> Frames | None:
     """The frames of layer III that follow each other, from where there are ``least``, one of them cut; else None."""
     for sync in _SYNC.finditer(data, start, start + reach):
         place, number, cut = sync.start(), 0, False
@@ -111,7 +128,7 @@ def _mp3_length(head: bytes) -> int:
     return (144_000 if version == 3 else 72_000) * kbits // rate + (head[2] >> 1 & 1)
 
 
-def whole_mp3(data: bytes, where: object) -> bytes:
+def whole_mp3(data: Data, where: object) -> Given:
     """See that all frames are there that the table in the first one counts, and the last is whole.
 
     Returns:
@@ -123,7 +140,7 @@ def whole_mp3(data: bytes, where: object) -> bytes:
     start = id3_end(data)
     frames = mp3_frames(data, start)
     if frames is None:  # of no constant length, or none at all: the decoder will say
-        return data
+        return Given()
     if data[start : frames.begin].strip(b"\0"):
         raise MediaError(
             f"damaged: {frames.begin - start:,} bytes before the first frame", where=where, cure=AGAIN
@@ -141,7 +158,7 @@ def whole_mp3(data: bytes, where: object) -> bytes:
         )
     if mp3_frames(data, frames.end, len(data), _NO_CHANCE) is not None:
         raise MediaError(f"damaged: what lies at byte {frames.end:,} is no frame", where=where, cure=AGAIN)
-    return data[frames.begin :]
+    return Given(frames.begin)
 
 
 def _declared_frames(first: bytes) -> tuple[int, int]:
@@ -159,7 +176,7 @@ def _declared_frames(first: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def id3_end(data: bytes) -> int:
+def id3_end(data: Data) -> int:
     """Where the tags before a sound end; a length of theirs has seven bits a byte."""
     place = 0
     while data[place : place + 3] == b"ID3" and len(data) >= place + 10:

@@ -12,13 +12,13 @@ from functools import partial
 from typing import NamedTuple
 
 from rushes.media import audio_chunks as chunks
-from rushes.media.audio_frames import id3_end, mp3_frames, whole_mp3, whole_ogg
+from rushes.media.audio_frames import Data, Given, id3_end, mp3_frames, whole_mp3, whole_ogg
 
 HEAD = 4096
 """First bytes of a file that tell its kind."""
 
-Whole = Callable[[bytes, object], bytes]
-"""File and its name in errors -> what FFmpeg is to be given; raises `MediaError` where the end is missing."""
+Whole = Callable[[Data, object], Given]
+"""File and its name in errors -> what of it FFmpeg is given; raises `MediaError` where the end is missing."""
 
 
 class Kind(NamedTuple):
@@ -32,6 +32,7 @@ class Kind(NamedTuple):
         slack_s: what may be missing of the length that FFmpeg reads in its head; None where that is a guess,
             or ``whole`` knows better.
         timed: whether its frames have times of their own, so that a gap between them shows.
+        guesses: whether FFmpeg guesses the length from the bit rate, where no table of frames tells it.
     """
 
     name: str
@@ -40,10 +41,11 @@ class Kind(NamedTuple):
     whole: Whole
     slack_s: float | None = None
     timed: bool = False
+    guesses: bool = False
 
 
-def _as_it_is(data: bytes, where: object) -> bytes:
-    return data
+def _as_it_is(data: Data, where: object) -> Given:
+    return Given()
 
 
 def _begins(pattern: bytes) -> re.Pattern[bytes]:
@@ -64,9 +66,9 @@ KINDS = (
     Kind("M4A", "mov", _begins(rb"....ftyp(?!hei|mif|avi)"), _as_it_is, slack_s=ROUNDING_S, timed=True),
     Kind("WMA", "asf", _begins(rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), _as_it_is, ROUNDING_S, timed=True),
     Kind("WebM", "matroska", _begins(rb"\x1a\x45\xdf\xa3"), chunks.whole_matroska, ROUNDING_S, timed=True),
-    Kind("AAC", "aac", _begins(rb"\xff[\xf0\xf1\xf8\xf9][^\xff]"), _as_it_is),
+    Kind("AAC", "aac", _begins(rb"\xff[\xf0\xf1\xf8\xf9][^\xff]"), _as_it_is, guesses=True),
 )
-MP3 = Kind("MP3", "mp3", _begins(rb""), whole_mp3)
+MP3 = Kind("MP3", "mp3", _begins(rb""), whole_mp3, guesses=True)
 
 SUFFIXES = (
     *(".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".caf", ".au", ".snd", ".flac"),
@@ -75,7 +77,7 @@ SUFFIXES = (
 """What the name of a sound ends with: such a file is taken for one even where its bytes are not."""
 
 
-def kind_of(data: bytes) -> Kind | None:
+def kind_of(data: Data) -> Kind | None:
     """The kind of a file by its first bytes, of which `HEAD` are enough; None where it is none of these."""
     start = id3_end(data)
     for kind in KINDS:

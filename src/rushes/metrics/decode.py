@@ -1,4 +1,4 @@
-"""From noisy window labels to a plausible sequence: Viterbi under a grammar.
+"""From noisy window labels to a plausible sequence: Viterbi under a grammar, or a running median.
 
 Report raw and smoothed figures side by side, never only the better one.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import median_filter
 
 from rushes.errors import MetricError
 from rushes.metrics.checks import Label, MetricTypeError, finite
@@ -101,6 +102,29 @@ def smooth(grammar: Grammar, probabilities: ArrayLike, prior: ArrayLike | None =
     with np.errstate(divide="ignore"):
         path, _ = viterbi(np.log(grammar.initial), np.log(grammar.transition), np.log(rows))
     return [grammar.labels[state] for state in path]
+
+
+def running_median(probabilities: ArrayLike, width: int) -> NDArray[np.float64]:
+    """The median of each label's probability over the ticks around each, (T, K); the ends are repeated outwards.
+
+    A run of fewer than half of ``width`` ticks is gone, and borders of longer ones stay. Rows no longer add up
+    to 1.
+
+    Args:
+        probabilities: (T, K) of each label in each tick.
+        width: odd number of ticks.
+
+    Raises:
+        MetricError: empty, not finite, or an even width.
+
+    >>> running_median([[0.1], [0.9], [0.1], [0.8], [0.9], [0.7]], 3)[:, 0].tolist()
+    [0.1, 0.1, 0.8, 0.8, 0.8, 0.7]
+    """
+    rows = finite(probabilities, "probabilities")
+    if rows.ndim != 2 or width < 1 or width % 2 == 0:
+        raise MetricError(f"needed (T, K) and an odd width, found {rows.shape} and {width}")
+    smoothed: NDArray[np.float64] = median_filter(rows, size=(width, 1), mode="nearest")
+    return smoothed
 
 
 def _logs(values: ArrayLike, what: str, axes: int) -> NDArray[np.float64]:

@@ -15,7 +15,9 @@ from rushes.evaluate.pages import (
     palette,
     strips,
     ticks,
+    timelines,
 )
+from rushes.evaluate.pages.timeline import LINES
 
 # --- confusion --------------------------------------------------------------------------------------------
 
@@ -104,6 +106,28 @@ def test_strips_cut_long_recordings_into_lines():
     assert 'aria-label="labels &lt;of&gt; U1"' in found
     with pytest.raises(ValueError, match="nothing to draw"):
         strips({"truth": []}, {}, "x")
+
+
+def test_a_night_takes_a_bounded_number_of_lines_and_tells_the_time():
+    found = strips({"truth": [(0.0, 8 * 3600.0, "Tape")]}, {"Tape": "#4e79a7"}, "night")
+    assert found.count(">truth</text>") == LINES
+    assert ">1:00:00</text>" in found
+    assert re.search(r">\d+ s</text>", found) is None
+
+
+def test_recordings_are_drawn_under_their_keys_with_what_fell_into_one_class(evil):
+    truth, one = [[0.0, 5.0, "Tape"], [5.0, 10.0, evil]], [[0.0, 10.0, "Tape"]]
+    recordings = [
+        {"key": f"{evil}{number}", "truth": truth, "model": truth, "smoothed": one} for number in range(3)
+    ]
+    found = timelines(
+        recordings, ("model", "smoothed"), palette(["Tape", evil, "Idle"]), noun="night", most=2
+    )
+    assert found.count("<figcaption>") == 2
+    assert found.count("smoothed fell into one class: Tape 100 % of the time, 50 % in truth") == 2
+    assert "The first 2 nights are drawn." in found
+    assert "Idle" not in found  # occurs nowhere
+    assert evil not in found
 
 
 # --- drawings ---------------------------------------------------------------------------------------------

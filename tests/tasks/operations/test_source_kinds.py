@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -114,11 +115,28 @@ def test_a_url_brings_the_annotation_alone_to_learn_its_labels(open_run: Open, f
         run.raw()
 
 
+def test_recordings_at_a_url_are_those_of_a_folder(open_run: Open, footage: Path, monkeypatch):
+    monkeypatch.setenv("RUSHES_ALLOW", "memory")
+    files = MemoryFileSystem()
+    for path in footage.iterdir():
+        files.pipe(f"/table-lab/{path.name}", path.read_bytes())
+    files.pipe("/table-lab/notes.txt", b"never brought")
+    source = "groups: {column: person}, split: {train: [ann], test: [bob]}"
+    here, there = open_run(source), open_run(source, root="memory://table-lab")
+    assert there.audit().samples == here.audit().samples
+    assert there.specs["prepare"].signature == here.specs["prepare"].signature
+    assert not (there.raw() / "notes.txt").exists()
+    assert there.inventory.files == here.inventory.files + 1
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
         ("lables: [put]", "source.lables: unknown key; did you mean labels?"),
-        ("media: frames", "source.media: unknown key"),
+        ("anotation: {}", "source.anotation: unknown key; did you mean annotation?"),
+        ("annotation: {fils: x}", "source.annotation.fils: unknown key; did you mean files?"),
+        ("media: frames", "source.media: unknown key; known here: kind, annotation, labels"),
+        ("labels: put", "source.labels: expected a list such as [name], found 'put'"),
         ("labels: [put]", "source.labels: 1 label: there is nothing to tell apart"),
         ("labels: [put, take], ignore: [put]", "source.ignore: 'put' stands under source.labels as well"),
         ("groups: {pattern: '[a-z]+'}", "pattern has no named group group"),
@@ -182,6 +200,14 @@ def test_prepare_makes_what_the_audit_foretold(open_run: Open, footage: Path):
     assert {side: len(run.samples(side)) for side in expected} == expected
     assert set(run.samples("train").labels()) == {"put"}  # what comes behind take away, nobody says
     assert set(run.samples("train").groups()) == {"ann"}
+
+
+def test_the_docs_show_a_recipe_that_loads(tmp_path: Path):
+    page = (REPOSITORY / "docs" / "operations.md").read_text()
+    [shown] = re.findall(r"```\n(task: operations\nname: kitchen\n.*?)```", page, re.DOTALL)
+    (tmp_path / "kitchen.yaml").write_text(shown)
+    source = load_recipe(tmp_path / "kitchen.yaml", [], TASKS).source
+    assert (source.kind, source.root, source.split["test"]) == ("table", tmp_path / "kitchen", ("bob",))
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ from rushes.evaluate.pages.tables import (
     value_cell,
 )
 from rushes.evaluate.pages.theme import palette
-from rushes.evaluate.pages.timeline import fell_into_one_class, strips
+from rushes.evaluate.pages.timeline import fell_into_one_class, strips, timelines
 
 __all__ = [
     "EMPTY",
@@ -96,6 +96,7 @@ __all__ = [
     "table",
     "tag",
     "ticks",
+    "timelines",
     "value_cell",
     "verdict_legend",
     "words",

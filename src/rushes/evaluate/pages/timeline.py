@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil
+from typing import Any
 
 from markupsafe import Markup
 
-from rushes.evaluate.markup import tag
+from rushes.evaluate.markup import join, tag
 from rushes.evaluate.pages.draw import Plane, drawing, ticks, words
+from rushes.evaluate.pages.render import block
 from rushes.evaluate.pages.theme import MUTED, NOTHING
 
 Span = tuple[float, float, str | None]
 """Start and end in seconds, half-open, and a label; None where there is none."""
 
-LINE_S = 240.0
-"""Seconds in one line of strips."""
+LINE_S, LINES = 240.0, 16
+"""Seconds in one line of strips, or more where there would be more than so many lines."""
+
+HOUR_S = 3600.0
 
 ONE_CLASS = 0.95
 """Share of the labelled time from which on one class is all that there is."""
@@ -52,8 +56,42 @@ def _shares(spans: Sequence[Span]) -> dict[str, float]:
     return {label: length / total for label, length in lengths.items()} if total > 0 else {}
 
 
+def timelines(
+    recordings: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    colours: Mapping[str, str],
+    *,
+    noun: str,
+    most: int,
+) -> Markup:
+    """Labels of recordings over time, each with its key, and what fell into one class.
+
+    Args:
+        recordings: each with its ``key``, and spans under ``truth`` and under every one of ``names``.
+        names: of the systems, from top to bottom.
+        colours: of the labels.
+        noun: for a recording.
+        most: recordings that are drawn.
+    """
+    drawn, rows = [], ("truth", *names)
+    for one in recordings[:most]:
+        flags = (
+            block("pill", f"{name} {fallen}", "bad")
+            for name in names
+            if (fallen := fell_into_one_class(one["truth"], one[name]))
+        )
+        words_of = tag("figcaption", tag("code", one["key"]), *flags)
+        picture = strips({name: one[name] for name in rows}, colours, f"timeline of {one['key']}")
+        drawn.append(tag("figure", words_of, picture))
+    if len(recordings) > most:
+        drawn.append(block("note", f"The first {most} {noun}s are drawn."))
+    present = {label for one in recordings[:most] for name in rows for *_, label in one[name]}
+    there = {name: colour for name, colour in colours.items() if name in present}
+    return join((block("legend", there), *drawn))
+
+
 def strips(rows: Mapping[str, Sequence[Span]], colours: Mapping[str, str], label: str) -> Markup:
-    """Labels of a recording over time, row under row, in lines of four minutes.
+    """Labels of a recording over time, row under row, in lines of four minutes, or at most `LINES` longer ones.
 
     Args:
         rows: name -> spans, from top to bottom, e.g. truth, raw, smoothed.
@@ -67,7 +105,7 @@ def strips(rows: Mapping[str, Sequence[Span]], colours: Mapping[str, str], label
     if not ends:
         raise ValueError("there is nothing to draw")
     begin_s, end_s = min(ends), max(ends)
-    lines = max(ceil((end_s - begin_s) / LINE_S), 1)
+    lines = min(max(ceil((end_s - begin_s) / LINE_S), 1), LINES)
     length_s = (end_s - begin_s) / lines
     drawn, top = [], 4.0
     for line in range(lines):
@@ -79,10 +117,29 @@ def strips(rows: Mapping[str, Sequence[Span]], colours: Mapping[str, str], label
             top += 25
         for value in ticks(*plane.x_range, count=12):
             x = plane.x(value)
-            drawn.append(words(x, top + 12, f"{value:g} s", anchor="middle", colour=MUTED, size=11))
+            drawn.append(
+                words(
+                    x,
+                    top + 12,
+                    clock(value) if end_s > HOUR_S else f"{value:g} s",
+                    anchor="middle",
+                    colour=MUTED,
+                    size=11,
+                )
+            )
             drawn.append(tag("line", x1=x, x2=x, y1=top - 2, y2=top + 2, stroke=MUTED))
         top += 30
     return drawing(1080, top, *drawn, label=label)
+
+
+def clock(seconds: float) -> str:
+    """A moment of a long recording.
+
+    >>> clock(26_405.0)
+    '7:20:05'
+    """
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}"
 
 
 def _row(

@@ -21,13 +21,14 @@ from rushes.media.video import probe
 from rushes.prepare.outcomes import Outcomes
 from rushes.records import Media, Recording
 from rushes.runs.copies import Copies, copies_of, holdings
+from rushes.runs.labelled.sides import Sides
 from rushes.runs.shares import lacking, nobody_said
 from rushes.runs.source import Fault, told_alike
 from rushes.stages import Claim
 from rushes.tasks.operations.prepare.clips import Cutting, plan_clips, why_no_clip
 from rushes.tasks.operations.prepare.unit import TOLERANCE_S
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
-from rushes.tasks.operations.sources.sessions import Scan, Sides, check_coverage
+from rushes.tasks.operations.sources.sessions import Scan, check_coverage
 
 JPEG_BYTES_PER_PIXEL = 0.14
 """Of stored frames at quality 90, measured on the twin and on real footage."""

@@ -7,8 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from rushes.recipe.annotation import Annotation, Background, Overlaps
-from rushes.recipe.pattern import Pattern, groups_of
+from rushes.recipe.labelled import LabelledSource, Word
 from rushes.recipe.sections import (
     NAMED,
     Count,
@@ -26,14 +25,12 @@ from rushes.recipe.sections import (
     family_of,
     form_of_split,
 )
-from rushes.recipe.shares import Shares
 from rushes.recipe.signing import Signs
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
 MediaName = Literal["video", "frames"]
 LabelSetName = Literal["openpack", "classes10"]
 SplitName = Literal["earlier", "colour"]
-Word = Annotated[str, Field(min_length=1)]
 
 OF_OPENPACK, OF_TABLE = "<openpack>", "<table>"
 """Layouts of a source; ``<...>`` keeps them out of the places that faults name."""
@@ -63,61 +60,17 @@ class OpenPackSource(Source):
     )
 
 
-class Groups(Section):
-    """How a recording tells whose it is: who must not stand on two sides. With neither key nobody says.
-
-    Attributes:
-        column: of the annotation, that names the group of each recording.
-        pattern: regular expression on a recording's name below ``root``, with the named group ``group``.
-    """
-
-    column: Word | None = None
-    pattern: Pattern | None = None
-
-    @model_validator(mode="after")
-    def _one_way_to_a_group(self) -> Groups:
-        if self.column is not None and self.pattern is not None:
-            raise ValueError("column and pattern both say what a group is: leave one out")
-        if self.pattern is not None and "group" not in groups_of(self.pattern):
-            raise ValueError("pattern has no named group group; write it as (?P<group>...)")
-        return self
-
-
-class TableSource(Source):
+class TableSource(LabelledSource):
     """Videos and folders of frames, with labels in the files of whatever tool.
 
     Attributes:
         kind: layout of the recordings.
-        annotation: the files of labels, and how they are read.
         labels: to learn, in the order of all tables; null takes all that the annotation has, as they come.
             Others are counted, and their time is left out.
-        merge: label as written -> the label that it counts as.
-        ignore: labels whose time is left out.
-        background: label of the time that nobody labelled; null leaves it unlabelled.
-        background_in: where that is: between the first label of a recording and the last, or in all of it.
-        overlaps: which of two labels keeps the time that both have, see `rushes.recipe.annotation.Overlaps`.
-        groups: how a recording tells whose it is.
-        split: ``shares`` deals groups out by ``shares``, ``column`` takes the sides that the annotation names in
-            ``side_column``, or lists of groups under train, val and test; where nobody says whose a recording
-            is, the recording itself is its group.
-        side_column: of the annotation.
-        shares: of each side.
     """
 
     kind: Literal["table"] = "table"
-    annotation: Annotation = Annotation()
     labels: Annotated[tuple[Word, ...], Field(min_length=1)] | None = None
-    merge: Annotated[dict[Word, Word], Field(default_factory=dict)]
-    ignore: tuple[Word, ...] = ()
-    background: Word | None = None
-    background_in: Background = "labels"
-    overlaps: Overlaps = "refuse"
-    groups: Groups = Groups()
-    split: Annotated[
-        Annotated[Literal["shares", "column"], Tag(NAMED)] | SplitBySides, Discriminator(form_of_split)
-    ] = "shares"
-    side_column: Word = "split"
-    shares: Shares = Shares()
 
 
 def form_of_source(value: Any) -> str:

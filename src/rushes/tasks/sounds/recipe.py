@@ -1,11 +1,14 @@
-"""The recipe of the sounds task: short sounds with a class each, and small nets that run on a wearable."""
+"""The recipe of the sounds task: short sounds with a class each, or nights of them, and small nets for a wearable."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
+from rushes.recipe.annotation import Background
+from rushes.recipe.labelled import LabelledSource
 from rushes.recipe.net import Net
 from rushes.recipe.pattern import Pattern, groups_of
 from rushes.recipe.sections import (
@@ -22,28 +25,17 @@ from rushes.recipe.sections import (
     Train,
     form_of_split,
 )
+from rushes.recipe.shares import Shares
 from rushes.recipe.signing import UNSIGNED
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
-class Shares(Section):
-    """How many of the groups stand on each side.
-
-    Attributes:
-        train, val, test: share of the groups; together all of them.
-    """
-
-    train: Rate = 0.7
-    val: Rate = 0.15
-    test: Rate = 0.15
-
-    @model_validator(mode="after")
-    def _are_all(self) -> Shares:
-        if abs(self.train + self.val + self.test - 1.0) > 1e-6:
-            raise ValueError(f"shares add up to {self.train + self.val + self.test:g}, not to 1")
-        return self
+def _is_known(kind: Any) -> Any:
+    if kind not in ("dreamcatcher", "folder"):
+        raise ValueError(f"expected 'dreamcatcher', 'folder' or 'recordings', found {kind!r}"[:200])
+    return kind
 
 
 class SoundSource(Source):
@@ -63,7 +55,7 @@ class SoundSource(Source):
         shares: of each side.
     """
 
-    kind: Literal["dreamcatcher", "folder"] = "dreamcatcher"
+    kind: Annotated[Literal["dreamcatcher", "folder"], BeforeValidator(_is_known)] = "dreamcatcher"
     pattern: Pattern | None = None
     table: str | None = None
     split: Annotated[
@@ -83,6 +75,37 @@ class SoundSource(Source):
         if self.pattern is not None and self.table is not None:
             raise ValueError("pattern and table both say what a sound's class is: leave one out")
         return self
+
+
+class RecordingSource(LabelledSource):
+    """Long recordings, such as nights, with labels in the files of whatever tool.
+
+    They are cut into windows of ``preprocessing.clip_s``. A window has the class of the event with most time in it,
+    where that is at least ``share`` of it; else it is background; one of which half or more has no label, or an
+    ignored one, is left out. Events are the classes of ``preprocessing.labels`` but for ``background``.
+
+    Attributes:
+        kind: layout of the recordings.
+        background_in: where the time that nobody labelled is background: in all of a recording, which somebody
+            listened to as a whole, or between its first label and its last.
+        hop_s: from the start of a window to that of the next; null takes half of ``preprocessing.clip_s``.
+        share: of a window, from which on it has the class of an event.
+    """
+
+    kind: Literal["recordings"] = "recordings"
+    background_in: Background = "recording"
+    hop_s: Seconds | None = None
+    share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+
+
+FILES, RECORDINGS = "<files>", "<recordings>"
+"""Forms of a source; ``<...>`` keeps them out of the places that faults name."""
+
+
+def form_of_source(value: Any) -> str:
+    """Whether sounds have a class each, or are long recordings with labels."""
+    kind = value.get("kind") if isinstance(value, Mapping) else getattr(value, "kind", None)
+    return RECORDINGS if kind == "recordings" else FILES
 
 
 class SleepTwin(Section):
@@ -168,6 +191,23 @@ class Distil(Section):
     temperature: Annotated[float, Field(ge=0.1, le=100.0)] = 5.0
 
 
+class Timelines(Section):
+    """How whole recordings are measured: what is heard in them as events, beside the events that were labelled.
+
+    Attributes:
+        smooth_s: about the length of the running median by which probabilities are smoothed; for the system
+            ``smoothed`` an event of less than half of that is none. Null takes ``preprocessing.clip_s``.
+        collar_s: how far the onset of an event may be off; its offset too, or by ``offset_percent`` of its length.
+        offset_percent: see there.
+        segment_s: length of the segments of segment-based figures.
+    """
+
+    smooth_s: Seconds | None = None
+    collar_s: Seconds = 0.2
+    offset_percent: Annotated[int, Field(ge=0, le=100)] = 20
+    segment_s: Seconds = 1.0
+
+
 class EvaluateSounds(Evaluate):
     """What is measured, on what.
 
@@ -206,12 +246,16 @@ class SoundsRecipe(Recipe):
         train: how to train.
         distil: learn from a teacher as well; null does not.
         evaluate: what is measured, on what.
+        timelines: how whole recordings are measured, where there are any.
         deploy: the device that the net is for.
     """
 
     task: Literal["sounds"] = "sounds"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "sounds"
-    source: SoundSource = SoundSource()
+    source: Annotated[
+        Annotated[SoundSource, Tag(FILES)] | Annotated[RecordingSource, Tag(RECORDINGS)],
+        Discriminator(form_of_source),
+    ] = SoundSource()
     twin: SleepTwin = SleepTwin()
     preprocessing: SoundPreprocessing = SoundPreprocessing()
     prepare: PrepareSounds = PrepareSounds()
@@ -219,6 +263,7 @@ class SoundsRecipe(Recipe):
     train: TrainOnSounds = TrainOnSounds()
     distil: Distil | None = None
     evaluate: EvaluateSounds = EvaluateSounds()
+    timelines: Timelines = Timelines()
     deploy: Deploy = Deploy()
 
     @model_validator(mode="after")
@@ -237,10 +282,26 @@ class SoundsRecipe(Recipe):
                 f"prepare.longest_s is {self.prepare.longest_s:g} s, and preprocessing.clip_s "
                 f"{self.preprocessing.clip_s:g} s: no sound may fill a clip"
             )
+        if isinstance(self.source, RecordingSource):
+            self._require_classes(self.source)
         split, needed = self.source.split, dict.fromkeys(("train", "val", self.evaluate.split))
         if isinstance(split, dict) and (missing := [side for side in needed if side not in split]):
             raise ValueError(f"source.split has nobody for {' and '.join(missing)}")
         return self
+
+    def _require_classes(self, source: RecordingSource) -> None:
+        """See that background is a class beside at least one event, and that windows leave nothing out."""
+        labels, clip_s = self.preprocessing.labels, self.preprocessing.clip_s
+        if source.background is not None and source.background not in labels:
+            raise ValueError(
+                f"source.background is {source.background}, which is not among preprocessing.labels "
+                f"({', '.join(labels)}); add it there"
+            )
+        if source.hop_s is not None and source.hop_s > clip_s:
+            raise ValueError(
+                f"source.hop_s is {source.hop_s:g} s, and preprocessing.clip_s {clip_s:g} s: what lies between two "
+                "windows would not be heard"
+            )
 
 
 RECIPE = SoundsRecipe

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rushes.tasks.sounds.report.samples import SoundViewer
     from rushes.tasks.sounds.sources.dreamcatcher import DreamCatcher
     from rushes.tasks.sounds.sources.folder import SoundFolder
+    from rushes.tasks.sounds.sources.recordings import Recordings
 
 BYTES_PER_SOUND = 2e5
 """Of the twin's archives, as measured."""
@@ -44,6 +45,27 @@ def _macs(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[st
 
     once = macs(Net(**part["model"]), SoundPreprocessing(**dataset["preprocessing"]))
     return float(BACKWARD * part["train"]["epochs"] * clips.get("train", 0) * once)
+
+
+def _source(recipe: SoundsRecipe) -> Mapping[str, Any]:
+    """The source, less the seed of shares by which nobody is dealt out.
+
+    Sounds whose sides do not depend on it were signed before there was a seed, and keep their signature. Those that
+    do were dealt out by another rule then, and have a new one.
+    """
+    from rushes.recipe.signing import signed
+
+    source = signed(recipe, ("source",), "features")["source"]
+    if recipe.source.kind != "recordings" and recipe.source.split != "shares":
+        del source["shares"]["seed"]
+    return {"source": source}
+
+
+def _timelines(recipe: SoundsRecipe) -> Mapping[str, Any]:
+    """How whole recordings are measured, where there are any."""
+    from rushes.recipe.signing import signed
+
+    return signed(recipe, ("timelines",), "evaluate") if recipe.source.kind == "recordings" else {}
 
 
 def _distils(recipe: SoundsRecipe) -> bool:
@@ -78,6 +100,7 @@ class Sounds(Task["SoundsRecipe"]):
             PREPARE,
             name="features",
             purpose="Turn sounds into spectrograms, write shards.",
+            signs=_source,
             version=2,
             cost=Cost(amount=samples, assumed_s=0.02),
         ),
@@ -115,7 +138,9 @@ class Sounds(Task["SoundsRecipe"]):
             reads=("predictions.parquet", "teacher/predictions.parquet"),
             cost=Cost(amount=asked, assumed_s=0.005),
         ),
-        replace(EVALUATE, inputs=("features", "train", "predict"), cost=Cost(assumed_s=2.0)),
+        replace(
+            EVALUATE, signs=_timelines, inputs=("features", "train", "predict"), cost=Cost(assumed_s=2.0)
+        ),
         Stage(
             name="export",
             purpose="Write the net as ONNX, also in 8 bits, and say whether it fits its device.",
@@ -135,47 +160,27 @@ class Sounds(Task["SoundsRecipe"]):
 
     def faults(self, recipe: SoundsRecipe) -> Iterator[tuple[str, str]]:
         """Sides and classes that the twin or the kind of source does not have."""
-        from rushes.tasks.sounds.sources.dreamcatcher import LABELS
+        from rushes.tasks.sounds.check import faults
 
-        source, drawn = recipe.source, recipe.source.root is None
-        if drawn and source.kind != "dreamcatcher":
-            yield "source.root", "missing; the twin has the layout dreamcatcher, not folder"
-        if drawn and source.split != "index":
-            yield "source.split", "the twin has its own sides; write index, or give source.root"
-        if source.kind != "dreamcatcher":
-            return
-        if source.table is not None:
-            yield "source.table", "dreamcatcher has its classes in its archives; take folder"
-        if not drawn and source.split != "index":
-            yield "source.split", "dreamcatcher has its own sides; write index, or take folder"
-        if strange := set(recipe.preprocessing.labels) - set(LABELS):
-            yield (
-                "preprocessing.labels",
-                f"dreamcatcher has no class {', '.join(sorted(strange))}; it has {', '.join(LABELS)}",
-            )
+        yield from faults(recipe)
 
-    def source(self, recipe: SoundsRecipe) -> DreamCatcher | SoundFolder:
+    def source(self, recipe: SoundsRecipe) -> DreamCatcher | SoundFolder | Recordings:
         """See `Task.source`."""
-        from rushes.tasks.sounds.sources.dreamcatcher import DreamCatcher
-        from rushes.tasks.sounds.sources.folder import SoundFolder
+        from rushes.tasks.sounds.sources.kinds import source_of
 
-        source, labels = recipe.source, recipe.preprocessing.labels
-        if source.kind == "dreamcatcher":
-            return DreamCatcher(labels, source.pattern)
-        shares = source.shares.model_dump()
-        return SoundFolder(labels, source.pattern, source.table, source.split, shares)
+        return source_of(recipe)
 
     def audit(self, run: Run[SoundsRecipe]) -> Audit:
         """What there is of each class on each side; archives are read to their end, nothing is decoded."""
-        from rushes.tasks.sounds.sources.audit import audit_of
+        from rushes.tasks.sounds.sources.kinds import audit_of_scan
 
-        return audit_of(run.scan, run.recipe.preprocessing.labels)
+        return audit_of_scan(run.scan, run.recipe)
 
     def viewer(self, run: Run[SoundsRecipe]) -> SoundViewer:
         """Spectrograms that play, as far as the recordings can be read again."""
-        from rushes.tasks.sounds.report.samples import SoundViewer
+        from rushes.tasks.sounds.report.samples import viewer_of
 
-        return SoundViewer(run.scan.blocks, run.recipe.preprocessing, run.recipe.prepare.longest_s)
+        return viewer_of(run.scan, run.recipe)
 
     def to_draw(self, recipe: SoundsRecipe) -> str:
         """Wearers, their sounds and the room that these take."""

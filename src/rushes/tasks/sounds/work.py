@@ -17,10 +17,13 @@ from rushes.runs.preview import preview
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
 from rushes.stages import OpenStage, read_json, weights_sha256
-from rushes.tasks.sounds.recipe import Distil, SoundsRecipe, TrainOnSounds
+from rushes.tasks.sounds.recipe import Distil, RecordingSource, SoundsRecipe, TrainOnSounds
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from rushes.models.nets import SoundNet
+    from rushes.tasks.sounds.evaluate.timeline import Timeline
 
 TEACHER = "teacher"
 """Folder of a teacher's predictions inside of the pupil's."""
@@ -45,34 +48,33 @@ def _twin(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 def _features(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     from rushes.prepare.stage import Planned, prepare
+    from rushes.tasks.sounds.prepare.jobs import jobs_of
     from rushes.tasks.sounds.prepare.sample import metas
-    from rushes.tasks.sounds.prepare.unit import Job, members_of, prepare_unit
     from rushes.tasks.sounds.sources.sides import SIDES, require_apart
 
     asked, scan = run.recipe.prepare, run.scan
-    found = {block.split for block in scan.blocks}
+    work = jobs_of(scan, run.recipe, stage.folder)
+    found = {job.split for job in work.jobs.values()}
     needed = dict.fromkeys((*SIDES[:2], run.recipe.evaluate.split))
     if missing := [side for side in needed if side not in found]:
         raise SourceError(
             f"no sound of {', '.join(run.recipe.preprocessing.labels)} on side {' and '.join(missing)}",
             where=scan.root,
-            cure="`rushes audit RECIPE` shows what is there; change source.split or preprocessing.labels",
+            cure="`rushes audit RECIPE` shows what is there; change source.split, source.shares.seed or "
+            "preprocessing.labels",
         )
     planned = Planned(
-        jobs={
-            block.key: Job(block, run.recipe.preprocessing, asked.longest_s, stage.folder, asked.shard_bytes)
-            for block in scan.blocks
-        },
+        jobs=work.jobs,
         splits=SIDES,
         needed=needed,
         skipped=scan.skipped,
         faults={fault.key: fault.reason() for fault in scan.faults},
-        members=members_of(scan),
+        members=work.members,
         inventory=run.inventory,
     )
     prepared = prepare(
         planned,
-        prepare_unit,
+        work.unit,
         run.home("features"),
         run.recipe.preprocessing,
         asked,
@@ -200,9 +202,11 @@ def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
     tell("evaluate", 0, 1, "figures")
     recipe, preprocessing = run.recipe, run.recipe.preprocessing
     counts = FeatureSet(run.samples("train"), preprocessing.labels).counts
+    train = dict(zip(preprocessing.labels, counts.tolist(), strict=True))
+    predictions = read_predictions(run.folder("predict"), SCHEMA)
     card = evaluate(
-        read_predictions(run.folder("predict"), SCHEMA),
-        dict(zip(preprocessing.labels, counts.tolist(), strict=True)),
+        predictions,
+        train,
         preprocessing.labels,
         weights_of_classes(recipe.train.class_weights, counts, preprocessing.labels),
         split=recipe.evaluate.split,
@@ -215,10 +219,36 @@ def _evaluate(run: Run[SoundsRecipe], stage: OpenStage, tell: Tell) -> Made:
         teacher=(
             read_predictions(run.folder("predict") / TEACHER, SCHEMA) if "teacher" in run.specs else None
         ),
+        timeline=_timeline(run, predictions, train),
     )
     card.write(stage.folder / METRICS_FILE)
     tell("evaluate", 1, 1, "figures")
     return {"sounds": card.all.n}, {"sounds": card.all.n}
+
+
+def _timeline(run: Run[SoundsRecipe], predictions: pa.Table, train: Mapping[str, int]) -> Timeline | None:
+    """Whole recordings of the reported side; None where sounds have a class each."""
+    from rushes.prepare.stage import RECORDINGS
+    from rushes.tasks.sounds.evaluate.answers import read_answers
+    from rushes.tasks.sounds.evaluate.timeline import timeline
+    from rushes.tasks.sounds.prepare.sample import metas
+    from rushes.tasks.sounds.sources.windows import Cutting
+
+    recipe = run.recipe
+    if not isinstance(recipe.source, RecordingSource):
+        return None
+    sounds = run.samples(recipe.evaluate.split)
+    return timeline(
+        read_answers(predictions, recipe.preprocessing.labels),
+        {
+            key: (meta["recording"], meta["start_s"])
+            for key, meta in zip(sounds.keys(), metas(sounds), strict=True)
+        },
+        read_json(run.folder("features") / RECORDINGS),
+        Cutting.of(recipe.source, recipe.preprocessing),
+        recipe.timelines,
+        train,
+    )
 
 
 def _heard_in_part(run: Run[SoundsRecipe]) -> list[str]:

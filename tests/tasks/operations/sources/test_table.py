@@ -120,6 +120,17 @@ def test_a_recording_of_which_no_label_is_left_is_skipped_with_its_reason(write_
     assert source.sides(source.scan(root)).skipped == {"c": "none of its labels is learnt"}
 
 
+def test_a_file_without_events_is_background_where_the_recipe_says_so(write_table: WriteTable):
+    root = write_table("a.mp4", "b.mp4", labels="file,start_s,end_s,label\na.mp4,0,1.5,take\nb.mp4,,,\n")
+    asked = {"background": "idle", "background_in": "recording"}
+    assert [one.segments for one in scan(root, **asked).recordings] == [
+        (Segment(0.0, 1.5, "take"), Segment(1.5, 4.0, "idle")),
+        (Segment(0.0, 4.0, "idle"),),
+    ]
+    source = table(background="idle")
+    assert source.sides(source.scan(root)).skipped == {"b": "no label of it in the annotation"}
+
+
 def test_a_folder_of_frames_is_a_recording(write_table: WriteTable):
     root = write_table(labels="file,start_s,end_s,label\ncam 1,0.0,0.5,take\ncam 1,0.5,1.0,put\n")
     for number in range(11):
@@ -163,6 +174,12 @@ def test_labels_of_a_file_that_is_not_there_are_a_fault_with_line_and_the_neares
     assert fault.message == "labels of cam_2.mp4: no such file; do you mean cam-2.mp4 or a.mp4?"
     assert fault.where == f"{root / 'labels.csv'}:4"
     assert "write the name as the file is called" in fault.cure
+
+
+def test_an_annotation_that_is_not_there_is_an_error_with_the_nearest_name(write_table: WriteTable):
+    root = write_table("a.mp4", labels=WORK)
+    with pytest.raises(SourceError, match=r"no file lables\.csv below the root; do you mean labels\.csv\?"):
+        scan(root, annotation={"files": "lables.csv"})
 
 
 def test_names_of_which_none_is_there_are_an_error_that_lists_them(write_table: WriteTable):

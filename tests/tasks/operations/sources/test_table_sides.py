@@ -9,8 +9,8 @@ import pytest
 
 from rushes.annotations import About, Labels, Mark
 from rushes.errors import SourceError
+from rushes.runs.labelled.sides import Place, place_of, put_on_sides, require_columns
 from rushes.tasks.operations.recipe import TableSource
-from rushes.tasks.operations.sources.table.sides import Place, place_of, put_on_sides, require_columns
 
 NOBODY_HAS_A_SIDE = "no side under split of the annotation"
 

@@ -18,7 +18,6 @@ from rushes.evaluate.pages import (
     confusion,
     differences,
     facts,
-    fell_into_one_class,
     framed,
     gallery,
     interval,
@@ -29,13 +28,12 @@ from rushes.evaluate.pages import (
     page,
     palette,
     parts,
-    pill,
     result,
     side_by_side,
-    strips,
     systems,
     table,
     tag,
+    timelines,
     value_cell,
 )
 from rushes.evaluate.pages.charts import Bin, Points, loss_curve, reliability
@@ -162,25 +160,8 @@ def _sessions(card: Scorecard, colours: Mapping[str, str]) -> Markup:
         f"{part.n:,} of them labelled. Intervals of edit score, F1@ and mAP leave out a session at a time, so one "
         "session tells nothing about others."
     )
-    drawn = []
-    for session in sessions[:STRIPS]:
-        rows = {name: session[name] for name in ("truth", card.model, "smoothed")}
-        flags = (
-            pill(f"{name} {fallen}", "bad")
-            for name in (card.model, "smoothed")
-            if (fallen := fell_into_one_class(rows["truth"], rows[name]))
-        )
-        words = tag("figcaption", tag("code", session["key"]), *flags)
-        drawn.append(tag("figure", words, strips(rows, colours, f"timeline of {session['key']}")))
-    if len(sessions) > STRIPS:
-        drawn.append(note(f"The first {STRIPS} sessions are drawn."))
-    present = {
-        label
-        for session in sessions[:STRIPS]
-        for name in ("truth", card.model, "smoothed")
-        for *_, label in session[name]
-    }
-    return join((note(said), systems(card, part), differences(card, part), legend(colours, present), *drawn))
+    drawn = timelines(sessions, (card.model, "smoothed"), colours, noun="session", most=STRIPS)
+    return join((note(said), systems(card, part), differences(card, part), drawn))
 
 
 def _clips(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from rushes.errors import SourceError
 from rushes.records import Recording
+from rushes.runs.labelled.sides import Sides
 from rushes.runs.source import Fault, Source
 
 
@@ -43,23 +44,6 @@ class Scan:
     notes: tuple[Fault, ...]
     masked: Mapping[str, Tally]
     gaps: Tally
-
-
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """Who stands on which side.
-
-    Attributes:
-        side_of: key of a recording that holds -> its side.
-        skipped: key of a recording that nobody asks for, whether it holds or not -> why.
-        absent: names on a side of whom there is no recording; to be printed.
-        cure: what to do where a side comes out empty.
-    """
-
-    side_of: Mapping[str, str]
-    skipped: Mapping[str, str] = field(default_factory=dict)
-    absent: tuple[str, ...] = ()
-    cure: str = "mend its recordings, or list others under source.split"
 
 
 Found = TypeVar("Found", bound=Scan)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rushes.errors import MetricError
 from rushes.evaluate.clusters import Clusters, clusters
+from rushes.evaluate.events import FIGURES as EVENT_FIGURES
 from rushes.evaluate.figures import plain
 from rushes.evaluate.parts import part_of, parts_by, scorecard_of
 from rushes.evaluate.scorecard import Part, Scorecard, System
@@ -21,7 +22,8 @@ from rushes.metrics.jackknife import Jackknife
 from rushes.metrics.paired import paired_macro_f1
 from rushes.tasks.sounds.evaluate.answers import Answers, read_answers, require_same_clips
 from rushes.tasks.sounds.evaluate.figures import BINS, Side, Sums
-from rushes.tasks.sounds.evaluate.names import COMPARED, FIGURES, MODEL, SYSTEMS, TEACHER
+from rushes.tasks.sounds.evaluate.names import COMPARED, FIGURES, MODEL, OF_TIMELINES, SYSTEMS, TEACHER
+from rushes.tasks.sounds.evaluate.timeline import Timeline
 from rushes.tasks.sounds.sources.sides import nobody_said
 
 GROUP_CLIPS = 10
@@ -39,6 +41,7 @@ def evaluate(
     costs: Mapping[str, Any] | None = None,
     remarks: Sequence[str] = (),
     teacher: pa.Table | None = None,
+    timeline: Timeline | None = None,
 ) -> Scorecard:
     """Measure a net and its trivial baselines.
 
@@ -51,6 +54,7 @@ def evaluate(
         costs: what the net costs (parameters, MACs, bytes), copied as it is.
         remarks: what else keeps the figures from meaning what they seem to.
         teacher: the teacher's predictions on the same clips, where the net was distilled.
+        timeline: of whole recordings, where the clips are windows of such.
 
     Returns:
         Parts: the side; its classes that have clips; and its groups of at least `GROUP_CLIPS` clips, from the
@@ -105,11 +109,18 @@ def evaluate(
         *_classes(answers, sums, systems, among, jackknife),
         *sorted(groups, key=lambda part: part.estimates[MODEL]["f1_macro"].value),
     ]
+    figures = dict(FIGURES)
+    if timeline is not None:
+        figures |= EVENT_FIGURES
+        systems |= {name: SYSTEMS[name] for name in OF_TIMELINES}
+        parts.insert(1, timeline.part)
+        details["timeline"] = timeline.details
+        remarks = [*remarks, *timeline.remarks]
     return scorecard_of(
         "sounds",
         split,
-        FIGURES,
-        systems,
+        figures,
+        {name: systems[name] for name in SYSTEMS if name in systems},
         parts,
         remarks=[*_remarks(details, among), *remarks],
         details=details,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rushes.evaluate.figures import Figure
 from rushes.evaluate.scorecard import System
 
-MODEL, TEACHER = "model", "teacher"
+MODEL, TEACHER, SMOOTHED, EVENT = "model", "teacher", "smoothed", "event"
 
 FIGURES = {
     "f1_macro": Figure(
@@ -67,7 +67,11 @@ COMPARED = tuple(name for name, figure in FIGURES.items() if figure.compared)
 SYSTEMS = {
     MODEL: System(role="model", what="the trained net"),
     TEACHER: System(role="reference", what="the net that it was distilled from"),
+    SMOOTHED: System(role="ablation", what="the net's probabilities of a recording under a running median"),
     "majority": System(role="baseline", what="always the most frequent class of the training side"),
+    EVENT: System(
+        role="baseline", what="always the most frequent class of the training side that is an event"
+    ),
     "prior": System(
         role="baseline",
         what=(
@@ -76,3 +80,6 @@ SYSTEMS = {
         ),
     ),
 }
+
+OF_TIMELINES = (SMOOTHED, EVENT)
+"""Systems that answer about whole recordings alone."""

@@ -49,25 +49,36 @@ class Sample:
             raise _no_sample(key, error) from error
 
 
-def fields_of(recording: SoundRecording, features: np.ndarray, length_s: float) -> dict[str, bytes]:
-    """The members of a sound.
+def fields_of(
+    recording: SoundRecording,
+    features: np.ndarray,
+    length_s: float,
+    *,
+    of: str | None = None,
+    start_s: float = 0.0,
+) -> dict[str, bytes]:
+    """The members of a sound, or of a window of one.
 
     Args:
         recording: where it comes from.
         features: (mels, frames) float32 or float16, dB.
-        length_s: of the whole sound, before it was cut or filled.
+        length_s: of the whole sound, before it was cut or filled; of a window its own.
+        of: key of the recording that it is a window of; None of a whole sound.
+        start_s: where the window starts in it.
     """
     meta = {
-        "recording": recording.key,
+        "recording": of or recording.key,
         "group": recording.group,
         "label": recording.label,
         "length_s": length_s or 0.0,
     }
+    if of is not None:
+        meta["start_s"] = start_s
     return {FEATURES: array_member(features), META: json_member(meta)}
 
 
 def metas(dataset: ShardDataset) -> Iterator[dict[str, Any]]:
-    """``recording``, ``group``, ``label`` and ``length_s`` of all samples in order.
+    """``recording``, ``group``, ``label`` and ``length_s`` of all samples in order; of windows also ``start_s``.
 
     Raises:
         ShardError: a member is missing or is not what it should be.

@@ -23,6 +23,7 @@ from rushes.evaluate.pages import (
     note,
     number,
     page,
+    palette,
     parts,
     pill,
     remarks,
@@ -30,20 +31,22 @@ from rushes.evaluate.pages import (
     side_by_side,
     systems,
     table,
+    timelines,
 )
 from rushes.evaluate.pages.charts import Bin, curves, reliability
 from rushes.evaluate.pages.whiskers import of_parts, whiskers
-from rushes.evaluate.scorecard import Scorecard
+from rushes.evaluate.scorecard import Scorecard, counted
 from rushes.stages import write_atomic
 from rushes.tasks.sounds.evaluate.answers import read_answers
 from rushes.tasks.sounds.evaluate.measure import GROUP_CLIPS
-from rushes.tasks.sounds.evaluate.names import TEACHER
+from rushes.tasks.sounds.evaluate.names import SMOOTHED, TEACHER
 from rushes.tasks.sounds.report.spectrograms import SampleOf, surest, wall
 from rushes.train.events import Event
 
 CLASSES = 8  # on the wall
 CARDS = 3  # of a class, recognised and missed
 GROUPS = 40  # drawn at most
+STRIPS = 12  # recordings drawn over time
 FEW = 6  # classes whose confusion is drawn on half of the page
 
 
@@ -81,6 +84,7 @@ def write_report(
         Section("All systems", systems(card)),
         Section("Classes", _classes(card)),
         Section("Groups", _groups(card)),
+        Section("Recordings", _recordings(card)),
         Section("Training", _training(card, events)),
         Section("Distillation", _distillation(card)),
         Section("Device", _device(deploy)),
@@ -129,6 +133,23 @@ def _groups(card: Scorecard) -> Markup:
     overall = {"all clips": card.all.estimates[card.model]["f1_macro"].value}
     drawing = whiskers(of_parts(card, found[:GROUPS], "f1_macro"), "macro-F1", at=overall, span=(0.0, 1.0))
     return join((note(said), drawing, parts(card, "group")))
+
+
+def _recordings(card: Scorecard) -> Markup:
+    """Figures of whole recordings, and what is heard in each over time; nothing where sounds have a class each."""
+    found = card.details.get("timeline")
+    if found is None:
+        return Markup("")
+    [part] = card.of_kind("timeline")
+    recordings = found["recordings"]
+    said = (
+        f"{counted(len(recordings), 'recording')}, an answer every {found['hop_s']:g} s; smoothed: the median of "
+        f"{found['smooth_s']:g} s. Figures of events are measured again without each {part.clusters.by}, PSDS "
+        "without each group or recording, so one recording tells nothing about others."
+    )
+    colours = palette(found["events"])  # background has none
+    drawn = timelines(recordings, (card.model, SMOOTHED), colours, noun="recording", most=STRIPS)
+    return join((note(said), systems(card, part), differences(card, part), drawn))
 
 
 def _training(card: Scorecard, events: Sequence[Event]) -> Markup:

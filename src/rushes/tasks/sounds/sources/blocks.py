@@ -295,8 +295,8 @@ def take(root: Path, name: str, key: str, side: str, place: Place) -> tuple[Soun
     return SoundRecording(key, place.group, side, place.label, path), size
 
 
-def fingerprint_of(scan: SoundScan) -> str:
-    """SHA-256 of the files of a scan that are read, wherever they lie and whenever they were copied.
+def fingerprint_of(root: Path, claims: Mapping[str, Claim]) -> str:
+    """SHA-256 of the files below ``root`` that are claimed to be read, wherever they lie and whenever they were copied.
 
     Path, size, first and last 16 kB of each count: of a gzip that is its checksum too; smaller files, and
     tables up to 100 MB, count with every byte.
@@ -305,10 +305,10 @@ def fingerprint_of(scan: SoundScan) -> str:
         64 hex digits.
     """
     whole = hashlib.sha256()
-    for name, claim in sorted(scan.claims.items()):
+    for name, claim in sorted(claims.items()):
         if claim.fate not in ("used", "read"):
             continue
-        with (scan.root / name).open("rb") as file:
+        with (root / name).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             part = hashlib.sha256(file.read(MAX_BYTES if claim.fate == "read" else _SAMPLE_BYTES))
             file.seek(max(file.tell(), size - _SAMPLE_BYTES))

@@ -128,7 +128,7 @@ class DreamCatcher(Source[SoundScan]):
 
     def fingerprint(self, found: SoundScan) -> str:
         """SHA-256 of what is read of the dataset, motion left out; the same wherever it lies."""
-        return fingerprint_of(found)
+        return fingerprint_of(found.root, found.claims)
 
     def claims(self, found: SoundScan) -> Claims:
         """See `Source.claims`; what becomes of an archive's members is told by the audit."""

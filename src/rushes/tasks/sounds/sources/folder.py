@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from rushes.errors import SourceError
 from rushes.recipe.sections import Side
+from rushes.recipe.shares import Shares
 from rushes.runs.shares import SIDE_OF_NAME
 from rushes.runs.source import Fault, Source
 from rushes.stages import Claim, Claims, take_inventory
@@ -47,21 +48,21 @@ class SoundFolder(Source[SoundScan]):
         table: CSV below the root: ``file``, ``label`` and perhaps ``group`` and ``split``.
         split: ``"index"`` takes the sides of the table, of the pattern, or of a first folder called train,
             validation, test or alike; ``"shares"`` deals groups out; or side -> groups.
-        shares: side -> share of the groups, for ``"shares"``.
+        shares: of the groups, for ``"shares"``.
     """
 
     labels: tuple[str, ...]
     pattern: str | None = None
     table: str | None = None
     split: str | Mapping[Side, Sequence[str]] = "index"
-    shares: Mapping[str, float] | None = None
+    shares: Shares = field(default_factory=Shares)
 
     def scan(self, root: Path) -> SoundScan:
         """Find the sounds and put them on sides.
 
         Raises:
             SourceError: no sound is found, the table does not hold, a side cannot be told, a group stands on
-                two sides or is named and not there, or there are fewer groups than sides.
+                two sides or is named and not there, or a side comes out empty.
         """
         root = Path(root)
         faults: list[Fault] = []
@@ -90,7 +91,7 @@ class SoundFolder(Source[SoundScan]):
 
     def fingerprint(self, found: SoundScan) -> str:
         """SHA-256 of the sounds and the table; the same wherever they lie."""
-        return fingerprint_of(found)
+        return fingerprint_of(found.root, found.claims)
 
     def claims(self, found: SoundScan) -> Claims:
         """See `Source.claims`."""
@@ -164,7 +165,7 @@ class SoundFolder(Source[SoundScan]):
             labels_of: dict[str, set[str]] = {}
             for name, place in asked.items():
                 labels_of.setdefault(place.group or name, set()).add(place.label)
-            return deal(labels_of, self.shares or {})
+            return deal(labels_of, self.shares)
         if not isinstance(self.split, str):
             groups = {place.group or name for name, place in asked.items()}
             if absent := sorted({group for listed in self.split.values() for group in listed} - groups):

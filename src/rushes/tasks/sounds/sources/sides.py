@@ -1,11 +1,12 @@
-"""Who stands on which side: groups apart, dealt out class by class, and what is said where nobody is known."""
+"""Who stands on which side: groups apart, dealt out by shares, and what is said where nobody is known."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping
 
 from rushes.errors import SourceError
+from rushes.recipe.shares import Shares
+from rushes.runs.shares import SEEDS, best_seed, side_of
 from rushes.runs.shares import nobody_said as nobody_said_of
 
 SIDES = ("train", "val", "test")
@@ -42,65 +43,33 @@ def require_apart(places: Iterable[tuple[str, str, str]]) -> dict[str, str]:
     return {group: side for group, (side, _) in first_of.items()}
 
 
-def deal(labels_of: Mapping[str, Collection[str]], shares: Mapping[str, float]) -> dict[str, str]:
-    """Deal groups out to sides like cards, so that every side has its share of every class.
+def deal(labels_of: Mapping[str, Collection[str]], shares: Shares) -> dict[str, str]:
+    """Deal groups out to sides by the hash of their names, so that new groups move no old one.
 
-    Classes are dealt from the rarest on, their groups in order of the SHA-256 of their names, each to the side
-    that is furthest behind its share of the class, of equal ones behind its share of all groups. So a class of
-    as many groups as sides has one on each, unless these were dealt already as groups of a rarer class.
-
-    >>> deal({"a": {"x"}, "b": {"x"}, "c": {"y"}, "d": {"y"}}, {"train": 0.5, "val": 0.5})
-    {'b': 'train', 'a': 'val', 'd': 'train', 'c': 'val'}
+    >>> deal({"ann": {"snore"}, "bob": {"snore"}, "cem": {"cough"}}, Shares(train=0.5, val=0.0, test=0.5))
+    {'ann': 'train', 'bob': 'test', 'cem': 'test'}
 
     Args:
         labels_of: group -> its classes.
-        shares: side -> share.
+        shares: of each side.
 
     Raises:
-        SourceError: there are fewer groups than sides.
+        SourceError: a side with a share has no group; the seed that spreads the classes best is named.
     """
-    asked = {side: share for side, share in shares.items() if share > 0}
+    share_of = shares.of_sides
+    sides = {group: side_of(group, share_of, shares.seed) for group in labels_of}
+    asked = [side for side in SIDES if share_of[side] > 0]
     if len(labels_of) < len(asked):
         raise SourceError(
             f"{len(asked)} sides and {len(labels_of)} groups: a group cannot stand on two sides",
             cure="tell groups apart by source.pattern, or list them by side under source.split",
         )
-    groups_of: dict[str, list[str]] = {}
-    for group in sorted(labels_of, key=_rank):
-        for label in labels_of[group]:
-            groups_of.setdefault(label, []).append(group)
-    still = quota(len(labels_of), asked)
-    side_of: dict[str, str] = {}
-    for label in sorted(groups_of, key=lambda label: (len(groups_of[label]), label)):
-        groups = groups_of[label]
-        own = quota(len(groups), asked) if len(groups) >= len(asked) else dict.fromkeys(asked, 0)
-        for group in groups:
-            if group in side_of:
-                own[side_of[group]] -= 1
-        for group in groups:
-            if group not in side_of:
-                side = max(asked, key=lambda side: (own[side], still[side]))
-                side_of[group] = side
-                own[side] -= 1
-                still[side] -= 1
-    return side_of
-
-
-def quota(total: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """How many of ``total`` groups stand on each side: one at least, and otherwise nearest to the shares.
-
-    >>> quota(3, {"train": 0.7, "val": 0.15, "test": 0.15}), quota(7, {"train": 0.7, "val": 0.3})
-    ({'train': 1, 'val': 1, 'test': 1}, {'train': 5, 'val': 2})
-    """
-    found = {side: max(1, int(share * total)) for side, share in shares.items()}
-    while sum(found.values()) != total:
-        behind = {side: share * total - found[side] for side, share in shares.items()}
-        if sum(found.values()) < total:
-            found[max(behind, key=behind.__getitem__)] += 1
-        else:
-            found[min((side for side in found if found[side] > 1), key=behind.__getitem__)] -= 1
-    return found
-
-
-def _rank(group: str) -> str:
-    return hashlib.sha256(group.encode(errors="surrogateescape")).hexdigest()
+    if empty := [side for side in asked if side not in sides.values()]:
+        amounts = {group: dict.fromkeys(labels, 1.0) for group, labels in labels_of.items()}
+        raise SourceError(
+            f"none of {len(labels_of)} groups falls on side {' and '.join(empty)} with "
+            f"source.shares.seed {shares.seed}",
+            cure=f"write source.shares.seed: {best_seed(amounts, share_of)}, which of {SEEDS:,} seeds spreads "
+            "the classes best, or list groups by side under source.split",
+        )
+    return sides

@@ -14,6 +14,7 @@ from pathlib import Path
 from rushes.errors import MediaError, SourceError
 from rushes.recipe.sections import Side
 from rushes.records import MediaKind, Recording, Segment
+from rushes.runs.labelled.sides import Sides
 from rushes.runs.source import Fault
 from rushes.stages import Claim, Claims
 from rushes.tasks.operations.sources.openpack.claims import claims_of
@@ -29,7 +30,7 @@ from rushes.tasks.operations.sources.openpack.layout import (
 )
 from rushes.tasks.operations.sources.openpack.rows import gaps, read_operations
 from rushes.tasks.operations.sources.openpack.tables import LabelSet, assign_splits, load_persons, person_of
-from rushes.tasks.operations.sources.sessions import Scan, SessionSource, Sides, Tally, check_coverage
+from rushes.tasks.operations.sources.sessions import Scan, SessionSource, Tally, check_coverage
 
 
 @dataclass(frozen=True, slots=True)

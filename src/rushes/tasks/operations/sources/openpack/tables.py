@@ -14,8 +14,8 @@ from rushes.errors import SourceError
 from rushes.prepare.outcomes import NO_SIDE
 from rushes.recipe.sections import Side
 from rushes.records import Recording
+from rushes.runs.labelled.sides import Sides
 from rushes.runs.source import Fault
-from rushes.tasks.operations.sources.sessions import Sides
 
 SIDES: tuple[Side, ...] = get_args(Side)
 

@@ -16,28 +16,22 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from rushes.annotations import Labels, Note, Rule, by_recording, join_notes, places, segments_of, unmatched
+from rushes.annotations import Labels, Note, Rule, join_notes, segments_of, unmatched
 from rushes.errors import MediaError, SourceError
 from rushes.media.container import SUFFIXES
 from rushes.media.video import probe
 from rushes.records import Media, Recording, Segment
+from rushes.runs.labelled.annotation import label_file, matched, misnamed, read_annotation, rule_of
+from rushes.runs.labelled.sides import Place, Sides, place_of, put_on_sides, require_columns
 from rushes.runs.shares import best_seed
 from rushes.runs.source import Bring, Fault
 from rushes.stages import Claim, Claims, take_inventory
 from rushes.stages.inventory import walk
 from rushes.tasks.operations.recipe import TableSource
 from rushes.tasks.operations.sources.pictures import digest, footage_digest
-from rushes.tasks.operations.sources.sessions import Scan, SessionSource, Sides, Tally
-from rushes.tasks.operations.sources.table.labels import (
-    Annotation,
-    label_file,
-    misnamed,
-    read_annotation,
-    rule_of,
-    vocabulary,
-)
+from rushes.tasks.operations.sources.sessions import Scan, SessionSource, Tally
+from rushes.tasks.operations.sources.table.labels import vocabulary
 from rushes.tasks.operations.sources.table.names import hashed_key, is_video, keys_of, recording_of
-from rushes.tasks.operations.sources.table.sides import Place, place_of, put_on_sides, require_columns
 
 NO_LABEL, NONE_LEFT = "no label of it in the annotation", "none of its labels is learnt"
 
@@ -75,12 +69,12 @@ class Table(SessionSource[TableScan]):
         """
         root = Path(root)
         names, footage = _below(root)
-        read = read_annotation(root, names, self.asked)
+        read = read_annotation(root, names, footage, self.asked)
         require_columns(read.labels, self.asked)
         marks = read.labels.marks
         labels = vocabulary(marks, self.asked)
         rule = rule_of(marks, labels, self.asked)
-        own, strays = _matched(read, footage)
+        own, strays = matched(read, footage)
         if not own:
             raise unmatched({name: error.message for name, error in strays.items()})
         found = [
@@ -98,7 +92,7 @@ class Table(SessionSource[TableScan]):
                 *(Fault("", "Note", f"{note.reason}: {note.count:,}", note.where, "") for note in notes),
                 *(
                     Fault("", "Note", message, str(root), "")
-                    for message in misnamed(marks, labels, self.asked)
+                    for message in misnamed(marks, self.asked, ("source.labels", self.asked.labels or ()))
                 ),
             ),
             masked={},
@@ -176,7 +170,8 @@ class Table(SessionSource[TableScan]):
         except (SourceError, MediaError) as error:
             return _Found(name, Claim("faulty", error.message, key), place, fault=Fault.of(error, key))
         if not segments:
-            return _Found(name, Claim("skipped", NONE_LEFT, key), notes=notes)
+            why = NONE_LEFT if labels.marks else NO_LABEL
+            return _Found(name, Claim("skipped", why, key), notes=notes)
         recording = Recording(
             key=key,
             group=place.group or key,
@@ -220,29 +215,6 @@ def _below(root: Path) -> tuple[list[str], list[str]]:
             cure="give the folder that holds them; videos that are read end with " + ", ".join(SUFFIXES),
         )
     return names, footage
-
-
-def _matched(
-    read: Annotation, footage: Sequence[str]
-) -> tuple[dict[str, Labels | SourceError], dict[str, SourceError]]:
-    """Labels of each recording, or why they do not hold; and of names without a recording what is wrong."""
-    written = by_recording(read.labels)
-    files, strays = places([*written, *read.broken], footage)
-    own: dict[str, Labels | SourceError] = {}
-    for name, file in files.items():
-        known, more = own.get(file), read.broken.get(name) or written[name]
-        if isinstance(known, Labels) and isinstance(more, Labels):
-            more = Labels((*known.marks, *more.marks), {**known.about, **more.about})
-        own[file] = known if isinstance(known, SourceError) else more
-    faults = {}
-    for name, why in strays.items():
-        marks = written[name].marks if name in written else ()
-        faults[name] = read.broken.get(name) or SourceError(
-            f"labels of {name}: {why}",
-            where=marks[0].where if marks else None,
-            cure="write the name as the file is called below source.root, or fetch the recording",
-        )
-    return own, faults
 
 
 def _length_s(media: Media, labels: Labels) -> Fraction:

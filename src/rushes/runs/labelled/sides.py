@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import get_args
 
 from rushes.annotations import Labels, Mark
 from rushes.errors import SourceError
 from rushes.prepare.outcomes import NO_SIDE
+from rushes.recipe.labelled import Groups, LabelledSource
 from rushes.recipe.pattern import match_whole
 from rushes.recipe.sections import Side
 from rushes.recipe_file import near
 from rushes.runs.shares import SIDE_OF_NAME, side_of
-from rushes.tasks.operations.recipe import Groups, TableSource
-from rushes.tasks.operations.sources.sessions import Sides
 
 TOLD = 5
 """Names that an error lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Who stands on which side.
+
+    Attributes:
+        side_of: key of a recording that holds -> its side.
+        skipped: key of a recording that nobody asks for, whether it holds or not -> why.
+        absent: names on a side of whom there is no recording; to be printed.
+        cure: what to do where a side comes out empty.
+    """
+
+    side_of: Mapping[str, str]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+    cure: str = "mend its recordings, or list others under source.split"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +41,7 @@ class Place:
     """What is known of a labelled recording beside its labels.
 
     Attributes:
-        name: of its footage, below the root.
+        name: of its file or folder, below the root.
         group: whose it is; empty where nobody says.
         side: that the annotation names; empty where it names none, or is not asked.
     """
@@ -35,7 +51,7 @@ class Place:
     side: str = ""
 
 
-def require_columns(labels: Labels, asked: TableSource) -> None:
+def require_columns(labels: Labels, asked: LabelledSource) -> None:
     """See that the annotation has the columns that the recipe names.
 
     Raises:
@@ -59,11 +75,11 @@ def require_columns(labels: Labels, asked: TableSource) -> None:
             )
 
 
-def place_of(name: str, labels: Labels, asked: TableSource) -> Place:
+def place_of(name: str, labels: Labels, asked: LabelledSource) -> Place:
     """What names and annotation say of a recording.
 
     Args:
-        name: of its footage.
+        name: of its file or folder.
         labels: of it.
         asked: which column or pattern says what.
 
@@ -118,7 +134,7 @@ def _where(marks: Sequence[Mark], name: str) -> str:
     return marks[0].where if marks else name
 
 
-def put_on_sides(places: Mapping[str, Place], asked: TableSource) -> Sides:
+def put_on_sides(places: Mapping[str, Place], asked: LabelledSource) -> Sides:
     """Put every labelled recording on its side.
 
     Args:
