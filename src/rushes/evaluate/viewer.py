@@ -72,11 +72,16 @@ class Viewer:
         """Where the seconds of the recordings belong, each second once.
 
         Args:
-            recordings: ``recordings.json`` of the dataset.
+            recordings: ``recordings.json`` of the dataset; labelled stretches of one are its ``segments``.
             sides: the samples of each side.
         """
         for one in recordings:
-            yield Place(one["split"], str(one.get("group") or ""), ""), float(one["duration_s"])
+            group, rest_s = str(one.get("group") or ""), float(one["duration_s"])
+            for start_s, end_s, label in one.get("segments", ()):
+                yield Place(one["split"], group, label), end_s - start_s
+                rest_s -= end_s - start_s
+            if rest_s > 0:
+                yield Place(one["split"], group, ""), rest_s
 
     def feature(self, fields: Fields) -> NDArray[np.float32]:
         """What tells a sample from others of its class: (d,), of one length for all samples.

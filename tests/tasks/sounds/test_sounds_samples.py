@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import io
+import json
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 from jobs import SOUNDS, TONES
+from night_files import write_nights
 from sound_files import sine
 from sound_files import wav as wav_of
 
-from rushes.evaluate.contents import Place
+from rushes.evaluate.contents import Contents, Place
 from rushes.evaluate.viewer import Picked
 from rushes.media.audio import decode
 from rushes.runs.do import do
+from rushes.stages import read_json
 from rushes.tasks.sounds.report import samples as page
 from rushes.tasks.sounds.report.samples import wav
 from rushes.testing.subject import silent
+
+NIGHTS = """\
+task: sounds
+name: nights
+source:
+  kind: recordings
+  root: ROOT
+  annotation: {files: "**/*.txt", format: audacity}
+  background: quiet
+  groups: {pattern: "(?P<group>[^/]+)/.*"}
+  split: {train: [ann], val: [cem], test: [dan]}
+  hop_s: 0.25
+preprocessing:
+  {labels: [quiet, snore, cough], clip_s: 0.5, sample_rate: 8000, fft: 256, window: 200, hop: 100, mels: 16,
+   high_hz: 4000, reference: full}
+prepare: {workers: 0}
+"""
 
 
 def prepared(open_job, text: str, folder: Path):
@@ -104,3 +124,37 @@ def test_a_recording_that_is_gone_leaves_the_others_playing(open_job, tmp_path):
     shown = dict(zip([one.key for one in picked], run.task.viewer(run).show(picked), strict=True))
     assert [key for key, card in shown.items() if "sound.wav" not in card.files] == [lost.key]
     assert "not read again" in shown[lost.key].caption
+
+
+@pytest.fixture(scope="module")
+def nights(open_job, tmp_path_factory):
+    """Windows of long recordings."""
+    root = tmp_path_factory.mktemp("nights")
+    write_nights(root, {"ann": 1, "cem": 1, "dan": 1}, 30.0)
+    return prepared(open_job, NIGHTS.replace("ROOT", str(root)), tmp_path_factory.mktemp("windows"))
+
+
+def test_windows_of_a_night_play_from_where_they_start(nights):
+    picked = picked_of(nights)[::7]
+    rate, length = nights.recipe.preprocessing.sample_rate, nights.recipe.preprocessing.samples
+    whole = {
+        one.key: decode(one.path.read_bytes(), sample_rate=rate, longest_s=3600.0).wave
+        for one in nights.scan.recordings
+    }
+    for one, card in zip(picked, nights.task.viewer(nights).show(picked), strict=True):
+        meta = json.loads(bytes(one.fields["meta.json"]))
+        start = round(meta["start_s"] * rate)
+        with wave.open(io.BytesIO(card.files["sound.wav"])) as sound:
+            played = np.frombuffer(sound.readframes(sound.getnframes()), "<i2") / 32767
+        np.testing.assert_allclose(played, whole[meta["recording"]][start : start + length], atol=1e-4)
+
+
+def test_seconds_of_a_night_are_its_labels(nights):
+    recordings = read_json(nights.folder("features") / "recordings.json")
+    found = Contents.of([], nights.task.viewer(nights).seconds(recordings, {}))
+    total = sum(amount.seconds for amount in found.amounts.values())
+    assert total == pytest.approx(sum(one["duration_s"] for one in recordings))
+    snored = sum(
+        end - start for one in recordings for start, end, label in one["segments"] if label == "snore"
+    )
+    assert found.along("label")["snore",].seconds == pytest.approx(snored)

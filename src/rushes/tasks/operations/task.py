@@ -8,22 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from rushes.errors import RecipeError
 from rushes.runs.stage import Cost
-from rushes.runs.usual import (
-    EVALUATE,
-    FEATURES,
-    LOOK,
-    PREDICT,
-    PREPARE,
-    REPORT,
-    TRAIN,
-    TWIN,
-    head_signs,
-)
+from rushes.runs.usual import EVALUATE, FEATURES, LOOK, PREDICT, PREPARE, REPORT, TRAIN, TWIN, head_signs
 from rushes.runs.vlm_task import TAUGHT, VlmTask
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from rushes.runs.apply.contract import Apply
     from rushes.runs.run import Run
     from rushes.runs.source import Audit

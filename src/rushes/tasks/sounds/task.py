@@ -179,9 +179,9 @@ class Sounds(Task["SoundsRecipe"]):
 
     def viewer(self, run: Run[SoundsRecipe]) -> SoundViewer:
         """Spectrograms that play, as far as the recordings can be read again."""
-        from rushes.tasks.sounds.report.samples import SoundViewer
+        from rushes.tasks.sounds.report.samples import viewer_of
 
-        return SoundViewer(run.scan.blocks, run.recipe.preprocessing, run.recipe.prepare.longest_s)
+        return viewer_of(run.scan, run.recipe)
 
     def apply(self, run: Run[SoundsRecipe]) -> Apply[SoundsRecipe]:
         """See `Task.apply`."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rushes.evaluate.contents import Place
 from rushes.evaluate.markup import join, tag
 from rushes.evaluate.pages import palette
 from rushes.evaluate.viewer import Picked, Shown, Viewer, caption_of, files_of
-from rushes.shards.read import ShardDataset
 from rushes.tasks.operations.prepare.sample import Sample
 from rushes.tasks.operations.report.cards import Card, draw_labels
 
@@ -36,18 +33,6 @@ class ClipViewer(Viewer):
 
     def __init__(self, labels: Sequence[str]) -> None:
         self._colours = palette(labels)
-
-    def seconds(
-        self, recordings: Sequence[Mapping[str, Any]], sides: Mapping[str, ShardDataset]
-    ) -> Iterator[tuple[Place, float]]:
-        """The labelled stretches of the sessions, and what lies between them."""
-        for one in recordings:
-            labelled_s = 0.0
-            for start_s, end_s, label in one["segments"]:
-                yield Place(one["split"], one["group"], label), end_s - start_s
-                labelled_s += end_s - start_s
-            if (rest_s := one["duration_s"] - labelled_s) > 0:
-                yield Place(one["split"], one["group"], ""), rest_s
 
     def show(self, picked: Sequence[Picked]) -> Iterator[Shown]:
         """See `Viewer.show`."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import wave
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -17,16 +19,26 @@ from rushes.evaluate.contents import Place
 from rushes.evaluate.markup import data_uri, join, tag
 from rushes.evaluate.pages import image
 from rushes.evaluate.viewer import CELLS, Fields, Picked, Shown, Viewer, caption_of, cells, files_of
-from rushes.media.audio import decode
+from rushes.media.audio import decode, stream
+from rushes.media.audio_files import mapped
+from rushes.media.audio_windows import windows
 from rushes.records import SoundRecording
 from rushes.shards.read import ShardDataset
-from rushes.tasks.sounds.prepare.sample import Sample, metas
+from rushes.tasks.sounds.prepare.recording import LONGEST_S
+from rushes.tasks.sounds.prepare.sample import META, Sample, metas
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
+from rushes.tasks.sounds.recipe import RecordingSource, SoundsRecipe
 from rushes.tasks.sounds.report.spectrograms import SHOWN, picture
-from rushes.tasks.sounds.sources.blocks import BYTES_PER_S, FileBlock, Sounds
+from rushes.tasks.sounds.sources.blocks import BYTES_PER_S, FileBlock, Sounds, SoundScan
+from rushes.tasks.sounds.sources.recordings import LongRecording, RecordingScan
+from rushes.tasks.sounds.sources.windows import Cutting
 
 READ_BYTES = 2e9
 """Of archives that are read to their end for the sounds of a page, the smallest first: a minute or two."""
+
+
+READ_S = 40 * 3600.0
+"""Of long recordings that are decoded for their windows, the shortest first: some minutes."""
 
 
 class SoundViewer(Viewer):
@@ -66,7 +78,7 @@ class SoundViewer(Viewer):
     def show(self, picked: Sequence[Picked]) -> Iterator[Shown]:
         """See `Viewer.show`; every sound is read before the first is given."""
         samples = [Sample.of(one.key, one.fields) for one in picked]
-        waves = self._waves({one.key for one in samples})
+        waves = self._waves(picked)
         for one, sample in zip(picked, samples, strict=True):
             jpeg = picture(sample.features, (float(sample.features.min()), float(sample.features.max())))
             shown = image(jpeg, f"log-mel spectrogram of {one.key}", style=f"height:{SHOWN}px")
@@ -75,8 +87,9 @@ class SoundViewer(Viewer):
                 files["sound.wav"] = played
             yield Shown(shown, join((*caption_of(one), _player(played))), files)
 
-    def _waves(self, wanted: set[str]) -> dict[str, bytes]:
-        """The wanted sounds as WAV files, as far as they can be read again."""
+    def _waves(self, picked: Sequence[Picked]) -> dict[str, bytes]:
+        """The sounds as WAV files by their keys, as far as they can be read again."""
+        wanted = {one.key for one in picked}
         found: dict[str, bytes] = {}
         left = READ_BYTES
         for block in sorted(self._blocks, key=lambda block: block.length_s):
@@ -98,6 +111,59 @@ class SoundViewer(Viewer):
                     found[recording.key] = wav(sound.head(self._preprocessing.samples), rate)
         except (MediaError, SourceError):
             return found  # changed since it was prepared: `rushes verify` and `rushes audit` say so
+        return found
+
+
+class WindowViewer(SoundViewer):
+    """Windows of long recordings.
+
+    Args:
+        recordings: where the windows are read again.
+        hop_s: from the start of a window to that of the next.
+        preprocessing: rate and length of the windows.
+    """
+
+    seconds_said = (
+        "Seconds are those of the recordings, by label; what is not labelled has no label. Windows overlap, so "
+        "samples do not follow from seconds."
+    )
+
+    def __init__(
+        self, recordings: Sequence[LongRecording], hop_s: float, preprocessing: SoundPreprocessing
+    ) -> None:
+        super().__init__((), preprocessing, LONGEST_S)
+        self._recordings, self._hop_s = recordings, hop_s
+
+    def seconds(
+        self, recordings: Sequence[Mapping[str, Any]], sides: Mapping[str, ShardDataset]
+    ) -> Iterator[tuple[Place, float]]:
+        """Of each label, and of what lies between."""
+        return Viewer.seconds(self, recordings, sides)
+
+    def _waves(self, picked: Sequence[Picked]) -> dict[str, bytes]:
+        wanted: dict[str, dict[float, str]] = {}
+        for one in picked:
+            meta = json.loads(bytes(one.fields[META]))
+            wanted.setdefault(meta["recording"], {})[meta["start_s"]] = one.key
+        found: dict[str, bytes] = {}
+        left_s = READ_S
+        for recording in sorted(self._recordings, key=lambda one: one.length_s):
+            starts = wanted.get(recording.key, {})
+            left_s -= max(starts, default=0.0)
+            if starts and left_s > 0:
+                found |= self._of_recording(recording, starts)
+        return found
+
+    def _of_recording(self, recording: LongRecording, starts: Mapping[float, str]) -> dict[str, bytes]:
+        """The windows that start there, read up to the last of them."""
+        found, rate = {}, self._preprocessing.sample_rate
+        with suppress(MediaError), mapped(recording.path) as data:
+            blocks = stream(data, sample_rate=rate, longest_s=LONGEST_S, where=recording.path)
+            for start, wave in windows(blocks, self._preprocessing.samples, round(self._hop_s * rate)):
+                if start / rate in starts:
+                    found[starts[start / rate]] = wav(wave, rate)
+                if len(found) == len(starts):
+                    break
         return found
 
 
@@ -131,3 +197,12 @@ def _player(data: bytes | None) -> Markup:
         preload="metadata",
         style="width:100%;height:32px",
     )
+
+
+def viewer_of(scan: SoundScan | RecordingScan, recipe: SoundsRecipe) -> SoundViewer:
+    """The viewer of what a scan found."""
+    if isinstance(scan, RecordingScan):
+        assert isinstance(recipe.source, RecordingSource), "a scan is of the recipe's own source"
+        hop_s = Cutting.of(recipe.source, recipe.preprocessing).hop_s
+        return WindowViewer(scan.recordings, hop_s, recipe.preprocessing)
+    return SoundViewer(scan.blocks, recipe.preprocessing, recipe.prepare.longest_s)
