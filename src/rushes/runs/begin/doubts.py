@@ -38,7 +38,8 @@ def doubts_of(
         side_of: side of each labelled recording; none where there are no shares.
         used: the recordings of the task.
     """
-    marks = {name: labels.marks()[name] for name in labels.marks() if name in {one.name for one in used}}
+    names = {one.name for one in used}
+    marks = {name: of for name, of in labels.marks.items() if name in names}
     yield from _names(found, labels, marks, used)
     yield from _times(found, labels, marks)
     yield from _amounts(found, labels)

@@ -44,7 +44,7 @@ class FoundRecording:
         return None if self.header is None else self.header.duration_s
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FoundLabels:
     """Label files of one format.
 
@@ -73,6 +73,7 @@ class FoundLabels:
         """For people."""
         return ", ".join(self.annotation.files[:EXAMPLES]) + " ..." * (len(self.annotation.files) > EXAMPLES)
 
+    @cached_property
     def marks(self) -> Mapping[str, tuple[Mark, ...]]:
         """Name of each recording that is here and named -> its marks, perhaps none."""
         found: dict[str, list[Mark]] = {name: [] for name in self.of.values()}
@@ -155,7 +156,7 @@ class Found:
         count: Counter[str] = Counter()
         seconds: Counter[str] = Counter()
         places: dict[str, set[str]] = {}
-        for name, marks in labels.marks().items():
+        for name, marks in labels.marks.items():
             for mark in marks:
                 count[mark.label] += 1
                 seconds[mark.label] += self.lasts(name, mark)  # type: ignore[assignment]
@@ -190,7 +191,7 @@ class Found:
             if one.labels is None:
                 yield f"  cannot be read: {one.fault.message if one.fault else ''}"
                 continue
-            marks = sum(map(len, one.marks().values()))
+            marks = sum(map(len, one.marks.values()))
             yield f"  {marks:,} labels on {len(one.of):,} of the {len(self.recordings):,} recordings"
             yield from (f"  note: {note}" for note in one.labels.notes[:EXAMPLES])
         if self.label_files and self.label_files[0].labels is not None:

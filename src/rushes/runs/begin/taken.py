@@ -58,7 +58,7 @@ class Taken:
         recordings = found.of_kind(kind)
         labels = _labels_of(found, {one.name for one in recordings}, kind)
         names = {one.name for one in recordings}
-        marks = {name: of for name, of in labels.marks().items() if of and name in names}
+        marks = {name: of for name, of in labels.marks.items() if of and name in names}
         amounts = {
             name: _summed((mark.label, found.lasts(name, mark)) for mark in of) for name, of in marks.items()
         }
@@ -121,7 +121,7 @@ def _labels_of(found: Found, names: set[str], kind: RecordingKind) -> FoundLabel
     Raises:
         RecipeError: there are none; or they count frames, and nobody says how many make a second.
     """
-    fitting = [one for one in found.label_files if names & {name for name, of in one.marks().items() if of}]
+    fitting = [one for one in found.label_files if names & {name for name, of in one.marks.items() if of}]
     if fitting:
         return fitting[0]
     for one in found.label_files:

@@ -67,7 +67,7 @@ def who_in(found: Found, labels: FoundLabels | None, is_class: Mapping[str, str]
         if labels is not None and len(of) == len(labels.of) and len(set(of.values())) > 1:
             return Who("column", column, f"the labels have a column {column}", of)
     for pattern in found.patterns:
-        of = {name: group for name, group in pattern.of.items() if labels is None or name in labels.marks()}
+        of = {name: group for name, group in pattern.of.items() if labels is None or name in labels.marks}
         if len(set(of.values())) > 1 and pattern.who != "camera" and not _alike(of, is_class):
             return Who(
                 "pattern", pattern.pattern, f"names tell {pattern.text()}; nobody said that it is so", of
