@@ -28,7 +28,7 @@ RECIPE = """\
 task: sounds
 name: tiny
 source: {kind: folder, root: ROOT, pattern: '(?P<group>(?P<label>[^/]+)/.*)', split: shares,
-  shares: {train: 0.5, val: 0.25, test: 0.25}}
+  shares: {train: 0.5, val: 0.25, test: 0.25, seed: 5}}
 preprocessing: {clip_s: 0.25, sample_rate: 4000, fft: 256, window: 200, hop: 80, mels: 8, high_hz: 2000}
 prepare: {workers: 0}
 train: {epochs: 6, batch_size: 8, learning_rate: 0.01, log_every: 1, patience: 6}
