@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rushes.annotations import How, read, recognise
+from rushes.annotations import How, read, recognise, rows
 from rushes.errors import SourceError
 
 PLAIN = [("cam.mp4", 0.5, 62.0, "walk"), ("cam.mp4", 62.0, 63.25, "sit")]
@@ -199,6 +199,21 @@ def test_faults_of_a_header(put, content, message):
     with pytest.raises(SourceError, match=message) as error:
         read(put("l.csv", content), How(format="table"))
     assert error.value.cure
+
+
+def test_two_columns_of_one_name_are_refused_in_parquet_too(tmp_path):
+    path = tmp_path / "l.parquet"
+    columns = [pa.array([value]) for value in ("a", "walk", 1.0, 2.0)]
+    pq.write_table(pa.table(columns, names=["file", "label", "start_s", "start_s"]), path)
+    with pytest.raises(SourceError, match="two columns are called 'start_s'"):
+        read(path, How())
+
+
+def test_a_text_of_more_rows_than_labels_have_is_refused(put, monkeypatch):
+    monkeypatch.setattr(rows, "MAX_ROWS", 2)
+    with pytest.raises(SourceError, match="more than 2 rows") as error:
+        read(put("l.csv", "file,label\na,x\nb,x\nc,x\n"), How())
+    assert error.value.cure == "split it by recordings"
 
 
 def test_what_is_no_table_has_no_format(put):

@@ -31,11 +31,18 @@ def plain(name: str) -> str:
     """
     name = name.strip().replace("\\", "/")
     if _SCHEME.match(name) or name.startswith("/data/"):
-        parts = urlsplit(name)
-        asked = parse_qs(parts.query).get("d")
-        name = asked[0] if asked else unquote(parts.path) or parts.netloc
+        name = _path_of(name)
     steps = [step for step in name.split("/") if step not in ("", ".", "..")]
     return unicodedata.normalize("NFC", "/".join(steps))
+
+
+def _path_of(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a host that is none, say with a bracket
+        return unquote(_SCHEME.sub("", url))
+    asked = parse_qs(parts.query).get("d")
+    return asked[0] if asked else unquote(parts.path) or parts.netloc
 
 
 class Names:
