@@ -309,6 +309,29 @@ def test_one_label_is_nothing_to_tell_apart(work):
     assert "one label, pick: there is nothing to tell apart" in init(work).err
 
 
+def test_labels_that_no_answer_can_hold_are_refused_before_a_recipe_is_written(work):
+    text = (work / "labels.csv").read_text()
+    (work / "labels.csv").write_text(text.replace("place", "Pick"))
+    refused = init(work)
+    assert (refused.code, (work.parent / "r.yaml").exists()) == (2, False)
+    assert "labels that differ in case or spaces alone: 'pick' and 'Pick'" in refused.err
+    assert "correct the labels there" in refused.err
+
+
+def test_a_recipe_that_does_not_hold_is_not_written_and_replaces_none(work):
+    names = [f"{number:03d}{'x' * 800}" for number in range(150)]
+    rows = [
+        f"p{1 + number % 4:02d}_take{1 + number % 3}.mp4,0.0,2.0,{name}" for number, name in enumerate(names)
+    ]
+    (work / "labels.csv").write_text(HEAD + "\n".join(rows))
+    refused = init(work)
+    assert (refused.code, (work.parent / "r.yaml").exists()) == (2, False)
+    assert "a recipe is at most 100000 bytes long" in refused.err
+    (work.parent / "r.yaml").write_text("precious")
+    assert init(work).code == 2
+    assert (work.parent / "r.yaml").read_text() == "precious"
+
+
 def test_a_recipe_may_lie_in_the_folder_or_elsewhere(work, tmp_path, monkeypatch):
     monkeypatch.chdir(work)
     assert tell("init", ".").code == 0

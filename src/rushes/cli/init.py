@@ -93,7 +93,7 @@ def _begin(
 ) -> None:
     from rushes.runs.begin.choose import proposal_for, recipe_for
     from rushes.runs.begin.proposal import assumed
-    from rushes.tasks import load_recipe
+    from rushes.recipe_file import document_of, recipe_of
 
     _require_free(out, force)
     found = _look(folder, _asked(folder, labels, fps))
@@ -101,8 +101,8 @@ def _begin(
         typer.echo(found.text())
     name, proposal = proposal_for(found, TASKS if task is None else {task: TASKS[task]})
     text, lines = recipe_for(found, name, proposal, out)
+    recipe_of(document_of(text.encode(), out), (), TASKS)
     _write(out, text)
-    load_recipe(out)
     if as_json:
         told = {"recipe": str(out), "task": name, "because": proposal.because, "assumed": assumed(lines)}
         typer.echo(
