@@ -234,6 +234,42 @@ def test_one_of_several_label_files_can_be_asked_for(work):
     assert "move it into" in init(work, "--labels", str(outside)).err
 
 
+def test_a_column_of_labels_that_is_called_otherwise_is_asked_for(work):
+    labels = work / "labels.csv"
+    labels.write_text(labels.read_text().replace("label", "sign", 1))
+    (work / "sizes.csv").write_text("file,bytes\np01_take1.mp4,9\n")
+    refused = init(work)
+    assert (refused.code, (work.parent / "r.yaml").exists()) == (2, False)
+    assert "labels.csv: table, columns file, start_s, end_s, sign" in refused.out
+    assert "no column of labels; there are file, start_s, end_s, sign" in refused.err
+    assert "rushes init --column label=sign" in refused.err
+    assert init(work, "--column", "label=sign").code == 0
+    assert tree(work)["source"]["annotation"] == {
+        "files": ["labels.csv"],
+        "format": "table",
+        "columns": {"label": "sign"},
+    }
+    assert tree(work)["source"]["labels"] == ["pick", "place"]
+    assert "no label file with the column 'gesture'" in init(work, "--column", "label=gesture").err
+    assert "did you mean label?" in init(work, "--column", "lable=sign").err
+    assert "--column label=HEADER" in init(work, "--column", "sign").err
+
+
+def test_files_of_one_class_each_are_asked_for_their_column_where_nothing_else_tells(tmp_path):
+    root = tmp_path / "signs"
+    film(root / "a.mp4", 1.5), film(root / "b.mp4", 1.5)
+    (root / "signs.csv").write_text("file,sign\na.mp4,eat\nb.mp4,no\n")
+    assert "rushes init --column label=sign" in init(root).err
+    assert init(root, "--column", "label=sign", "--json").json["found"]["labels"][0]["classes"].keys() == {
+        "eat",
+        "no",
+    }
+    film(root / "eat" / "a.mp4", 1.5), film(root / "no" / "b.mp4", 1.5)
+    (root / "a.mp4").unlink(), (root / "b.mp4").unlink()
+    assert init(root).code == 0
+    assert tree(root)["source"]["annotation"]["format"] == "names"
+
+
 DOUBTS = {
     "names": ("gone.mp4,0,1,pick", "1 of 13 names in labels.csv are no file here: gone.mp4 (no such file"),
     "outside": ("p01_take1.mp4,9,10,pick", "1 labels lie outside of what their recordings declare to last"),
