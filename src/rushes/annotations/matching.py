@@ -11,13 +11,14 @@ from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from rushes.errors import SourceError
-from rushes.media import audio_kinds, container
+from rushes.media import audio_kinds
+from rushes.media.suffixes import VIDEOS
 
 TOLD = 10
 """Names that an error lists."""
 
 _UPLOAD = re.compile(r"[0-9a-f]{8}-(?=.)")
-_MEDIA = frozenset((*container.SUFFIXES, *audio_kinds.SUFFIXES, ".mpg", ".mpeg", ".wmv", ".flv"))
+_MEDIA = frozenset((*VIDEOS, *audio_kinds.SUFFIXES, ".mpg", ".mpeg", ".wmv", ".flv"))
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 

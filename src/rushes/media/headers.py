@@ -14,8 +14,8 @@ from rushes.media.audio import declared
 from rushes.media.audio_files import mapped
 from rushes.media.audio_kinds import SUFFIXES as SOUNDS
 from rushes.media.container import AVI, declared_duration_s, open_video, video_stream
-from rushes.media.container import SUFFIXES as VIDEOS
 from rushes.media.limits import DEFAULT_LIMITS
+from rushes.media.suffixes import VIDEOS
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".heic")
 """What the name of a picture ends with."""

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 
 from rushes.errors import SourceError
-from rushes.media.container import SUFFIXES
+from rushes.media.suffixes import VIDEOS
 from rushes.records import KEY
 
 _FRAME = re.compile(r"(?P<folder>.+?)(/\d{4}/\d\d/\d\d/\d\d/\d\d)?/[^/]+\.jpe?g", re.IGNORECASE | re.ASCII)
@@ -32,7 +32,7 @@ def recording_of(name: str) -> str | None:
 
 def is_video(name: str) -> bool:
     """Whether a recording of this name is a video; else it is a folder of frames."""
-    return name.lower().endswith(SUFFIXES)
+    return name.lower().endswith(VIDEOS)
 
 
 def key_of(name: str) -> str:
