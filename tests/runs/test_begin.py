@@ -18,6 +18,7 @@ from rushes.errors import MediaError, RecipeError, SourceError
 from rushes.media import headers
 from rushes.media.encode import write_video
 from rushes.media.headers import read_header
+from rushes.media.image import encode_jpeg
 from rushes.media.video import probe
 from rushes.records import Media
 from rushes.runs.begin import find as finding
@@ -316,6 +317,31 @@ def test_nobody_in_the_names_is_a_doubt_and_recordings_are_dealt_out(tmp_path):
     assert recipe["preprocessing"]["clip_s"] == 2.0
     run = open_run(load_recipe(tmp_path / "r.yaml"), open_workspace(tmp_path / "workspace"))
     assert sum(run.audit().samples.values()) > 0
+
+
+def test_folders_of_frames_that_are_named_by_their_times_are_videos(tmp_path):
+    root, rows = tmp_path / "shop", []
+    picture = encode_jpeg(np.full((32, 48, 3), 90, np.uint8))
+    for number in range(1, 5):
+        for frame in range(40):
+            place = (
+                root
+                / f"p{number:02d}_day/2022/03/29/14/25/20220329_1425{10 + frame // 10}_{frame % 10}00.jpg"
+            )
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(picture)
+        rows += [f"p{number:02d}_day,0.0,2.0,pick", f"p{number:02d}_day,2.0,4.0,place"]
+    (root / "cover.jpg").write_bytes(picture)
+    (root / "labels.csv").write_text(HEAD + "\n".join(rows) + "\n")
+    told = init(root)
+    assert told.code == 0, told.err
+    assert "4 videos, 16.0 s" in told.out
+    assert "4 of them as frames in folders; 4.0 s to 4.0 s each; 10 frames a second" in told.out
+    assert "1 other files: .jpg  such as cover.jpg" in told.out
+    run = open_run(load_recipe(tmp_path / "r.yaml"), open_workspace(tmp_path / "workspace"))
+    assert (run.audit().faults, sum(run.audit().samples.values()) > 0) == ((), True)
+    (root / "p04_day" / "cover.jpg").write_bytes(picture)
+    assert "p04_day: a frame is named YYYYmmdd_HHMMSS_mmm.jpg by its time, found cover.jpg" in init(root).out
 
 
 # --- folders that are no good -------------------------------------------------------------------------------

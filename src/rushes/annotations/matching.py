@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from rushes.errors import SourceError
 from rushes.media import audio_kinds
-from rushes.media.suffixes import VIDEOS
+from rushes.media.names import VIDEOS
 
 TOLD = 10
 """Names that an error lists."""

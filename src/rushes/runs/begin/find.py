@@ -17,6 +17,7 @@ from rushes.annotations.rows import read_rows
 from rushes.annotations.tables import names_files
 from rushes.errors import MediaError, RushesError, SourceError
 from rushes.media.headers import media_kind, read_header
+from rushes.media.names import TIMED, folder_of_frame
 from rushes.recipe.annotation import Annotation, Column, FormatName
 from rushes.runs.begin.found import Found, FoundLabels, FoundRecording, RecordingKind
 from rushes.runs.begin.names import is_somebody
@@ -87,13 +88,16 @@ def find(root: Path, asked: Asked, tell: Tell = lambda done, total, note: None) 
     """
     files = _files(root)
     kinds = {name: media_kind(name) for name, _ in files if not _is_hidden(name)}
+    frames = _folders_of_frames(files)
     media = [(name, size) for name, size in files if kinds.get(name) in ("video", "sound")]
+    media = sorted([*media, *((folder, sum(of.values())) for folder, of in frames.items())])
     looked = set(_spread([name for name, _ in media], HEADERS))
     recordings = []
     for number, (name, size) in enumerate(media):
         if number and not number % 50:
             tell(number, len(media), "headers")
-        one = FoundRecording(name, cast(RecordingKind, kinds[name]), size)
+        kind = cast(RecordingKind, kinds.get(name, "video"))
+        one = FoundRecording(name, kind, size, len(frames.get(name, ())))
         recordings.append(_opened(root, one) if name in looked else one)
     if media:
         tell(len(media), len(media), "headers")
@@ -109,18 +113,19 @@ def find(root: Path, asked: Asked, tell: Tell = lambda done, total, note: None) 
         )
     labels = (
         labels
-        or _by_names(root, [one.name for one in recordings if one.kind == "video"])
+        or _by_names(root, [one.name for one in recordings if one.kind == "video"] if not frames else [])
         or _labels(root, others, called, asked, _names_files)
     )
     read = {name: Claim("read", "labels") for one in labels for name in one.files}
     used = {one.name: Claim("used", one.kind) for one in recordings}
+    used |= {name: Claim("used", "frames") for of in frames.values() for name in of}
     return Found(
         root,
         tuple(files),
         tuple(recordings),
         labels,
         len(media) - len(looked),
-        sum(kind == "picture" for kind in kinds.values()),
+        sum(kind == "picture" and name not in used for name, kind in kinds.items()),
         Inventory.of_files(files, (read | used).get),
     )
 
@@ -138,6 +143,19 @@ def _files(root: Path) -> list[Sized]:
     if not files:
         raise SourceError("the folder is empty", where=root, cure="name the folder that holds the recordings")
     return files
+
+
+def _folders_of_frames(files: Iterable[Sized]) -> Mapping[str, Mapping[str, int]]:
+    """Folder with frames that are named by their times -> name and bytes of each picture in it."""
+    found: dict[str, dict[str, int]] = {}
+    for name, size in files:
+        if not _is_hidden(name) and (folder := folder_of_frame(name)) is not None:
+            found.setdefault(folder, {})[name] = size
+    return {
+        folder: of
+        for folder, of in found.items()
+        if any(TIMED.fullmatch(PurePosixPath(name).name) for name in of)
+    }
 
 
 def _is_hidden(name: str) -> bool:

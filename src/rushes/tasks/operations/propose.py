@@ -55,7 +55,7 @@ def propose(found: Found) -> Proposal | None:
         fits=len(taken.marks) / len(found.recordings),
         because=f"{len(taken.marks):,} videos have labels in {taken.labels.name}",
         lines=(
-            Line("source.kind", "table", "videos, and label files beside them"),
+            Line("source.kind", "table", "footage, and label files beside it"),
             *taken.lines(),
             *_labels(taken),
             *_overlaps(taken),

@@ -21,8 +21,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from rushes.errors import SourceError
+from rushes.media.names import VIDEOS
 from rushes.media.stills import SUFFIXES as PICTURES
-from rushes.media.suffixes import VIDEOS
 from rushes.records import Media, Stills
 from rushes.runs.source import Bring, Fault
 from rushes.stages import Claim, Claims

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from rushes.annotations import Labels, Note, Rule, join_notes, segments_of, unmatched
 from rushes.errors import MediaError, SourceError
-from rushes.media.suffixes import VIDEOS
+from rushes.media.names import VIDEOS
 from rushes.media.video import probe
 from rushes.records import Media, Recording, Segment
 from rushes.runs.labelled.annotation import label_file, matched, misnamed, read_annotation, rule_of
