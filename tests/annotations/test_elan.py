@@ -145,6 +145,12 @@ def test_a_document_type_is_refused_before_anything_grows(put):
     assert error.value.where == f"{path}:2"
 
 
+def test_an_encoding_that_nobody_knows_is_told(put):
+    path = put("cam.eaf", '<?xml version="1.0" encoding="klingon"?>\n<ANNOTATION_DOCUMENT/>')
+    with pytest.raises(SourceError, match="not XML: unknown encoding: klingon"):
+        read(path, How())
+
+
 def test_overlaps_are_written_into_tiers_of_their_own_and_come_back(tmp_path):
     marks = tuple(
         Mark(

@@ -145,6 +145,7 @@ def test_predictions_come_back_as_such_and_never_beside_annotations(tmp_path, pu
         ([task(by(1, region(None, 2, "a")))], "the start of a range is no frame number"),
         ([{"id": 1, "data": {"text": "x"}, "annotations": []}], "which of text names the recording"),
         ([{"id": 1, "data": {"video": "a", "audio": "b"}, "annotations": []}], "which of video, audio names"),
+        ([task(by(1, region(1, 10**400, "a")))], "lies beyond any recording"),
         (["x"], "no JSON object: 'x'"),
         ([task("x")], "no JSON object: 'x'"),
     ],

@@ -29,6 +29,7 @@ FILES = ["day1/cam.mp4", "day2/cam.mp4", "my cam.mp4", "v_abc.mp4", "P01.left.mp
         ("my cam.avi", "my cam.mp4"),
         ("session", "session"),
         ("P01.left.WAV", "P01.left.mp4"),
+        ("http://[x/day1/cam.mp4", "day1/cam.mp4"),
     ],
 )
 def test_ways_to_name_a_file(name, file):

@@ -42,7 +42,8 @@ def test_no_pattern_leaves_the_root(tmp_path, pattern):
 def test_a_pattern_without_a_file_is_told(tmp_path):
     with pytest.raises(SourceError, match=r"no file labels\.csv below the root") as error:
         read_all(tmp_path, ["labels.csv"], How())
-    assert "source.root" in error.value.cure
+    assert "annotation: {files: labels/*.eaf}" in error.value.cure
+    assert "file,start,end,label" in error.value.cure
 
 
 def test_a_recipe_says_how(tmp_path):
@@ -70,6 +71,8 @@ def test_a_recipe_says_how(tmp_path):
         ({"files": "a", "fps": -5}, "above 0"),
         ({"files": "a", "format": "elan", "pattern": "(?P<label>.*)"}, "only format names has a pattern"),
         ({"files": "a", "columns": {"colour": "x"}}, "colour"),
+        ({"files": "a", "mapping": "/etc/passwd"}, "lies below source.root, not at /etc/passwd"),
+        ({"files": "a", "mapping": "../m.txt"}, "lies below source.root, not at ../m.txt"),
     ],
 )
 def test_a_section_that_does_not_hold(section, message):

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rushes.annotations import How, read, recognise
+from rushes.annotations import How, read, recognise, rows
 from rushes.errors import SourceError
 
 PLAIN = [("cam.mp4", 0.5, 62.0, "walk"), ("cam.mp4", 62.0, 63.25, "sit")]
@@ -191,6 +191,7 @@ def test_faults_have_a_line_and_a_cure(put, content, message, line):
         ("file,start,end,label,start_ms\na,0.5,1,x,5\n", "both 'start' and 'start_ms' say the start"),
         ("file,start,label\na,0.5,x\n", "a start and no end"),
         ("file,start,end\na,0.5,1\n", "no column of labels; there are file, start, end"),
+        ("file,start,end,sign\na,0.5,1,b\n", "no column of labels; there are file, start, end, sign"),
         ("a,a\n1,2\n", "two columns are called 'a'"),
         ("", "an empty table"),
     ],
@@ -199,6 +200,41 @@ def test_faults_of_a_header(put, content, message):
     with pytest.raises(SourceError, match=message) as error:
         read(put("l.csv", content), How(format="table"))
     assert error.value.cure
+
+
+@pytest.mark.parametrize(
+    ("header", "typed"),
+    [
+        ("file,start,end,sign", "annotation.columns: {label: sign}, or rushes init --column label=sign"),
+        (
+            "file,start,end,the sign",
+            "annotation.columns: {label: \"the sign\"}, or rushes init --column 'label=the sign'",
+        ),
+        (
+            "file,start,end,sign,person",
+            "annotation.columns: {label: HEADER}, or rushes init --column label=HEADER",
+        ),
+    ],
+)
+def test_a_column_of_labels_that_is_called_otherwise_is_asked_for(put, header, typed):
+    with pytest.raises(SourceError, match="no column of labels") as error:
+        read(put("l.csv", f"{header}\n"), How())
+    assert error.value.cure.endswith(typed)
+
+
+def test_two_columns_of_one_name_are_refused_in_parquet_too(tmp_path):
+    path = tmp_path / "l.parquet"
+    columns = [pa.array([value]) for value in ("a", "walk", 1.0, 2.0)]
+    pq.write_table(pa.table(columns, names=["file", "label", "start_s", "start_s"]), path)
+    with pytest.raises(SourceError, match="two columns are called 'start_s'"):
+        read(path, How())
+
+
+def test_a_text_of_more_rows_than_labels_have_is_refused(put, monkeypatch):
+    monkeypatch.setattr(rows, "MAX_ROWS", 2)
+    with pytest.raises(SourceError, match="more than 2 rows") as error:
+        read(put("l.csv", "file,label\na,x\nb,x\nc,x\n"), How())
+    assert error.value.cure == "split it by recordings"
 
 
 def test_what_is_no_table_has_no_format(put):

@@ -126,7 +126,7 @@ def test_a_folder_without_a_recording_ends_with_4(finished, tmp_path):
     (tmp_path / "in" / "a.txt").touch()
     told = apply(finished.job, tmp_path / "in", tmp_path / "out")
     assert told.code == 4
-    assert "no recording in this folder; 1 files: 1 unread (.txt)" in told.err
+    assert "no recording in this folder; 1 file: 1 unread (.txt)" in told.err
     assert not (tmp_path / "out").exists()
 
 

@@ -18,6 +18,7 @@ from rushes.errors import MediaError, RecipeError, SourceError
 from rushes.media import headers
 from rushes.media.encode import write_video
 from rushes.media.headers import read_header
+from rushes.media.image import encode_jpeg
 from rushes.media.video import probe
 from rushes.records import Media
 from rushes.runs.begin import find as finding
@@ -234,6 +235,42 @@ def test_one_of_several_label_files_can_be_asked_for(work):
     assert "move it into" in init(work, "--labels", str(outside)).err
 
 
+def test_a_column_of_labels_that_is_called_otherwise_is_asked_for(work):
+    labels = work / "labels.csv"
+    labels.write_text(labels.read_text().replace("label", "sign", 1))
+    (work / "sizes.csv").write_text("file,bytes\np01_take1.mp4,9\n")
+    refused = init(work)
+    assert (refused.code, (work.parent / "r.yaml").exists()) == (2, False)
+    assert "labels.csv: table, columns file, start_s, end_s, sign" in refused.out
+    assert "no column of labels; there are file, start_s, end_s, sign" in refused.err
+    assert "rushes init --column label=sign" in refused.err
+    assert init(work, "--column", "label=sign").code == 0
+    assert tree(work)["source"]["annotation"] == {
+        "files": ["labels.csv"],
+        "format": "table",
+        "columns": {"label": "sign"},
+    }
+    assert tree(work)["source"]["labels"] == ["pick", "place"]
+    assert "no label file with the column 'gesture'" in init(work, "--column", "label=gesture").err
+    assert "did you mean label?" in init(work, "--column", "lable=sign").err
+    assert "--column label=HEADER" in init(work, "--column", "sign").err
+
+
+def test_files_of_one_class_each_are_asked_for_their_column_where_nothing_else_tells(tmp_path):
+    root = tmp_path / "signs"
+    film(root / "a.mp4", 1.5), film(root / "b.mp4", 1.5)
+    (root / "signs.csv").write_text("file,sign\na.mp4,eat\nb.mp4,no\n")
+    assert "rushes init --column label=sign" in init(root).err
+    assert init(root, "--column", "label=sign", "--json").json["found"]["labels"][0]["classes"].keys() == {
+        "eat",
+        "no",
+    }
+    film(root / "eat" / "a.mp4", 1.5), film(root / "no" / "b.mp4", 1.5)
+    (root / "a.mp4").unlink(), (root / "b.mp4").unlink()
+    assert init(root).code == 0
+    assert tree(root)["source"]["annotation"]["format"] == "names"
+
+
 DOUBTS = {
     "names": ("gone.mp4,0,1,pick", "1 of 13 names in labels.csv are no file here: gone.mp4 (no such file"),
     "outside": ("p01_take1.mp4,9,10,pick", "1 labels lie outside of what their recordings declare to last"),
@@ -282,6 +319,31 @@ def test_nobody_in_the_names_is_a_doubt_and_recordings_are_dealt_out(tmp_path):
     assert sum(run.audit().samples.values()) > 0
 
 
+def test_folders_of_frames_that_are_named_by_their_times_are_videos(tmp_path):
+    root, rows = tmp_path / "shop", []
+    picture = encode_jpeg(np.full((32, 48, 3), 90, np.uint8))
+    for number in range(1, 5):
+        for frame in range(40):
+            place = (
+                root
+                / f"p{number:02d}_day/2022/03/29/14/25/20220329_1425{10 + frame // 10}_{frame % 10}00.jpg"
+            )
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(picture)
+        rows += [f"p{number:02d}_day,0.0,2.0,pick", f"p{number:02d}_day,2.0,4.0,place"]
+    (root / "cover.jpg").write_bytes(picture)
+    (root / "labels.csv").write_text(HEAD + "\n".join(rows) + "\n")
+    told = init(root)
+    assert told.code == 0, told.err
+    assert "4 videos, 16.0 s" in told.out
+    assert "4 of them as frames in folders; 4.0 s to 4.0 s each; 10 frames a second" in told.out
+    assert "1 other files: .jpg  such as cover.jpg" in told.out
+    run = open_run(load_recipe(tmp_path / "r.yaml"), open_workspace(tmp_path / "workspace"))
+    assert (run.audit().faults, sum(run.audit().samples.values()) > 0) == ((), True)
+    (root / "p04_day" / "cover.jpg").write_bytes(picture)
+    assert "p04_day: a frame is named YYYYmmdd_HHMMSS_mmm.jpg by its time, found cover.jpg" in init(root).out
+
+
 # --- folders that are no good -------------------------------------------------------------------------------
 
 
@@ -307,6 +369,29 @@ def test_one_label_is_nothing_to_tell_apart(work):
     text = (work / "labels.csv").read_text().replace("place", "pick")
     (work / "labels.csv").write_text(text)
     assert "one label, pick: there is nothing to tell apart" in init(work).err
+
+
+def test_labels_that_no_answer_can_hold_are_refused_before_a_recipe_is_written(work):
+    text = (work / "labels.csv").read_text()
+    (work / "labels.csv").write_text(text.replace("place", "Pick"))
+    refused = init(work)
+    assert (refused.code, (work.parent / "r.yaml").exists()) == (2, False)
+    assert "labels that differ in case or spaces alone: 'pick' and 'Pick'" in refused.err
+    assert "correct the labels there" in refused.err
+
+
+def test_a_recipe_that_does_not_hold_is_not_written_and_replaces_none(work):
+    names = [f"{number:03d}{'x' * 800}" for number in range(150)]
+    rows = [
+        f"p{1 + number % 4:02d}_take{1 + number % 3}.mp4,0.0,2.0,{name}" for number, name in enumerate(names)
+    ]
+    (work / "labels.csv").write_text(HEAD + "\n".join(rows))
+    refused = init(work)
+    assert (refused.code, (work.parent / "r.yaml").exists()) == (2, False)
+    assert "a recipe is at most 100000 bytes long" in refused.err
+    (work.parent / "r.yaml").write_text("precious")
+    assert init(work).code == 2
+    assert (work.parent / "r.yaml").read_text() == "precious"
 
 
 def test_a_recipe_may_lie_in_the_folder_or_elsewhere(work, tmp_path, monkeypatch):

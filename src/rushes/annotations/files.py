@@ -180,8 +180,9 @@ def read_xml(path: Path) -> Element:
     try:
         parser.Parse(read_bytes(path), True)
         root = builder.close()
-    except expat.ExpatError as error:
-        raise SourceError(f"not XML: {error}", where=f"{path}:{error.lineno}", cure=_WHOLE) from None
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the latter two of a declared encoding
+        line = getattr(error, "lineno", 1)
+        raise SourceError(f"not XML: {error}", where=f"{path}:{line}", cure=_WHOLE) from None
     assert isinstance(root, Element)
     return root
 

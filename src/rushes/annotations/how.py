@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-from rushes.annotations.clock import require_fps
+from rushes.annotations.clock import require_bounded, require_fps
 from rushes.annotations.matching import Names
 from rushes.recipe.annotation import Annotation, Column, FormatName, Unit
 
@@ -81,10 +81,10 @@ class How:
             base: number of the first frame in this format; `frame_base` comes before it.
 
         Raises:
-            SourceError: nobody says the frame rate.
+            SourceError: nobody says the frame rate, or a time beyond thirty years.
         """
         first = base if self.frame_base is None else self.frame_base
-        return (Fraction(number) - first) / require_fps(self.rate(recording), where)
+        return require_bounded((Fraction(number) - first) / require_fps(self.rate(recording), where), where)
 
 
 def rates(of: Mapping[str, Fraction]) -> RateOf:

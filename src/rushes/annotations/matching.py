@@ -11,13 +11,14 @@ from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from rushes.errors import SourceError
-from rushes.media import audio_kinds, container
+from rushes.media import audio_kinds
+from rushes.media.names import VIDEOS
 
 TOLD = 10
 """Names that an error lists."""
 
 _UPLOAD = re.compile(r"[0-9a-f]{8}-(?=.)")
-_MEDIA = frozenset((*container.SUFFIXES, *audio_kinds.SUFFIXES, ".mpg", ".mpeg", ".wmv", ".flv"))
+_MEDIA = frozenset((*VIDEOS, *audio_kinds.SUFFIXES, ".mpg", ".mpeg", ".wmv", ".flv"))
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
@@ -31,11 +32,18 @@ def plain(name: str) -> str:
     """
     name = name.strip().replace("\\", "/")
     if _SCHEME.match(name) or name.startswith("/data/"):
-        parts = urlsplit(name)
-        asked = parse_qs(parts.query).get("d")
-        name = asked[0] if asked else unquote(parts.path) or parts.netloc
+        name = _path_of(name)
     steps = [step for step in name.split("/") if step not in ("", ".", "..")]
     return unicodedata.normalize("NFC", "/".join(steps))
+
+
+def _path_of(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a host that is none, say with a bracket
+        return unquote(_SCHEME.sub("", url))
+    asked = parse_qs(parts.query).get("d")
+    return asked[0] if asked else unquote(parts.path) or parts.netloc
 
 
 class Names:

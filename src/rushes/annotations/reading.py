@@ -95,7 +95,8 @@ def files_of(root: Path, patterns: Iterable[str], names: Iterable[str] | None = 
             raise SourceError(
                 f"no file {pattern} below the root" + (f"; do you mean {near}?" if near else ""),
                 where=root,
-                cure="correct annotation.files, which is relative to source.root",
+                cure="name the label files below source.root: annotation: {files: labels/*.eaf}; or write labels.csv "
+                "there with the header file,start,end,label (seconds), or file,label where a file has one class",
             )
         found.update(dict.fromkeys(fitting))
     return list(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +124,12 @@ def parse_rows(text: str, path: Path, header: Sequence[str] | None = None) -> Ta
             if names is None:
                 names = _header(cells, path, line)
                 continue
+            if len(rows) == MAX_ROWS:
+                raise SourceError(
+                    f"a table of more than {MAX_ROWS:,} rows is larger than labels are",
+                    where=f"{path}:{line}",
+                    cure="split it by recordings",
+                )
             rows.append((line, _fitted(cells, names, path, line)))
     except csv.Error as error:
         raise SourceError(f"not a table: {error}", where=f"{path}:{last + 1}", cure=_ESCAPED) from None
@@ -135,10 +142,14 @@ def _header(cells: Sequence[str], path: Path, line: int) -> tuple[str, ...]:
     names = [cell.strip() for cell in cells]
     while names and not names[-1]:  # spreadsheets leave empty columns behind
         names.pop()
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise SourceError(
-            f"two columns are called {twice[0]!r}", where=f"{path}:{line}", cure="give each its own name"
-        )
+    return _apart(names, f"{path}:{line}")
+
+
+def _apart(names: Sequence[str], where: str) -> tuple[str, ...]:
+    """Names of columns, no two the same."""
+    [(name, count)] = Counter(names).most_common(1) or [("", 0)]
+    if count > 1:
+        raise SourceError(f"two columns are called {name!r}", where=where, cure="give each its own name")
     return tuple(names)
 
 
@@ -165,10 +176,10 @@ def _parquet(path: Path) -> Table:
                 cure="split it by recordings",
             )
         table = file.read()
-    names = [name for name in table.column_names if not name.startswith("__index_level_")]
+    names = _apart([name for name in table.column_names if not name.startswith("__index_level_")], str(path))
     columns = [[_cell(value) for value in table.column(name).to_pylist()] for name in names]
     rows = enumerate(zip(*columns, strict=True), start=1)
-    return Table(path, tuple(names), tuple(rows))
+    return Table(path, names, tuple(rows))
 
 
 def _cell(value: Any) -> str:

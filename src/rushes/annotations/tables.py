@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -78,7 +81,6 @@ UNITS: Mapping[str, Unit] = {
 TIMES: tuple[Column, ...] = ("start", "end", "duration")
 
 _NEEDED: tuple[Column, ...] = ("file", "label", *TIMES)
-_SAY = "say which column it is: annotation.columns: {%s: HEADER}"
 
 
 def says(header: str) -> tuple[Column | None, Unit | None]:
@@ -95,14 +97,23 @@ def says(header: str) -> tuple[Column | None, Unit | None]:
 
 
 def is_one(head: str) -> bool:
-    """Whether a text begins with the header of a table that has a column of labels, or is Parquet."""
-    if head.startswith("PAR1"):
-        return True
+    """Whether a text begins with the header of a table of labels, or of stretches of time, or is Parquet."""
+    said = _said(head)
+    stretches = "start" in said and bool({"end", "duration"} & said)
+    return head.startswith("PAR1") or stretches or ("label" in said and bool({"file", "start"} & said))
+
+
+def names_files(head: str) -> bool:
+    """Whether a text begins with the header of a table that names files and says something else of them."""
+    return {"file", None} <= _said(head)
+
+
+def _said(head: str) -> set[Column | None]:
+    """What the columns of a table say, None among it for a header that is no usual word."""
     lines = head.split("\n", 2)
     line = lines[1] if len(lines) > 1 and lines[0].lower().startswith(("sep=", '"sep=')) else lines[0]
     separator = separator_of(line)
-    said = {says(cell.strip(' "'))[0] for cell in line.split(separator)} if separator else set()
-    return "label" in said and bool({"file", "start"} & said)
+    return {says(cell.strip(' "'))[0] for cell in line.split(separator)} if separator else set()
 
 
 def columns_of(table: Table, how: How) -> dict[Column, str]:
@@ -128,12 +139,25 @@ def columns_of(table: Table, how: How) -> dict[Column, str]:
             continue  # the first, then; the other stands beside the label
         if said in found:
             raise SourceError(
-                f"both {found[said]!r} and {header!r} say the {said}", where=table.path, cure=_SAY % said
+                f"both {found[said]!r} and {header!r} say the {said}",
+                where=table.path,
+                cure=_ask(said, table),
             )
         found[said] = header
     if ("end" in found or "start" not in found) and "duration" not in how.columns:
         found.pop("duration", None)  # of the recording, then
     return found
+
+
+def _ask(column: Column, table: Table) -> str:
+    """What to write or type for a column whose header says too little; it is named where one alone can be meant."""
+    unknown = [header for header in table.header if says(header)[0] is None]
+    header = unknown[0] if len(unknown) == 1 else "HEADER"
+    written = header if re.fullmatch(r"\w+", header) else json.dumps(header, ensure_ascii=False)
+    return (
+        f"say which column it is: annotation.columns: {{{column}: {written}}}, "
+        f"or rushes init --column {shlex.quote(f'{column}={header}')}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,13 +224,13 @@ def read(path: Path, how: How, name: str) -> Labels:
     columns = columns_of(table, how)
     if "label" not in columns:
         raise SourceError(
-            f"no column of labels; there are {', '.join(table.header)}", where=path, cure=_SAY % "label"
+            f"no column of labels; there are {', '.join(table.header)}", where=path, cure=_ask("label", table)
         )
     if "start" in columns and not {"end", "duration"} & columns.keys():
         raise SourceError(
             f"labels with a start and no end; there are {', '.join(table.header)}",
             where=path,
-            cure=_SAY % "end",
+            cure=_ask("end", table),
         )
     return read_table(table, columns, how, name)
 

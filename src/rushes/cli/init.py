@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -15,6 +15,7 @@ from rushes.errors import RecipeError
 from rushes.tasks import TASKS
 
 if TYPE_CHECKING:
+    from rushes.recipe.annotation import Column
     from rushes.runs.begin.find import Asked
     from rushes.runs.begin.found import Found
 
@@ -32,6 +33,12 @@ Labels = Annotated[
     list[Path] | None, typer.Option(metavar="FILE", help="Label file in the folder to take; repeatable.")
 ]
 Fps = Annotated[str | None, typer.Option(help="Rate by which labels count frames: 25, or 30000/1001.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column", metavar="WHAT=HEADER", help="What a column of labels says: label=sign; repeatable."
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a recipe that stands there.")]
 
 
@@ -44,6 +51,7 @@ def init(
     task: Task = None,
     labels: Labels = None,
     fps: Fps = None,
+    columns: Columns = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -65,8 +73,7 @@ def init(
             folder,
             out or Path(f"{folder.resolve().name or 'recipe'}.yaml"),
             task,
-            labels or [],
-            fps,
+            _asked(folder, labels or [], fps, columns or []),
             force,
             as_json,
         )
@@ -88,21 +95,19 @@ def _write_demo(name: str, out: Path | None, force: bool, as_json: bool) -> None
     typer.echo(json.dumps({"recipe": str(path), "task": name}) if as_json else _next(path))
 
 
-def _begin(
-    folder: Path, out: Path, task: str | None, labels: list[Path], fps: str | None, force: bool, as_json: bool
-) -> None:
+def _begin(folder: Path, out: Path, task: str | None, asked: Asked, force: bool, as_json: bool) -> None:
+    from rushes.recipe_file import document_of, recipe_of
     from rushes.runs.begin.choose import proposal_for, recipe_for
     from rushes.runs.begin.proposal import assumed
-    from rushes.tasks import load_recipe
 
     _require_free(out, force)
-    found = _look(folder, _asked(folder, labels, fps))
+    found = _look(folder, asked)
     if not as_json:
         typer.echo(found.text())
     name, proposal = proposal_for(found, TASKS if task is None else {task: TASKS[task]})
     text, lines = recipe_for(found, name, proposal, out)
+    recipe_of(document_of(text.encode(), out), (), TASKS)
     _write(out, text)
-    load_recipe(out)
     if as_json:
         told = {"recipe": str(out), "task": name, "because": proposal.because, "assumed": assumed(lines)}
         typer.echo(
@@ -123,7 +128,7 @@ def _look(folder: Path, asked: Asked) -> Found:
         return find(folder, asked, lambda done, total, note: progress.tell("look", done, total, note))
 
 
-def _asked(folder: Path, labels: list[Path], fps: str | None) -> Asked:
+def _asked(folder: Path, labels: list[Path], fps: str | None, columns: list[str]) -> Asked:
     from fractions import Fraction
 
     from rushes.recipe.annotation import rate_of
@@ -133,7 +138,21 @@ def _asked(folder: Path, labels: list[Path], fps: str | None) -> Asked:
         rate: Fraction | None = None if fps is None else rate_of(fps)
     except ValueError as error:
         raise RecipeError(str(error), where="--fps") from None
-    return Asked(tuple(_below(folder, path) for path in labels), rate)
+    return Asked(tuple(_below(folder, path) for path in labels), rate, dict(map(_column, columns)))
+
+
+def _column(text: str) -> tuple[Column, str]:
+    """What a column says, and its header."""
+    from rushes.recipe.annotation import Column
+    from rushes.recipe_file import near
+
+    said, _, header = text.partition("=")
+    if not header.strip():
+        raise RecipeError(f"no header in {text!r}", where="--column", cure="write --column label=HEADER")
+    column = next((known for known in get_args(Column) if known == said), None)
+    if column is None:
+        raise RecipeError(f"no table says {said!r}; {near(said, get_args(Column))}", where="--column")
+    return column, header.strip()
 
 
 def _below(folder: Path, path: Path) -> str:

@@ -28,8 +28,6 @@ _OPTIONS = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts",
     "codec_whitelist": "h264,hevc,mpeg4,vp8,vp9,libdav1d,av1,mjpeg",
 }
-SUFFIXES = (".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts")
-"""What names of such files end with, in small letters."""
 
 AVI, TRANSPORT_STREAM = "avi", "mpegts"
 """FFmpeg's names of the containers that need care: one without times of presentation, one without an end."""

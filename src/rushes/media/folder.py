@@ -8,7 +8,6 @@ only clock.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -23,9 +22,9 @@ from rushes.media.frame import JpegFrame
 from rushes.media.geometry import Geometry
 from rushes.media.image import jpeg_orientation, jpeg_size
 from rushes.media.limits import Limits
+from rushes.media.names import TIMED
 
 JST = timezone(timedelta(hours=9))
-_NAME = re.compile(r"(\d{8})_(\d{6})_(\d{3})\.jpe?g", re.IGNORECASE | re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=JST.utc)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -47,7 +46,7 @@ def frame_unix_ms(path: Path) -> int:
     Raises:
         MediaError: the name is not ``%Y%m%d_%H%M%S_%f`` with three digits of milliseconds.
     """
-    match = _NAME.fullmatch(path.name)
+    match = TIMED.fullmatch(path.name)
     try:
         taken = datetime.strptime(match[1] + match[2], "%Y%m%d%H%M%S") if match else None
     except ValueError:

@@ -14,8 +14,10 @@ from rushes.media.audio import declared
 from rushes.media.audio_files import mapped
 from rushes.media.audio_kinds import SUFFIXES as SOUNDS
 from rushes.media.container import AVI, declared_duration_s, open_video, video_stream
-from rushes.media.container import SUFFIXES as VIDEOS
 from rushes.media.limits import DEFAULT_LIMITS
+from rushes.media.names import VIDEOS
+from rushes.media.video import probe
+from rushes.records import Media
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".heic")
 """What the name of a picture ends with."""
@@ -58,12 +60,15 @@ def media_kind(name: str) -> MediaKind | None:
 
 
 def read_header(path: Path, kind: Literal["video", "sound"]) -> Header:
-    """The header of a file.
+    """The header of a file; of a folder of frames what their names say.
 
     Raises:
         MediaError: it cannot be opened as what its name says.
         OSError: the machine refuses to open it.
     """
+    if path.is_dir():
+        info = probe(Media("frames", path))
+        return Header(info.duration_s, info.rate)
     return _video(path) if kind == "video" else _sound(path)
 
 

@@ -100,6 +100,10 @@ class Outcomes:
         ordered = sorted(lines, key=lambda line: (FATES.index(line.fate), -line.recordings, line.reason))
         return tuple(few(ordered))
 
+    @property
+    def _counted(self) -> str:
+        return f"{self.planned:,} recording{'s' * (self.planned != 1)}"
+
     def summary(self) -> str:
         """In a line: ``40 recordings: 37 used, 2 empty (2 shorter than two frames), 1 faulty (1 cut short)``."""
         parts = []
@@ -107,7 +111,7 @@ class Outcomes:
             lines = list(same)
             total = f"{sum(line.recordings for line in lines):,} {fate}"
             parts.append(total if fate == "used" else f"{total} ({reasons(lines)})")
-        return f"{self.planned:,} recordings: {', '.join(parts) or 'none'}"
+        return f"{self._counted}: {', '.join(parts) or 'none'}"
 
     def text(self) -> list[str]:
         """For people: the sum, and a line for each reason."""
@@ -116,7 +120,7 @@ class Outcomes:
             + (f"  such as {', '.join(line.examples)}" if line.examples else "")
             for line in self.lines
         ]
-        return [f"{self.planned:,} recordings", *lines]
+        return [self._counted, *lines]
 
     def to_json(self) -> dict[str, Any]:
         """As files and the command line hold it; the recordings of all lines add up to ``planned``."""

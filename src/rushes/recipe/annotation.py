@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -122,6 +123,15 @@ class Annotation(Section):
     @classmethod
     def _one_is_enough(cls, files: Any) -> Any:
         return (files,) if isinstance(files, str) else files
+
+    @field_validator("mapping")
+    @classmethod
+    def _stays_below_the_root(cls, mapping: str | None) -> str | None:
+        if mapping is not None and (
+            PurePosixPath(mapping).is_absolute() or ".." in PurePosixPath(mapping).parts
+        ):
+            raise ValueError(f"a mapping lies below source.root, not at {mapping}: move it there")
+        return mapping
 
     @model_validator(mode="after")
     def _fits(self) -> Annotation:

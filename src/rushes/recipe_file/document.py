@@ -66,7 +66,28 @@ def read_tree(path: Path, what: str = "recipe") -> Document:
     Raises:
         RecipeError: it cannot be read, is no YAML, or could grow without bound: aliases, size, depth.
     """
-    tree, root = _parse(_read(path, what), path, what)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise RecipeError.of([f"cannot be read: {error.strerror}"], path, what) from None
+    return document_of(data, path, what)
+
+
+def document_of(data: bytes, path: Path, what: str = "recipe") -> Document:
+    """What `read_tree` reads where ``data`` stands at ``path``, or is about to.
+
+    Raises:
+        RecipeError: as there.
+    """
+    if len(data) > MAX_BYTES:
+        raise RecipeError.of([f"a {what} is at most {MAX_BYTES} bytes long"], path, what)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        fault = f"not a text in UTF-8: {error.reason} at byte {error.start}"
+        raise RecipeError.of([fault], path, what) from None
+    tree, root = _parse(text, path, what)
     return Document(path, tree, root, what)
 
 
@@ -98,20 +119,6 @@ def line_of(node: yaml.Node, place: Sequence[str | int]) -> tuple[int, int]:
             break
         depth += 1
     return line, depth
-
-
-def _read(path: Path, what: str) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise RecipeError.of([f"a {what} is at most {MAX_BYTES} bytes long"], path, what)
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise RecipeError.of([f"cannot be read: {error.strerror}"], path, what) from None
-    except UnicodeDecodeError as error:
-        fault = f"not a text in UTF-8: {error.reason} at byte {error.start}"
-        raise RecipeError.of([fault], path, what) from None
 
 
 def _parse(text: str, path: Path, what: str) -> tuple[dict[str, Any], yaml.Node]:

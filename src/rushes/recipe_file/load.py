@@ -71,7 +71,11 @@ def load_recipe(path: Path, overrides: Sequence[str], tasks: Schemas) -> Recipe:
         RecipeError: with every fault, its line (or the override it stands in), and the near name for a
             misspelt key.
     """
-    document = read_tree(Path(path))
+    return recipe_of(read_tree(Path(path)), overrides, tasks)
+
+
+def recipe_of(document: Document, overrides: Sequence[str], tasks: Schemas) -> Recipe:
+    """See `load_recipe`; of a document that need not be a file yet."""
     asked, faults = _parse_overrides(overrides)
     recipe, more = resolve(document, asked, tasks)
     refuse([*document.repeated(), *faults, *more], document)

@@ -1,12 +1,13 @@
-"""The usual stages: twin, prepare, look, train, predict, evaluate, report. A task takes them, or replaces fields."""
+"""The usual stages: twin, prepare, look, train, predict, evaluate, report. A task takes them, or replaces fields.
+
+Recipes are imported inside of functions: `rushes --help` asks every task for its stages.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from rushes.recipe.frozen import ENCODING, HEAD
-from rushes.recipe.sections import family_of
 from rushes.runs.stage import Cost, Stage, is_drawn
 
 
@@ -27,12 +28,23 @@ def frames(part: Mapping[str, Any], clips: Mapping[str, int], dataset: Mapping[s
 
 def is_frozen(recipe: Any) -> bool:
     """Whether a head on a frozen encoder is to be trained; a `Stage.asked`."""
+    from rushes.recipe.sections import family_of
+
     return family_of(recipe.model) == "frozen"
 
 
 def head_signs(recipe: Any) -> Mapping[str, Any]:
     """The head of a recipe that trains one; a `Stage.signs`."""
+    from rushes.recipe.frozen import HEAD
+
     return {"head": HEAD.model_dump(mode="json")} if is_frozen(recipe) else {}
+
+
+def encoding_signs(recipe: Any) -> Mapping[str, Any]:
+    """The encoder that a head is trained on; a `Stage.signs`."""
+    from rushes.recipe.frozen import ENCODING
+
+    return {"encoding": ENCODING.model_dump(mode="json")}
 
 
 TWIN = Stage(
@@ -57,7 +69,7 @@ FEATURES = Stage(
     name="features",
     purpose="Let a frozen encoder see every frame, once.",
     makes="features",
-    signs=lambda recipe: {"encoding": ENCODING.model_dump(mode="json")},
+    signs=encoding_signs,
     inputs=("prepare",),
     asked=is_frozen,
     units=True,

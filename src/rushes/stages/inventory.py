@@ -158,11 +158,11 @@ class Inventory:
             reasons = [line.reason for line in lines[:EXAMPLES]] + ["others"] * (len(lines) > EXAMPLES)
             told = f" ({'; '.join(reasons)})" if fate != "used" else ""
             parts.append(f"{sum(line.files for line in lines):,} {fate}{told}")
-        return f"{self.files:,} files: {', '.join(parts) or 'none'}"
+        return f"{self.files:,} file{'s' * (self.files != 1)}: {', '.join(parts) or 'none'}"
 
     def text(self) -> list[str]:
         """For people: the sum, and a line for each reason."""
-        told = [f"{self.files:,} files found, {self.bytes / 1e6:,.1f} MB"]
+        told = [f"{self.files:,} file{'s' * (self.files != 1)} found, {self.bytes / 1e6:,.1f} MB"]
         for line in self.lines:
             names = "" if line.fate in ("used", "read") else f"  such as {', '.join(line.examples)}"
             told.append(f"{line.files:9,} {line.fate:8} {line.reason}{names}")

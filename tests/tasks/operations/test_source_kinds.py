@@ -135,7 +135,7 @@ def test_recordings_at_a_url_are_those_of_a_folder(open_run: Open, footage: Path
         ("lables: [put]", "source.lables: unknown key; did you mean labels?"),
         ("anotation: {}", "source.anotation: unknown key; did you mean annotation?"),
         ("annotation: {fils: x}", "source.annotation.fils: unknown key; did you mean files?"),
-        ("media: frames", "source.media: unknown key; known here: kind, annotation, labels"),
+        ("media: frames", "source.media: unknown key; known here: kind, labels, annotation"),
         ("labels: put", "source.labels: expected a list such as [name], found 'put'"),
         ("labels: [put]", "source.labels: 1 label: there is nothing to tell apart"),
         ("labels: [put, take], ignore: [put]", "source.ignore: 'put' stands under source.labels as well"),

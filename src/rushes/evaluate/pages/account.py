@@ -10,6 +10,7 @@ from markupsafe import Markup
 from rushes.evaluate.markup import join
 from rushes.evaluate.pages.blocks import note
 from rushes.evaluate.pages.tables import Cell, Column, Row, table
+from rushes.evaluate.scorecard import counted
 
 SAID: Mapping[str, str] = {
     "used": "of a recording that gave samples",
@@ -29,8 +30,10 @@ def account(told: Mapping[str, Any]) -> Markup:
     words = "; ".join(f"{fate}: {meaning}" for fate, meaning in SAID.items())
     return join(
         (
-            _lines(recordings["lines"], "recordings", f"{recordings['planned']:,} recordings"),
-            _lines(files["lines"], "files", f"{files['files']:,} files, {size}") if files["files"] else None,
+            _lines(recordings["lines"], "recordings", counted(recordings["planned"], "recording")),
+            _lines(files["lines"], "files", f"{counted(files['files'], 'file')}, {size}")
+            if files["files"]
+            else None,
             note(f"The lines of a table add up to its heading. {words}."),
         )
     )

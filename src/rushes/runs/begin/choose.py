@@ -67,7 +67,8 @@ def _nothing(found: Found, refusals: Mapping[str, RecipeError]) -> RecipeError:
     if found.pictures:
         what = f"{found.pictures:,} pictures, and no video and no sound"
         cure = (
-            "frames of a video are read where their names carry their times: docs/first-evening.md says more"
+            "call the frames of a video by their times, YYYYmmdd_HHMMSS_mmm.jpg, a folder for each; or make a video of "
+            "numbered ones: ffmpeg -framerate 25 -i %06d.jpg OUT.mp4"
         )
     else:
         what, cure = (

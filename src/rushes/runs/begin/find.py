@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import cast
 
 from rushes.annotations import FORMATS, How, files_of, places, read, read_all, recognise
+from rushes.annotations.files import read_head
 from rushes.annotations.names import NTU
 from rushes.annotations.rows import read_rows
+from rushes.annotations.tables import names_files
 from rushes.errors import MediaError, RushesError, SourceError
 from rushes.media.headers import media_kind, read_header
-from rushes.recipe.annotation import Annotation
+from rushes.media.names import TIMED, folder_of_frame
+from rushes.recipe.annotation import Annotation, Column, FormatName
 from rushes.runs.begin.found import Found, FoundLabels, FoundRecording, RecordingKind
 from rushes.runs.begin.names import is_somebody
 from rushes.stages import Claim, Inventory
@@ -47,10 +50,27 @@ class Asked:
     Attributes:
         labels: patterns of the label files to take, below the folder; all that are found without any.
         fps: of labels that count frames.
+        columns: of a table: what is said -> the header of the column that says it.
     """
 
     labels: tuple[str, ...] = ()
     fps: Fraction | None = None
+    columns: Mapping[Column, str] = field(default_factory=dict)
+
+    def annotation(self, files: Sequence[str], format: FormatName | None) -> Annotation:
+        """Label files of one format as a recipe names them."""
+        fps = None if self.fps is None else str(self.fps)
+        return Annotation(files=tuple(files), format=format, fps=fps, columns=dict(self.columns))
+
+    def format_of(self, path: Path) -> FormatName | None:
+        """The format of a file by its content, a table by the columns that are asked for; None for others.
+
+        Raises:
+            SourceError: the file cannot be read, or is no table.
+        """
+        if not self.columns:
+            return recognise(path)
+        return "table" if set(self.columns.values()) <= set(read_rows(path).header) else None
 
 
 def find(root: Path, asked: Asked, tell: Tell = lambda done, total, note: None) -> Found:
@@ -62,33 +82,50 @@ def find(root: Path, asked: Asked, tell: Tell = lambda done, total, note: None) 
         tell: told how far the look is.
 
     Raises:
-        SourceError: there is no such folder, this user may not list it, or it is empty.
+        SourceError: there is no such folder, this user may not list it, it is empty, or no label file has the
+            columns that are asked for.
         OSError: the machine refuses.
     """
     files = _files(root)
     kinds = {name: media_kind(name) for name, _ in files if not _is_hidden(name)}
+    frames = _folders_of_frames(files)
     media = [(name, size) for name, size in files if kinds.get(name) in ("video", "sound")]
+    media = sorted([*media, *((folder, sum(of.values())) for folder, of in frames.items())])
     looked = set(_spread([name for name, _ in media], HEADERS))
     recordings = []
     for number, (name, size) in enumerate(media):
         if number and not number % 50:
             tell(number, len(media), "headers")
-        one = FoundRecording(name, cast(RecordingKind, kinds[name]), size)
+        kind = cast(RecordingKind, kinds.get(name, "video"))
+        one = FoundRecording(name, kind, size, len(frames.get(name, ())))
         recordings.append(_opened(root, one) if name in looked else one)
     if media:
         tell(len(media), len(media), "headers")
     others = [name for name, kind in kinds.items() if kind is None]
-    labels = _labels(root, others, [one.name for one in recordings], asked)
-    labels = labels or _by_names(root, [one.name for one in recordings if one.kind == "video"])
+    called = [one.name for one in recordings]
+    labels = _labels(root, others, called, asked, asked.format_of)
+    if asked.columns and not labels:
+        told = ", ".join(map(repr, asked.columns.values()))
+        raise SourceError(
+            f"no label file with the column {told}",
+            where=root,
+            cure="write its header as it stands in the file",
+        )
+    labels = (
+        labels
+        or _by_names(root, [one.name for one in recordings if one.kind == "video"] if not frames else [])
+        or _labels(root, others, called, asked, _names_files)
+    )
     read = {name: Claim("read", "labels") for one in labels for name in one.files}
     used = {one.name: Claim("used", one.kind) for one in recordings}
+    used |= {name: Claim("used", "frames") for of in frames.values() for name in of}
     return Found(
         root,
         tuple(files),
         tuple(recordings),
         labels,
         len(media) - len(looked),
-        sum(kind == "picture" for kind in kinds.values()),
+        sum(kind == "picture" and name not in used for name, kind in kinds.items()),
         Inventory.of_files(files, (read | used).get),
     )
 
@@ -106,6 +143,19 @@ def _files(root: Path) -> list[Sized]:
     if not files:
         raise SourceError("the folder is empty", where=root, cure="name the folder that holds the recordings")
     return files
+
+
+def _folders_of_frames(files: Iterable[Sized]) -> Mapping[str, Mapping[str, int]]:
+    """Folder with frames that are named by their times -> name and bytes of each picture in it."""
+    found: dict[str, dict[str, int]] = {}
+    for name, size in files:
+        if not _is_hidden(name) and (folder := folder_of_frame(name)) is not None:
+            found.setdefault(folder, {})[name] = size
+    return {
+        folder: of
+        for folder, of in found.items()
+        if any(TIMED.fullmatch(PurePosixPath(name).name) for name in of)
+    }
 
 
 def _is_hidden(name: str) -> bool:
@@ -130,28 +180,39 @@ def _opened(root: Path, one: FoundRecording) -> FoundRecording:
 
 
 def _labels(
-    root: Path, names: Sequence[str], recordings: Sequence[str], asked: Asked
+    root: Path,
+    names: Sequence[str],
+    recordings: Sequence[str],
+    asked: Asked,
+    format_of: Callable[[Path], FormatName | None],
 ) -> tuple[FoundLabels, ...]:
     """Label files, those of one format together; the ones that label most recordings come first."""
     if asked.labels:
-        return (_read(root, asked.labels, files_of(root, asked.labels, names), recordings, asked.fps),)
-    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        files = files_of(root, asked.labels, names)
+        format = "table" if asked.columns else recognise(root / files[0])
+        return (_read(root, asked.annotation(asked.labels, format), files, recordings),)
+    alike: dict[tuple[FormatName, tuple[str, ...]], list[str]] = {}
     maybe = [name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES]
     for name in _spread(maybe, LABEL_FILES):
         try:
-            format = recognise(root / name)
+            format = format_of(root / name)
             columns = _columns(root / name) if format == "table" else ()
         except RushesError:
             continue  # no labels as far as anybody can tell; it stays among the other files
         if format is not None:
             alike.setdefault((format, columns), []).append(name)
-    how = How(fps=asked.fps)
+    how = How(fps=asked.fps, columns=asked.columns)
     found = [
-        _read(root, patterns_of(files, names), files, recordings, asked.fps)
-        for several in alike.values()
+        _read(root, asked.annotation(patterns_of(files, names), format), files, recordings)
+        for (format, _), several in alike.items()
         for files in _apart(root, several, how)
     ]
     return tuple(sorted(found, key=lambda one: (-len(one.of), one.labels is None, one.files)))
+
+
+def _names_files(path: Path) -> FormatName | None:
+    """Of a table that may hold labels of whole files under a header that is no usual word."""
+    return "table" if names_files(read_head(path)) else None
 
 
 def _by_names(root: Path, videos: Sequence[str]) -> tuple[FoundLabels, ...]:
@@ -213,30 +274,24 @@ def _columns(path: Path) -> tuple[str, ...]:
     return read_rows(path).header
 
 
-def _read(
-    root: Path,
-    patterns: Sequence[str],
-    files: Sequence[str],
-    recordings: Sequence[str],
-    fps: Fraction | None,
-) -> FoundLabels:
+def _read(root: Path, annotation: Annotation, files: Sequence[str], recordings: Sequence[str]) -> FoundLabels:
     """Read label files of one format; frames that nobody gives the rate of are told as such."""
-    format = recognise(root / files[0])
-    annotation = Annotation(files=tuple(patterns), format=format, fps=None if fps is None else str(fps))
-    columns = _columns(root / files[0]) if format == "table" else ()
-    found = FoundLabels(annotation, tuple(files), columns)
+    columns = _columns(root / files[0]) if annotation.format == "table" else ()
+    found, how = FoundLabels(annotation, tuple(files), columns), How.of(annotation, root)
     try:
-        labels = read_all(root, patterns, How.of(annotation, root))
+        labels = read_all(root, annotation.files, how)
     except RushesError as error:
-        return replace(found, fault=error, counts_frames=fps is None and _reads_at_a_rate(root, patterns))
+        return replace(found, fault=error, counts_frames=_reads_at_a_rate(root, annotation.files, how))
     of, unmatched = places(labels.about, recordings)
     return replace(found, labels=labels, of=of, unmatched=unmatched)
 
 
-def _reads_at_a_rate(root: Path, patterns: Sequence[str]) -> bool:
+def _reads_at_a_rate(root: Path, patterns: Sequence[str], how: How) -> bool:
     """Whether label files that cannot be read can be, once frames have a rate."""
+    if how.fps is not None:
+        return False
     try:
-        read_all(root, patterns, How(fps=Fraction(25)))
+        read_all(root, patterns, replace(how, fps=Fraction(25)))
     except RushesError:
         return False
     return True

@@ -22,12 +22,13 @@ RecordingKind = Literal["video", "sound"]
 
 @dataclass(frozen=True, slots=True)
 class FoundRecording:
-    """A video or a sound.
+    """A video, as a file or as a folder of frames, or a sound.
 
     Attributes:
         name: relative to the folder, with ``/``.
         kind: by its name.
-        bytes: of the file.
+        bytes: of the file, or of all frames.
+        frames: how many lie in a folder of them; 0 of a file.
         header: None where it was not looked at, or does not open.
         fault: why it does not open.
     """
@@ -35,6 +36,7 @@ class FoundRecording:
     name: str
     kind: RecordingKind
     bytes: int
+    frames: int = 0
     header: Header | None = None
     fault: str = ""
 
@@ -112,7 +114,7 @@ class Found:
         recordings: what is footage or sound among them.
         label_files: of those formats that are read, the one that labels most recordings first.
         unlooked: recordings whose headers were not read, since there are so many.
-        pictures: files that are pictures.
+        pictures: files that are pictures, and no frames that are named by their times.
         inventory: of every file, by what it is here.
     """
 
@@ -250,8 +252,11 @@ class Found:
 def _about(ones: Sequence[FoundRecording], kind: RecordingKind) -> str:
     """In a line: ``7 videos, 51 s, 1.4 MB; 1.6 to 39.9 s each; 640x480, 640x360; 29.8 to 30 frames a second``."""
     lengths = [one.duration_s for one in ones if one.duration_s is not None]
+    folders = sum(bool(one.frames) for one in ones)
     size = sum(one.bytes for one in ones) / 1e6
     parts = [f"{len(ones):,} {kind}{'s' * (len(ones) > 1)}, {length(sum(lengths))}, {size:,.1f} MB"]
+    if folders:
+        parts.append(f"{folders:,} of them as frames in folders")
     if lengths and len(ones) > 1:
         parts.append(f"{length(min(lengths))} to {length(max(lengths))} each")
     headers = [one.header for one in ones if one.header is not None]

@@ -93,6 +93,8 @@ class Taken:
             yield Line(
                 "source.annotation.pattern", asked.pattern, "the folder of a recording is taken for its label"
             )
+        if asked.columns:
+            yield Line("source.annotation.columns", dict(asked.columns), "asked for by --column")
         if asked.fps is not None:
             yield Line("source.annotation.fps", asked.fps, "asked for by --fps")
         if self.who.by is not None:

@@ -96,7 +96,7 @@ def _published(found: Found, kind: str) -> Proposal:
 def _drives(found: Found) -> list[_Drive]:
     """Folders with at least one video and one motion, in order of their names."""
     videos: dict[str, list[str]] = {}
-    for one in found.of_kind("video"):
+    for one in (one for one in found.of_kind("video") if not one.frames):
         videos.setdefault(str(PurePosixPath(one.name).parent), []).append(PurePosixPath(one.name).name)
     motions: dict[str, str] = {}
     for name in found.names:

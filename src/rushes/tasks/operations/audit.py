@@ -95,8 +95,14 @@ class FootageAudit:
 
     def text(self) -> str:
         """For people."""
-        lines = [f"{count:5} sessions for {split}" for split, count in sorted(self.recordings.items())]
-        lines += [f"{count:5} clips expected for {split}" for split, count in sorted(self.clips.items())]
+        lines = [
+            f"{count:5} session{'s' * (count != 1)} for {split}"
+            for split, count in sorted(self.recordings.items())
+        ]
+        lines += [
+            f"{count:5} clip{'s' * (count != 1)} expected for {split}"
+            for split, count in sorted(self.clips.items())
+        ]
         lines += [
             f"{self.seconds / 60:7.1f} minutes of footage, {self.bytes / 1e6:.0f} MB of shards expected"
         ]

@@ -17,6 +17,7 @@ from rushes.runs.begin.taken import Taken
 from rushes.runs.begin.who import Who, sides_of
 from rushes.tasks.operations.recipe import OperationsRecipe, PrepareClips
 from rushes.tasks.operations.sources.openpack.tables import person_of
+from rushes.tasks.operations.sources.table.labels import fault_of
 from rushes.tasks.operations.sources.table.names import key_of
 
 CLIP_S, LEAST_CLIP_S = 5.0, 1.5
@@ -46,13 +47,15 @@ def propose(found: Found) -> Proposal | None:
             where=taken.labels.name,
             cure="label what else is to be seen; source.background makes a class of the time between labels",
         )
+    if fault := fault_of(taken.classes):
+        raise RecipeError(fault, where=taken.labels.name, cure="correct the labels there")
     cutting = list(_cutting(taken))
     model, lines = first_model(OperationsRecipe.families)
     return Proposal(
         fits=len(taken.marks) / len(found.recordings),
         because=f"{len(taken.marks):,} videos have labels in {taken.labels.name}",
         lines=(
-            Line("source.kind", "table", "videos, and label files beside them"),
+            Line("source.kind", "table", "footage, and label files beside it"),
             *taken.lines(),
             *_labels(taken),
             *_overlaps(taken),

@@ -68,7 +68,7 @@ def test_a_recording_without_a_clip_is_told_with_its_reason(
         needed=["train"],
     )
     reason = "longer than a clip of 5 s, and one labelled operation: nothing says what comes next"
-    assert told.foreseen.summary() == f"1 recordings: 1 empty (1 {reason})"
+    assert told.foreseen.summary() == f"1 recording: 1 empty (1 {reason})"
     assert told.faults[0]["message"] == "side train of the split would have no clip"
     assert prepare_unit(make_job(recording, split="train"))["empty"] == reason
 

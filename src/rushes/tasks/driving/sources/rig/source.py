@@ -21,7 +21,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from rushes.errors import SourceError
-from rushes.media.container import SUFFIXES as VIDEOS
+from rushes.media.names import VIDEOS
 from rushes.media.stills import SUFFIXES as PICTURES
 from rushes.records import Media, Stills
 from rushes.runs.source import Bring, Fault

@@ -8,31 +8,24 @@ import unicodedata
 from collections.abc import Collection, Sequence
 
 from rushes.errors import SourceError
-from rushes.media.container import SUFFIXES
+from rushes.media.names import VIDEOS, folder_of_frame
 from rushes.records import KEY
-
-_FRAME = re.compile(r"(?P<folder>.+?)(/\d{4}/\d\d/\d\d/\d\d/\d\d)?/[^/]+\.jpe?g", re.IGNORECASE | re.ASCII)
 
 
 def recording_of(name: str) -> str | None:
     """Name of the recording that a file belongs to; None for a file that is no footage.
-
-    Frames belong to the folder that they lie in, or to the one above a tree of folders down to the minute.
 
     >>> recording_of("line 3/day.MP4"), recording_of("cam/2022/03/29/14/25/20220329_142511_030.jpg")
     ('line 3/day.MP4', 'cam')
     """
     if any(part.startswith(".") for part in name.split("/")):
         return None
-    if is_video(name):
-        return name
-    frame = _FRAME.fullmatch(name)
-    return None if frame is None else frame["folder"]
+    return name if is_video(name) else folder_of_frame(name)
 
 
 def is_video(name: str) -> bool:
     """Whether a recording of this name is a video; else it is a folder of frames."""
-    return name.lower().endswith(SUFFIXES)
+    return name.lower().endswith(VIDEOS)
 
 
 def key_of(name: str) -> str:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from rushes.annotations import Labels, Note, Rule, join_notes, segments_of, unmatched
 from rushes.errors import MediaError, SourceError
-from rushes.media.container import SUFFIXES
+from rushes.media.names import VIDEOS
 from rushes.media.video import probe
 from rushes.records import Media, Recording, Segment
 from rushes.runs.labelled.annotation import label_file, matched, misnamed, read_annotation, rule_of
@@ -212,7 +212,7 @@ def _below(root: Path) -> tuple[list[str], list[str]]:
         raise SourceError(
             f"no video and no folder of frames: {take_inventory(root, lambda name: None).summary()}",
             where=root,
-            cure="give the folder that holds them; videos that are read end with " + ", ".join(SUFFIXES),
+            cure="give the folder that holds them; videos that are read end with " + ", ".join(VIDEOS),
         )
     return names, footage
 
