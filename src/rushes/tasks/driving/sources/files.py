@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from rushes.errors import SourceError
@@ -200,6 +201,20 @@ class FileLayout(RigLayout[Drive]):
         others = len(found.faults) + len(found.skipped)
         alone = sum(drive.group == drive.key for drive in found.recordings)
         return FileHoldings(len(found.recordings), others, cameras, alone, copies_of(videos))
+
+
+def require_one(key: str, places: Sequence[str], root: Path) -> None:
+    """See to it that a key is of one drive: of several none can be told from the others.
+
+    Raises:
+        SourceError: it is of more.
+    """
+    if len(places) > 1:
+        raise SourceError(
+            f"{len(places)} drives have the key {key}: {', '.join(places)}",
+            where=root,
+            cure="rename their folders, or keep one of them",
+        )
 
 
 def footage_digest(camera: Camera) -> str:

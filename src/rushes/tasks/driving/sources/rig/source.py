@@ -29,7 +29,7 @@ from rushes.stages import Claim, Claims
 from rushes.stages.inventory import walk
 from rushes.tasks.driving.recipe import RigSource
 from rushes.tasks.driving.sources.drive import Camera, Drive, Motion, OwnClock, TableClock
-from rushes.tasks.driving.sources.files import FileLayout, skipped
+from rushes.tasks.driving.sources.files import FileLayout, require_one, skipped
 from rushes.tasks.driving.sources.layout import Scan
 from rushes.tasks.driving.sources.rig.drives import DRIVES, DriveRow, read_drives
 from rushes.tasks.driving.sources.rig.gps import GpsTrack
@@ -58,17 +58,15 @@ class Rig(FileLayout):
         recordings: list[Drive] = []
         faults: list[Fault] = []
         lacking: list[Fault] = []
-        seen: dict[str, str] = {}
-        for name, folder, entries in self._drives(root):
-            key, row = _NO_KEY.sub("_", name), rows.get(name, DriveRow())
+        names = defaultdict[str, list[str]](list)
+        places = {name: place for name, *place in self._drives(root)}
+        for name in places:
+            names[_NO_KEY.sub("_", name)].append(name)
+        for key, (name, *others) in names.items():
+            (folder, entries), row = places[name], rows.get(name, DriveRow())
             group = self.group_of(key, name, row.group)
             try:
-                if seen.setdefault(key, name) != name:
-                    raise SourceError(
-                        f"two drives have the key {key}: {seen[key]} and {name}",
-                        where=folder,
-                        cure="rename one of the folders",
-                    )
+                require_one(key, [name, *others], root)
                 found = self._drive(key, group, folder, entries, row)
             except SourceError as error:
                 faults.append(Fault.of(error, key, group))
@@ -77,14 +75,14 @@ class Rig(FileLayout):
                 lacking.append(found)
             else:
                 recordings.append(found)
-        if not seen:
+        if not names:
             raise SourceError(
                 f"no folder has a video of {', '.join(self.cameras)}, poses.csv, gps.csv or a .gpx",
                 where=root,
                 cure="give the folder of the drives; preprocessing.setup and source.cameras say what cameras are "
                 "called",
             )
-        strange = sorted(set(rows) - set(seen.values()))
+        strange = sorted(set(rows) - set(places))
         notes = [
             Fault("", "Note", f"drives.csv names {name}, which is no drive here", str(root / DRIVES), "")
             for name in strange
