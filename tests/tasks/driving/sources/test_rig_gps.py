@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +66,32 @@ def test_the_receivers_own_speed_is_preferred(driven, tmp_path):
     write_fixes(tmp_path / "gps.csv", driven, seed=3, speed=True)
     own, _ = errors(driven, tmp_path / "gps.csv")
     assert np.sqrt((own**2).mean()) < 0.5 * np.sqrt((without**2).mean())
+
+
+def test_where_the_receiver_tells_no_speed_the_path_does(driven, tmp_path):
+    write_fixes(tmp_path / "gps.csv", driven, seed=3)
+    path = GpsTrack(tmp_path / "gps.csv", 1.5, 1.0).read()
+    write_fixes(tmp_path / "gps.csv", driven, seed=3, speed=True)
+    rewrite(
+        tmp_path / "gps.csv", lambda row: row | ({} if 40 <= float(row["time_s"]) < 80 else {"speed_mps": ""})
+    )
+    found = GpsTrack(tmp_path / "gps.csv", 1.5, 1.0).read()
+    changed = np.abs(found.velocities - path.velocities).max(axis=1) > 1e-9
+    assert found.times_s[changed].min() == pytest.approx(40 - 1.5, abs=0.11)
+    assert found.times_s[changed].max() == pytest.approx(79 + 1.5, abs=0.11)
+
+
+@pytest.mark.parametrize(("name", "unknown"), [("gps.csv", "-1"), ("ride.gpx", "-1"), ("ride.gpx", "nan")])
+def test_a_speed_that_the_receiver_did_not_know_is_none(driven, tmp_path, name, unknown):
+    """Telephones write -1."""
+    write_fixes(tmp_path / name, driven, seed=3, speed=True)
+    text = (tmp_path / name).read_text()
+    known = GpsTrack(tmp_path / name, 1.5, 1.0).read()
+    written = re.findall(r"(?m)<speed>[^<]*</speed>|,[^,]*$", text)[60]
+    (tmp_path / name).write_text(text.replace(written, re.sub(r"[\d.]+", unknown, written), 1))
+    found = GpsTrack(tmp_path / name, 1.5, 1.0).read()
+    assert not np.array_equal(found.velocities, known.velocities)
+    np.testing.assert_allclose(found.velocities, known.velocities, atol=2.0)
 
 
 def test_where_the_vehicle_is_too_slow_there_is_no_window(driven, tmp_path):
