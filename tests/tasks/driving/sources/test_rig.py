@@ -135,7 +135,8 @@ def test_pictures_as_files_are_a_camera(drives):
     (folder / LEFT).mkdir()
     for number, frame in enumerate(decode(drive.video(LEFT))):
         grey = frame.luma((64, 36))
-        Image.fromarray(grey).save(folder / LEFT / f"{number:06d}.png")
+        Image.fromarray(grey).save(folder / LEFT / f"left{number}.png")
+    (folder / LEFT / "._left0.png").write_bytes(b"of a Macintosh")
     (folder / f"{LEFT}.mp4").unlink()
     [again, *_] = rig().scan(drives).recordings
     np.testing.assert_array_equal(labels(again), expected)
@@ -147,6 +148,24 @@ def test_pictures_as_files_are_a_camera(drives):
     assert f"{len(times_s)} pictures, {len(times_s) - 1} times of them" in fault_of(rig().scan(drives))
     (folder / f"{LEFT}.times.csv").unlink()
     assert "needs camera_rear_left_70fov.times.csv beside it" in fault_of(rig().scan(drives))
+
+
+def test_the_numbers_in_names_of_pictures_count_and_not_their_digits(drives):
+    folder = first(drives)
+    count = len((folder / f"{LEFT}.times.csv").read_text().splitlines()) - 1
+    (folder / LEFT).mkdir()
+    for number in range(count):
+        (folder / LEFT / f"left{number}.png").touch()
+    (folder / f"{LEFT}.mp4").unlink()
+    [drive, *_] = rig().scan(drives).recordings
+    assert [path.name for path in drive.video(LEFT).files] == [f"left{number}.png" for number in range(count)]
+
+
+def test_velocities_in_the_plane_are_velocities(tmp_path):
+    (tmp_path / "poses.csv").write_text("time_s,x,y,yaw_rad,vx,vy\n0,0,0,0,3,4\n1,3,4,0,3,4\n")
+    found = PoseTable(tmp_path / "poses.csv", "enu").read()
+    assert found.velocities.tolist() == [[3, 4, 0], [3, 4, 0]]
+    assert found.positions.tolist() == [[0, 0, 0], [3, 4, 0]]
 
 
 # Clocks
@@ -354,6 +373,7 @@ def test_rotations_in_another_order_are_refused_by_the_motion(drives):
         ("drive,split\na,left\n", "no side 'left'"),
         ("drive\na\na/\n", "stands there twice"),
         ("drive,start_s\na,soon\n", "start_s should hold seconds, found 'soon'"),
+        ("drive,start_s\na,nan\n", "start_s should hold seconds, found 'nan'"),
         ("drive,front.start\na,12.5\n", "a date with a time of day"),
     ],
 )

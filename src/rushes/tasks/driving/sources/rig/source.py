@@ -4,7 +4,8 @@
       drives.csv                        if there is one: drive, group, split, start_s or start, <camera>.start_s
       <drive>/
         front.mp4   front.times.csv     any container or codec that `rushes.media.video` decodes
-        left/*.png  left.times.csv      or pictures as files, in the order of their names, whose times must stand there
+        left/*.png  left.times.csv      or pictures as files, in the order of their names and numbers (2 before 10),
+                                        whose times must stand there
         poses.csv                       or gps.csv, or a .gpx
 
 A folder is a drive if a camera of the setup, or a motion, lies in it. Where a video has no table of times its own clock
@@ -206,7 +207,8 @@ class Rig(FileLayout):
 
 
 def _of_pictures(camera: str, folder: Path, table: Path | None, offset_s: float) -> Camera:
-    files = tuple(sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES))
+    pictures = (path for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.name[0] != ".")
+    files = tuple(sorted(pictures, key=lambda path: (_counted(path.name), path.name)))
     if not files or table is None:
         raise SourceError(
             f"a folder of {len(files)} pictures needs {folder.name}.times.csv beside it",
@@ -215,6 +217,15 @@ def _of_pictures(camera: str, folder: Path, table: Path | None, offset_s: float)
         )
     clock = TableClock(table, offset_s)
     return Camera(camera, Stills(files, tuple(clock.read().tolist())), clock)
+
+
+def _counted(name: str) -> list[str | int]:
+    """What a name is sorted by: its numbers count by their value, however many digits they have.
+
+    >>> _counted("frame 12.png")
+    ['frame ', 12, '.png']
+    """
+    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)]
 
 
 def _is_motion(name: str) -> bool:
