@@ -60,7 +60,7 @@ class Rig(FileLayout):
         faults: list[Fault] = []
         lacking: list[Fault] = []
         names = defaultdict[str, list[str]](list)
-        places = {name: place for name, *place in self._drives(root)}
+        places = {name: (folder, entries) for name, folder, entries in self._drives(root)}
         for name in places:
             names[_NO_KEY.sub("_", name)].append(name)
         for key, (name, *others) in names.items():
