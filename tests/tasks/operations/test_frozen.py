@@ -150,6 +150,7 @@ def test_frames_that_clips_share_are_encoded_once(finished):
     receipts = [read_json(path)["receipt"] for path in run.folder("features").glob("units/*.json")]
     assert sum(receipt["frames"] for receipt in receipts) == frames
     assert sum(receipt["encoded"] for receipt in receipts) == encoded < frames
+    assert read_json(run.folder("features") / "DONE")["summary"]["encoded_by_onnxruntime"] == encoded
 
 
 def test_a_damaged_picture_stops_the_stage_with_its_place(finished, tmp_path):
