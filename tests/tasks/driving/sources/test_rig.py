@@ -252,6 +252,10 @@ def test_copies_on_two_sides_are_named(drives):
     held = source.holdings(source.scan(drives), clip_s=0, window_s=0, stride_s=0)
     assert held.copies.count == 1
     assert "1 video has the same bytes as one on another side" in held.summary()
+    for name, middle in zip(names, b"ab", strict=False):
+        (drives / name / f"{FRONT}.mp4").write_bytes(bytes(100_000) + bytes([middle]) + bytes(100_000))
+    held = source.holdings(source.scan(drives), clip_s=0, window_s=0, stride_s=0)
+    assert held.copies.count == 0
 
 
 # The account
