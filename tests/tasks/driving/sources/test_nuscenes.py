@@ -177,6 +177,19 @@ def test_pictures_that_are_not_there_are_left_out_and_told(written):
     }
 
 
+def test_two_pictures_of_one_moment_are_a_fault_of_their_scene(written):
+    def together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        late = ("1-CAM_BACK-0", "1-CAM_BACK-1")
+        return [row | {"timestamp": BEGINS_US} if row["token"] in late else row for row in rows]
+
+    change(written, "sample_data", together)
+    found = nuscenes().scan(written)
+    [fault] = found.faults
+    assert (fault.key, [one.key for one in found.recordings]) == ("scene-0001", ["scene-0000"])
+    assert "times of pictures must increase" in fault.message
+    assert fault.cure
+
+
 def test_what_lies_elsewhere_is_brought_only_if_it_is_read(written):
     names = [path.relative_to(written).as_posix() for path in written.rglob("*") if path.is_file()]
     brought: list[str] = []
