@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -20,9 +21,9 @@ ClipKind = Literal["before", "across", "after", "whole", "window"]
 MediaKind = Literal["frames", "video"]
 
 
-def _require(holds: bool, message: str, where: object) -> None:
+def _require(holds: bool, message: str, where: object, cure: str | None = None) -> None:
     if not holds:
-        raise SourceError(message, where=where)
+        raise SourceError(message, where=where, cure=cure)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -82,6 +83,14 @@ class Stills:
             len(self.files) == len(self.times_s),
             f"{len(self.files)} pictures, {len(self.times_s)} times of them",
             where,
+            "give each picture one time; remove what is too much",
+        )
+        stuck = sum(not before < after for before, after in pairwise(self.times_s))
+        _require(
+            not stuck,
+            f"times of pictures must increase; {stuck} of {len(self.times_s)} are not after the one before",
+            where,
+            "correct these times, or leave the pictures out",
         )
 
     def __str__(self) -> str:

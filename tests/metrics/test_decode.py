@@ -6,7 +6,7 @@ import pytest
 from plain_metrics import edit_score
 
 from rushes.errors import MetricError
-from rushes.metrics.decode import running_median, smooth, viterbi
+from rushes.metrics.decode import running_median, smooth, stretch, viterbi
 from rushes.metrics.grammar import fit_grammar
 
 HMM = ([0.6, 0.4], [[0.7, 0.3], [0.4, 0.6]])
@@ -190,3 +190,22 @@ def test_a_running_median_drops_short_runs_and_keeps_borders():
 def test_a_running_median_is_of_rows_and_an_odd_width(rows, width):
     with pytest.raises(MetricError, match="odd width"):
         running_median(rows, width)
+
+
+def test_stretch_is_the_likeliest_around_the_asked_moment():
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        log_odds = rng.normal(size=int(rng.integers(1, 12)))
+        asked = int(rng.integers(len(log_odds)))
+        first, last = stretch(log_odds, asked)
+        assert 0 <= first <= asked <= last < len(log_odds)
+        best = max(
+            log_odds[low : high + 1].sum() for low in range(asked + 1) for high in range(asked, len(log_odds))
+        )
+        assert log_odds[first : last + 1].sum() == pytest.approx(best)
+
+
+def test_stretch_of_nothing_is_the_asked_moment():
+    assert stretch(np.full(7, -1.0), 3) == (3, 3)
+    assert stretch(np.zeros(7), 3) == (3, 3)
+    assert stretch(np.ones(7), 3) == (0, 6)

@@ -4,7 +4,7 @@ import torch
 
 from rushes.models import vlm as family
 from rushes.models.pixels import Pictures, patchify
-from rushes.models.scoring import Continuation, stretch
+from rushes.models.scoring import Continuation
 from rushes.recipe.turns import Turn
 
 OPEN, NEXT = '{"operation": "', '", "next": "'
@@ -146,22 +146,3 @@ def test_a_branch_leaves_its_stem_alone(shared_vlm, noise):
     before = state.score([tokens(word) for word in WORDS])
     state.branch(3).read([tokens("Zip it")] * 6)
     np.testing.assert_array_equal(state.score([tokens(word) for word in WORDS]), before)
-
-
-def test_stretch_is_the_likeliest_around_the_asked_moment():
-    rng = np.random.default_rng(0)
-    for _ in range(500):
-        log_odds = rng.normal(size=int(rng.integers(1, 12)))
-        asked = int(rng.integers(len(log_odds)))
-        first, last = stretch(log_odds, asked)
-        assert 0 <= first <= asked <= last < len(log_odds)
-        best = max(
-            log_odds[low : high + 1].sum() for low in range(asked + 1) for high in range(asked, len(log_odds))
-        )
-        assert log_odds[first : last + 1].sum() == pytest.approx(best)
-
-
-def test_stretch_of_nothing_is_the_asked_moment():
-    assert stretch(np.full(7, -1.0), 3) == (3, 3)
-    assert stretch(np.zeros(7), 3) == (3, 3)
-    assert stretch(np.ones(7), 3) == (0, 6)

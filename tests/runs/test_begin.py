@@ -198,6 +198,17 @@ def test_every_line_that_was_assumed_has_its_reason_above_it(work):
         ), one
 
 
+def test_an_empty_label_track_says_that_nothing_happens(work):
+    (work / "labels.csv").unlink()
+    for number, path in enumerate(sorted(work.glob("**/*.mp4"))):
+        path.with_suffix(".txt").write_text("0\t1\ttape\n1\t2\tpack\n" if number else "")
+    (work / "notes.txt").touch()
+    [found] = find(work, Asked()).label_files
+    assert found.annotation.format == "audacity"
+    assert sorted(map(len, found.marks.values()))[:2] == [0, 2]
+    assert "notes.txt" not in found.files
+
+
 def test_labels_that_count_frames_need_a_rate(work):
     labels = work / "labels.csv"
     rows = labels.read_text().replace("start_s,end_s", "start_frame,end_frame").replace("0.0,2.0", "0,20")

@@ -153,6 +153,12 @@ def test_when_a_camera_began_is_not_guessed_where_the_motion_has_a_clock_of_its_
 # --- both -------------------------------------------------------------------------------------------------
 
 
+def test_a_table_of_features_does_not_make_nights_drives(nights):
+    (nights / "features.csv").write_text("night,mean\nwearer1,0.5\n")
+    recipe, _ = proposed(nights)
+    assert recipe["task"] == "sounds"
+
+
 def test_a_folder_for_two_tasks_is_not_guessed_at(nights):
     rows = ["file,label"]
     for take in range(4):

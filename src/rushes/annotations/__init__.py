@@ -4,7 +4,16 @@ from rushes.annotations.formats import FORMATS, Format
 from rushes.annotations.how import How, RateOf, rates
 from rushes.annotations.mark import About, Labels, Mark, Note, by_recording, join_notes
 from rushes.annotations.matching import match, places, unmatched
-from rushes.annotations.reading import files_of, fits, joined, read, read_all, recognise
+from rushes.annotations.reading import (
+    files_of,
+    fits,
+    is_empty,
+    joined,
+    read,
+    read_all,
+    recognise,
+    with_format,
+)
 from rushes.annotations.segments import Rule, segments_of
 from rushes.annotations.writing import write
 
@@ -21,6 +30,7 @@ __all__ = [
     "by_recording",
     "files_of",
     "fits",
+    "is_empty",
     "join_notes",
     "joined",
     "match",
@@ -31,5 +41,6 @@ __all__ = [
     "recognise",
     "segments_of",
     "unmatched",
+    "with_format",
     "write",
 ]

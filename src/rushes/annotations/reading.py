@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -29,6 +30,26 @@ def recognise(path: Path) -> FormatName | None:
     """
     head = read_head(path)
     return next((name for name, format in FORMATS.items() if format.is_one(head)), None)
+
+
+def with_format(how: How, files: Iterable[Path]) -> How:
+    """How to read label files of which some have no byte: a label track where nothing happens is such a file.
+
+    The others tell the format, where all of them are tracks of Audacity's; no other format has empty files.
+
+    Raises:
+        SourceError: one of them cannot be read.
+    """
+    files = list(files) if how.format is None else []
+    full = [path for path in files if not is_empty(path)]
+    if len(full) < len(files) and {recognise(path) for path in full} == {"audacity"}:
+        return replace(how, format="audacity")
+    return how
+
+
+def is_empty(path: Path) -> bool:
+    """Whether a file has no byte."""
+    return path.is_file() and not path.stat().st_size
 
 
 def read(path: Path, how: How, name: str | None = None) -> Labels:
@@ -125,10 +146,9 @@ def read_all(root: Path, patterns: Iterable[str], how: How) -> Labels:
         patterns: see `files_of`.
         how: of all of them.
     """
-    return joined(
-        read(Path(root) / name, how, str(PurePosixPath(name).with_suffix("")))
-        for name in files_of(root, patterns)
-    )
+    files = files_of(root, patterns)
+    how = with_format(how, (Path(root) / name for name in files))
+    return joined(read(Path(root) / name, how, str(PurePosixPath(name).with_suffix(""))) for name in files)
 
 
 def joined(several: Iterable[Labels]) -> Labels:

@@ -1,4 +1,4 @@
-"""From noisy window labels to a plausible sequence: Viterbi under a grammar, or a running median.
+"""From noisy window labels to a plausible sequence: Viterbi under a grammar, a running median, or one stretch.
 
 Report raw and smoothed figures side by side, never only the better one.
 """
@@ -125,6 +125,26 @@ def running_median(probabilities: ArrayLike, width: int) -> NDArray[np.float64]:
         raise MetricError(f"needed (T, K) and an odd width, found {rows.shape} and {width}")
     smoothed: NDArray[np.float64] = median_filter(rows, size=(width, 1), mode="nearest")
     return smoothed
+
+
+def stretch(log_odds: NDArray[np.float64], asked: int) -> tuple[int, int]:
+    """The stretch around ``asked`` that is most likely to carry one label throughout.
+
+    With independent evidence at each moment, the likelihood that exactly ``[first, last]`` carries the label
+    differs from stretch to stretch by the sum of its log-odds.
+
+    Args:
+        log_odds: ``(M,)`` of the label against all others, in order of time.
+        asked: a moment inside of the stretch.
+
+    Returns:
+        ``first <= asked <= last``; of equally likely ones the shortest.
+
+    >>> stretch(np.array([-2.0, 1.0, 3.0, -1.0, 2.0, -3.0]), asked=2)
+    (1, 4)
+    """
+    before, behind = log_odds[: asked + 1][::-1].cumsum(), log_odds[asked:].cumsum()
+    return asked - int(before.argmax()), asked + int(behind.argmax())
 
 
 def _logs(values: ArrayLike, what: str, axes: int) -> NDArray[np.float64]:

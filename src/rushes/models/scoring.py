@@ -141,23 +141,3 @@ def _padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor
     ids = torch.tensor([[*row, *[row[-1]] * (longest - len(row))] for row in rows], device=device)
     lengths = torch.tensor([len(row) for row in rows], device=device)
     return ids, torch.arange(longest, device=device) < lengths[:, None]
-
-
-def stretch(log_odds: np.ndarray, asked: int) -> tuple[int, int]:
-    """The stretch around ``asked`` that is most likely to carry one label throughout.
-
-    With independent evidence at each moment, the likelihood that exactly ``[first, last]`` carries the label
-    differs from stretch to stretch by the sum of its log-odds.
-
-    Args:
-        log_odds: ``(M,)`` of the label against all others, in order of time.
-        asked: a moment inside of the stretch.
-
-    Returns:
-        ``first <= asked <= last``; of equally likely ones the shortest.
-
-    >>> stretch(np.array([-2.0, 1.0, 3.0, -1.0, 2.0, -3.0]), asked=2)
-    (1, 4)
-    """
-    before, behind = log_odds[: asked + 1][::-1].cumsum(), log_odds[asked:].cumsum()
-    return asked - int(before.argmax()), asked + int(behind.argmax())

@@ -100,7 +100,8 @@ def encode_unit(job: Job) -> dict[str, Any]:
     """Encode the frames of one unit.
 
     Returns:
-        The receipt, see `rushes.prepare.stage.prepare`, with ``frames`` and, of these, ``encoded``.
+        The receipt, see `rushes.prepare.stage.prepare`, with ``frames`` and, of these, ``encoded``; these again
+        under the name of the runtime, which is not signed: features differ by its last bits, as by a processor's.
 
     Raises:
         MediaError: a picture that cannot be decoded, for quarantine.
@@ -126,6 +127,7 @@ def encode_unit(job: Job) -> dict[str, Any]:
         "clips": {"sample": len(samples)},
         "frames": frames,
         "encoded": seen.encoded,
+        f"encoded_by_{seen.runtime}": seen.encoded,
         "duration_s": job.length_s,
     }
 
@@ -139,10 +141,11 @@ class SeenFrames:
 
     Attributes:
         encoded: frames so far.
+        runtime: by which.
     """
 
     def __init__(self, encoder: Encoder, most: int = 4096) -> None:
-        self.encoded = 0
+        self.encoded, self.runtime = 0, encoder.runtime
         self._encoder, self._most = encoder, most
         self._known: dict[bytes, NDArray[np.float16]] = {}  # by the hash of a picture's bytes, oldest first
 

@@ -14,12 +14,14 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from rushes.errors import StageError
+
+_END_BYTES = 1 << 16
 
 
 @contextmanager
@@ -189,6 +191,24 @@ def sha256_file(path: Path) -> str:
     """Hex SHA-256 of the bytes of the file at ``path``."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_ends(path: Path) -> str:
+    """Hex SHA-256 of the size of a file, its first and last 64 kB: a terabyte of footage is not read to be known."""
+    with Path(path).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        digest = hashlib.sha256(f"{size}\n".encode() + file.read(_END_BYTES))
+        file.seek(max(0, size - _END_BYTES))
+        digest.update(file.read(_END_BYTES))
+    return digest.hexdigest()
+
+
+def sha256_of_sizes(files: Iterable[tuple[str, int]]) -> str:
+    """Hex SHA-256 of names and sizes of files, as of the pictures of a recording, in their order."""
+    digest = hashlib.sha256()
+    for name, size in files:
+        digest.update(os.fsencode(f"{name} {size}\n"))
+    return digest.hexdigest()
 
 
 def weights_sha256(folder: Path) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -148,6 +150,7 @@ def test_frames_that_clips_share_are_encoded_once(finished):
     receipts = [read_json(path)["receipt"] for path in run.folder("features").glob("units/*.json")]
     assert sum(receipt["frames"] for receipt in receipts) == frames
     assert sum(receipt["encoded"] for receipt in receipts) == encoded < frames
+    assert read_json(run.folder("features") / "DONE")["summary"]["encoded_by_onnxruntime"] == encoded
 
 
 def test_a_damaged_picture_stops_the_stage_with_its_place(finished, tmp_path):
@@ -270,3 +273,15 @@ def test_features_need_the_prepared_dataset(finished, tmp_path):
     with pytest.raises(StageError, match="features needs prepare, which is not done"):
         do(other.run(), "features", lambda *said: None)
     shutil.rmtree(tmp_path / "other")
+
+
+def test_asking_a_head_imports_no_vision_language_model():
+    """Which takes seconds in each process that answers."""
+    asked = "rushes.tasks.operations.predict.table, rushes.models.head, rushes.tasks.operations.apply"
+    said = subprocess.run(
+        [sys.executable, "-c", f"import {asked}, sys; print('transformers' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == "False"

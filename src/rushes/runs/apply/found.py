@@ -12,14 +12,11 @@ from operator import itemgetter
 from pathlib import Path
 
 from rushes.errors import RecipeError, SourceError
-from rushes.stages import Claim, Inventory, take_inventory
+from rushes.stages import Claim, Inventory, sha256_of_ends, sha256_of_sizes, take_inventory
 from rushes.stages.inventory import walk
 
 LEGIBLE = 48
 """Characters of a name that stay in the key of its unit."""
-
-ENDS = 2**16
-"""Bytes at each end of a file by which it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +108,6 @@ def content_of(recording: Path) -> str:
 
     Of a file its size, its first and its last 64 kB; of a folder the names and sizes of the files in it.
     """
-    digest = hashlib.sha256()
     if recording.is_dir():
-        for name, size in walk(recording, leave=False):
-            digest.update(os.fsencode(f"{name} {size}\n"))
-        return digest.hexdigest()
-    with recording.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        digest.update(f"{size}\n".encode() + file.read(ENDS))
-        file.seek(max(0, size - ENDS))
-        digest.update(file.read(ENDS))
-    return digest.hexdigest()
+        return sha256_of_sizes(walk(recording, leave=False))
+    return sha256_of_ends(recording)

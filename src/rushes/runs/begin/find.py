@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from rushes.annotations import FORMATS, How, files_of, places, read, read_all, recognise
+from rushes.annotations import FORMATS, How, files_of, is_empty, places, read, read_all, recognise
 from rushes.annotations.files import read_head
 from rushes.annotations.names import NTU
 from rushes.annotations.rows import read_rows
@@ -201,6 +201,9 @@ def _labels(
             continue  # no labels as far as anybody can tell; it stays among the other files
         if format is not None:
             alike.setdefault((format, columns), []).append(name)
+    if tracks := alike.get(("audacity", ())):
+        stems = {str(PurePosixPath(name).with_suffix("")): name for name in maybe if is_empty(root / name)}
+        tracks += [stems[stem] for stem in places(stems, recordings)[0]]  # where nothing happens
     how = How(fps=asked.fps, columns=asked.columns)
     found = [
         _read(root, asked.annotation(patterns_of(files, names), format), files, recordings)

@@ -6,7 +6,19 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from rushes.annotations import How, Labels, Mark, Rule, by_recording, files_of, fits, joined, places, read
+from rushes.annotations import (
+    How,
+    Labels,
+    Mark,
+    Rule,
+    by_recording,
+    files_of,
+    fits,
+    joined,
+    places,
+    read,
+    with_format,
+)
 from rushes.errors import SourceError
 from rushes.recipe.labelled import LabelledSource
 from rushes.recipe_file import near
@@ -46,6 +58,7 @@ def read_annotation(
     annotation = asked.annotation
     of_names = annotation.format == "names"  # whose files are the recordings themselves
     files, how = files_of(root, annotation.files, recordings if of_names else names), How.of(annotation, root)
+    how = with_format(how, (root / name for name in files))
     found: list[Labels] = []
     broken: dict[str, SourceError] = {}
     for name in files:

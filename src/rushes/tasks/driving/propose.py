@@ -23,7 +23,7 @@ from rushes.tasks.driving.sources.rig.drives import DRIVES, DriveRow, read_drive
 from rushes.tasks.driving.sources.rig.source import FIXES, POSES, TIMES
 
 PUBLISHED: Mapping[str, re.Pattern[str]] = {
-    "physical_ai_av": re.compile(r"(?:.*/)?features\.csv"),
+    "physical_ai_av": re.compile(r"(?:.*/)?clip_index\.parquet"),
     "kitti": re.compile(r"(?:.*/)?\d{4}_\d\d_\d\d_drive_\d{4}_\w+/oxts/timestamps\.txt"),
     "nuscenes": re.compile(r"v1\.0-\w+/scene\.json"),
 }

@@ -268,12 +268,12 @@ def test_intervals_leave_out_whole_clips(world, card):
 
 
 def test_drives_are_left_out_where_they_are_known_and_said_to_be_unknown_where_not(world, noisy, card):
-    assert any("no drive is known" in said for said in card.remarks)
+    assert any("no group is known" in said for said in card.remarks)
     rows = [row | {"group": f"drive{int(row['recording'][-1]) % 6}"} for row in world.rows]
     known = type(world)(tuple(rows), world.train)
     found = known.evaluate(known.table(model=noisy(1.0)))
     assert found.all.clusters == Clusters(by="group", count=6)
-    assert not any("no drive is known" in said for said in found.remarks)
+    assert not any("no group is known" in said for said in found.remarks)
 
 
 def test_few_clips_are_cut_into_blocks_and_those_into_windows(world, table):

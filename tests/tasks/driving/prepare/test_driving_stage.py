@@ -137,7 +137,7 @@ def lost_table(raw, recording):
     ("damage", "kind", "says"),
     [
         (flip, "MediaError", "CRC32"),
-        (cut_table, "MediaError", "its table of timestamps"),
+        (cut_table, "MediaError", "times of them"),
         (wrong_poses, "SourceError", "finite"),
         (inverse_rotations, "SourceError", "they look like rotations from the world to the vehicle"),
         (lost_table, "SourceError", "timestamps"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -229,3 +230,11 @@ def test_what_is_no_copy_is_refused(tmp_path, written):
         kitti().scan(tmp_path / "kitti" / "2011_09_26" / "nowhere")
     with pytest.raises(SourceError, match="KITTI has no camera image_07"):
         Kitti(("image_07",), KittiSource()).scan(written)
+
+
+def test_a_drive_that_lies_there_twice_is_told_and_not_taken(written):
+    shutil.copytree(drive(written), written / "again" / drive(written).name)
+    found = kitti().scan(written)
+    [fault] = found.faults
+    assert "2 drives have the key 2011_09_26_drive_0001_sync: 2011_09_26/" in fault.message
+    assert [one.key for one in found.recordings] == ["2011_09_26_drive_0002_sync"]

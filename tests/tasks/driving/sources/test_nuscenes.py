@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,19 @@ def test_pictures_that_are_not_there_are_left_out_and_told(written):
     }
 
 
+def test_two_pictures_of_one_moment_are_a_fault_of_their_scene(written):
+    def together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        late = ("1-CAM_BACK-0", "1-CAM_BACK-1")
+        return [row | {"timestamp": BEGINS_US} if row["token"] in late else row for row in rows]
+
+    change(written, "sample_data", together)
+    found = nuscenes().scan(written)
+    [fault] = found.faults
+    assert (fault.key, [one.key for one in found.recordings]) == ("scene-0001", ["scene-0000"])
+    assert "times of pictures must increase" in fault.message
+    assert fault.cure
+
+
 def test_what_lies_elsewhere_is_brought_only_if_it_is_read(written):
     names = [path.relative_to(written).as_posix() for path in written.rglob("*") if path.is_file()]
     brought: list[str] = []
@@ -208,6 +222,15 @@ def test_what_lies_elsewhere_is_brought_only_if_it_is_read(written):
         ("scene", lambda rows: [row | {"name": 7} for row in rows], "expected a list of rows"),
         ("scene", lambda rows: [row | {"name": "a/b"} for row in rows], "not a name of a scene"),
         ("sensor", lambda rows: rows[1:], "there is no sensor CAM_FRONT"),
+        ("scene", lambda rows: [row | {"name": "scene-7"} for row in rows], "2 scenes are called scene-7"),
+        ("sample_data", lambda rows: [row | {"timestamp": 10**400} for row in rows], "whole microseconds"),
+        ("ego_pose", lambda rows: rows[0].update(translation=[10**400, 0, 0]), "a translation of 3 numbers"),
+        (
+            "ego_pose",
+            lambda rows: rows[0].update(translation=[float("nan"), 0, 0]),
+            "a translation of 3 numbers",
+        ),
+        ("ego_pose", lambda rows: [*rows, 7], "expected a list of rows"),
     ],
 )
 def test_tables_that_do_not_hold_are_refused_by_name(written, table, alter, says):
@@ -241,6 +264,29 @@ def test_what_is_no_copy_is_refused(written):
     (written / VERSION / "sample.json").write_text("{")
     with pytest.raises(SourceError, match="cannot read a table"):
         nuscenes().scan(written)
-    (written / VERSION / "sample.json").write_text("[" * 200_000)
-    with pytest.raises(SourceError, match="cannot read a table"):
-        nuscenes().scan(written)
+    for text in ("[" * 200_000, '[{"token": ' + "[" * 200_000, '[{"token": "' + "a" * 5_000_000 + '"}]'):
+        (written / VERSION / "sample.json").write_text(text)
+        with pytest.raises(SourceError, match="cannot read a table"):
+            nuscenes().scan(written)
+
+
+def test_a_table_is_read_row_by_row_wherever_its_pieces_end(written, monkeypatch):
+    whole = nuscenes().scan(written).recordings
+    for table in (written / VERSION).iterdir():
+        table.write_text(json.dumps(json.loads(table.read_text()), indent=0))
+    for characters in (400, 401, 457):  # a row has some 300
+        monkeypatch.setattr("rushes.tasks.driving.sources.nuscenes.tables.CHUNK", characters)
+        assert nuscenes().scan(written).recordings == whole
+
+
+def test_rows_of_other_cameras_take_no_memory(written):
+    def many(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [*rows, *(rows[0] | {"token": f"other{number}"} for number in range(40_000))]
+
+    change(written, "ego_pose", many)
+    tracemalloc.start()
+    nuscenes().scan(written)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (written / VERSION / "ego_pose.json").stat().st_size > 6_000_000
+    assert most < 6_000_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from rig_twin import City, city, degrees_of, write_fixes, write_table
+from rig_files import FRONT, LEFT, PREPROCESSING, first, rewrite, rig
+from rig_twin import write_table
 from scipy.spatial.transform import Rotation
 
 from rushes.errors import SourceError
@@ -20,38 +20,13 @@ from rushes.recipe.shares import Shares
 from rushes.runs.shares import side_of
 from rushes.stages import take_inventory
 from rushes.tasks.driving.prepare.plan import plan_clip
-from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.recipe import RigSource
 from rushes.tasks.driving.sources.layout import Scan
 from rushes.tasks.driving.sources.recording import motion_evidence
-from rushes.tasks.driving.sources.rig.gps import GpsTrack, read_fixes, read_gpx
 from rushes.tasks.driving.sources.rig.poses import PoseTable
 from rushes.tasks.driving.sources.rig.source import Rig
 from rushes.tasks.driving.sources.trajectory import refuse_other_conventions
 from rushes.testing import source_checks
-
-FRONT, LEFT = "camera_front_wide_120fov", "camera_rear_left_70fov"
-PAIR = (FRONT, LEFT)
-PREPROCESSING = RigPreprocessing(
-    setup={"name": "pair", "reference": FRONT, "rows": [[FRONT, LEFT]]},
-    frames=8,
-    tile_size=(56, 56),
-    signal_size=(32, 18),
-)
-
-
-def rig(**asked) -> Rig:
-    return Rig(PAIR, RigSource(**{"frame": "enu", **asked}))
-
-
-def first(root: Path) -> Path:
-    return min(path for path in root.iterdir() if path.is_dir())
-
-
-def rewrite(path: Path, change: Callable[[dict[str, str]], dict[str, str] | None]) -> None:
-    with path.open(newline="") as file:
-        rows = [row for found in csv.DictReader(file) if (row := change(found)) is not None]
-    write_table(path, list(rows[0]), [list(row.values()) for row in rows])
 
 
 def fault_of(found: Scan) -> str:
@@ -160,7 +135,8 @@ def test_pictures_as_files_are_a_camera(drives):
     (folder / LEFT).mkdir()
     for number, frame in enumerate(decode(drive.video(LEFT))):
         grey = frame.luma((64, 36))
-        Image.fromarray(grey).save(folder / LEFT / f"{number:06d}.png")
+        Image.fromarray(grey).save(folder / LEFT / f"left{number}.png")
+    (folder / LEFT / "._left0.png").write_bytes(b"of a Macintosh")
     (folder / f"{LEFT}.mp4").unlink()
     [again, *_] = rig().scan(drives).recordings
     np.testing.assert_array_equal(labels(again), expected)
@@ -172,6 +148,24 @@ def test_pictures_as_files_are_a_camera(drives):
     assert f"{len(times_s)} pictures, {len(times_s) - 1} times of them" in fault_of(rig().scan(drives))
     (folder / f"{LEFT}.times.csv").unlink()
     assert "needs camera_rear_left_70fov.times.csv beside it" in fault_of(rig().scan(drives))
+
+
+def test_the_numbers_in_names_of_pictures_count_and_not_their_digits(drives):
+    folder = first(drives)
+    count = len((folder / f"{LEFT}.times.csv").read_text().splitlines()) - 1
+    (folder / LEFT).mkdir()
+    for number in range(count):
+        (folder / LEFT / f"left{number}.png").touch()
+    (folder / f"{LEFT}.mp4").unlink()
+    [drive, *_] = rig().scan(drives).recordings
+    assert [path.name for path in drive.video(LEFT).files] == [f"left{number}.png" for number in range(count)]
+
+
+def test_velocities_in_the_plane_are_velocities(tmp_path):
+    (tmp_path / "poses.csv").write_text("time_s,x,y,yaw_rad,vx,vy\n0,0,0,0,3,4\n1,3,4,0,3,4\n")
+    found = PoseTable(tmp_path / "poses.csv", "enu").read()
+    assert found.velocities.tolist() == [[3, 4, 0], [3, 4, 0]]
+    assert found.positions.tolist() == [[0, 0, 0], [3, 4, 0]]
 
 
 # Clocks
@@ -258,6 +252,10 @@ def test_copies_on_two_sides_are_named(drives):
     held = source.holdings(source.scan(drives), clip_s=0, window_s=0, stride_s=0)
     assert held.copies.count == 1
     assert "1 video has the same bytes as one on another side" in held.summary()
+    for name, middle in zip(names, b"ab", strict=False):
+        (drives / name / f"{FRONT}.mp4").write_bytes(bytes(100_000) + bytes([middle]) + bytes(100_000))
+    held = source.holdings(source.scan(drives), clip_s=0, window_s=0, stride_s=0)
+    assert held.copies.count == 0
 
 
 # The account
@@ -379,6 +377,7 @@ def test_rotations_in_another_order_are_refused_by_the_motion(drives):
         ("drive,split\na,left\n", "no side 'left'"),
         ("drive\na\na/\n", "stands there twice"),
         ("drive,start_s\na,soon\n", "start_s should hold seconds, found 'soon'"),
+        ("drive,start_s\na,nan\n", "start_s should hold seconds, found 'nan'"),
         ("drive,front.start\na,12.5\n", "a date with a time of day"),
     ],
 )
@@ -414,102 +413,9 @@ def test_folders_whose_names_become_one_key_are_not_mixed_up(drives):
     names = sorted(path.name for path in drives.iterdir() if path.is_dir())
     (drives / names[0]).rename(drives / "a b")
     (drives / names[1]).rename(drives / "a_b")
-    assert "two drives have the key a_b: a b and a_b" in fault_of(rig().scan(drives))
+    found = rig().scan(drives)
+    assert "2 drives have the key a_b: a b, a_b" in fault_of(found)
+    assert "a_b" not in [one.key for one in found.recordings]
     (drives / "a").mkdir()
     (drives / "a_b").rename(drives / "a" / "c")
     assert "a_c" in [one.key for one in rig().scan(drives).recordings]
-
-
-# Satellites
-
-
-@pytest.fixture(scope="module")
-def driven() -> City:
-    return city(1, 120.0)
-
-
-def errors(
-    truth: City, path: Path, offset_s: float = 0.0, sigma_m: float = 1.5
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of the speed, m/s, and of places relative to the first, m."""
-    found = GpsTrack(path, sigma_m, 1.0).read()
-    times_s = found.times_s - offset_s
-    speeds = np.linalg.norm(found.velocities[:, :2], axis=1)
-    places = truth.path(times_s) - truth.path(np.zeros(1))
-    return speeds - truth.speed(times_s), found.positions[:, :2] - places
-
-
-def test_degrees_of_the_simulation_are_those_of_its_metres(driven):
-    """By its own inverse of the ellipsoid, the one check of the other."""
-    from rushes.metrics.geodesy import east_north_up
-
-    places = driven.path(np.arange(0.0, 120.0, 1.0)) - driven.path(np.zeros(1))
-    degrees = degrees_of(places)
-    seen = east_north_up(*degrees.T, np.zeros(len(degrees)))
-    np.testing.assert_allclose(seen[:, :2], places, atol=1e-3)
-
-
-@pytest.mark.parametrize("name", ["gps.csv", "ride.gpx"])
-def test_fixes_without_noise_tell_the_motion(driven, tmp_path, name):
-    write_fixes(tmp_path / name, driven, sigma_m=0.0, rate_hz=10.0)
-    offset_s = 0.0 if name == "gps.csv" else 1714557600.0
-    speeds, places = errors(driven, tmp_path / name, offset_s, 0.01)
-    assert np.abs(places).max() < 0.02
-    assert np.sqrt((speeds**2).mean()) < 0.03
-
-
-def test_a_gpx_and_a_table_of_one_ride_are_one_motion(driven, tmp_path):
-    for name in ("gps.csv", "ride.gpx"):
-        write_fixes(tmp_path / name, driven, seed=3, speed=True)
-    table, ride = read_fixes(tmp_path / "gps.csv"), read_gpx(tmp_path / "ride.gpx")
-    np.testing.assert_allclose(ride.times_s - ride.times_s[0], table.times_s - table.times_s[0], atol=1e-6)
-    np.testing.assert_allclose(ride.places, table.places, atol=1e-6)
-    np.testing.assert_allclose(ride.speeds[1], table.speeds[1])
-
-
-def test_the_receivers_own_speed_is_preferred(driven, tmp_path):
-    write_fixes(tmp_path / "gps.csv", driven, seed=3)
-    without, _ = errors(driven, tmp_path / "gps.csv")
-    write_fixes(tmp_path / "gps.csv", driven, seed=3, speed=True)
-    own, _ = errors(driven, tmp_path / "gps.csv")
-    assert np.sqrt((own**2).mean()) < 0.5 * np.sqrt((without**2).mean())
-
-
-def test_where_the_vehicle_is_too_slow_there_is_no_window(driven, tmp_path):
-    """And where it is fast enough and there are fixes, there is one."""
-    write_fixes(tmp_path / "gps.csv", driven, sigma_m=0.5)
-    found = GpsTrack(tmp_path / "gps.csv", 0.5, 1.0).read()
-    speeds = np.linalg.norm(found.velocities[:, :2], axis=1)
-    np.testing.assert_array_equal(found.headed, speeds >= 1.0)
-    assert 0 < (~found.headed).sum() < len(speeds)
-    standing = found.times_s[np.flatnonzero(~found.headed)[3]] + np.array([-0.05, 0.0, 0.03])
-    assert not found.knows_heading(standing)
-    assert not found.knows_heading(np.append(standing, found.times_s[speeds.argmax()]))
-    assert found.knows_heading(found.times_s[speeds.argmax()] + np.array([0.0, 0.01]))
-    assert found.sigma_mps == pytest.approx(0.24, abs=0.05)
-
-
-def test_a_tunnel_is_a_hole(driven, tmp_path):
-    write_fixes(tmp_path / "gps.csv", driven)
-    rewrite(tmp_path / "gps.csv", lambda row: None if 30.0 < float(row["time_s"]) < 36.0 else row)
-    found = GpsTrack(tmp_path / "gps.csv", 1.5, 1.0).read()
-    with pytest.raises(SourceError, match=r"no pose for 6\."):
-        found.at(np.array([32.0, 33.0]))
-    found.at(np.array([29.0, 29.95]))
-    found.at(np.array([36.05, 40.0]))
-
-
-def test_windows_of_a_drive_by_satellite_say_why_they_are_left_out(drives, driven, tmp_path):
-    folder = first(drives)
-    (folder / "poses.csv").unlink()
-    times_s = np.arange(-2.0, 8.0, 0.2)
-    east = np.where(times_s < 1.0, 0.0, 5.0 * (times_s - 1.0))
-    degrees = degrees_of(np.column_stack([east, np.zeros(len(east))]))
-    write_table(folder / "gps.csv", ("time_s", "lat", "lon"), np.column_stack([times_s, degrees]).tolist())
-    [drive] = [one for one in rig(fix_sigma_m=0.1).scan(drives).recordings if one.key == folder.name]
-    plan = plan_clip(drive, PREPROCESSING, 2)
-    assert plan.refused["heading"] >= 2
-    assert plan.windows
-    assert all(one.motion.final_speed_mps.min() >= 1.0 for one in plan.windows)
-    slow = replace(drive, motion=replace(drive.motion, heading_above_mps=9.0))
-    assert plan_clip(slow, PREPROCESSING, 2).why_empty == "too slow in every window to tell a heading"

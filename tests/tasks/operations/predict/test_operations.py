@@ -13,7 +13,8 @@ from rushes.models.vlm import Vlm
 from rushes.predict.table import FILE, read_predictions, write_predictions
 from rushes.predict.units import predict
 from rushes.recipe.turns import Turn
-from rushes.tasks.operations.predict.answer import Answerer, Question, Track, question, read_off
+from rushes.tasks.operations.predict.answer import Answerer, Question, question
+from rushes.tasks.operations.predict.read_off import Track, read_off
 from rushes.tasks.operations.predict.table import QUESTIONS, SCHEMA, train_answers
 from rushes.tasks.operations.prepare.sample import Sample
 

@@ -52,6 +52,16 @@ def test_the_contract_of_sources(check, root, tmp_path_factory):
 # --- what is found ----------------------------------------------------------------------------------------
 
 
+def test_an_empty_label_track_beside_others_is_a_night_without_events(root):
+    (root / "ann" / "night0.txt").write_text("")
+    annotation = {"files": "**/*.txt"}
+    [ann, *_] = source(annotation=annotation).scan(root).recordings
+    assert ann.segments == (Segment(0.0, 20.0, "quiet"),)
+    (root / "bob" / "night0.txt").write_text("file,start,end,label\nbob/night0,1,2,snore\n")
+    told = [fault.message for fault in source(annotation=annotation).scan(root).faults]
+    assert "no format of label files is recognised here" in told
+
+
 def test_recordings_have_their_labels_their_wearer_and_their_side(root):
     found = source().scan(root)
     assert [(one.group, one.split, one.path.name) for one in found.recordings] == [

@@ -189,7 +189,10 @@ def _has_groups(windows: Windows) -> bool:
 
 def _of_groups(windows: Windows) -> Iterator[str]:
     if not _has_groups(windows):
-        yield "no drive is known: intervals take clips for independent, though some may be of one drive"
+        yield (
+            "no group is known: intervals take recordings for independent, though some may be of one drive, vehicle "
+            "or road"
+        )
 
 
 def tags(windows: Windows) -> Iterator[tuple[str, tuple[NDArray[np.str_], list[str]]]]:

@@ -168,9 +168,9 @@ class _Rig:
             count += 1
         if count != self._counts[camera]:
             raise MediaError(
-                f"the video has {count} frames, its table of timestamps {self._counts[camera]}",
+                f"camera {camera} has {count} frames and {self._counts[camera]} times of them",
                 where=member,
-                cure="fetch the chunk again; a frame without its time cannot be used",
+                cure="fetch or write both again: a frame without its time cannot be used",
             )
 
     def _encode(self, tiles: Mapping[str, CompactFrame]) -> dict[str, bytes]:

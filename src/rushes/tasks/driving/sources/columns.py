@@ -140,10 +140,13 @@ class Columns:
             except ValueError:
                 values.append(np.nan)
             if not np.isfinite(values[-1]):
-                expected = "a date with a time of day" if value_of is instant_s else "a number"
+                dated = value_of is instant_s
+                expected = "a date with a time of day" if dated else "a number"
                 raise SourceError(
                     f"{name} should hold {expected}, found {cells[place][:40]!r}",
                     where=self.table.place(line),
-                    cure=_ADD,
+                    cure=f"call the column {', '.join(UNITS)} if it holds numbers, or {_ADD}"
+                    if dated
+                    else _ADD,
                 )
         return np.array(values, np.float64)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from rushes.errors import SourceError
@@ -17,18 +17,16 @@ from rushes.prepare.outcomes import NO_SIDE
 from rushes.recipe.pattern import match_whole
 from rushes.recipe.sections import Side
 from rushes.recipe_file import near
-from rushes.runs.copies import Copies, copies_of
+from rushes.runs.copies import Copies, copies_of, holdings
 from rushes.runs.shares import nobody_said, side_of
 from rushes.runs.source import Fault
-from rushes.stages import Claim, Claims, sha256_file
+from rushes.stages import Claim, Claims, sha256_file, sha256_of_ends, sha256_of_sizes
 from rushes.tasks.driving.recipe import FileSource
 from rushes.tasks.driving.sources.drive import Camera, Drive
 from rushes.tasks.driving.sources.layout import SIDES, USED, RigLayout, Scan
 
 SKIPPED = "Skipped"
 NAME_GROUPS = "name groups by source.group, or in drives.csv"
-
-_ENDS_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,30 +189,40 @@ class FileLayout(RigLayout[Drive]):
             ]
             cameras[name] = len(files), sum(path.stat().st_size for path in files)
         sides = self.sides(found)
-        videos = [
-            (sides[drive.key], str(camera.footage[0].relative_to(found.root)), footage_digest(camera))
+        videos = (
+            (
+                sides[drive.key],
+                str(camera.footage[0].relative_to(found.root)),
+                lambda camera=camera: camera.footage,
+            )
             for drive in found.recordings
             if drive.key in sides
             for camera in drive.cameras
-        ]
+        )
         others = len(found.faults) + len(found.skipped)
         alone = sum(drive.group == drive.key for drive in found.recordings)
-        return FileHoldings(len(found.recordings), others, cameras, alone, copies_of(videos))
+        return FileHoldings(len(found.recordings), others, cameras, alone, copies_of(holdings(videos)))
+
+
+def require_one(key: str, places: Sequence[str], root: Path) -> None:
+    """See to it that a key is of one drive: of several none can be told from the others.
+
+    Raises:
+        SourceError: it is of more.
+    """
+    if len(places) > 1:
+        raise SourceError(
+            f"{len(places)} drives have the key {key}: {', '.join(places)}",
+            where=root,
+            cure="rename their folders, or keep one of them",
+        )
 
 
 def footage_digest(camera: Camera) -> str:
-    """Of a video its size, first and last 64 kB; of pictures their names and sizes: no terabyte is read for it."""
-    found = hashlib.sha256()
+    """Of a video its size and its ends; of pictures their names and sizes."""
     if len(camera.footage) > 1:
-        for path in camera.footage:
-            found.update(f"{path.name} {path.stat().st_size}\n".encode(errors="surrogateescape"))
-        return found.hexdigest()
-    with camera.footage[0].open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        found.update(f"{size}\n".encode() + file.read(_ENDS_BYTES))
-        file.seek(max(0, size - _ENDS_BYTES))
-        found.update(file.read(_ENDS_BYTES))
-    return found.hexdigest()
+        return sha256_of_sizes((path.name, path.stat().st_size) for path in camera.footage)
+    return sha256_of_ends(camera.footage[0])
 
 
 def skipped(key: str, message: str, where: object, group: str) -> Fault:

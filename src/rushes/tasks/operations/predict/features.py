@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rushes.models.head import Head, infer
 from rushes.predict.units import Variant, shown
-from rushes.tasks.operations.predict.answer import Answer, Track, read_off
+from rushes.tasks.operations.predict.read_off import Answer, Track, read_off
 from rushes.tasks.operations.prepare.sample import FeatureSample
 
 

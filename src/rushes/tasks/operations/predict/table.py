@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from rushes.predict.units import Questions, Row, Variant
 from rushes.shards.read import ShardDataset
-from rushes.tasks.operations.predict.answer import Answer, Answerer, question
 from rushes.tasks.operations.predict.features import FeatureAnswerer, question_of_features
+from rushes.tasks.operations.predict.read_off import Answer
 from rushes.tasks.operations.prepare.sample import FeatureSample, Sample
+
+if TYPE_CHECKING:
+    from rushes.tasks.operations.predict.answer import Answerer, Question
 
 _ANSWER = (
     ("operation", pa.string()),
@@ -59,10 +63,25 @@ def _row(sample: Sample, answer: Answer) -> Row:
     }
 
 
+# A vision language model takes seconds to import, in each process: nobody pays for it who asks a head, or none.
+
+
+def _question(sample: Sample, variant: Variant, seed: int) -> Question:
+    from rushes.tasks.operations.predict.answer import question
+
+    return question(sample, variant, seed)
+
+
+def _answerer(vlm: Any, batch_size: int) -> Answerer:
+    from rushes.tasks.operations.predict.answer import Answerer
+
+    return Answerer(vlm, batch_size)
+
+
 QUESTIONS = Questions(
     sample_of=Sample.of,
-    question=question,
-    answerer=Answerer,
+    question=_question,
+    answerer=_answerer,
     row=_row,
     schema=SCHEMA,
     said=SAID,

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rushes.records import Media
-
-_SAMPLE_BYTES = 2**16
+from rushes.stages import sha256_of_ends, sha256_of_sizes
 
 
 def footage_digest(media: Media) -> str:
@@ -22,13 +21,8 @@ def footage_digest(media: Media) -> str:
         64 hex digits.
     """
     if media.kind == "video":
-        with media.path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            head = file.read(_SAMPLE_BYTES)
-            file.seek(max(0, size - _SAMPLE_BYTES))
-            return digest(f"{size}\n".encode() + head + file.read(_SAMPLE_BYTES))
-    listing = sorted(f"{name} {entry.stat().st_size}\n" for name, entry in frames_of(media.path))
-    return digest("".join(listing).encode())
+        return sha256_of_ends(media.path)
+    return sha256_of_sizes(sorted((name, entry.stat().st_size) for name, entry in frames_of(media.path)))
 
 
 def digest(data: bytes) -> str:

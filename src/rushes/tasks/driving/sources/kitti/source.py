@@ -13,6 +13,7 @@ file of the dataset was at hand. Data: https://www.cvlibs.net/datasets/kitti/raw
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -24,7 +25,7 @@ from rushes.runs.source import Bring, Fault
 from rushes.stages import Claim, Claims
 from rushes.tasks.driving.sources.columns import instant_s
 from rushes.tasks.driving.sources.drive import Camera, Drive, OwnClock
-from rushes.tasks.driving.sources.files import FileLayout, skipped
+from rushes.tasks.driving.sources.files import FileLayout, require_one, skipped
 from rushes.tasks.driving.sources.kitti.oxts import Oxts
 from rushes.tasks.driving.sources.layout import Scan
 
@@ -56,16 +57,20 @@ class Kitti(FileLayout):
         faults: list[Fault] = []
         lacking: list[Fault] = []
         notes: list[Fault] = []
+        folders = defaultdict[str, list[Path]](list)
         for folder in _drives(root):
-            group = self.group_of(folder.name, folder.name, folder.name.rpartition("_")[0])
+            folders[folder.name].append(folder)
+        for key, (folder, *others) in folders.items():
+            group = self.group_of(key, key, key.rpartition("_")[0])
             missing = [name for name in (*self.cameras, OXTS) if not (folder / name / STAMPS).is_file()]
-            if missing:
-                lacking.append(skipped(folder.name, f"no {', no '.join(missing)}", folder, group))
+            if missing and not others:
+                lacking.append(skipped(key, f"no {', no '.join(missing)}", folder, group))
                 continue
             try:
+                require_one(key, [str(one.relative_to(root)) for one in (folder, *others)], root)
                 drive, lost = self._drive(folder, group)
             except SourceError as error:
-                faults.append(Fault.of(error, folder.name, group))
+                faults.append(Fault.of(error, key, group))
                 continue
             recordings.append(drive)
             notes += [Fault(drive.key, "Note", message, str(folder), "") for message in lost]

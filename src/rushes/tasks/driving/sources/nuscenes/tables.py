@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Self
@@ -36,7 +37,18 @@ KEYS: Mapping[TableName, tuple[str, ...]] = {
 }
 """What is read of each table."""
 
+TOLD = ("logfile", "location", "vehicle")
+"""What is read of it as well, where it is there."""
+
 MAX_BYTES = 4 << 30
+CHUNK = 1 << 20
+"""Characters of a table that are read at a time; no row is longer than two of these."""
+
+FURTHEST = 2**63
+"""No time, and no place, is a number beyond."""
+
+_OPENED, _FOLLOWED = re.compile(r"\s*\[\s*(?=\{)"), re.compile(r"\s*,\s*(?=\{)")
+_EMPTY, _CLOSED = re.compile(r"\s*\[\s*\]\s*"), re.compile(r"\s*\]\s*")
 
 _NUMBERS = frozenset({"timestamp", "translation", "rotation"})
 _BROKEN = (OSError, ValueError, RecursionError)
@@ -62,10 +74,10 @@ class Tables:
 
     @classmethod
     def read(cls, root: Path, version: str, cameras: Collection[str]) -> Self:
-        """Read them all, of which ``sample_data`` and ``ego_pose`` can take some gigabytes of memory.
+        """Read them row by row; what is kept grows with the frames of the cameras that are asked for alone.
 
         Raises:
-            SourceError: a table is missing, is none, or names what another one does not have.
+            SourceError: a table is missing, is none, names what another one does not have, or a scene twice.
         """
         paths = {name: root / version / f"{name}.json" for name in KEYS}
         if absent := [path.name for path in paths.values() if not path.is_file()]:
@@ -81,6 +93,9 @@ class Tables:
                 raise SourceError(
                     f"not a name of a scene: {row['name'][:80]!r}", where=paths["scene"], cure=_AGAIN
                 )
+        name, count = Counter(row["name"] for row in scenes).most_common(1)[0] if scenes else ("", 1)
+        if count > 1:
+            raise SourceError(f"{count} scenes are called {name}", where=paths["scene"], cure=_AGAIN)
         logs = {row["token"]: row for row in _read(paths["log"], "log")}
         frames = _frames(paths, _cameras(paths, cameras))
         return cls(tuple(paths.values()), tuple(scenes), logs, frames)
@@ -103,8 +118,8 @@ def _cameras(paths: Mapping[TableName, Path], cameras: Collection[str]) -> dict[
 def _frames(paths: Mapping[TableName, Path], camera_of: Mapping[str, str]) -> dict[str, dict[str, list[Row]]]:
     """Token of a scene -> camera -> its frames, see `Tables.frames`."""
     scene_of = {row["token"]: row["scene_token"] for row in _read(paths["sample"], "sample")}
-    data, table = paths["sample_data"], _read(paths["sample_data"], "sample_data")
-    rows = [row for row in table if row["calibrated_sensor_token"] in camera_of]
+    data = paths["sample_data"]
+    rows = [row for row in _read(data, "sample_data") if row["calibrated_sensor_token"] in camera_of]
     wanted = {row["ego_pose_token"] for row in rows}
     poses = {row["token"]: row for row in _read(paths["ego_pose"], "ego_pose") if row["token"] in wanted}
     frames: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
@@ -144,23 +159,47 @@ class EgoPoses:
             raise SourceError(error.message, where=self.files[-1], cure=error.cure or _AGAIN) from error
 
 
-def _read(path: Path, name: TableName) -> list[Row]:
-    """Rows of a table, with the columns that are read; tokens and names are text."""
+def _read(path: Path, name: TableName) -> Iterator[Row]:
+    """Rows of a table, one by one, with the columns that are read; tokens and names are text."""
+    keys = KEYS[name]
     with unreadable_as(SourceError, "cannot read a table", where=path, cure=_AGAIN, errors=_BROKEN):
         if path.stat().st_size > MAX_BYTES:
             raise SourceError(f"a table of more than {MAX_BYTES:,} bytes", where=path, cure=_AGAIN)
-        with path.open("rb") as file:
-            rows = json.load(file)
-    keys = KEYS[name]
-    if not isinstance(rows, list) or not all(_is_row(row, keys) for row in rows):
-        raise SourceError(f"expected a list of rows with {', '.join(keys)}", where=path, cure=_AGAIN)
-    return rows
+        for row in _objects(path):
+            if not _is_row(row, keys):
+                raise SourceError(f"expected a list of rows with {', '.join(keys)}", where=path, cure=_AGAIN)
+            yield {key: row[key] for key in (*keys, *TOLD) if key in row}
 
 
-def _is_row(row: Any, keys: Sequence[str]) -> bool:
-    return isinstance(row, dict) and all(
-        key in row and (key in _NUMBERS or isinstance(row[key], str)) for key in keys
-    )
+def _objects(path: Path) -> Iterator[Row]:
+    """The objects of a JSON list, one after the other: of a table of a gigabyte a few are in memory.
+
+    Raises:
+        ValueError: no such list, one that is cut, or an object longer than any row.
+    """
+    decode, text, place = json.JSONDecoder().raw_decode, "", 0
+    before, end = _OPENED, _EMPTY
+    with path.open(encoding="utf-8-sig") as file:
+        while True:
+            try:
+                found = before.match(text, place)
+                if found is None:
+                    raise ValueError
+                row, place = decode(text, found.end())
+            except ValueError:  # perhaps the rest of the row stands in what is not read yet
+                more = file.read(CHUNK) if len(text) - place <= CHUNK else ""
+                if not more:
+                    break
+                text, place = text[place:] + more, 0
+                continue
+            yield row
+            before, end = _FOLLOWED, _CLOSED
+    if end.fullmatch(text, place) is None:
+        raise ValueError("expected a list of rows, found something else, or its beginning alone")
+
+
+def _is_row(row: Row, keys: Sequence[str]) -> bool:
+    return all(key in row and (key in _NUMBERS or isinstance(row[key], str)) for key in keys)
 
 
 def _inside(name: str, where: Path) -> str:
@@ -172,9 +211,9 @@ def _inside(name: str, where: Path) -> str:
 
 
 def _whole(value: Any, where: Path) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= FURTHEST:
         raise SourceError(
-            f"timestamps are whole microseconds, found {value!r}"[:200], where=where, cure=_AGAIN
+            f"timestamps are whole microseconds, found {str(value)[:40]}", where=where, cure=_AGAIN
         )
     return int(value)
 
@@ -196,5 +235,5 @@ def _are_numbers(values: Any, count: int) -> bool:
     return (
         isinstance(values, Sequence)
         and len(values) == count
-        and all(isinstance(value, int | float) for value in values)
+        and all(isinstance(value, int | float) and abs(value) < FURTHEST for value in values)
     )

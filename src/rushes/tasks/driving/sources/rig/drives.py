@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,7 +71,10 @@ def read_drives(root: Path) -> dict[str, DriveRow]:
 
 def _start_s(text: str, column: str, place: str) -> float:
     try:
-        return float(text.replace(",", ".")) if column.endswith("_s") else instant_s(text)
+        start_s = float(text.replace(",", ".")) if column.endswith("_s") else instant_s(text)
+        if not math.isfinite(start_s):
+            raise ValueError
+        return start_s
     except ValueError:
         expected = "seconds" if column.endswith("_s") else "a date with a time of day"
         raise SourceError(

@@ -91,7 +91,7 @@ class GpsTrack:
         speeds = np.linalg.norm(velocities[:, :2], axis=1)
         headings = np.arctan2(velocities[:, 1], velocities[:, 0])
         if track.speeds is not None:
-            own = np.interp(times_s, *track.speeds)
+            own = _own_speeds(*track.speeds, times_s, speeds)
             velocities = np.stack([own * np.cos(headings), own * np.sin(headings), velocities[:, 2]], axis=1)
             speeds = np.minimum(own, speeds)  # both must tell that it moves
         zeros = np.zeros_like(headings)
@@ -127,12 +127,9 @@ def read_fixes(path: Path) -> Track:
         )
     heights = table.numbers([height])[:, 0] if height else np.zeros(len(table.table.rows))
     times_s = table.times_s()
-    speeds = None
-    if table.has(SPEED):
-        rows, values = table.known(SPEED)
-        speeds = (times_s[rows], values) if len(rows) else None
+    rows, values = table.known(SPEED) if table.has(SPEED) else (np.empty(0, np.int64), np.empty(0))
     degrees = table.numbers([latitude, longitude])
-    return _track(path, times_s, np.column_stack([degrees, heights]), speeds)
+    return _track(path, times_s, np.column_stack([degrees, heights]), (times_s[rows], values))
 
 
 def read_gpx(path: Path) -> Track:
@@ -170,22 +167,31 @@ def read_gpx(path: Path) -> Track:
                 where=f"{path}:{getattr(point, 'line', 0)}",
                 cure="remove the point, or give each ride a folder of its own",
             )
-    known = tuple(np.array(part) for part in zip(*speeds, strict=True))
-    return _track(path, np.array(times_s), np.array(places), (known[0], known[1]) if known else None)
+    known = np.array(speeds).reshape(-1, 2)
+    return _track(path, np.array(times_s), np.array(places), (known[:, 0], known[:, 1]))
 
 
 def _track(
-    path: Path,
-    times_s: np.ndarray,
-    places: np.ndarray,
-    speeds: tuple[np.ndarray, np.ndarray] | None,
+    path: Path, times_s: np.ndarray, places: np.ndarray, speeds: tuple[np.ndarray, np.ndarray]
 ) -> Track:
+    """Of times, degrees and heights (n, 3), and the times and values (k,) of speeds; one below 0 stands for none."""
+    known = (speeds[1] >= 0) & np.isfinite(speeds[1])
     try:
-        return Track(times_s, east_north_up(*places.T), speeds)
+        own = (speeds[0][known], speeds[1][known]) if known.any() else None
+        return Track(times_s, east_north_up(*places.T), own)
     except MetricError as error:
         raise SourceError(
             error.message, where=path, cure="correct the file, or leave the drive out"
         ) from None
+
+
+def _own_speeds(
+    told_s: np.ndarray, told: np.ndarray, times_s: np.ndarray, otherwise: np.ndarray
+) -> np.ndarray:
+    """What the receiver tells at times near to which it tells something; else the speed of the path."""
+    after = np.searchsorted(told_s, times_s).clip(min(1, len(told_s) - 1), len(told_s) - 1)
+    away_s = np.minimum(np.abs(times_s - told_s[after - 1]), np.abs(told_s[after] - times_s))
+    return np.where(away_s <= GAP_S / 2, np.interp(times_s, told_s, told), otherwise)
 
 
 def _name(element: ElementTree.Element) -> str:

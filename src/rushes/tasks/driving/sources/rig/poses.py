@@ -1,13 +1,14 @@
 """Poses of a vehicle in a table: ``time_s, x, y, z, qx, qy, qz, qw`` or ``time_s, x, y, heading_deg``.
 
-``x``, ``y``, ``z`` are metres; ``z`` may be missing. A rotation is a unit quaternion from the vehicle to the world,
+``x``, ``y``, ``z`` are metres. A rotation is a unit quaternion from the vehicle to the world,
 whose columns say which number is which, or ``yaw_deg`` / ``yaw_rad``, turned from the world's x towards its y, or
 ``heading_deg`` / ``heading_rad``, of a compass: from north, clockwise. ``vx``, ``vy``, ``vz`` are metres per second in
-the world, where they are known.
+the world, where they are known. ``z`` and ``vz`` may be missing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,16 +62,14 @@ class PoseTable:
                 where=self.path,
                 cure="name them so; places in degrees belong into gps.csv",
             )
-        planar = np.zeros((len(table.table.rows), 3))
-        axes = [axis for axis in ("x", "y", "z") if table.has(axis)]
-        planar[:, : len(axes)] = table.numbers(axes)
-        velocities = table.numbers(("vx", "vy", "vz")) if table.has("vx", "vy", "vz") else None
+        places = _in_space(table, ("x", "y", "z"))
+        velocities = _in_space(table, ("vx", "vy", "vz")) if table.has("vx", "vy") else None
         times_s, rotations = table.times_s(), self._rotations(table)
         if self.frame == "ned":
-            planar = planar @ _NORTH_EAST_DOWN.T
+            places = places @ _NORTH_EAST_DOWN.T
             velocities = None if velocities is None else velocities @ _NORTH_EAST_DOWN.T
         try:
-            return Trajectory(times_s, rotations, planar, velocities)
+            return Trajectory(times_s, rotations, places, velocities)
         except SourceError as error:
             cure = "correct the file, or leave the drive out"
             raise SourceError(error.message, where=self.path, cure=error.cure or cure) from error
@@ -94,6 +93,12 @@ class PoseTable:
             angles = np.pi / 2 - angles
         zeros = np.zeros_like(angles)
         return np.stack([zeros, zeros, np.sin(angles / 2), np.cos(angles / 2)], axis=1)
+
+
+def _in_space(table: Columns, axes: Sequence[str]) -> np.ndarray:
+    """(n, 3) of columns of which the last may be missing: it is 0 then."""
+    there = [axis for axis in axes if table.has(axis)]
+    return np.pad(table.numbers(there), ((0, 0), (0, len(axes) - len(there))))
 
 
 def _turned_over(quaternions: np.ndarray) -> np.ndarray:

@@ -4,7 +4,8 @@
       drives.csv                        if there is one: drive, group, split, start_s or start, <camera>.start_s
       <drive>/
         front.mp4   front.times.csv     any container or codec that `rushes.media.video` decodes
-        left/*.png  left.times.csv      or pictures as files, in the order of their names, whose times must stand there
+        left/*.png  left.times.csv      or pictures as files, in the order of their names and numbers (2 before 10),
+                                        whose times must stand there
         poses.csv                       or gps.csv, or a .gpx
 
 A folder is a drive if a camera of the setup, or a motion, lies in it. Where a video has no table of times its own clock
@@ -29,7 +30,7 @@ from rushes.stages import Claim, Claims
 from rushes.stages.inventory import walk
 from rushes.tasks.driving.recipe import RigSource
 from rushes.tasks.driving.sources.drive import Camera, Drive, Motion, OwnClock, TableClock
-from rushes.tasks.driving.sources.files import FileLayout, skipped
+from rushes.tasks.driving.sources.files import FileLayout, require_one, skipped
 from rushes.tasks.driving.sources.layout import Scan
 from rushes.tasks.driving.sources.rig.drives import DRIVES, DriveRow, read_drives
 from rushes.tasks.driving.sources.rig.gps import GpsTrack
@@ -58,17 +59,15 @@ class Rig(FileLayout):
         recordings: list[Drive] = []
         faults: list[Fault] = []
         lacking: list[Fault] = []
-        seen: dict[str, str] = {}
-        for name, folder, entries in self._drives(root):
-            key, row = _NO_KEY.sub("_", name), rows.get(name, DriveRow())
+        names = defaultdict[str, list[str]](list)
+        places = {name: (folder, entries) for name, folder, entries in self._drives(root)}
+        for name in places:
+            names[_NO_KEY.sub("_", name)].append(name)
+        for key, (name, *others) in names.items():
+            (folder, entries), row = places[name], rows.get(name, DriveRow())
             group = self.group_of(key, name, row.group)
             try:
-                if seen.setdefault(key, name) != name:
-                    raise SourceError(
-                        f"two drives have the key {key}: {seen[key]} and {name}",
-                        where=folder,
-                        cure="rename one of the folders",
-                    )
+                require_one(key, [name, *others], root)
                 found = self._drive(key, group, folder, entries, row)
             except SourceError as error:
                 faults.append(Fault.of(error, key, group))
@@ -77,14 +76,14 @@ class Rig(FileLayout):
                 lacking.append(found)
             else:
                 recordings.append(found)
-        if not seen:
+        if not names:
             raise SourceError(
                 f"no folder has a video of {', '.join(self.cameras)}, poses.csv, gps.csv or a .gpx",
                 where=root,
                 cure="give the folder of the drives; preprocessing.setup and source.cameras say what cameras are "
                 "called",
             )
-        strange = sorted(set(rows) - set(seen.values()))
+        strange = sorted(set(rows) - set(places))
         notes = [
             Fault("", "Note", f"drives.csv names {name}, which is no drive here", str(root / DRIVES), "")
             for name in strange
@@ -208,7 +207,8 @@ class Rig(FileLayout):
 
 
 def _of_pictures(camera: str, folder: Path, table: Path | None, offset_s: float) -> Camera:
-    files = tuple(sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES))
+    pictures = (path for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.name[0] != ".")
+    files = tuple(sorted(pictures, key=lambda path: (_counted(path.name), path.name)))
     if not files or table is None:
         raise SourceError(
             f"a folder of {len(files)} pictures needs {folder.name}.times.csv beside it",
@@ -217,6 +217,15 @@ def _of_pictures(camera: str, folder: Path, table: Path | None, offset_s: float)
         )
     clock = TableClock(table, offset_s)
     return Camera(camera, Stills(files, tuple(clock.read().tolist())), clock)
+
+
+def _counted(name: str) -> list[str | int]:
+    """What a name is sorted by: its numbers count by their value, however many digits they have.
+
+    >>> _counted("frame 12.png")
+    ['frame ', 12, '.png']
+    """
+    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)]
 
 
 def _is_motion(name: str) -> bool:
