@@ -36,6 +36,13 @@ def test_ways_to_name_a_file(name, file):
     assert match([name], FILES) == {name: file}
 
 
+def test_a_name_in_other_letters_is_asked_for():
+    assert places(["SESSION", "MY CAM.MP4"], FILES)[1] == {
+        "SESSION": "no such file; do you mean session?",
+        "MY CAM.MP4": "no such file; do you mean my cam.mp4 or day1/cam.mp4?",
+    }
+
+
 def test_what_follows_a_point_is_no_suffix_unless_it_is_a_medium():
     matched, faults = places(["session.left", "cam.mp4.left"], FILES)
     assert matched == {}

@@ -192,6 +192,7 @@ def test_faults_have_a_line_and_a_cure(put, content, message, line):
         ("file,start,label\na,0.5,x\n", "a start and no end"),
         ("file,start,end\na,0.5,1\n", "no column of labels; there are file, start, end"),
         ("file,start,end,sign\na,0.5,1,b\n", "no column of labels; there are file, start, end, sign"),
+        ("file|start|end|label\na|0.5|1|x\n", "a table of one column: 'file\\|start"),
         ("a,a\n1,2\n", "two columns are called 'a'"),
         ("", "an empty table"),
     ],

@@ -99,8 +99,11 @@ class Names:
 
     def nearest(self, name: str) -> list[str]:
         """At most three files that are called alike."""
-        known = {**self._by_stem, **self._by_base}
-        alike = difflib.get_close_matches(PurePosixPath(plain(name)).name, known, n=3, cutoff=0.6)
+        known = {
+            called.casefold(): files for called, files in (*self._by_stem.items(), *self._by_base.items())
+        }
+        asked = PurePosixPath(plain(name)).name.casefold()
+        alike = difflib.get_close_matches(asked, known, n=3, cutoff=0.6)
         return list(dict.fromkeys(known[one][0] for one in alike))
 
 

@@ -222,6 +222,12 @@ def read(path: Path, how: How, name: str) -> Labels:
     """
     table = read_rows(path)
     columns = columns_of(table, how)
+    if len(table.header) == 1:
+        raise SourceError(
+            f"a table of one column: {table.header[0]!r}",
+            where=path,
+            cure="separate the columns by tabs, semicolons or commas",
+        )
     if "label" not in columns:
         raise SourceError(
             f"no column of labels; there are {', '.join(table.header)}", where=path, cure=_ask("label", table)
