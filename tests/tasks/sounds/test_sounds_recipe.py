@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from rushes.errors import RecipeError
 from rushes.stages import canonical_json
@@ -96,6 +97,22 @@ def test_what_does_not_fit_is_said_at_its_place(said, place, words, tmp_path):
         load_recipe(path)
     assert place in str(refused.value)
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("source", "hop_s", 0.0001),  # two windows would have one key
+        ("timelines", "segment_s", 0.0001),  # events are measured in whole milliseconds
+        ("timelines", "segment_s", float("inf")),
+        ("timelines", "collar_s", float("inf")),
+        ("timelines", "smooth_s", 1e9),
+    ],
+)
+def test_lengths_that_nothing_can_be_measured_with_are_refused(section, key, value):
+    said = NIGHTS | {section: NIGHTS.get(section, {}) | {key: value}}
+    with pytest.raises(ValidationError, match=key):
+        SoundsRecipe.model_validate(said)
 
 
 @pytest.mark.parametrize(

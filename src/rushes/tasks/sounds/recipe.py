@@ -94,7 +94,7 @@ class RecordingSource(LabelledSource):
 
     kind: Literal["recordings"] = "recordings"
     background_in: Background = "recording"
-    hop_s: Seconds | None = None
+    hop_s: Annotated[float, Field(ge=0.001)] | None = None
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
 
 
@@ -202,10 +202,10 @@ class Timelines(Section):
         segment_s: length of the segments of segment-based figures.
     """
 
-    smooth_s: Seconds | None = None
-    collar_s: Seconds = 0.2
+    smooth_s: Annotated[float, Field(gt=0.0, le=3600.0)] | None = None
+    collar_s: Annotated[float, Field(gt=0.0, le=60.0)] = 0.2
     offset_percent: Annotated[int, Field(ge=0, le=100)] = 20
-    segment_s: Seconds = 1.0
+    segment_s: Annotated[float, Field(ge=0.01, le=3600.0)] = 1.0
 
 
 class EvaluateSounds(Evaluate):
