@@ -39,6 +39,11 @@ def proposed(root: Path, *options: str):
     return yaml.safe_load(out.read_text()), open_run(load_recipe(out), open_workspace(root.parent / "runs"))
 
 
+def doubts_in(recipe: Path) -> str:
+    """The comments of a recipe in one line."""
+    return " ".join(line.lstrip("# ") for line in recipe.read_text().splitlines())
+
+
 def refused(root: Path, *options: str) -> str:
     told = tell("init", str(root), "--out", str(root.parent / "r.yaml"), *options)
     assert (told.code, (root.parent / "r.yaml").exists()) == (2, False), told.out
@@ -151,6 +156,31 @@ def test_when_a_camera_began_is_not_guessed_where_the_motion_has_a_clock_of_its_
 
 
 # --- both -------------------------------------------------------------------------------------------------
+
+
+def test_a_lost_table_of_times_is_not_made_good_by_an_offset(drives):
+    for folder in drives.iterdir():
+        for video in folder.glob("*.mp4"):
+            times = "\n".join(f"{step / 10}" for step in range(30))
+            video.with_suffix(".times.csv").write_text(f"time_s\n{times}\n")
+    next((drives / "drive1").glob("*_F.times.csv")).unlink()
+    recipe, run = proposed(drives)
+    assert "offset_s" not in recipe["source"]
+    [fault] = run.scan.faults
+    assert fault.key == "drive1"
+    assert "1 drives have a camera without a table of times" in doubts_in(drives.parent / "r.yaml")
+
+
+def test_drives_by_satellite_are_told_with_those_whose_receiver_tells_its_speed(drives):
+    for number in (1, 2):
+        folder = drives / f"drive{number}"
+        (folder / "poses.csv").unlink()
+        head, speed = (",speed_mps", ",11.1") if number == 2 else ("", "")
+        rows = "".join(f"{step},48.{step:04d},11.0{speed}\n" for step in range(5))
+        (folder / "gps.csv").write_text(f"time_s,lat,lon{head}\n{rows}")
+    proposed(drives)
+    told = "2 drives have satellite fixes alone, 1 of them with the receiver's own speed"
+    assert told in doubts_in(drives.parent / "r.yaml")
 
 
 def test_a_table_of_features_does_not_make_nights_drives(nights):

@@ -1,6 +1,7 @@
 """What the clips of a driving recipe would give, before an hour of work: archives, clocks, poses, and their account.
 
-Tables and zip directories are read; no video is opened.
+Tables and zip directories are read, and of videos that are files of their own the headers; pictures are not, beside the
+first of each video.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from statistics import median
 from typing import Any
 
 from rushes.errors import MediaError, SourceError
+from rushes.media.video import frame_times, probe
 from rushes.metrics.conventions import Verdict
 from rushes.prepare.outcomes import Outcomes
+from rushes.records import Media
 from rushes.runs.source import Fault, told_alike
 from rushes.stages import Claim
-from rushes.tasks.driving.prepare.plan import plan_clip
+from rushes.tasks.driving.prepare.plan import ClipPlan, plan_clip, require_times
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.sources.layout import Holdings, RigLayout, Scan, require_whole_groups
 from rushes.tasks.driving.sources.recording import RigRecording, motion_evidence, spread
@@ -119,13 +122,30 @@ class Foreseen:
 
 
 def foresee(recording: RigRecording, preprocessing: RigPreprocessing, stride: int) -> Foreseen:
-    """Read the clocks and poses of a clip; its videos are not opened."""
+    """Read the clocks and poses of a clip, and the headers of its videos."""
     try:
         plan = plan_clip(recording, preprocessing, stride)
+        if plan.windows:  # else prepare opens none
+            _require_videos(plan)
     except (SourceError, MediaError) as error:
         return Foreseen(0, {}, None, None, Claim("faulty", error.message), Fault.of(error, recording.key))
     outcome = Claim("empty", plan.why_empty) if plan.why_empty else None
     return Foreseen(len(plan.windows), plan.refused, plan.evidence.verdict, plan.sigma_mps, outcome)
+
+
+def _require_videos(plan: ClipPlan) -> None:
+    """Open videos that are files, and see to it that they have a time for each frame.
+
+    A header declares how many there are, mostly right: packets are counted only where the clock contradicts it.
+
+    Raises:
+        MediaError: one cannot be opened, or has another number of frames.
+    """
+    for camera, video in plan.videos.items():
+        if isinstance(video, Media):
+            times = len(plan.times_of[camera])
+            if probe(video).frame_count != times:
+                require_times(camera, len(frame_times(video)), times, video)
 
 
 def audit_clips(

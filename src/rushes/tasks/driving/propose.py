@@ -20,6 +20,7 @@ from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.recipe import DrivingRecipe
 from rushes.tasks.driving.sources.columns import UNITS, Columns
 from rushes.tasks.driving.sources.rig.drives import DRIVES, DriveRow, read_drives
+from rushes.tasks.driving.sources.rig.gps import read_track
 from rushes.tasks.driving.sources.rig.source import FIXES, POSES, TIMES
 
 PUBLISHED: Mapping[str, re.Pattern[str]] = {
@@ -68,7 +69,7 @@ def propose(found: Found) -> Proposal | None:
         lines=(
             Line("source.kind", "rig", "a folder for each drive, with videos and the vehicle's motion"),
             *_names(cameras),
-            *_clock(found, usable, rows),
+            *_clock(found, usable, rows, cameras),
             *_frame(usable),
             *sides,
             *_setup(cameras),
@@ -76,7 +77,7 @@ def propose(found: Found) -> Proposal | None:
             *lines,
             *_teaching(model),
         ),
-        doubts=(*doubts, *_doubts(drives, usable, cameras)),
+        doubts=(*doubts, *_doubts(found, drives, usable, rows, cameras)),
     )
 
 
@@ -165,20 +166,16 @@ def _names(cameras: Mapping[str, str]) -> Iterator[Line]:
         yield Line("source.cameras", dict(cameras), "by the ends of the files' names")
 
 
-def _clock(found: Found, drives: Sequence[_Drive], rows: Mapping[str, DriveRow]) -> Iterator[Line]:
-    """When videos begin, where neither tables of times nor drives.csv say it.
+def _clock(
+    found: Found, drives: Sequence[_Drive], rows: Mapping[str, DriveRow], cameras: Mapping[str, str]
+) -> Iterator[Line]:
+    """When videos begin, where no video has a table of times and drives.csv does not say it.
 
     Raises:
         RecipeError: nothing says it, and the motion has a clock of its own.
     """
-    names = set(found.names)
-    bare = [
-        drive
-        for drive in drives
-        if not rows.get(drive.name, DriveRow()).starts
-        and not all(any(_beside(drive, file, end) in names for end in TIMES) for file in drive.videos)
-    ]
-    if not bare:
+    bare = _bare(found, drives, rows, cameras)
+    if not bare or _are_timed(found, drives, cameras):
         return
     begins_s = {drive.name: _begins_s(found.root / drive.motion) for drive in bare}
     other = [drive for drive in bare if (start := begins_s[drive.name]) is None or abs(start) > OWN_CLOCK_S]
@@ -194,8 +191,30 @@ def _clock(found: Found, drives: Sequence[_Drive], rows: Mapping[str, DriveRow])
     yield Line("source.offset_s", 0.0, why)
 
 
-def _beside(drive: _Drive, file: str, end: str) -> str:
-    return (PurePosixPath(drive.name) / f"{_whole(file)}{end}").as_posix()
+def _bare(
+    found: Found, drives: Sequence[_Drive], rows: Mapping[str, DriveRow], cameras: Mapping[str, str]
+) -> list[_Drive]:
+    """Drives of which a camera has neither a table of times nor a start in drives.csv."""
+    names = set(found.names)
+    return [
+        drive
+        for drive in drives
+        if not rows.get(drive.name, DriveRow()).starts
+        and not all(any(table in names for table in tables) for tables in _tables(drive, cameras))
+    ]
+
+
+def _are_timed(found: Found, drives: Sequence[_Drive], cameras: Mapping[str, str]) -> bool:
+    """Whether any camera of any drive has a table of times."""
+    names = set(found.names)
+    return any(table in names for drive in drives for tables in _tables(drive, cameras) for table in tables)
+
+
+def _tables(drive: _Drive, cameras: Mapping[str, str]) -> Iterator[list[str]]:
+    """Of the videos of cameras, the names that a table of times may have."""
+    for pattern in cameras.values():
+        for file in _of(pattern, drive):
+            yield [(PurePosixPath(drive.name) / f"{_whole(file)}{end}").as_posix() for end in TIMES]
 
 
 def _begins_s(path: Path) -> float | None:
@@ -278,12 +297,24 @@ def _teaching(model: str) -> Iterator[Line]:
         yield Line("train.phases", phases, "minutes on two cores")
 
 
-def _doubts(drives: Sequence[_Drive], usable: Sequence[_Drive], cameras: Mapping[str, str]) -> Iterator[str]:
+def _doubts(
+    found: Found,
+    drives: Sequence[_Drive],
+    usable: Sequence[_Drive],
+    rows: Mapping[str, DriveRow],
+    cameras: Mapping[str, str],
+) -> Iterator[str]:
     if any(True for _ in _frame(usable)):
         yield "nobody said in which world the poses are: source.frame is enu; were it ned, left would be right"
     lacking = [drive.name for drive in drives if drive not in usable]
     if lacking:
         yield f"{len(lacking):,} drives lack one of the cameras {', '.join(cameras)} and are left out: {such(lacking)}"
+    bare = [drive.name for drive in _bare(found, usable, rows, cameras)]
+    if bare and _are_timed(found, usable, cameras):
+        yield (
+            f"{len(bare):,} drives have a camera without a table of times, where others have one, and are refused "
+            f"until something says when it begins: {such(bare)}"
+        )
     others = {
         file
         for drive in usable
@@ -292,9 +323,19 @@ def _doubts(drives: Sequence[_Drive], usable: Sequence[_Drive], cameras: Mapping
     }
     if others:
         yield f"videos that are no camera of most drives are left out: {such(sorted(others))}"
-    fixes = [drive.name for drive in usable if PurePosixPath(drive.motion).name.lower() not in POSES]
+    fixes = [drive for drive in usable if PurePosixPath(drive.motion).name.lower() not in POSES]
     if fixes:
+        told = sum(_tells_speed(found.root / drive.motion) for drive in fixes)
         yield (
-            f"{len(fixes):,} drives have satellite fixes alone: speeds err by about half a metre a second, and a "
-            "vehicle that stands has no heading"
+            f"{len(fixes):,} drives have satellite fixes alone, {told:,} of them with the receiver's own speed: speeds "
+            "err by about half a metre a second, by a tenth where the receiver tells them, and a vehicle that stands "
+            "has no heading"
         )
+
+
+def _tells_speed(path: Path) -> bool:
+    """Whether fixes have the receiver's own speed; not where they cannot be read here."""
+    try:
+        return read_track(path).speeds is not None
+    except SourceError:
+        return False

@@ -92,7 +92,8 @@ class RigSource(FileSource):
         cameras: camera of the setup -> pattern of its file's name without the suffix, as ``*_F``; null: cameras are
             called as their files.
         offset_s: seconds that are added to the cameras' times to give those of the poses; one number, or camera ->
-            number. Null adds nothing, and refuses a video of which nothing says when it begins.
+            number. Null adds nothing, and refuses a video of which nothing says when it begins; so does one number
+            of a video without a table of times where other videos have one.
         frame: world of ``poses.csv``: ``enu``, x east, y north, z up (or any other z-up world whose y is to the left
             of x), of a vehicle with x forward, y left, z up; or ``ned``, x north, y east, z down, of a vehicle with
             x forward, y right, z down.

@@ -273,7 +273,11 @@ def test_drives_are_left_out_where_they_are_known_and_said_to_be_unknown_where_n
     known = type(world)(tuple(rows), world.train)
     found = known.evaluate(known.table(model=noisy(1.0)))
     assert found.all.clusters == Clusters(by="group", count=6)
-    assert not any("no group is known" in said for said in found.remarks)
+    assert not any("no group is known" in said or "only" in said for said in found.remarks)
+    alone = type(world)(tuple(row | {"group": "car"} for row in world.rows), world.train)
+    found = alone.evaluate(alone.table(model=noisy(1.0)))
+    said = "only 1 group: intervals rest on clips, as if those of one group were independent"
+    assert said in found.remarks
 
 
 def test_few_clips_are_cut_into_blocks_and_those_into_windows(world, table):

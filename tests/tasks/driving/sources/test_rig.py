@@ -178,7 +178,7 @@ def test_a_video_without_a_table_of_times_says_when_it_begins(drives):
     (folder / f"{LEFT}.times.csv").unlink()
     told = fault_of(rig().scan(drives))
     assert "nothing says when camera_rear_left_70fov.mp4 begins" in told
-    assert "source.offset_s: 0" in told
+    assert f"source.offset_s: {{{LEFT}: 0}}" in told
     # The container has whole frames of a twelfth of a second, where cameras came a little early or late.
     start = str(times_s[0])
     (drives / "drives.csv").write_text(f"drive,{LEFT}.start_s\n{folder.name},{start}\n")
@@ -193,9 +193,29 @@ def test_a_video_without_a_table_of_times_says_when_it_begins(drives):
     np.testing.assert_allclose(stated.frame_times(LEFT), dated - 0.25)
     np.testing.assert_allclose(stated.frame_times(FRONT), drive.frame_times(FRONT))
     (drives / "drives.csv").unlink()
-    both = rig(offset_s=7.0).scan(drives).recordings[0]
+    both = rig(offset_s={LEFT: 7.0, FRONT: 7.0}).scan(drives).recordings[0]
     np.testing.assert_allclose(both.frame_times(LEFT), own - own[0] + 7.0)
     np.testing.assert_allclose(both.frame_times(FRONT), drive.frame_times(FRONT) + 7.0)
+
+
+def test_where_other_videos_have_tables_of_times_one_offset_for_all_excuses_no_lack_of_one(drives):
+    folders = sorted(path for path in drives.iterdir() if path.is_dir())
+    (folders[0] / f"{LEFT}.times.csv").unlink()
+    found = rig(offset_s=0.0).scan(drives)
+    told = fault_of(found)
+    assert f"when {LEFT}.mp4 begins on the clock of the poses, and other videos here have a table" in told
+    assert f"write {LEFT}.times.csv" in told
+    assert len(found.recordings) == 3
+    (folders[0] / f"{FRONT}.times.csv").unlink()  # in its own drive no camera has one, in others it has
+    assert folders[0].name not in [one.key for one in rig(offset_s=0.0).scan(drives).recordings]
+    for folder in folders[1:]:
+        (folder / f"{LEFT}.times.csv").unlink()  # in no drive it has one, in its own another camera has
+    assert [one.key for one in rig(offset_s=0.0).scan(drives).recordings] == []
+    assert len(rig(offset_s={LEFT: 0.0, FRONT: 0.0}).scan(drives).recordings) == 4
+    for folder in folders[1:]:
+        (folder / f"{FRONT}.times.csv").unlink()
+    assert len(rig(offset_s=0.0).scan(drives).recordings) == 4
+    assert all("source.offset_s: 0 if" in fault.cure for fault in rig().scan(drives).faults)
 
 
 def test_a_start_is_part_of_the_fingerprint(drives):

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rushes.evaluate.clusters import ENOUGH, clusters, codes
+from rushes.evaluate.clusters import ENOUGH, Clusters, clusters, codes
 from rushes.evaluate.parts import MODEL, Measured, Measures, part_of, parts_by, scorecard_of
 from rushes.evaluate.scorecard import Scorecard, Value
 from rushes.metrics.egomotion import (
@@ -110,7 +110,7 @@ def evaluate(
         FIGURES,
         systems,
         parts,
-        remarks=[*_remarks(failures, len(windows)), *_of_groups(windows)],
+        remarks=[*_remarks(failures, len(windows)), *_of_groups(windows, among)],
         details={
             "windows": {
                 "span_s": span_s,
@@ -187,8 +187,15 @@ def _has_groups(windows: Windows) -> bool:
     return bool((windows.group != windows.recording).any())
 
 
-def _of_groups(windows: Windows) -> Iterator[str]:
-    if not _has_groups(windows):
+def _of_groups(windows: Windows, among: Clusters) -> Iterator[str]:
+    if _has_groups(windows):
+        if among.by != "group":
+            count = len(np.unique(windows.group))
+            noun = "group" if count == 1 else "groups"
+            yield (
+                f"only {count} {noun}: intervals rest on {among.by}s, as if those of one group were independent"
+            )
+    else:
         yield (
             "no group is known: intervals take recordings for independent, though some may be of one drive, vehicle "
             "or road"

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rushes.errors import SourceError
+from rushes.errors import MediaError, SourceError
 from rushes.metrics.conventions import Evidence
+from rushes.records import Media
 from rushes.tasks.driving.prepare.windows import Framing, Moments, Window, align, plan_windows
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.sources.recording import RigRecording, Video
@@ -54,6 +55,20 @@ class ClipPlan:
             "heading": "too slow in every window to tell a heading",
         }
         return reasons.get(most, "shorter than a window")
+
+
+def require_times(camera: str, frames: int, times: int, video: Video) -> None:
+    """See to it that each frame of a camera has its time.
+
+    Raises:
+        MediaError: there are more of the one than of the other.
+    """
+    if frames != times:
+        raise MediaError(
+            f"camera {camera} has {frames} frames and {times} times of them",
+            where=video.path if isinstance(video, Media) else video,
+            cure="fetch or write both again: a frame without its time cannot be used",
+        )
 
 
 def plan_clip(recording: RigRecording, preprocessing: RigPreprocessing, stride: int) -> ClipPlan:

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from rushes.errors import MediaError
 from rushes.media.frame import CompactFrame
 from rushes.media.geometry import Letterbox
 from rushes.media.grid import encode_tiles
@@ -27,7 +26,7 @@ from rushes.prepare.stage import remove_shards
 from rushes.shards.manifest import split_folder
 from rushes.shards.member import json_member
 from rushes.shards.write import Content, ShardWriter
-from rushes.tasks.driving.prepare.plan import plan_clip
+from rushes.tasks.driving.prepare.plan import plan_clip, require_times
 from rushes.tasks.driving.prepare.windows import Moments, Window
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.recipe import PrepareWindows
@@ -166,12 +165,7 @@ class _Rig:
                     yield compact, signal
                     number = next(wanted, -1)
             count += 1
-        if count != self._counts[camera]:
-            raise MediaError(
-                f"camera {camera} has {count} frames and {self._counts[camera]} times of them",
-                where=member,
-                cure="fetch or write both again: a frame without its time cannot be used",
-            )
+        require_times(camera, count, self._counts[camera], member)
 
     def _encode(self, tiles: Mapping[str, CompactFrame]) -> dict[str, bytes]:
         preprocessing = self._preprocessing

@@ -87,12 +87,14 @@ def motion_evidence(recordings: Sequence[RigRecording]) -> Evidence:
     """What the poses of a dataset say of the convention of its rotations.
 
     A convention is a property of a dataset, and many drives tell it better than one: `LOOKED_AT` of them, evenly
-    spread, are read. Poses that do not hold say nothing here.
+    spread, are read. Poses that do not hold say nothing here, nor do headings that were made of the motion itself.
     """
     found = NO_EVIDENCE
     for recording in spread([one for one in recordings if one.poses is not None], LOOKED_AT):
         with suppress(SourceError, MediaError):
-            found += recording.trajectory().evidence
+            trajectory = recording.trajectory()
+            if trajectory.headed is None:
+                found += trajectory.evidence
     return found
 
 

@@ -77,7 +77,7 @@ class GpsTrack:
         Raises:
             SourceError: the file does not hold, or has no stretch that tells a motion.
         """
-        track = read_gpx(self.path) if self.path.suffix.lower() == ".gpx" else read_fixes(self.path)
+        track = read_track(self.path)
         breaks = np.flatnonzero(np.diff(track.times_s) > GAP_S) + 1
         stretches = [rows for rows in np.split(np.arange(len(track.times_s)), breaks) if len(rows) >= LEAST]
         if not stretches:
@@ -107,6 +107,15 @@ class GpsTrack:
         times_s = times_s[times_s <= fixes_s[-1]]
         path = smooth(fixes_s, places, times_s, sigma_m=self.fix_sigma_m)
         return times_s, path.positions, path.velocities, path.velocity_sigma_mps
+
+
+def read_track(path: Path) -> Track:
+    """A file of fixes, GPX by its suffix, else a table.
+
+    Raises:
+        SourceError: see `read_gpx` and `read_fixes`.
+    """
+    return read_gpx(path) if path.suffix.lower() == ".gpx" else read_fixes(path)
 
 
 def read_fixes(path: Path) -> Track:

@@ -9,7 +9,8 @@
         poses.csv                       or gps.csv, or a .gpx
 
 A folder is a drive if a camera of the setup, or a motion, lies in it. Where a video has no table of times its own clock
-counts, from the start that drives.csv or the recipe states; nothing is guessed.
+counts, from the start that drives.csv or the recipe states; nothing is guessed. Where other videos have tables, one
+offset for all cameras, which is added to those as well, does not say when this one begins.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class Rig(FileLayout):
         lacking: list[Fault] = []
         names = defaultdict[str, list[str]](list)
         places = {name: (folder, entries) for name, folder, entries in self._drives(root)}
+        timed = any(self._is_timed(entries) for _, entries in places.values())
         for name in places:
             names[_NO_KEY.sub("_", name)].append(name)
         for key, (name, *others) in names.items():
@@ -68,7 +70,7 @@ class Rig(FileLayout):
             group = self.group_of(key, name, row.group)
             try:
                 require_one(key, [name, *others], root)
-                found = self._drive(key, group, folder, entries, row)
+                found = self._drive(key, group, folder, entries, row, timed)
             except SourceError as error:
                 faults.append(Fault.of(error, key, group))
                 continue
@@ -150,15 +152,22 @@ class Rig(FileLayout):
             and (path.stem == camera if pattern is None else fnmatchcase(path.stem, pattern))
         ]
 
+    def _is_timed(self, entries: Sequence[str]) -> bool:
+        """Whether any camera has a table of times in a folder."""
+        return any(
+            _times_beside(name, entries) for camera in self.cameras for name in self._of(camera, entries)
+        )
+
     def _drive(
-        self, key: str, group: str, folder: Path, entries: Sequence[str], row: DriveRow
+        self, key: str, group: str, folder: Path, entries: Sequence[str], row: DriveRow, timed: bool
     ) -> Drive | Fault:
+        """``timed``: whether any camera of any drive has a table of times."""
         motion = self._motion(folder, entries)
         lacking = [camera for camera in self.cameras if not self._of(camera, entries)]
         if lacking or motion is None:
             missing = [*lacking, *([] if motion is not None else ["poses.csv, gps.csv or .gpx"])]
             return skipped(key, f"no {', no '.join(missing)}", folder, group)
-        cameras = tuple(self._camera(camera, folder, entries, row) for camera in self.cameras)
+        cameras = tuple(self._camera(camera, folder, entries, row, timed) for camera in self.cameras)
         return Drive(key, group, row.split, cameras, motion)
 
     def _motion(self, folder: Path, entries: Sequence[str]) -> Motion | None:
@@ -178,7 +187,9 @@ class Rig(FileLayout):
             else None
         )
 
-    def _camera(self, camera: str, folder: Path, entries: Sequence[str], row: DriveRow) -> Camera:
+    def _camera(
+        self, camera: str, folder: Path, entries: Sequence[str], row: DriveRow, timed: bool
+    ) -> Camera:
         files = self._of(camera, entries)
         if len(files) > 1:
             raise SourceError(
@@ -189,19 +200,23 @@ class Rig(FileLayout):
         path = folder / files[0]
         offsets = self.asked.offset_s
         offset_s = offsets.get(camera) if isinstance(offsets, Mapping) else offsets
-        table = next((path.with_name(path.stem + end) for end in TIMES if path.stem + end in entries), None)
+        beside = _times_beside(path.name, entries)
+        table = folder / beside if beside else None
         if path.is_dir():
             return _of_pictures(camera, path, table, offset_s or 0.0)
         video = Media("video", path)
         if table is not None:
             return Camera(camera, video, TableClock(table, offset_s or 0.0))
         start_s = row.start_s(camera)
-        if start_s is None and offset_s is None:
+        for_all = timed and not isinstance(offsets, Mapping)
+        if start_s is None and (offset_s is None or for_all):
+            besides = ", and other videos here have a table of times" if timed else ""
+            stated = f"{{{camera}: 0}}" if timed else "0"
             raise SourceError(
-                f"nothing says when {path.name} begins on the clock of the poses",
+                f"nothing says when {path.name} begins on the clock of the poses{besides}",
                 where=path,
                 cure=f"write {path.stem}.times.csv (column time_s, a row a frame), a column start_s in {DRIVES}, or "
-                "source.offset_s: 0 if it begins when the clock of the poses does",
+                f"source.offset_s: {stated} if it begins when the clock of the poses does",
             )
         return Camera(camera, video, OwnClock(video, (start_s or 0.0) + (offset_s or 0.0)))
 
@@ -217,6 +232,12 @@ def _of_pictures(camera: str, folder: Path, table: Path | None, offset_s: float)
         )
     clock = TableClock(table, offset_s)
     return Camera(camera, Stills(files, tuple(clock.read().tolist())), clock)
+
+
+def _times_beside(name: str, entries: Sequence[str]) -> str | None:
+    """The table of times of a video, or folder of pictures, of this name."""
+    stem = PurePosixPath(name).stem
+    return next((stem + end for end in TIMES if stem + end in entries), None)
 
 
 def _counted(name: str) -> list[str | int]:
