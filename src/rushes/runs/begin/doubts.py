@@ -43,6 +43,7 @@ def doubts_of(
     yield from _names(found, labels, marks, used)
     yield from _times(found, labels, marks)
     yield from _amounts(found, labels)
+    yield from _spellings(found, labels)
     yield from _groups(who, marks, side_of)
     yield from _others(found, labels)
 
@@ -117,6 +118,14 @@ def _amounts(found: Found, labels: FoundLabels) -> Iterator[str]:
     few = [f"{label} ({one.labels})" for label, one in found.amounts(labels).items() if one.labels < FEW]
     if few:
         yield f"fewer than {FEW} labels of a class teach and tell little: {such(few)}"
+
+
+def _spellings(found: Found, labels: FoundLabels) -> Iterator[str]:
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for label in found.amounts(labels):
+        alike[" ".join(label.casefold().split())].append(label)
+    if several := [" and ".join(map(repr, of)) for of in alike.values() if len(of) > 1]:
+        yield f"labels differ in case or spaces alone and are classes apart: {such(several)}; source.merge makes one"
 
 
 def _groups(who: Who, marks: Mapping[str, Sequence[Mark]], side_of: Mapping[str, str]) -> Iterator[str]:

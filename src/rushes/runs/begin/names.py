@@ -34,20 +34,18 @@ _UNSURE = ("s",)
 
 PLACES = ("session", "sess", "night", "drive", "trip", "site", "house", "room", "station", "line")
 _CAMERAS = ("camera", "cam", "view", "c")
-_NOBODY = frozenset(
-    {
-        *(*PLACES, *_CAMERAS, "kitchen", "lab", "office", "home", "indoor", "outdoor", "inside", "outside"),
-        *("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "holiday", "weekend"),
-        *("mon", "tue", "wed", "thu", "fri", "sat", "sun", "day", "week", "month", "date", "today", "nacht", "tag"),
-        *("morning", "noon", "afternoon", "evening", "midnight", "early", "late", "am", "pm", "before", "after"),
-        *("january", "february", "march", "april", "june", "july", "august", "september", "october", "november"),
-        *("december", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "pre", "post"),
-        *("take", "clip", "part", "trial", "rep", "run", "round", "visit", "rec", "recording", "video", "audio"),
-        *("sound", "file", "scene", "segment", "chunk", "test", "train", "val", "rgb", "depth", "color", "first"),
-        *("front", "rear", "left", "right", "back", "side", "top", "wide", "near", "far", "second", "third", "last"),
-    }
-)
-"""Plain words that are no names of somebody: days, takes, places, sides of a camera."""
+_NOBODY = {
+    *PLACES,
+    *_CAMERAS,
+    *"monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun holiday weekend".split(),
+    *"january february march april may june july august september october november december".split(),
+    *"jan feb mar apr jun jul aug sep oct nov dec day week month date today nacht tag early late am pm".split(),
+    *"morning noon afternoon evening midnight before after pre post first second third last test train val".split(),
+    *"take clip part trial rep run round visit rec recording video audio sound file scene segment chunk".split(),
+    *"kitchen lab office home indoor outdoor inside outside front rear left right back side top near far".split(),
+    *"wide rgb depth color".split(),
+}
+"""Plain words that are mostly no names of somebody: days, takes, places, sides of a camera."""
 
 _NTU = r"S\d{3}C\d{3}(?P<group>P\d{3})R\d{3}A\d{3}"
 _DAY = r"(?P<group>(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12]\d|3[01]))"
@@ -111,7 +109,8 @@ def patterns_in(names: Sequence[str]) -> tuple[NamePattern, ...]:
         if len(values) == len(names) and told_apart:
             of = dict(zip(names, values, strict=True))
             found.setdefault(tuple(values), NamePattern(who, word, pattern, of))
-    return tuple(found.values())
+    likely = [one for one in found.values() if one.who != "somebody" or one.is_somebody]
+    return tuple(sorted(likely, key=lambda one: not one.is_somebody))
 
 
 def is_somebody(folder: str) -> bool:

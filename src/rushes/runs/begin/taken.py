@@ -62,7 +62,9 @@ class Taken:
         amounts = {
             name: _summed((mark.label, found.lasts(name, mark)) for mark in of) for name, of in marks.items()
         }
-        who = who_in(list(marks), labels, {name: next(iter(of)) for name, of in amounts.items() if len(of) == 1})
+        who = who_in(
+            list(marks), labels, {name: next(iter(of)) for name, of in amounts.items() if len(of) == 1}
+        )
         who = who if len({who.of.get(name) for name in marks}) > 1 else UNKNOWN
         told = _told_sides(labels, marks)
         if told is not None:

@@ -37,7 +37,7 @@ def propose(found: Found) -> Proposal | None:
     """
     if any(map(_DREAMCATCHER.fullmatch, found.names)):
         line = Line("source.kind", "dreamcatcher")
-        return Proposal(1.0, "the folder is in DreamCatcher's layout", (line, *_training()))
+        return Proposal(1.0, "the folder is in DreamCatcher's layout", (line, *_training()), kind="sound")
     sounds = found.of_kind("sound")
     if not sounds:
         return None
@@ -77,6 +77,7 @@ def _recordings(taken: Taken) -> Proposal:
             *_training(),
         ),
         doubts=tuple(taken.doubts()),
+        kind="sound",
     )
 
 
@@ -106,6 +107,7 @@ def _class_folders(found: Found, sounds: Sequence[FoundRecording], label_of: Map
             *([f"fewer than {FEW} sounds of a class teach and tell little: {such(few)}"] if few else []),
             *sides_without(classes, side_of),
         ),
+        kind="sound",
     )
 
 
