@@ -152,14 +152,17 @@ def test_what_labels_name_is_nobody(tmp_path):
     assert "groups" not in source(root)
 
 
-def test_a_column_who_says_who(tmp_path):
+@pytest.mark.parametrize(
+    ("column", "is_who"), [("who", True), ("wearer", True), ("session", False), ("night", False)]
+)
+def test_a_column_of_people_says_who_and_none_of_nights(tmp_path, column, is_who):
     root = nights(tmp_path / "nights", NAMED["three nights"][0])
     rows = [f"{name},0,1,snore,{name[:2]}\n{name},1,2,talk,{name[:2]}" for name in _names(root)]
     for path in root.glob("*.txt"):
         path.unlink()
-    (root / "labels.csv").write_text("file,start_s,end_s,label,who\n" + "\n".join(rows))
+    (root / "labels.csv").write_text(f"file,start_s,end_s,label,{column}\n" + "\n".join(rows))
     assert init(root).code == 0
-    assert source(root)["groups"] == {"column": "who"}
+    assert source(root)["groups"].get("column") == (column if is_who else None)
 
 
 def test_labels_that_differ_by_case_only_are_a_doubt(tmp_path):

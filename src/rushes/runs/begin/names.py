@@ -34,17 +34,16 @@ _UNSURE = ("s",)
 
 PLACES = ("session", "sess", "night", "drive", "trip", "site", "house", "room", "station", "line")
 _CAMERAS = ("camera", "cam", "view", "c")
-_NOBODY = {
-    *PLACES,
-    *_CAMERAS,
-    *"monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun holiday weekend".split(),
-    *"january february march april may june july august september october november december".split(),
-    *"jan feb mar apr jun jul aug sep oct nov dec day week month date today nacht tag early late am pm".split(),
-    *"morning noon afternoon evening midnight before after pre post first second third last test train val".split(),
-    *"take clip part trial rep run round visit rec recording video audio sound file scene segment chunk".split(),
-    *"kitchen lab office home indoor outdoor inside outside front rear left right back side top near far".split(),
-    *"wide rgb depth color".split(),
-}
+_WORDS = """
+    monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat sun holiday weekend
+    january february march april may june july august september october november december
+    jan feb mar apr jun jul aug sep oct nov dec day week month date today nacht tag early late am pm
+    morning noon afternoon evening midnight before after pre post first second third last test train val
+    take clip part trial rep run round visit rec recording video audio sound file scene segment chunk
+    kitchen lab office home indoor outdoor inside outside front rear left right back side top near far
+    wide rgb depth color
+"""
+_NOBODY = frozenset((*PLACES, *_CAMERAS, *_WORDS.split()))
 """Plain words that are mostly no names of somebody: days, takes, places, sides of a camera."""
 
 _NTU = r"S\d{3}C\d{3}(?P<group>P\d{3})R\d{3}A\d{3}"

@@ -11,12 +11,12 @@ from typing import Literal
 from rushes.annotations.rows import words
 from rushes.errors import RecipeError
 from rushes.runs.begin.found import FoundLabels
-from rushes.runs.begin.names import PERSONS, PLACES, patterns_in
+from rushes.runs.begin.names import PERSONS, patterns_in
 from rushes.runs.begin.proposal import Line
 from rushes.runs.shares import best_seed, side_of
 
-GROUP_COLUMNS = ("group", "who", *(word for word in PERSONS if len(word) > 3), *PLACES)
-"""Words of headers that name who or what is in a recording, the likeliest first."""
+GROUP_COLUMNS = ("group", "who", *(word for word in PERSONS if len(word) > 3))
+"""Words of headers that name who is in a recording, the likeliest first; a session or a night is nobody."""
 
 SHARES: Mapping[str, float] = {"train": 0.7, "val": 0.15, "test": 0.15}
 MANY = 10
