@@ -111,7 +111,7 @@ def test_what_is_the_class_is_nobody(tmp_path):
             film(tmp_path / "clips" / label / f"{take}.mp4", 1.0)
     found = find(tmp_path / "clips", Asked())
     assert found.patterns[0].who == "folder"
-    assert who_in(found, None, {name: name.split("/")[0] for name in found.by_name}).by is None
+    assert who_in(list(found.by_name), None, {name: name.split("/")[0] for name in found.by_name}).by is None
 
 
 # --- a recipe as text ---------------------------------------------------------------------------------------

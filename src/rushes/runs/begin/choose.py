@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rushes.errors import RecipeError
+from rushes.runs.begin.doubts import such
 from rushes.runs.begin.found import Found
 from rushes.runs.begin.proposal import Line, Proposal, recipe_text
 from rushes.runs.task import Task
@@ -52,7 +54,22 @@ def proposal_for(found: Found, tasks: Mapping[str, Task[Any]]) -> tuple[str, Pro
             where=found.root,
             cure=f"name the folder of one kind of recordings, or add --task {ranked[0]}",
         )
-    return ranked[0], best
+    doubts = tuple(_left_out(found, best))
+    return ranked[0], replace(best, doubts=(*best.doubts, *doubts))
+
+
+def _left_out(found: Found, proposal: Proposal) -> Iterator[str]:
+    """Recordings of another kind than the task takes, with the labels that go with them."""
+    others = [one.name for one in found.recordings if one.kind != proposal.kind]
+    if others:
+        kind = found.by_name[others[0]].kind
+        marks = [
+            mark for labels in found.label_files for name in others for mark in labels.marks.get(name, ())
+        ]
+        yield (
+            f"{len(others):,} {kind}s with {len(marks):,} labels are left out, since this task takes {proposal.kind}s: "
+            f"{such(others)}; another recipe, by --task, takes them"
+        )
 
 
 def _nothing(found: Found, refusals: Mapping[str, RecipeError]) -> RecipeError:

@@ -43,6 +43,7 @@ def doubts_of(
     yield from _names(found, labels, marks, used)
     yield from _times(found, labels, marks)
     yield from _amounts(found, labels)
+    yield from _spellings(found, labels)
     yield from _groups(who, marks, side_of)
     yield from _others(found, labels)
 
@@ -119,22 +120,31 @@ def _amounts(found: Found, labels: FoundLabels) -> Iterator[str]:
         yield f"fewer than {FEW} labels of a class teach and tell little: {such(few)}"
 
 
+def _spellings(found: Found, labels: FoundLabels) -> Iterator[str]:
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for label in found.amounts(labels):
+        alike[" ".join(label.casefold().split())].append(label)
+    if several := [" and ".join(map(repr, of)) for of in alike.values() if len(of) > 1]:
+        yield f"labels differ in case or spaces alone and are classes apart: {such(several)}; source.merge makes one"
+
+
 def _groups(who: Who, marks: Mapping[str, Sequence[Mark]], side_of: Mapping[str, str]) -> Iterator[str]:
     classes = {name: {mark.label for mark in of} for name, of in marks.items()}
-    yield from nobody(who, "source.groups")
+    yield from unsure(who, "source.groups")
     alone = [label for label, of in _spread(classes, who.of).items() if len(of) == 1] if who.count > 1 else []
     if alone:
         yield f"classes that one group alone has cannot be told from whose they are: {such(alone)}"
     yield from sides_without(classes, side_of)
 
 
-def nobody(who: Who, key: str) -> Iterator[str]:
-    """That nobody is known in the recordings, and by which key somebody would be."""
+def unsure(who: Who, key: str) -> Iterator[str]:
+    """That nobody is known in the recordings, or others may be meant; and by which key they would be known."""
     if who.by is None:
         yield (
             f"{who.why}: the same person may stand on two sides, and then figures are too good; name them by {key}, a "
             "pattern over the names of the files"
         )
+    yield from (f"{doubt}; {key} says who it is" for doubt in who.doubts)
 
 
 def sides_without(classes: Mapping[str, Collection[str]], side_of: Mapping[str, str]) -> Iterator[str]:

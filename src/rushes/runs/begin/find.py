@@ -33,6 +33,9 @@ LABEL_FILES = 5000
 CLASS_FOLDER = r"(?:.*/)?(?P<label>[^/]+)/[^/]+"
 """Of a video's name less its suffix: the label is the folder that it lies in."""
 
+TABLES = (".csv", ".tsv", ".parquet", ".gpx")
+"""What a folder that is one recording by several cameras holds beside its videos: a motion, say."""
+
 SUFFIXES = frozenset(
     {format.suffix.lower() for format in FORMATS.values()}
     | {".csv", ".tsv", ".txt", ".json", ".xml", ".parquet", ".tab", ".boris", ".lab"}
@@ -113,7 +116,9 @@ def find(root: Path, asked: Asked, tell: Tell = lambda done, total, note: None) 
         )
     labels = (
         labels
-        or _by_names(root, [one.name for one in recordings if one.kind == "video"] if not frames else [])
+        or _by_names(
+            root, [one.name for one in recordings if one.kind == "video"] if not frames else [], others
+        )
         or _labels(root, others, called, asked, _names_files)
     )
     read = {name: Claim("read", "labels") for one in labels for name in one.files}
@@ -218,13 +223,21 @@ def _names_files(path: Path) -> FormatName | None:
     return "table" if names_files(read_head(path)) else None
 
 
-def _by_names(root: Path, videos: Sequence[str]) -> tuple[FoundLabels, ...]:
-    """Labels that the names of all videos tell: NTU's action, or the folder; folders of somebody's tell none."""
+def _by_names(root: Path, videos: Sequence[str], others: Sequence[str]) -> tuple[FoundLabels, ...]:
+    """Labels that the names of all videos tell: NTU's action, or the folder.
+
+    Folders of somebody's tell none, nor do those that are a recording each.
+    """
     stems = [str(PurePosixPath(name).with_suffix("")) for name in videos]
     folders = {PurePosixPath(name).parent.name for name in videos}
     if stems and all(re.fullmatch(NTU, stem) for stem in stems):
         pattern = None
-    elif len(folders) > 1 and all("/" in name for name in videos) and not any(map(is_somebody, folders)):
+    elif (
+        len(folders) > 1
+        and all("/" in name for name in videos)
+        and not any(map(is_somebody, folders))
+        and not _are_recordings(stems, others)
+    ):
         pattern = CLASS_FOLDER
     else:
         return ()
@@ -233,6 +246,19 @@ def _by_names(root: Path, videos: Sequence[str]) -> tuple[FoundLabels, ...]:
     labels = read_all(root, patterns, How.of(annotation, root))
     of = {name: name for name in labels.about if name in set(videos)}
     return (FoundLabels(annotation, tuple(of), labels=labels, of=of),)
+
+
+def _are_recordings(stems: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether most folders of videos hold a table of their own, named after none of the videos."""
+    folders = {str(PurePosixPath(stem).parent) for stem in stems}
+    known = set(stems)
+    tables = {
+        str(PurePosixPath(name).parent)
+        for name in others
+        if name.lower().endswith(TABLES)
+        and not any(name[:end] in known for end, letter in enumerate(name) if letter == ".")
+    }
+    return 2 * len(tables & folders) > len(folders)
 
 
 def _apart(root: Path, files: Sequence[str], how: How) -> list[list[str]]:

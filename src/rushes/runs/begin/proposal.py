@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import yaml
 
@@ -38,12 +38,14 @@ class Proposal:
         because: why it is this task, in a few words.
         lines: of the recipe behind ``task`` and ``name``, ``source.kind`` first.
         doubts: what somebody should look at, one sentence each.
+        kind: of recording that the task takes.
     """
 
     fits: float
     because: str
     lines: tuple[Line, ...]
     doubts: tuple[str, ...] = ()
+    kind: Literal["video", "sound"] = "video"
 
 
 def recipe_text(head: Sequence[str], lines: Sequence[Line]) -> str:

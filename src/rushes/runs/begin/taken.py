@@ -12,7 +12,7 @@ from rushes.errors import RecipeError
 from rushes.runs.begin.doubts import doubts_of
 from rushes.runs.begin.found import Found, FoundLabels, FoundRecording, RecordingKind
 from rushes.runs.begin.proposal import Line
-from rushes.runs.begin.who import UNKNOWN, Who, sides_of, who_in
+from rushes.runs.begin.who import UNKNOWN, Who, enough, sides_of, who_in
 from rushes.runs.shares import SIDE_OF_NAME
 
 SIDE_COLUMNS = ("split", "side", "subset", "set", "fold")
@@ -62,11 +62,14 @@ class Taken:
         amounts = {
             name: _summed((mark.label, found.lasts(name, mark)) for mark in of) for name, of in marks.items()
         }
-        who = who_in(found, labels, {name: next(iter(of)) for name, of in amounts.items() if len(of) == 1})
+        who = who_in(
+            list(marks), labels, {name: next(iter(of)) for name, of in amounts.items() if len(of) == 1}
+        )
         who = who if len({who.of.get(name) for name in marks}) > 1 else UNKNOWN
         told = _told_sides(labels, marks)
         if told is not None:
             return cls(found, recordings, labels, marks, who, *told)
+        who = enough(who, marks, validates=validates)
         lines, side_of = sides_of(amounts, who, key_of, validates=validates, where=found.root)
         return cls(found, recordings, labels, marks, who, tuple(lines), side_of)
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from rushes.annotations.rows import words
 from rushes.errors import RecipeError
-from rushes.runs.begin.found import Found, FoundLabels
-from rushes.runs.begin.names import PERSONS, PLACES
+from rushes.runs.begin.found import FoundLabels
+from rushes.runs.begin.names import PERSONS, patterns_in
 from rushes.runs.begin.proposal import Line
 from rushes.runs.shares import best_seed, side_of
 
-GROUP_COLUMNS = ("group", *(word for word in PERSONS if len(word) > 3), *PLACES)
-"""Words of headers that name who or what is in a recording, the likeliest first."""
+GROUP_COLUMNS = ("group", "who", *(word for word in PERSONS if len(word) > 3))
+"""Words of headers that name who is in a recording, the likeliest first; a session or a night is nobody."""
 
 SHARES: Mapping[str, float] = {"train": 0.7, "val": 0.15, "test": 0.15}
 MANY = 10
@@ -38,12 +38,14 @@ class Who:
         value: the column or the pattern.
         why: it was taken.
         of: name of each recording -> its group; none where nobody says.
+        doubts: what else it might be.
     """
 
     by: Literal["column", "pattern"] | None
     value: str
     why: str
     of: Mapping[str, str]
+    doubts: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -54,11 +56,11 @@ class Who:
 UNKNOWN = Who(None, "", "neither a column nor the names of the recordings tell who is in them", {})
 
 
-def who_in(found: Found, labels: FoundLabels | None, is_class: Mapping[str, str]) -> Who:
+def who_in(names: Sequence[str], labels: FoundLabels | None, is_class: Mapping[str, str]) -> Who:
     """Who is in the recordings: by a column of the labels that is called so, else by their names.
 
     Args:
-        found: what is in the folder.
+        names: of the recordings.
         labels: that are taken.
         is_class: name of a recording -> its class, where it has one only: what tells classes is no group.
     """
@@ -66,13 +68,46 @@ def who_in(found: Found, labels: FoundLabels | None, is_class: Mapping[str, str]
         of = labels.told(column) if labels is not None else {}
         if labels is not None and len(of) == len(labels.of) and len(set(of.values())) > 1:
             return Who("column", column, f"the labels have a column {column}", of)
-    for pattern in found.patterns:
-        of = {name: group for name, group in pattern.of.items() if labels is None or name in labels.marks}
-        if len(set(of.values())) > 1 and pattern.who != "camera" and not _alike(of, is_class):
-            return Who(
-                "pattern", pattern.pattern, f"names tell {pattern.text()}; nobody said that it is so", of
-            )
-    return UNKNOWN
+    classes = {label.casefold() for label in is_class.values()}
+    if labels is not None and labels.labels is not None:
+        classes |= {mark.label.casefold() for mark in labels.labels.marks}
+    likely = [
+        pattern
+        for pattern in patterns_in(names)
+        if pattern.is_somebody
+        and not _alike(pattern.of, is_class)
+        and not classes & {group.casefold() for group in pattern.groups}
+    ]
+    if not likely:
+        return UNKNOWN
+    first, *others = likely
+    doubts = [
+        f"names tell {other.text()} as well: that may be who is in a recording instead"
+        for other in others
+        if not _alike(other.of, first.of)
+    ]
+    if first.who != "person":
+        told = ", ".join(f'"{name}"' for name in list(first.groups)[:3])
+        doubts.append(f"{told} are plain words, taken for who is in a recording: they may be places or days")
+    why = f"names tell {first.text()}; nobody said that it is so"
+    return Who("pattern", first.pattern, why, first.of, tuple(doubts))
+
+
+def enough(who: Who, names: Collection[str], *, validates: bool) -> Who:
+    """The same, or nobody where names tell fewer groups than there are sides.
+
+    Args:
+        who: is in the recordings.
+        names: of those with a label.
+        validates: whether the task cannot do without a validation side.
+    """
+    groups = {who.of.get(name) for name in names}
+    sides = sum(share > 0 for share in FEW_SHARES[validates].values())
+    if who.by != "pattern" or len(groups) >= sides:
+        return who
+    told = ", ".join(sorted(map(str, groups)))
+    why = f"names tell {told}, and there are {sides} sides, so recordings are dealt out one by one"
+    return Who(None, "", why, {}, who.doubts)
 
 
 def _columns(labels: FoundLabels | None) -> list[str]:

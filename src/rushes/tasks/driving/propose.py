@@ -77,7 +77,7 @@ def propose(found: Found) -> Proposal | None:
             *lines,
             *_teaching(model),
         ),
-        doubts=(*doubts, *_doubts(found, drives, usable, rows, cameras)),
+        doubts=(*doubts, *_doubts(found, drives, usable, rows, cameras), *_unused(found)),
     )
 
 
@@ -254,13 +254,13 @@ def _sides(
     lines, _ = sides_of(
         {name: {"drive": 1.0} for name in groups}, who, str, validates=False, where=found.root
     )
-    doubts = []
-    if not any(row.group for row in told.values()):
-        doubts.append(
-            "each drive is a group of its own: where several are of one vehicle, day or road, say so by source.group, "
-            f"a pattern over their names, or a column group in {DRIVES}"
-        )
-    return lines, doubts
+    alone = [name for name, row in told.items() if not row.group]
+    whose = "each drive" if len(alone) == len(told) else f"each of {len(alone):,} drives ({such(alone)})"
+    doubt = (
+        f"{whose} is a group of its own: where several are of one vehicle, day or road, say so by source.group, "
+        f"a pattern over their names, or a column group in {DRIVES}"
+    )
+    return lines, [doubt] if alone else []
 
 
 def _setup(cameras: Mapping[str, str]) -> Iterator[Line]:
@@ -295,6 +295,14 @@ def _teaching(model: str) -> Iterator[Line]:
         ]
         yield Line("train.muon", 5.0, "the model starts from nothing")
         yield Line("train.phases", phases, "minutes on two cores")
+
+
+def _unused(found: Found) -> Iterator[str]:
+    """Label files of videos: this task learns from motions alone."""
+    videos = {one.name for one in found.of_kind("video")}
+    for one in found.label_files:
+        if marks := sum(len(marks) for name, marks in one.marks.items() if name in videos):
+            yield f"{marks:,} labels on videos in {one.name} are not used: this task learns from motions alone"
 
 
 def _doubts(

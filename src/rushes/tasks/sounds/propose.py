@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from statistics import median
 
-from rushes.runs.begin.doubts import FEW, nobody, sides_without, such
+from rushes.runs.begin.doubts import FEW, sides_without, such, unsure
 from rushes.runs.begin.found import Found, FoundRecording
 from rushes.runs.begin.proposal import Line, Proposal
 from rushes.runs.begin.taken import Taken
-from rushes.runs.begin.who import Who, sides_of, who_in
+from rushes.runs.begin.who import Who, enough, sides_of, who_in
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 from rushes.tasks.sounds.recipe import PrepareSounds
 from rushes.tasks.sounds.sources.blocks import key_of
@@ -37,7 +37,7 @@ def propose(found: Found) -> Proposal | None:
     """
     if any(map(_DREAMCATCHER.fullmatch, found.names)):
         line = Line("source.kind", "dreamcatcher")
-        return Proposal(1.0, "the folder is in DreamCatcher's layout", (line, *_training()))
+        return Proposal(1.0, "the folder is in DreamCatcher's layout", (line, *_training()), kind="sound")
     sounds = found.of_kind("sound")
     if not sounds:
         return None
@@ -77,13 +77,14 @@ def _recordings(taken: Taken) -> Proposal:
             *_training(),
         ),
         doubts=tuple(taken.doubts()),
+        kind="sound",
     )
 
 
 def _class_folders(found: Found, sounds: Sequence[FoundRecording], label_of: Mapping[str, str]) -> Proposal:
     count = Counter(label_of.values())
     labels = [label for label, _ in count.most_common()]
-    who = who_in(found, None, label_of)
+    who = enough(who_in(list(label_of), None, label_of), label_of, validates=True)
     amounts = {one.name: {label_of[one.name]: one.duration_s or 1.0} for one in sounds}
     lines, side_of = sides_of(amounts, who, key_of, validates=True, where=found.root)
     classes = {name: {label} for name, label in label_of.items()}
@@ -102,10 +103,11 @@ def _class_folders(found: Found, sounds: Sequence[FoundRecording], label_of: Map
             *_training(),
         ),
         doubts=(
-            *nobody(who, "source.pattern"),
+            *unsure(who, "source.pattern"),
             *([f"fewer than {FEW} sounds of a class teach and tell little: {such(few)}"] if few else []),
             *sides_without(classes, side_of),
         ),
+        kind="sound",
     )
 
 
