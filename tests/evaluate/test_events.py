@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from rushes.errors import MetricError
-from rushes.evaluate.events import BLOCK_S, FIGURES, Heard, Rules, Track, event_measures
+from rushes.evaluate.clusters import BLOCK_S
+from rushes.evaluate.events import FIGURES, Heard, Rules, Track, event_measures
 from rushes.metrics.events import Scores, event_rows, segment_rows
 from rushes.metrics.psds import IN_TIME, psds, tally
 

@@ -84,6 +84,8 @@ def test_recordings_with_label_tracks_are_cut_into_windows_that_the_shortest_cla
     assert recipe["preprocessing"]["labels"] == ["snore", "cough", "background"]
     assert recipe["preprocessing"]["clip_s"] == pytest.approx(0.8, abs=0.1)
     assert recipe["preprocessing"]["sample_rate"] == 8000
+    assert recipe["preprocessing"]["reference"] == "full"
+    assert recipe["source"]["hop_s"] == pytest.approx(recipe["preprocessing"]["clip_s"] / 5)
     assert set(run.audit().samples) == {"train", "val", "test"}
 
 

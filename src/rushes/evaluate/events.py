@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
-from rushes.evaluate.clusters import Clusters, clusters, codes
+from rushes.evaluate.clusters import BLOCK, BLOCK_S, Clusters, clusters, levels_in_time
 from rushes.evaluate.figures import Figure
 from rushes.evaluate.parts import Measured, Measures
 from rushes.metrics.events import (
@@ -30,9 +30,6 @@ from rushes.metrics.events import (
 from rushes.metrics.jackknife import Jackknife
 from rushes.metrics.psds import APART, IN_TIME, Criteria, psds, tally
 from rushes.metrics.segments import runs
-
-BLOCK_S = 600.0
-"""Events of so many seconds move together where there are few recordings."""
 
 SCENARIOS: Mapping[str, Criteria] = {"psds_1": IN_TIME, "psds_2": APART}
 
@@ -190,15 +187,14 @@ class _Units:
 
     @classmethod
     def of(cls, tracks: Sequence[Track]) -> _Units:
-        recording = np.arange(len(tracks))
-        levels = {"recording": recording}
-        if any(track.group for track in tracks):
-            levels = {"group": codes(np.array([track.group or track.key for track in tracks]))} | levels
         blocks = np.array([ceil(track.length_s / BLOCK_S) for track in tracks])
-        each = np.arange(blocks.sum())
-        of_block = {name: np.repeat(ids, blocks) for name, ids in levels.items()}
-        among = clusters(of_block | {"block of 10 minutes": each}, each)
-        return cls(among, Jackknife.of(among.ids), Jackknife.of(clusters(levels, recording).ids), blocks)
+        each, first = np.arange(blocks.sum()), np.cumsum(blocks) - blocks
+        groups = np.repeat(np.array([track.group for track in tracks]), blocks)
+        keys = np.repeat(np.array([track.key for track in tracks]), blocks)
+        levels = levels_in_time(groups, keys, BLOCK_S * (each - np.repeat(first, blocks)))
+        among = clusters(levels, each)
+        whole = clusters({name: ids for name, ids in levels.items() if name != BLOCK}, first)
+        return cls(among, Jackknife.of(among.ids), Jackknife.of(whole.ids), blocks)
 
     def scores(self, rows: Sequence[Rows]) -> Scores:
         """Of the rows of each recording: over all blocks, then without each cluster."""

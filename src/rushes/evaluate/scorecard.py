@@ -301,7 +301,14 @@ def counted(n: int, noun: str) -> str:
     >>> counted(1, "clip"), counted(1602, "block of windows"), counted(3, "boundary")
     ('1 clip', '1,602 blocks of windows', '3 boundaries')
     """
+    return f"{n:,} {noun if n == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """Several of what a noun names.
+
+    >>> plural("clip"), plural("block of 10 minutes")
+    ('clips', 'blocks of 10 minutes')
+    """
     head, of, rest = noun.partition(" of ")
-    if n != 1:
-        head = f"{head[:-1]}ies" if head.endswith("ry") else f"{head}s"
-    return f"{n:,} {head}{of}{rest}"
+    return f"{head[:-1]}ies{of}{rest}" if head.endswith("ry") else f"{head}s{of}{rest}"

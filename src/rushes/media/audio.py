@@ -172,6 +172,19 @@ def length_s(data: Data, where: object = None) -> float:
         return float(ticks * stream.time_base)
 
 
+def require_whole(data: Data, where: object = None) -> None:
+    """See that a file holds as much as it declares, as far as that shows without decoding.
+
+    Args:
+        data: the whole file, best mapped.
+        where: the sound's name in errors.
+
+    Raises:
+        MediaError: empty, of another kind, or cut.
+    """
+    _kind_of(data, where).whole(data, where)
+
+
 def _blocks(
     kind: Kind, container: InputContainer, stream: AudioStream, longest_s: float, where: object
 ) -> Iterator[NDArray[np.float32]]:

@@ -15,13 +15,20 @@ from rushes.runs.begin.proposal import Line, Proposal
 from rushes.runs.begin.taken import Taken
 from rushes.runs.begin.who import Who, enough, sides_of, who_in
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
-from rushes.tasks.sounds.recipe import PrepareSounds
+from rushes.tasks.sounds.recipe import PrepareSounds, Timelines
 from rushes.tasks.sounds.sources.blocks import key_of
 
 BACKGROUND = "background"
 SHORTEST_CLIP_S, LONGEST_CLIP_S = 0.5, 10.0
 FILLED = 1.25
 """Length of a window in lengths of the shortest class, which then fills more of it than `RecordingSource.share`."""
+
+FINE, COARSE = 1 / 5, 1 / 2
+"""Shares of a window after which the next one begins: an onset is told no nearer than that."""
+
+MOST_HEARD_S = 100_000.0
+"""Seconds of all windows together up to which they begin a fifth apart, each second of sound in five of them: 5.6 hours
+of recordings. That many take 2.6 GB of features at 64 bands, and six minutes of a core for an epoch."""
 
 HELD_WHOLE = 0.8
 """Share of the sounds of a class each that a clip is to hold whole."""
@@ -73,12 +80,40 @@ def _recordings(taken: Taken) -> Proposal:
                 clip_s,
                 f"half of the shortest labels, {label}, last {lasting_s:.1f} s or less: most of a window can be one",
             ),
+            Line(
+                "preprocessing.reference",
+                "full",
+                "keep the level: background is told by how quiet it is; peak makes each window as loud as the others",
+            ),
+            *_hop(clip_s, sum(one.duration_s or 0.0 for one in taken.recordings if one.name in taken.marks)),
             *_band(taken.recordings),
             *_training(),
         ),
         doubts=tuple(taken.doubts()),
         kind="sound",
     )
+
+
+def _hop_s(clip_s: float, heard_s: float) -> float:
+    """Seconds from a window to the next: `FINE`, and wider where recordings are so long that windows would be too many.
+
+    >>> [_hop_s(1.0, hours * 3600.0) for hours in (1, 8, 100)]
+    [0.2, 0.288, 0.5]
+    """
+    return round(min(COARSE * clip_s, max(FINE * clip_s, heard_s * clip_s / MOST_HEARD_S)), 3)
+
+
+def _hop(clip_s: float, heard_s: float) -> Iterator[Line]:
+    """How far apart windows begin, and a collar that onsets so far apart can meet."""
+    fine_s, hop_s = _hop_s(clip_s, 0.0), _hop_s(clip_s, heard_s)
+    why = "an onset is told no nearer than this; a fifth of clip_s"
+    if hop_s > fine_s:
+        why += f" would make {heard_s / fine_s:,.0f} windows instead of {heard_s / hop_s:,.0f}"
+    yield Line("source.hop_s", hop_s, why)
+    if hop_s > Timelines().collar_s:
+        yield Line(
+            "timelines.collar_s", hop_s, "how far an onset may be off; it is told no nearer than hop_s"
+        )
 
 
 def _class_folders(found: Found, sounds: Sequence[FoundRecording], label_of: Mapping[str, str]) -> Proposal:

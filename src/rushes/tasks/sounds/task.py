@@ -63,10 +63,12 @@ def _source(recipe: SoundsRecipe) -> Mapping[str, Any]:
 
 
 def _timelines(recipe: SoundsRecipe) -> Mapping[str, Any]:
-    """How whole recordings are measured, where there are any."""
+    """How whole recordings are measured, where there are any; their windows once counted one by one in intervals."""
     from rushes.recipe.signing import signed
 
-    return signed(recipe, ("timelines",), "evaluate") if recipe.source.kind == "recordings" else {}
+    if recipe.source.kind != "recordings":
+        return {}
+    return {**signed(recipe, ("timelines",), "evaluate"), "windows": "of one recording move together"}
 
 
 def _distils(recipe: SoundsRecipe) -> bool:
@@ -88,7 +90,8 @@ def _compare_macro_f1(ours: Run[SoundsRecipe], theirs: Run[SoundsRecipe], confid
     from rushes.tasks.sounds.predict.table import SCHEMA
 
     first, second = (read_predictions(run.bring("predict"), SCHEMA) for run in (ours, theirs))
-    return compare_macro_f1(first, second, ours.recipe.preprocessing.labels, confidence=confidence)
+    labels, windows = ours.recipe.preprocessing.labels, ours.recipe.source.kind == "recordings"
+    return compare_macro_f1(first, second, labels, windows=windows, confidence=confidence)
 
 
 class Sounds(Task["SoundsRecipe"]):

@@ -7,7 +7,7 @@ from rushes.errors import MetricError
 from rushes.evaluate.scorecard import Scorecard
 from rushes.records import Segment
 from rushes.tasks.sounds.evaluate.answers import read_answers
-from rushes.tasks.sounds.evaluate.measure import evaluate
+from rushes.tasks.sounds.evaluate.measure import compare_macro_f1, evaluate
 from rushes.tasks.sounds.evaluate.timeline import read_ticks, timeline
 from rushes.tasks.sounds.predict.table import predictions_table
 from rushes.tasks.sounds.recipe import Timelines
@@ -143,14 +143,71 @@ def test_a_net_that_fell_into_one_class_is_said():
     assert not measured(table, places).remarks
 
 
-def test_the_scorecard_has_a_timeline_where_there_are_recordings_and_is_as_before_elsewhere():
+def test_the_scorecard_has_a_timeline_where_there_are_recordings_and_the_same_figures_elsewhere():
     table, places = answered()
     said = {"split": "test", "provenance": {}}
     before = evaluate(table, TRAIN, LABELS, None, **said)
     with_nights = evaluate(table, TRAIN, LABELS, None, **said, timeline=measured(table, places))
     assert [part.kind for part in with_nights.parts[:2]] == ["all", "timeline"]
     assert Scorecard.model_validate_json(with_nights.model_dump_json()) == with_nights
-    assert with_nights.all == before.all
+    for system, found in before.all.estimates.items():
+        ours = with_nights.all.estimates[system]
+        assert {name: one.value for name, one in ours.items()} == {
+            name: one.value for name, one in found.items()
+        }
+    assert before.all.clusters.by == "clip"
     assert "smoothed" not in before.systems
     assert "event_f1" not in before.figures
     assert "timeline" not in before.details
+
+
+# --- figures of windows ---------------------------------------------------------------------------------------
+
+
+def of_windows(nights):
+    table, places = answered(nights, wrong=0.3)
+    return evaluate(
+        table, TRAIN, LABELS, None, split="test", provenance={}, timeline=measured(table, places, nights)
+    )
+
+
+@pytest.mark.parametrize(
+    ("owners", "clusters"),
+    [
+        (["a", "b", "c", "d", "e", "e"], ("group", 5)),
+        (["a", "a", "b", "b", "c", "c"], ("recording", 6)),
+        ([""] * 6, ("recording", 6)),
+        (["a", "a"], ("recording", 2)),
+    ],
+)
+def test_windows_move_together_as_the_events_of_their_recordings_do(owners, clusters):
+    nights = [night(number) | {"group": owner} for number, owner in enumerate(owners)]
+    card = of_windows(nights)
+    [events] = card.of_kind("timeline")
+    for part in (card.all, events, *card.of_kind("class")):
+        assert (part.clusters.by, part.clusters.count) == clusters
+    assert card.all.estimates["model"]["f1_macro"].clusters == clusters[1]
+
+
+def test_windows_of_few_long_recordings_move_together_in_blocks_of_time():
+    long_s = 6 * 600.0
+    one = {"split": "test", "group": "a", "duration_s": long_s}
+    segments = [(0.0, 10.0, "quiet"), (10.0, 2000.0, "snore"), (2000.0, long_s, "quiet")]
+    card = of_windows([one | {"key": f"n{number}", "segments": segments} for number in range(2)])
+    assert (card.all.clusters.by, card.all.clusters.count) == ("block of 10 minutes", 12)
+    assert any(
+        line.startswith("only 1 group: intervals rest on blocks of 10 minutes") for line in card.remarks
+    )
+
+
+def test_recordings_of_nobody_are_counted_in_recordings():
+    card = of_windows([night(number) | {"group": ""} for number in range(6)])
+    [said] = [line for line in card.remarks if line.startswith("nobody said")]
+    assert said.startswith("nobody said who is in the 6 recordings: ")
+    assert said.endswith("name groups by source.groups.column or .pattern")
+
+
+def test_two_nets_are_compared_over_what_moves_together():
+    nights = [night(number) | {"group": "a"} for number in range(6)]
+    ours, theirs = (answered(nights, wrong=wrong)[0] for wrong in (0.1, 0.4))
+    assert compare_macro_f1(ours, theirs, LABELS, windows=True).clusters == 6

@@ -1,5 +1,6 @@
 """Long recordings with labels: matched, put on sides, cut into windows by a stated rule, and accounted for."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,20 @@ def test_shares_move_no_old_wearer(tmp_path):
     assert before.items() < after.items()
 
 
+def test_a_side_without_a_wearer_names_the_seed_that_mends_it(tmp_path):
+    write_nights(tmp_path, {"ann": 1, "bob": 1, "cem": 2}, 10.0)
+    shares = {"train": 0.5, "val": 0.25, "test": 0.25, "seed": 1}
+    told = r"none of 3 groups falls on side test with source\.shares\.seed 1"
+    with pytest.raises(SourceError, match=told) as refused:
+        source(split="shares", shares=shares).scan(tmp_path)
+    seed = int(re.search(r"source\.shares\.seed: (\d+)", refused.value.cure)[1])
+    mended = source(split="shares", shares=shares | {"seed": seed}).scan(tmp_path)
+    assert {one.split for one in mended.recordings} == {"train", "val", "test"}
+    with pytest.raises(SourceError, match="3 sides and 1 groups") as refused:
+        source(split="shares", groups={"pattern": ".*/(?P<group>night)[0-9].*"}).scan(tmp_path)
+    assert "source.groups" in refused.value.cure
+
+
 def test_every_file_is_accounted_for(root):
     wave, events = draw(7, 10.0)
     write_night(root, "dan/unlabelled", wave, ())
@@ -174,6 +189,15 @@ def test_what_is_missing_is_refused_with_a_cure(tmp_path):
     (tmp_path / "b.txt").write_text("0\t1\tsnore\n")
     with pytest.raises(SourceError, match="no such file"):
         source().scan(tmp_path)
+
+
+@pytest.mark.parametrize("label", ["1\t6\tsnore\n", "1\t2\tsnore\n9\t11\tsnore\n"])
+def test_a_label_beyond_a_cut_recording_says_that_it_is_cut(root, label):
+    (root / "ann" / "cut.wav").write_bytes(encoded(draw(7, 20.0)[0], RATE, "wav", "pcm_s16le")[: RATE * 10])
+    (root / "ann" / "cut.txt").write_text(label)
+    [fault] = source().scan(root).faults
+    assert re.match(r"cut short: 320,000 bytes of samples are declared, 79,\d+ follow", fault.message), fault
+    assert Path(fault.where).name == "cut.wav"
 
 
 def test_the_fingerprint_is_of_labels_and_sounds(root):

@@ -11,9 +11,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rushes.errors import MetricError
-from rushes.evaluate.clusters import codes
+from rushes.evaluate.clusters import codes, levels_in_time
 from rushes.metrics.checks import encode
 from rushes.tasks.sounds.predict.table import log_probabilities, logits_array
+from rushes.tasks.sounds.sources.windows import place_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,7 @@ class Answers:
         key, group: (n,) str; the group is empty where nobody said.
         truth: (n,) places in ``labels``.
         log_probabilities: (n, K).
+        windows: whether the clips are windows of long recordings.
     """
 
     labels: tuple[str, ...]
@@ -32,6 +34,7 @@ class Answers:
     group: NDArray[np.str_]
     truth: NDArray[np.int64]
     log_probabilities: NDArray[np.float64]
+    windows: bool = False
 
     def __len__(self) -> int:
         return len(self.key)
@@ -61,7 +64,13 @@ class Answers:
 
     @cached_property
     def levels(self) -> dict[str, NDArray[np.int64]]:
-        """What moves together, from the widest: the number of each clip's group if any is known, of the clip, (n,)."""
+        """What moves together, from the widest: the number of each clip's group if any is known, of the clip, (n,).
+
+        Of windows see `levels_in_time`.
+        """
+        if self.windows:
+            recordings, at_s = zip(*map(place_of, self.key.tolist()), strict=True)
+            return levels_in_time(self.group, np.array(recordings), np.array(at_s))
         groups = {"group": codes(self.owner)} if self.group.any() else {}
         return groups | {"clip": np.arange(len(self))}
 
@@ -71,12 +80,13 @@ class Answers:
         return -np.take_along_axis(self.log_probabilities, self.truth[:, None], axis=1)[:, 0]
 
 
-def read_answers(predictions: pa.Table, labels: Sequence[str]) -> Answers:
+def read_answers(predictions: pa.Table, labels: Sequence[str], *, windows: bool = False) -> Answers:
     """The answers in the order of their keys, so that the order of the table changes nothing.
 
     Args:
         predictions: of ``rushes.tasks.sounds.predict.table.SCHEMA``.
         labels: the classes in the order of the logits.
+        windows: whether the clips are windows of long recordings.
 
     Raises:
         MetricError: no clips, a clip that stands twice, or a true label outside of ``labels``.
@@ -98,6 +108,7 @@ def read_answers(predictions: pa.Table, labels: Sequence[str]) -> Answers:
         np.array(rows["group"].to_pylist()),
         encode(rows["label"].to_pylist(), labels, "the truth"),
         log_probabilities(logits_array(rows, len(labels))),
+        windows,
     )
 
 

@@ -14,7 +14,7 @@ from rushes.evaluate.clusters import Clusters, clusters
 from rushes.evaluate.events import FIGURES as EVENT_FIGURES
 from rushes.evaluate.figures import plain
 from rushes.evaluate.parts import part_of, parts_by, scorecard_of
-from rushes.evaluate.scorecard import Part, Scorecard, System
+from rushes.evaluate.scorecard import Part, Scorecard, System, counted, plural
 from rushes.metrics.calibration import calibration
 from rushes.metrics.checks import encode, finite
 from rushes.metrics.estimate import CONFIDENCE, Estimate
@@ -24,7 +24,7 @@ from rushes.tasks.sounds.evaluate.answers import Answers, read_answers, require_
 from rushes.tasks.sounds.evaluate.figures import BINS, Side, Sums
 from rushes.tasks.sounds.evaluate.names import COMPARED, FIGURES, MODEL, OF_TIMELINES, SYSTEMS, TEACHER
 from rushes.tasks.sounds.evaluate.timeline import Timeline
-from rushes.tasks.sounds.sources.sides import nobody_said
+from rushes.tasks.sounds.sources.sides import nobody_said, nobody_said_of_recordings
 
 GROUP_CLIPS = 10
 """Of a group that has figures of its own."""
@@ -68,7 +68,7 @@ def evaluate(
         MetricError: no clips, labels or weights that do not fit, a teacher asked about other clips.
         ShardError: logits that do not fit the labels.
     """
-    answers = read_answers(predictions, labels)
+    answers = read_answers(predictions, labels, windows=timeline is not None)
     weights, train = _weights(class_weights, labels), _counts(train_labels, labels)
     nets = {MODEL: answers}
     if teacher is not None:
@@ -122,27 +122,33 @@ def evaluate(
         figures,
         {name: systems[name] for name in SYSTEMS if name in systems},
         parts,
-        remarks=[*_remarks(details, among), *remarks],
+        remarks=[*_remarks(details, among, answers), *remarks],
         details=details,
         provenance=provenance,
     )
 
 
 def compare_macro_f1(
-    first: pa.Table, second: pa.Table, labels: Sequence[str], *, confidence: float = CONFIDENCE
+    first: pa.Table,
+    second: pa.Table,
+    labels: Sequence[str],
+    *,
+    windows: bool = False,
+    confidence: float = CONFIDENCE,
 ) -> Estimate:
     """Macro-F1 of the first net less that of the second.
 
     Args:
         first, second: predictions of ``rushes.tasks.sounds.predict.table.SCHEMA`` on the same clips.
         labels: the classes in the order of the logits.
+        windows: whether the clips are windows of long recordings.
         confidence: of the interval.
 
     Raises:
         MetricError: no clips, or not the same ones.
         ShardError: logits that do not fit the labels.
     """
-    ours, theirs = (read_answers(table, labels) for table in (first, second))
+    ours, theirs = (read_answers(table, labels, windows=windows) for table in (first, second))
     require_same_clips(ours, theirs)
     among = clusters(ours.levels, np.arange(len(ours)))
     return paired_macro_f1(
@@ -187,6 +193,15 @@ def _classes(
             yield part_of(measures, FIGURES, systems, clips, kind="class", name=label)
 
 
+def _nobody_said(answers: Answers) -> str | None:
+    """In words, of how many clips, or recordings, the group is not known."""
+    nobodys = answers.group == ""
+    if not answers.windows:
+        return nobody_said(int(nobodys.sum()), len(answers))
+    recordings = answers.levels["recording"]
+    return nobody_said_of_recordings(len(np.unique(recordings[nobodys])), len(np.unique(recordings)))
+
+
 def _support(answers: Answers, rows: NDArray[np.int64]) -> dict[str, int]:
     counts = np.bincount(answers.truth[rows], minlength=len(answers.labels))
     return dict(zip(answers.labels, counts.tolist(), strict=True))
@@ -210,16 +225,15 @@ def _calibration(answers: Answers) -> dict[str, Any]:
     }
 
 
-def _remarks(details: Mapping[str, Any], among: Clusters) -> Iterator[str]:
+def _remarks(details: Mapping[str, Any], among: Clusters, answers: Answers) -> Iterator[str]:
     """In words: whatever keeps the figures from meaning what they seem to."""
-    groups, n = details["groups"], len(among.ids)
     if details["collapsed"] is not None:
         yield f"collapsed: every clip is answered with {details['collapsed']}"
-    if said := nobody_said(details["of_no_group"], n):
+    if said := _nobody_said(answers):
         yield said
-    elif among.by == "clip":
-        noun = "group" if groups == 1 else "groups"
-        yield f"only {groups} {noun}: intervals rest on clips, as if those of one group were independent"
+    elif among.by != "group":
+        groups, units = counted(details["groups"], "group"), plural(among.by)
+        yield f"only {groups}: intervals rest on {units}, as if those of one group were independent"
     support = {label: sum(row) for label, row in zip(details["labels"], details["confusion"], strict=True)}
     if absent := [label for label, count in support.items() if not count]:
         yield f"no clip of {', '.join(absent)} on this side: a class without clips is 0 in macro figures"

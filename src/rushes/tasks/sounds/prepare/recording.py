@@ -18,7 +18,7 @@ from rushes.shards.write import ShardWriter
 from rushes.tasks.sounds.prepare.sample import fields_of
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 from rushes.tasks.sounds.sources.recordings import LongRecording
-from rushes.tasks.sounds.sources.windows import LEFT_OUT, Cutting
+from rushes.tasks.sounds.sources.windows import LEFT_OUT, Cutting, key_of
 
 LONGEST_S = 7 * 24 * 3600.0
 """A week; what goes on for longer is a fault of its head."""
@@ -105,12 +105,3 @@ def prepare_recording(job: RecordingJob) -> dict[str, Any]:
         "duration_s": one.length_s,
         **({} if clips else {"empty": NO_CLASS}),
     }
-
-
-def key_of(recording: str, start_s: float) -> str:
-    """The key of a window: its recording's, and where it starts in milliseconds; in order of time.
-
-    >>> key_of("night-2f3e506390", 7203.5)
-    'night-2f3e506390-007203500'
-    """
-    return f"{recording}-{round(1000 * start_s):09d}"

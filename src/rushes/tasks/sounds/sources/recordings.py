@@ -6,7 +6,8 @@ packets: nothing is decoded. A recording that does not hold becomes a fault with
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from rushes.annotations import Labels, Note, Rule, join_notes, segments_of, unmatched
 from rushes.errors import MediaError, SourceError
-from rushes.media.audio import length_s
+from rushes.media.audio import length_s, require_whole
 from rushes.media.audio_files import mapped
 from rushes.records import KEY, Segment
 from rushes.runs.labelled.annotation import matched, misnamed, read_annotation, rule_of
@@ -24,6 +25,7 @@ from rushes.stages import Claim, Claims, take_inventory
 from rushes.stages.inventory import walk
 from rushes.tasks.sounds.recipe import RecordingSource
 from rushes.tasks.sounds.sources.blocks import fingerprint_of, key_of, leaves, names_of_sounds
+from rushes.tasks.sounds.sources.sides import require_filled
 from rushes.tasks.sounds.sources.windows import Cutting
 
 NO_LABEL = "no label of it in the annotation"
@@ -93,8 +95,8 @@ class Recordings(Source[RecordingScan]):
         """See `Source.scan`.
 
         Raises:
-            SourceError: no sound or no annotation, the two have no name in common, or a group stands on two
-                sides.
+            SourceError: no sound or no annotation, the two have no name in common, a group stands on two
+                sides, or shares leave a side empty.
         """
         root = Path(root)
         sounds = names_of_sounds(root)
@@ -113,6 +115,8 @@ class Recordings(Source[RecordingScan]):
         found = {name: self._look(root, name, own.get(name), rule) for name in sounds}
         placed = {one.key: one.place for one in found.values() if one.place is not None}
         sides = put_on_sides(placed, self.asked)
+        if self.asked.split == "shares":
+            self._require_filled(found.values(), sides.side_of)
         claims = {name: Claim("read", "labels") for name in read.files}
         claims |= {name: one.claim(sides.skipped) for name, one in found.items()}
         faults = [one.fault for one in found.values() if one.fault is not None]
@@ -143,6 +147,19 @@ class Recordings(Source[RecordingScan]):
         """See `Source.claims`."""
         return found.claims.get
 
+    def _require_filled(self, found: Iterable[_Found], side_of: Mapping[str, str]) -> None:
+        """See that shares leave no side empty; the seed that mends it weighs groups by seconds of each class."""
+        sides: dict[str, str] = {}
+        seconds: dict[str, dict[str, float]] = {}
+        for one in found:
+            if one.place is not None:
+                group = one.place.group or one.key
+                sides[group] = side_of[one.key]
+                amounts = seconds.setdefault(group, defaultdict(float))
+                for segment in one.segments:
+                    amounts[segment.label] += segment.duration_s
+        require_filled(sides, seconds, self.asked.shares, "source.groups")
+
     def _look(self, root: Path, name: str, labels: Labels | SourceError | None, rule: Rule) -> _Found:
         """What becomes of the recording ``name``, given its labels, or why they do not hold."""
         key = key_of(name)
@@ -161,6 +178,8 @@ class Recordings(Source[RecordingScan]):
             place = place_of(name, labels, self.asked)
             with mapped(root / name) as data:
                 seconds = length_s(data, root / name)
+                if any((mark.end_s or mark.start_s) > seconds for mark in labels.marks):
+                    require_whole(data, root / name)  # a label beyond the end is not to blame where it is cut
             segments, notes = segments_of(labels.marks, Fraction(seconds), rule)
         except (SourceError, MediaError) as error:
             return _Found(key, place, fault=Fault.of(error, key))

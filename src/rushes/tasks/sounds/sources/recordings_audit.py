@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from rushes.runs.copies import Copies, copies_of, holdings
-from rushes.runs.shares import lacking, nobody_said
+from rushes.runs.shares import lacking
 from rushes.runs.source import told_alike
 from rushes.stages import Claim
 from rushes.tasks.sounds.sources.recordings import RecordingScan
-from rushes.tasks.sounds.sources.sides import SIDES
+from rushes.tasks.sounds.sources.sides import SIDES, nobody_said_of_recordings
 from rushes.tasks.sounds.sources.windows import LEFT_OUT, Cutting
 
 
@@ -107,9 +107,7 @@ def audit_of_recordings(scan: RecordingScan, cutting: Cutting) -> RecordingsAudi
         hours[one.split] += one.length_s / 3600
         groups[one.split] |= {one.group} - {""}
     unknown = sum(not one.group for one in scan.recordings)
-    unsaid = nobody_said(
-        unknown, len(scan.recordings), "recording", "voice", "name groups by source.groups.column or .pattern"
-    )
+    unsaid = nobody_said_of_recordings(unknown, len(scan.recordings))
     return RecordingsAudit(
         cutting=cutting,
         hours=hours,

@@ -17,6 +17,12 @@ def nobody_said(unknown: int, total: int) -> str | None:
     return nobody_said_of(unknown, total, "sound", "voice", "name groups by source.pattern or source.table")
 
 
+def nobody_said_of_recordings(unknown: int, total: int) -> str | None:
+    """The same of long recordings."""
+    cure = "name groups by source.groups.column or .pattern"
+    return nobody_said_of(unknown, total, "recording", "voice", cure)
+
+
 def require_apart(places: Iterable[tuple[str, str, str]]) -> dict[str, str]:
     """See that no group stands on two sides.
 
@@ -56,20 +62,37 @@ def deal(labels_of: Mapping[str, Collection[str]], shares: Shares) -> dict[str, 
     Raises:
         SourceError: a side with a share has no group; the seed that spreads the classes best is named.
     """
+    sides = {group: side_of(group, shares.of_sides, shares.seed) for group in labels_of}
+    amounts = {group: dict.fromkeys(labels, 1.0) for group, labels in labels_of.items()}
+    require_filled(sides, amounts, shares, "source.pattern")
+    return sides
+
+
+def require_filled(
+    sides: Mapping[str, str], amounts: Mapping[str, Mapping[str, float]], shares: Shares, told_by: str
+) -> None:
+    """See that no side with a share came out empty.
+
+    Args:
+        sides: group -> the side that it was dealt to.
+        amounts: group -> class -> how much of it.
+        shares: of each side.
+        told_by: the key of a recipe that tells groups apart.
+
+    Raises:
+        SourceError: a side with a share has no group; the seed that spreads the classes best is named.
+    """
     share_of = shares.of_sides
-    sides = {group: side_of(group, share_of, shares.seed) for group in labels_of}
     asked = [side for side in SIDES if share_of[side] > 0]
-    if len(labels_of) < len(asked):
+    if len(sides) < len(asked):
         raise SourceError(
-            f"{len(asked)} sides and {len(labels_of)} groups: a group cannot stand on two sides",
-            cure="tell groups apart by source.pattern, or list them by side under source.split",
+            f"{len(asked)} sides and {len(sides)} groups: a group cannot stand on two sides",
+            cure=f"tell groups apart by {told_by}, or list them by side under source.split",
         )
     if empty := [side for side in asked if side not in sides.values()]:
-        amounts = {group: dict.fromkeys(labels, 1.0) for group, labels in labels_of.items()}
         raise SourceError(
-            f"none of {len(labels_of)} groups falls on side {' and '.join(empty)} with "
+            f"none of {len(sides)} groups falls on side {' and '.join(empty)} with "
             f"source.shares.seed {shares.seed}",
             cure=f"write source.shares.seed: {best_seed(amounts, share_of)}, which of {SEEDS:,} seeds spreads "
             "the classes best, or list groups by side under source.split",
         )
-    return sides

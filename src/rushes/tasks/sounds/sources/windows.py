@@ -102,3 +102,22 @@ class Cutting:
         times: NDArray[np.float64] = np.interp(starts + self.clip_s, moments, seconds, 0.0, before[-1])
         times -= np.interp(starts, moments, seconds, 0.0, before[-1])
         return times
+
+
+def key_of(recording: str, start_s: float) -> str:
+    """The key of a window: its recording's, and where it starts in milliseconds; in order of time.
+
+    >>> key_of("night-2f3e506390", 7203.5)
+    'night-2f3e506390-007203500'
+    """
+    return f"{recording}-{round(1000 * start_s):09d}"
+
+
+def place_of(key: str) -> tuple[str, float]:
+    """Key of the recording of a window, and where the window starts in seconds, to the millisecond.
+
+    >>> place_of("night-2f3e506390-007203500")
+    ('night-2f3e506390', 7203.5)
+    """
+    recording, _, milliseconds = key.rpartition("-")
+    return recording, int(milliseconds) / 1000
