@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rushes.runs.task import Task
 from rushes.stages.inventory import printable
 
 CLEAR = 0.25
-"""By so much of the recordings the best task has to take more than the second, and more than half must be taken."""
+"""By so much of the recordings the best task has to take more than the second."""
 
 
 def proposal_for(found: Found, tasks: Mapping[str, Task[Any]]) -> tuple[str, Proposal]:
@@ -44,14 +45,17 @@ def proposal_for(found: Found, tasks: Mapping[str, Task[Any]]) -> tuple[str, Pro
     ranked = sorted(proposals, key=lambda name: -proposals[name].fits)
     best = proposals[ranked[0]]
     rivals = [name for name in ranked[1:] if proposals[name].fits > best.fits - CLEAR]
-    if len(tasks) > 1 and (rivals or best.fits < 0.5):
+    if rivals:
         told = "".join(f"\n  - {name}: {one.because}" for name, one in proposals.items())
         told += "".join(f"\n  - {name}: {error.message}" for name, error in refusals.items())
         raise RecipeError(
-            f"this folder may be for several tasks, or holds much that none takes:{told}",
+            f"this folder may be for several tasks:{told}",
             where=found.root,
             cure=f"name the folder of one kind of recordings, or add --task {ranked[0]}",
         )
+    if best.fits < 0.5:
+        doubt = f"{best.fits:.0%} of the recordings are taken: {best.because}"
+        best = replace(best, doubts=(doubt, *best.doubts))
     return ranked[0], best
 
 
