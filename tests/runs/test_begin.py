@@ -534,7 +534,7 @@ def test_less_than_half_of_the_recordings_with_labels_is_a_doubt(work):
     (work / "labels.csv").write_text("".join(row for row in rows if row.startswith(kept)))
     told = init(work)
     assert told.code == 0, told.err
-    assert "doubt: 17% of the recordings are taken: 2 videos have labels in labels.csv" in told.out
+    assert "doubt: only 17% of the recordings are taken: 2 videos have labels in labels.csv" in told.out
 
 
 def test_labels_that_a_model_made_are_a_doubt_and_a_note(work):
@@ -545,7 +545,7 @@ def test_labels_that_a_model_made_are_a_doubt_and_a_note(work):
     expected = "of 3 recordings were made by a model: on the test side they measure it against itself"
     assert f"doubt: 6 labels {expected}" in told.out
     run = open_run(load_recipe(work.parent / "r.yaml"), open_workspace(work.parent / "workspace"))
-    [note] = [note["error"] for note in run.audit().notes]
+    [note] = [note["message"] for note in run.audit().notes]
     assert note == f"labels {expected}; correct them first: 6"
 
 

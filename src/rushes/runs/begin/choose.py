@@ -54,7 +54,7 @@ def proposal_for(found: Found, tasks: Mapping[str, Task[Any]]) -> tuple[str, Pro
             cure=f"name the folder of one kind of recordings, or add --task {ranked[0]}",
         )
     if best.fits < 0.5:
-        doubt = f"{best.fits:.0%} of the recordings are taken: {best.because}"
+        doubt = f"only {best.fits:.0%} of the recordings are taken: {best.because}"
         best = replace(best, doubts=(doubt, *best.doubts))
     return ranked[0], best
 

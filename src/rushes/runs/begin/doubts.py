@@ -180,5 +180,6 @@ def _others(found: Found, labels: FoundLabels) -> Iterator[str]:
 
 def _asked(*several: FoundLabels) -> str:
     """What to type to have label files taken."""
-    files = [file for one in several for file in one.annotation.files[:EXAMPLES]]
-    return " ".join(f"--labels {shlex.quote(file)}" for file in files)
+    files = [file for one in several for file in one.annotation.files]
+    told = " ".join(f"--labels {shlex.quote(file)}" for file in files[: 2 * EXAMPLES])
+    return told + " ..." * (len(files) > 2 * EXAMPLES)

@@ -106,23 +106,7 @@ def find(root: Path, asked: Asked, tell: Tell = lambda done, total, note: None) 
     if media:
         tell(len(media), len(media), "headers")
     others = [name for name, kind in kinds.items() if kind is None]
-    called = [one.name for one in recordings]
-    labels = _labels(root, others, called, asked, asked.format_of)
-    if asked.columns and not labels:
-        told = ", ".join(map(repr, asked.columns.values()))
-        raise SourceError(
-            f"no label file with the column {told}",
-            where=root,
-            cure="write its header as it stands in the file",
-        )
-    unlike: Mapping[str, RushesError] = {}
-    if not labels:
-        labels = _by_names(
-            root, [one.name for one in recordings if one.kind == "video"] if not frames else []
-        )
-        labels = labels or _labels(root, others, called, asked, _names_files)
-        taken = {name for one in labels for name in one.files}
-        unlike = _unlike(root, [name for name in others if name not in taken])
+    labels = _label_files(root, others, recordings, asked)
     read = {name: Claim("read", "labels") for one in labels for name in one.files}
     used = {one.name: Claim("used", one.kind) for one in recordings}
     used |= {name: Claim("used", "frames") for of in frames.values() for name in of}
@@ -134,7 +118,7 @@ def find(root: Path, asked: Asked, tell: Tell = lambda done, total, note: None) 
         len(media) - len(looked),
         sum(kind == "picture" and name not in used for name, kind in kinds.items()),
         Inventory.of_files(files, (read | used).get),
-        unlike,
+        {} if any(one.annotation.format != "names" for one in labels) else _unlike(root, others),
     )
 
 
@@ -185,6 +169,29 @@ def _opened(root: Path, one: FoundRecording) -> FoundRecording:
 
 
 # --- label files ------------------------------------------------------------------------------------------
+
+
+def _label_files(
+    root: Path, names: Sequence[str], recordings: Sequence[FoundRecording], asked: Asked
+) -> tuple[FoundLabels, ...]:
+    """Label files; without any the names of the videos; without those tables that name files and little else.
+
+    Raises:
+        SourceError: no label file has the columns that are asked for.
+    """
+    called = [one.name for one in recordings]
+    if labels := _labels(root, names, called, asked, asked.format_of):
+        return labels
+    if asked.columns:
+        told = ", ".join(map(repr, asked.columns.values()))
+        raise SourceError(
+            f"no label file with the column {told}",
+            where=root,
+            cure="write its header as it stands in the file",
+        )
+    framed = any(one.frames for one in recordings)
+    by_names = () if framed else _by_names(root, [one.name for one in recordings if one.kind == "video"])
+    return by_names or _labels(root, names, called, asked, _names_files)
 
 
 def _labels(
