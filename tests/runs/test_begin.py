@@ -427,3 +427,143 @@ def test_a_look_refuses_what_is_no_folder(tmp_path):
     with pytest.raises(SourceError, match="no such folder"):
         find(tmp_path / "gone", Asked())
     assert issubclass(RecipeError, Exception)
+
+
+# --- label files that are not read, of several formats, or a model's -----------------------------------------
+
+
+def folders(root: Path) -> Path:
+    """The same recordings, each in a folder of its person."""
+    for path in sorted(root.glob("*.mp4")):
+        (root / f"line {path.name[:3]}").mkdir(exist_ok=True)
+        path.rename(root / f"line {path.name[:3]}" / path.name)
+    return root
+
+
+def latin(text: str) -> bytes:
+    return text.replace("pick", "prüfen").encode("latin-1")
+
+
+def short_of_a_cell(text: str) -> bytes:
+    return text.replace(",label", ",label,who").encode()
+
+
+def foreign(text: str) -> bytes:
+    return text.replace(HEAD, "datei,von,bis,etikett\n").encode()
+
+
+UNREAD = {
+    latin: ("neither UTF-8 nor UTF-16", "save the file as UTF-8"),
+    short_of_a_cell: ("a row of 4 cells under a header of 5", "quote each cell"),
+    foreign: ("there are datei, von, bis, etikett", "--column label=HEADER"),
+}
+
+
+@pytest.mark.parametrize("spoilt", UNREAD)
+def test_why_a_label_file_is_not_read_is_said_with_its_cure(work, spoilt):
+    labels = work / "labels.csv"
+    labels.write_bytes(spoilt(labels.read_text()))
+    refused = init(work)
+    reason, cure = UNREAD[spoilt]
+    assert refused.code == 2
+    assert (reason in refused.err, cure in refused.err, "labels.csv" in refused.err) == (True, True, True)
+    assert "write labels.csv there" not in refused.err
+
+
+@pytest.mark.parametrize("spoilt", [latin, short_of_a_cell])
+def test_folders_are_not_taken_for_classes_where_a_label_file_does_not_hold(work, spoilt):
+    labels = folders(work) / "labels.csv"
+    labels.write_bytes(spoilt(labels.read_text()))
+    assert UNREAD[spoilt][0] in init(work).err
+    assert not (work.parent / "r.yaml").exists()
+
+
+def test_folders_that_are_taken_for_classes_beside_a_strange_table_say_so_first(tmp_path):
+    root = tmp_path / "acts"
+    for label in ("wave", "nod"):
+        for person in range(4):
+            film(root / label / f"p{person}_1.mp4")
+    (root / "signs.csv").write_bytes(foreign(HEAD))
+    told = init(root, "--json").json
+    assert told["doubts"][0].startswith("1 tables are not read as labels: signs.csv: no usual header")
+    assert "no label file is read: folders are taken for classes" in told["doubts"][1]
+
+
+def test_a_label_file_that_does_not_hold_is_a_doubt_beside_one_that_does(work):
+    (work / "second.csv").write_bytes(short_of_a_cell((work / "labels.csv").read_text()))
+    told = init(work, "--json").json
+    [doubt] = [one for one in told["doubts"] if "second.csv" in one]
+    assert "cannot be read: a row of 4 cells under a header of 5 at second.csv:2; quote each cell" in doubt
+
+
+@pytest.fixture
+def two_tools(work) -> Path:
+    """Two people labelled in a table, and two in a subtitle for each recording."""
+    rows = (work / "labels.csv").read_text().splitlines(keepends=True)
+    (work / "labels.csv").write_text("".join(row for row in rows if row[:3] not in ("p03", "p04")))
+    for path in [*work.glob("p03*.mp4"), *work.glob("p04*.mp4")]:
+        path.with_suffix(".vtt").write_text(
+            "WEBVTT\n\n00:00.000 --> 00:02.000\npick\n\n00:02.000 --> 00:04.000\nplace\n"
+        )
+    return work
+
+
+def test_label_files_of_two_formats_are_taken_together_as_the_doubt_says(two_tools):
+    [doubt] = [one for one in init(two_tools, "--json").json["doubts"] if "takes both" in one]
+    assert (
+        "*.vtt (webvtt) labels 6 other recordings; --labels labels.csv --labels '*.vtt' takes both" in doubt
+    )
+    told = init(two_tools, "--labels", "labels.csv", "--labels", "*.vtt")
+    assert told.code == 0, told.err
+    assert "24 labels on 12 of the 12 recordings" in told.out
+    assert tree(two_tools)["source"]["annotation"] == {"files": ["labels.csv", "*.vtt"]}
+    run = open_run(load_recipe(two_tools.parent / "r.yaml"), open_workspace(two_tools.parent / "workspace"))
+    assert (run.audit().faults, len(run.scan.recordings)) == ((), 12)
+
+
+def test_a_pattern_of_label_files_may_be_named_from_here(two_tools, monkeypatch):
+    monkeypatch.chdir(two_tools.parent)
+    assert init(two_tools, "--labels", f"{two_tools}/**/*.vtt").code == 0
+    assert tree(two_tools)["source"]["annotation"]["files"] == ["**/*.vtt"]
+    assert "no file **/*.eaf below the root" in init(two_tools, "--labels", "**/*.eaf").err
+
+
+def test_less_than_half_of_the_recordings_with_labels_is_a_doubt(work):
+    rows = (work / "labels.csv").read_text().splitlines(keepends=True)
+    kept = ("fil", "p01_take1", "p02_take1")
+    (work / "labels.csv").write_text("".join(row for row in rows if row.startswith(kept)))
+    told = init(work)
+    assert told.code == 0, told.err
+    assert "doubt: only 17% of the recordings are taken: 2 videos have labels in labels.csv" in told.out
+
+
+def test_labels_that_a_model_made_are_a_doubt_and_a_note(work):
+    head, *rows = (work / "labels.csv").read_text().splitlines()
+    made = [f"{row},bench 0123456789ab,0.9" if row < "p02" else f"{row},Ann," for row in rows]
+    (work / "labels.csv").write_text("\n".join([f"{head},annotator,score", *made]))
+    told = init(work)
+    expected = "of 3 recordings were made by a model: on the test side they measure it against itself"
+    assert f"doubt: 6 labels {expected}" in told.out
+    run = open_run(load_recipe(work.parent / "r.yaml"), open_workspace(work.parent / "workspace"))
+    [note] = [note["message"] for note in run.audit().notes]
+    assert note == f"labels {expected}; correct them first: 6"
+
+
+def test_predictions_of_label_studio_are_a_models(work):
+    (work / "labels.csv").unlink()
+    tasks = [
+        {"data": {"video": path.name}, "predictions": [{"model_version": "yolo", "result": result}]}
+        for path in sorted(work.glob("*.mp4"))
+        for result in [
+            [
+                {
+                    "id": str(first),
+                    "type": "timelinelabels",
+                    "value": {"ranges": [{"start": first, "end": first + 19}], "timelinelabels": [label]},
+                }
+                for first, label in ((1, "pick"), (21, "place"))
+            ]
+        ]
+    ]
+    (work / "tasks.json").write_text(json.dumps(tasks))
+    assert "doubt: 24 labels of 12 recordings were made by a model" in init(work, "--fps", "10").out

@@ -35,3 +35,11 @@ def test_what_cannot_be_asked_is_said(tmp_path):
     assert "did you mean sounds?" in tell("init", "--demo", "sound").err
     assert "neither a folder nor a demo" in tell("init").err
     assert "a folder and a demo" in tell("init", str(tmp_path), "--demo", "sounds").err
+
+
+def test_a_workspace_that_cannot_be_made_is_said(tmp_path):
+    out = tmp_path / "mine.yaml"
+    assert tell("init", "--demo", "sounds", "--out", str(out)).code == 0
+    refused = tell("run", str(out), "--workspace", "/proc/nope")
+    assert refused.code == 1
+    assert "StorageError: no folder can be made there" in refused.err

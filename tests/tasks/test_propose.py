@@ -80,7 +80,7 @@ def drives(tmp_path) -> Path:
 def test_recordings_with_label_tracks_are_cut_into_windows_that_the_shortest_class_fills(nights):
     recipe, run = proposed(nights)
     assert recipe["source"]["kind"] == "recordings"
-    assert recipe["source"]["annotation"] == {"files": ["*.txt"], "format": "audacity"}
+    assert recipe["source"]["annotation"] == {"files": ["*.txt"]}
     assert recipe["preprocessing"]["labels"] == ["snore", "cough", "background"]
     assert recipe["preprocessing"]["clip_s"] == pytest.approx(0.8, abs=0.1)
     assert recipe["preprocessing"]["sample_rate"] == 8000

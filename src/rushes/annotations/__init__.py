@@ -2,7 +2,7 @@
 
 from rushes.annotations.formats import FORMATS, Format
 from rushes.annotations.how import How, RateOf, rates
-from rushes.annotations.mark import About, Labels, Mark, Note, by_recording, join_notes
+from rushes.annotations.mark import About, Labels, Mark, Note, by_recording, join_notes, of_a_model
 from rushes.annotations.matching import match, places, unmatched
 from rushes.annotations.reading import (
     files_of,
@@ -34,6 +34,7 @@ __all__ = [
     "join_notes",
     "joined",
     "match",
+    "of_a_model",
     "places",
     "rates",
     "read",

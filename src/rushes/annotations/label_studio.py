@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,8 @@ class _Task:
             for one in listed(self.task.get("predictions"), self.where):
                 if isinstance(one, dict):
                     self.notes.append(Note("predictions of a model, not annotations", self.where))
-                    yield from self._regions(one, str(one.get("model_version") or ""))
+                    for mark in self._regions(one, str(one.get("model_version") or "")):
+                        yield replace(mark, is_predicted=True)
             return
         if not annotations:
             self.notes.append(Note("a task without annotations", self.where))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -29,6 +30,7 @@ class Mark:
         comment: free text beside the label.
         attributes: whatever else the format says of it, name and value.
         where: the file, with its line after a colon where it has lines.
+        is_predicted: whether the file says that a model made it, and nobody looked at it since.
     """
 
     recording: str
@@ -45,6 +47,7 @@ class Mark:
     comment: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
     where: str = ""
+    is_predicted: bool = field(default=False, compare=False)
 
     @property
     def known_end_s(self) -> Fraction:
@@ -99,6 +102,27 @@ class Labels:
     marks: tuple[Mark, ...]
     about: Mapping[str, About]
     notes: tuple[Note, ...] = ()
+
+
+_MODEL = re.compile(r".+ [0-9a-f]{12}")
+"""Annotator of labels that ``rushes apply`` writes: name and version of the model."""
+
+
+def of_a_model(marks: Iterable[Mark]) -> Note | None:
+    """That a model made some of the marks, by what their files say of them; None where none are."""
+    found = [mark for mark in marks if _is_of_a_model(mark)]
+    if not found:
+        return None
+    recordings = len({mark.recording for mark in found})
+    reason = (
+        f"labels of {recordings:,} recordings were made by a model: on the test side they measure it against itself; "
+        "correct them first"
+    )
+    return Note(reason, found[0].where, len(found))
+
+
+def _is_of_a_model(mark: Mark) -> bool:
+    return mark.is_predicted or (mark.score is not None and _MODEL.fullmatch(mark.annotator) is not None)
 
 
 def kind_of(start_s: Fraction, end_s: Fraction | None) -> MarkKind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import shlex
 from pathlib import Path
@@ -30,7 +31,8 @@ Task = Annotated[
     str | None, typer.Option(help="What is to be learnt; without it, what fits the folder best.")
 ]
 Labels = Annotated[
-    list[Path] | None, typer.Option(metavar="FILE", help="Label file in the folder to take; repeatable.")
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="Label file in the folder to take, or a pattern of some; repeatable."),
 ]
 Fps = Annotated[str | None, typer.Option(help="Rate by which labels count frames: 25, or 30000/1001.")]
 Columns = Annotated[
@@ -156,10 +158,12 @@ def _column(text: str) -> tuple[Column, str]:
 
 
 def _below(folder: Path, path: Path) -> str:
-    """A label file as named from the folder; it may be named from here, too."""
+    """A label file, or a pattern of some, as a pattern below the folder; it may be named from here, too."""
     for place in (path, folder / path):
         if place.is_file() and place.resolve().is_relative_to(folder.resolve()):
-            return place.resolve().relative_to(folder.resolve()).as_posix()
+            return glob.escape(place.resolve().relative_to(folder.resolve()).as_posix())
+    if glob.has_magic(str(path)):
+        return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
     raise RecipeError(
         "no such label file in the folder of the recordings",
         where=path,

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from rushes.errors import StageError
+from rushes.errors import StageError, StorageError
 from rushes.stages.files import canonical_json, read_json, write_atomic, write_json
 from rushes.stages.spec import (
     FOLDER_NAME,
@@ -164,9 +164,15 @@ def working(spec: StageSpec, workspace: Path, *, reopen: bool = False) -> Iterat
     Raises:
         StageError: somebody else works there; the stage is done and ``reopen`` was not asked; or recipe.json
             in the folder is not the spec's.
+        StorageError: no folder can be made in the workspace.
     """
     folder = spec.folder(workspace)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError:  # /proc, say
+        raise StorageError(
+            "no folder can be made there", where=folder, cure="name another place by --workspace"
+        ) from None
     with locked(folder):
         if (folder / "recipe.json").exists():
             signature_of_folder(folder)

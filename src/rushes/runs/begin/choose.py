@@ -18,7 +18,7 @@ from rushes.runs.task import Task
 from rushes.stages.inventory import printable
 
 CLEAR = 0.25
-"""By so much of the recordings the best task has to take more than the second, and more than half must be taken."""
+"""By so much of the recordings the best task has to take more than the second."""
 
 
 def proposal_for(found: Found, tasks: Mapping[str, Task[Any]]) -> tuple[str, Proposal]:
@@ -46,16 +46,18 @@ def proposal_for(found: Found, tasks: Mapping[str, Task[Any]]) -> tuple[str, Pro
     ranked = sorted(proposals, key=lambda name: -proposals[name].fits)
     best = proposals[ranked[0]]
     rivals = [name for name in ranked[1:] if proposals[name].fits > best.fits - CLEAR]
-    if len(tasks) > 1 and (rivals or best.fits < 0.5):
+    if rivals:
         told = "".join(f"\n  - {name}: {one.because}" for name, one in proposals.items())
         told += "".join(f"\n  - {name}: {error.message}" for name, error in refusals.items())
         raise RecipeError(
-            f"this folder may be for several tasks, or holds much that none takes:{told}",
+            f"this folder may be for several tasks:{told}",
             where=found.root,
             cure=f"name the folder of one kind of recordings, or add --task {ranked[0]}",
         )
-    doubts = tuple(_left_out(found, best))
-    return ranked[0], replace(best, doubts=(*best.doubts, *doubts))
+    doubts = [*best.doubts, *_left_out(found, best)]
+    if best.fits < 0.5:
+        doubts.insert(0, f"only {best.fits:.0%} of the recordings are taken: {best.because}")
+    return ranked[0], replace(best, doubts=tuple(doubts))
 
 
 def _left_out(found: Found, proposal: Proposal) -> Iterator[str]:

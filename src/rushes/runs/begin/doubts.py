@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from rushes.annotations import Mark
+from rushes.annotations import Mark, of_a_model
 from rushes.runs.begin.found import Found, FoundLabels, FoundRecording
 from rushes.runs.begin.who import Who
 from rushes.stages.inventory import EXAMPLES, printable
@@ -41,6 +42,8 @@ def doubts_of(
     names = {one.name for one in used}
     marks = {name: of for name, of in labels.marks.items() if name in names}
     yield from _names(found, labels, marks, used)
+    if (note := of_a_model(mark for of in marks.values() for mark in of)) is not None:
+        yield f"{note.count:,} {note.reason}"
     yield from _times(found, labels, marks)
     yield from _amounts(found, labels)
     yield from _spellings(found, labels)
@@ -164,9 +167,29 @@ def _spread(classes: Mapping[str, Collection[str]], place: Mapping[str, str]) ->
     return found
 
 
+def unlike(found: Found) -> Iterator[str]:
+    """Tables that lie there and are not taken for labels, and why."""
+    if found.unlike:
+        told = [f"{name}: {found.reason(error)}" for name, error in found.unlike.items()]
+        yield f"{len(told):,} tables are not read as labels: {such(told)}"
+
+
 def _others(found: Found, labels: FoundLabels) -> Iterator[str]:
+    labelled = {name for name, of in labels.marks.items() if of}
     for one in found.label_files:
         if one is labels:
             continue
-        what = f"cannot be read ({one.fault.message})" if one.fault else "is not used"
-        yield f"{one.name} ({one.annotation.format}) {what}; --labels {one.annotation.files[0]} takes it instead"
+        told = f"{one.name} ({one.format})"
+        if one.fault:
+            yield f"{told} cannot be read: {found.reason(one.fault)}"
+        elif labelled.isdisjoint(more := {name for name, of in one.marks.items() if of}) and more:
+            yield f"{told} labels {len(more):,} other recordings; {_asked(labels, one)} takes both"
+        else:
+            yield f"{told} is not used; {_asked(one)} takes it instead"
+
+
+def _asked(*several: FoundLabels) -> str:
+    """What to type to have label files taken."""
+    files = [file for one in several for file in one.annotation.files]
+    told = " ".join(f"--labels {shlex.quote(file)}" for file in files[: 2 * EXAMPLES])
+    return told + " ..." * (len(files) > 2 * EXAMPLES)

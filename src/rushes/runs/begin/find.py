@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import cast
 
 from rushes.annotations import FORMATS, How, files_of, is_empty, places, read, read_all, recognise
-from rushes.annotations.files import read_head
+from rushes.annotations.files import read_head, read_text
 from rushes.annotations.names import NTU
-from rushes.annotations.rows import read_rows
+from rushes.annotations.rows import parse_rows, read_rows
 from rushes.annotations.tables import names_files
 from rushes.errors import MediaError, RushesError, SourceError
 from rushes.media.headers import media_kind, read_header
@@ -41,6 +41,10 @@ SUFFIXES = frozenset(
     | {".csv", ".tsv", ".txt", ".json", ".xml", ".parquet", ".tab", ".boris", ".lab"}
 )
 """What names of files that may hold labels end with."""
+
+TABLES = (".csv", ".tsv", ".tab")
+MOST_TABLES = 20
+"""Tables of which it is told why they are no label files."""
 
 Tell = Callable[[float, float, str], None]
 """Told how many of how many files were looked at, and of what kind."""
@@ -105,22 +109,7 @@ def find(root: Path, asked: Asked, tell: Tell = lambda done, total, note: None) 
     if media:
         tell(len(media), len(media), "headers")
     others = [name for name, kind in kinds.items() if kind is None]
-    called = [one.name for one in recordings]
-    labels = _labels(root, others, called, asked, asked.format_of)
-    if asked.columns and not labels:
-        told = ", ".join(map(repr, asked.columns.values()))
-        raise SourceError(
-            f"no label file with the column {told}",
-            where=root,
-            cure="write its header as it stands in the file",
-        )
-    labels = (
-        labels
-        or _by_names(
-            root, [one.name for one in recordings if one.kind == "video"] if not frames else [], others
-        )
-        or _labels(root, others, called, asked, _names_files)
-    )
+    labels = _label_files(root, others, recordings, asked)
     read = {name: Claim("read", "labels") for one in labels for name in one.files}
     used = {one.name: Claim("used", one.kind) for one in recordings}
     used |= {name: Claim("used", "frames") for of in frames.values() for name in of}
@@ -132,6 +121,7 @@ def find(root: Path, asked: Asked, tell: Tell = lambda done, total, note: None) 
         len(media) - len(looked),
         sum(kind == "picture" and name not in used for name, kind in kinds.items()),
         Inventory.of_files(files, (read | used).get),
+        {} if any(one.annotation.format != "names" for one in labels) else _unlike(root, others),
     )
 
 
@@ -184,6 +174,30 @@ def _opened(root: Path, one: FoundRecording) -> FoundRecording:
 # --- label files ------------------------------------------------------------------------------------------
 
 
+def _label_files(
+    root: Path, names: Sequence[str], recordings: Sequence[FoundRecording], asked: Asked
+) -> tuple[FoundLabels, ...]:
+    """Label files; without any the names of the videos; without those tables that name files and little else.
+
+    Raises:
+        SourceError: no label file has the columns that are asked for.
+    """
+    called = [one.name for one in recordings]
+    if labels := _labels(root, names, called, asked, asked.format_of):
+        return labels
+    if asked.columns:
+        told = ", ".join(map(repr, asked.columns.values()))
+        raise SourceError(
+            f"no label file with the column {told}",
+            where=root,
+            cure="write its header as it stands in the file",
+        )
+    framed = any(one.frames for one in recordings)
+    videos = [one.name for one in recordings if one.kind == "video"]
+    by_names = () if framed else _by_names(root, videos, names)
+    return by_names or _labels(root, names, called, asked, _names_files)
+
+
 def _labels(
     root: Path,
     names: Sequence[str],
@@ -194,16 +208,22 @@ def _labels(
     """Label files, those of one format together; the ones that label most recordings come first."""
     if asked.labels:
         files = files_of(root, asked.labels, names)
-        format = "table" if asked.columns else recognise(root / files[0])
-        return (_read(root, asked.annotation(asked.labels, format), files, recordings),)
+        formats = {recognise(root / name) for name in files if not is_empty(root / name)}
+        one_format = formats.pop() if len(formats) == 1 else None
+        annotation = asked.annotation(asked.labels, "table" if asked.columns else one_format)
+        return (_read(root, annotation, files, recordings),)
     alike: dict[tuple[FormatName, tuple[str, ...]], list[str]] = {}
+    broken: dict[FormatName, list[tuple[str, RushesError]]] = {}
     maybe = [name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES]
     for name in _spread(maybe, LABEL_FILES):
+        format: FormatName | None = "table" if PurePosixPath(name).suffix.lower() in TABLES else None
         try:
             format = format_of(root / name)
             columns = _columns(root / name) if format == "table" else ()
-        except RushesError:
-            continue  # no labels as far as anybody can tell; it stays among the other files
+        except RushesError as error:
+            if format is not None:
+                broken.setdefault(format, []).append((name, error))
+            continue  # else no labels as far as anybody can tell; it stays among the other files
         if format is not None:
             alike.setdefault((format, columns), []).append(name)
     if tracks := alike.get(("audacity", ())):
@@ -215,12 +235,34 @@ def _labels(
         for (format, _), several in alike.items()
         for files in _apart(root, several, how)
     ]
+    for format, faulty in broken.items():
+        names_of, faults = zip(*faulty, strict=True)
+        annotation = asked.annotation(tuple(map(glob.escape, names_of)), format)
+        found.append(FoundLabels(annotation, names_of, fault=faults[0]))
     return tuple(sorted(found, key=lambda one: (-len(one.of), one.labels is None, one.files)))
 
 
 def _names_files(path: Path) -> FormatName | None:
     """Of a table that may hold labels of whole files under a header that is no usual word."""
     return "table" if names_files(read_head(path)) else None
+
+
+def _unlike(root: Path, names: Sequence[str]) -> Mapping[str, RushesError]:
+    """Tables that nobody takes for labels -> why, by their headers."""
+    found: dict[str, RushesError] = {}
+    for name in [name for name in names if PurePosixPath(name).suffix.lower() in TABLES][:MOST_TABLES]:
+        try:
+            header = parse_rows("\n".join(read_text(root / name).split("\n", 2)[:2]), root / name).header
+        except RushesError as error:
+            found[name] = error
+            continue
+        found[name] = SourceError(
+            f"no usual header says the file, the times and the label; there are {', '.join(header)}",
+            where=root / name,
+            cure="say which column is which: rushes init --column file=HEADER --column start=HEADER "
+            "--column end=HEADER --column label=HEADER; or rename them",
+        )
+    return found
 
 
 def _by_names(root: Path, videos: Sequence[str], others: Sequence[str]) -> tuple[FoundLabels, ...]:

@@ -71,6 +71,11 @@ class FoundLabels:
     unmatched: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def format(self) -> str:
+        """For people."""
+        return self.annotation.format or "several formats"
+
+    @property
     def name(self) -> str:
         """For people."""
         return ", ".join(self.annotation.files[:EXAMPLES]) + " ..." * (len(self.annotation.files) > EXAMPLES)
@@ -116,6 +121,7 @@ class Found:
         unlooked: recordings whose headers were not read, since there are so many.
         pictures: files that are pictures, and no frames that are named by their times.
         inventory: of every file, by what it is here.
+        unlike: tables that are not taken for labels -> why; looked at where nothing else is a label file.
     """
 
     root: Path
@@ -125,6 +131,7 @@ class Found:
     unlooked: int
     pictures: int
     inventory: Inventory
+    unlike: Mapping[str, RushesError] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> Mapping[str, FoundRecording]:
@@ -144,6 +151,11 @@ class Found:
     def patterns(self) -> tuple[NamePattern, ...]:
         """What tells the recordings apart by their names."""
         return patterns_in([one.name for one in self.recordings]) if len(self.recordings) > 1 else ()
+
+    def reason(self, error: RushesError) -> str:
+        """Why a file is not read, in a sentence: what, where below the folder, and the cure."""
+        where = "" if error.where is None else f" at {error.where.removeprefix(f'{self.root}/')}"
+        return f"{error.message}{where}" + (f"; {error.cure}" if error.cure else "")
 
     def lasts(self, name: str, mark: Mark) -> float:
         """Seconds of a mark on a recording, as far as headers tell; 0 where they do not."""
@@ -189,9 +201,9 @@ class Found:
         for one in self.label_files:
             files = f", {len(one.files):,} files" if len(one.files) > 1 else ""
             columns = f", columns {', '.join(one.columns)}" if one.columns else ""
-            yield f"{printable(one.name)}: {one.annotation.format}{files}{printable(columns)}"
+            yield f"{printable(one.name)}: {one.format}{files}{printable(columns)}"
             if one.labels is None:
-                yield f"  cannot be read: {one.fault.message if one.fault else ''}"
+                yield f"  cannot be read: {printable(self.reason(one.fault)) if one.fault else ''}"
                 continue
             marks = sum(map(len, one.marks.values()))
             yield f"  {marks:,} labels on {len(one.of):,} of the {len(self.recordings):,} recordings"

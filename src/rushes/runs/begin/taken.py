@@ -9,7 +9,7 @@ from typing import Self
 
 from rushes.annotations import Mark
 from rushes.errors import RecipeError
-from rushes.runs.begin.doubts import doubts_of
+from rushes.runs.begin.doubts import doubts_of, unlike
 from rushes.runs.begin.found import Found, FoundLabels, FoundRecording, RecordingKind
 from rushes.runs.begin.proposal import Line
 from rushes.runs.begin.who import UNKNOWN, Who, enough, sides_of, who_in
@@ -90,8 +90,10 @@ class Taken:
         """Annotation, groups and sides, as sections of ``source``."""
         asked = self.labels.annotation
         yield Line("source.annotation.files", list(asked.files))
-        told = "no label file is there" if asked.format == "names" else "by the content of the files"
-        yield Line("source.annotation.format", asked.format, told)
+        if asked.format == "names":
+            yield Line("source.annotation.format", "names", "no label file is read")
+        elif asked.columns:  # any other format is seen in each file, of whichever come later, too
+            yield Line("source.annotation.format", "table", "its columns are asked for by --column")
         if asked.pattern is not None:
             yield Line(
                 "source.annotation.pattern", asked.pattern, "the folder of a recording is taken for its label"
@@ -108,8 +110,12 @@ class Taken:
 
     def doubts(self) -> Iterator[str]:
         """See `doubts_of`."""
+        yield from unlike(self.found)
         if self.labels.annotation.pattern is not None:
-            yield "no label file is there: folders are taken for classes; if they are people or days, write labels.csv"
+            there = "read" if self.found.unlike else "there"
+            yield (
+                f"no label file is {there}: folders are taken for classes; if they are people or days, write labels.csv"
+            )
         yield from doubts_of(self.found, self.labels, self.who, self.side_of, self.recordings)
 
 
@@ -145,6 +151,12 @@ def _labels_of(found: Found, names: set[str], kind: RecordingKind) -> FoundLabel
             f"{one.name} labels no {kind} of this folder" + (f": {why[0]}: {why[1]}" if why else ""),
             where=found.root,
             cure="name each file in it as it is called below the folder",
+        )
+    for name, error in found.unlike.items():
+        raise RecipeError(
+            f"{len(names):,} {kind}s and no label file that is read; {name}: {error.message}",
+            where=error.where,
+            cure=error.cure,
         )
     raise RecipeError(
         f"{len(names):,} {kind}s and no label file that is read",

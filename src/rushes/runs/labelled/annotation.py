@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from rushes.annotations import (
@@ -15,6 +15,7 @@ from rushes.annotations import (
     files_of,
     fits,
     joined,
+    of_a_model,
     places,
     read,
     with_format,
@@ -70,7 +71,10 @@ def read_annotation(
     if not found:
         raise next(iter(broken.values()))
     own = [] if of_names else [*files, *filter(None, [annotation.mapping])]
-    return Annotation(joined(found), tuple(own), broken)
+    labels = joined(found)
+    if (note := of_a_model(labels.marks)) is not None:
+        labels = replace(labels, notes=(*labels.notes, note))
+    return Annotation(labels, tuple(own), broken)
 
 
 def label_file(asked: LabelledSource) -> Callable[[str], bool]:

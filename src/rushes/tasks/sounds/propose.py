@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from statistics import median
 
-from rushes.runs.begin.doubts import FEW, sides_without, such, unsure
+from rushes.runs.begin.doubts import FEW, sides_without, such, unlike, unsure
 from rushes.runs.begin.found import Found, FoundRecording
 from rushes.runs.begin.proposal import Line, Proposal
 from rushes.runs.begin.taken import Taken
@@ -138,6 +138,7 @@ def _class_folders(found: Found, sounds: Sequence[FoundRecording], label_of: Map
             *_training(),
         ),
         doubts=(
+            *unlike(found),
             *unsure(who, "source.pattern"),
             *([f"fewer than {FEW} sounds of a class teach and tell little: {such(few)}"] if few else []),
             *sides_without(classes, side_of),
