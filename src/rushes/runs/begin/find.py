@@ -33,7 +33,7 @@ LABEL_FILES = 5000
 CLASS_FOLDER = r"(?:.*/)?(?P<label>[^/]+)/[^/]+"
 """Of a video's name less its suffix: the label is the folder that it lies in."""
 
-TABLES = (".csv", ".tsv", ".parquet", ".gpx")
+MOTIONS = (".csv", ".tsv", ".parquet", ".gpx")
 """What a folder that is one recording by several cameras holds beside its videos: a motion, say."""
 
 SUFFIXES = frozenset(
@@ -297,7 +297,7 @@ def _are_recordings(stems: Sequence[str], others: Sequence[str]) -> bool:
     tables = {
         str(PurePosixPath(name).parent)
         for name in others
-        if name.lower().endswith(TABLES)
+        if name.lower().endswith(MOTIONS)
         and not any(name[:end] in known for end, letter in enumerate(name) if letter == ".")
     }
     return 2 * len(tables & folders) > len(folders)
