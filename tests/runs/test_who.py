@@ -206,3 +206,18 @@ def test_drives_without_a_group_stay_a_doubt_where_others_have_one(tmp_path):
     assert "each of 2 drives (friday, wednesday) is a group of its own" in init(root).out
     (root / "drives.csv").write_text("drive,group\n" + "".join(f"{day},{day}\n" for day in DAYS))
     assert "is a group of its own" not in init(root).out
+
+
+def test_a_column_that_is_not_filled_everywhere_still_tells_who(tmp_path):
+    root = nights(tmp_path / "nights", product(PEOPLE, "night1 night2"))
+    for track in root.glob("*.txt"):
+        track.unlink()
+    rows = [
+        f"{path.name},0,1,{label},{path.stem[:3]}" for path in sorted(root.glob("*.wav")) for label in "ab"
+    ]
+    rows[3] = rows[3].replace(",ann", ",")
+    rows[5] = rows[5].replace(",ben", ",jo")
+    (root / "labels.csv").write_text("file,start_s,end_s,label,person\n" + "\n".join(rows) + "\n")
+    told = init(root)
+    assert source(root)["groups"] == {"column": "person"}
+    assert "person tells no one of 2 recordings, such as anna_night2.wav: write who is there" in told.out

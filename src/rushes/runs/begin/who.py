@@ -66,8 +66,10 @@ def who_in(names: Sequence[str], labels: FoundLabels | None, is_class: Mapping[s
     """
     for column in _columns(labels):
         of = labels.told(column) if labels is not None else {}
-        if labels is not None and len(of) == len(labels.of) and len(set(of.values())) > 1:
-            return Who("column", column, f"the labels have a column {column}", of)
+        if labels is not None and len({*of.values()} - {""}) > 1:
+            return Who(
+                "column", column, f"the labels have a column {column}", of, _unsaid(column, of, labels)
+            )
     classes = {label.casefold() for label in is_class.values()}
     if labels is not None and labels.labels is not None:
         classes |= {mark.label.casefold() for mark in labels.labels.marks}
@@ -91,6 +93,14 @@ def who_in(names: Sequence[str], labels: FoundLabels | None, is_class: Mapping[s
         doubts.append(f"{told} are plain words, taken for who is in a recording: they may be places or days")
     why = f"names tell {first.text()}; nobody said that it is so"
     return Who("pattern", first.pattern, why, first.of, tuple(doubts))
+
+
+def _unsaid(column: str, of: Mapping[str, str], labels: FoundLabels) -> tuple[str, ...]:
+    """In words: the recordings of which a column tells nobody, or several."""
+    unsaid = sorted(name for name in labels.of.values() if not of.get(name))
+    if not unsaid:
+        return ()
+    return (f"{column} tells no one of {len(unsaid):,} recordings, such as {unsaid[0]}: write who is there",)
 
 
 def enough(who: Who, names: Collection[str], *, validates: bool) -> Who:
