@@ -28,6 +28,7 @@ from typing import Any
 
 import av
 import footage
+import numpy as np
 
 RECIPE = """\
 task: operations
@@ -49,7 +50,7 @@ for frame in decode(Media("video", Path(sys.argv[1]))):
     pass
 """
 ENCODED_S = 20.0
-"""Seconds that are encoded at each size, and repeated."""
+"""Seconds of a recording that is labelled under kills."""
 
 WHEN = ("DONE", "recipe.json", "lock")
 """Files that say when and where something was made."""
@@ -81,36 +82,33 @@ def trained(folder: Path, stride_s: float) -> Path:
 
 
 def repeated(source: Path, path: Path, size: tuple[int, int] | None, seconds: float) -> Path:
-    """A video scaled to ``size``, None keeps its own; encoded once, its packets repeated for so long."""
-    once = path.with_name(f"once-{path.name}")
-    with av.open(str(source)) as clip, av.open(str(once), "w") as target:
-        rate = clip.streams.video[0].average_rate or Fraction(25)
-        stream = target.add_stream("libx264", rate, options={"preset": "veryfast", "crf": "21"})
-        first = clip.streams.video[0].codec_context
-        stream.width, stream.height = size or (first.width, first.height)
-        stream.pix_fmt = "yuv420p"
-        for number, frame in enumerate(clip.decode(video=0)):
-            if number / rate >= min(seconds, ENCODED_S):
-                break
-            scaled = frame.reformat(stream.width, stream.height, "yuv420p")
-            scaled.pts, scaled.time_base = number, 1 / rate
-            target.mux(stream.encode(scaled))
-        target.mux(stream.encode(None))
+    """A video scaled to ``size``, None keeps its own, again and again for so long.
+
+    Each time a level lighter: a picture that was seen before is not encoded again, as it never comes in footage.
+    """
     with av.open(str(path), "w") as target:
-        begin_s, copy = Fraction(0), None
-        while begin_s < seconds:
-            with av.open(str(once)) as clip:
-                stream = clip.streams.video[0]
-                copy = copy or target.add_stream_from_template(stream)
-                shift = round(begin_s / stream.time_base)
-                for packet in clip.demux(stream):
-                    if packet.dts is None:
-                        continue
-                    packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
-                    packet.stream = copy
-                    target.mux(packet)
-                begin_s += stream.frames / stream.average_rate
-    once.unlink()
+        stream, rate, number, turn = None, Fraction(25), 0, 0
+        while number / rate < seconds:
+            with av.open(str(source)) as clip:
+                first = clip.streams.video[0]
+                if stream is None:
+                    rate = first.average_rate or rate
+                    options = {"preset": "veryfast", "crf": "21"}
+                    stream = target.add_stream("libx264", rate, options=options)
+                    stream.width, stream.height = size or (first.width, first.height)
+                    stream.pix_fmt = "yuv420p"
+                for frame in clip.decode(video=0):
+                    if number / rate >= seconds:
+                        break
+                    planes = frame.reformat(stream.width, stream.height, "yuv420p").to_ndarray()
+                    luma = planes[: stream.height]
+                    luma += np.minimum(255 - luma, turn).astype(np.uint8)
+                    lighter = av.VideoFrame.from_ndarray(planes, "yuv420p")
+                    lighter.pts, lighter.time_base = number, 1 / rate
+                    target.mux(stream.encode(lighter))
+                    number += 1
+            turn += 1
+        target.mux(stream.encode(None))
     return path
 
 
