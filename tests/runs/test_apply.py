@@ -187,6 +187,13 @@ def test_a_file_that_a_format_cannot_hold_is_refused_alone(tmp_path):
     assert len((tmp_path / "out" / "frames_text" / "a.mp4.txt").read_text().splitlines()) == 100
 
 
+def test_what_a_format_does_not_keep_is_told_with_a_count(tmp_path):
+    rows = [labelled("a.mp4", [(0.0, 2.0), (2.0, 4.0)], 4.0), labelled("b.mp4", [(0.0, 4.0)], 4.0)]
+    written = write_labels(rows, tmp_path / "out", tmp_path, ["table", "webvtt"], "me", "video")
+    lost = {note.reason: note.count for note in written.lost}
+    assert lost == {"annotator: not kept in WebVTT": 3, "score: not kept in WebVTT": 3}
+
+
 @pytest.mark.parametrize("order", [["table", "label_studio"], ["label_studio", "table"]])
 def test_a_command_that_breaks_off_between_two_files_leaves_none_that_looks_corrected(tmp_path, order):
     """It breaks off after the table got its new content, or before: both times the next labels go there."""

@@ -15,7 +15,7 @@ from rushes.annotations.reading import (
     with_format,
 )
 from rushes.annotations.segments import Rule, segments_of
-from rushes.annotations.writing import write
+from rushes.annotations.writing import encoded, write
 
 __all__ = [
     "FORMATS",
@@ -28,6 +28,7 @@ __all__ = [
     "RateOf",
     "Rule",
     "by_recording",
+    "encoded",
     "files_of",
     "fits",
     "is_empty",

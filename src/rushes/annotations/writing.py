@@ -22,6 +22,22 @@ def write(labels: Labels, path: Path, how: How) -> tuple[Note, ...]:
         What the format cannot hold, counted.
 
     Raises:
+        SourceError: see `encoded`.
+    """
+    data, lost = encoded(labels, how, path)
+    write_atomic(Path(path), data)
+    return lost
+
+
+def encoded(labels: Labels, how: How, path: Path) -> tuple[bytes, tuple[Note, ...]]:
+    """Content of a label file, and what its format cannot hold, counted.
+
+    Args:
+        labels: of one recording, or of several where the format has room for them.
+        how: it is written, as ``how.format``.
+        path: of the file, for errors; nothing is written.
+
+    Raises:
         SourceError: a format that is read only, several recordings for one that holds one, a label without an
             end in a recording of unknown length, or marks that the format cannot say.
     """
@@ -48,8 +64,7 @@ def write(labels: Labels, path: Path, how: How) -> tuple[Note, ...]:
         for mark in labels.marks
         if _can_hold(mark, format, notes)
     )
-    write_atomic(Path(path), format.write(Labels(marks, about), how))
-    return join_notes(notes)
+    return format.write(Labels(marks, about), how), join_notes(notes)
 
 
 def _can_hold(mark: Mark, format: Format, notes: list[Note]) -> bool:

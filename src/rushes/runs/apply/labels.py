@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes
 
-from rushes.annotations import FORMATS, How, Labels, Mark
+from rushes.annotations import FORMATS, How, Labels, Mark, Note, encoded, join_notes
 from rushes.errors import RecipeError, SourceError
 from rushes.recipe.annotation import FormatName, Unit
 from rushes.runs.apply.contract import Player
@@ -49,17 +49,19 @@ class Written:
         each: of one recording.
         kept: those of both that somebody changed, and that were left as they are.
         refused: those that their format cannot hold -> why.
+        lost: what the others cannot hold, counted.
     """
 
     whole: tuple[str, ...]
     each: tuple[str, ...]
     kept: tuple[str, ...]
     refused: Mapping[str, str]
+    lost: tuple[Note, ...]
 
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         files = {"whole": list(self.whole), "each": list(self.each), "kept": list(self.kept)}
-        return files | {"refused": dict(self.refused)}
+        return files | {"refused": dict(self.refused), "lost": [str(note) for note in self.lost]}
 
 
 def formats_of(names: Sequence[str]) -> list[FormatName]:
@@ -97,7 +99,7 @@ def write_labels(
         model: who labelled, as the files are to name it.
         player: of the recordings.
     """
-    contents, refused = _contents(rows, formats, model, player)
+    contents, refused, lost = _contents(rows, formats, model, player)
     path = folder / WROTE
     known: dict[str, list[str]] = read_json(path) if path.is_file() else {}
     now = {file: sha256(data).hexdigest() for file, data in contents.items()}
@@ -106,23 +108,26 @@ def write_labels(
     kept = [file for file, data in contents.items() if not _put(out / file, data, known.get(file, ()))]
     write_json(path, known | {file: [sha] for file, sha in now.items() if file not in kept})
     whole, each = ([file for file in contents if ("/" in file) == inside] for inside in (False, True))
-    return Written(tuple(whole), tuple(each), tuple(kept), refused)
+    return Written(tuple(whole), tuple(each), tuple(kept), refused, join_notes(lost))
 
 
 def _contents(
     rows: Sequence[Labelled], formats: Sequence[FormatName], model: str, player: Player
-) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Content of each label file, and of those that their format cannot hold, why."""
-    contents, refused = {}, {}
+) -> tuple[dict[str, bytes], dict[str, str], list[Note]]:
+    """Content of each label file; of those that their format cannot hold, why; and what the others lose."""
+    contents: dict[str, bytes] = {}
+    refused: dict[str, str] = {}
+    lost: list[Note] = []
     for name in formats:
-        write = FORMATS[name].write
-        assert write is not None, "`formats_of` says so"
         for file, some in _files(name, sorted(rows, key=attrgetter("name"))):
             try:
-                contents[file] = write(labels_of(some, model), how_of(name, some, player))
+                contents[file], notes = encoded(
+                    labels_of(some, model), how_of(name, some, player), Path(file)
+                )
+                lost += notes
             except SourceError as error:  # gaps, say, in a format that has a label for every frame
                 refused[file] = str(error)
-    return contents, refused
+    return contents, refused, lost
 
 
 def _files(name: FormatName, rows: Sequence[Labelled]) -> Iterator[tuple[str, Sequence[Labelled]]]:

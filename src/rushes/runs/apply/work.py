@@ -63,6 +63,7 @@ class Applied:
             for name in self.written.kept
         ]
         told += [f"not written: {printable(name)}: {why}" for name, why in self.written.refused.items()]
+        told += [f"lost: {note}" for note in self.written.lost]
         told += [f"label file: {self.out / name}" for name in self.written.whole]
         if self.written.each:
             told.append(f"label files: {len(self.written.each):,} below {self.out}")
