@@ -6,6 +6,7 @@ first frame; the clock of a clip starts at zero with the clip.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from dataclasses import dataclass, field
@@ -19,6 +20,25 @@ KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 ClipKind = Literal["before", "across", "after", "whole", "window"]
 MediaKind = Literal["frames", "video"]
+
+
+LEGIBLE = 48
+"""Characters of a name that a key keeps at most, the last ones."""
+
+
+def hashed_key(legible: str, name: str) -> str:
+    """A key that can be read, and that no two names share.
+
+    >>> hashed_key("take 2.mov", "Anna Müller/take 2.mov"), hashed_key("take 2.mov", "take 2.mov")
+    ('take-2-mov-d7700e512b', 'take-2-mov-a589c6ae44')
+
+    Args:
+        legible: part of the name that a reader is shown, as far as it is plain.
+        name: unique; bytes that are no text stand in it as surrogates.
+    """
+    plain = re.sub(r"[^A-Za-z0-9_]+", "-", legible).strip("-")[-LEGIBLE:]
+    digits = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:10]
+    return f"{plain}-{digits}".lstrip("-")
 
 
 def _require(holds: bool, message: str, where: object, cure: str | None = None) -> None:

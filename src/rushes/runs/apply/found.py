@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,11 +10,9 @@ from operator import itemgetter
 from pathlib import Path
 
 from rushes.errors import RecipeError, SourceError
+from rushes.records import hashed_key
 from rushes.stages import Claim, Inventory, sha256_of_ends, sha256_of_sizes, take_inventory
 from rushes.stages.inventory import walk
-
-LEGIBLE = 48
-"""Characters of a name that stay in the key of its unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +94,7 @@ def key_of(name: str) -> str:
     >>> key_of("Anna Müller/take 2.mov"), key_of("take 2.mov")
     ('take-2-mov-d7700e512b', 'take-2-mov-a589c6ae44')
     """
-    legible = re.sub(r"[^A-Za-z0-9_]+", "-", name.rsplit("/", 1)[-1]).strip("-")[-LEGIBLE:]
-    digits = hashlib.sha256(os.fsencode(name)).hexdigest()[:10]
-    return f"{legible}-{digits}".lstrip("-")
+    return hashed_key(name.rsplit("/", 1)[-1], name)
 
 
 def content_of(recording: Path) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from rushes.models.machine import memory
 from rushes.recipe.frozen import missing_packages
@@ -30,3 +30,19 @@ def first_model(families: Collection[FamilyName]) -> tuple[str, list[Line]]:
     more = "; with pip install 'rushes[frozen]' name: frozen learns more" * ("frozen" in families)
     why = f"no GPU here: a model from nothing, which shows that all runs and learns little from real recordings{more}"
     return TINY, [Line("model.name", TINY, why)]
+
+
+def teaching(model: str, first: str, then: str) -> Iterator[Line]:
+    """How a model that starts from nothing is taught, lines of ``train``; none for others, whose defaults fit.
+
+    Args:
+        model: its name.
+        first, then: what its two phases ask.
+    """
+    if model == TINY:
+        phases = [
+            {"ask": first, "steps": 150, "batch_size": 16, "accumulate": 1, "learning_rate": 1e-3},
+            {"ask": then, "steps": 250, "batch_size": 8, "accumulate": 1, "learning_rate": 1e-3},
+        ]
+        yield Line("train.muon", 5.0, "the model starts from nothing")
+        yield Line("train.phases", phases, "minutes on two cores")

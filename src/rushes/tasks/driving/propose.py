@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from rushes.errors import RecipeError, SourceError
 from rushes.recipe.sections import TINY
 from rushes.runs.begin.doubts import such
-from rushes.runs.begin.first_model import first_model
+from rushes.runs.begin.first_model import first_model, teaching
 from rushes.runs.begin.found import Found
 from rushes.runs.begin.proposal import Line, Proposal
 from rushes.runs.begin.who import Who, sides_of
@@ -75,7 +75,7 @@ def propose(found: Found) -> Proposal | None:
             *_setup(cameras),
             *_tiles(model),
             *lines,
-            *_teaching(model),
+            *teaching(model, "pairs", "windows"),
         ),
         doubts=(*doubts, *_doubts(found, drives, usable, rows, cameras), *_unused(found)),
     )
@@ -87,7 +87,7 @@ def _published(found: Found, kind: str) -> Proposal:
     return Proposal(
         fits=1.0,
         because=f"the folder is in the layout {kind}",
-        lines=(Line("source.kind", kind), *_tiles(model), *lines, *_teaching(model)),
+        lines=(Line("source.kind", kind), *_tiles(model), *lines, *teaching(model, "pairs", "windows")),
     )
 
 
@@ -284,17 +284,6 @@ def _tiles(model: str) -> Iterator[Line]:
             [84, 56],
             f"a tiny model sees tiny pictures; real ones {width}x{height}",
         )
-
-
-def _teaching(model: str) -> Iterator[Line]:
-    """How a model is taught where the recipe's own defaults are for another one."""
-    if model == TINY:
-        phases = [
-            {"ask": "pairs", "steps": 150, "batch_size": 16, "accumulate": 1, "learning_rate": 1e-3},
-            {"ask": "windows", "steps": 250, "batch_size": 8, "accumulate": 1, "learning_rate": 1e-3},
-        ]
-        yield Line("train.muon", 5.0, "the model starts from nothing")
-        yield Line("train.phases", phases, "minutes on two cores")
 
 
 def _unused(found: Found) -> Iterator[str]:

@@ -10,7 +10,7 @@ from statistics import median
 from rushes.errors import RecipeError
 from rushes.recipe.sections import TINY
 from rushes.runs.begin.doubts import overlaps, such
-from rushes.runs.begin.first_model import first_model
+from rushes.runs.begin.first_model import first_model, teaching
 from rushes.runs.begin.found import Found
 from rushes.runs.begin.proposal import Line, Proposal
 from rushes.runs.begin.taken import Taken
@@ -62,7 +62,7 @@ def propose(found: Found) -> Proposal | None:
             *cutting,
             *_pictures(model),
             *lines,
-            *_teaching(model),
+            *teaching(model, "captions", "clips"),
         ),
         doubts=(*taken.doubts(), *_doubts(taken, cutting)),
     )
@@ -91,7 +91,7 @@ def _published(found: Found, subjects: set[str]) -> Proposal:
             ),
             *_pictures(model),
             *lines,
-            *_teaching(model),
+            *teaching(model, "captions", "clips"),
         ),
     )
 
@@ -145,17 +145,6 @@ def _pictures(model: str) -> Iterator[Line]:
         yield Line(
             "preprocessing.frame_size", [140, 112], "a tiny model sees tiny pictures; real ones 336x336"
         )
-
-
-def _teaching(model: str) -> Iterator[Line]:
-    """How a model is taught where the recipe's own defaults are for another one."""
-    if model == TINY:
-        phases = [
-            {"ask": "captions", "steps": 150, "batch_size": 16, "accumulate": 1, "learning_rate": 1e-3},
-            {"ask": "clips", "steps": 250, "batch_size": 8, "accumulate": 1, "learning_rate": 1e-3},
-        ]
-        yield Line("train.muon", 5.0, "the model starts from nothing")
-        yield Line("train.phases", phases, "minutes on two cores")
 
 
 def _doubts(taken: Taken, cutting: list[Line]) -> Iterator[str]:

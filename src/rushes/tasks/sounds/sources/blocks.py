@@ -20,7 +20,7 @@ from typing import Protocol
 from rushes.errors import MediaError, SourceError, is_of_the_machine, unreadable_as
 from rushes.media.audio_kinds import HEAD, SUFFIXES, kind_of
 from rushes.recipe.pattern import match_whole
-from rushes.records import SoundRecording
+from rushes.records import SoundRecording, hashed_key
 from rushes.runs.shares import SIDE_OF_NAME
 from rushes.runs.source import Fault
 from rushes.stages import Claim
@@ -205,10 +205,7 @@ def key_of(name: str) -> str:
     >>> key_of("train/snore/P01_003.wav")
     'train-snore-P01_003-2f3e506390'
     """
-    stem = re.sub(r"[^A-Za-z0-9_]+", "-", name.rsplit(".", 1)[0]).strip("-")
-    return f"{stem[-48:]}-{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:10]}".lstrip(
-        "-"
-    )
+    return hashed_key(name.rsplit(".", 1)[0], name)
 
 
 def is_sound(name: str, read: Callable[[int], bytes]) -> bool:

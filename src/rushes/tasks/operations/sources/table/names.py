@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import unicodedata
 from collections.abc import Collection, Sequence
 
 from rushes.errors import SourceError
 from rushes.media.names import VIDEOS, folder_of_frame
-from rushes.records import KEY
+from rushes.records import KEY, hashed_key
 
 
 def recording_of(name: str) -> str | None:
@@ -40,15 +38,13 @@ def key_of(name: str) -> str:
     stem = name[: name.rfind(".")] if is_video(name) else name
     if KEY.fullmatch(stem):
         return stem
-    return hashed_key(name)
+    return hashed(name)
 
 
-def hashed_key(name: str) -> str:
+def hashed(name: str) -> str:
     """A key with what is legible of a name's last part, and digits that tell names apart."""
     name = unicodedata.normalize("NFC", name)  # a copy by way of another system may take letters apart
-    legible = re.sub(r"[^A-Za-z0-9_]+", "-", name.rsplit("/", 1)[-1].rsplit(".", 1)[0]).strip("-")[-48:]
-    digits = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:10]
-    return f"{legible}-{digits}".lstrip("-")
+    return hashed_key(name.rsplit("/", 1)[-1].rsplit(".", 1)[0], name)
 
 
 def keys_of(names: Sequence[str], labelled: Collection[str]) -> dict[str, str]:
@@ -71,6 +67,6 @@ def keys_of(names: Sequence[str], labelled: Collection[str]) -> dict[str, str]:
                 where=name,
                 cure="rename one of them, or leave its labels out",
             )
-        keys[name] = hashed_key(name) if key in name_of else key
+        keys[name] = hashed(name) if key in name_of else key
         name_of.setdefault(key, name)
     return keys

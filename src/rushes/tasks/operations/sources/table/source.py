@@ -31,7 +31,7 @@ from rushes.tasks.operations.recipe import TableSource
 from rushes.tasks.operations.sources.pictures import digest, footage_digest
 from rushes.tasks.operations.sources.sessions import Scan, SessionSource, Tally
 from rushes.tasks.operations.sources.table.labels import vocabulary
-from rushes.tasks.operations.sources.table.names import hashed_key, is_video, keys_of, recording_of
+from rushes.tasks.operations.sources.table.names import hashed, is_video, keys_of, recording_of
 
 NO_LABEL, NONE_LEFT = "no label of it in the annotation", "none of its labels is learnt"
 
@@ -81,7 +81,7 @@ class Table(SessionSource[TableScan]):
             self._look(root, name, key, own.get(name), rule) for name, key in keys_of(footage, own).items()
         ]
         faults = [one.fault for one in found if one.fault is not None]
-        faults += [Fault.of(error, hashed_key(f"labels of {name}"), name) for name, error in strays.items()]
+        faults += [Fault.of(error, hashed(f"labels of {name}"), name) for name, error in strays.items()]
         recordings = sorted((one.recording for one in found if one.recording), key=attrgetter("key"))
         notes = join_notes([*read.labels.notes, *(note for one in found for note in one.notes)])
         return TableScan(
