@@ -23,6 +23,7 @@ from rushes.errors import RecipeError
 if TYPE_CHECKING:
     from rushes.evaluate.figures import Figure
     from rushes.evaluate.viewer import Viewer
+    from rushes.label.row import Row
     from rushes.metrics.estimate import Estimate
     from rushes.models.base import Base
     from rushes.recipe import Recipe
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from rushes.runs.apply.contract import Apply
     from rushes.runs.begin.found import Found
     from rushes.runs.begin.proposal import Proposal
+    from rushes.runs.contest import Contender
     from rushes.runs.run import Run
+    from rushes.runs.search import Search
     from rushes.runs.source import Audit, Source
     from rushes.runs.stage import Stage, Work
 
@@ -152,6 +155,39 @@ class Task(ABC, Generic[R]):
         raise RecipeError(
             f"the task {self.name} gives no labels over time, so nothing can be written beside a recording",
             cure="measure it with `rushes evaluate RECIPE`; apply takes tasks whose answers are segments",
+        )
+
+    def search(self, run: Run[R]) -> Search:
+        """How the items of a finished run are found; nothing is loaded yet.
+
+        Raises:
+            RecipeError: there is nothing to find.
+        """
+        raise RecipeError(
+            f"the task {self.name} has no items that could be found",
+            cure="search takes tasks whose model turns pictures and words into vectors",
+        )
+
+    def contenders(self, run: Run[R]) -> Mapping[str, Contender]:
+        """Systems of a finished run that people can compare, by name; the trained one first.
+
+        Raises:
+            RecipeError: its answers are no ranked lists.
+        """
+        raise RecipeError(
+            f"the task {self.name} answers with no ranked lists, so there is nothing to compare side by side",
+            cure="arena takes tasks whose answers are found items",
+        )
+
+    def rows(self, run: Run[R]) -> Iterable[Row]:
+        """Items that a language model can label, in a fixed order; pictures are read when they are asked for.
+
+        Raises:
+            RecipeError: its recordings are not labelled so.
+        """
+        raise RecipeError(
+            f"the recordings of the task {self.name} cannot be labelled by a language model",
+            cure="label takes tasks whose recordings are pictures with a title",
         )
 
     def propose(self, found: Found) -> Proposal | None:

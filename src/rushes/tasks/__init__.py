@@ -22,6 +22,7 @@ OURS = {
     "operations": "rushes.tasks.operations.task:Operations",
     "driving": "rushes.tasks.driving.task:Driving",
     "sounds": "rushes.tasks.sounds.task:Sounds",
+    "catalog": "rushes.tasks.catalog.task:Catalog",
 }
 
 

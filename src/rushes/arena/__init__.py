@@ -1,0 +1,1 @@
+"""Two systems, one question at a time, and a person who does not know which is which."""

@@ -1,0 +1,93 @@
+"""A picture with its words, as a sample of a dataset."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Self
+
+from rushes.errors import ShardError
+
+PICTURE, TEXT, META = "jpg", "txt", "json"
+"""Members of a sample, by the names that readers of WebDataset know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Everything that is said of an item.
+
+    Attributes:
+        title: cleaned where somebody cleaned it, else as it was written.
+        original_title: as it was written.
+        text: attributes and title in plain words: what a person would type to find it.
+        captions: at least one; training takes one of them at random each time.
+        titles: language -> title in it.
+        fields: attributes and other metadata.
+        where: for people: the line of a table.
+    """
+
+    title: str
+    original_title: str
+    text: str
+    captions: tuple[str, ...]
+    titles: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An item's picture with its words.
+
+    Attributes:
+        key: content hash of the item.
+        picture: JPEG of a square.
+        words: what is said of it.
+        views: JPEGs of further pictures of the item.
+        group: whatever must not stand on two sides.
+        label: its class, such as a type of object; empty where it is not known.
+    """
+
+    key: str
+    picture: bytes
+    words: Words
+    views: tuple[bytes, ...] = ()
+    group: str = ""
+    label: str = ""
+
+    def members(self) -> dict[str, bytes]:
+        """As a shard holds it; group and label stand in its index and in its JSON."""
+        told = {**asdict(self.words), "group": self.group, "label": self.label}
+        views = {f"view{number}.{PICTURE}": view for number, view in enumerate(self.views)}
+        return {
+            PICTURE: self.picture,
+            TEXT: self.words.captions[0].encode(),
+            META: json.dumps(told, ensure_ascii=False, sort_keys=True).encode(),
+            **views,
+        }
+
+    @classmethod
+    def of(cls, key: str, members: Mapping[str, bytes | memoryview]) -> Self:
+        """From a shard.
+
+        Raises:
+            ShardError: a member is missing, or its JSON is of another form.
+        """
+        try:
+            told = json.loads(bytes(members[META]))
+            group, label = told.pop("group"), told.pop("label")
+            words = Words(**{**told, "captions": tuple(told["captions"])})
+            views = sorted(name for name in members if name.startswith("view"))
+            return cls(
+                key,
+                bytes(members[PICTURE]),
+                words,
+                tuple(bytes(members[name]) for name in views),
+                group,
+                label,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ShardError(
+                f"no picture with words: {error}", where=key, cure="prepare the dataset again"
+            ) from error

@@ -1,0 +1,76 @@
+"""Which pair of encoders is adapted to pictures with their words, and what of it learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from rushes.recipe.sections import TINY, Lora, Precision, Section
+from rushes.recipe.signing import UNSIGNED
+
+LOCKED: Final = "locked"
+
+Scenario = Literal["zero_shot", "linear_probe", "vision_lora", "text_lora", "dual_lora"]
+"""What learns: nothing, the two projections, or these with LoRA on one tower or on both."""
+
+Target = Literal["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]
+
+
+class TowerLora(Lora):
+    """LoRA on the linear layers of a tower.
+
+    Attributes:
+        targets: layers of each block that are adapted.
+    """
+
+    targets: Annotated[tuple[Target, ...], Field(min_length=1)] = (
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "out_proj",
+        "fc1",
+        "fc2",
+    )
+
+
+class Clip(Section):
+    """A CLIP to start from, and what of it learns.
+
+    Attributes:
+        name: ``tiny``, built from nothing and pretrained on drawn pictures of another domain; ``locked``, two small
+            frozen encoders from the package registry with maps between them; a checkpoint folder; or a name on the hub.
+        revision: of a name on the hub: a commit, or a branch or tag; null is its main branch.
+        scenario: what learns.
+        adapter: LoRA of the towers that the scenario names.
+        precision: of the computation; weights that learn stay in float32.
+    """
+
+    name: Annotated[str, Field(min_length=1), UNSIGNED] = TINY
+    revision: Annotated[Annotated[str, Field(min_length=1)] | None, UNSIGNED] = None
+    scenario: Scenario = "dual_lora"
+    adapter: TowerLora = TowerLora()
+    precision: Precision = "float32"
+
+    @field_validator("name")
+    @classmethod
+    def _exists(cls, name: str) -> str:
+        if name.startswith("~"):
+            name = str(Path(name).expanduser())
+        if name.startswith(("/", ".")) and not Path(name, "config.json").is_file():
+            raise ValueError(
+                f"no checkpoint in {name!r}: config.json is missing; write a folder that save_pretrained wrote, "
+                f"{TINY}, {LOCKED}, or a name on the hub such as openai/clip-vit-base-patch32"
+            )
+        return name
+
+    @model_validator(mode="after")
+    def _can_learn(self) -> Clip:
+        if self.name == LOCKED and self.scenario not in ("zero_shot", "linear_probe"):
+            raise ValueError(
+                f"the encoders of {LOCKED} are frozen: write scenario: linear_probe or zero_shot"
+            )
+        if self.revision is not None and (self.name in (TINY, LOCKED) or Path(self.name).is_dir()):
+            raise ValueError("only a name on the hub has a revision: leave model.revision out")
+        return self

@@ -1,0 +1,57 @@
+"""How two encoders learn from pairs of a picture and its words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rushes.recipe.sections import Count, Seconds, Share, Train
+
+Rate = Annotated[float, Field(gt=0.0, le=1.0)]
+
+
+class ContrastiveTrain(Train):
+    """How to train; the best epoch on the validation side is kept.
+
+    Attributes:
+        epochs: at most.
+        patience: epochs without a better validation after which training stops; null trains to the end.
+        batch_size: pairs that are each other's negatives in one optimizer step, whatever fits into memory.
+        micro_batch: pairs of one forward pass; gradients are those of the whole batch.
+        loss: ``softmax`` over the batch both ways (Radford et al. 2021), or ``sigmoid`` of each pair (Zhai et al.
+            2023).
+        mask_equal: whether pairs of equal words or of one group are no negatives of each other.
+        learning_rate: highest rate of adapters.
+        projection_rate: of projections and of scale and bias of the loss; null is ``learning_rate``.
+        schedule: ``cosine`` falls after the warm-up, ``onecycle`` also rises along a cosine (Smith and Topin 2018).
+        warmup: share of the steps in which the rate rises.
+        floor: share of the rate that it falls to.
+        weight_decay: of matrices.
+        clip_norm: greatest norm of a gradient; null does not clip.
+        optimizer: ``adamw``, or ``adamw8bit`` with its state in 8 bits.
+        augment: change pictures at random: ``none``, ``simple`` (mirror, shifted by some pixels), ``strong`` (also
+            light, colour and zoom).
+    """
+
+    epochs: Count = 10
+    patience: Count | None = 2
+    batch_size: Annotated[int, Field(ge=2)] = 1024
+    micro_batch: Annotated[int, Field(ge=1)] = 64
+    loss: Literal["softmax", "sigmoid"] = "softmax"
+    mask_equal: bool = True
+    learning_rate: Rate = 1e-4
+    projection_rate: Rate | None = None
+    schedule: Literal["cosine", "onecycle"] = "cosine"
+    warmup: Share = 0.1
+    floor: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    clip_norm: Seconds | None = 1.0
+    optimizer: Literal["adamw", "adamw8bit"] = "adamw"
+    augment: Literal["none", "simple", "strong"] = "none"
+
+    @model_validator(mode="after")
+    def _fits(self) -> ContrastiveTrain:
+        if self.micro_batch > self.batch_size:
+            raise ValueError(f"micro_batch is {self.micro_batch}, and batch_size only {self.batch_size}")
+        return self

@@ -1,0 +1,57 @@
+"""How a finished run is searched: what ``rushes search`` and a service share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An item that was found.
+
+    Attributes:
+        key: of the item.
+        rank: from 1.
+        score: cosine, -1 to 1.
+        fields: title and metadata.
+    """
+
+    key: str
+    rank: int
+    score: float
+    fields: Mapping[str, Any]
+
+
+class Search(ABC):
+    """The vectors of a finished run, and the model that they come from; weights are loaded when first asked."""
+
+    @abstractmethod
+    def find(
+        self,
+        text: str | None,
+        picture: bytes | None,
+        k: int,
+        *,
+        where: Mapping[str, str] | None = None,
+        weight: float = 0.5,
+    ) -> Sequence[Hit]:
+        """The best ``k`` items, best first; equal scores in order of their keys.
+
+        Args:
+            text: words, or None.
+            picture: bytes of a picture file, or None; with both, their vectors are mixed.
+            k: at least 1.
+            where: field -> value that an item must have.
+            weight: of the words where both are given, 0 to 1.
+
+        Raises:
+            AnswerError: neither words nor a picture, or a field that no item has.
+            MediaError: the picture cannot be read.
+        """
+
+    @abstractmethod
+    def picture(self, key: str) -> bytes:
+        """The JPEG of an item."""

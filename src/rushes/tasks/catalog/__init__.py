@@ -1,0 +1,1 @@
+"""The task `catalog`: products as pictures with words, found by either."""

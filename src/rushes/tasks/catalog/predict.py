@@ -1,0 +1,1 @@
+"""Vectors of all products, before and after training."""

@@ -1,0 +1,175 @@
+"""The recipe of the catalog task: a table of products, pictures with words, and two encoders that meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from rushes.recipe.clip import Clip
+from rushes.recipe.contrastive import ContrastiveTrain
+from rushes.recipe.sections import (
+    NAMED,
+    Count,
+    Evaluate,
+    Prepare,
+    Recipe,
+    Section,
+    Share,
+    Source,
+    SplitBySides,
+    form_of_split,
+)
+from rushes.recipe.shares import Shares
+from rushes.tasks.catalog.preprocessing import ProductPreprocessing
+
+Column = Annotated[str, Field(min_length=1)]
+
+
+class Columns(Section):
+    """What the columns of the table are called.
+
+    Attributes:
+        id: of the shop's own number of a product; null where there is none.
+        name: of the title.
+        picture: of the path or URL of the picture; null takes whichever of image_path, local_path, image, filename,
+            file_name, path and url is there.
+        views: of further pictures, separated by ``|``; they are asked with, and not found.
+        group: of whatever must not stand on two sides: a product family.
+        side: of train, val or test, for ``split: column``.
+        label: of the type of object, by which sides are balanced and figures are told apart.
+        size: of width, depth and height in cm.
+        languages: language -> column of the title in it.
+    """
+
+    id: Column | None = "id"
+    name: Column = "name"
+    picture: Column | None = None
+    views: Column | None = "views"
+    group: Column | None = "group"
+    side: Column | None = "side"
+    label: Column = "object_type"
+    size: tuple[Column, ...] = ()
+    languages: Mapping[str, Column] = Field(default_factory=dict)
+
+
+class ProductSource(Source):
+    """Where the products are.
+
+    Attributes:
+        kind: ``table``, a CSV or Parquet file with a folder of pictures or their URLs; ``webdataset``, tars with a
+            picture and its text or JSON for each product.
+        root: folder of the table and its pictures, or its URL; null takes the twin's.
+        table: CSV or Parquet below ``root``; null takes the only one there.
+        columns: what its columns are called.
+        attributes: Parquet or CSV of ``rushes label``, below ``root`` or beside the recipe, joined by item id; null
+            takes attributes as the table has them.
+        split: ``stratified`` deals groups out so that every type of object has its shares; ``shares`` by the hash of a
+            group alone; ``column`` as the table says; or lists of groups under train, val and test.
+        sides: CSV of an earlier dataset (its ``sides.csv``), whose groups stay on their sides; null deals anew.
+        shares: of each side.
+    """
+
+    kind: Literal["table", "webdataset"] = "table"
+    table: str | None = None
+    columns: Columns = Columns()
+    attributes: str | None = None
+    split: Annotated[
+        Annotated[Literal["stratified", "shares", "column"], Tag(NAMED)] | SplitBySides,
+        Discriminator(form_of_split),
+    ] = "stratified"
+    sides: str | None = None
+    shares: Shares = Shares(train=0.8, val=0.1, test=0.1, seed=42)
+
+
+class ShopTwin(Section):
+    """The drawn shop: rendered furniture with noisy titles, and a second domain beside it.
+
+    Attributes:
+        products: product families of the shop, each in some variants.
+        other: items of the second domain, by which forgetting is measured.
+        noise: share of titles whose words contradict the picture or lack a property, 0 to 1.
+        picture_px: side of a picture, in pixels.
+        seed: of everything that is drawn.
+    """
+
+    products: Annotated[int, Field(ge=20)] = 400
+    other: Annotated[int, Field(ge=0)] = 200
+    noise: Share = 0.2
+    picture_px: Annotated[int, Field(ge=32, le=512)] = 96
+    seed: int = 0
+
+
+class NearDuplicates(Section):
+    """Which pictures are near-duplicates, so that they stand on one side.
+
+    Attributes:
+        same_bits: of 256: pictures whose difference hashes differ in at most so many bits belong together.
+        similar_bits: of 256: likewise where also size, name or colour agree.
+        least_variance: of brightness (0 to 255, squared); a picture below it is too uniform for its hash to tell
+            anything.
+    """
+
+    same_bits: Annotated[int, Field(ge=0, le=64)] = 16
+    similar_bits: Annotated[int, Field(ge=0, le=96)] = 32
+    least_variance: Annotated[float, Field(ge=0.0)] = 25.0
+
+
+class PrepareProducts(Prepare):
+    """From products to shards.
+
+    Attributes:
+        shard_samples: greatest number of samples of a shard.
+        mini: shards of the training side that the folder ``mini`` lists, for a quick try.
+        near: what counts as a near-duplicate.
+    """
+
+    shard_bytes: Annotated[int, Field(ge=1_000_000, le=500_000_000)] = 500_000_000
+    shard_samples: Annotated[int, Field(ge=1, le=1000)] = 1000
+    mini: Count = 5
+    near: NearDuplicates = NearDuplicates()
+
+
+class EvaluateRetrieval(Evaluate):
+    """What is measured, on what.
+
+    Attributes:
+        ks: depths of recall, precision and nDCG; the last one is the headline.
+        gallery: ``side`` looks among the products of the side that is reported, ``all`` among those of every side.
+        languages: titles in these are asked as well, see ``source.columns.languages``.
+    """
+
+    ks: Annotated[tuple[Count, ...], Field(min_length=1)] = (1, 5, 10)
+    gallery: Literal["side", "all"] = "side"
+    languages: tuple[str, ...] = ()
+
+
+class CatalogRecipe(Recipe):
+    """A whole job of the catalog task.
+
+    Attributes:
+        source: where the products are.
+        probe: products of another domain, by which is measured what training made the model forget; null takes the
+            twin's other domain where the shop is drawn, and measures none elsewhere.
+        twin: drawn products, for as long as ``source.root`` is null.
+        preprocessing: how a product becomes a picture and words; trained, measured and served with the same one.
+        prepare: near-duplicates, and how large a shard may be.
+        model: which encoders, and what of them learns.
+        train: how to train.
+        evaluate: what is measured, on what.
+    """
+
+    task: Literal["catalog"] = "catalog"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "catalog"
+    source: ProductSource = ProductSource()
+    probe: ProductSource | None = None
+    twin: ShopTwin = ShopTwin()
+    preprocessing: ProductPreprocessing = ProductPreprocessing()
+    prepare: PrepareProducts = PrepareProducts()
+    model: Clip = Clip()
+    train: ContrastiveTrain = ContrastiveTrain()
+    evaluate: EvaluateRetrieval = EvaluateRetrieval()
+
+
+RECIPE = CatalogRecipe

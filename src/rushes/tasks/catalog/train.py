@@ -1,0 +1,1 @@
+"""How two encoders are taught which picture and which words belong together."""

@@ -1,0 +1,56 @@
+"""What each stage of a catalog run does.
+
+Imports stand inside of the functions, so that asking for one stage loads no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rushes.runs.run import Run
+from rushes.runs.stage import Made, StageName, Tell, Work
+from rushes.runs.usual_work import report
+from rushes.stages import OpenStage
+from rushes.tasks.catalog.recipe import CatalogRecipe
+
+
+def _twin(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
+    raise NotImplementedError
+
+
+def _prepare(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
+    raise NotImplementedError
+
+
+def _look(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
+    from rushes.runs.preview import preview
+
+    return preview(run, stage, tell)
+
+
+def _pretrain(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
+    raise NotImplementedError
+
+
+def _train(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
+    raise NotImplementedError
+
+
+def _embed(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
+    raise NotImplementedError
+
+
+def _evaluate(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
+    raise NotImplementedError
+
+
+WORK: Mapping[StageName, Work] = {
+    "twin": _twin,
+    "prepare": _prepare,
+    "look": _look,
+    "pretrain": _pretrain,
+    "train": _train,
+    "embed": _embed,
+    "evaluate": _evaluate,
+    "report": report,
+}
