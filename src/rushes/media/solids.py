@@ -170,19 +170,22 @@ class _Canvas:
 
     def background(self, look: Look, low: NDArray[np.float64], high: NDArray[np.float64]) -> Array:
         """Wall, floor and a soft shadow, (3, H, W)."""
-        colours = np.empty((3, self.pixels, self.pixels), np.float32)
+        side = self.pixels // OVERSAMPLED
+        colours = np.empty((3, side, side), np.float32)
         colours[:] = np.asarray(look.backdrop, np.float32)[:, None, None]
         if look.floor is not None:
-            edge = round(self.pixels * (1 - look.horizon))
-            colours[:, edge:] = np.asarray(look.floor, np.float32)[:, None, None]
-        right, up, towards = self.camera
-        depth = (low[2] - self.up * up[2]) / (towards[2] or _FLAT)  # where a ray meets the ground
-        x = self.right[None, :] * right[0] + (self.up * up[0] + depth * towards[0])[:, None]
-        y = self.right[None, :] * right[1] + (self.up * up[1] + depth * towards[1])[:, None]
-        middle, half = (low + high) / 2, (high - low) / 2 + 0.03 * self.size
-        far = ((x - middle[0]) / half[0]) ** 4 + ((y - middle[1]) / half[1]) ** 4
-        colours *= 1 - 0.34 * np.exp(-(far.astype(np.float32)))
-        return colours
+            colours[:, round(side * (1 - look.horizon)) :] = np.asarray(look.floor, np.float32)[:, None, None]
+        axes, ground = self.camera.astype(np.float32), np.float32(low[2])
+        across, up = self.right[::OVERSAMPLED], self.up[::OVERSAMPLED]
+        depth = (ground - up * axes[1, 2]) / (axes[2, 2] or np.float32(_FLAT))  # where a ray meets the ground
+        far = np.zeros((side, side), np.float32)
+        for axis in range(2):
+            middle, half = (low + high)[axis] / 2, (high - low)[axis] / 2 + 0.03 * self.size
+            place = (across * axes[0, axis])[None, :] + (up * axes[1, axis] + depth * axes[2, axis])[:, None]
+            square = np.square((place - np.float32(middle)) / np.float32(half))
+            far += square * square
+        colours *= 1 - np.float32(0.34) * np.exp(-far)
+        return colours.repeat(OVERSAMPLED, axis=1).repeat(OVERSAMPLED, axis=2)
 
     def shade(self, colours: Array, surfaces: Sequence[Surface]) -> None:
         """Paint what rays have met over the background."""
@@ -288,7 +291,10 @@ def _outward(solid: Solid, own: Array, face: NDArray[np.int8] | None, along: Arr
 
 def _shrunk(planes: Array) -> Array:
     """Means over each pixel's rays: (c, H, W) from (c, 2H, 2W)."""
-    count, height, width = planes.shape
-    parts = planes.reshape(count, height // OVERSAMPLED, OVERSAMPLED, width // OVERSAMPLED, OVERSAMPLED)
-    means: Array = parts.mean(axis=(2, 4))
+    parts = [
+        planes[:, row::OVERSAMPLED, column::OVERSAMPLED]
+        for row in range(OVERSAMPLED)
+        for column in range(OVERSAMPLED)
+    ]
+    means: Array = np.add.reduce(parts) / np.float32(OVERSAMPLED**2)
     return means

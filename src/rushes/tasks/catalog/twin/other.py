@@ -25,12 +25,12 @@ def _wheels(xs: tuple[float, ...], width: float, across: float) -> Parts:
 
 def _car(r: np.random.Generator) -> Parts:
     body = [box((0, 0, 0.45), (2.0, 0.85, 0.4)), box((-0.1, 0, 0.8), (1.0, 0.75, 0.35))]
-    return body + [box((-0.1, 0, 0.8), (0.8, 0.78, 0.22), 1), *_wheels((-0.6, 0.6), 0.42, 0.46)]
+    return [*body, box((-0.1, 0, 0.8), (0.8, 0.78, 0.22), 1), *_wheels((-0.6, 0.6), 0.42, 0.46)]
 
 
 def _truck(r: np.random.Generator) -> Parts:
     body = [box((0.3, 0, 0.95), (1.7, 0.95, 1.1)), box((-0.95, 0, 0.7), (0.6, 0.9, 0.7))]
-    return body + [box((-1.0, 0, 0.85), (0.55, 0.92, 0.25), 1), *_wheels((-0.9, 0.1, 0.8), 0.44, 0.5)]
+    return [*body, box((-1.0, 0, 0.85), (0.55, 0.92, 0.25), 1), *_wheels((-0.9, 0.1, 0.8), 0.44, 0.5)]
 
 
 def _boat(r: np.random.Generator) -> Parts:
