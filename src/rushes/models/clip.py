@@ -169,7 +169,8 @@ def restore(folder: Path, model: Clip) -> DualEncoder:
         }
         set_peft_model_state_dict(getattr(encoder, side).tower, ours)
     encoder.load_state_dict(saved, strict=False)
-    return encoder.eval()
+    encoder.eval()
+    return encoder
 
 
 def merge(encoder: DualEncoder, folder: Path) -> None:

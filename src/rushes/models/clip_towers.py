@@ -36,8 +36,8 @@ class Levels:
         mean, std: of red, green and blue.
     """
 
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 LEVELS = Levels(tuple(map(float, CLIP_MEAN)), tuple(map(float, CLIP_STD)))

@@ -103,7 +103,8 @@ class DualEncoder(nn.Module):
     @property
     def width(self) -> int:
         """Numbers D of a vector."""
-        return self.picture_map.out_features
+        width: int = self.picture_map.out_features
+        return width
 
     def tokenize(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """What `text_features` reads, ``(B, ...)`` each, on the CPU; see `count_cut`."""
@@ -177,7 +178,6 @@ class DualEncoder(nn.Module):
 
         return self._embedded(len(texts), batch_size, vectors)
 
-    @torch.inference_mode()
     def _embedded(
         self, count: int, batch_size: int, vectors: Callable[[slice], Tensor]
     ) -> NDArray[np.float32]:
@@ -186,7 +186,7 @@ class DualEncoder(nn.Module):
         half = getattr(torch, self.asked.precision) if self.asked.precision != "float32" else None
         self.eval()
         try:
-            with torch.autocast(self.device.type, dtype=half, enabled=half is not None):
+            with torch.inference_mode(), torch.autocast(self.device.type, half, half is not None):
                 for start in range(0, count, batch_size):
                     part = slice(start, start + batch_size)
                     found[part] = vectors(part).float().cpu().numpy()
@@ -197,7 +197,8 @@ class DualEncoder(nn.Module):
 
 def on_best_device(encoder: DualEncoder) -> DualEncoder:
     """The same, on a GPU where there is one."""
-    return encoder.to(best_device())
+    encoder.to(best_device())
+    return encoder
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ def read_weights(path: Path, live: Mapping[str, Tensor]) -> dict[str, Tensor]:
         OSError: the machine refuses to read them.
     """
     try:
-        saved = read_tensors(_bytes_of(path))
+        saved: dict[str, Tensor] = read_tensors(_bytes_of(path))
     except SafetensorError as error:
         raise _unreadable(error, path) from error
     expected, found = ({name: tuple(t.shape) for name, t in of.items()} for of in (live, saved))
