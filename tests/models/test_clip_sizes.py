@@ -19,7 +19,12 @@ from rushes.recipe.clip import Clip, Scenario, TowerLora
 VIT_B_16 = {"vision_config": {"patch_size": 16}}
 ODD = {
     "vision_config": {"hidden_size": 48, "intermediate_size": 80, "num_hidden_layers": 3, "image_size": 96},
-    "text_config": {"hidden_size": 32, "vocab_size": 500, "max_position_embeddings": 30, "num_hidden_layers": 1},
+    "text_config": {
+        "hidden_size": 32,
+        "vocab_size": 500,
+        "max_position_embeddings": 30,
+        "num_hidden_layers": 1,
+    },
     "projection_dim": 24,
 }
 SMALL = {"vision_config": {"num_attention_heads": 4}, "text_config": {"num_attention_heads": 4}}
