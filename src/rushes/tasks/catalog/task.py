@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rushes.recipe.sections import TINY
 from rushes.runs.stage import Cost, Stage, is_drawn
@@ -109,12 +109,12 @@ class Catalog(Task["CatalogRecipe"]):
         return audit_of(run.scan, run.recipe)
 
     def faults(self, recipe: CatalogRecipe) -> Iterator[tuple[str, str]]:
-        """A probe that cannot be read, or files that are not there."""
+        """See `Task.faults`: files that are not there, packages that are missing, pictures too small for the model."""
+        from rushes.runs.clip_plan import faults
+
+        yield from faults(recipe.model, recipe.preprocessing.size)
         if recipe.probe is not None and is_drawn(recipe):
-            yield (
-                "probe",
-                "the drawn shop has a second domain of its own: leave probe out, or give source.root",
-            )
+            yield "probe", "the drawn shop has a second domain of its own: leave it out, or give source.root"
         elif recipe.probe is not None and not isinstance(recipe.probe.root, Path):
             yield "probe.root", "give a folder of this machine"
         for key, file in _files(recipe).items():
@@ -136,12 +136,6 @@ class Catalog(Task["CatalogRecipe"]):
 
         model = recipe.model
         return None if model.name in (TINY, LOCKED) else Base(model.name, model.revision)
-
-    def faults(self, recipe: CatalogRecipe) -> Iterator[tuple[str, str]]:
-        """See `Task.faults`: packages that are missing, pictures of a size that the model does not take."""
-        from rushes.runs.clip_plan import faults
-
-        yield from faults(recipe.model, recipe.preprocessing.size)
 
     def notes(self, run: Run[CatalogRecipe], stage: Stage) -> tuple[str, ...]:
         """See `Task.notes`; of training, how much learns and the memory that it takes."""
