@@ -134,8 +134,8 @@ def test_columns_of_another_name_sizes_languages_group_and_side(shop):
     assert first.fields == {"art": "stool", "object_type": "stool"}
     assert (second.size_cm, second.side) == (None, None)
     assert sorted(found.notes) == [
-        "1 rows have a size that is no number above 0 in w, h",
-        "1 rows name the side 'dev2', which is none of train, val, test",
+        "rows on side 'dev2', which is none of train, val, test: 1",
+        "rows whose w, h are no numbers above 0: 1",
     ]
 
 
@@ -207,7 +207,7 @@ def test_a_view_that_cannot_be_read_is_a_note_and_the_item_stays(shop):
     assert [len(item.views) for item in found.items if item.title == "new"] == [1]
     assert not found.faults
     assert found.notes == (
-        f"1 views cannot be read, the first: gone.png: not there ({shop / 'products.csv'}:5)",
+        f"views that cannot be read: 1, the first: gone.png: not there ({shop / 'products.csv'}:5)",
     )
 
 
@@ -355,7 +355,7 @@ def test_samples_of_tars_are_read_in_place(tars):
     assert chair.views[0].read() == picture(11, "JPEG")
     assert read_picture(by_title["a lamp"].picture.read()).shape == (8, 12, 3)
     assert by_title["a lamp"].side == "test"
-    assert found.notes == ("1 members .cls are not read",)
+    assert found.notes == ("members .cls that are not read: 1",)
     assert not any(path.name.startswith("000") for path in tars.rglob("*"))  # nothing was unpacked
 
 
@@ -432,7 +432,7 @@ def test_loose_pictures_with_words_beside_them(tmp_path):
         ("a blue chair", "seat"),
         ("", "lamps"),
     }
-    assert found.notes == ("1 rows have no title",)
+    assert found.notes == ("rows without a title: 1",)
     assert [fault.where for fault in found.faults] == [f"{root}/lamps/broken"]
     told = {(line.fate, line.reason): line.files for line in take_inventory(root, source.claims(found)).lines}
     assert told == {

@@ -183,10 +183,10 @@ class _Taken:
 
     def _notes(self) -> Iterator[str]:
         for words, count in self.reader.notes.items():
-            yield f"{count:,} {words}"
+            yield f"{words}: {count:,}"
         if self.views:
             first = self.views[0]
-            yield f"{len(self.views):,} views cannot be read, the first: {first.message} ({first.where})"
+            yield f"views that cannot be read: {len(self.views):,}, the first: {first.message} ({first.where})"
 
 
 def _take_table(
@@ -210,7 +210,9 @@ def _take_tars(
                 taken.take(row)
         except MediaError as error:
             taken.refuse(error, hashed_key(name, name), name)
-    taken.reader.notes |= {f"members .{suffix} are not read": ignored[suffix] for suffix in sorted(ignored)}
+    taken.reader.notes |= {
+        f"members .{suffix} that are not read": ignored[suffix] for suffix in sorted(ignored)
+    }
 
 
 def _take_folder(

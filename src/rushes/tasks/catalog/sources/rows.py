@@ -94,11 +94,11 @@ class Reader:
         columns, cells = self.columns, row.cells
         title = cells.get(columns.name, "").strip()
         if not title:
-            self._note("rows have no title")
+            self._note("rows without a title")
         said = cells.get(columns.side or "", "").strip()
         side = SIDE_OF_NAME.get(said.lower()) if said else row.side
         if said and side is None:
-            self._note(f"rows name the side {said[:40]!r}, which is none of train, val, test")
+            self._note(f"rows on side {said[:40]!r}, which is none of train, val, test")
         own = {columns.name, columns.picture, columns.views, columns.group, columns.side}
         own |= {*PICTURES, *columns.size, *columns.languages.values()}
         fields = {name: text for name, cell in cells.items() if name not in own and (text := cell.strip())}
@@ -130,7 +130,7 @@ class Reader:
         except ValueError:
             size = ()
         if not size or not all(math.isfinite(value) and value > 0 for value in size):
-            self._note(f"rows have a size that is no number above 0 in {', '.join(self.columns.size)}")
+            self._note(f"rows whose {', '.join(self.columns.size)} are no numbers above 0")
             return None
         return size
 
