@@ -16,9 +16,9 @@ from PIL import Image
 
 from rushes.errors import SourceError, StorageError
 from rushes.media.picture import read_picture
+from rushes.runs.pictured import table
 from rushes.stages import sha256_file, take_inventory
 from rushes.tasks.catalog.recipe import Columns, ProductSource
-from rushes.tasks.catalog.sources import table
 from rushes.tasks.catalog.sources.products import Products, ProductScan
 from rushes.testing import source_checks
 
@@ -368,7 +368,7 @@ def test_tars_are_read_once(tars, tmp_path, monkeypatch):
     def refuse(*args: object) -> None:
         raise AssertionError("read again")
 
-    monkeypatch.setattr("rushes.tasks.catalog.sources.samples.members", refuse)
+    monkeypatch.setattr("rushes.runs.pictured.samples.members", refuse)
     assert source.scan(tars) == first
 
 

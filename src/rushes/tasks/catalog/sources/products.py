@@ -11,15 +11,16 @@ from pathlib import Path
 from rushes.annotations.rows import read_rows
 from rushes.errors import MediaError, RushesError, SourceError
 from rushes.records import hashed_key
+from rushes.runs.pictured.row import Found, Row
+from rushes.runs.pictured.samples import archives_of, samples_in_folder, samples_in_tar
+from rushes.runs.pictured.table import SUFFIXES_OF_PICTURES, rows_of, table_of
 from rushes.runs.source import Fault, Source
 from rushes.stages import Claim, Claims, RememberedFiles, sha256_file
 from rushes.stages.inventory import below
 from rushes.tasks.catalog.recipe import Kind, ProductSource
 from rushes.tasks.catalog.sources.attributes import join
 from rushes.tasks.catalog.sources.item import Item
-from rushes.tasks.catalog.sources.rows import SAME, Found, Reader, Row
-from rushes.tasks.catalog.sources.samples import archives_of, samples_in_folder, samples_in_tar
-from rushes.tasks.catalog.sources.table import SUFFIXES_OF_PICTURES, rows_of, table_of
+from rushes.tasks.catalog.sources.rows import SAME, Reader, require_columns
 
 OTHER = "other"
 """Folder of the second domain in the twin's."""
@@ -192,10 +193,11 @@ class _Taken:
 def _take_table(
     root: Path, asked: ProductSource, memory: Path | None, seen: RememberedFiles, taken: _Taken
 ) -> None:
-    path = table_of(root, asked)
+    path = table_of(root, asked.table)
     taken.claims[path.relative_to(root).as_posix()] = Claim("read", "table")
     taken.hash.update(sha256_file(path).encode())
-    for row in rows_of(read_rows(path), root, asked.columns, memory, seen):
+    table, columns = read_rows(path), asked.columns
+    for row in rows_of(table, root, require_columns(table, columns), columns.views, memory, seen):
         taken.take(row)
 
 
@@ -206,7 +208,7 @@ def _take_tars(
     for name in archives_of(root):
         taken.claims[name] = Claim("used", "tars")
         try:
-            for row in samples_in_tar(root, name, asked.columns, seen, ignored):
+            for row in samples_in_tar(root, name, asked.columns.name, seen, ignored):
                 taken.take(row)
         except MediaError as error:
             taken.refuse(error, hashed_key(name, name), name)
@@ -218,7 +220,7 @@ def _take_tars(
 def _take_folder(
     root: Path, asked: ProductSource, memory: Path | None, seen: RememberedFiles, taken: _Taken
 ) -> None:
-    for row, words in samples_in_folder(root, asked.columns, seen):
+    for row, words in samples_in_folder(root, asked.columns.name, asked.columns.label, seen):
         taken.claims |= {name: Claim("read", "words") for name in words}
         taken.take(row)
 
