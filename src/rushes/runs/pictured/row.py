@@ -69,6 +69,19 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A picture that a row names, and that cannot be read.
+
+    Attributes:
+        error: why.
+        name: of its file below the root; empty where there is none.
+    """
+
+    error: RushesError
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A row before it is an item.
 
@@ -76,16 +89,16 @@ class Row:
         where: the line of a table, or the sample of a tar, as errors tell it.
         name: of that below the root; it makes the key of a row that gives no item.
         cells: name of each column -> its text.
-        picture: what is found, or why not.
-        views: of those that hold; the others are faults of their own.
+        picture: what is found.
+        views: further ones.
         side: that its place tells, where its cells do not.
     """
 
     where: str
     name: str
     cells: Mapping[str, str]
-    picture: Found | RushesError
-    views: tuple[Found | RushesError, ...] = ()
+    picture: Found | Lost
+    views: tuple[Found | Lost, ...] = ()
     side: str | None = None
 
     @property

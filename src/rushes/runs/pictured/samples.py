@@ -10,9 +10,9 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rushes.errors import MediaError, RushesError, SourceError
+from rushes.errors import MediaError, SourceError
 from rushes.media.tarred import TarMember, members, read_member
-from rushes.runs.pictured.row import MAX_BYTES, Found, PicturePlace, Row, sha256_and_fault
+from rushes.runs.pictured.row import MAX_BYTES, Found, Lost, PicturePlace, Row, sha256_and_fault
 from rushes.runs.pictured.table import require_folder
 from rushes.runs.shares import SIDE_OF_NAME
 from rushes.stages import RememberedFiles, canonical_json
@@ -134,16 +134,8 @@ def samples_in_folder(
             folder = stem.rpartition("/")[0].rpartition("/")[2]
             cells = {label: folder, **row.cells} if folder else row.cells
             words = [parts[suffix].name for suffix in (TEXT, META) if suffix in parts]
-            yield replace(row, cells=cells, picture=_named(row.picture, parts)), words
-
-
-def _named(picture: Found | RushesError, parts: Mapping[str, Part]) -> Found | RushesError:
-    """A picture that is a file of its own, with its name."""
-    if not isinstance(picture, Found):
-        return picture
-    return replace(
-        picture, name=next(part.name for part in parts.values() if part.path == picture.place.path)
-    )
+            picture = next(parts[suffix].name for suffix in PICTURES if suffix in parts)
+            yield replace(row, cells=cells, picture=replace(row.picture, name=picture)), words
 
 
 def _samples(listed: Iterable[Part], ignored: Counter[str]) -> Iterator[tuple[str, dict[str, Part]]]:
@@ -160,9 +152,9 @@ def _row(where: str, name: str, parts: Mapping[str, Part], title: str, side: str
     cells: Mapping[str, str] = {}
     try:
         cells = _cells(parts, title, where)
-        picture: Found | RushesError = _picture(parts, where)
+        picture: Found | Lost = _picture(parts, where)
     except (SourceError, MediaError) as error:
-        picture = error
+        picture = Lost(error)
     views = tuple(_found(part, where) for suffix, part in sorted(parts.items()) if _is_view(suffix))
     return Row(where, name, cells, picture, views, side)
 
@@ -198,7 +190,7 @@ def _is_view(suffix: str) -> bool:
     return view.startswith(_VIEW) and kind in PICTURES
 
 
-def _picture(parts: Mapping[str, Part], where: str) -> Found | RushesError:
+def _picture(parts: Mapping[str, Part], where: str) -> Found | Lost:
     part = next((parts[suffix] for suffix in PICTURES if suffix in parts), None)
     if part is None:
         raise SourceError(
@@ -209,10 +201,10 @@ def _picture(parts: Mapping[str, Part], where: str) -> Found | RushesError:
     return _found(part, where)
 
 
-def _found(part: Part, where: str) -> Found | RushesError:
+def _found(part: Part, where: str) -> Found | Lost:
     if part.fault:
         cure = "replace the picture, or leave the sample out"
-        return MediaError(f"{part.name}: {part.fault}", where=where, cure=cure)
+        return Lost(MediaError(f"{part.name}: {part.fault}", where=where, cure=cure))
     return Found(PicturePlace(part.path, part.offset, part.size), part.sha256)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rushes.annotations.rows import Table
 from rushes.errors import MediaError, RushesError, SourceError
 from rushes.media.picture import require_picture
-from rushes.runs.pictured.row import MAX_BYTES, Found, PicturePlace, Row, sha256_and_fault
+from rushes.runs.pictured.row import MAX_BYTES, Found, Lost, PicturePlace, Row, sha256_and_fault
 from rushes.stages import RememberedFiles
 from rushes.stages.inventory import leaves
 from rushes.storage.web import Bounds, bring_files, is_address
@@ -109,16 +109,17 @@ def _brought(
 
 def _found(
     root: Path, brought: Mapping[str, Path | RushesError], seen: RememberedFiles, text: str, where: str
-) -> Found | RushesError:
+) -> Found | Lost:
     """The picture that a cell names, or what is wrong with it."""
+    name = ""
     try:
         if not text:
             raise SourceError("no picture is named", where=where, cure="fill the cell, or remove the row")
         if text in brought:
             copy = brought[text]
             if isinstance(copy, RushesError):
-                return type(copy)(f"{copy.message} ({text})", where=where, cure=copy.cure)
-            path, name = copy, ""
+                return Lost(type(copy)(f"{copy.message} ({text})", where=where, cure=copy.cure))
+            path = copy
         else:
             name = _below(root, text, where)
             path = root / name
@@ -129,11 +130,10 @@ def _found(
         place = PicturePlace(path)
         sha256, fault = seen.of(path, lambda _: sha256_and_fault(place.read(), name or text))
     except (SourceError, MediaError) as error:
-        return type(error)(error.message, where=where, cure=error.cure)
+        return Lost(type(error)(error.message, where=where, cure=error.cure), name)
     if fault:
-        return MediaError(
-            f"{name or text}: {fault}", where=where, cure="replace the picture, or remove the row"
-        )
+        cure = "replace the picture, or remove the row"
+        return Lost(MediaError(f"{name or text}: {fault}", where=where, cure=cure), name)
     return Found(place, sha256, name)
 
 

@@ -212,14 +212,27 @@ def test_a_view_that_cannot_be_read_is_a_note_and_the_item_stays(shop):
 
 
 def test_every_file_has_a_fate(shop):
-    (shop / "pictures/nobody.webp").write_bytes(b"?")
+    for name in ("nobody.webp", "bad.png", "bad view.png"):
+        (shop / f"pictures/{name}").write_bytes(b"?")
     (shop / "README").touch()
-    source, found = Products(ProductSource()), scan(shop)
+    (shop / "labels").mkdir()
+    write(shop / "labels", [{"id": "0" * 16, "style": "modern"}])
+    with_rows(
+        shop,
+        {"name": "bad", "image_path": "pictures/bad.png"},
+        {"name": "good", "image_path": "pictures/1.png", "views": "pictures/bad view.png"},
+    )
+    source = Products(ProductSource(attributes=shop / "labels/products.csv"))
+    found = source.scan(shop)
+    wrong = "a JPEG, PNG, WebP, GIF or BMP is read, found 1 bytes that begin b'?'"
     told = {(line.fate, line.reason): line.files for line in take_inventory(shop, source.claims(found)).lines}
     assert told == {
         ("used", "pictures"): 3,
         ("used", "views"): 1,
         ("read", "table"): 1,
+        ("read", "attributes"): 1,
+        ("faulty", f"pictures/bad.png: {wrong}"): 1,
+        ("faulty", f"pictures/bad view.png: {wrong}"): 1,
         ("skipped", "no row names it"): 1,
         ("unread", "no suffix"): 1,
     }
@@ -438,7 +451,7 @@ def test_loose_pictures_with_words_beside_them(tmp_path):
     assert told == {
         ("used", "pictures"): 3,
         ("read", "words"): 2,
-        ("skipped", "no row names it"): 1,
+        ("faulty", found.faults[0].message): 1,
         ("unread", ".txt"): 1,
     }
 

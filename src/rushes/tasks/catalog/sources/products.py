@@ -11,7 +11,7 @@ from pathlib import Path
 from rushes.annotations.rows import read_rows
 from rushes.errors import MediaError, RushesError, SourceError
 from rushes.records import hashed_key
-from rushes.runs.pictured.row import Found, Row
+from rushes.runs.pictured.row import Found, Lost, Row
 from rushes.runs.pictured.samples import archives_of, samples_in_folder, samples_in_tar
 from rushes.runs.pictured.table import SUFFIXES_OF_PICTURES, rows_of, table_of
 from rushes.runs.source import Fault, Source
@@ -133,11 +133,14 @@ class _Taken:
 
     def take(self, row: Row) -> None:
         """Make an item of a row, or tell why there is none."""
-        if not isinstance(row.picture, Found):
-            self.refuse(row.picture, row.key, "")
+        if isinstance(row.picture, Lost):
+            self.refuse(row.picture.error, row.key, row.picture.name)
             return
         views = [view for view in row.views if isinstance(view, Found)]
-        self.views += [view for view in row.views if not isinstance(view, Found)]
+        lost = [view for view in row.views if isinstance(view, Lost)]
+        self.views += [view.error for view in lost]
+        for view in lost:
+            self.claims.setdefault(view.name, Claim("faulty", view.error.message))
         item = self.reader.item(row, row.picture, views)
         self.hash.update(
             f"{item.key} {row.name} {' '.join(view.sha256 for view in views)}\n".encode(errors="replace")
@@ -148,29 +151,26 @@ class _Taken:
         self.items[item.key] = item
         for found, what in ((row.picture, "pictures"), *((view, "views") for view in views)):
             known = self.claims.get(found.name)
-            shared = known is not None and known.recording != item.key
-            if found.name:
-                self.claims[found.name] = Claim("used", what, "" if shared else item.key)
+            shared = known is not None and known.fate == "used" and known.recording != item.key
+            self.claims[found.name] = Claim("used", what, "" if shared else item.key)
 
     def refuse(self, error: RushesError, key: str, file: str) -> None:
         """Set a row or a tar aside."""
         self.faults.append(Fault.of(error, key))
         self.hash.update(f"{key} {error.message}\n".encode(errors="replace"))
-        if file:
-            self.claims[file] = Claim("faulty", error.message, key)
+        self.claims[file] = Claim("faulty", error.message, key)
 
     def close(self, asked: ProductSource) -> ProductScan:
         """All of it, with the attributes."""
         if not self.items:
-            first = self.faults[0] if self.faults else Fault("", "", "it has no rows", "", "")
-            raise SourceError(
-                f"no row gives a product; {len(self.faults):,} faults, the first: {first.message}",
-                where=first.where or self.root,
-                cure=first.cure or "give a table with a row for each product",
-            )
+            raise self._nothing()
         items, strays = tuple(self.items[key] for key in sorted(self.items)), None
         if asked.attributes is not None:
             items, strays = join(items, asked.attributes)
+        self.claims.pop("", None)  # of pictures that are no files of their own
+        for file, what in ((asked.attributes, "attributes"), (asked.sides, "sides")):
+            if file is not None and file.resolve().is_relative_to(self.root.resolve()):
+                self.claims[file.resolve().relative_to(self.root.resolve()).as_posix()] = Claim("read", what)
         return ProductScan(
             self.root,
             items,
@@ -181,6 +181,14 @@ class _Taken:
             strays,
             self.hash.hexdigest(),
         )
+
+    def _nothing(self) -> SourceError:
+        """Why there is no product."""
+        if not self.faults:
+            return SourceError("there are no rows", where=self.root, cure="give a row for each product")
+        first = self.faults[0]
+        told = f"no row gives a product; {len(self.faults):,} faults, the first: {first.message}"
+        return SourceError(told, where=first.where, cure=first.cure)
 
     def _notes(self) -> Iterator[str]:
         for words, count in self.reader.notes.items():
