@@ -184,8 +184,7 @@ class Ranked:
         return within
 
     def _sum(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
-        sums: NDArray[np.float64] = np.bincount(self._query, parts)
-        return sums
+        return np.bincount(self._query, parts).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,300 @@
+"""Questions that are answered with ranked items, as parts of a scorecard: figures, what is right, what moves together.
+
+A part is one kind of question (words for a picture, a picture for words) or those of it about one class. All
+systems answer the same questions, so every difference is paired; questions about items that are near-duplicates, or
+are asked for in the same words, are left out together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from rushes.errors import MetricError
+from rushes.evaluate.clusters import clusters
+from rushes.evaluate.figures import Figure
+from rushes.evaluate.parts import MODEL, Measured, Measures, part_of, parts_by
+from rushes.evaluate.scorecard import Part, Scorecard, System, standing_sentence
+from rushes.metrics.estimate import CONFIDENCE, Estimate, of_differences
+from rushes.metrics.jackknife import Jackknife
+from rushes.metrics.retrieval import Ranked, Relevant
+from rushes.metrics.verdict import Verdict
+
+MEDIAN = "median_rank"
+"""The one figure that is a median over questions; all others are means."""
+
+MOST_PAIRS = 20_000_000
+"""Of a question and a right item; with more, names do not tell items apart."""
+
+Names = NDArray[Any]
+"""A name of each item (n,) of str, empty where it has none: items of one name answer each other's questions."""
+
+
+def figures_of(ks: Sequence[int]) -> dict[str, Figure]:
+    """Figures at these depths, in the order of tables; those of the greatest depth are the headline.
+
+    >>> list(figures_of([10]))
+    ['hit_rate_10', 'recall_10', 'precision_10', 'ndcg_10', 'map', 'mrr', 'median_rank']
+    """
+    depths, last = sorted(set(ks)), max(ks)
+    hits = {
+        f"hit_rate_{k}": Figure(
+            title=f"R@{k}",
+            meaning=f"share of questions with a right item among the first {k}",
+            headline=k == last,
+            compared=True,
+        )
+        for k in depths
+    }
+    recalls = {
+        f"recall_{k}": Figure(
+            title=f"recall@{k}",
+            meaning=f"share of all right items of a question that are among the first {k}; equals R@{k} where each "
+            "has one",
+            compared=k == last,
+        )
+        for k in depths
+    }
+    precisions = {
+        f"precision_{k}": Figure(
+            title=f"P@{k}", meaning=f"share of the first {k} places that right items hold"
+        )
+        for k in depths
+    }
+    gains = {
+        f"ndcg_{k}": Figure(
+            title=f"nDCG@{k}",
+            meaning=f"gain of right items among the first {k}, less the later they come, over the greatest possible",
+            headline=k == last,
+            compared=k == last,
+        )
+        for k in depths
+    }
+    return {
+        **hits,
+        **recalls,
+        **precisions,
+        **gains,
+        "map": Figure(
+            title="mAP", meaning="mean over right items of the precision at their ranks", compared=True
+        ),
+        "mrr": Figure(
+            title="MRR",
+            meaning="mean of one over the rank of the first right item",
+            headline=True,
+            compared=True,
+        ),
+        MEDIAN: Figure(
+            title="median rank",
+            meaning="rank of the first right item, median over questions",
+            better="lower",
+            bounds=(1.0, None),
+        ),
+    }
+
+
+def scores(ranked: Ranked, ks: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+    """What each question adds to every figure of `figures_of`, (Q,) for the questions that are scored."""
+    at = {
+        "hit_rate": ranked.hit_rate,
+        "recall": ranked.recall,
+        "precision": ranked.precision,
+        "ndcg": ranked.ndcg,
+    }
+    return {
+        **{f"{name}_{k}": of(k) for name, of in at.items() for k in sorted(set(ks))},
+        "map": ranked.average_precision,
+        "mrr": ranked.reciprocal_rank,
+        MEDIAN: ranked.first_rank,
+    }
+
+
+# --- what is right, and what moves together ---------------------------------------------------------------
+
+
+def right_items(of: NDArray[np.int64], among: NDArray[np.int64], *names: Names) -> Relevant:
+    """The items that answer questions: whichever shares a name with the item that is asked for.
+
+    >>> keys, words = np.array(["a", "b", "c", "d"]), np.array(["lamp", "lamp", "", ""])
+    >>> found = right_items(np.array([0, 2]), np.arange(4), keys, words)
+    >>> list(zip(found.query.tolist(), found.item.tolist()))
+    [(0, 0), (0, 1), (1, 2)]
+
+    Args:
+        of: (queries,) number of the item that each question is about.
+        among: (items,) numbers of the items that are searched; questions about others may have no right item.
+        names: of all items; key, group, words.
+
+    Raises:
+        MetricError: no question has a right item, or names are shared by so many that nothing is told apart.
+    """
+    pairs = [_sharing(of, among, _codes(each)) for each in names]
+    query, item = np.divmod(np.unique(np.concatenate(pairs)), len(among))
+    return Relevant.of(query, item, queries=len(of), items=len(among))
+
+
+def families(*names: Names) -> NDArray[np.int64]:
+    """What moves together: number of each item's family (n,), within which items share names, step by step.
+
+    >>> families(np.array(["x", "x", "", ""]), np.array(["", "lamp", "lamp", "sofa"])).tolist()
+    [0, 0, 0, 1]
+    """
+    n = nodes = len(names[0])
+    items, of = [], []
+    for each in names:
+        code = _codes(each)
+        named = np.flatnonzero(code >= 0)
+        items.append(named)
+        of.append(nodes + code[named])
+        nodes += int(code.max(initial=-1)) + 1
+    ends = np.concatenate(items), np.concatenate(of)
+    graph = csr_array((np.ones(len(ends[0]), np.int8), ends), shape=(nodes, nodes))
+    number: NDArray[np.int64] = connected_components(graph, directed=False)[1][:n]
+    return number
+
+
+def plain_words(texts: Names) -> Names:
+    """Texts (n,) without what nobody types: letters of one size, single spaces.
+
+    >>> plain_words(np.array(["Oak  Table ", ""], object)).tolist()
+    ['oak table', '']
+    """
+    plain: Names = np.array([" ".join(str(text).casefold().split()) for text in texts], object)
+    return plain
+
+
+def _codes(names: Names) -> NDArray[np.int64]:
+    """Numbers of names (n,), equal for equal ones; -1 for none."""
+    known, code = np.unique(names.astype(str), return_inverse=True)
+    return code.astype(np.int64) - 1 if len(known) and known[0] == "" else code.astype(np.int64)
+
+
+def _sharing(of: NDArray[np.int64], among: NDArray[np.int64], code: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pairs of a question and an item of its code, each as ``question * items + item``."""
+    order = np.argsort(code[among], kind="stable")
+    there, asked = code[among][order], code[of]
+    first = np.searchsorted(there, asked)
+    counts = np.where(asked >= 0, np.searchsorted(there, asked, "right") - first, 0)
+    if (total := int(counts.sum())) > MOST_PAIRS:
+        raise MetricError(
+            f"{total:,} pairs of a question and a right item: too many items share their words or their group",
+            cure="give titles or attributes that tell items apart, or measure fewer",
+        )
+    query = np.repeat(np.arange(len(of)), counts)
+    place = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
+    pairs: NDArray[np.int64] = query * len(among) + order[place]
+    return pairs
+
+
+# --- parts ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Questions of one kind with what every system answers.
+
+    Attributes:
+        name: in words: "text to picture".
+        ks: depths.
+        ranked: system -> where the right items stand, of the same `Relevant`.
+        family: (queries,) number of what moves together.
+        label: (queries,) class of what is asked for; empty where it is not known.
+    """
+
+    name: str
+    ks: tuple[int, ...]
+    ranked: Mapping[str, Ranked]
+    family: NDArray[np.int64]
+    label: Names
+
+    @cached_property
+    def scored(self) -> NDArray[np.int64]:
+        """Numbers of the questions that have a right item, (Q,); the others are counted in `unanswerable`."""
+        return self.ranked[MODEL].asked
+
+    @property
+    def unanswerable(self) -> int:
+        """Questions without a right item among those that are searched."""
+        return len(self.family) - len(self.scored)
+
+    @cached_property
+    def scores(self) -> Mapping[str, Mapping[str, NDArray[np.float64]]]:
+        """System -> figure -> what each scored question adds, (Q,)."""
+        return {system: scores(ranked, self.ks) for system, ranked in self.ranked.items()}
+
+    @cached_property
+    def levels(self) -> dict[str, NDArray[np.int64]]:
+        """What moves together among the scored questions, (Q,), from the widest level."""
+        return {"group": self.family[self.scored], "question": np.arange(len(self.scored))}
+
+    def measures(self, rows: NDArray[np.int64], jackknife: Jackknife) -> Measures:
+        """Every figure of every system over some of the scored questions."""
+        return {
+            system: {
+                figure: Measured(jackknife, jackknife.medians(values[rows]))
+                if figure == MEDIAN
+                else Measured.mean(jackknife, values[rows])
+                for figure, values in found.items()
+            }
+            for system, found in self.scores.items()
+        }
+
+    def part(
+        self, systems: Mapping[str, System], *, against: Sequence[str] = (), whole: bool = False
+    ) -> Part:
+        """All questions of this kind.
+
+        Args:
+            systems: with their roles.
+            against: figures by which the model is held against each other system alone.
+            whole: whether they are the questions of the side, others being subsets.
+        """
+        rows = np.arange(len(self.scored))
+        among = clusters(self.levels, rows)
+        return part_of(
+            self.measures(rows, Jackknife.of(among.ids)),
+            figures_of(self.ks),
+            systems,
+            among,
+            kind="all" if whole else "subset",
+            name="" if whole else self.name,
+            against=against,
+        )
+
+    def by_label(self, systems: Mapping[str, System], least: int) -> Iterator[Part]:
+        """A part for each class with at least so many questions, in the order of their names."""
+        labels = self.label[self.scored].astype(str)
+        rows = {str(name): np.flatnonzero(labels == name) for name in np.unique(labels) if name}
+        large = {name: found for name, found in rows.items() if len(found) >= least}
+        yield from parts_by(large, self.measures, figures_of(self.ks), systems, self.levels, kind="class")
+
+
+def paired(ours: Asked, theirs: Asked, figure: str, confidence: float = CONFIDENCE) -> Estimate:
+    """A figure of one model less that of another, over the same questions in the same order.
+
+    Raises:
+        MetricError: not as many questions.
+    """
+    values = [one.scores[MODEL][figure] for one in (ours, theirs)]
+    if len(values[0]) != len(values[1]):
+        raise MetricError(f"{len(values[0])} and {len(values[1])} questions cannot be paired")
+    among = clusters(ours.levels, np.arange(len(ours.scored)))
+    jackknife = Jackknife.of(among.ids)
+    of = jackknife.medians if figure == MEDIAN else jackknife.means
+    bounds = of_differences(figures_of(ours.ks)[figure].range)
+    return jackknife.estimate(of(values[0]) - of(values[1]), bounds, confidence=confidence)
+
+
+def against_sentences(card: Scorecard, part: Part, rival: str) -> Iterator[tuple[str, Verdict]]:
+    """How the model stands to another system in each headline figure by which it is held against it."""
+    for name in card.headline:
+        if standing := part.against.get(name, {}).get(rival):
+            value = part.estimates[card.model][name].value
+            yield standing_sentence(card.figures[name], standing, value), standing.verdict
