@@ -32,7 +32,7 @@ def items(count: int = 60, probe: int = 12) -> dict[str, list[str]]:
         ("train" if number // 2 % 2 else "test") if number < count else "probe"
         for number in range(count + probe)
     ]
-    label = [TYPES[number % 4 % 3] if number < count else "stamp" for number in range(count + probe)]
+    label = [TYPES[number // 2 % 3] if number < count else "stamp" for number in range(count + probe)]
     return {
         "id": keys,
         "side": side,
@@ -47,7 +47,7 @@ def vectors(
     folder: Path,
     *,
     noise: float = 0.3,
-    base_noise: float = 1.5,
+    base_noise: float = 4.0,
     other_noise: float | None = None,
     table: dict[str, list[str]] | None = None,
     views: bool = False,
