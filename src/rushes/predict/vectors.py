@@ -347,12 +347,22 @@ def _require(file: _File, schema: pa.Schema) -> None:
     found = file.parquet.schema_arrow
     for field in schema:
         kind = found.field(field.name).type if field.name in found.names else None
-        if kind != field.type:
+        if kind is None or not _fits(kind, field.type):
             raise ShardError(
                 f"{field.name} is {'missing' if kind is None else kind}, needed {field.type}",
                 where=file.path,
                 cure=_CURE,
             )
+
+
+def _fits(found: pa.DataType, needed: pa.DataType) -> bool:
+    """Whether a column of a file, which may be of another tool, can be read as ours."""
+    if pa.types.is_fixed_size_list(needed):
+        shape = needed.list_size, needed.value_type
+        return pa.types.is_fixed_size_list(found) and (found.list_size, found.value_type) == shape
+    if pa.types.is_struct(needed):
+        return pa.types.is_struct(found) and all(field.type == pa.string() for field in found)
+    return bool(found == needed)
 
 
 def _repeated(keys: NDArray[np.object_]) -> NDArray[np.object_]:
