@@ -13,7 +13,7 @@ from rushes.evaluate.retrieval import Asked, against_sentences, figures_of, pair
 from rushes.evaluate.scorecard import Scorecard, counted
 from rushes.evaluate.searched import OTHER_PICTURE, OTHER_TEXT, Colours, Searched
 from rushes.metrics.estimate import CONFIDENCE, Estimate
-from rushes.metrics.retrieval import nearest
+from rushes.predict.nearest import Gallery
 from rushes.predict.vectors import Vectors
 from rushes.tasks.catalog.evaluate.names import BASE, SYSTEMS
 from rushes.tasks.catalog.recipe import EvaluateRetrieval
@@ -102,7 +102,8 @@ def compare(ours: Searched, theirs: Searched, figure: str, confidence: float = C
 def _details(shop: Searched, every: Sequence[Asked]) -> dict[str, Any]:
     vectors, words = shop.vectors, shop.names[2][shop.side].astype(str)
     times = np.unique(words[words != ""], return_counts=True)[1]
-    first = nearest(vectors.text("model")[shop.side], vectors.picture("model")[shop.gallery], 1)[:, 0]
+    gallery = Gallery(vectors.keys[shop.gallery], vectors.picture("model")[shop.gallery])
+    first = gallery.nearest(vectors.text("model")[shop.side].astype(np.float32), 1).rows
     named, often = np.unique(first, return_counts=True)
     return {
         "gallery": len(shop.gallery),
@@ -111,7 +112,7 @@ def _details(shop: Searched, every: Sequence[Asked]) -> dict[str, Any]:
         },
         "shared_words": int(times[times > 1].sum()),
         "hub": {
-            "item": str(vectors.keys[shop.gallery[named[often.argmax()]]]),
+            "item": str(gallery.keys[named[often.argmax()]]),
             "share": float(often.max() / len(first)),
         },
     }
