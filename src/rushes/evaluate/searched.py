@@ -15,10 +15,11 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.evaluate.retrieval import Asked, Names, families, plain_words, right_items
+from rushes.evaluate.retrieval import Asked
 from rushes.media.colours import colours
 from rushes.media.image import decode_jpeg
 from rushes.metrics.retrieval import Ranked, Relevant, rank_alike, rank_vectors
+from rushes.metrics.sharing import Names, families, plain_words, right_items
 from rushes.predict.vectors import SYSTEMS, Queries, System, Vectors
 from rushes.prepare.pair import Pair
 from rushes.shards.read import ShardDataset

@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rushes.errors import ModelError
-from rushes.recipe.frozen import INSTALL_LOCKED, SENTENCE_PACKAGES, SENTENCES, SentenceEncoding, missing_packages
+from rushes.recipe.frozen import (
+    INSTALL_LOCKED,
+    SENTENCE_PACKAGES,
+    SENTENCES,
+    SentenceEncoding,
+    missing_packages,
+)
 from rushes.stages import sha256_file
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
