@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from report import Figure, at_least, at_most, not_measured
 
-from rushes.evaluate.retrieval import MEDIAN, Asked, figures_of
+from rushes.evaluate.retrieval import Asked
+from rushes.evaluate.search_figures import MEDIAN, figures_of
 from rushes.metrics.jackknife import Jackknife
 from rushes.metrics.retrieval import Ranked, Relevant, rank_scores
 from rushes.metrics.verdict import difference_to_best

@@ -6,14 +6,9 @@ import numpy as np
 import pytest
 
 from rushes.errors import MetricError
-from rushes.evaluate.retrieval import (
-    MEDIAN,
-    Asked,
-    figures_of,
-    paired,
-    scores,
-)
+from rushes.evaluate.retrieval import Asked, paired, scores
 from rushes.evaluate.scorecard import System
+from rushes.evaluate.search_figures import MEDIAN, figures_of
 from rushes.metrics.retrieval import Relevant, rank_alike, rank_scores
 
 KS = (1, 5)

@@ -16,80 +16,14 @@ from numpy.typing import NDArray
 
 from rushes.errors import MetricError
 from rushes.evaluate.clusters import clusters
-from rushes.evaluate.figures import Figure
 from rushes.evaluate.parts import MODEL, Measured, Measures, part_of, parts_by
 from rushes.evaluate.scorecard import Part, Scorecard, System, standing_sentence
+from rushes.evaluate.search_figures import MEDIAN, figures_of
 from rushes.metrics.estimate import CONFIDENCE, Estimate, of_differences
 from rushes.metrics.jackknife import Jackknife
 from rushes.metrics.retrieval import Ranked
 from rushes.metrics.sharing import Names
 from rushes.metrics.verdict import Verdict
-
-MEDIAN = "median_rank"
-"""The one figure that is a median over questions; all others are means."""
-
-
-def figures_of(ks: Sequence[int]) -> dict[str, Figure]:
-    """Figures at these depths, in the order of tables; those of the greatest depth are the headline.
-
-    >>> list(figures_of([10]))
-    ['hit_rate_10', 'recall_10', 'precision_10', 'ndcg_10', 'map', 'mrr', 'median_rank']
-    """
-    depths, last = sorted(set(ks)), max(ks)
-    hits = {
-        f"hit_rate_{k}": Figure(
-            title=f"R@{k}",
-            meaning=f"share of questions with a right item among the first {k}",
-            headline=k == last,
-            compared=True,
-        )
-        for k in depths
-    }
-    recalls = {
-        f"recall_{k}": Figure(
-            title=f"recall@{k}",
-            meaning=f"share of all right items of a question that are among the first {k}; equals R@{k} where each "
-            "has one",
-            compared=k == last,
-        )
-        for k in depths
-    }
-    precisions = {
-        f"precision_{k}": Figure(
-            title=f"P@{k}", meaning=f"share of the first {k} places that right items hold"
-        )
-        for k in depths
-    }
-    gains = {
-        f"ndcg_{k}": Figure(
-            title=f"nDCG@{k}",
-            meaning=f"gain of right items among the first {k}, less the later they come, over the greatest possible",
-            headline=k == last,
-            compared=k == last,
-        )
-        for k in depths
-    }
-    return {
-        **hits,
-        **recalls,
-        **precisions,
-        **gains,
-        "map": Figure(
-            title="mAP", meaning="mean over right items of the precision at their ranks", compared=True
-        ),
-        "mrr": Figure(
-            title="MRR",
-            meaning="mean of one over the rank of the first right item",
-            headline=True,
-            compared=True,
-        ),
-        MEDIAN: Figure(
-            title="median rank",
-            meaning="rank of the first right item, median over questions",
-            better="lower",
-            bounds=(1.0, None),
-        ),
-    }
 
 
 def scores(ranked: Ranked, ks: Sequence[int]) -> dict[str, NDArray[np.float64]]:

@@ -1,8 +1,4 @@
-"""Items as vectors, and all the ways in which they are asked for: what is right, and what every system answers.
-
-The systems of a search, by the names that scorecards use: the trained ``model``, the ``base`` that training began
-from, the ``untrained`` architecture, and three that learnt nothing: ``random``, ``popular``, ``colour``.
-"""
+"""Items as vectors, and all the ways in which they are asked for: what is right, and what every system answers."""
 
 from __future__ import annotations
 
@@ -16,6 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rushes.evaluate.retrieval import Asked
+from rushes.evaluate.search_figures import (
+    COLOUR,
+    OTHER_PICTURE,
+    OTHER_TEXT,
+    PICTURE,
+    POPULAR,
+    PROBE,
+    RANDOM,
+    TEXT,
+    UNTRAINED,
+    VIEW,
+)
 from rushes.media.colours import colours
 from rushes.media.image import decode_jpeg
 from rushes.metrics.retrieval import Ranked, Relevant, rank_alike, rank_vectors
@@ -24,16 +32,6 @@ from rushes.predict.vectors import SYSTEMS, Queries, System, Vectors
 from rushes.prepare.pair import Pair
 from rushes.shards.read import ShardDataset
 from rushes.stages import canonical_json
-
-UNTRAINED, RANDOM, POPULAR, COLOUR = "untrained", "random", "popular", "colour"
-
-TEXT, PICTURE, VIEW = "text to picture", "picture to text", "view to picture"
-
-PROBE = "probe"
-"""Side of the items of another domain."""
-
-OTHER_TEXT, OTHER_PICTURE = (f"other domain, {kind}" for kind in (TEXT, PICTURE))
-"""Kinds of questions about items that training saw nothing like: what is lost there was forgotten."""
 
 Kind = Literal["text", "picture"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

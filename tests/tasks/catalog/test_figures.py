@@ -8,7 +8,7 @@ import shop
 
 from rushes.errors import MetricError
 from rushes.evaluate.scorecard import Scorecard, read_scorecard
-from rushes.evaluate.searched import OTHER_TEXT, PICTURE, TEXT, VIEW
+from rushes.evaluate.search_figures import OTHER_TEXT, PICTURE, TEXT, VIEW
 from rushes.predict.vectors import Vectors
 from rushes.tasks.catalog.evaluate.measure import compare, evaluate, shop_of
 from rushes.tasks.catalog.evaluate.names import FIGURES

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from rushes.evaluate.parts import MODEL
-from rushes.evaluate.retrieval import figures_of
 from rushes.evaluate.scorecard import System
-from rushes.evaluate.searched import COLOUR, POPULAR, RANDOM, UNTRAINED
+from rushes.evaluate.search_figures import BASE, COLOUR, POPULAR, RANDOM, UNTRAINED, figures_of
 
-BASE = "base"
+MODEL = "model"
 
 FIGURES = figures_of((1, 5, 10))
 """At the depths of a recipe that does not say others."""

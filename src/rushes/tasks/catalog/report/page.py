@@ -30,10 +30,9 @@ from rushes.evaluate.pages import (
 from rushes.evaluate.pages.charts import curves
 from rushes.evaluate.pages.whiskers import of_parts, whiskers
 from rushes.evaluate.scorecard import Part, Scorecard, counted
-from rushes.evaluate.searched import OTHER_PICTURE, OTHER_TEXT
+from rushes.evaluate.search_figures import BASE, OTHER_PICTURE, OTHER_TEXT
 from rushes.stages import write_atomic
 from rushes.tasks.catalog.evaluate.measure import LEAST
-from rushes.tasks.catalog.evaluate.names import BASE
 from rushes.train.events import Event
 
 
