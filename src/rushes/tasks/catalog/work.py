@@ -37,7 +37,9 @@ def _train(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 
 def _embed(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
-    raise NotImplementedError
+    from rushes.tasks.catalog.predict import embed
+
+    return embed(run, stage, tell)
 
 
 def _evaluate(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
