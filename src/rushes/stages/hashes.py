@@ -25,7 +25,7 @@ class RememberedFiles:
         self._asked: dict[str, Any] = {}
 
     def of(self, path: Path, read: Callable[[Path], Any]) -> Any:
-        """What ``read`` says of ``path``, as JSON holds it; asked again if its size or the time of its change is another."""
+        """What ``read`` says of ``path``, as JSON holds it; asked again once its size or time of change is another."""
         status = path.stat()
         stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
         name = str(path.absolute())
