@@ -24,7 +24,7 @@ Question = str | bytes
 """Words, or a JPEG of the size that the model takes."""
 
 Encoders = Mapping[System, DualEncoder]
-"""What each system is; one that is both is asked once."""
+"""What each system is; one encoder may be both."""
 
 OnProgress = Callable[[int], None]
 """Told how many items are done."""
@@ -149,7 +149,8 @@ def forget(encoder: DualEncoder, seed: int) -> None:
 
 def _vectors(
     encoders: Encoders, questions: Sequence[Question], batch_size: int
-) -> dict[System, NDArray[np.float32]]:
+) -> dict[str, NDArray[np.float32]]:
+    """Of each system, by its name; an encoder that is several is asked once."""
     once = {one: vectors_of(one, questions, batch_size) for one in dict.fromkeys(encoders.values())}
     return {system: once[encoder] for system, encoder in encoders.items()}
 
