@@ -77,7 +77,11 @@ def approximate(path: Path, gallery: Gallery, asked: NDArray[np.float16]) -> App
     told = path.with_suffix(".json")
     if told.is_file():
         with unreadable_as(
-            StageError, "not an index", where=path, cure=f"delete {path} and {told}", errors=(OSError, RuntimeError)
+            StageError,
+            "not an index",
+            where=path,
+            cure=f"delete {path} and {told}",
+            errors=(OSError, RuntimeError),
         ):
             index: Any = faiss.read_index(str(path))
         worth = read_json(told)

@@ -78,7 +78,9 @@ class VectorContender(Contender):
         vectors, views = self._vectors, self._vectors.queries(VIEW)
         pictures, texts = vectors.picture(self._system), vectors.text(self._system)
         views_of: dict[str, list[NDArray[np.float16]]] = {}
-        for item, vector in zip(views.ids, views.vectors[self._system] if len(views.ids) else (), strict=True):
+        for item, vector in zip(
+            views.ids, views.vectors[self._system] if len(views.ids) else (), strict=True
+        ):
             views_of.setdefault(item, []).append(vector)
         asked = {}
         for row in self._rows:

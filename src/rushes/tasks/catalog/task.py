@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rushes.recipe.sections import TINY
 from rushes.runs.stage import Cost, Stage, is_drawn
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from rushes.label.row import Row
     from rushes.models.base import Base
+    from rushes.runs.contest import Contender
     from rushes.runs.run import Run
+    from rushes.runs.search import Among, Search
     from rushes.tasks.catalog.audit import CatalogAudit
     from rushes.tasks.catalog.recipe import CatalogRecipe
     from rushes.tasks.catalog.sources.item import Item
@@ -131,6 +133,19 @@ class Catalog(Task["CatalogRecipe"]):
 
         for item in run.scan.items:
             yield Row(item.key, item.title, item.where, partial(_picture, item, read_picture))
+
+    def search(self, run: Run[CatalogRecipe], among: Among | None = None) -> Search:
+        """See `Task.search`."""
+        from rushes.runs.search import Among
+        from rushes.tasks.catalog.search import search_of
+
+        return search_of(run, among or Among())
+
+    def contenders(self, run: Run[CatalogRecipe]) -> Mapping[str, Contender]:
+        """See `Task.contenders`: the trained model, and the one that training began from."""
+        from rushes.tasks.catalog.search import contenders_of
+
+        return contenders_of(run)
 
     def base(self, recipe: CatalogRecipe) -> Base | None:
         """See `Task.base`; ``tiny`` and ``locked`` are signed by what they are made of."""
