@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import torch
 from peft import get_peft_model_state_dict, set_peft_model_state_dict
@@ -14,24 +13,15 @@ from torch import Tensor
 
 from rushes.models import clip_locked, clip_tiny, clip_towers
 from rushes.models.base import Base, Origin
-from rushes.models.dual_encoder import DualEncoder, Side, on_best_device
+from rushes.models.dual_encoder import DualEncoder, on_best_device
 from rushes.models.stored import PREPROCESSING_FILE, description, read_weights
-from rushes.recipe.clip import LOCKED, Clip, Scenario, TowerLora
+from rushes.recipe.clip import LEARNING, LOCKED, Clip, Scenario, TowerLora
 from rushes.recipe.sections import TINY
 from rushes.stages import new_folder, write_atomic
 
 __all__ = ["DualEncoder", "build", "merge", "on_best_device", "restore", "save"]
 
 CLIP_FILE, LEARNT_FILE, BASE_FOLDER = "clip.json", "learnt.safetensors", "base"
-
-LEARNING: Final[Mapping[Scenario, frozenset[Side]]] = {
-    "zero_shot": frozenset(),
-    "linear_probe": frozenset(),
-    "vision_lora": frozenset({"pictures"}),
-    "text_lora": frozenset({"texts"}),
-    "dual_lora": frozenset({"pictures", "texts"}),
-}
-"""Towers that learn in each scenario; maps, scale and bias do in all of them but the first."""
 
 
 class Trained(BaseModel):

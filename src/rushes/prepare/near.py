@@ -135,6 +135,15 @@ def near_groups(
     return NearGroups(joined.first(), tuple(map(_pair, closest.rows())), dict(counts))
 
 
+def names_of_groups(near: NearGroups, keys: Sequence[str], families: Sequence[str]) -> list[str]:
+    """Name of each one's group: the first of the families in it, or where there is none the first of the keys."""
+    names: dict[int, tuple[bool, str]] = {}
+    for first, key, family in zip(near.first.tolist(), keys, families, strict=True):
+        name = (not family, family or key)
+        names[first] = min(names.get(first, name), name)
+    return [names[first][1] for first in near.first.tolist()]
+
+
 def pairs_across(
     looks: Sequence[Look], sides: Sequence[str], within: int, least_variance: float
 ) -> Iterator[tuple[int, int, int]]:

@@ -7,6 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rushes.predict.vectors import Of, System
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """What is searched, and how.
+
+    Attributes:
+        system: whose vectors.
+        of: which of them.
+        approximate: whether an index may answer, which misses some; how many is measured when it is built.
+    """
+
+    system: System = "model"
+    of: Of = "picture"
+    approximate: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
@@ -48,7 +65,7 @@ class Search(ABC):
             weight: of the words where both are given, 0 to 1.
 
         Raises:
-            AnswerError: neither words nor a picture, or a field that no item has.
+            AnswerError: neither words nor a picture, or a field or value that no item has.
             MediaError: the picture cannot be read.
         """
 

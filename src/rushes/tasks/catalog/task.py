@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rushes.recipe.sections import TINY
 from rushes.runs.stage import Cost, Stage, is_drawn
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from rushes.label.row import Row
     from rushes.models.base import Base
+    from rushes.runs.contest import Contender
     from rushes.runs.run import Run
+    from rushes.runs.search import Among, Search
     from rushes.tasks.catalog.audit import CatalogAudit
     from rushes.tasks.catalog.recipe import CatalogRecipe
     from rushes.tasks.catalog.sources.item import Item
@@ -51,6 +53,13 @@ def _is_tiny(recipe: CatalogRecipe) -> bool:
     return recipe.model.name == TINY
 
 
+def _made_of(recipe: CatalogRecipe) -> Mapping[str, Any]:
+    """What the model is made of that neither its checkpoint nor the recipe tells; a `Stage.signs`."""
+    from rushes.recipe.clip import made_of
+
+    return made_of(recipe.model)
+
+
 class Catalog(Task["CatalogRecipe"]):
     """Which product is it that these words, or this picture, mean?"""
 
@@ -70,11 +79,12 @@ class Catalog(Task["CatalogRecipe"]):
             purpose="Pretrain the tiny model on drawn pictures of another domain, once for all runs.",
             makes="weights",
             asked=_is_tiny,
+            signs=_made_of,
             reads=("model/*",),
             shared=True,
             cost=Cost(assumed_s=60.0),
         ),
-        replace(TRAIN, inputs=("prepare", "pretrain")),
+        replace(TRAIN, inputs=("prepare", "pretrain"), signs=_made_of),
         Stage(
             name="embed",
             purpose="Turn pictures and words of all products into vectors, before and after training.",
@@ -101,7 +111,10 @@ class Catalog(Task["CatalogRecipe"]):
         return audit_of(run.scan, run.recipe)
 
     def faults(self, recipe: CatalogRecipe) -> Iterator[tuple[str, str]]:
-        """A probe that cannot be read, or files that are not there."""
+        """A probe that cannot be read, files that are not there, a model that is not, or takes other pictures."""
+        from rushes.runs.clip_plan import faults
+
+        yield from faults(recipe.model, recipe.preprocessing.size)
         if recipe.probe is not None and is_drawn(recipe):
             yield (
                 "probe",
@@ -121,9 +134,35 @@ class Catalog(Task["CatalogRecipe"]):
         for item in run.scan.items:
             yield Row(item.key, item.title, item.where, partial(_picture, item, read_picture))
 
+    def search(self, run: Run[CatalogRecipe], among: Among | None = None) -> Search:
+        """See `Task.search`."""
+        from rushes.runs.search import Among
+        from rushes.tasks.catalog.search import search_of
+
+        return search_of(run, among or Among())
+
+    def contenders(self, run: Run[CatalogRecipe]) -> Mapping[str, Contender]:
+        """See `Task.contenders`: the trained model, and the one that training began from."""
+        from rushes.tasks.catalog.search import contenders_of
+
+        return contenders_of(run)
+
     def base(self, recipe: CatalogRecipe) -> Base | None:
-        """See `Task.base`."""
-        raise NotImplementedError
+        """See `Task.base`; ``tiny`` and ``locked`` are signed by what they are made of."""
+        from rushes.models.base import Base
+        from rushes.recipe.clip import LOCKED
+
+        model = recipe.model
+        return None if model.name in (TINY, LOCKED) else Base(model.name, model.revision)
+
+    def notes(self, run: Run[CatalogRecipe], stage: Stage) -> tuple[str, ...]:
+        """See `Task.notes`; of training, how much learns and the memory that it takes."""
+        if stage.name != "train":
+            return super().notes(run, stage)
+        from rushes.runs.clip_plan import notes
+
+        recipe = run.recipe
+        return tuple(notes(recipe.model, recipe.preprocessing.size, recipe.train.micro_batch))
 
     def to_draw(self, recipe: CatalogRecipe) -> str:
         """See `Task.to_draw`."""
