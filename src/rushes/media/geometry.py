@@ -37,9 +37,9 @@ class Orientation(NamedTuple):
     flipped: bool
 
     def upright(self, plane: np.ndarray) -> np.ndarray:
-        """``plane``, (h, w), as it is shown; a view."""
+        """``plane``, (h, w) or (h, w, channels), as it is shown; a view."""
         if self.transposed:
-            plane = plane.T
+            plane = plane.swapaxes(0, 1)
         return plane[:: -1 if self.flipped else 1, :: -1 if self.mirrored else 1]
 
 

@@ -65,11 +65,15 @@ def jpeg_size(data: bytes | memoryview, where: object = None) -> Size:
 
 
 def jpeg_orientation(data: bytes) -> Orientation:
-    """How a JPEG lies by the tag 0x0112 of its EXIF block; nothing decoded.
+    """How a JPEG lies by its EXIF block; nothing decoded. See `exif_orientation`."""
+    return exif_orientation(_exif_block(data))
+
+
+def exif_orientation(block: bytes) -> Orientation:
+    """How a picture lies by the tag 0x0112 of its EXIF block, a TIFF structure.
 
     A tag that cannot be read, or is none of the eight, leaves the picture as it is stored, as viewers do.
     """
-    block = _exif_block(data)
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None:
         return UPRIGHT
@@ -100,7 +104,8 @@ def _exif_block(data: bytes) -> bytes:
 def decode_jpeg(data: bytes | memoryview, where: object = None, max_pixels: int = 40_000_000) -> np.ndarray:
     """Decode a JPEG to RGB, uint8 (H, W, 3).
 
-    Damage that libjpeg would paper over (a cut file, a broken marker) is an error as well.
+    Damage that libjpeg would paper over (a cut file, a broken marker) is an error as well. Of four inks, which are
+    stored inverted as Adobe does, each colour is what black leaves of it.
 
     Args:
         data: the file's bytes.
@@ -110,7 +115,11 @@ def decode_jpeg(data: bytes | memoryview, where: object = None, max_pixels: int 
     Raises:
         MediaError: not a JPEG, damaged, or too large.
     """
-    return _decode(data, "RGB", where, max_pixels, (0, 0))
+    if not _has_inks(data):
+        return _decode(data, "RGB", where, max_pixels, (0, 0))
+    inks = _decode(data, "CMYK", where, max_pixels, (0, 0))
+    picture: np.ndarray = (inks[:, :, :3].astype(np.uint16) * inks[:, :, 3:] // 255).astype(np.uint8)
+    return picture
 
 
 def decode_jpeg_scaled(data: bytes | memoryview, at_least: Size, where: object = None) -> np.ndarray:
@@ -121,6 +130,14 @@ def decode_jpeg_scaled(data: bytes | memoryview, at_least: Size, where: object =
 def decode_jpeg_luma(data: bytes | memoryview, where: object = None) -> np.ndarray:
     """Decode the luma plane alone, uint8 (H, W), full range; chroma is skipped."""
     return _decode(data, "GRAY", where, None, (0, 0))[:, :, 0]
+
+
+def _has_inks(data: bytes | memoryview) -> bool:
+    """Whether a JPEG is one of four inks; False for one that cannot be read."""
+    try:
+        return simplejpeg.decode_jpeg_header(data)[2] in ("CMYK", "YCCK")
+    except ValueError:
+        return False
 
 
 def _decode(

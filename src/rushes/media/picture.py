@@ -1,0 +1,102 @@
+"""Pictures as shops and people have them, whatever their format, as RGB that lies upright on white."""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rushes.errors import MediaError, unreadable_as
+from rushes.media.image import decode_jpeg, exif_orientation, jpeg_orientation
+
+Picture = NDArray[np.uint8]
+"""RGB, uint8 (H, W, 3)."""
+
+MAX_PIXELS: Final = 40_000_000
+"""Width times height of a picture that is decoded."""
+
+_FORMATS = ("PNG", "WEBP", "GIF", "BMP")  # beside JPEG, which goes through libjpeg
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+_SIXTEEN_BITS = "I"  # what the names of Pillow's modes of more than 8 bits begin with
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, *_BOMBS)
+_REPLACE = "replace or remove the file"
+
+
+def read_picture(data: bytes, where: object = None, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Decode a JPEG, PNG, WebP, GIF or BMP; of several frames the first.
+
+    It is turned upright as its EXIF block says. What is transparent lies on white, as shops show it; 16 bits become
+    8; colour profiles are not applied.
+
+    Args:
+        data: the file's bytes.
+        where: named in errors.
+        max_pixels: a picture of more pixels is refused before it is decoded.
+
+    Raises:
+        MediaError: no picture of these formats, damaged, cut short, or too large.
+    """
+    if data.startswith(_JPEG):
+        return np.ascontiguousarray(jpeg_orientation(data).upright(decode_jpeg(data, where, max_pixels)))
+    with unreadable_as(MediaError, _unknown(data), where=where, cure=_REPLACE, errors=_BROKEN):
+        opened = Image.open(io.BytesIO(data), formats=_FORMATS)
+    with opened:
+        width, height = opened.size
+        if width * height > max_pixels:
+            raise MediaError(
+                f"a picture of at most {max_pixels:,} pixels is accepted, found {width}x{height}",
+                where=where,
+                cure="scale it down, as with: magick IN -resize 4096x4096 OUT.jpg",
+            )
+        message = f"cannot read a {opened.format} of {len(data):,} bytes"
+        with unreadable_as(MediaError, message, where=where, cure=_REPLACE, errors=_BROKEN):
+            if data.startswith(_PNG):  # one that lacks its end decodes all the same
+                Image.open(io.BytesIO(data), formats=["PNG"]).verify()
+            picture = _on_white(opened)
+        exif = opened.info.get("exif", b"")  # a PNG may have it behind its pixels
+    return np.ascontiguousarray(exif_orientation(exif.removeprefix(b"Exif\0\0")).upright(picture))
+
+
+def letterbox_white(picture: Picture, size: int) -> Picture:
+    """Scale a picture as large as it fits into a square, centred on white; aspect kept.
+
+    Bicubic with antialiasing, as CLIP was trained with.
+
+    Args:
+        picture: RGB, uint8 (H, W, 3).
+        size: side of the square.
+
+    Returns:
+        RGB, uint8 (size, size, 3).
+    """
+    height, width = picture.shape[:2]
+    scale = size / max(height, width)
+    high, wide = max(1, round(height * scale)), max(1, round(width * scale))
+    scaled = Image.fromarray(picture).resize((wide, high), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    square = np.full((size, size, 3), 255, np.uint8)
+    top, left = (size - high) // 2, (size - wide) // 2
+    square[top : top + high, left : left + wide] = np.asarray(scaled)
+    return square
+
+
+def _on_white(opened: Image.Image) -> Picture:
+    """The pixels as RGB, transparent ones white."""
+    clear = opened.info.get("transparency")
+    if opened.mode.startswith(_SIXTEEN_BITS):
+        deep = np.asarray(opened)  # convert() would cut off all above 255
+        grey = np.where(deep == (-1 if clear is None else clear), 255, deep >> 8).astype(np.uint8)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if clear is None and "A" not in opened.mode:
+        return np.array(opened.convert("RGB"))
+    layer = opened.convert("RGBA")
+    white = Image.new("RGB", layer.size, "white")
+    white.paste(layer, mask=layer.getchannel("A"))
+    return np.array(white)
+
+
+def _unknown(data: bytes) -> str:
+    return f"a JPEG, PNG, WebP, GIF or BMP is read, found {len(data):,} bytes that begin {data[:12]!r}"
