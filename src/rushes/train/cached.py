@@ -9,9 +9,8 @@ same chunks is rounding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -41,8 +40,21 @@ def cached_loss(sides: Sequence[Sequence[Chunk]], loss: Loss, parameters: Sequen
     Returns:
         A scalar; it can be differentiated once.
     """
-    value: Tensor = _Cached.apply(_Plan(sides, loss, parameters), *parameters)
+    value: Tensor = _Cached.apply(_Replay(sides, loss, parameters), *parameters)
     return value
+
+
+class _Cached(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, replay: _Replay, *parameters: nn.Parameter) -> Tensor:
+        ctx.replay = replay
+        return replay.forward()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        replay, ctx.replay = ctx.replay, None  # graphs and gradients go as soon as they are used
+        return (None, *replay.backward(gradient))
 
 
 @dataclass(slots=True)
@@ -52,83 +64,96 @@ class _Played:
     Attributes:
         chunks: all but the last.
         draws: state of the random generators before each of them.
-        last: embeddings of the last chunk, with their graph.
+        last: embeddings of the last one, with their graph; None where it asks for no gradient, or was gone through.
+        cotangents: gradient of the loss with respect to the embeddings of each chunk.
     """
 
     chunks: Sequence[Chunk]
     draws: list[_Draws]
-    last: Tensor
+    last: Tensor | None
+    cotangents: tuple[Tensor, ...] = ()
 
 
-@dataclass(slots=True)
-class _Plan:
-    """A loss on its way from the first pass to the second.
+class _Replay:
+    """Both passes over a batch, see :func:`cached_loss`."""
 
-    Attributes:
-        sides, loss, parameters: see :func:`cached_loss`.
-        played: each side after the first pass.
-        cotangents: gradient of the loss with respect to the embeddings of each side.
-        of_loss: and with respect to each parameter, through the loss alone; None where it does not use it.
-    """
+    def __init__(
+        self, sides: Sequence[Sequence[Chunk]], loss: Loss, parameters: Sequence[nn.Parameter]
+    ) -> None:
+        self._sides, self._loss, self._parameters = sides, loss, parameters
+        self._device = parameters[0].device
+        kind = self._device.type
+        self._autocast = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
+        self._played: list[_Played] = []
+        self._totals: list[Tensor | None] = []
 
-    sides: Sequence[Sequence[Chunk]]
-    loss: Loss
-    parameters: Sequence[nn.Parameter]
-    device: torch.device = field(init=False)
-    autocast: tuple[bool, torch.dtype] = field(init=False)
-    played: list[_Played] = field(init=False)
-    cotangents: list[Tensor] = field(init=False)
-    of_loss: list[Tensor | None] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.device = self.parameters[0].device
-        kind = self.device.type
-        self.autocast = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
-
-    def first(self) -> Tensor:
-        """Compute all embeddings and the loss, and go back as far as the embeddings."""
-        self.played, embeddings = [], []
-        for chunks in self.sides:
+    def forward(self) -> Tensor:
+        """Compute all embeddings and the loss; go back from the loss to the embeddings."""
+        embeddings, sizes = [], []
+        for chunks in self._sides:
             draws, found = [], []
-            with torch.no_grad(), self._precision():
-                for chunk in chunks[:-1]:
-                    draws.append(_Draws.of(self.device))
-                    found.append(chunk())
-            with torch.enable_grad(), self._precision():
-                last = chunks[-1]()
-            self.played.append(_Played(chunks[:-1], draws, last))
+            for chunk in chunks[:-1]:
+                draws.append(_Draws.now(self._device))
+                found.append(self._embed(chunk, graph=False))
+            last = self._embed(chunks[-1], graph=True)
+            self._played.append(_Played(chunks[:-1], draws, last if last.requires_grad else None))
             embeddings.append(torch.cat([*found, last.detach()]).requires_grad_())
-        with torch.enable_grad(), torch.autocast(self.device.type, enabled=False):
-            value = self.loss(*embeddings)
-        wanted = [*embeddings, *self.parameters]
-        gradients = torch.autograd.grad(value, wanted, allow_unused=True, materialize_grads=False)
-        self.of_loss = list(gradients[len(embeddings) :])
-        self.cotangents = [
-            torch.zeros_like(of_side) if gradient is None else gradient
-            for of_side, gradient in zip(embeddings, gradients, strict=False)
-        ]
-        return value.detach()
+            sizes.append([len(part) for part in (*found, last)])
+        with torch.enable_grad(), torch.autocast(self._device.type, enabled=False):
+            loss = self._loss(*embeddings)
+        gradients = torch.autograd.grad(loss, [*embeddings, *self._parameters], allow_unused=True)
+        for side, gradient, cut in zip(self._played, gradients, sizes, strict=False):
+            assert gradient is not None, "the loss is one of all embeddings"
+            side.cotangents = gradient.split(cut)
+        self._totals = list(gradients[len(embeddings) :])
+        return loss.detach()
 
-    def second(self, scale: Tensor) -> list[Tensor | None]:
-        """Go back from the embeddings to the parameters, chunk by chunk.
+    def backward(self, scale: Tensor) -> list[Tensor | None]:
+        """Go back from the embeddings to the parameters; ``scale`` is the gradient with respect to the loss."""
+        self._totals = [None if total is None else total * scale for total in self._totals]
+        learning = [side for side in self._played if side.last is not None]
+        for side in learning:  # kept graphs first: the replays want their memory
+            last, side.last = side.last, None
+            assert last is not None, "filtered above"
+            self._go_back(last, side.cotangents[-1] * scale)
+        with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
+            for side in learning:
+                for chunk, draws, cotangent in zip(side.chunks, side.draws, side.cotangents, strict=False):
+                    draws.restore(self._device)
+                    self._go_back(self._embed(chunk, graph=True), cotangent * scale)
+        return self._totals
 
-        Args:
-            scale: gradient with respect to the loss.
+    def _embed(self, chunk: Chunk, *, graph: bool) -> Tensor:
+        """The embeddings of a chunk, in the precision of the step.
+
+        Autocast must not remember weights it has cast: one that was cast without a graph would be taken with one.
         """
-        totals = [None if gradient is None else gradient * scale for gradient in self.of_loss]
-        parts: list[tuple[_Played, tuple[Tensor, ...]]] = []
-        for side, cotangent in zip(self.played, self.cotangents, strict=True):
-            if side.last.requires_grad:
-                sizes = [len(side.last)] if not side.chunks else self._sizes(side, cotangent)
-                parts.append((side, (cotangent * scale).split(sizes)))
-        for side, cut in parts:  # graphs that were kept go first: their memory is wanted for the others
-            self._add(totals, side.last, cut[-1])
-            side.last = side.last.detach()
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            for side, cut in parts:
-                for chunk, draws, cotangent in zip(side.chunks, side.draws, cut, strict=False):
-                    draws.restore(self.device)
-                    with torch.enable_grad(), self._precision():
-                        embeddings = chunk()
-                    self._add(totals, embeddings, cotangent)
-        return totals
+        enabled, dtype = self._autocast
+        precision = torch.autocast(self._device.type, dtype=dtype, enabled=enabled, cache_enabled=False)
+        with torch.set_grad_enabled(graph), precision:
+            return chunk()
+
+    def _go_back(self, embeddings: Tensor, cotangent: Tensor) -> None:
+        gradients = torch.autograd.grad(embeddings, self._parameters, cotangent, allow_unused=True)
+        for place, gradient in enumerate(gradients):
+            total = self._totals[place]
+            if gradient is not None:
+                self._totals[place] = gradient if total is None else total + gradient
+
+
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """State of the random generators that a layer draws from."""
+
+    cpu: Tensor
+    cuda: Tensor | None
+
+    @classmethod
+    def now(cls, device: torch.device) -> _Draws:
+        cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+        return cls(torch.get_rng_state(), cuda)
+
+    def restore(self, device: torch.device) -> None:
+        torch.set_rng_state(self.cpu)
+        if self.cuda is not None:
+            torch.cuda.set_rng_state(self.cuda, device)
