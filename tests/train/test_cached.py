@@ -7,7 +7,7 @@ import torch
 from towers import SIZE, Towers
 
 from rushes.train.cached import cached_loss
-from rushes.train.contrastive import LOSSES
+from rushes.train.contrastive_loss import LOSSES
 
 torch.set_num_threads(1)
 
@@ -55,6 +55,7 @@ def gradients(towers, kind, *, cached, seed=11):
     """Gradient of every tensor that learns, the loss, and what the generator draws next."""
     pictures, tokens, same = batch_of(towers)
     loss = loss_of(towers, kind, same)
+    towers.zero_grad()
     torch.manual_seed(seed)
     sides = sides_of(towers, pictures, tokens)
     if cached:
@@ -78,7 +79,6 @@ def worst(found, expected):
 def test_it_is_the_gradient_of_one_graph(learning, kind, dtype):
     towers = Towers(learning, sigmoid=kind == "sigmoid").to(dtype)
     expected, value, after = gradients(towers, kind, cached=False)
-    towers.zero_grad()
     found, cached_value, cached_after = gradients(towers, kind, cached=True)
     assert "log_scale" in expected
     assert ("bias" in expected) == (kind == "sigmoid")
@@ -91,7 +91,6 @@ def test_dropout_counts():
     """The equality above is one of dropout, too: other draws give another gradient."""
     towers = Towers()
     expected, _, _ = gradients(towers, "softmax", cached=False)
-    towers.zero_grad()
     found, _, _ = gradients(towers, "softmax", cached=True, seed=12)
     assert worst(found, expected) > 0.05
 
@@ -113,7 +112,6 @@ def test_only_what_learns_is_replayed_and_never_the_last_chunk(learning, picture
 def test_the_gradient_of_the_scale_is_counted_once():
     towers = Towers(dropout=0.0).double()
     expected, _, _ = gradients(towers, "softmax", cached=False)
-    towers.zero_grad()
     found, _, _ = gradients(towers, "softmax", cached=True)
     assert (found["log_scale"] / expected["log_scale"]).item() == pytest.approx(1, abs=1e-12)
 
@@ -165,6 +163,5 @@ def test_replays_compute_in_the_precision_of_the_step(dtype):
         return {name: weight.grad for name, weight in learnt(towers).items()}
 
     half, exact = found(cached=True), gradients(towers, "softmax", cached=True, seed=4)[0]
-    towers.zero_grad()
     assert worst(half, found(cached=False)) < 2e-2
     assert worst(half, exact) > 1e-5  # it was half precision indeed

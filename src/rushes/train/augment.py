@@ -53,7 +53,8 @@ def _moved(frames: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndar
     """Frames (T, H, W, 3) whose pixels come from these rows and columns."""
     count, height, width, _ = frames.shape
     source = (rows[:, None] * width + columns).ravel()
-    return frames.reshape(count, height * width, 3).take(source, axis=1).reshape(frames.shape)
+    moved: np.ndarray = frames.reshape(count, height * width, 3).take(source, axis=1).reshape(frames.shape)
+    return moved
 
 
 def _lookup(length: int, zoom: float, shift: float) -> np.ndarray:
@@ -78,7 +79,8 @@ def _simple(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     height, width, _ = picture.shape
     mirrored = rng.random() < 0.5
     rows, columns = (_lookup(length, 1.0, rng.uniform(-SHIFT, SHIFT)) for length in (height, width))
-    return _moved(picture[None], rows, columns[::-1] if mirrored else columns)[0]
+    changed: np.ndarray = _moved(picture[None], rows, columns[::-1] if mirrored else columns)[0]
+    return changed
 
 
 def _strong(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 import torch
 from accelerate import PartialState
@@ -29,7 +29,7 @@ from rushes.train.cached import Chunk, cached_loss
 from rushes.train.contrastive_loss import LOSSES, LossName, alike
 from rushes.train.events import Event, narrate
 from rushes.train.loop import FitResult, LoopSettings, StepOutput, fit
-from rushes.train.pairs import MONITOR, Lessons, Validation, cut, known_features, ways
+from rushes.train.pairs import MONITOR, SIDES, Lessons, Validation, cut, known_features, ways
 
 FORMAT = 1  # raised when the same recipe would train another model
 
@@ -110,7 +110,7 @@ def train(
         precision=_PRECISIONS[precision],
         threads=1,
     )
-    streamed = settings.order == "streamed" and isinstance(samples, ShardSamples)
+    shards = samples.dataset if settings.order == "streamed" and isinstance(samples, ShardSamples) else None
     result = fit(
         Contrasting(encoder, settings.loss, settings.mask_equal, settings.micro_batch),
         step,
@@ -119,7 +119,7 @@ def train(
         loop,
         folder,
         canonical_json(decisive),
-        shards=samples.dataset if streamed else None,
+        shards=shards,
         validate=Validation(validation, encoder, settings.micro_batch),
         constrain=lambda model: model.encoder.clamp(),
         on_event=on_event,
@@ -180,6 +180,13 @@ class Contrasting(nn.Module):
         self.encoder = encoder
         self._loss, self._mask_equal, self._micro_batch = LOSSES[loss], mask_equal, micro_batch
 
+    def train(self, mode: bool = True) -> Self:
+        """Change the mode; a tower that does not learn stays in evaluation mode, as its features are computed."""
+        super().train(mode)
+        for side in set(SIDES) - self.encoder.learning:
+            getattr(self.encoder, side).eval()
+        return self
+
     def forward(self, batch: Batch) -> Tensor:
         """This process's share of the summed loss of all processes' pairs."""
         encoder = self.encoder
@@ -193,20 +200,20 @@ class Contrasting(nn.Module):
             whole = self._loss(pictures, texts, encoder.log_scale, encoder.bias, masked)
             return whole * (len(batch["captions"]) / len(pictures))
 
-        sides = [self._chunks("pictures", batch), self._chunks("texts", batch)]
+        sides = [self._chunks(side, batch) for side in SIDES]
         return cached_loss(sides, loss, [p for p in encoder.parameters() if p.requires_grad])
 
     def _chunks(self, side: Side, batch: Batch) -> list[Chunk]:
         """A side in parts that can be computed once more; only its map, in one, where its tower does not learn."""
-        embed, project = ways(self.encoder)[side]
+        way = ways(self.encoder)[side]
         if (known := batch.get(f"{side}_features")) is not None:
-            return [partial(project, known)]
+            return [partial(way.project, known)]
         parts = cut(batch[side], self._micro_batch)
         if side in self.encoder.learning:
-            return [lambda part=part: project(embed(part)) for part in parts]
+            return [partial(way.vectors, part) for part in parts]
         with torch.no_grad():
-            found = torch.cat([embed(part) for part in parts])
-        return [partial(project, found)]
+            found = torch.cat([way.features(part) for part in parts])
+        return [partial(way.project, found)]
 
 
 def step(model: nn.Module, batch: Batch) -> StepOutput:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -23,16 +25,35 @@ from rushes.train.augment import AUGMENTS, Augment
 from rushes.train.batches import Batch, Samples
 from rushes.train.features import Features, features
 
+SIDES: Final[tuple[Side, ...]] = ("pictures", "texts")
+
 DEPTHS = (1, 10)
 MONITOR = f"recall_{DEPTHS[-1]}"
 """The figure of the validation side by which the best epoch is chosen."""
 
 
-def ways(encoder: DualEncoder) -> Mapping[Side, tuple[Callable[[Any], Tensor], Callable[[Tensor], Tensor]]]:
-    """How each side is computed: inputs -> features, and features -> unit vectors."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one side is computed.
+
+    Attributes:
+        features: inputs of n samples -> (n, F), by the tower.
+        project: (n, F) -> (n, D) unit vectors, by the map.
+    """
+
+    features: Callable[[Any], Tensor]
+    project: Callable[[Tensor], Tensor]
+
+    def vectors(self, inputs: Any) -> Tensor:
+        """Inputs of n samples -> (n, D) unit vectors."""
+        return self.project(self.features(inputs))
+
+
+def ways(encoder: DualEncoder) -> Mapping[Side, Way]:
+    """How both sides are computed."""
     return {
-        "pictures": (encoder.picture_features, encoder.project_pictures),
-        "texts": (encoder.text_features, encoder.project_texts),
+        "pictures": Way(encoder.picture_features, encoder.project_pictures),
+        "texts": Way(encoder.text_features, encoder.project_texts),
     }
 
 
@@ -127,32 +148,28 @@ def known_features(
         batch_size: inputs that are computed at a time.
         precision: of the computation.
     """
-    asked = {side for side, same in (("texts", True), ("pictures", pictures)) if same} - encoder.learning
-    if not asked:
+    frozen = [side for side in SIDES if side not in encoder.learning and (pictures or side != "pictures")]
+    if not frozen:
         return {}
     encoder.eval()
     pairs = (samples[place] for place in range(len(samples)))
     keys, spoken = zip(*((pair.key, pair.words.captions) for pair in pairs), strict=True)
     captions = list(dict.fromkeys(chain.from_iterable(spoken)))
-    device = encoder.log_scale.device
     inputs: Mapping[Side, tuple[Sequence[str], Callable[[range], Any]]] = {
-        "pictures": (keys, lambda places: pictures_at(samples, places)),
+        "pictures": (keys, partial(pictures_at, samples)),
         "texts": (captions, lambda places: encoder.tokenize(captions[places.start : places.stop])),
     }
+    device, digest = encoder.log_scale.device, hashlib.sha256(signature.encode()).hexdigest()[:12]
     dtype = None if precision == "float32" else getattr(torch, precision)
-    digest = hashlib.sha256(signature.encode()).hexdigest()[:12]
-    found: dict[Side, Features] = {}
-    for side in asked:
-        names, read = inputs[side]
-        embed, _ = ways(encoder)[side]
+
+    def embed(side: Side, places: range) -> Tensor:
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-            found[side] = features(
-                folder / f"{side}-{digest}.npy",
-                names,
-                lambda places, read=read, embed=embed: embed(send_to_device(read(places), device)),
-                batch_size,
-            )
-    return found
+            return ways(encoder)[side].features(send_to_device(inputs[side][1](places), device))
+
+    return {
+        side: features(folder / f"{side}-{digest}.npy", inputs[side][0], partial(embed, side), batch_size)
+        for side in frozen
+    }
 
 
 class Validation:
@@ -186,14 +203,13 @@ class Validation:
         }
 
     def _vectors(self, side: Side, encoder: DualEncoder) -> NDArray[np.float16]:
-        embed, project = ways(encoder)[side]
-        found = self._known.get(side)
+        way, found = ways(encoder)[side], self._known.get(side)
         if found is None:
             device = encoder.log_scale.device
-            found = torch.cat([embed(send_to_device(part, device)) for part in self._inputs(side)])
+            found = torch.cat([way.features(send_to_device(part, device)) for part in self._inputs(side)])
             if side not in encoder.learning:
                 self._known[side] = found
-        vectors: NDArray[np.float16] = project(found).half().cpu().numpy()
+        vectors: NDArray[np.float16] = way.project(found).half().cpu().numpy()
         return vectors
 
     def _inputs(self, side: Side) -> Iterable[Any]:
