@@ -1,13 +1,19 @@
-"""Two small towers with dropout behind the contract of `DualEncoder`: what the tests of contrastive training use."""
+"""Two small towers with dropout behind the contract of `DualEncoder`, and pairs to teach them."""
 
 import hashlib
 import math
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+from rushes.media.image import encode_jpeg
+from rushes.prepare.pair import Pair, Words
+
 SIZE, WIDTH, WORDS, LENGTH = 8, 6, 97, 12
+COLOURS = {"red": (220, 30, 30), "green": (30, 200, 60), "blue": (40, 60, 220), "white": (250, 250, 250)}
+PLACES = ("left", "right", "top", "bottom")
 
 
 class Towers(nn.Module):
@@ -17,7 +23,7 @@ class Towers(nn.Module):
         super().__init__()
         torch.manual_seed(seed)
         self.pictures = nn.Sequential(
-            nn.Linear(SIZE * SIZE * 3, 16), nn.GELU(), nn.Dropout(dropout), nn.Linear(16, 10)
+            nn.Linear(SIZE * SIZE * 3, 32), nn.GELU(), nn.Dropout(dropout), nn.Linear(32, 10)
         )
         self.words = nn.Embedding(WORDS, 14)
         self.texts = nn.Sequential(nn.Linear(14, 16), nn.GELU(), nn.Dropout(dropout), nn.Linear(16, 12))
@@ -65,3 +71,23 @@ class Towers(nn.Module):
 
 def _unit(vectors):
     return functional.normalize(vectors if vectors.dtype == torch.float64 else vectors.float(), dim=-1)
+
+
+def pairs(count, seed=0, grouped=False):
+    """Pictures of a colour at a side of a grey square, each with two captions."""
+    return [_pair(number, np.random.default_rng([seed, number]), grouped) for number in range(count)]
+
+
+def _pair(number, rng, grouped):
+    colour, place = list(COLOURS)[number % 4], PLACES[number // 4 % 4]
+    picture = rng.integers(90, 130, (SIZE, SIZE, 3)).astype(np.uint8)
+    half = slice(SIZE // 2) if place in ("left", "top") else slice(SIZE // 2, None)
+    picture[(slice(None), half) if place in ("left", "right") else half] = COLOURS[colour]
+    captions = (f"{colour} at the {place} {number}", f"the {place} is {colour} {number}")
+    return Pair(
+        key=f"{number:016x}",
+        picture=encode_jpeg(picture, 95),
+        words=Words(title=captions[0], original_title=captions[0], text=captions[0], captions=captions),
+        group=f"group {number // 2}" if grouped else "",
+        label=colour,
+    )

@@ -21,6 +21,7 @@ from torch import Tensor, distributed, nn
 
 from rushes.errors import TrainError
 from rushes.models.dual_encoder import DualEncoder, Side
+from rushes.models.nets import best_device
 from rushes.recipe.contrastive import ContrastiveTrain
 from rushes.recipe.sections import Precision
 from rushes.stages import canonical_json
@@ -76,7 +77,8 @@ def train(
         TrainError: a side has too few pairs, a batch cannot be dealt to the processes, or the loss is not finite.
         StageError: the folder holds another training.
     """
-    folder, state = Path(folder), PartialState()
+    folder, on_cpu = Path(folder), best_device().type == "cpu"
+    state = PartialState(cpu=on_cpu)  # else accelerate takes several processes on CPUs for so many lonely ones
     _require(settings, len(samples), len(validation), state.num_processes, folder)
     decisive = {
         "signature": signature,
@@ -109,6 +111,7 @@ def train(
         monitor=MONITOR,
         precision=_PRECISIONS[precision],
         threads=1,
+        device="cpu" if on_cpu else "auto",
     )
     shards = samples.dataset if settings.order == "streamed" and isinstance(samples, ShardSamples) else None
     result = fit(
