@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import torch
 from peft import get_peft_model_state_dict, set_peft_model_state_dict
@@ -12,26 +11,17 @@ from pydantic import BaseModel, ConfigDict
 from safetensors.torch import save as tensor_bytes
 from torch import Tensor
 
-from rushes.models import clip_tiny, clip_towers
+from rushes.models import clip_locked, clip_tiny, clip_towers
 from rushes.models.base import Base, Origin
-from rushes.models.dual_encoder import DualEncoder, Side, on_best_device
+from rushes.models.dual_encoder import DualEncoder, on_best_device
 from rushes.models.stored import PREPROCESSING_FILE, description, read_weights
-from rushes.recipe.clip import Clip, Scenario, TowerLora
+from rushes.recipe.clip import LEARNING, LOCKED, Clip, Scenario, TowerLora
 from rushes.recipe.sections import TINY
 from rushes.stages import new_folder, write_atomic
 
 __all__ = ["DualEncoder", "build", "merge", "on_best_device", "restore", "save"]
 
 CLIP_FILE, LEARNT_FILE, BASE_FOLDER = "clip.json", "learnt.safetensors", "base"
-
-LEARNING: Final[Mapping[Scenario, frozenset[Side]]] = {
-    "zero_shot": frozenset(),
-    "linear_probe": frozenset(),
-    "vision_lora": frozenset({"pictures"}),
-    "text_lora": frozenset({"texts"}),
-    "dual_lora": frozenset({"pictures", "texts"}),
-}
-"""Towers that learn in each scenario; maps, scale and bias do in all of them but the first."""
 
 
 class Trained(BaseModel):
@@ -63,21 +53,24 @@ def build(
     Args:
         model: which, and what of it learns.
         size: side of its pictures, in pixels.
-        seed: of whatever is drawn: adapters, and all weights of ``tiny``.
+        seed: of whatever is drawn: adapters, the maps of ``locked``, all weights of ``tiny``.
         pretrained: folder of the pretrained ``tiny``, that `save` wrote; without one it is built from nothing, and all
             of it learns, whatever the scenario.
         sigmoid: whether the loss is that of pairs.
 
     Raises:
-        ModelError: no such checkpoint, or it takes pictures of another size.
+        ModelError: no such checkpoint, a package is missing, or it takes pictures of another size.
     """
     if model.name == TINY and pretrained is None:
         clip, words = clip_tiny.build(size, seed)
         encoder = clip_towers.encoder_of(clip, words, clip_towers.LEVELS, sigmoid=sigmoid, asked=model)
         encoder.learning = frozenset({"pictures", "texts"})
         return encoder
-    base = Base(model.name, model.revision) if pretrained is None else Base(str(pretrained))
-    encoder = clip_towers.load(base, size, sigmoid=sigmoid, asked=model)
+    if model.name == LOCKED:
+        encoder = clip_locked.build(model, size, seed=seed, sigmoid=sigmoid)
+    else:
+        base = Base(model.name, model.revision) if pretrained is None else Base(str(pretrained))
+        encoder = clip_towers.load(base, size, sigmoid=sigmoid, asked=model)
     _choose_what_learns(encoder, model, seed)
     return encoder
 
@@ -103,8 +96,9 @@ def _maps(encoder: DualEncoder) -> dict[str, Tensor]:
 def save(encoder: DualEncoder, folder: Path, preprocessing: BaseModel | None = None) -> None:
     """Write a new folder, which replaces one that stands there.
 
-    A model all of which learns becomes an ordinary checkpoint folder, for `build` to start from. Any other keeps
-    what it learnt, and by what its base is known; nothing in it says where the base lies. A ``tiny`` keeps its base.
+    A model that was built from nothing becomes an ordinary checkpoint folder, for `build` to start from. Of any other
+    the folder holds what it learnt, and what its base is known by; nothing says where that lies. ``tiny`` has its base
+    in the folder.
 
     Args:
         encoder: to write.
@@ -112,7 +106,7 @@ def save(encoder: DualEncoder, folder: Path, preprocessing: BaseModel | None = N
         preprocessing: how its pictures and words are made, for whoever asks it later.
     """
     with new_folder(Path(folder)) as new:
-        if all(weight.requires_grad for weight in encoder.parameters()):
+        if encoder.origin is None:
             clip_towers.write(encoder, new, merged=True)
         else:
             _save_learnt(encoder, new)
@@ -137,8 +131,8 @@ def _save_learnt(encoder: DualEncoder, folder: Path) -> None:
 
 
 def _learnt(encoder: DualEncoder) -> dict[str, Tensor]:
-    """What training changes, by names that outlast versions of PEFT."""
-    found = {name: weight for name, weight in _maps(encoder).items() if weight.requires_grad}
+    """Maps, scale, bias and adapters, by names that outlast versions of PEFT."""
+    found = _maps(encoder)
     for side in encoder.learning:
         adapter = get_peft_model_state_dict(getattr(encoder, side).tower)
         found |= {f"{side}.{name}": weight for name, weight in adapter.items()}

@@ -13,14 +13,9 @@ import torch
 from tokenizers import pre_tokenizers
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
-from rushes.errors import ModelError
+from rushes.models.clip_sizes import ClipSizes, Tower
 
-SIDE = 8
-"""Patches on a side of a picture, whatever its size: so the time of a picture does not depend on it."""
-
-LONGEST = 64
-"""Tokens of a text."""
-
+HEADS = 4
 _START, _END, _LAST = "<|startoftext|>", "<|endoftext|>", "</w>"
 
 WORDS = """
@@ -85,27 +80,28 @@ def build(size: int, seed: int) -> tuple[CLIPModel, CLIPTokenizer]:
     Raises:
         ModelError: that size cannot be cut into patches.
     """
-    if size % SIDE:
-        raise ModelError(
-            f"the tiny model cuts a picture into {SIDE} x {SIDE} patches, and {size} pixels are no multiple of {SIDE}",
-            where="preprocessing.size",
-            cure=f"write preprocessing.size: {size // SIDE * SIDE or SIDE}",
-        )
-    words = tokenizer()
-    tower = {"hidden_size": 96, "intermediate_size": 256, "num_attention_heads": 4}
+    sizes, words = ClipSizes.tiny(size), tokenizer()
     config = CLIPConfig(
         text_config={
-            **tower,
-            "num_hidden_layers": 2,
+            **_layers(sizes.texts),
             "vocab_size": len(words),
-            "max_position_embeddings": LONGEST,
+            "max_position_embeddings": sizes.texts.tokens,
             "bos_token_id": words.bos_token_id,
             "eos_token_id": words.eos_token_id,
             "pad_token_id": words.pad_token_id,
         },
-        vision_config={**tower, "num_hidden_layers": 3, "image_size": size, "patch_size": size // SIDE},
-        projection_dim=64,
+        vision_config={**_layers(sizes.pictures), "image_size": size, "patch_size": sizes.patch},
+        projection_dim=sizes.width,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return CLIPModel(config), words
+
+
+def _layers(tower: Tower) -> dict[str, int]:
+    return {
+        "num_hidden_layers": tower.layers,
+        "hidden_size": tower.width,
+        "intermediate_size": tower.mlp,
+        "num_attention_heads": HEADS,
+    }

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoTokenizer, CLIPConfig, CLIPModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, CLIPConfig, CLIPModel, PreTrainedTokenizerBase
 
-from rushes.errors import ModelError
 from rushes.models.base import Base
+from rushes.models.clip_sizes import NAME_ONE, read_sizes
 from rushes.models.dual_encoder import DualEncoder, PictureTower, TextTower
 from rushes.models.pixels import CLIP_MEAN, CLIP_STD
 from rushes.models.vlm import refused, without_peft_warning
@@ -131,27 +131,19 @@ def load(base: Base, size: int, **options: Any) -> DualEncoder:
     Raises:
         ModelError: it is missing, unreadable, of another architecture, or for pictures of another size.
     """
-    origin, folder = base.prove(), base.bring()
-    cure = "name a folder written by save_pretrained, or openai/clip-vit-base-patch32"
-    with refused("cannot load a CLIP", base.name, cure):
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        if config.model_type != "clip":
-            raise ValueError(f"it is a {config.model_type}")
-        if not list(folder.glob("*.safetensors")):
+    folder = base.bring()
+    read_sizes(folder, size)
+    origin = base.prove()
+    with refused("cannot load a CLIP", base.name, NAME_ONE):
+        if not any(folder.glob("*.safetensors")):
             raise ValueError("it has no safetensors, and pickled weights are not read")
         model, found = CLIPModel.from_pretrained(
-            folder, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+            folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
         )
         if absent := sorted(found["missing_keys"]):  # the library would draw them at random
             raise ValueError(f"{len(absent)} tensors are missing, {absent[0]} among them")
         words = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         levels = _levels(folder)
-    if (sees := config.vision_config.image_size) != size:
-        raise ModelError(
-            f"{base.name} sees pictures of {sees} pixels, and the dataset has {size}",
-            where="preprocessing.size",
-            cure=f"write preprocessing.size: {sees}",
-        )
     encoder = encoder_of(model, words, levels, **options)
     encoder.origin = origin
     return encoder

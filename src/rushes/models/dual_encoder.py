@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,9 +15,7 @@ from torch.nn.functional import normalize
 from rushes.errors import ModelError
 from rushes.models.base import Origin
 from rushes.models.nets import best_device
-from rushes.recipe.clip import Clip
-
-Side = Literal["pictures", "texts"]
+from rushes.recipe.clip import Clip, Side
 
 START_SCALE = math.log(1 / 0.07)
 """Logarithm of the scale that a softmax loss begins with (Radford et al. 2021, section 2.5)."""
