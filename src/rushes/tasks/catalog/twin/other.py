@@ -6,6 +6,7 @@ The tiny base is pretrained on it, and what training on the shop makes a model f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,43 +24,43 @@ def _wheels(xs: tuple[float, ...], width: float, across: float) -> Parts:
     return [tube((x, y, across / 2), (across, across, 0.12), 1, x=90) for x in xs for y in (-width, width)]
 
 
-def _car(r: np.random.Generator) -> Parts:
+def _car() -> Parts:
     body = [box((0, 0, 0.45), (2.0, 0.85, 0.4)), box((-0.1, 0, 0.8), (1.0, 0.75, 0.35))]
     return [*body, box((-0.1, 0, 0.8), (0.8, 0.78, 0.22), 1), *_wheels((-0.6, 0.6), 0.42, 0.46)]
 
 
-def _truck(r: np.random.Generator) -> Parts:
+def _truck() -> Parts:
     body = [box((0.3, 0, 0.95), (1.7, 0.95, 1.1)), box((-0.95, 0, 0.7), (0.6, 0.9, 0.7))]
     return [*body, box((-1.0, 0, 0.85), (0.55, 0.92, 0.25), 1), *_wheels((-0.9, 0.1, 0.8), 0.44, 0.5)]
 
 
-def _boat(r: np.random.Generator) -> Parts:
+def _boat() -> Parts:
     hull = [ball((0, 0, 0.25), (2.2, 0.8, 0.7)), box((0, 0, 0.45), (1.5, 0.6, 0.2))]
     return [*hull, tube((0, 0, 1.1), (0.07, 0.07, 1.4), 1), box((0.35, 0, 1.15), (0.62, 0.03, 0.95), 1)]
 
 
-def _rocket(r: np.random.Generator) -> Parts:
+def _rocket() -> Parts:
     fins = [box((0.3 * s, 0, 0.3), (0.35, 0.06, 0.5), 1, y=20 * s) for s in (-1, 1)]
     return [tube((0, 0, 0.9), (0.5, 0.5, 1.2)), tube((0, 0, 1.75), (0.5, 0.5, 0.5), 1, 0.05), *fins]
 
 
-def _house(r: np.random.Generator) -> Parts:
+def _house() -> Parts:
     roof = [box((0.32 * s, 0, 1.25), (0.95, 1.3, 0.08), 1, y=38 * s) for s in (-1, 1)]
     door = [box((0, -0.56, 0.35), (0.25, 0.03, 0.6), 1), box((0.38, -0.56, 0.6), (0.2, 0.03, 0.2), 1)]
     return [box((0, 0, 0.5), (1.2, 1.1, 1.0)), box((0, 0, 1.12), (0.62, 1.08, 0.45), 0, y=45), *roof, *door]
 
 
-def _tower(r: np.random.Generator) -> Parts:
+def _tower() -> Parts:
     teeth = [box((x, y, 2.15), (0.2, 0.2, 0.25)) for x in (-0.32, 0.32) for y in (-0.32, 0.32)]
     return [tube((0, 0, 1.0), (0.9, 0.9, 2.0), 0, 0.85), *teeth, box((0, -0.42, 0.4), (0.3, 0.08, 0.7), 1)]
 
 
-def _tree(r: np.random.Generator) -> Parts:
+def _tree() -> Parts:
     crown = [tube((0, 0, 0.7 + 0.4 * n), (1.2 - 0.3 * n, 1.2 - 0.3 * n, 0.7), 0, 0.05) for n in range(3)]
     return [*crown, tube((0, 0, 0.25), (0.2, 0.2, 0.5), 1)]
 
 
-def _dog(r: np.random.Generator) -> Parts:
+def _dog() -> Parts:
     legs = [tube((x, y, 0.25), (0.16, 0.16, 0.5)) for x in (-0.4, 0.4) for y in (-0.15, 0.15)]
     head = [ball((0.65, 0, 1.0), (0.42, 0.38, 0.4)), ball((0.87, 0, 0.94), (0.25, 0.2, 0.2), 1)]
     ears = [ball((0.58, y, 1.1), (0.14, 0.1, 0.35), 1) for y in (-0.2, 0.2)]
@@ -72,7 +73,7 @@ def _dog(r: np.random.Generator) -> Parts:
     ]
 
 
-def _duck(r: np.random.Generator) -> Parts:
+def _duck() -> Parts:
     return [
         ball((0, 0, 0.4), (1.1, 0.75, 0.7)),
         ball((0.4, 0, 0.95), (0.5, 0.46, 0.48)),
@@ -81,12 +82,12 @@ def _duck(r: np.random.Generator) -> Parts:
     ]
 
 
-def _fish(r: np.random.Generator) -> Parts:
+def _fish() -> Parts:
     tail = [box((-0.85, 0, 0.6 + 0.16 * s), (0.5, 0.06, 0.2), 1, y=35 * s) for s in (-1, 1)]
     return [ball((0, 0, 0.6), (1.5, 0.4, 0.75)), *tail, box((0, 0, 1.0), (0.5, 0.05, 0.22), 1, y=-12)]
 
 
-def _apple(r: np.random.Generator) -> Parts:
+def _apple() -> Parts:
     halves = [ball((0.12 * s, 0, 0.5), (0.85, 0.95, 0.95)) for s in (-1, 1)]
     return [
         *halves,
@@ -95,7 +96,7 @@ def _apple(r: np.random.Generator) -> Parts:
     ]
 
 
-def _pear(r: np.random.Generator) -> Parts:
+def _pear() -> Parts:
     return [
         ball((0, 0, 0.45), (0.95, 0.95, 0.9)),
         ball((0, 0, 0.95), (0.55, 0.55, 0.8)),
@@ -103,29 +104,29 @@ def _pear(r: np.random.Generator) -> Parts:
     ]
 
 
-def _mushroom(r: np.random.Generator) -> Parts:
+def _mushroom() -> Parts:
     return [tube((0, 0, 0.3), (0.4, 0.4, 0.6), 1, 0.8), tube((0, 0, 0.75), (1.2, 1.2, 0.45), 0, 0.35)]
 
 
-def _hammer(r: np.random.Generator) -> Parts:
+def _hammer() -> Parts:
     head = [box((0, 0, 1.5), (0.7, 0.25, 0.28)), tube((0.42, 0, 1.5), (0.34, 0.34, 0.16), 0, y=90)]
     return [tube((0, 0, 0.75), (0.16, 0.16, 1.5), 1), *head]
 
 
-def _robot(r: np.random.Generator) -> Parts:
+def _robot() -> Parts:
     limbs = [box((0.48 * s, 0, 0.75), (0.15, 0.2, 0.6), 1) for s in (-1, 1)]
     limbs += [box((0.2 * s, 0, 0.2), (0.2, 0.25, 0.4), 1) for s in (-1, 1)]
     eyes = [ball((0.13 * s, -0.23, 1.4), (0.12, 0.1, 0.12), 1) for s in (-1, 1)]
     return [box((0, 0, 0.75), (0.75, 0.45, 0.7)), box((0, 0, 1.36), (0.55, 0.45, 0.4)), *limbs, *eyes]
 
 
-def _snowman(r: np.random.Generator) -> Parts:
+def _snowman() -> Parts:
     balls = [ball((0, 0, z), (d, d, d)) for z, d in ((0.45, 0.95), (1.05, 0.7), (1.5, 0.48))]
     hat = [tube((0, 0, 1.85), (0.36, 0.36, 0.36), 1), tube((0, 0, 1.7), (0.6, 0.6, 0.05), 1)]
     return balls + hat + [tube((0, -0.35, 1.5), (0.1, 0.1, 0.3), 1, 0.05, x=90)]
 
 
-def _cup(r: np.random.Generator) -> Parts:
+def _cup() -> Parts:
     grip = [
         tube((0.62, 0, 0.5), (0.1, 0.1, 0.5)),
         *(tube((0.5, 0, z), (0.1, 0.1, 0.3), y=90) for z in (0.28, 0.72)),
@@ -133,13 +134,13 @@ def _cup(r: np.random.Generator) -> Parts:
     return [tube((0, 0, 0.5), (0.75, 0.75, 1.0), 0, 1.2), tube((0, 0, 0.99), (0.78, 0.78, 0.05), 1), *grip]
 
 
-def _guitar(r: np.random.Generator) -> Parts:
+def _guitar() -> Parts:
     body = [ball((0, 0, 0.45), (1.0, 0.25, 0.9)), ball((0, 0, 0.95), (0.75, 0.25, 0.7))]
     neck = [box((0, -0.06, 1.6), (0.14, 0.1, 1.2), 1), box((0, -0.06, 2.25), (0.25, 0.1, 0.3), 1)]
     return [*body, tube((0, -0.12, 0.75), (0.3, 0.3, 0.06), 1, x=90), *neck]
 
 
-TYPES: Mapping[str, Callable[[np.random.Generator], Parts]] = {
+TYPES: Mapping[str, Callable[[], Parts]] = {
     "car": _car,
     "truck": _truck,
     "boat": _boat,
@@ -174,26 +175,41 @@ _CAPTIONS = (
 )
 
 
-def draw(
-    rng: np.random.Generator, side_px: int
-) -> tuple[NDArray[np.uint8], str, Finish, tuple[float, float, float]]:
-    """A thing: its picture (S, S, 3), its type, what it is made of, and its size in metres."""
-    kind = pick(rng, list(TYPES))
-    made, beside = finish(rng, MATERIALS), finish(rng, _BESIDE)
-    solids = TYPES[kind](rng)
-    picture, _ = render(solids, [made.surface(rng), beside.surface(rng)], look(rng), side_px)
-    return picture, kind, made, (1.0, 1.0, 1.0)
-
-
 _BESIDE: tuple[Material, ...] = ("metal", "plastic", "wood")
 
 
-def caption(rng: np.random.Generator, kind: str, made: Finish) -> str:
-    """Words that somebody wrote beside a picture: most of what can be said, in any order."""
-    told = pick(rng, _CAPTIONS)
-    return told.format(
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """Something of this domain.
+
+    Attributes:
+        kind: one of `TYPES`.
+        made: what it is called by; ``beside`` is what else it has.
+        caption: words that somebody wrote beside its picture: most of what can be said, in any order.
+    """
+
+    kind: str
+    made: Finish
+    beside: Finish
+    caption: str
+
+
+def thing(seed: int, name: str) -> Thing:
+    """The thing of this name; another seed is another draw."""
+    rng = seeded(seed, "thing", name)
+    kind, made, beside = pick(rng, list(TYPES)), finish(rng, MATERIALS), finish(rng, _BESIDE)
+    caption = pick(rng, _CAPTIONS).format(
         kind=kind, colour=made.colour, material=made.material, number=int(rng.integers(100, 10_000))
     )
+    return Thing(kind, made, beside, caption)
+
+
+def picture(seed: int, name: str, side_px: int) -> NDArray[np.uint8]:
+    """RGB of the thing of this name, uint8 (side_px, side_px, 3)."""
+    what, rng = thing(seed, name), seeded(seed, "picture", name)
+    surfaces = [what.made.surface(rng), what.beside.surface(rng)]
+    drawn, _ = render(TYPES[what.kind](), surfaces, look(rng), side_px)
+    return drawn
 
 
 def pairs(count: int, side_px: int, seed: int) -> Iterator[tuple[NDArray[np.uint8], str]]:
@@ -204,7 +220,5 @@ def pairs(count: int, side_px: int, seed: int) -> Iterator[tuple[NDArray[np.uint
         side_px: side of the square, in pixels.
         seed: of the draw; each pair depends on it and its own number alone.
     """
-    for number in range(count):
-        rng = seeded(seed, "pair", str(number))
-        picture, kind, made, _ = draw(rng, side_px)
-        yield picture, caption(rng, kind, made)
+    names = (f"pair{number}" for number in range(count))  # no name of the twin's: those are asked about
+    return ((picture(seed, name, side_px), thing(seed, name).caption) for name in names)
