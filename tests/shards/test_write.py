@@ -125,7 +125,7 @@ def test_a_bad_key_is_refused(tmp_path: Path, key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "field", ["", "meta", "a.b.c", "../a.jpg", "META.json", "a b.jpg", ".jpg", "a.jpg\n"]
+    "field", ["", "meta_0", "meta.", "a.b.c", "../a.jpg", "META.json", "a b.jpg", ".jpg", "a.jpg\n"]
 )
 def test_a_bad_field_is_refused(tmp_path: Path, field: str) -> None:
     with ShardWriter(tmp_path, UNIT) as writer, pytest.raises(ShardError, match="field"):

@@ -15,6 +15,7 @@ from rushes.evaluate.contents import Place
 from rushes.evaluate.markup import join, tag
 from rushes.evaluate.pages.gallery import image
 from rushes.media.image import decode_jpeg_scaled
+from rushes.shards.index import extension
 from rushes.shards.read import ShardDataset
 
 Fields = Mapping[str, bytes | memoryview]
@@ -54,7 +55,7 @@ class Shown:
 
 
 class Viewer:
-    """Shows the ``*.jpg`` members of samples, or where there are none the JSON; a task overrides what it knows better.
+    """Shows the JPEGs of samples, or where there are none the JSON; a task overrides what it knows better.
 
     Attributes:
         said: what a reader sees, in a sentence.
@@ -89,7 +90,7 @@ class Viewer:
         Raises:
             MediaError: a picture that is no JPEG.
         """
-        pictures = sorted(name for name in fields if name.endswith(".jpg"))
+        pictures = sorted(name for name in fields if extension(name) == "jpg")
         if not pictures:
             return np.zeros(1, np.float32)
         chosen = np.linspace(0, len(pictures) - 1, PICTURES).round().astype(int)
@@ -102,8 +103,8 @@ class Viewer:
             ShardError, MediaError: a sample that cannot be read.
         """
         for one in picked:
-            pictures = [image(data, name) for name, data in one.fields.items() if name.endswith(".jpg")]
-            texts = (_text(name, data) for name, data in one.fields.items() if name.endswith(".json"))
+            pictures = [image(data, name) for name, data in one.fields.items() if extension(name) == "jpg"]
+            texts = (_text(name, data) for name, data in one.fields.items() if extension(name) == "json")
             yield Shown(join(pictures or texts), join(caption_of(one)), files_of(one))
 
 
@@ -143,8 +144,8 @@ def files_of(picked: Picked) -> dict[str, bytes]:
     told: dict[str, Any] = {"key": picked.key, **picked.place._asdict()}
     found: dict[str, bytes] = {}
     for name, data in picked.fields.items():
-        if name.endswith(".jpg"):
-            found[name] = bytes(data)
-        elif name.endswith(".json"):
+        if extension(name) == "jpg":
+            found[name if "." in name else f"picture.{name}"] = bytes(data)
+        elif extension(name) == "json":
             told[name.removesuffix(".json")] = json.loads(bytes(data))
     return found | {"sample.json": json.dumps(told, ensure_ascii=False, indent=1, allow_nan=False).encode()}

@@ -101,7 +101,12 @@ def _exif_block(data: bytes) -> bytes:
     return b""
 
 
-def decode_jpeg(data: bytes | memoryview, where: object = None, max_pixels: int = 40_000_000) -> np.ndarray:
+def decode_jpeg(
+    data: bytes | memoryview,
+    where: object = None,
+    max_pixels: int = 40_000_000,
+    at_least: int | None = None,
+) -> np.ndarray:
     """Decode a JPEG to RGB, uint8 (H, W, 3).
 
     Damage that libjpeg would paper over (a cut file, a broken marker) is an error as well. Of four inks, which are
@@ -111,13 +116,15 @@ def decode_jpeg(data: bytes | memoryview, where: object = None, max_pixels: int 
         data: the file's bytes.
         where: named in errors.
         max_pixels: a picture of more pixels is refused before it is decoded.
+        at_least: see `decode_jpeg_scaled`, both ways; None decodes it whole.
 
     Raises:
         MediaError: not a JPEG, damaged, or too large.
     """
+    enough = (at_least or 0, at_least or 0)
     if not _has_inks(data):
-        return _decode(data, "RGB", where, max_pixels, (0, 0))
-    inks = _decode(data, "CMYK", where, max_pixels, (0, 0))
+        return _decode(data, "RGB", where, max_pixels, enough)
+    inks = _decode(data, "CMYK", where, max_pixels, enough)
     picture: np.ndarray = (inks[:, :, :3].astype(np.uint16) * inks[:, :, 3:] // 255).astype(np.uint8)
     return picture
 

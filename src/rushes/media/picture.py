@@ -26,7 +26,9 @@ _BROKEN = (OSError, ValueError, SyntaxError, EOFError, *_BOMBS)
 _REPLACE = "replace or remove the file"
 
 
-def read_picture(data: bytes, where: object = None, max_pixels: int = MAX_PIXELS) -> Picture:
+def read_picture(
+    data: bytes, where: object = None, max_pixels: int = MAX_PIXELS, at_least: int | None = None
+) -> Picture:
     """Decode a JPEG, PNG, WebP, GIF or BMP; of several frames the first.
 
     It is turned upright as its EXIF block says. What is transparent lies on white, as shops show it; 16 bits become
@@ -36,13 +38,16 @@ def read_picture(data: bytes, where: object = None, max_pixels: int = MAX_PIXELS
         data: the file's bytes.
         where: named in errors.
         max_pixels: a picture of more pixels is refused before it is decoded.
+        at_least: pixels that are wanted both ways: a JPEG is decoded at the smallest eighth of its size that has them,
+            of twelve megapixels in a tenth of the time; None wants all.
 
     Raises:
         MediaError: no picture of these formats, damaged, cut short, or too large.
     """
     require_picture(data, where, max_pixels)
     if data.startswith(_JPEG):
-        return np.ascontiguousarray(jpeg_orientation(data).upright(decode_jpeg(data, where, max_pixels)))
+        decoded = decode_jpeg(data, where, max_pixels, at_least)
+        return np.ascontiguousarray(jpeg_orientation(data).upright(decoded))
     with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
         message = f"cannot read a {opened.format} of {len(data):,} bytes"
         with unreadable_as(MediaError, message, where=where, cure=_REPLACE, errors=_BROKEN):

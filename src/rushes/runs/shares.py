@@ -89,11 +89,11 @@ def side_of(group: str, shares: Mapping[str, float], seed: int = 0) -> str:
 def _sides_of(groups: Iterable[str], shares: Mapping[str, float], seed: int) -> list[str]:
     sides = [side for side in shares if shares[side] > 0]
     bounds = np.cumsum([shares[side] for side in sides])[:-1]
-    return [sides[number] for number in np.searchsorted(bounds, _places(groups, seed), side="right")]
+    return [sides[number] for number in np.searchsorted(bounds, draw(groups, seed), side="right")]
 
 
-def _places(groups: Iterable[str], seed: int) -> list[float]:
-    """Where each group falls between 0 and 1."""
+def draw(groups: Iterable[str], seed: int) -> list[float]:
+    """Where the draw of a seed puts each group, from 0 to below 1."""
     texts = (f"{seed}\0{group}".encode(errors="surrogateescape") for group in groups)
     return [int.from_bytes(hashlib.sha256(text).digest()[:8], "big") / 2**64 for text in texts]
 

@@ -25,8 +25,8 @@ from rushes.errors import ShardError
 from rushes.records import KEY
 from rushes.shards import ustar
 
-# Lower case, since WebDataset readers fold extensions to it; one dot, since they cut the key at the first.
-FIELD = re.compile(r"[a-z0-9_-]+\.[a-z0-9]+")
+# Lower case, since WebDataset readers fold extensions to it; one dot at most, since they cut the key at the first.
+FIELD = re.compile(r"([a-z0-9_-]+\.)?[a-z0-9]+")
 SHARD_NAME = re.compile(r"(?P<series>[A-Za-z0-9_-]+)-(?P<number>\d{5,})\.tar")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -147,7 +147,7 @@ class Index:
         where there is anything else.
         """
         assert self.crc32 is not None
-        told = np.array([name.endswith(".json") for name in self.fields])[self.field]
+        told = np.array([extension(name) == "json" for name in self.fields])[self.field]
         mixed = (self.crc32.astype(np.uint64) << np.uint64(32)) ^ self.length.astype(np.uint64)
         mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
         mixed ^= mixed >> np.uint64(32)
@@ -288,6 +288,15 @@ def _read(path: Path) -> bytes:
         raise ShardError("the index of a shard is missing", where=path, cure=_CURE) from None
 
 
+def extension(field: str) -> str:
+    """What a field holds.
+
+    >>> extension("frame_00.jpg"), extension("jpg")
+    ('jpg', 'jpg')
+    """
+    return field.rpartition(".")[2]
+
+
 def member_name(key: str, field: str) -> str:
     """The member of ``field`` of the sample ``key``, both checked.
 
@@ -303,6 +312,6 @@ def member_name(key: str, field: str) -> str:
         raise ShardError(
             f"not a field: {field!r}",
             where=key,
-            cure="name it <name>.<extension> in lower case, as meta.json",
+            cure="name it <name>.<extension>, or by its extension alone, in lower case: meta.json, jpg",
         )
     return f"{key}.{field}"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.format import MAGIC_PREFIX
 from numpy.typing import NDArray
 
+from rushes.shards.index import extension
 from rushes.shards.read import ShardDataset
 
 NOBODY = frozenset({None, "", "unknown"})
@@ -88,7 +89,7 @@ def copies_in_both(ours: Side, theirs: Side) -> Iterator[tuple[str, str]]:
 def _content(samples: ShardDataset, number: int) -> dict[str, bytes]:
     """The members of a sample by which it is marked."""
     members = {name: bytes(data) for name, data in samples.sample(number).items()}
-    return {name: data for name, data in members.items() if not name.endswith(".json")} or members
+    return {name: data for name, data in members.items() if extension(name) != "json"} or members
 
 
 def _is_blank(data: bytes) -> bool:

@@ -145,7 +145,7 @@ def put_on_sides(places: Mapping[str, Place], asked: LabelledSource) -> Sides:
         SourceError: a group stands on two sides, or the recipe lists one that is not there.
     """
     if isinstance(asked.split, Mapping):
-        return _listed(places, asked.split)
+        return listed(places, asked.split)
     if asked.split == "column":
         sides = {key: place.side for key, place in places.items()}
         _require_apart((place.group, sides[key], place.name) for key, place in places.items())
@@ -157,8 +157,12 @@ def put_on_sides(places: Mapping[str, Place], asked: LabelledSource) -> Sides:
     return Sides(known, {key: nothing_said for key in places if key not in known})
 
 
-def _listed(places: Mapping[str, Place], split: Mapping[Side, Sequence[str]]) -> Sides:
-    """By groups; a recording of no known group is listed by its key or its name."""
+def listed(places: Mapping[str, Place], split: Mapping[Side, Sequence[str]]) -> Sides:
+    """By groups; a recording of no known group is listed by its key or its name.
+
+    Raises:
+        SourceError: none of the groups is there.
+    """
     side_of_word = {word: side for side, words in split.items() for word in words}
     words_of = {key: (place.group,) if place.group else (key, place.name) for key, place in places.items()}
     there = {word: None for words in words_of.values() for word in words}

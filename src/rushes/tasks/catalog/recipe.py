@@ -110,12 +110,15 @@ class NearDuplicates(Section):
     Attributes:
         same_bits: of 256: pictures whose difference hashes differ in at most so many bits belong together.
         similar_bits: of 256: likewise where also size, name or colour agree.
+        namesakes: items that may share a name for it to join them whatever they look like: a name that more share is
+            that of a type of product.
         least_variance: of brightness (0 to 255, squared); a picture below it is too uniform for its hash to tell
             anything.
     """
 
     same_bits: Annotated[int, Field(ge=0, le=64)] = 16
     similar_bits: Annotated[int, Field(ge=0, le=96)] = 32
+    namesakes: Annotated[int, Field(ge=0)] = 8
     least_variance: Annotated[float, Field(ge=0.0)] = 25.0
 
 
@@ -124,7 +127,7 @@ class PrepareProducts(Prepare):
 
     Attributes:
         shard_samples: greatest number of samples of a shard.
-        mini: shards of the training side that the folder ``mini`` lists, for a quick try.
+        mini: shards of the training side that ``mini.json`` lists, for a quick try.
         near: what counts as a near-duplicate.
     """
 

@@ -24,7 +24,9 @@ def _twin(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 
 def _prepare(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
-    raise NotImplementedError
+    from rushes.tasks.catalog.prepare.stage import prepare_products
+
+    return prepare_products(run, stage, tell)
 
 
 def _look(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
