@@ -97,6 +97,10 @@ class Searched:
         """Words of every item of the side."""
         return self._two_way(TEXT, "text", "picture", self.side, self.gallery, self._untrained)
 
+    def views(self, colours: Colours | None = None) -> Asked:
+        """Further pictures of items of the side, in the order of ``queries.parquet``."""
+        return self._further(VIEW, self.vectors.queries("view"), self.names, colours)
+
     def every(self, colours: Colours) -> Iterator[Asked]:
         """All kinds of questions that there are, text to picture first.
 
@@ -106,7 +110,7 @@ class Searched:
         yield self.text_to_picture()
         yield self._two_way(PICTURE, "picture", "text", self.side, self.gallery, self._untrained)
         if "view" in self.vectors.kinds:
-            yield self._further(VIEW, self.vectors.queries("view"), self.names, colours)
+            yield self.views(colours)
         for language in self.languages:
             asked = self.vectors.queries(f"language:{language}")
             yield self._further(f"{language} to picture", asked, self._names_in(asked))
@@ -156,13 +160,11 @@ class Searched:
     def _further(
         self, name: str, asked: Queries, names: tuple[Names, ...], colours: Colours | None = None
     ) -> Asked:
-        """Questions of ``queries.parquet`` about items of the side, looked for among pictures."""
-        number = np.array([self._row[key] for key in asked.ids.tolist()], np.int64)
-        kept = np.flatnonzero(np.isin(number, self.side))
-        of, among = number[kept], self.gallery
+        """Questions of ``queries.parquet``, all about items of the side, looked for among pictures."""
+        of, among = np.array([self._row[key] for key in asked.ids.tolist()], np.int64), self.gallery
         relevant = right_items(of, among, *names)
         ranked: dict[str, Ranked] = {
-            system: rank_vectors(vectors[kept], self.vectors.picture(system)[among], relevant)
+            system: rank_vectors(vectors, self.vectors.picture(system)[among], relevant)
             for system, vectors in asked.vectors.items()
         }
         if colours is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rushes.recipe.sections import TINY
 from rushes.runs.stage import Cost, Stage, is_drawn
-from rushes.runs.task import Task
+from rushes.runs.task import Compare, Task
 from rushes.runs.usual import EVALUATE, LOOK, PREPARE, REPORT, TRAIN, TWIN, samples
 from rushes.stages import sha256_file
 
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rushes.evaluate.searched import Searched
     from rushes.label.row import Row
+    from rushes.metrics.estimate import Estimate
     from rushes.models.base import Base
+    from rushes.runs.admission.values import Fault
     from rushes.runs.contest import Contender
     from rushes.runs.run import Run
     from rushes.runs.search import Among, Search
@@ -187,6 +190,40 @@ class Catalog(Task["CatalogRecipe"]):
         dealt = {side: round(share * products) for side, share in recipe.source.shares.of_sides.items()}
         return dealt | {"probe": recipe.twin.other}
 
+    @property
+    def compare(self) -> Mapping[str, Compare]:
+        """See `Task.compare`: words to pictures, over the same questions."""
+        return {name: partial(_compare, name) for name, figure in self.figures.items() if figure.compared}
+
+    def measured(self, run: Run[CatalogRecipe]) -> list[tuple[str, str]]:
+        """Products of the side, and what makes another one a right answer for them."""
+        return _shop(run).truth()
+
+    def admission(self, run: Run[CatalogRecipe]) -> Iterator[Fault]:
+        """Vectors follow from the weights, and not every question gets the same answer."""
+        from rushes.tasks.catalog.admission import check_search
+
+        yield from check_search(run)
+
     def costs(self, run: Run[CatalogRecipe]) -> Mapping[str, float]:
-        """See `Task.costs`."""
-        return {}
+        """How many weights learnt, those of the loss apart; nothing where none did."""
+        from rushes.models.clip import count_learnt
+
+        if run.recipe.model.scenario == "zero_shot":
+            return {}
+        return {"parameters": count_learnt(run.folder("train") / "model")}
+
+
+def _shop(run: Run[CatalogRecipe]) -> Searched:
+    from rushes.predict.vectors import read_vectors
+    from rushes.tasks.catalog.evaluate.measure import shop_of
+
+    return shop_of(read_vectors(run.bring("embed")), run.recipe.evaluate)
+
+
+def _compare(
+    figure: str, ours: Run[CatalogRecipe], theirs: Run[CatalogRecipe], confidence: float
+) -> Estimate:
+    from rushes.tasks.catalog.evaluate.measure import compare
+
+    return compare(_shop(ours), _shop(theirs), figure, confidence)

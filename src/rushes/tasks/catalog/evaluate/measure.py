@@ -56,7 +56,7 @@ def evaluate(shop: Searched, colours: Colours, *, provenance: Mapping[str, Any])
         system, the one that training began from among them. Details: ``questions`` counts for each kind those asked,
         and those without a right product among the ones that are searched, which are not scored; ``gallery`` counts
         these; ``shared_words`` counts products of the side that share their words with another one there; ``hub`` is
-        the product that most questions get first, and their share.
+        the product that most questions get first, and their share; ``collapsed`` the one that all get, else None.
 
     Raises:
         MetricError: nothing right to find.
@@ -106,23 +106,22 @@ def _details(shop: Searched, every: Sequence[Asked]) -> dict[str, Any]:
     gallery = Gallery(vectors.keys[shop.gallery], vectors.picture("model")[shop.gallery])
     first = gallery.nearest(vectors.text("model")[shop.side].astype(np.float32), 1).rows
     named, often = np.unique(first, return_counts=True)
+    hub, share = str(gallery.keys[named[often.argmax()]]), float(often.max() / len(first))
     return {
         "gallery": len(shop.gallery),
         "questions": {
             asked.name: {"asked": len(asked.family), "unanswerable": asked.unanswerable} for asked in every
         },
         "shared_words": int(times[times > 1].sum()),
-        "hub": {
-            "item": str(gallery.keys[named[often.argmax()]]),
-            "share": float(often.max() / len(first)),
-        },
+        "hub": {"item": hub, "share": share},
+        "collapsed": hub if share == 1.0 and len(first) > 1 else None,
     }
 
 
 def _remarks(card: Scorecard, every: Sequence[Asked]) -> Iterator[str]:
     """In words: how the model stands to the one before training, what it forgot, what figures do not mean."""
     hub = card.details["hub"]
-    if card.all.n > 1 and hub["share"] == 1.0:
+    if card.details["collapsed"] is not None:
         yield f"collapsed: every question gets {hub['item']} first"
     elif card.all.n > 1 and hub["share"] > HUB:
         yield f"{hub['share']:.0%} of the questions get {hub['item']} first"

@@ -70,49 +70,32 @@ def thumb(data: bytes, title: str) -> Markup:
     return image(encode_jpeg(decode_jpeg_scaled(data, (THUMB, THUMB), title), 85), title)
 
 
-def of_words(shop: Searched, pictures: Pictures) -> Iterator[Strip]:
-    """Strips of words that are looked for among pictures.
+def strips_of(shop: Searched, pictures: Pictures) -> Iterator[Strip]:
+    """Words that are looked for among pictures, and some of the views, where there are any.
 
     Raises:
         ShardError, MediaError: a product that cannot be read.
     """
     asked = shop.text_to_picture()
     texts = {system: shop.vectors.text(system)[shop.side] for system in SYSTEMS}
-    for heading, numbers in chosen(asked, SEED):
+    for heading, numbers in chosen(asked):
         for number, answers, said in _answers(shop, asked, texts, numbers, pictures):
             yield Strip(str(shop.vectors.texts[shop.side[number]]), said, answers, heading)
-
-
-def of_views(shop: Searched, asked: Asked, pictures: Pictures) -> Iterator[Strip]:
-    """Strips of further pictures of a product, drawn at random.
-
-    Args:
-        shop: the products.
-        asked: the questions that views are.
-        pictures: of products.
-
-    Raises:
-        ShardError, MediaError: a product that cannot be read.
-    """
     queries = shop.vectors.queries("view")
-    kept = np.flatnonzero(np.isin(queries.ids, shop.vectors.keys[shop.side]))
-    vectors = {system: queries.vectors[system][kept] for system in SYSTEMS}
-    for number, answers, said in _answers(
-        shop, asked, vectors, _drawn(asked, VIEWS, SEED).tolist(), pictures
-    ):
-        key = queries.ids[kept[number]]
-        turn = int((queries.ids[kept[:number]] == key).sum())
-        yield Strip(
-            thumb(pictures.pair(key).views[turn], "a view"), said, answers, f"Views, drawn with seed {SEED}"
-        )
+    if len(queries.ids):
+        views, heading = shop.views(), f"Views, drawn at random with seed {SEED}"
+        for number, answers, said in _answers(shop, views, queries.vectors, _drawn(views, VIEWS), pictures):
+            key = queries.ids[number]
+            turn = int((queries.ids[:number] == key).sum())
+            yield Strip(thumb(pictures.pair(key).views[turn], "a view"), said, answers, heading)
 
 
-def chosen(asked: Asked, seed: int) -> Iterator[tuple[str, list[int]]]:
+def chosen(asked: Asked) -> Iterator[tuple[str, list[int]]]:
     """Headings with numbers of questions, at most one of a family under each.
 
     Nothing was gained or lost where the model ranks as the one before training does.
     """
-    yield f"Drawn at random with seed {seed}", _drawn(asked, DRAWN, seed).tolist()
+    yield f"Drawn at random with seed {SEED}", _drawn(asked, DRAWN)
     model, base = (asked.ranked[system] for system in SYSTEMS)
     yield "Worst of the model", _apart(asked, np.argsort(-model.first_rank, kind="stable"), TELLING)
     gain = model.reciprocal_rank - base.reciprocal_rank
@@ -122,10 +105,8 @@ def chosen(asked: Asked, seed: int) -> Iterator[tuple[str, list[int]]]:
             yield heading, found
 
 
-def _drawn(asked: Asked, count: int, seed: int) -> NDArray[np.int64]:
-    return np.array(
-        _apart(asked, np.random.default_rng(seed).permutation(len(asked.scored)), count), np.int64
-    )
+def _drawn(asked: Asked, count: int) -> list[int]:
+    return _apart(asked, np.random.default_rng(SEED).permutation(len(asked.scored)), count)
 
 
 def _apart(asked: Asked, places: Iterable[int], count: int) -> list[int]:
