@@ -48,7 +48,6 @@ class Desk:
         limits: of the recipe.
         rows: who is asked.
         ledger: of the folder and the question.
-        items: how many ``rows`` gives.
         clock: of all waits.
     """
 
@@ -59,13 +58,17 @@ class Desk:
         limits: LabelLimits,
         rows: Rows,
         ledger: Ledger,
-        items: int,
-        clock: Clock,
+        clock: Clock | None = None,
     ) -> None:
         self.folder, self.question, self.limits = folder, question, limits
-        self.ledger, self.items, self.clock = ledger, items, clock
+        self.ledger, self.clock = ledger, clock or WallClock()
         self.tickets = Tickets(folder)
         self._rows = rows
+
+    @property
+    def items(self) -> int:
+        """How many there are."""
+        return sum(self.states().values())
 
     @property
     def usage(self) -> Usage:
@@ -152,6 +155,11 @@ class Desk:
         return run
 
 
+def index_of(folder: Path, question: Question) -> Path:
+    """Of the answers to a question."""
+    return folder / f"index-{question.digest}-{_FORM}.sqlite"
+
+
 @contextmanager
 def at_desk(
     folder: Path,
@@ -178,10 +186,10 @@ def at_desk(
     with locked(folder):
         for torn in folder.rglob(".*.tmp"):  # of a process that was killed; nobody else writes here now
             torn.unlink()
-        ledger = Ledger(folder / f"index-{question.digest}-{_FORM}.sqlite", question)
+        ledger = Ledger(index_of(folder, question), question)
         try:
-            items = ledger.enrol(rows(), only)
-            desk = Desk(folder, question, limits, rows, ledger, items, clock or WallClock())
+            ledger.enrol(rows(), only)
+            desk = Desk(folder, question, limits, rows, ledger, clock)
             for ticket in desk.tickets:
                 if ticket.provider == "chat" and not ticket.collected:
                     chat.close(ticket, desk.tickets)
