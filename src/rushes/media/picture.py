@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rushes.errors import MediaError, unreadable_as
-from rushes.media.image import decode_jpeg, exif_orientation, jpeg_orientation
+from rushes.media.image import decode_jpeg, exif_orientation, jpeg_orientation, jpeg_size
 
 Picture = NDArray[np.uint8]
 """RGB, uint8 (H, W, 3)."""
@@ -40,18 +40,10 @@ def read_picture(data: bytes, where: object = None, max_pixels: int = MAX_PIXELS
     Raises:
         MediaError: no picture of these formats, damaged, cut short, or too large.
     """
+    require_picture(data, where, max_pixels)
     if data.startswith(_JPEG):
         return np.ascontiguousarray(jpeg_orientation(data).upright(decode_jpeg(data, where, max_pixels)))
-    with unreadable_as(MediaError, _unknown(data), where=where, cure=_REPLACE, errors=_BROKEN):
-        opened = Image.open(io.BytesIO(data), formats=_FORMATS)
-    with opened:
-        width, height = opened.size
-        if width * height > max_pixels:
-            raise MediaError(
-                f"a picture of at most {max_pixels:,} pixels is accepted, found {width}x{height}",
-                where=where,
-                cure="scale it down, as with: magick IN -resize 4096x4096 OUT.jpg",
-            )
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
         message = f"cannot read a {opened.format} of {len(data):,} bytes"
         with unreadable_as(MediaError, message, where=where, cure=_REPLACE, errors=_BROKEN):
             if data.startswith(_PNG):  # one that lacks its end decodes all the same
@@ -59,6 +51,28 @@ def read_picture(data: bytes, where: object = None, max_pixels: int = MAX_PIXELS
             picture = _on_white(opened)
         exif = opened.info.get("exif", b"")  # a PNG may have it behind its pixels
     return np.ascontiguousarray(exif_orientation(exif.removeprefix(b"Exif\0\0")).upright(picture))
+
+
+def require_picture(data: bytes, where: object = None, max_pixels: int = MAX_PIXELS) -> None:
+    """Refuse a file whose first bytes `read_picture` would refuse; nothing is decoded.
+
+    Raises:
+        MediaError: no picture of these formats, or too large.
+    """
+    if data.startswith(_JPEG):
+        width, height = jpeg_size(data, where)
+    else:
+        with (
+            unreadable_as(MediaError, _unknown(data), where=where, cure=_REPLACE, errors=_BROKEN),
+            Image.open(io.BytesIO(data), formats=_FORMATS) as opened,
+        ):
+            width, height = opened.size
+    if width * height > max_pixels:
+        raise MediaError(
+            f"a picture of at most {max_pixels:,} pixels is accepted, found {width}x{height}",
+            where=where,
+            cure="scale it down, as with: magick IN -resize 4096x4096 OUT.jpg",
+        )
 
 
 def letterbox_white(picture: Picture, size: int) -> Picture:

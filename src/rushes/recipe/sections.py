@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -72,8 +73,11 @@ def _place(root: Any) -> Path | str:
     return root if "://" in str(root) else Path(root).expanduser()
 
 
-PLACES = (("source", "root"),)
-"""Keys that hold a path, which begins at the folder of the file that says it."""
+PLACES = (("source", "root"), ("source", "attributes"), ("source", "sides"), ("probe", "root"))
+"""Keys that hold a path, in the tasks that have them; it begins at the folder of the file that says it."""
+
+File = Annotated[Path, AfterValidator(Path.expanduser)]
+"""A file that a recipe names."""
 
 Root = Annotated[Path | str, BeforeValidator(_place)]
 """Folder of recordings: a path, or a URL that fsspec knows, which stays text."""

@@ -19,7 +19,7 @@ from rushes.errors import RecipeError, StageError
 from rushes.recipe_file import near
 from rushes.runs.checksums import SUMS
 from rushes.runs.raw_files import RawFiles
-from rushes.runs.source import Audit
+from rushes.runs.source import Audit, Source
 from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Makes, Stage, StageName
 from rushes.runs.task import R, Task
 from rushes.stages import Inventory, RememberedHashes, StageSpec, Status, read_done, read_json
@@ -146,9 +146,14 @@ class Run(Generic[R]):
         return self.maker("dataset")
 
     @cached_property
+    def source(self) -> Source[Any]:
+        """Reader of the recordings."""
+        return self.task.source(self.recipe).remembering(self.workspace.root)
+
+    @cached_property
     def scan(self) -> Any:
         """The recordings, see `Source.scan`."""
-        return self.task.source(self.recipe).scan(self.raw())
+        return self.source.scan(self.raw())
 
     @cached_property
     def files(self) -> RawFiles:
@@ -158,7 +163,7 @@ class Run(Generic[R]):
             from rushes.storage.recordings import listing_of
 
             listing = listing_of(self.raw())
-        claims = self.task.source(self.recipe).claims(self.scan)
+        claims = self.source.claims(self.scan)
         return RawFiles.of(self.raw(), self.scan.root, claims, listing)
 
     @cached_property
@@ -179,7 +184,7 @@ class Run(Generic[R]):
         """Hash of the recordings below ``source.root``; None where they are drawn."""
         if self.recipe.source.root is None:
             return None
-        return self._raw_fingerprint or self.task.source(self.recipe).fingerprint(self.scan)
+        return self._raw_fingerprint or self.source.fingerprint(self.scan)
 
     @cached_property
     def base(self) -> Base | None:
@@ -240,7 +245,7 @@ class Run(Generic[R]):
         url = self.recipe.source.root
         assert isinstance(url, str)
         cache = self.workspace.root / RECORDINGS
-        return self.task.source(self.recipe).fetch(
+        return self.source.fetch(
             lambda is_read: bring_recordings(url, cache, lambda name: name == SUMS or is_read(name))
         )
 

@@ -157,6 +157,13 @@ class Source(ABC, Generic[Found]):
         hold, each with its reason. What nobody claims is counted as unread, by suffix.
         """
 
+    def remembering(self, folder: Path) -> Source[Found]:
+        """The same source; below ``folder``, a workspace, it may remember what it read of files, and keep copies.
+
+        What is remembered changes no answer. Most sources read so little that they remember nothing.
+        """
+        return self
+
     def fetch(self, bring: Bring) -> Path:
         """Bring what is read of recordings that lie elsewhere: all of them, unless the layout knows better."""
         return bring(lambda name: True)

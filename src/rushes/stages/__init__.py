@@ -44,7 +44,7 @@ from rushes.stages.folder import (
     status_of,
     working,
 )
-from rushes.stages.hashes import RememberedHashes
+from rushes.stages.hashes import RememberedFiles, RememberedHashes
 from rushes.stages.inventory import FATES, Claim, Claims, Fate, Inventory, Sized, take_inventory
 from rushes.stages.spec import StageSpec, signature_of_folder, spec_of, spec_of_folder
 from rushes.stages.units import (
@@ -64,6 +64,7 @@ __all__ = [
     "Fate",
     "Inventory",
     "OpenStage",
+    "RememberedFiles",
     "RememberedHashes",
     "Sized",
     "StageSpec",

@@ -304,6 +304,15 @@ def _enter(target: Path, entered: dict[Path, bool]) -> bool:
     return True
 
 
+def leaves(root: Path, path: Path) -> bool:
+    """Whether a file below ``root`` is none, or lies behind a link that leads out of it or nowhere."""
+    if not path.is_file():
+        return True
+    inside = path.relative_to(root)
+    linked = any((root / part).is_symlink() for part in (inside, *list(inside.parents)[:-1]))
+    return linked and not path.resolve().is_relative_to(root.resolve())
+
+
 def printable(name: str) -> str:
     """A name as any terminal and page can show it: names of files may hold whatever bytes."""
     return name if name.isprintable() else ascii(name)[1:-1]

@@ -14,6 +14,7 @@ from rushes.recipe.sections import (
     NAMED,
     Count,
     Evaluate,
+    File,
     Prepare,
     Recipe,
     Section,
@@ -65,23 +66,24 @@ class ProductSource(Source):
         root: folder of the table and its pictures, or its URL; null takes the twin's.
         table: CSV or Parquet below ``root``; null takes the only one there.
         columns: what its columns are called.
-        attributes: Parquet or CSV of ``rushes label``, below ``root`` or beside the recipe, joined by item id; null
-            takes attributes as the table has them.
+        attributes: Parquet or CSV of ``rushes label``, joined by item id; null takes attributes as the table has them.
+            Its content is signed, not its place.
         split: ``stratified`` deals groups out so that every type of object has its shares; ``shares`` by the hash of a
             group alone; ``column`` as the table says; or lists of groups under train, val and test.
-        sides: CSV of an earlier dataset (its ``sides.csv``), whose groups stay on their sides; null deals anew.
+        sides: CSV of an earlier dataset (its ``sides.csv``), whose groups stay on their sides; null deals anew. Its
+            content is signed as well.
         shares: of each side.
     """
 
     kind: Literal["table", "webdataset"] = "table"
     table: str | None = None
     columns: Columns = Columns()
-    attributes: str | None = None
+    attributes: Annotated[File | None, UNSIGNED] = None
     split: Annotated[
         Annotated[Literal["stratified", "shares", "column"], Tag(NAMED)] | SplitBySides,
         Discriminator(form_of_split),
     ] = "stratified"
-    sides: str | None = None
+    sides: Annotated[File | None, UNSIGNED] = None
     shares: Shares = Shares(train=0.8, val=0.1, test=0.1, seed=42)
 
 

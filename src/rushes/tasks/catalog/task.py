@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rushes.recipe.sections import TINY
-from rushes.runs.stage import Cost, Stage
+from rushes.runs.stage import Cost, Stage, is_drawn
 from rushes.runs.task import Task
 from rushes.runs.usual import EVALUATE, LOOK, PREPARE, REPORT, TRAIN, TWIN, samples
+from rushes.stages import sha256_file
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rushes.label.row import Row
     from rushes.models.base import Base
     from rushes.runs.run import Run
-    from rushes.runs.source import Audit, Source
+    from rushes.tasks.catalog.audit import CatalogAudit
     from rushes.tasks.catalog.recipe import CatalogRecipe
+    from rushes.tasks.catalog.sources.item import Item
+    from rushes.tasks.catalog.sources.products import Products
+
+
+BYTES_PER_PIXEL = 0.35
+"""Of the twin's pictures, as measured."""
+
+
+def _files(recipe: CatalogRecipe) -> Mapping[str, Path]:
+    """Key -> the file whose content counts, wherever it lies."""
+    named = {"source.attributes": recipe.source.attributes, "source.sides": recipe.source.sides}
+    if recipe.probe is not None:
+        named["probe.attributes"] = recipe.probe.attributes
+    return {key: file for key, file in named.items() if file is not None}
+
+
+def _contents(recipe: CatalogRecipe) -> Mapping[str, str]:
+    return {key: sha256_file(file) for key, file in _files(recipe).items()}
+
+
+def _picture(item: Item, read: Callable[[bytes, object], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    return read(item.picture.read(), item.where)
 
 
 def _is_tiny(recipe: CatalogRecipe) -> bool:
@@ -32,6 +61,7 @@ class Catalog(Task["CatalogRecipe"]):
             PREPARE,
             purpose="Group near-duplicates, deal out sides, write pictures and captions as shards.",
             sections=("source", "probe", "preprocessing", "prepare"),
+            signs=_contents,
             cost=Cost(amount=samples, assumed_s=0.01),
         ),
         LOOK,
@@ -58,13 +88,38 @@ class Catalog(Task["CatalogRecipe"]):
         replace(REPORT, inputs=("prepare", "train", "embed", "evaluate")),
     )
 
-    def source(self, recipe: CatalogRecipe) -> Source[Any]:
+    def source(self, recipe: CatalogRecipe) -> Products:
         """See `Task.source`."""
-        raise NotImplementedError
+        from rushes.tasks.catalog.sources.products import Products
 
-    def audit(self, run: Run[CatalogRecipe]) -> Audit:
+        return Products(recipe.source, recipe.probe, drawn=is_drawn(recipe))
+
+    def audit(self, run: Run[CatalogRecipe]) -> CatalogAudit:
         """See `Task.audit`."""
-        raise NotImplementedError
+        from rushes.tasks.catalog.audit import audit_of
+
+        return audit_of(run.scan, run.recipe)
+
+    def faults(self, recipe: CatalogRecipe) -> Iterator[tuple[str, str]]:
+        """A probe that cannot be read, or files that are not there."""
+        if recipe.probe is not None and is_drawn(recipe):
+            yield (
+                "probe",
+                "the drawn shop has a second domain of its own: leave probe out, or give source.root",
+            )
+        elif recipe.probe is not None and not isinstance(recipe.probe.root, Path):
+            yield "probe.root", "give a folder of this machine"
+        for key, file in _files(recipe).items():
+            if not file.is_file():
+                yield key, f"there is no file {file}"
+
+    def rows(self, run: Run[CatalogRecipe]) -> Iterator[Row]:
+        """See `Task.rows`; the products of the shop, in order of their keys."""
+        from rushes.label.row import Row
+        from rushes.media.picture import read_picture
+
+        for item in run.scan.items:
+            yield Row(item.key, item.title, item.where, partial(_picture, item, read_picture))
 
     def base(self, recipe: CatalogRecipe) -> Base | None:
         """See `Task.base`."""
@@ -72,7 +127,26 @@ class Catalog(Task["CatalogRecipe"]):
 
     def to_draw(self, recipe: CatalogRecipe) -> str:
         """See `Task.to_draw`."""
-        raise NotImplementedError
+        from rushes.tasks.catalog.twin.shop import VIEWS
+        from rushes.tasks.catalog.twin.writer import count
+
+        twin = recipe.twin
+        products = count(twin)
+        size = (products * (1 + VIEWS) + twin.other) * twin.picture_px**2 * BYTES_PER_PIXEL
+        return (
+            f"{products:,} products of {twin.products:,} families and {twin.other:,} other things, "
+            f"about {size / 1e6:,.0f} MB"
+        )
+
+    def drawn(self, recipe: CatalogRecipe) -> Mapping[str, int] | None:
+        """About as many on each side as the shares say, and the things of the other domain."""
+        from rushes.tasks.catalog.twin.writer import count
+
+        if not is_drawn(recipe):
+            return None
+        products = count(recipe.twin)
+        dealt = {side: round(share * products) for side, share in recipe.source.shares.of_sides.items()}
+        return dealt | {"probe": recipe.twin.other}
 
     def costs(self, run: Run[CatalogRecipe]) -> Mapping[str, float]:
         """See `Task.costs`."""

@@ -6,6 +6,7 @@ Imports stand inside of the functions, so that asking for one stage loads no oth
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from rushes.runs.run import Run
 from rushes.runs.stage import Made, StageName, Tell, Work
@@ -15,7 +16,11 @@ from rushes.tasks.catalog.recipe import CatalogRecipe
 
 
 def _twin(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
-    raise NotImplementedError
+    from rushes.runs.drawing import draw_units
+    from rushes.tasks.catalog.twin.writer import units, write_unit
+
+    settings = run.recipe.twin
+    return draw_units(run, stage, tell, units(settings), partial(write_unit, settings=settings))
 
 
 def _prepare(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:

@@ -24,7 +24,7 @@ from rushes.records import SoundRecording, hashed_key
 from rushes.runs.shares import SIDE_OF_NAME
 from rushes.runs.source import Fault
 from rushes.stages import Claim
-from rushes.stages.inventory import walk
+from rushes.stages.inventory import leaves, walk
 from rushes.tasks.sounds.sources.sides import SIDES
 
 BLOCK = 256
@@ -256,15 +256,6 @@ def require_size(size: int, where: object) -> None:
             where=where,
             cure="cut it into clips",
         )
-
-
-def leaves(root: Path, path: Path) -> bool:
-    """Whether a file below ``root`` is none, or lies behind a link that leads out of it or nowhere."""
-    if not path.is_file():
-        return True
-    inside = path.relative_to(root)
-    linked = any((root / part).is_symlink() for part in (inside, *list(inside.parents)[:-1]))
-    return linked and not path.resolve().is_relative_to(root.resolve())
 
 
 def take(root: Path, name: str, key: str, side: str, place: Place) -> tuple[SoundRecording, int] | Fault:

@@ -22,9 +22,9 @@ from rushes.runs.labelled.annotation import matched, misnamed, read_annotation, 
 from rushes.runs.labelled.sides import Place, place_of, put_on_sides, require_columns
 from rushes.runs.source import Fault, Source
 from rushes.stages import Claim, Claims, take_inventory
-from rushes.stages.inventory import walk
+from rushes.stages.inventory import leaves, walk
 from rushes.tasks.sounds.recipe import RecordingSource
-from rushes.tasks.sounds.sources.blocks import fingerprint_of, key_of, leaves, names_of_sounds
+from rushes.tasks.sounds.sources.blocks import fingerprint_of, key_of, names_of_sounds
 from rushes.tasks.sounds.sources.sides import require_filled
 from rushes.tasks.sounds.sources.windows import Cutting
 

@@ -1,0 +1,115 @@
+"""Files inside of plain tars, found without unpacking: where each lies, so that it can be read in place."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from rushes.errors import MediaError, unreadable_as
+
+MAX_MEMBERS = 10_000_000
+MAX_HEADER = 1 << 20
+"""Bytes that are read for one header, with the long names before it."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
+_BROKEN = (tarfile.TarError, EOFError, ValueError, OverflowError, OSError, RecursionError)
+_AGAIN = "fetch the archive again; it is cut or damaged"
+
+
+class TarMember(NamedTuple):
+    """A file in a tar.
+
+    Attributes:
+        name: as it stands there, with ``/``.
+        offset, size: of its bytes in the archive.
+    """
+
+    name: str
+    offset: int
+    size: int
+
+
+def members(archive: Path) -> Iterator[TarMember]:
+    """The files of a tar in order; headers are read, contents are passed over.
+
+    Raises:
+        MediaError: it is compressed, cut or damaged, or holds a link, a device, or a name that leaves its folder.
+        OSError: the machine refuses to read it.
+    """
+    with (
+        unreadable_as(MediaError, "cannot be read as a tar", where=archive, cure=_AGAIN, errors=_BROKEN),
+        archive.open("rb") as raw,
+    ):
+        size = raw.seek(0, 2)
+        raw.seek(0)
+        if raw.read(2) == b"\x1f\x8b":
+            raise MediaError(
+                "a compressed tar cannot be read in place",
+                where=archive,
+                cure=f"unpack its compression: gunzip {archive.name}",
+            )
+        raw.seek(0)
+        with tarfile.TarFile(fileobj=_Headers(raw), mode="r", errorlevel=2) as opened:
+            for count, member in enumerate(opened):
+                opened.members = []  # type: ignore[attr-defined]  # a record of each would be kept; not in typeshed
+                _require_plain(archive, member, count)
+                if member.isreg():
+                    if member.offset_data + member.size > size:
+                        raise EOFError("a member is cut")
+                    yield TarMember(member.name.removeprefix("./"), member.offset_data, member.size)
+
+
+def read_member(archive: Path, offset: int, size: int) -> bytes:
+    """The bytes of a member.
+
+    Raises:
+        MediaError: the archive is gone, or has become shorter.
+        OSError: the machine refuses to read it.
+    """
+    with unreadable_as(MediaError, "cannot be read", where=archive, cure=_AGAIN), archive.open("rb") as file:
+        file.seek(offset)
+        data = file.read(size)
+    if len(data) < size:
+        raise MediaError(f"the archive ends before byte {offset + size:,}", where=archive, cure=_AGAIN)
+    return data
+
+
+class _Headers(io.BufferedIOBase):
+    """What tarfile needs of a file that is read header by header."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or not 0 <= size <= MAX_HEADER:
+            raise ValueError(f"a header of {size} bytes")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def _require_plain(archive: Path, member: tarfile.TarInfo, count: int) -> None:
+    name = member.name.removeprefix("./")
+    where = f"{archive}/{member.name[:80]!r}"
+    if count >= MAX_MEMBERS:
+        raise MediaError(f"more than {MAX_MEMBERS:,} members", where=archive, cure="split the archive")
+    if not (member.isreg() or member.isdir()) or member.issparse():
+        raise MediaError(
+            "an archive holds files and folders only, found a link or a device",
+            where=where,
+            cure="pack the files themselves: tar --dereference -cf ARCHIVE FOLDER",
+        )
+    if _CONTROL.search(name) or (member.isreg() and any(part in ("", ".", "..") for part in name.split("/"))):
+        raise MediaError(
+            "a member may not be called so",
+            where=where,
+            cure="pack the files again under plain names",
+        )

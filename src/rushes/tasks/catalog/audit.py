@@ -1,0 +1,128 @@
+"""What a catalogue has before an hour of work: types, sides, languages, what products lack; nothing is decoded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from rushes.recipe.sections import Side
+from rushes.runs.source import Fault, told_alike
+from rushes.stages import Claim
+from rushes.tasks.catalog.recipe import CatalogRecipe
+from rushes.tasks.catalog.sources.item import Item
+from rushes.tasks.catalog.sources.products import ProductScan
+from rushes.tasks.catalog.sources.rows import LABEL
+
+SIDES: tuple[Side, ...] = ("train", "val", "test")
+TYPES = 20
+"""Types of object that are told to people; ``--json`` has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogAudit:
+    """What there is.
+
+    Attributes:
+        products: how many.
+        types: type of object -> how many products, most first; ``""`` of those without.
+        sides: side -> how many, where the table says it; empty elsewhere.
+        groups: product families of more than one product.
+        views: further pictures.
+        languages: language -> how many products have a title in it.
+        lacking: attribute -> how many products have none.
+        strays: rows of the attributes that are of no product; None where there are no attributes.
+        skipped: rows that are wholly the same as another.
+        probe: products of the other domain.
+        notes: in words.
+        faults: rows that give no product, those of the other domain too.
+    """
+
+    products: int
+    types: Mapping[str, int]
+    sides: Mapping[str, int]
+    groups: int
+    views: int
+    languages: Mapping[str, int]
+    lacking: Mapping[str, int]
+    strays: int | None
+    skipped: int
+    probe: int
+    notes: tuple[str, ...]
+    faults: tuple[dict[str, str], ...]
+
+    @property
+    def samples(self) -> Mapping[str, int]:
+        """See `rushes.runs.source.Audit`."""
+        return self.sides or {"": self.products}
+
+    @property
+    def outcomes(self) -> Mapping[str, Claim]:
+        """See `rushes.runs.source.Audit`."""
+        return {}
+
+    def to_json(self) -> Mapping[str, object]:
+        """As the command line prints it."""
+        return asdict(self)
+
+    def summary(self) -> str:
+        """One line for a plan."""
+        told = f"{self.products:,} products of {len(self.types):,} types, {self.probe:,} of another domain"
+        return "; ".join([told, *self.notes])
+
+    def text(self) -> str:
+        """For people: what there is, what is missing, and what is wrong."""
+        told = [
+            f"{self.products:9,} products, {self.views:,} further views, {self.groups:,} families of several"
+        ]
+        told += [
+            f"{count:9,} {label or 'of no known type'}" for label, count in list(self.types.items())[:TYPES]
+        ]
+        if more := list(self.types.values())[TYPES:]:
+            told.append(f"{sum(more):9,} of {len(more):,} more types")
+        told += [f"{count:9,} on side {side}" for side, count in self.sides.items()]
+        told += [f"{count:9,} with a title in {language}" for language, count in self.languages.items()]
+        told += [f"{count:9,} without {name}" for name, count in self.lacking.items() if count]
+        if self.probe:
+            told.append(f"{self.probe:9,} of another domain")
+        if self.skipped:
+            told.append(f"{self.skipped:9,} rows are wholly the same as another, and left out")
+        if self.strays is not None:
+            told.append(f"{self.strays:9,} rows of the attributes are of no product")
+        told += [f"note: {note}" for note in self.notes]
+        return "\n".join([*told, *told_alike("fault", self.faults)])
+
+
+def audit_of(scan: ProductScan, recipe: CatalogRecipe) -> CatalogAudit:
+    """Count what a scan found."""
+    items, probe = scan.items, scan.probe
+    asked = dict.fromkeys((LABEL, *recipe.preprocessing.captions.attributes))
+    by_side = Counter(item.side for item in items) if recipe.source.split == "column" else Counter()
+    faults: Sequence[Fault] = (*scan.faults, *(() if probe is None else probe.faults))
+    return CatalogAudit(
+        products=len(items),
+        types=dict(Counter(item.fields.get(LABEL, "") for item in items).most_common()),
+        sides={side: by_side[side] for side in SIDES if by_side},
+        groups=sum(count > 1 for group, count in Counter(item.group for item in items).items() if group),
+        views=sum(len(item.views) for item in items),
+        languages={
+            language: sum(language in item.titles for item in items)
+            for language in recipe.source.columns.languages
+        },
+        lacking={name: _without(name, items) for name in asked},
+        strays=scan.strays,
+        skipped=len(scan.skipped),
+        probe=0 if probe is None else len(probe.items),
+        notes=(*scan.notes, *_doubts(by_side), *(() if probe is None else probe.notes)),
+        faults=tuple(fault.reason() for fault in faults),
+    )
+
+
+def _without(name: str, items: Sequence[Item]) -> int:
+    return sum(not item.fields.get(name) for item in items)
+
+
+def _doubts(by_side: Mapping[str | None, int]) -> Sequence[str]:
+    """Of sides that the table tells."""
+    nowhere = by_side.get(None, 0)
+    return [f"{nowhere:,} products stand on no side, and are left out"] if nowhere else []
