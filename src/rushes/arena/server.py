@@ -81,6 +81,10 @@ def arena_app(box: Box, ended: Callable[[], None] = lambda: None) -> FastAPI:
     async def refused(request: Request, error: OSError) -> Response:
         return JSONResponse({"detail": f"the machine refuses: {error.strerror}"}, 507)
 
+    @app.get("/favicon.ico")
+    async def icon() -> Response:
+        return Response(status_code=204)
+
     @app.get("/page/{name}")
     async def asset(name: str) -> Response:
         if name not in KINDS:

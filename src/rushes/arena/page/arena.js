@@ -103,6 +103,7 @@ async function show(told) {
     lock();
     unzoom();
     pair.classList.add("waiting");
+    pair.classList.toggle("worded", !state.now.picture);
     find(".query").replaceChildren(shown.query);
     document.querySelectorAll(".list").forEach((list, row) => {
       list.classList.remove("chosen");
@@ -192,7 +193,7 @@ function cast(key) {
   if (openSince === null || sending) return;
   const ms = Math.round(performance.now() - openSince);
   document.querySelectorAll(".list").forEach((list) => list.classList.toggle("chosen", list.dataset.list === key));
-  tell(SAID[CHOICES[key]]);
+  tell(`last: ${SAID[CHOICES[key]]}`);
   send("vote", { choice: CHOICES[key], ms });
 }
 
