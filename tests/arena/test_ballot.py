@@ -122,7 +122,7 @@ def test_where_the_disk_refuses_nothing_is_half_written(box):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, limits[1]))
     try:
-        with pytest.raises(OSError, match="cut short|too large"):
+        with pytest.raises(OSError, match=r"cut short|too large"):
             ballot.vote("1" * 8, 1, "top", 5)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -92,7 +92,9 @@ def test_the_key_is_never_opened(box, here):
         assert vote(client, here, 0)["position"] == 1
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/page/../study.json", "/page/key.json", "/r/0", "/r/0/state"])
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", "/openapi.json", "/page/../study.json", "/page/key.json", "/r/0", "/r/0/state"]
+)
 def test_whatever_else_is_asked_is_not_there(client, path):
     answer = client.get(path)
     assert answer.status_code == 404

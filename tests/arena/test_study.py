@@ -51,7 +51,8 @@ def test_a_check_shows_answers_to_another_question_of_another_stratum(study):
                 for slot in (key.checks[pair.id], 1 - key.checks[pair.id])
             )
             answers = {
-                name: {Drawn(name, ASKED).ranked(asked[key.questions[pair.id]], 4)} for name in ("tuned", "base")
+                name: {Drawn(name, ASKED).ranked(asked[key.questions[pair.id]], 4)}
+                for name in ("tuned", "base")
             }
             assert right in answers["tuned"] | answers["base"]
             assert not set(right) & set(wrong)
@@ -70,7 +71,9 @@ def test_slots_do_not_follow_from_the_seed(tmp_path):
         made = make_study(tmp_path / str(number), Drawn("a", ASKED), Drawn("b", ASKED), Ask(pairs=40, seed=7))
         key = read_key(tmp_path / str(number), made)
         firsts.append([key.first[pair.id] for pair in made.pairs])
-        assert [pair.stratum for pair in made.pairs] == [pair.stratum for pair in read_study(tmp_path / "0").pairs]
+        assert [pair.stratum for pair in made.pairs] == [
+            pair.stratum for pair in read_study(tmp_path / "0").pairs
+        ]
     assert firsts[0] != firsts[1]
 
 
@@ -145,7 +148,9 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path, study):
 def test_what_was_broken_off_is_made_anew(study):
     (study / "study.json").unlink()
     made = make_study(study, Drawn("a", ASKED), Drawn("b", ASKED), Ask(pairs=5))
-    tokens = {token for pair in made.pairs for tokens in (*pair.lists, (pair.picture,)) for token in tokens if token}
+    tokens = {
+        token for pair in made.pairs for tokens in (*pair.lists, (pair.picture,)) for token in tokens if token
+    }
     assert {path.stem for path in (study / PICTURES).iterdir()} == tokens
 
 
@@ -182,7 +187,9 @@ def test_every_rater_sees_each_pair_in_an_order_of_their_own(study):
 
 def test_repeats_come_later_and_on_other_sides(tmp_path):
     asked = questions(200)
-    made = make_study(tmp_path / "s", Drawn("a", asked), Drawn("b", asked), Ask(pairs=150, repeats=0.1, seed=2))
+    made = make_study(
+        tmp_path / "s", Drawn("a", asked), Drawn("b", asked), Ask(pairs=150, repeats=0.1, seed=2)
+    )
     order = schedule(made, 0)
     again = [place for place, showing in enumerate(order) if showing.again]
     assert len(again) == 15

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,7 +104,7 @@ def _print(console: Console, picture: NDArray[np.uint8]) -> None:
 
 
 @contextmanager
-def keys_of(stream: TextIO = sys.stdin) -> Iterator[Keys]:
+def keys_of(stream: TextIO) -> Iterator[Keys]:
     """Keys as they are pressed where ``stream`` is a terminal, else its characters.
 
     What was pressed before a pair was there is thrown away.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -192,7 +193,7 @@ def _vote_here(box: Box, rater: str | None) -> None:
     name = rater or next(iter(box.ballots))
     if name not in box.ballots:
         raise RecipeError(f"the study has no rater {name}; it has {', '.join(box.ballots)}", where=box.folder)
-    with keys_of() as key:
+    with keys_of(sys.stdin) as key:
         judge(box.ballots[name], box.folder, Console(), key)
     if box.complete:
         box.close()
