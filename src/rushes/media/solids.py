@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ MARGIN = 1.12
 """Side of the picture in lengths of what is drawn."""
 
 _FLAT = 1e-5
+_UPRIGHT = np.eye(3)
+_ON_LID = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def turned(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> tuple[tuple[float,
 
 def extent(solids: Sequence[Solid]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lowest and highest corner of the box around all solids, each (3,) in metres."""
-    halves = np.array([_reach(solid, np.eye(3)) for solid in solids])
+    halves = np.array([_reach(solid, _UPRIGHT) for solid in solids])
     centres = np.array([solid.at for solid in solids])
     return (centres - halves).min(axis=0), (centres + halves).max(axis=0)
 
@@ -110,12 +112,32 @@ def render(
         canvas.cast(solid)
     colours = canvas.background(look, low, high)
     canvas.shade(colours, surfaces)
-    seen = (canvas.surface >= 0).astype(np.float32)
+    seen = (canvas.met >= 0).astype(np.float32)
     picture = _shrunk(colours)
     return (
         np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8).transpose(1, 2, 0).copy(),
         (_shrunk(seen[None])[0] * 255 + 0.5).astype(np.uint8),
     )
+
+
+class _Cast(NamedTuple):
+    """A solid as the rays see it: its own coordinates of a place are ``to_own @ (right, up, depth) - shift``.
+
+    Attributes:
+        rows, columns: of the canvas that it can be in.
+        to_own: (3, 3); unit lengths are half of the solid's.
+        shift: (3,).
+        to_camera: of normals, (3, 3).
+        half: of its lengths along its own axes, (3,), metres.
+    """
+
+    solid: Solid
+    rows: slice
+    columns: slice
+    to_own: Array
+    shift: Array
+    to_camera: Array
+    half: Array
 
 
 class _Canvas:
@@ -124,49 +146,40 @@ class _Canvas:
     def __init__(
         self, pixels: int, scale: float, middle: NDArray[np.float64], camera: NDArray[np.float64], size: float
     ) -> None:
-        self.pixels, self.scale, self.camera, self.size = pixels, scale, camera, size
+        self.pixels, self.camera, self.size = pixels, camera, size
         centred = (np.arange(pixels) + 0.5 - pixels / 2) * scale
         self.right = (middle[0] + centred).astype(np.float32)  # (W,), metres
         self.up = (middle[1] - centred).astype(np.float32)  # (H,), from the top down
         self.depth = np.full((pixels, pixels), -np.inf, np.float32)
-        self.normal = np.zeros((3, pixels, pixels), np.float32)  # towards the camera's axes, unit length
-        self.own = np.zeros((3, pixels, pixels), np.float32)  # metres, the solid's longest axis first
-        self.surface = np.full((pixels, pixels), -1, np.int8)
+        self.met = np.full((pixels, pixels), -1, np.int16)  # place of the nearest solid
+        self.casts: list[_Cast] = []
 
     def cast(self, solid: Solid) -> None:
         """Let the rays meet one more solid."""
         centre, reach = self.camera @ np.asarray(solid.at), _reach(solid, self.camera)
-        columns = _within(self.right, centre[0], reach[0])
         rows = _within(-self.up, -centre[1], reach[1])
-        if columns.start >= columns.stop or rows.start >= rows.stop:
+        columns = _within(self.right, centre[0], reach[0])
+        if rows.start >= rows.stop or columns.start >= columns.stop:
             return
         half = np.maximum(np.asarray(solid.size), 1e-4) / 2
-        turn = np.eye(3) if solid.turn is None else np.asarray(solid.turn)
+        turn = _UPRIGHT if solid.turn is None else np.asarray(solid.turn)
         to_own = (turn.T / half[:, None]) @ self.camera.T
         to_own[:, 2] = np.where(np.abs(to_own[:, 2]) < _FLAT, _FLAT, to_own[:, 2])
-        shift = to_own @ centre
+        to_camera = (self.camera @ (turn / half)).astype(np.float32)
+        shift = (to_own @ centre).astype(np.float32)
+        cast = _Cast(
+            solid, rows, columns, to_own.astype(np.float32), shift, to_camera, half.astype(np.float32)
+        )
+        across, up = self.right[columns], self.up[rows]
         flat = [  # own coordinates of each ray where its depth is 0, (h, w) each
-            (np.float32(to_own[axis, 1]) * self.up[rows])[:, None]
-            + (np.float32(to_own[axis, 0]) * self.right[columns] - np.float32(shift[axis]))[None, :]
+            (cast.to_own[axis, 1] * up)[:, None] + (cast.to_own[axis, 0] * across - shift[axis])[None, :]
             for axis in range(3)
         ]
-        along = to_own[:, 2].astype(np.float32)
-        depth, face = _MEET[solid.shape](flat, along, solid.taper)
-        before = self.depth[rows, columns]
-        won = np.nonzero(depth > before)
-        if not won[0].size:
-            return
-        met = depth[won]
-        own = np.stack([flat[axis][won] + along[axis] * met for axis in range(3)])
-        outward = _outward(solid, own, None if face is None else face[won], along)
-        normal = (self.camera @ (turn / half)).astype(np.float32) @ outward
-        normal /= np.sqrt(np.einsum("in,in->n", normal, normal)) + 1e-9
-        order = np.argsort(-half, kind="stable")
-        place = (won[0] + rows.start, won[1] + columns.start)
-        self.depth[place] = met
-        self.normal[:, place[0], place[1]] = normal
-        self.own[:, place[0], place[1]] = (own * half[:, None].astype(np.float32))[order]
-        self.surface[place] = solid.surface
+        depth = _MEET[solid.shape](flat, cast.to_own[:, 2], solid.taper)
+        nearer = depth > self.depth[rows, columns]
+        np.copyto(self.depth[rows, columns], depth, where=nearer)
+        np.copyto(self.met[rows, columns], len(self.casts), where=nearer)
+        self.casts.append(cast)
 
     def background(self, look: Look, low: NDArray[np.float64], high: NDArray[np.float64]) -> Array:
         """Wall, floor and a soft shadow, (3, H, W)."""
@@ -188,14 +201,35 @@ class _Canvas:
         return colours.repeat(OVERSAMPLED, axis=1).repeat(OVERSAMPLED, axis=2)
 
     def shade(self, colours: Array, surfaces: Sequence[Surface]) -> None:
-        """Paint what rays have met over the background."""
+        """Paint what rays have met over the background ``colours``, (3, H, W)."""
+        flat = colours.reshape(3, -1)
         for number, surface in enumerate(surfaces):
-            seen = np.nonzero(self.surface == number)
-            if seen[0].size:
-                behind = colours[:, seen[0], seen[1]]
-                own = self.own[:, seen[0], seen[1]] / np.float32(self.size)
-                normal = self.normal[:, seen[0], seen[1]]
-                colours[:, seen[0], seen[1]] = SHADERS[surface.material](surface, own, normal, behind)
+            parts = [
+                self._seen(place, cast)
+                for place, cast in enumerate(self.casts)
+                if cast.solid.surface == number
+            ]
+            if parts and sum(len(pixels) for pixels, _, _ in parts):
+                pixels, own, normal = (np.concatenate(of, axis=-1) for of in zip(*parts, strict=True))
+                shader = SHADERS[surface.material]
+                flat[:, pixels] = shader(surface, own, normal, flat[:, pixels])
+
+    def _seen(self, place: int, cast: _Cast) -> tuple[NDArray[np.int64], Array, Array]:
+        """Where a solid is what rays meet first.
+
+        Returns:
+            Its pixels (n,); places in lengths of the thing, the solid's longest axis first, (3, n); and unit normals
+            towards the camera's axes, (3, n).
+        """
+        rows, columns = cast.rows, cast.columns
+        row, column = np.nonzero(self.met[rows, columns] == place)
+        pixels = (row + rows.start) * self.pixels + column + columns.start
+        rays = np.stack([self.right[columns][column], self.up[rows][row], self.depth.reshape(-1)[pixels]])
+        own = cast.to_own @ rays - cast.shift[:, None]
+        normal = cast.to_camera @ _outward(cast.solid, own)
+        normal /= np.sqrt(np.einsum("in,in->n", normal, normal)) + np.float32(1e-9)
+        order = np.argsort(-cast.half, kind="stable")
+        return pixels, own[order] * (cast.half[order] / np.float32(self.size))[:, None], normal
 
 
 def _camera(look: Look) -> NDArray[np.float64]:
@@ -214,7 +248,7 @@ def _camera(look: Look) -> NDArray[np.float64]:
 
 def _reach(solid: Solid, axes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Half of a solid's length along each of ``axes``, at least."""
-    turn = np.eye(3) if solid.turn is None else np.asarray(solid.turn)
+    turn = _UPRIGHT if solid.turn is None else np.asarray(solid.turn)
     half = np.asarray(solid.size) / 2
     sides = axes @ turn * half
     if solid.shape == "round":
@@ -231,27 +265,26 @@ def _within(values: Array, centre: float, reach: float) -> slice:
     )
 
 
-def _meet_box(flat: list[Array], along: Array, taper: float) -> tuple[Array, NDArray[np.int8]]:
+def _meet_box(flat: list[Array], along: Array, taper: float) -> Array:
     near = [(np.sign(along[axis]) - flat[axis]) / along[axis] for axis in range(3)]
     far = [near[axis] - 2 / abs(along[axis]) for axis in range(3)]
-    depth = np.minimum(np.minimum(near[0], near[1]), near[2])
-    face = np.where(depth == near[0], 0, np.where(depth == near[1], 1, 2)).astype(np.int8)
+    depth: Array = np.minimum(np.minimum(near[0], near[1]), near[2])
     depth[depth < np.maximum(np.maximum(far[0], far[1]), far[2])] = -np.inf
-    return depth, face
+    return depth
 
 
-def _meet_round(flat: list[Array], along: Array, taper: float) -> tuple[Array, None]:
+def _meet_round(flat: list[Array], along: Array, taper: float) -> Array:
     x, y, z = flat
     a = np.float32(along @ along)
     b = x * along[0] + y * along[1] + z * along[2]
     inside = b * b - a * (x * x + y * y + z * z - 1)
     depth = (np.sqrt(np.maximum(inside, 0)) - b) / a
     depth[inside < 0] = -np.inf
-    return depth, None
+    return np.asarray(depth)
 
 
-def _meet_tube(flat: list[Array], along: Array, taper: float) -> tuple[Array, NDArray[np.int8]]:
-    """The side is the cone x² + y² = (m + n z)²; face 1 is the lid that the camera sees."""
+def _meet_tube(flat: list[Array], along: Array, taper: float) -> Array:
+    """The side is the cone x² + y² = (m + n z)²; of the lids the camera sees one."""
     x, y, z = flat
     m, n = np.float32((1 + taper) / 2), np.float32((taper - 1) / 2)
     a = np.float32(along[0] ** 2 + along[1] ** 2 - (n * along[2]) ** 2)
@@ -269,24 +302,26 @@ def _meet_tube(flat: list[Array], along: Array, taper: float) -> tuple[Array, ND
     up = np.sign(along[2])
     lid = (up - z) / along[2]
     on_lid = (x + along[0] * lid) ** 2 + (y + along[1] * lid) ** 2 <= (m + n * up) ** 2
-    is_lid = on_lid & (lid > depth)
-    return np.where(is_lid, lid, depth), is_lid.astype(np.int8)
+    return np.where(on_lid, np.maximum(depth, lid), depth)
 
 
 _MEET = {"box": _meet_box, "round": _meet_round, "tube": _meet_tube}
 
 
-def _outward(solid: Solid, own: Array, face: NDArray[np.int8] | None, along: Array) -> Array:
-    """Normals in own coordinates, (3, n), of any length."""
-    if solid.shape == "round" or face is None:
+def _outward(solid: Solid, own: Array) -> Array:
+    """Normals in own coordinates at places of the surface: (3, n) both, of any length."""
+    if solid.shape == "round":
         return own
     if solid.shape == "box":
-        return np.asarray((face == np.arange(3)[:, None]) * np.sign(along)[:, None], np.float32)
-    slope = (solid.taper - 1) / 2
-    side = np.stack([own[0], own[1], -slope * ((1 + solid.taper) / 2 + slope * own[2])])
-    lid = np.zeros_like(own)
-    lid[2] = np.sign(along[2])
-    return np.where(face == 1, lid, side)
+        face = np.abs(own).argmax(axis=0)
+        return np.where(face == np.arange(3)[:, None], np.sign(own), np.float32(0))
+    slope = np.float32((solid.taper - 1) / 2)
+    outward = own.copy()
+    outward[2] = -slope * (np.float32((1 + solid.taper) / 2) + slope * own[2])
+    lid = np.abs(own[2]) > 1 - _ON_LID
+    outward[:2, lid] = 0
+    outward[2, lid] = np.sign(own[2, lid])
+    return outward
 
 
 def _shrunk(planes: Array) -> Array:

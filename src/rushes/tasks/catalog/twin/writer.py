@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,7 +22,7 @@ from rushes.media.geometry import EXIF_ORIENTATIONS
 from rushes.media.image import encode_jpeg
 from rushes.media.solids import Look, render
 from rushes.runs.drawing import Written, seeded
-from rushes.stages import write_atomic
+from rushes.stages import new_folder, write_atomic
 from rushes.tasks.catalog.recipe import ShopTwin
 from rushes.tasks.catalog.sources.products import OTHER
 from rushes.tasks.catalog.twin import other
@@ -31,11 +31,11 @@ from rushes.tasks.catalog.twin.things import look, pick
 
 TABLE, PICTURES = "products.csv", "pictures"
 BLOCK = 20
-"""Things of the second domain in a unit."""
+"""Families, or things of the second domain, in a unit."""
 
 _QUALITY = 92
 _LYING = (3, 6, 8)
-_BACKGROUNDS: Mapping[Literal["cut", "lying", "plain"], float] = {"cut": 0.2, "lying": 0.1, "plain": 0.7}
+_TAKEN: Mapping[Literal["cut", "lying", "plain"], float] = {"cut": 0.2, "lying": 0.1, "plain": 0.7}
 """Shares of pictures: cut out with transparency, as a camera held sideways stores them, and others."""
 
 
@@ -44,22 +44,24 @@ class ShopUnit:
     """What is drawn at a time.
 
     Attributes:
-        what: a family of the shop, a block of the second domain, or the table of one of them.
-        number: of the family or block.
+        what: pictures of some families or of some other things, or the table of one of them.
+        block: number of these families or things, in blocks of `BLOCK`.
     """
 
-    what: Literal["family", "other", "table", "other_table"]
-    number: int = 0
+    what: Literal["shop", "other", "table", "other-table"]
+    block: int = 0
+
+    def numbers(self, count: int) -> range:
+        """Of the families or things, ``count`` in all."""
+        return range(self.block * BLOCK, min((self.block + 1) * BLOCK, count))
 
 
 def units(settings: ShopTwin) -> dict[str, ShopUnit]:
     """All of the twin, by key."""
-    found = {f"family-{number:05d}": ShopUnit("family", number) for number in range(settings.products)}
-    found |= {
-        f"other-{number:05d}": ShopUnit("other", number) for number in range(-(-settings.other // BLOCK))
-    }
-    found["table"] = ShopUnit("table")
-    return found | ({"other-table": ShopUnit("other_table")} if settings.other else {})
+    pictures = [ShopUnit("shop", block) for block in range(-(-settings.products // BLOCK))]
+    pictures += [ShopUnit("other", block) for block in range(-(-settings.other // BLOCK))]
+    tables = [ShopUnit("table"), *([ShopUnit("other-table")] if settings.other else [])]
+    return {f"{unit.what}-{unit.block:05d}": unit for unit in (*pictures, *tables)}
 
 
 def count(settings: ShopTwin) -> int:
@@ -69,18 +71,26 @@ def count(settings: ShopTwin) -> int:
 
 def write_unit(root: Path, unit: ShopUnit, settings: ShopTwin) -> Written:
     """Draw one unit below ``root``."""
-    if unit.what == "family":
-        products = family(settings, unit.number)
-        for product in products:
-            _draw_product(root, product, settings.picture_px)
-        return Written((f"{PICTURES}/F{unit.number:05d}",), len(products) * (1 + VIEWS))
-    if unit.what == "other":
-        return _draw_block(root, unit.number, settings)
     if unit.what == "table":
         products = [product for of in families(settings) for product in of]
         return _write_table(root, TABLE, (row(one, settings.noise, *_names(one)) for one in products))
-    rows = [_other_row(settings, number) for number in range(settings.other)]
-    return _write_table(root, f"{OTHER}/{TABLE}", rows)
+    if unit.what == "other-table":
+        rows = [_other_row(settings, number) for number in range(settings.other)]
+        return _write_table(root, f"{OTHER}/{TABLE}", rows)
+    if unit.what == "shop":
+        pictures = _pictures_of_shop(unit.numbers(settings.products), settings)
+        place = f"{PICTURES}/{unit.block:05d}"
+    else:
+        pictures = _other_pictures(unit.numbers(settings.other), settings)
+        place = f"{OTHER}/{PICTURES}/{unit.block:05d}"
+    with new_folder(
+        root / place
+    ) as folder:  # thousands of small files are not fsynced one by one: their unit is hashed
+        frames = 0
+        for name, data in pictures:
+            (folder / Path(name).name).write_bytes(data)
+            frames += 1
+    return Written((place,), frames)
 
 
 def _write_table(root: Path, name: str, rows: Iterable[Mapping[str, str]]) -> Written:
@@ -91,43 +101,39 @@ def _write_table(root: Path, name: str, rows: Iterable[Mapping[str, str]]) -> Wr
 
 def _names(product: Product) -> tuple[str, list[str]]:
     """Names of a product's picture and views below the root."""
-    suffix = "png" if _background(product) == "cut" else "jpg"
-    place = f"{PICTURES}/F{product.family:05d}/{product.key}"
+    suffix = "png" if _how_taken(product) == "cut" else "jpg"
+    place = f"{PICTURES}/{product.family // BLOCK:05d}/{product.key}"
     return f"{place}.{suffix}", [f"{place}-view{number}.jpg" for number in range(VIEWS)]
 
 
-def _background(product: Product) -> Literal["cut", "lying", "plain"]:
+def _how_taken(product: Product) -> Literal["cut", "lying", "plain"]:
     rng = seeded(product.seed, "picture", product.key)
-    return rng.choice(list(_BACKGROUNDS), p=list(_BACKGROUNDS.values()))  # type: ignore[no-any-return]
+    return rng.choice(list(_TAKEN), p=list(_TAKEN.values()))  # type: ignore[no-any-return]
 
 
-def _draw_product(root: Path, product: Product, side: int) -> None:
-    """A product's picture and its views."""
-    solids, surfaces, kind = product.solids(), product.surfaces(), _background(product)
-    name, views = _names(product)
-    rng = seeded(product.seed, "camera", product.key)
-    taken = look(rng)
-    if kind == "cut":
-        picture, covered = render(solids, surfaces, Look(taken.azimuth, taken.elevation), side)
-        write_atomic(root / name, _png(np.dstack([picture, covered])))
-    else:
-        picture, _ = render(solids, surfaces, taken, side)
-        write_atomic(root / name, _jpeg(picture, pick(rng, _LYING) if kind == "lying" else 1))
-    for number, view in enumerate(views):
-        seen = look(rng, turned_by=(70.0, -110.0)[number % 2], studio=0.3)
-        write_atomic(root / view, _jpeg(render(solids, surfaces, seen, side)[0]))
+def _pictures_of_shop(numbers: Iterable[int], settings: ShopTwin) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of every picture and view of some families."""
+    side = settings.picture_px
+    for product in (product for number in numbers for product in family(settings, number)):
+        solids, surfaces, taken = product.solids(), product.surfaces(), _how_taken(product)
+        name, views = _names(product)
+        rng = seeded(product.seed, "camera", product.key)
+        camera = look(rng)
+        if taken == "cut":
+            picture, covered = render(solids, surfaces, Look(camera.azimuth, camera.elevation), side)
+            yield name, _png(np.dstack([picture, covered]))
+        else:
+            picture, _ = render(solids, surfaces, camera, side)
+            yield name, _jpeg(picture, pick(rng, _LYING) if taken == "lying" else 1)
+        for number, view in enumerate(views):
+            camera = look(rng, turned_by=(70.0, -110.0)[number % 2], studio=0.3)
+            yield view, _jpeg(render(solids, surfaces, camera, side)[0])
 
 
-def _draw_block(root: Path, block: int, settings: ShopTwin) -> Written:
-    numbers = range(block * BLOCK, min((block + 1) * BLOCK, settings.other))
+def _other_pictures(numbers: Iterable[int], settings: ShopTwin) -> Iterator[tuple[str, bytes]]:
     for number in numbers:
-        picture = other.picture(settings.seed, f"X{number:06d}", settings.picture_px)
-        write_atomic(root / _other_name(number), _jpeg(picture))
-    return Written((f"{OTHER}/{PICTURES}/{block:05d}",), len(numbers))
-
-
-def _other_name(number: int) -> str:
-    return f"{OTHER}/{PICTURES}/{number // BLOCK:05d}/{number:06d}.jpg"
+        key = f"X{number:06d}"
+        yield f"{key}.jpg", _jpeg(other.picture(settings.seed, key, settings.picture_px))
 
 
 def _other_row(settings: ShopTwin, number: int) -> dict[str, str]:
@@ -136,7 +142,7 @@ def _other_row(settings: ShopTwin, number: int) -> dict[str, str]:
     return {
         "id": key,
         "name": thing.caption,
-        "image_path": _other_name(number).removeprefix(f"{OTHER}/"),
+        "image_path": f"{PICTURES}/{number // BLOCK:05d}/{key}.jpg",
         "clean_title": thing.kind,
         "object_type": thing.kind,
         "material": thing.made.material,
