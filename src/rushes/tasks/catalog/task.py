@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rushes.evaluate.viewer import Viewer
     from rushes.label.row import Row
     from rushes.models.base import Base
     from rushes.runs.run import Run
@@ -120,6 +121,12 @@ class Catalog(Task["CatalogRecipe"]):
 
         for item in run.scan.items:
             yield Row(item.key, item.title, item.where, partial(_picture, item, read_picture))
+
+    def viewer(self, run: Run[CatalogRecipe]) -> Viewer:
+        """See `Task.viewer`."""
+        from rushes.evaluate.pair_viewer import PairViewer
+
+        return PairViewer()
 
     def base(self, recipe: CatalogRecipe) -> Base | None:
         """See `Task.base`."""
