@@ -78,7 +78,9 @@ def train(
         StageError: the folder holds another training.
     """
     folder, on_cpu = Path(folder), best_device().type == "cpu"
-    state = PartialState(cpu=on_cpu)  # else accelerate takes several processes on CPUs for so many lonely ones
+    state = PartialState(
+        cpu=on_cpu
+    )  # else accelerate takes several processes on CPUs for so many lonely ones
     _require(settings, len(samples), len(validation), state.num_processes, folder)
     decisive = {
         "signature": signature,
