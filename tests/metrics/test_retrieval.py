@@ -13,7 +13,6 @@ from rushes.metrics.retrieval import (
     PAIRS,
     Ranked,
     Relevant,
-    nearest,
     rank_alike,
     rank_scores,
     rank_vectors,
@@ -141,8 +140,6 @@ def test_blocks_of_vectors_change_nothing_and_equal_vectors_tie_wherever_they_st
     assert found.above.tolist() == (whole > own).sum(axis=1).tolist()
     assert found.tied.tolist() == (whole == own).sum(axis=1).tolist()
     assert (found.tied[:4] == 4).all()
-    best = nearest(queries, items, 12)
-    assert best.tolist() == np.argsort(-whole, axis=1, kind="stable")[:, :12].tolist()
 
 
 def test_order_of_queries_and_items_changes_nothing():
@@ -157,6 +154,10 @@ def test_order_of_queries_and_items_changes_nothing():
         assert moved[name] == pytest.approx(values[rows])
 
 
+def vectors(queries: np.ndarray, items: np.ndarray) -> Ranked:
+    return rank_vectors(queries, items, Relevant.of([0], [0], queries=1, items=1))
+
+
 @pytest.mark.parametrize(
     ("make", "told"),
     [
@@ -168,9 +169,10 @@ def test_order_of_queries_and_items_changes_nothing():
         (lambda: rank_scores([[1.0, np.nan]], Relevant.of([0], [1], queries=1, items=2)), "finite"),
         (lambda: rank_alike([1.0], Relevant.of([0], [1], queries=1, items=2)), "one length"),
         (lambda: rank_alike([1.0, 2.0], Relevant.of([0], [1], queries=1, items=2)).recall(0), "from 1"),
-        (lambda: nearest(np.ones((1, 2)), np.ones((1, 2), np.float16), 1), "float16"),
-        (lambda: nearest(np.ones((1, 2), np.float16), np.ones((1, 3), np.float16), 1), "3"),
-        (lambda: nearest(np.full((1, 2), np.nan, np.float16), np.ones((1, 2), np.float16), 1), "finite"),
+        (lambda: vectors(np.ones((1, 2)), np.ones((1, 2), np.float16)), "float16"),
+        (lambda: vectors(np.ones((1, 2), np.float16), np.ones((1, 3), np.float16)), "3"),
+        (lambda: vectors(np.ones((1, 2), np.float16), np.ones((2, 2), np.float16)), "1 items"),
+        (lambda: vectors(np.full((1, 2), np.nan, np.float16), np.ones((1, 2), np.float16)), "finite"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, told):

@@ -184,8 +184,7 @@ class Ranked:
         return within
 
     def _sum(self, parts: NDArray[np.float64]) -> NDArray[np.float64]:
-        sums: NDArray[np.float64] = np.bincount(self._query, parts)
-        return sums
+        return np.bincount(self._query, parts).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -305,43 +304,6 @@ def rank_vectors(queries: NDArray[np.float16], items: NDArray[np.float16], relev
             above[rows] += (scores > own).sum(axis=1)
             tied[rows] += (scores == own).sum(axis=1)
     return Ranked(relevant, above, tied)
-
-
-def nearest(queries: NDArray[np.float16], items: NDArray[np.float16], k: int) -> NDArray[np.int64]:
-    """Numbers of the best ``k`` items of each query, best first, (queries, min(k, items)); ties by rising number.
-
-    Exact, see `rank_vectors`, and in bounded memory.
-
-    Raises:
-        MetricError: as `rank_vectors`.
-
-    >>> nearest(np.eye(2, dtype=np.float16), np.eye(2, dtype=np.float16)[[1, 0, 0]], 2).tolist()
-    [[1, 2], [0, 1]]
-    """
-    _require_vectors(queries, items)
-    found = np.empty((len(queries), min(_depth(k), len(items))), np.int64)
-    for start in range(0, len(queries), PAIRS):
-        asked = queries[start : start + PAIRS].astype(np.float64)
-        best, number = np.empty((len(asked), 0)), np.empty((len(asked), 0), np.int64)
-        for first in range(0, len(items), ITEMS):
-            scores = asked @ items[first : first + ITEMS].astype(np.float64).T
-            here = np.broadcast_to(np.arange(first, first + scores.shape[1]), scores.shape)
-            best, number = _first_places(np.hstack([best, scores]), np.hstack([number, here]), found.shape[1])
-        found[start : start + PAIRS] = number
-    return found
-
-
-def _first_places(
-    scores: NDArray[np.float64], numbers: NDArray[np.int64], k: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The best ``k`` of each row, best first, of equal ones the first; ``scores`` are used up."""
-    rows, places = np.arange(len(scores)), np.empty((len(scores), min(k, scores.shape[1])), np.int64)
-    best = np.empty(places.shape)
-    for rank in range(places.shape[1]):
-        places[:, rank] = scores.argmax(axis=1)
-        best[:, rank] = scores[rows, places[:, rank]]
-        scores[rows, places[:, rank]] = -np.inf
-    return best, np.take_along_axis(numbers, places, axis=1)
 
 
 def _require_vectors(queries: NDArray[np.float16], items: NDArray[np.float16]) -> None:
