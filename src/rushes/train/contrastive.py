@@ -20,8 +20,9 @@ from accelerate import PartialState
 from torch import Tensor, distributed, nn
 
 from rushes.errors import TrainError
-from rushes.models.dual_encoder import DualEncoder, Side
+from rushes.models.dual_encoder import DualEncoder
 from rushes.models.nets import best_device
+from rushes.recipe.clip import Side
 from rushes.recipe.contrastive import ContrastiveTrain
 from rushes.recipe.sections import Precision
 from rushes.stages import canonical_json
