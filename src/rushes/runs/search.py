@@ -5,9 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rushes.predict.vectors import Of, System
+from rushes.errors import StageError
+
+if TYPE_CHECKING:
+    from rushes.predict.vectors import Of, System
+    from rushes.runs.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +76,17 @@ class Search(ABC):
     @abstractmethod
     def picture(self, key: str) -> bytes:
         """The JPEG of an item."""
+
+
+def require_vectors(run: Run[Any], stage: str, reader: str) -> None:
+    """Refuse a run whose items have no vectors yet; quick, since nothing of a model is imported.
+
+    Raises:
+        StageError: the stage that makes them is not done.
+    """
+    if run.status(stage).state != "done":
+        raise StageError(
+            f"{reader} needs the vectors of a trained model, and {stage} is not done",
+            where=run.folder(stage),
+            cure="run `rushes run RECIPE`",
+        )

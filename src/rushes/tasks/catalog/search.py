@@ -7,7 +7,7 @@ from functools import cache, partial
 
 import numpy as np
 
-from rushes.errors import AnswerError, StageError
+from rushes.errors import AnswerError
 from rushes.predict.vectors import SYSTEMS, Vectors, read_vectors
 from rushes.prepare.pair import Pair
 from rushes.runs.contest import Contender
@@ -26,7 +26,7 @@ STAGE = "embed"
 
 def search_of(run: Run[CatalogRecipe], among: Among) -> VectorSearch:
     """See `Task.search`."""
-    vectors = _vectors(run, "search")
+    vectors = read_vectors(run.bring(STAGE))  # not hashed again, which takes longer than to search them
     name = f"{STAGE}-{run.specs[STAGE].signature}-{among.system}-{among.of}.faiss"
     shop = Shop(
         vectors=vectors,
@@ -40,23 +40,12 @@ def search_of(run: Run[CatalogRecipe], among: Among) -> VectorSearch:
 
 def contenders_of(run: Run[CatalogRecipe]) -> Mapping[str, Contender]:
     """See `Task.contenders`; as figures do, they find products by their pictures, on the side that is reported."""
-    vectors = _vectors(run, "arena")
+    vectors = read_vectors(run.bring(STAGE))
     pictures, signature = _Pictures(run, vectors), run.specs[STAGE].signature
     side = run.recipe.evaluate.split
     return {
         system: VectorContender(vectors, side, system, "picture", pictures, signature) for system in SYSTEMS
     }
-
-
-def _vectors(run: Run[CatalogRecipe], reader: str) -> Vectors:
-    """The vectors of a finished run; not hashed again, which would take longer than to search them."""
-    if run.status(STAGE).state != "done":
-        raise StageError(
-            f"{reader} needs the vectors of a trained model, and {STAGE} is not done",
-            where=run.folder(STAGE),
-            cure="run `rushes run RECIPE`",
-        )
-    return read_vectors(run.bring(STAGE))
 
 
 class _Pictures:

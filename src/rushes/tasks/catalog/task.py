@@ -139,13 +139,18 @@ class Catalog(Task["CatalogRecipe"]):
 
     def search(self, run: Run[CatalogRecipe], among: Among | None = None) -> Search:
         """See `Task.search`."""
-        from rushes.runs.search import Among
+        from rushes.runs.search import Among, require_vectors
+
+        require_vectors(run, "embed", "search")
         from rushes.tasks.catalog.search import search_of
 
         return search_of(run, among or Among())
 
     def contenders(self, run: Run[CatalogRecipe]) -> Mapping[str, Contender]:
         """See `Task.contenders`: the trained model, and the one that training began from."""
+        from rushes.runs.search import require_vectors
+
+        require_vectors(run, "embed", "arena")
         from rushes.tasks.catalog.search import contenders_of
 
         return contenders_of(run)
