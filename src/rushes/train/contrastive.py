@@ -20,8 +20,9 @@ from accelerate import PartialState
 from torch import Tensor, distributed, nn
 
 from rushes.errors import TrainError
-from rushes.models.dual_encoder import DualEncoder, Side
+from rushes.models.dual_encoder import DualEncoder
 from rushes.models.nets import best_device
+from rushes.recipe.clip import Side
 from rushes.recipe.contrastive import ContrastiveTrain
 from rushes.recipe.sections import Precision
 from rushes.stages import canonical_json
@@ -78,7 +79,9 @@ def train(
         StageError: the folder holds another training.
     """
     folder, on_cpu = Path(folder), best_device().type == "cpu"
-    state = PartialState(cpu=on_cpu)  # else accelerate takes several processes on CPUs for so many lonely ones
+    state = PartialState(
+        cpu=on_cpu
+    )  # else accelerate takes several processes on CPUs for so many lonely ones
     _require(settings, len(samples), len(validation), state.num_processes, folder)
     decisive = {
         "signature": signature,

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from rushes.media.image import decode_jpeg
 from rushes.metrics.retrieval import Relevant, rank_vectors
-from rushes.models.dual_encoder import DualEncoder, Side
+from rushes.models.dual_encoder import DualEncoder
 from rushes.prepare.pair import Pair
+from rushes.recipe.clip import Side
 from rushes.recipe.sections import Precision
 from rushes.train.augment import AUGMENTS, Augment
 from rushes.train.batches import Batch, Samples

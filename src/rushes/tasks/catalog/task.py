@@ -63,6 +63,11 @@ def _made_of(recipe: CatalogRecipe) -> Mapping[str, Any]:
     return made_of(recipe.model)
 
 
+def _pretrained_on(recipe: CatalogRecipe) -> Mapping[str, Any]:
+    """Pictures of the other domain, which are as large as those of the shop; a `Stage.signs`."""
+    return {**_made_of(recipe), "size": recipe.preprocessing.size}
+
+
 class Catalog(Task["CatalogRecipe"]):
     """Which product is it that these words, or this picture, mean?"""
 
@@ -82,7 +87,7 @@ class Catalog(Task["CatalogRecipe"]):
             purpose="Pretrain the tiny model on drawn pictures of another domain, once for all runs.",
             makes="weights",
             asked=_is_tiny,
-            signs=_made_of,
+            signs=_pretrained_on,
             reads=("model/*",),
             shared=True,
             cost=Cost(assumed_s=60.0),

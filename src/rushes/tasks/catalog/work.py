@@ -39,11 +39,15 @@ def _look(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 
 def _pretrain(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
-    raise NotImplementedError
+    from rushes.tasks.catalog.train import pretrain
+
+    return pretrain(run, stage, tell)
 
 
 def _train(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
-    raise NotImplementedError
+    from rushes.tasks.catalog.train import teach
+
+    return teach(run, stage, tell)
 
 
 def _embed(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
