@@ -39,7 +39,7 @@ def seen(bits: np.ndarray, number: int, **known: object) -> Seen:
     about = {"variance": 900.0, "colour": 100} | {
         key: known.pop(key) for key in ("variance", "colour") if key in known
     }
-    return Seen(look(bits, **about), known.pop("content", f"file {number}"), **known)  # type: ignore[arg-type]
+    return Seen(look(bits, **about), known.pop("content", f"file {number}"), **known)
 
 
 def groups(*items: Seen) -> NearGroups:

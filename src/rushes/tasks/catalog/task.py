@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rushes.evaluate.searched import Searched
+
+    from rushes.evaluate.viewer import Viewer
     from rushes.label.row import Row
     from rushes.metrics.estimate import Estimate
     from rushes.models.base import Base
@@ -159,6 +161,12 @@ class Catalog(Task["CatalogRecipe"]):
         from rushes.tasks.catalog.search import contenders_of
 
         return contenders_of(run)
+
+    def viewer(self, run: Run[CatalogRecipe]) -> Viewer:
+        """See `Task.viewer`."""
+        from rushes.evaluate.pair_viewer import PairViewer
+
+        return PairViewer()
 
     def base(self, recipe: CatalogRecipe) -> Base | None:
         """See `Task.base`; ``tiny`` and ``locked`` are signed by what they are made of."""
