@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,6 +65,16 @@ def archives_of(root: Path) -> list[str]:
             cure="give the folder of the tars; unpack a .tar.gz with gunzip",
         )
     return names
+
+
+def samples_in(tar: Path) -> bool:
+    """Whether a tar begins with a picture and its words."""
+    try:
+        names = [member.name for member in islice(members(tar), 16)]
+    except MediaError:
+        return False
+    suffixes = {_first_dot(name)[1] for name in names}
+    return bool(suffixes & {*PICTURES}) and bool(suffixes & {TEXT, META})
 
 
 def samples_in_tar(
