@@ -36,7 +36,9 @@ COLOURS: Mapping[str, tuple[int, int, int]] = {
 MATERIALS = ("oak", "pine", "walnut", "wood", "steel", "metal", "leather", "velvet", "linen", "fabric", "glass",
              "marble", "plastic", "rattan")  # fmt: skip
 STYLES = ("modern", "rustic", "industrial", "classic", "vintage", "scandinavian", "minimalist", "baroque")
-_NOISE = frozenset({"new", "sale", "free", "shipping", "set", "of", "pcs", "offer", "best", "top", "the", "a", "usd",
+TYPES = ("armchair", "bed", "bench", "bookcase", "cabinet", "chair", "couch", "desk", "dresser", "lamp", "shelf",
+         "sideboard", "sofa", "stool", "table", "wardrobe")  # fmt: skip
+_NOISE = frozenset({"item", "new", "sale", "free", "shipping", "set", "of", "pcs", "offer", "best", "top", "the", "a", "usd",
                     "eur", "off", "deal", "hot", "gray"})  # fmt: skip
 _WHITE = 235  # from there on all three channels are the ground of a shop's picture
 
@@ -63,7 +65,7 @@ def answer(title: str, colour: str | None, schema: Mapping[str, Any]) -> dict[st
         colour: of its picture; None where that was not sent.
         schema: JSON schema of an object, as it was asked for.
     """
-    words = [word for word in re.findall(r"[a-z]+", title.lower()) if word not in _NOISE]
+    words = [word for word in re.findall(r"\w+", title.lower()) if word.isalpha() and word not in _NOISE]
     told: dict[str, str | None] = {}
     for name, kind in schema["properties"].items():
         rule = next((rule for part, rule in _RULES.items() if part in name.lower()), _nothing)
@@ -90,9 +92,9 @@ def _style(words: Sequence[str], colour: str | None) -> str | None:
 
 
 def _type(words: Sequence[str], colour: str | None) -> str | None:
-    end = next((place for place, word in enumerate(words) if word in ("with", "for", "in", "by")), len(words))
-    plain = [word for word in words[:end] if word not in (*COLOURS, *MATERIALS, *STYLES)]
-    return plain[-1] if plain else None
+    known = (*COLOURS, *MATERIALS, *STYLES)
+    plain = [word for word in words if word not in known]
+    return next((word for word in plain if word in TYPES), plain[-1] if plain else None)
 
 
 def _title(words: Sequence[str], colour: str | None) -> str | None:

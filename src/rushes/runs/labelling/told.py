@@ -9,8 +9,8 @@ from math import ceil
 from typing import Any
 
 from rushes.label.desk import Desk
-from rushes.label.money import Tariff
 from rushes.label.ledger import Account
+from rushes.label.money import Tariff
 from rushes.label.prices import KNOWN, Price, price_of
 
 SAMPLE = 16
