@@ -16,7 +16,7 @@ from rushes.errors import MediaError
 from rushes.media.image import jpeg_size
 from rushes.media.picture import read_picture
 
-MODEL = "offline-words-and-mean-colour"
+MODEL = "offline-words-and-colour"
 
 COLOURS: Mapping[str, tuple[int, int, int]] = {
     "black": (25, 25, 25),
@@ -38,23 +38,25 @@ MATERIALS = ("oak", "pine", "walnut", "wood", "steel", "metal", "leather", "velv
 STYLES = ("modern", "rustic", "industrial", "classic", "vintage", "scandinavian", "minimalist", "baroque")
 TYPES = ("armchair", "bed", "bench", "bookcase", "cabinet", "chair", "couch", "desk", "dresser", "lamp", "shelf",
          "sideboard", "sofa", "stool", "table", "wardrobe")  # fmt: skip
-_NOISE = frozenset({"item", "new", "sale", "free", "shipping", "set", "of", "pcs", "offer", "best", "top", "the", "a", "usd",
-                    "eur", "off", "deal", "hot", "gray"})  # fmt: skip
-_WHITE = 235  # from there on all three channels are the ground of a shop's picture
+_NOISE = frozenset({"item", "new", "sale", "free", "shipping", "set", "of", "pcs", "offer", "best", "top", "the", "a",
+                    "usd", "eur", "off", "deal", "hot", "gray"})  # fmt: skip
+_WHITE, _ALIKE = (255, 255, 255), 24.0  # distance in RGB
 
 
-def mean_colour(picture: NDArray[np.uint8]) -> str:
-    """Name of the colour that is nearest to the mean of what is not white ground.
+def main_colour(picture: NDArray[np.uint8]) -> str:
+    """Name that most pixels are nearest to, those apart that look like the corners: the ground of a shop's picture.
 
     Args:
         picture: RGB, uint8 (H, W, 3).
     """
-    pixels = picture.reshape(-1, 3).astype(np.float64)
-    shown = pixels[(pixels < _WHITE).any(axis=1)]
-    if len(shown) < 0.005 * len(pixels):
-        return "white"
-    mean = shown.mean(axis=0)
-    return min(COLOURS, key=lambda name: float(((mean - COLOURS[name]) ** 2).sum()))
+    step = max(1, max(picture.shape) // 64)
+    few = picture[::step, ::step].astype(np.float64)
+    pixels, names = few.reshape(-1, 3), list(COLOURS)
+    corners = few[[0, 0, -1, -1], [0, -1, 0, -1]]
+    ground = (np.linalg.norm(pixels[:, None] - np.vstack((corners, _WHITE)), axis=2) < _ALIKE).any(axis=1)
+    shown = pixels if ground.all() else pixels[~ground]
+    far = np.linalg.norm(shown[:, None] - np.array(list(COLOURS.values())), axis=2)
+    return names[int(np.bincount(far.argmin(axis=1), minlength=len(names)).argmax())]
 
 
 def answer(title: str, colour: str | None, schema: Mapping[str, Any]) -> dict[str, str | None]:
@@ -129,7 +131,7 @@ def read_question(body: Mapping[str, Any]) -> tuple[str, str | None]:
             title = part["text"].removeprefix("Title: ") if role == "user" else title
         elif (data := _bytes_of(part)) is not None:
             try:
-                colour = mean_colour(read_picture(data))
+                colour = main_colour(read_picture(data))
             except MediaError as error:
                 raise ValueError(f"invalid image: {error.message}") from error
     return title, colour

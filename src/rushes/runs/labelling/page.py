@@ -180,6 +180,7 @@ def _clip(item: Labelled, pictures: Mapping[str, bytes], against: Sequence[Contr
             " ",
             tag("span", value or "not told", class_="bad" if name in loud else None if value else "none"),
             tag("small", f" title: {loud[name].titled}") if name in loud else None,
+            style="width:100%",
         )
         for name, value in (item.answer or {}).items()
     ]
