@@ -50,13 +50,19 @@ def make_rows(count: int) -> list[Row]:
             drawn[8:40, 12:52] = colour
             return drawn
 
-        return Row(f"{number * 2654435761 % 2**64:016x}", f"NEW red oak chair no {number}", f"row {number}", picture)
+        return Row(
+            f"{number * 2654435761 % 2**64:016x}", f"NEW red oak chair no {number}", f"row {number}", picture
+        )
 
     return [row(number) for number in range(count)]
 
 
 ASKED = Labelling.model_validate(
-    {"model": "offline", "picture": {"side_px": 64}, "limits": {"poll_s": 600.0, "settle_s": 5.0, "attempts": 9}}
+    {
+        "model": "offline",
+        "picture": {"side_px": 64},
+        "limits": {"poll_s": 600.0, "settle_s": 5.0, "attempts": 9},
+    }
 )
 
 
@@ -76,14 +82,21 @@ class Shop:
     def desk(self, only: int | None = None) -> Iterator[Desk]:
         question = Question.of(self.asked)
         with at_desk(
-            self.folder / "labels", question, self.asked.limits, lambda: self.rows, only=only, clock=self.clock
+            self.folder / "labels",
+            question,
+            self.asked.limits,
+            lambda: self.rows,
+            only=only,
+            clock=self.clock,
         ) as desk:
             yield desk
 
     def service(self, key: str = "") -> Service:
         return Service(self.url, key, self.clock)
 
-    def run(self, provider: str = "batch", purse: Purse | None = None, only: int | None = None) -> dict[str, int]:
+    def run(
+        self, provider: str = "batch", purse: Purse | None = None, only: int | None = None
+    ) -> dict[str, int]:
         """Label everything; items by how far they are."""
         work = run_chat if provider == "chat" else run_batches
         with self.desk(only) as desk, self.service() as service:

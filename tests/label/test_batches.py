@@ -18,7 +18,9 @@ FREE = Purse(yes=True)
 
 def made(world: World) -> Counter[tuple[str, str]]:
     """Batches at the service by file and sending."""
-    return Counter((one["metadata"]["rushes_file"], one["metadata"]["rushes_send"]) for one in world.batches())
+    return Counter(
+        (one["metadata"]["rushes_file"], one["metadata"]["rushes_send"]) for one in world.batches()
+    )
 
 
 def test_every_item_gets_its_answer_and_the_picture_wins_over_the_title(make_shop):
@@ -28,7 +30,11 @@ def test_every_item_gets_its_answer_and_the_picture_wins_over_the_title(make_sho
     assert head == "id,title,clean_title,style,material,color,object_type,model,question,finish,shrunk"
     assert [row.split(",")[5] for row in rows[:3]] == ["red", "blue", "green"]
     assert rows[1].split(",")[2:5] == ["blue oak chair no", "", "oak"]
-    assert {state for ticket in shop.told for state in (ticket.state,)} >= {"prepared", "validating", "completed"}
+    assert {state for ticket in shop.told for state in (ticket.state,)} >= {
+        "prepared",
+        "validating",
+        "completed",
+    }
 
 
 def test_a_second_run_asks_nothing(make_shop):
@@ -239,7 +245,9 @@ def test_a_wrong_key_is_told_and_is_in_no_file_and_no_message(make_shop):
             desk.batches(service, FREE, shop.told.append).step()
     assert "--key-env" in caught.value.cure
     assert "wrong" not in str(caught.value)
-    assert not any(b"wrong" in path.read_bytes() for path in (shop.folder / "labels").rglob("*") if path.is_file())
+    assert not any(
+        b"wrong" in path.read_bytes() for path in (shop.folder / "labels").rglob("*") if path.is_file()
+    )
 
 
 def test_a_picture_that_cannot_be_read_is_set_aside_with_its_reason(make_shop):
