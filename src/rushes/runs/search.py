@@ -5,7 +5,28 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from rushes.errors import StageError
+
+if TYPE_CHECKING:
+    from rushes.predict.vectors import Of, System
+    from rushes.runs.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """What is searched, and how.
+
+    Attributes:
+        system: whose vectors.
+        of: which of them.
+        approximate: whether an index may answer, which misses some; how many is measured when it is built.
+    """
+
+    system: System = "model"
+    of: Of = "picture"
+    approximate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +69,24 @@ class Search(ABC):
             weight: of the words where both are given, 0 to 1.
 
         Raises:
-            AnswerError: neither words nor a picture, or a field that no item has.
+            AnswerError: neither words nor a picture, or a field or value that no item has.
             MediaError: the picture cannot be read.
         """
 
     @abstractmethod
     def picture(self, key: str) -> bytes:
         """The JPEG of an item."""
+
+
+def require_vectors(run: Run[Any], stage: str, reader: str) -> None:
+    """Refuse a run whose items have no vectors yet; quick, since nothing of a model is imported.
+
+    Raises:
+        StageError: the stage that makes them is not done.
+    """
+    if run.status(stage).state != "done":
+        raise StageError(
+            f"{reader} needs the vectors of a trained model, and {stage} is not done",
+            where=run.folder(stage),
+            cure="run `rushes run RECIPE`",
+        )

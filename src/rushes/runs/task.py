@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rushes.runs.begin.proposal import Proposal
     from rushes.runs.contest import Contender
     from rushes.runs.run import Run
-    from rushes.runs.search import Search
+    from rushes.runs.search import Among, Search
     from rushes.runs.source import Audit, Source
     from rushes.runs.stage import Stage, Work
 
@@ -157,11 +157,16 @@ class Task(ABC, Generic[R]):
             cure="measure it with `rushes evaluate RECIPE`; apply takes tasks whose answers are segments",
         )
 
-    def search(self, run: Run[R]) -> Search:
-        """How the items of a finished run are found; nothing is loaded yet.
+    def search(self, run: Run[R], among: Among | None = None) -> Search:
+        """How the items of a finished run are found; no weights are loaded yet.
+
+        Args:
+            run: the run.
+            among: what is searched; None is the pictures of the trained model, exactly.
 
         Raises:
             RecipeError: there is nothing to find.
+            StageError: the run is not finished.
         """
         raise RecipeError(
             f"the task {self.name} has no items that could be found",

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag
 
 from rushes.recipe.clip import Clip
 from rushes.recipe.contrastive import ContrastiveTrain
+from rushes.recipe.labelling import Labelling
 from rushes.recipe.sections import (
     NAMED,
     Count,
@@ -157,6 +158,7 @@ class CatalogRecipe(Recipe):
 
     Attributes:
         source: where the products are.
+        label: what ``rushes label`` asks a language model about the products.
         probe: products of another domain, by which is measured what training made the model forget; null takes the
             twin's other domain where the shop is drawn, and measures none elsewhere.
         twin: drawn products, for as long as ``source.root`` is null.
@@ -170,6 +172,7 @@ class CatalogRecipe(Recipe):
     task: Literal["catalog"] = "catalog"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "catalog"
     source: ProductSource = ProductSource()
+    label: Annotated[Labelling, UNSIGNED] = Labelling()
     probe: ProductSource | None = None
     twin: ShopTwin = ShopTwin()
     preprocessing: ProductPreprocessing = ProductPreprocessing()
