@@ -130,15 +130,17 @@ def furniture(place: Path, listed: int) -> Iterator[Figure]:
     yield at_most("groups of them on two sides", sum(count > 1 for count in groups.values()), 0)
     large = {label: count for label, count in Counter(labels.values()).items() if count >= 200}
     shares = recipe.source.shares.of_sides
-    worst = max(
-        (
-            abs(100 * (sum(labels[key] == label and sides[key] == one for key in sides) / count - share))
+    told = "points that a type of 200 or more is off its share"
+    if large:
+        found = Counter((labels[key], side) for key, side in sides.items())
+        worst = max(
+            abs(100 * (found[label, one] / count - share))
             for label, count in large.items()
             for one, share in shares.items()
-        ),
-        default=0.0,
-    )
-    yield at_most("points that a type of 200 or more is off its share", round(worst, 2), 1.0)
+        )
+        yield at_most(told, round(worst, 2), 1.0)
+    else:
+        yield not_measured(told, "<= 1", "no type has so many")
     for evidence, count in report["near"].items():
         yield Figure(f"close pairs: {evidence}", count)
     apart = [pair for pair in report["closest"] if not pair["evidence"]]

@@ -42,6 +42,20 @@ class Origin:
     name: str
     identity: str
 
+    def require(self, found: Origin | None, where: str) -> None:
+        """Refuse weights of another content, loaded from ``where``, under what was trained on these.
+
+        Raises:
+            ModelError: they are others.
+        """
+        if found is None or found.identity != self.identity:
+            there = "drawn anew" if found is None else found.identity
+            raise ModelError(
+                f"the adapter was trained on the base {self.name!r}, {self.identity}; this one is {there}",
+                where=where,
+                cure="name the base that it was trained on, or a copy of it, in model.name; or train again on this one",
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Base:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from safetensors import SafetensorError
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as tensor_bytes
-from torch import nn
+from torch import Tensor, nn
 
 from rushes.errors import ModelError, unreadable_as
 from rushes.stages import new_folder, write_atomic
@@ -53,12 +53,21 @@ def restore_weights(net: nn.Module, folder: Path) -> None:
         ModelError: they are missing, torn or too large, do not fit the net, or one of them is not finite.
         OSError: the machine refuses to read them.
     """
-    path = Path(folder) / WEIGHTS_FILE
+    net.load_state_dict(read_weights(Path(folder) / WEIGHTS_FILE, net.state_dict()))
+    net.eval()
+
+
+def read_weights(path: Path, live: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a file, which must have the names and the shapes of ``live``.
+
+    Raises:
+        ModelError: they are missing, torn or too large, others are expected, or one of them is not finite.
+        OSError: the machine refuses to read them.
+    """
     try:
-        saved = read_tensors(_bytes_of(path))
+        saved: dict[str, Tensor] = read_tensors(_bytes_of(path))
     except SafetensorError as error:
         raise _unreadable(error, path) from error
-    live = net.state_dict()
     expected, found = ({name: tuple(t.shape) for name, t in of.items()} for of in (live, saved))
     if wrong := sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name)):
         name = wrong[0]
@@ -69,8 +78,7 @@ def restore_weights(net: nn.Module, folder: Path) -> None:
         )
     if broken := sorted(name for name, tensor in saved.items() if not torch.isfinite(tensor).all()):
         raise _unreadable(f"{', '.join(broken)} has values that are not finite", path)
-    net.load_state_dict(saved)
-    net.eval()
+    return saved
 
 
 def _bytes_of(path: Path) -> bytes:

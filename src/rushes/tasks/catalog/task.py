@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rushes.recipe.sections import TINY
 from rushes.runs.stage import Cost, Stage, is_drawn
@@ -52,6 +52,13 @@ def _is_tiny(recipe: CatalogRecipe) -> bool:
     return recipe.model.name == TINY
 
 
+def _made_of(recipe: CatalogRecipe) -> Mapping[str, Any]:
+    """What the model is made of that neither its checkpoint nor the recipe tells; a `Stage.signs`."""
+    from rushes.recipe.clip import made_of
+
+    return made_of(recipe.model)
+
+
 class Catalog(Task["CatalogRecipe"]):
     """Which product is it that these words, or this picture, mean?"""
 
@@ -71,11 +78,12 @@ class Catalog(Task["CatalogRecipe"]):
             purpose="Pretrain the tiny model on drawn pictures of another domain, once for all runs.",
             makes="weights",
             asked=_is_tiny,
+            signs=_made_of,
             reads=("model/*",),
             shared=True,
             cost=Cost(assumed_s=60.0),
         ),
-        replace(TRAIN, inputs=("prepare", "pretrain")),
+        replace(TRAIN, inputs=("prepare", "pretrain"), signs=_made_of),
         Stage(
             name="embed",
             purpose="Turn pictures and words of all products into vectors, before and after training.",
@@ -102,12 +110,12 @@ class Catalog(Task["CatalogRecipe"]):
         return audit_of(run.scan, run.recipe)
 
     def faults(self, recipe: CatalogRecipe) -> Iterator[tuple[str, str]]:
-        """A probe that cannot be read, or files that are not there."""
+        """See `Task.faults`: files that are not there, packages that are missing, pictures too small for the model."""
+        from rushes.runs.clip_plan import faults
+
+        yield from faults(recipe.model, recipe.preprocessing.size)
         if recipe.probe is not None and is_drawn(recipe):
-            yield (
-                "probe",
-                "the drawn shop has a second domain of its own: leave probe out, or give source.root",
-            )
+            yield "probe", "the drawn shop has a second domain of its own: leave it out, or give source.root"
         elif recipe.probe is not None and not isinstance(recipe.probe.root, Path):
             yield "probe.root", "give a folder of this machine"
         for key, file in _files(recipe).items():
@@ -129,8 +137,21 @@ class Catalog(Task["CatalogRecipe"]):
         return PairViewer()
 
     def base(self, recipe: CatalogRecipe) -> Base | None:
-        """See `Task.base`."""
-        raise NotImplementedError
+        """See `Task.base`; ``tiny`` and ``locked`` are signed by what they are made of."""
+        from rushes.models.base import Base
+        from rushes.recipe.clip import LOCKED
+
+        model = recipe.model
+        return None if model.name in (TINY, LOCKED) else Base(model.name, model.revision)
+
+    def notes(self, run: Run[CatalogRecipe], stage: Stage) -> tuple[str, ...]:
+        """See `Task.notes`; of training, how much learns and the memory that it takes."""
+        if stage.name != "train":
+            return super().notes(run, stage)
+        from rushes.runs.clip_plan import notes
+
+        recipe = run.recipe
+        return tuple(notes(recipe.model, recipe.preprocessing.size, recipe.train.micro_batch))
 
     def to_draw(self, recipe: CatalogRecipe) -> str:
         """See `Task.to_draw`."""
