@@ -34,6 +34,7 @@ THREADS = {
     "events": 1,
     "table": 1,
     "prepare": 1,
+    "products": 1,
     "scaleout": 1,
     "crash": 1,
     "campaign": 1,
