@@ -262,7 +262,12 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("data"), help="folder for both tables")
     parser.add_argument(
-        "--deb", type=Path, nargs="*", default=[], help="the packages, where they are here already"
+        "--deb",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        help="the packages, where they are here already",
     )
     parser.add_argument(
         "--views", type=int, default=4, choices=range(len(AZIMUTHS) + 1), help="of each product"

@@ -39,7 +39,7 @@ def seen(bits: np.ndarray, number: int, **known: object) -> Seen:
     about = {"variance": 900.0, "colour": 100} | {
         key: known.pop(key) for key in ("variance", "colour") if key in known
     }
-    return Seen(look(bits, **about), known.pop("content", f"file {number}"), **known)  # type: ignore[arg-type]
+    return Seen(look(bits, **about), known.pop("content", f"file {number}"), **known)
 
 
 def groups(*items: Seen) -> NearGroups:
@@ -70,6 +70,12 @@ def test_all_close_pairs_are_found(within: int) -> None:
     assert len(found) == len(set(found))
     assert set(found) == wanted
     assert len(wanted) > 5
+
+
+def test_each_picture_is_told_the_first_of_its_group() -> None:
+    hashes = [BASES[0], BASES[1], BASES[0], BASES[2], BASES[1], BASES[3]]
+    found = groups(*(seen(bits, number, colour=number * 9) for number, bits in enumerate(hashes)))
+    assert found.first.tolist() == [0, 1, 0, 3, 1, 5]
 
 
 def test_no_pictures_give_no_pairs() -> None:

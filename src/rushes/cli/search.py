@@ -27,7 +27,8 @@ from rushes.cli.runs import open_recipe
 from rushes.errors import AnswerError
 
 if TYPE_CHECKING:
-    from rushes.runs.search import Hit, Search
+    from rushes.evaluate.pages import Head
+    from rushes.runs.search import Hit
 
 SHOWN = 4
 """Fields in the table on a terminal; a page and JSON have all."""
@@ -74,7 +75,11 @@ def search(
     found = run.task.search(run, Among(system, of, approximate))
     hits = found.find(words, asked, k, where=fields, weight=weight)
     if page is not None:
-        _write_page(page, found, hits, words, asked, {"system": system, "found by": of, **fields})
+        from rushes.runs.search_page import search_page
+        from rushes.stages import write_atomic
+
+        head = _head(words or "a picture", system, len(hits), {"found by": of, **fields})
+        write_atomic(page, search_page(head, words, asked, hits, found.picture))
     if as_json:
         question = {"words": words, "image": None if image is None else str(image), "where": fields}
         typer.echo(json.dumps({"recipe": str(recipe), **question, "hits": [_told(hit) for hit in hits]}))
@@ -104,28 +109,18 @@ def _told(hit: Hit) -> Mapping[str, Any]:
     return {"key": hit.key, "rank": hit.rank, "score": round(hit.score, 6), "fields": hit.fields}
 
 
-def _write_page(
-    file: Path,
-    found: Search,
-    hits: Sequence[Hit],
-    words: str | None,
-    asked: bytes | None,
-    how: Mapping[str, str],
-) -> None:
+def _head(title: str, system: str, found: int, how: Mapping[str, str]) -> Head:
     from rushes.evaluate.pages import Head
-    from rushes.runs.search_page import search_page
-    from rushes.stages import write_atomic
 
-    head = Head(
-        title=words or "a picture",
+    return Head(
+        title=title,
         what="search of a run",
         date=datetime.now(UTC).replace(microsecond=0),
         command=shlex.join(["rushes", *sys.argv[1:]]),
-        model=how["system"],
-        sizes={"found": len(hits)},
+        model={"model": "trained", "base": "before training"}[system],
+        sizes={"found": found},
         more=how,
     )
-    write_atomic(file, search_page(head, words, asked, hits, found.picture))
 
 
 def _print(hits: Sequence[Hit]) -> None:

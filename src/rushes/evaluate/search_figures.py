@@ -58,7 +58,8 @@ def figures_of(ks: Sequence[int]) -> dict[str, Figure]:
     gains = {
         f"ndcg_{k}": Figure(
             title=f"nDCG@{k}",
-            meaning=f"gain of right items among the first {k}, less the later they come, over the greatest possible",
+            meaning=f"gain of right items among the first {k}, less the later they come, over the greatest possible; "
+            "one that is only kin to what is asked for gains half",
             headline=k == last,
             compared=k == last,
         )

@@ -83,13 +83,14 @@ class Searched:
         return np.flatnonzero(self.vectors.sides != PROBE) if self.everywhere else self.side
 
     @cached_property
-    def names(self) -> tuple[Names, Names, Names]:
-        """What makes an answer right: the item itself, a near-duplicate, or one that is asked for in equal words."""
-        return self.vectors.keys, self.vectors.groups, plain_words(self.vectors.texts)
+    def words(self) -> Names:
+        """What is typed for each item, as far as it matters."""
+        return plain_words(self.vectors.texts)
 
     def truth(self) -> list[tuple[str, str]]:
         """Key of every item of the side, and what makes another one a right answer for it."""
-        rows = zip(*(each[self.side].tolist() for each in self.names), strict=True)
+        columns = (self.vectors.keys, self.vectors.groups, self.words)
+        rows = zip(*(column[self.side].tolist() for column in columns), strict=True)
         among = len(self.gallery)
         return [(key, canonical_json([group, text, among])) for key, group, text in rows]
 
@@ -99,7 +100,7 @@ class Searched:
 
     def views(self, colours: Colours | None = None) -> Asked:
         """Further pictures of items of the side, in the order of ``queries.parquet``."""
-        return self._further(VIEW, self.vectors.queries("view"), self.names, colours)
+        return self._further(VIEW, self.vectors.queries("view"), self.words, colours)
 
     def every(self, colours: Colours) -> Iterator[Asked]:
         """All kinds of questions that there are, text to picture first.
@@ -113,7 +114,7 @@ class Searched:
             yield self.views(colours)
         for language in self.languages:
             asked = self.vectors.queries(f"language:{language}")
-            yield self._further(f"{language} to picture", asked, self._names_in(asked))
+            yield self._further(f"{language} to picture", asked, self._words_in(asked))
         if len(probe := np.flatnonzero(self.vectors.sides == PROBE)):
             yield self._two_way(OTHER_TEXT, "text", "picture", probe, probe)
             yield self._two_way(OTHER_PICTURE, "picture", "text", probe, probe)
@@ -148,28 +149,26 @@ class Searched:
         untrained: Mapping[Kind, NDArray[np.float16]] | None = None,
     ) -> Asked:
         """The items ``of`` by their words or pictures, looked for ``among`` pictures or words."""
-        relevant = right_items(of, among, *self.names)
+        relevant = self._right(of, among, self.words)
         ranked: dict[str, Ranked] = {
             system: rank_vectors(self._vectors(ask, system)[of], self._vectors(find, system)[among], relevant)
             for system in SYSTEMS
         }
         if untrained:
             ranked[UNTRAINED] = rank_vectors(untrained[ask], untrained[find], relevant)
-        return self._asked(name, of, among, ranked | self._blind(among, relevant), self.names)
+        return self._asked(name, of, ranked | self._blind(among, relevant), self.words)
 
-    def _further(
-        self, name: str, asked: Queries, names: tuple[Names, ...], colours: Colours | None = None
-    ) -> Asked:
+    def _further(self, name: str, asked: Queries, words: Names, colours: Colours | None = None) -> Asked:
         """Questions of ``queries.parquet``, all about items of the side, looked for among pictures."""
         of, among = np.array([self._row[key] for key in asked.ids.tolist()], np.int64), self.gallery
-        relevant = right_items(of, among, *names)
+        relevant = self._right(of, among, words)
         ranked: dict[str, Ranked] = {
             system: rank_vectors(vectors, self.vectors.picture(system)[among], relevant)
             for system, vectors in asked.vectors.items()
         }
         if colours is not None:
             ranked[COLOUR] = rank_vectors(*self._looks(of, among, colours), relevant)
-        return self._asked(name, of, among, ranked | self._blind(among, relevant), names)
+        return self._asked(name, of, ranked | self._blind(among, relevant), words)
 
     def _looks(
         self, of: NDArray[np.int64], among: NDArray[np.int64], colours: Colours
@@ -190,18 +189,21 @@ class Searched:
         found = {RANDOM: rank_alike(np.zeros(len(among)), relevant)}
         return found | ({POPULAR: rank_alike(often, relevant)} if often.any() else {})
 
-    def _names_in(self, asked: Queries) -> tuple[Names, ...]:
-        """`names` with the words of another language in place of the usual ones."""
+    def _words_in(self, asked: Queries) -> Names:
+        """Words of another language for each item, empty where it has none."""
         words = dict(zip(asked.ids.tolist(), plain_words(asked.texts).tolist(), strict=True))
-        said = np.array([words.get(key, "") for key in self.vectors.keys.tolist()], object)
-        return self.vectors.keys, self.vectors.groups, said
+        return np.array([words.get(key, "") for key in self.vectors.keys.tolist()], object)
+
+    def _right(self, of: NDArray[np.int64], among: NDArray[np.int64], words: Names) -> Relevant:
+        """The item itself and those of equal words; with half the gain those of its group."""
+        return right_items(of, among, self.vectors.keys, words, kin=self.vectors.groups)
 
     def _asked(
         self,
         name: str,
         of: NDArray[np.int64],
-        among: NDArray[np.int64],
         ranked: Mapping[str, Ranked],
-        names: tuple[Names, ...],
+        words: Names,
     ) -> Asked:
-        return Asked(name, self.ks, ranked, families(*names)[of], self.vectors.labels[of])
+        family = families(self.vectors.groups, words)
+        return Asked(name, self.ks, ranked, family[of], self.vectors.labels[of])

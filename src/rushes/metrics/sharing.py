@@ -19,29 +19,37 @@ from rushes.metrics.retrieval import Relevant
 MOST_PAIRS = 20_000_000
 """Of a question and a right item; with more, names do not tell items apart."""
 
+KIN = 0.5
+"""Gain of an item that is only kin to the one asked for; of a right one it is 1."""
+
 Names = NDArray[Any]
 """A name of each item (n,) of str, empty where it has none; nobody shares an empty name."""
 
 
-def right_items(of: NDArray[np.int64], among: NDArray[np.int64], *names: Names) -> Relevant:
+def right_items(
+    of: NDArray[np.int64], among: NDArray[np.int64], *names: Names, kin: Names | None = None
+) -> Relevant:
     """The items that answer questions: whichever shares a name with the item that is asked for.
 
     >>> keys, words = np.array(["a", "b", "c", "d"]), np.array(["lamp", "lamp", "", ""])
-    >>> found = right_items(np.array([0, 2]), np.arange(4), keys, words)
-    >>> list(zip(found.query.tolist(), found.item.tolist()))
-    [(0, 0), (0, 1), (1, 2)]
+    >>> found = right_items(np.array([0, 2]), np.arange(4), keys, words, kin=np.array(["", "", "x", "x"]))
+    >>> list(zip(found.query.tolist(), found.item.tolist(), found.gain.tolist()))
+    [(0, 0, 1.0), (0, 1, 1.0), (1, 2, 1.0), (1, 3, 0.5)]
 
     Args:
         of: (queries,) number of the item that each question is about.
         among: (items,) numbers of the items that are searched; questions about others may have no right item.
-        names: of all items; key, group, words.
+        names: of all items; key, words.
+        kin: a name whose sharing makes an item right as well, but with a gain of `KIN` only: product family.
 
     Raises:
         MetricError: no question has a right item, or names are shared by so many that nothing is told apart.
     """
-    pairs = [_sharing(of, among, _codes(each)) for each in names]
-    query, item = np.divmod(np.unique(np.concatenate(pairs)), len(among))
-    return Relevant.of(query, item, queries=len(of), items=len(among))
+    exact = np.unique(np.concatenate([_sharing(of, among, _codes(each)) for each in names]))
+    near = np.setdiff1d([] if kin is None else _sharing(of, among, _codes(kin)), exact).astype(np.int64)
+    query, item = np.divmod(np.concatenate([exact, near]), len(among))
+    gain = np.repeat([1.0, KIN], [len(exact), len(near)])
+    return Relevant.of(query, item, gain, queries=len(of), items=len(among))
 
 
 def families(*names: Names) -> NDArray[np.int64]:

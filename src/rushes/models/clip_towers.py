@@ -18,14 +18,19 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoTokenizer, CLIPConfig, CLIPModel, PreTrainedTokenizerBase
 
+from rushes.errors import ModelError
 from rushes.models.base import Base
 from rushes.models.clip_sizes import NAME_ONE, read_sizes
 from rushes.models.dual_encoder import DualEncoder, PictureTower, TextTower
+from rushes.models.library import refused, without_peft_warning
 from rushes.models.pixels import CLIP_MEAN, CLIP_STD
-from rushes.models.vlm import refused, without_peft_warning
 from rushes.recipe.clip import TowerLora
 from rushes.stages import write_json
 
+WITH_SAFETENSORS = (
+    "name a revision that has them, as model.revision: refs/pr/15 of openai/clip-vit-base-patch32, or load the "
+    "checkpoint elsewhere once and write it with save_pretrained"
+)
 PROCESSOR_FILES = "preprocessor_config.json", "processor_config.json"
 
 
@@ -145,9 +150,13 @@ def load(base: Base, size: int, **options: Any) -> DualEncoder:
     folder = base.bring()
     read_sizes(folder, size)
     origin = base.prove()
+    if not any(folder.glob("*.safetensors")):
+        raise ModelError(
+            f"{base.name} has no safetensors, and pickled weights are not read",
+            where=folder,
+            cure=WITH_SAFETENSORS,
+        )
     with refused("cannot load a CLIP", base.name, NAME_ONE):
-        if not any(folder.glob("*.safetensors")):
-            raise ValueError("it has no safetensors, and pickled weights are not read")
         model, found = CLIPModel.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
         )

@@ -307,24 +307,24 @@ class _File:
         column = self._column(name)
         if member is not None:
             column = pa.chunked_array([chunk.field(member) for chunk in column.chunks], pa.string())
-        strings: NDArray[np.object_] = column.to_numpy()
+        strings = np.empty(len(column), object)
+        strings[:] = column.to_pylist()  # by Arrow's own to_numpy, pandas would be imported
         return strings
 
     def is_null(self, name: str) -> NDArray[np.bool_]:
         """Which rows (n,) lack a column."""
-        nulls: NDArray[np.bool_] = self._column(name).is_null().to_numpy()
-        return nulls
+        return np.array(self._column(name).is_null().to_pylist(), bool)
 
     def vectors(self, name: str, rows: NDArray[np.bool_] | None = None) -> NDArray[np.float16]:
         """Vectors (n, D) of a column, or of its ``rows`` (n,), row group by row group into one array."""
         width = self.parquet.schema_arrow.field(name).type.list_size
-        total = self.parquet.metadata.num_rows
-        wanted = np.ones(total, bool) if rows is None else rows
-        found, read, filled = np.empty((int(wanted.sum()), width), np.float16), 0, 0
+        total = self.parquet.metadata.num_rows if rows is None else int(rows.sum())
+        found, read, filled = np.empty((total, width), np.float16), 0, 0
         with self._reading():
             for batch in self.parquet.iter_batches(_GROUP_ROWS, columns=[name], use_threads=False):
-                asked = wanted[read : read + len(batch)]
-                column = batch.column(0).filter(pa.array(asked))
+                column = batch.column(0)
+                if rows is not None:
+                    column = column.filter(pa.array(rows[read : read + len(batch)]))
                 if column.null_count:
                     raise ShardError(f"{name}: a row without its vector", where=self.path, cure=_CURE)
                 found[filled : filled + len(column)] = column.flatten().to_numpy().reshape(-1, width)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rushes.evaluate.markup import join, tag
-from rushes.evaluate.pages import Clip, Head, Markup, Section, gallery, image, note, page
+from rushes.evaluate.pages import Clip, Head, Markup, Section, facts, gallery, image, note, page
 from rushes.media.image import encode_jpeg
 from rushes.media.picture import letterbox_white, read_picture
 from rushes.runs.search import Hit
@@ -13,8 +13,13 @@ from rushes.runs.search import Hit
 LEAST_PX = 170
 """Width of a picture that was found."""
 
-ASKED_PX = 240
+ASKED_PX = 200
 """Side of the picture that was asked."""
+
+FIRST = 4
+"""Fields that stand below a picture; all unfold."""
+
+_ONE_LINE = "flex:1; white-space:nowrap; overflow:hidden; text-overflow:ellipsis"
 
 
 def search_page(
@@ -45,7 +50,11 @@ def search_page(
 
 def _clip(hit: Hit, picture: Callable[[str], bytes]) -> Clip:
     title = str(hit.fields.get("title", hit.key))
-    rest = ", ".join(str(value) for name, value in hit.fields.items() if name != "title")
-    caption = Markup("<b>{}</b> {} <small>{:.3f}</small>").format(hit.rank, title, hit.score)
-    below = tag("small", rest) if rest else None
-    return Clip(image(picture(hit.key), title), join((caption, tag("br"), below)))
+    fields = [(name, value) for name, value in hit.fields.items() if name != "title"]
+    first = ", ".join(str(value) for _, value in fields[:FIRST])
+    rest = tag("details", tag("summary", f"{len(fields)} fields"), facts(dict(fields)))
+    caption = Markup('<b>{}</b> <span style="{}" title="{}">{}</span> <small>{:.3f}</small>')
+    return Clip(
+        join((image(picture(hit.key), title), tag("small", first), rest if len(fields) > FIRST else None)),
+        caption.format(hit.rank, _ONE_LINE, title, title, hit.score),
+    )

@@ -36,6 +36,7 @@ class Shop:
         encoder: loads the model that a system is.
         pictures: reads the JPEG of an item.
         index: file of the approximate index, which is built when it is first asked for.
+        first: metadata that people are told first.
     """
 
     vectors: Vectors
@@ -43,6 +44,7 @@ class Shop:
     encoder: Callable[[], DualEncoder]
     pictures: Callable[[str], bytes]
     index: Path
+    first: tuple[str, ...] = ()
 
 
 class VectorSearch(Search):
@@ -160,7 +162,8 @@ class VectorSearch(Search):
 
     def _told(self, rows: Sequence[int]) -> Iterator[Mapping[str, str]]:
         """Title and metadata of some items."""
-        vectors = self._shop.vectors
-        columns = {"title": vectors.titles, **{name: vectors.field(name) for name in vectors.field_names}}
+        vectors, known = self._shop.vectors, self._shop.vectors.field_names
+        names = dict.fromkeys((*(name for name in self._shop.first if name in known), *known))
+        columns = {"title": vectors.titles, **{name: vectors.field(name) for name in names}}
         for row in rows:
             yield {name: column[row] for name, column in columns.items() if column[row]}

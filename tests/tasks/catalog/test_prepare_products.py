@@ -270,7 +270,7 @@ def test_an_earlier_table_keeps_its_sides(whole: Run[CatalogRecipe], shop: Path,
         picture(700 + number).save(root / "raw" / "pictures" / f"new{number}.png")
         new = {"name": f"New {number}", "image_path": f"pictures/new{number}.png", "object_type": "chair"}
         rows.append(dict.fromkeys(rows[0], "") | new | {"id": str(1000 + number)})
-    write(root / "raw" / "products.csv", rows)  # type: ignore[arg-type]
+    write(root / "raw" / "products.csv", rows)
     before = {row["picture"]: row["side"] for row in sides_csv(whole)}
 
     recipe = recipe_of(root, sides=whole.folder("prepare") / "sides.csv")

@@ -1,9 +1,10 @@
-"""What was asked, and what each system found, in rows under each other: right answers framed."""
+"""What was asked, and what each system found, in rows under each other: right answers framed, near ones dashed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from markupsafe import Markup
 
@@ -17,12 +18,12 @@ class Found:
     Attributes:
         picture: of it.
         title: below.
-        right: whether it answers the question.
+        look: ``right`` where it answers the question, ``kin`` where it nearly does.
     """
 
     picture: Markup
     title: str
-    right: bool
+    look: Literal["", "kin", "right"] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from rushes.recipe.shares import Shares
 from rushes.recipe.signing import UNSIGNED
 from rushes.tasks.catalog.preprocessing import ProductPreprocessing
 
+Kind = Literal["table", "webdataset", "folder"]
 Column = Annotated[str, Field(min_length=1)]
 
 
@@ -62,7 +63,7 @@ class ProductSource(Source):
 
     Attributes:
         kind: ``table``, a CSV or Parquet file with a folder of pictures or their URLs; ``webdataset``, tars with a
-            picture and its text or JSON for each product.
+            picture and its text or JSON for each product; ``folder``, pictures with a .txt or .json of the same name.
         root: folder of the table and its pictures, or its URL; null takes the twin's.
         table: CSV or Parquet below ``root``; null takes the only one there.
         columns: what its columns are called.
@@ -75,7 +76,7 @@ class ProductSource(Source):
         shares: of each side.
     """
 
-    kind: Literal["table", "webdataset"] = "table"
+    kind: Kind = "table"
     table: str | None = None
     columns: Columns = Columns()
     attributes: Annotated[File | None, UNSIGNED] = None

@@ -27,6 +27,7 @@ STAGE = "embed"
 def search_of(run: Run[CatalogRecipe], among: Among) -> VectorSearch:
     """See `Task.search`."""
     vectors = read_vectors(run.bring(STAGE))  # not hashed again, which takes longer than to search them
+    recipe = run.recipe
     name = f"{STAGE}-{run.specs[STAGE].signature}-{among.system}-{among.of}.faiss"
     shop = Shop(
         vectors=vectors,
@@ -34,6 +35,7 @@ def search_of(run: Run[CatalogRecipe], among: Among) -> VectorSearch:
         encoder=partial(model_of, run, among.system),
         pictures=_Pictures(run, vectors),
         index=run.workspace.root / "indexes" / name,
+        first=tuple(filter(None, (recipe.source.columns.label, *recipe.preprocessing.captions.attributes))),
     )
     return VectorSearch(shop, among)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rushes.evaluate.searched import Searched
+    from rushes.evaluate.viewer import Viewer
     from rushes.label.row import Row
     from rushes.metrics.estimate import Estimate
     from rushes.models.base import Base
@@ -119,15 +120,12 @@ class Catalog(Task["CatalogRecipe"]):
         return audit_of(run.scan, run.recipe)
 
     def faults(self, recipe: CatalogRecipe) -> Iterator[tuple[str, str]]:
-        """A probe that cannot be read, files that are not there, a model that is not, or takes other pictures."""
+        """See `Task.faults`: files that are not there, packages that are missing, pictures too small for the model."""
         from rushes.runs.clip_plan import faults
 
         yield from faults(recipe.model, recipe.preprocessing.size)
         if recipe.probe is not None and is_drawn(recipe):
-            yield (
-                "probe",
-                "the drawn shop has a second domain of its own: leave probe out, or give source.root",
-            )
+            yield "probe", "the drawn shop has a second domain of its own: leave it out, or give source.root"
         elif recipe.probe is not None and not isinstance(recipe.probe.root, Path):
             yield "probe.root", "give a folder of this machine"
         for key, file in _files(recipe).items():
@@ -159,6 +157,12 @@ class Catalog(Task["CatalogRecipe"]):
         from rushes.tasks.catalog.search import contenders_of
 
         return contenders_of(run)
+
+    def viewer(self, run: Run[CatalogRecipe]) -> Viewer:
+        """See `Task.viewer`."""
+        from rushes.evaluate.pair_viewer import PairViewer
+
+        return PairViewer()
 
     def base(self, recipe: CatalogRecipe) -> Base | None:
         """See `Task.base`; ``tiny`` and ``locked`` are signed by what they are made of."""

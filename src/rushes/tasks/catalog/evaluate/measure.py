@@ -101,7 +101,7 @@ def compare(ours: Searched, theirs: Searched, figure: str, confidence: float = C
 
 
 def _details(shop: Searched, every: Sequence[Asked]) -> dict[str, Any]:
-    vectors, words = shop.vectors, shop.names[2][shop.side].astype(str)
+    vectors, words = shop.vectors, shop.words[shop.side].astype(str)
     times = np.unique(words[words != ""], return_counts=True)[1]
     gallery = Gallery(vectors.keys[shop.gallery], vectors.picture("model")[shop.gallery])
     first = gallery.nearest(vectors.text("model")[shop.side].astype(np.float32), 1).rows

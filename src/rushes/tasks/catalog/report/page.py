@@ -35,6 +35,9 @@ from rushes.stages import write_atomic
 from rushes.tasks.catalog.evaluate.measure import LEAST
 from rushes.train.events import Event
 
+PAIRS = 30
+"""Of close pictures in the table."""
+
 
 def write_report(
     path: Path,
@@ -76,8 +79,9 @@ def write_report(
 def _said_of_strips(card: Scorecard) -> str:
     return (
         f"What {BASE} and {card.model} find among {counted(card.details['gallery'], 'picture')}, best first. Framed in "
-        "green: the product itself, a near-duplicate, or one that is asked for in the same words. Where scores tie, a "
-        "place is the mean of those that it could be. Under a heading no two questions are about one family."
+        "green: the product itself, or one that is asked for in the same words; dashed: another of its family or a "
+        "near-duplicate, which counts as found and gains half. Where scores tie, a place is the mean of those that it "
+        "could be. Under a heading no two questions are about one family."
     )
 
 
@@ -137,7 +141,7 @@ def _split(leakage: Mapping[str, Any]) -> Markup:
     ]
     said = note(
         f"{counted(leakage['groups']['count'], 'group')} of near-duplicates and families"
-        + (f"; pairs joined by: {counts}." if counts else ".")
+        + (f"; close pairs by what joined them: {counts}." if counts else ".")
     )
     columns: list[Column | str] = [
         Column("bits apart"),
@@ -151,11 +155,12 @@ def _split(leakage: Mapping[str, Any]) -> Markup:
         [
             str(pair["bits"]),
             *(each for item in pair["items"] for each in (item["title"], item["side"] or "left out")),
-            listed(pair["evidence"]),
+            listed(pair["evidence"]) or "nothing: they stay apart",
         ]
-        for pair in leakage["closest"]
+        for pair in leakage["closest"][:PAIRS]
     ]
-    return join((remarks(told, fine=not across["pairs"]), said, table(columns, rows, "The closest pairs")))
+    of = f"{min(PAIRS, len(leakage['closest']))} of {counted(len(leakage['closest']), 'close pair')}"
+    return join((remarks(told, fine=not across["pairs"]), said, table(columns, rows, f"The closest {of}")))
 
 
 def _training(card: Scorecard, events: Sequence[Event]) -> Markup:

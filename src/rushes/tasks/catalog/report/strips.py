@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from markupsafe import Markup
@@ -14,6 +15,7 @@ from rushes.evaluate.pages import Found, Strip, image
 from rushes.evaluate.retrieval import Asked
 from rushes.evaluate.searched import Searched
 from rushes.media.image import decode_jpeg_scaled, encode_jpeg
+from rushes.metrics.sharing import KIN
 from rushes.predict.nearest import Gallery
 from rushes.predict.vectors import SYSTEMS, System
 from rushes.prepare.pair import Pair
@@ -30,6 +32,10 @@ TOP = 8
 
 THUMB = 128
 """Pixels that a picture of the page has at least in width and height, if it ever had them."""
+
+
+LOOKS: Mapping[float, Literal["", "kin", "right"]] = {0.0: "", KIN: "kin", 1.0: "right"}
+"""Gain of an answer -> how it looks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,10 +141,15 @@ def _answers(
         rows[system] = gallery.nearest(vectors[system][numbers].astype(np.float32), TOP).rows
         ranks[system] = asked.ranked[system].first_rank[places]
     for place, number in enumerate(numbers):
-        right = set(relevant.item[relevant.query == number].tolist())
+        own = relevant.query == number
+        gains = dict(zip(relevant.item[own].tolist(), relevant.gain[own].tolist(), strict=True))
         answers = {
             system: [
-                Found(pictures.picture(keys[row]), pictures.pair(keys[row]).words.title, row in right)
+                Found(
+                    pictures.picture(keys[row]),
+                    pictures.pair(keys[row]).words.title,
+                    LOOKS[gains.get(row, 0.0)],
+                )
                 for row in found[place].tolist()
             ]
             for system, found in rows.items()
