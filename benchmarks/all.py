@@ -24,6 +24,7 @@ from report import NOT_MEASURED, Figure, emit
 HERE = Path(__file__).resolve().parent
 THREADS = {
     "annotations": 1,
+    "catalog": 1,
     "formats": 1,
     "frozen": 1,
     "intervals": 1,

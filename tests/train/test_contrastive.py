@@ -368,7 +368,7 @@ def test_the_best_epoch_is_the_result_and_a_plateau_uses_patience_up(tmp_path):
 
 @pytest.mark.parametrize(
     ("settings", "what", "cure"),
-    [({"batch_size": 41}, "would be its own negative", "40"), ({}, "validation side", None)],
+    [({"batch_size": 41}, "stand twice", "40"), ({}, "validation side", None)],
 )
 def test_what_cannot_be_trained_is_refused(tmp_path, settings, what, cure):
     samples = pairs(40)
@@ -381,3 +381,12 @@ def test_another_way_of_chunking_is_another_training(tmp_path):
     taught(tmp_path, Towers())
     with pytest.raises(StageError, match="another run"):
         taught(tmp_path, Towers(), changed(micro_batch=4))
+
+
+def test_without_patience_the_best_epoch_is_the_result_too(tmp_path):
+    samples = [replace(pair, group="one") for pair in pairs(40)]
+    towers = Towers()
+    result = taught(tmp_path, towers, samples=samples)
+    assert (result.stopped_early, result.steps, result.best_step) == (False, 6, 2)
+    best = load_file(tmp_path / "checkpoints" / "step-00000002" / "weights.safetensors")
+    assert torch.equal(towers.picture_map.weight, best["encoder.picture_map.weight"])
