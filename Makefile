@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo demo-driving demo-sounds test check peers benchmarks lock clean
+.PHONY: demo demo-driving demo-sounds demo-catalog test check peers benchmarks lock clean
 
 demo: $(STAMP)
 	$(BIN)/rushes run recipes/operations-twin.yaml
@@ -13,6 +13,10 @@ demo-driving: $(STAMP)
 
 demo-sounds: $(STAMP)
 	$(BIN)/rushes run recipes/sounds-twin.yaml
+
+demo-catalog: $(STAMP)
+	$(BIN)/rushes run recipes/catalog-twin.yaml
+	$(BIN)/rushes search recipes/catalog-twin.yaml "white wooden shelf"
 
 # One thread for torch: with more, its matrix products change the last bits from run to run, and the tests
 # compare bytes. Files are kept together, since a file's tests share what is costly to make, and in their order:

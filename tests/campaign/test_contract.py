@@ -19,12 +19,12 @@ import pytest
 
 from rushes.campaign.judging.admission import check_run, state_of
 from rushes.models.nets import build, load, save
-from rushes.runs.admission.values import Fault, check_losses, figures_of_confusion
+from rushes.runs.admission.values import Fault, asked_of, check_losses, figures_of_confusion
 from rushes.runs.do import perform
 from rushes.runs.proof import proof
 from rushes.runs.run import Run
 from rushes.stages import read_done, weights_sha256, write_json
-from rushes.tasks.sounds.admission import asked_of, check_reload
+from rushes.tasks.sounds.admission import check_reload
 from rushes.tasks.sounds.predict.table import logits_array
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 

@@ -82,3 +82,34 @@ def test_sharded_state_is_saved_whole_and_restored(tmp_path):
     assert saved["0.weight"].shape == saved["0.weight.exp_avg"].shape == (6, 4)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert not torch.equal(expected["0.weight"], saved["0.weight"])
+
+
+BOTH = ["pictures", "texts"]
+CONTRAST = {
+    "epochs": 2,
+    "batch_size": 20,
+    "micro_batch": 4,
+    "learning_rate": 0.01,
+    "log_every": 1,
+    "patience": None,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("learning", "loss"), [(BOTH, "softmax"), (BOTH, "sigmoid"), ([], "softmax")], ids=str
+)
+def test_a_contrastive_batch_is_that_of_all_processes(tmp_path, loss, learning):
+    """Each of two meets the negatives of both: masks, scale and every weight come out as with one."""
+    towers = {"learning": learning, "dropout": 0.0, "sigmoid": loss == "sigmoid"}
+    options = json.dumps({"settings": CONTRAST | {"loss": loss}, "towers": towers})
+    for processes in (1, 2):
+        run(processes, "contrastive_worker.py", str(tmp_path / str(processes)), options)
+    one, two = (
+        load_file(tmp_path / str(processes) / "checkpoints/step-00000004/weights.safetensors")
+        for processes in (1, 2)
+    )
+    assert one.keys() == two.keys()
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=0, atol=2e-5)
+    assert losses(tmp_path / "2") == pytest.approx(losses(tmp_path / "1"), rel=1e-5)

@@ -64,6 +64,11 @@ class Contents:
         """Those that have anything, in the usual order."""
         return in_order({place.side for place in self.amounts})
 
+    @property
+    def timed(self) -> bool:
+        """Whether anything of it has a length: pictures have none."""
+        return any(amount.seconds for amount in self.amounts.values())
+
     def along(self, *axes: Axis) -> dict[tuple[str, ...], Amount]:
         """Sums over everything but ``axes``."""
         sums: dict[tuple[str, ...], Amount] = {}
@@ -89,12 +94,13 @@ class Contents:
         Args:
             labels: classes that the dataset is to have.
         """
-        known = self.names("label")
+        usual = [side for side in self.sides if side in SIDES] or self.sides
+        known = sorted({label for side in usual for label in self.names("label", side)})
         if len(known) == 1:
             yield f"Every labelled sample is of one class: {known[0]}."
         if missing := [label for label in labels if label not in known]:
             yield f"No side has a sample of {listed(missing)}."
-        for side in self.sides:
+        for side in usual:
             here = self.names("label", side)
             if absent := [label for label in known if label not in here]:
                 yield f"Side {side} has no sample of {listed(absent)}, which other sides have."

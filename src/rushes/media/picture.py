@@ -24,6 +24,7 @@ _SIXTEEN_BITS = "I"  # what the names of Pillow's modes of more than 8 bits begi
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, *_BOMBS)
 _REPLACE = "replace or remove the file"
+_SCALE = "scale it down, as with: magick IN -resize 4096x4096 OUT.jpg"
 
 
 def read_picture(
@@ -67,16 +68,22 @@ def require_picture(data: bytes, where: object = None, max_pixels: int = MAX_PIX
     if data.startswith(_JPEG):
         width, height = jpeg_size(data, where)
     else:
-        with (
-            unreadable_as(MediaError, _unknown(data), where=where, cure=_REPLACE, errors=_BROKEN),
-            Image.open(io.BytesIO(data), formats=_FORMATS) as opened,
-        ):
-            width, height = opened.size
+        try:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
+                width, height = opened.size
+        except _BOMBS as error:
+            raise MediaError(
+                f"a picture of at most {max_pixels:,} pixels is accepted, found more",
+                where=where,
+                cure=_SCALE,
+            ) from error
+        except _BROKEN as error:  # Pillow's words name a place in memory, another one each time
+            raise MediaError(_unknown(data), where=where, cure=_REPLACE) from error
     if width * height > max_pixels:
         raise MediaError(
             f"a picture of at most {max_pixels:,} pixels is accepted, found {width}x{height}",
             where=where,
-            cure="scale it down, as with: magick IN -resize 4096x4096 OUT.jpg",
+            cure=_SCALE,
         )
 
 

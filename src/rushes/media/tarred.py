@@ -53,7 +53,8 @@ def members(archive: Path) -> Iterator[TarMember]:
                 cure=f"unpack its compression: gunzip {archive.name}",
             )
         raw.seek(0)
-        with tarfile.TarFile(fileobj=_Headers(raw), mode="r", errorlevel=2) as opened:
+        headers = _Headers(raw)
+        with tarfile.TarFile(fileobj=headers, mode="r", errorlevel=2) as opened:
             for count, member in enumerate(opened):
                 opened.members = []  # type: ignore[attr-defined]  # a record of each would be kept; not in typeshed
                 _require_plain(archive, member, count)
@@ -61,6 +62,8 @@ def members(archive: Path) -> Iterator[TarMember]:
                     if member.offset_data + member.size > size:
                         raise EOFError("a member is cut")
                     yield TarMember(member.name.removeprefix("./"), member.offset_data, member.size)
+        if headers.last != bytes(tarfile.BLOCKSIZE) or size % tarfile.BLOCKSIZE:
+            raise EOFError("its end is missing, or a header is damaged")
 
 
 def read_member(archive: Path, offset: int, size: int) -> bytes:
@@ -79,15 +82,16 @@ def read_member(archive: Path, offset: int, size: int) -> bytes:
 
 
 class _Headers(io.BufferedIOBase):
-    """What tarfile needs of a file that is read header by header."""
+    """What tarfile needs of a file that is read header by header; remembers the last one."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+        self._file, self.last = file, b""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or not 0 <= size <= MAX_HEADER:
             raise ValueError(f"a header of {size} bytes")
-        return self._file.read(size)
+        self.last = self._file.read(size)
+        return self.last
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         return self._file.seek(offset, whence)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import Literal
 
 import torch
 from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as tensor_bytes
 from torch import Tensor
 
+from rushes.errors import ModelError
 from rushes.models import clip_locked, clip_tiny, clip_towers
 from rushes.models.base import Base, Origin
 from rushes.models.dual_encoder import DualEncoder, on_best_device
@@ -19,7 +22,7 @@ from rushes.recipe.clip import LEARNING, LOCKED, Clip, Scenario, TowerLora
 from rushes.recipe.sections import TINY
 from rushes.stages import new_folder, write_atomic
 
-__all__ = ["DualEncoder", "build", "merge", "on_best_device", "restore", "save"]
+__all__ = ["DualEncoder", "build", "count_learnt", "merge", "on_best_device", "restore", "save"]
 
 CLIP_FILE, LEARNT_FILE, BASE_FOLDER = "clip.json", "learnt.safetensors", "base"
 
@@ -165,6 +168,23 @@ def restore(folder: Path, model: Clip) -> DualEncoder:
     encoder.load_state_dict(saved, strict=False)
     encoder.eval()
     return encoder
+
+
+def count_learnt(folder: Path) -> int:
+    """Weights of maps and adapters in a folder that `save` wrote of a trained model; scale and bias apart.
+
+    Raises:
+        ModelError: the folder is no trained model.
+    """
+    path = Path(folder) / LEARNT_FILE
+    try:
+        with safe_open(path, "pt") as file:
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (FileNotFoundError, SafetensorError) as error:
+        raise ModelError(
+            f"no trained model: {error}", where=path, cure="run `rushes train RECIPE`"
+        ) from error
+    return sum(prod(shape) for name, shape in shapes.items() if name not in ("log_scale", "bias"))
 
 
 def merge(encoder: DualEncoder, folder: Path) -> None:

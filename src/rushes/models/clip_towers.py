@@ -14,9 +14,11 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoTokenizer, CLIPConfig, CLIPModel, PreTrainedTokenizerBase
 
+from rushes.errors import ModelError
 from rushes.models.base import Base
 from rushes.models.clip_sizes import NAME_ONE, read_sizes
 from rushes.models.dual_encoder import DualEncoder, PictureTower, TextTower
@@ -25,6 +27,10 @@ from rushes.models.vlm import refused, without_peft_warning
 from rushes.recipe.clip import TowerLora
 from rushes.stages import write_json
 
+WITH_SAFETENSORS = (
+    "name a revision that has them, as model.revision: refs/pr/15 of openai/clip-vit-base-patch32, or load the "
+    "checkpoint elsewhere once and write it with save_pretrained"
+)
 PROCESSOR_FILES = "preprocessor_config.json", "processor_config.json"
 
 
@@ -80,20 +86,30 @@ class ClipTexts(TextTower):
     def __init__(self, tower: nn.Module, tokenizer: PreTrainedTokenizerBase, longest: int) -> None:
         super().__init__()
         self.tower, self.tokenizer, self.longest = tower, tokenizer, longest
+        # A copy that never changes, so that threads can share it: the library sets lengths anew at each call.
+        self._words = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        self._words.no_truncation()
+        self._words.no_padding()
 
     def tokenize(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        """See `TextTower`.
+        """See `TextTower`; what is cut keeps its last token, by which the tower knows the end.
 
-        Without a mask of what is padded: attention looks back alone, and the vector is that of a text's end.
+        Without a mask of what is padded: attention looks back alone, and the vector is that of the first end.
         """
-        found = self.tokenizer(
-            list(texts), padding=True, truncation=True, max_length=self.longest, return_tensors="pt"
-        )
-        return {"input_ids": found["input_ids"]}
+        found = [
+            [*ids[: self.longest - 1], ids[-1]] if len(ids) > self.longest else ids
+            for ids in self._ids(texts)
+        ]
+        longest = max(map(len, found), default=0)
+        padded = [ids + ids[-1:] * (longest - len(ids)) for ids in found]
+        return {"input_ids": torch.tensor(padded, dtype=torch.int64)}
 
     def count_cut(self, texts: Sequence[str]) -> int:
         """See `TextTower`."""
-        return sum(len(ids) > self.longest for ids in self.tokenizer(list(texts))["input_ids"])
+        return sum(len(ids) > self.longest for ids in self._ids(texts))
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        return [one.ids for one in self._words.encode_batch(list(texts))]
 
     def forward(self, tokens: Mapping[str, Tensor]) -> Tensor:
         """See `TextTower`; what the token of the end became."""
@@ -134,9 +150,13 @@ def load(base: Base, size: int, **options: Any) -> DualEncoder:
     folder = base.bring()
     read_sizes(folder, size)
     origin = base.prove()
+    if not any(folder.glob("*.safetensors")):
+        raise ModelError(
+            f"{base.name} has no safetensors, and pickled weights are not read",
+            where=folder,
+            cure=WITH_SAFETENSORS,
+        )
     with refused("cannot load a CLIP", base.name, NAME_ONE):
-        if not any(folder.glob("*.safetensors")):
-            raise ValueError("it has no safetensors, and pickled weights are not read")
         model, found = CLIPModel.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True
         )

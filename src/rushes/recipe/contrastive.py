@@ -17,7 +17,9 @@ class ContrastiveTrain(Train):
     Attributes:
         epochs: at most.
         patience: epochs without a better validation after which training stops; null trains to the end.
-        batch_size: pairs that are each other's negatives in one optimizer step, whatever fits into memory.
+        min_delta: a validation is better if its recall is higher by more than this.
+        batch_size: pairs that are each other's negatives in one optimizer step, whatever fits into memory, on
+            all processes together.
         micro_batch: pairs of one forward pass; gradients are those of the whole batch.
         loss: ``softmax`` over the batch both ways (Radford et al. 2021), or ``sigmoid`` of each pair (Zhai et al.
             2023).
@@ -36,6 +38,7 @@ class ContrastiveTrain(Train):
 
     epochs: Count = 10
     patience: Count | None = 2
+    min_delta: Share = 0.001
     batch_size: Annotated[int, Field(ge=2)] = 1024
     micro_batch: Annotated[int, Field(ge=1)] = 64
     loss: Literal["softmax", "sigmoid"] = "softmax"

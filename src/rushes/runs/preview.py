@@ -189,7 +189,11 @@ def _sections(
         Section(
             "Contents",
             join(
-                (sides(contents), remarks(list(contents.remarks(manifest.labels))), note(viewer.seconds_said))
+                (
+                    sides(contents),
+                    remarks(list(contents.remarks(manifest.labels))),
+                    note(viewer.seconds_said) if contents.timed else None,
+                )
             ),
         ),
         Section("Classes", classes(contents, palette(manifest.labels))),

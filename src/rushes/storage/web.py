@@ -75,7 +75,7 @@ def bring_files(
     asked = list(dict.fromkeys(urls))
     folder.mkdir(parents=True, exist_ok=True)
     known = _known(folder / LEDGER)
-    missing = [url for url in asked if not _is_settled(known.get(url), folder)]
+    missing = [url for url in asked if not _is_settled(known.get(url), url, folder)]
     if missing:
         _require_allowed(missing, bounds)
         room = [bounds.total_bytes - sum(file.stat().st_size for file in folder.glob("*.bin"))]
@@ -134,9 +134,12 @@ def _bring(
             f"no room: all files together may have {bounds.total_bytes:,} bytes", where=url, cure=cure
         )
     room[0] -= len(data)
-    name = hashlib.sha256(url.encode()).hexdigest()[:32] + ".bin"
-    write_atomic(folder / name, data)
-    return {"file": name, "bytes": len(data)}
+    write_atomic(_file(folder, url), data)
+    return {"bytes": len(data)}
+
+
+def _file(folder: Path, url: str) -> Path:
+    return folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.bin"
 
 
 class _TooLarge(Exception):
@@ -163,21 +166,19 @@ _GONE = "correct the address, or remove the row"
 
 
 def _told(entry: Mapping[str, Any], url: str, folder: Path) -> Path | RushesError:
-    if "file" in entry:
-        return folder / str(entry["file"])
+    if "fault" not in entry:
+        return _file(folder, url)
     return StorageError(
         str(entry["fault"]), where=url, cure=f"{_GONE}; remove {folder / LEDGER} to ask again"
     )
 
 
-def _is_settled(entry: Any, folder: Path) -> bool:
+def _is_settled(entry: Any, url: str, folder: Path) -> bool:
     """Whether an address need not be asked for: its file is whole, or it has none for good."""
     if not isinstance(entry, dict):
         return False
-    if "fault" in entry:
-        return True
-    path = folder / os.path.basename(str(entry.get("file")))
-    return path.is_file() and path.stat().st_size == entry.get("bytes")
+    path = _file(folder, url)
+    return "fault" in entry or (path.is_file() and path.stat().st_size == entry.get("bytes"))
 
 
 def _known(ledger: Path) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,9 @@
-"""Random but consistent changes of a clip's pictures, so that a model does not learn one bench by heart."""
+"""Random but consistent changes of pictures, so that a model does not learn one bench, or one photo, by heart."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +21,11 @@ def augment(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Returns:
         ``(T, H, W, 3)`` uint8 RGB.
     """
-    count, height, width, _ = frames.shape
+    _, height, width, _ = frames.shape
     zoom, mirrored = rng.uniform(0.92, 1.12), rng.random() < 0.5
     rows = _lookup(height, zoom, rng.uniform(-0.06, 0.06))
     columns = _lookup(width, zoom, rng.uniform(-0.06, 0.06))
-    source = (rows[:, None] * width + (columns[::-1] if mirrored else columns)).ravel()
-    moved = frames.reshape(count, height * width, 3).take(source, axis=1)
-    return relight(moved.reshape(frames.shape), rng)
+    return relight(_moved(frames, rows, columns[::-1] if mirrored else columns), rng)
 
 
 def relight(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -48,9 +49,48 @@ def relight(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return lit
 
 
+def _moved(frames: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Frames (T, H, W, 3) whose pixels come from these rows and columns."""
+    count, height, width, _ = frames.shape
+    source = (rows[:, None] * width + columns).ravel()
+    moved: np.ndarray = frames.reshape(count, height * width, 3).take(source, axis=1).reshape(frames.shape)
+    return moved
+
+
 def _lookup(length: int, zoom: float, shift: float) -> np.ndarray:
     """Source index of each target index along one axis, edges repeated."""
     middle = length / 2
     wanted = (np.arange(length) - middle) / zoom + middle + shift * length
     source: NDArray[np.int64] = np.clip(np.rint(wanted).astype(int), 0, length - 1)
     return source
+
+
+Augment = Literal["none", "simple", "strong"]
+
+SHIFT = 4 / 224
+"""Of the side of a picture: how far the simple change moves it, at most."""
+
+
+def _none(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return picture
+
+
+def _simple(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    height, width, _ = picture.shape
+    mirrored = rng.random() < 0.5
+    rows, columns = (_lookup(length, 1.0, rng.uniform(-SHIFT, SHIFT)) for length in (height, width))
+    changed: np.ndarray = _moved(picture[None], rows, columns[::-1] if mirrored else columns)[0]
+    return changed
+
+
+def _strong(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    changed: np.ndarray = augment(picture[None], rng)[0]
+    return changed
+
+
+AUGMENTS: Final[Mapping[Augment, Callable[[np.ndarray, np.random.Generator], np.ndarray]]] = {
+    "none": _none,
+    "simple": _simple,
+    "strong": _strong,
+}
+"""Changes of a single picture, uint8 RGB (H, W, 3): none; mirrored and shifted; also lit, coloured and zoomed."""

@@ -107,7 +107,13 @@ class Learner:
 
     def __init__(self, model: nn.Module, settings: LoopSettings) -> None:
         optimizer = make_optimizer(
-            model, settings.learning_rate, settings.weight_decay, settings.betas, settings.muon
+            model,
+            settings.learning_rate,
+            settings.weight_decay,
+            settings.betas,
+            settings.muon,
+            rates=settings.rates,
+            name=settings.optimizer,
         )
         self._settings = settings
         AcceleratorState._reset_state()  # or a process would keep the precision of whatever it trained first

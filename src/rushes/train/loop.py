@@ -34,9 +34,9 @@ from rushes.train.checkpoint import (
 )
 from rushes.train.events import Event, EventLog, narrate
 from rushes.train.learner import Learner, Step, StepOutput, Tally, Validate
-from rushes.train.optimizer import warmup_cosine
+from rushes.train.optimizer import SCHEDULES
 from rushes.train.progress import FitResult, Progress
-from rushes.train.settings import FREE, LoopSettings
+from rushes.train.settings import LoopSettings
 from rushes.train.state import learnt_tensors, restore_tensors
 from rushes.train.threads import threads_for
 
@@ -54,6 +54,7 @@ def fit(
     *,
     shards: ShardDataset | None = None,
     validate: Validate | None = None,
+    constrain: Callable[[nn.Module], None] | None = None,
     on_event: Callable[[Event], None] = narrate,
 ) -> FitResult:
     """Train ``model`` in ``folder``, from its newest checkpoint if there is one; then it holds the result.
@@ -73,6 +74,7 @@ def fit(
         signature: of all else that the weights depend on: data, model, step.
         shards: where ``samples`` lie, if they are to be read shard by shard, see :class:`Batches`.
         validate: figures of the model, which is in evaluation mode and without gradients.
+        constrain: puts parameters of the model back within their bounds, after each update.
         on_event: is told everything that happens, on the main process only.
 
     Raises:
@@ -114,10 +116,12 @@ def fit(
             log.tell("note", note=f"events.jsonl has {log.lines} of {lines} lines up to step {progress.step}")
         while progress.step < settings.steps and not progress.out_of_patience(settings.patience):
             began = time.perf_counter()
-            rate = warmup_cosine(
+            rate = SCHEDULES[settings.schedule](
                 progress.step, settings.steps, settings.learning_rate, settings.warmup, settings.floor
             )
             progress.add(*learner.update(step, stream, rate, number=progress.step + 1))
+            if constrain is not None:
+                constrain(learner.model)
 
             if _due(settings.log_every, progress.step, settings.steps):
                 log.tell("train", step=progress.step, lr=rate, **progress.event())
@@ -126,7 +130,7 @@ def fit(
             if measured := _due(settings.eval_every, progress.step, settings.steps):
                 assert validate is not None, "required above of whoever asks for validations"
                 figures = learner.figures(validate, settings.monitor)
-                progress.judge(figures[settings.monitor])
+                progress.judge(figures[settings.monitor], settings.min_delta)
                 log.tell("validation", step=progress.step, **figures)
             progress.seconds += time.perf_counter() - began
 
@@ -173,9 +177,8 @@ def fit(
 
 def _identity(settings: LoopSettings, signature: str, batches: Batches, processes: int) -> Identity:
     """What a run must share with a checkpoint to go on from it, as JSON gives it back."""
-    decisive = {name: value for name, value in asdict(settings).items() if name not in FREE}
     order = {"samples": len(batches.samples), "streamed": batches.shards is not None}
-    identity = {"signature": signature, **order, "processes": processes, **decisive}
+    identity = {"signature": signature, **order, "processes": processes, **settings.decisive()}
     plain: Identity = json.loads(canonical_json(identity))
     return plain
 

@@ -12,6 +12,7 @@ from torch.optim import AdamW, Optimizer
 
 from rushes.errors import TrainError
 from rushes.train.muon import Muon
+from rushes.train.settings import OptimizerName, Schedule
 
 
 class Joined(Optimizer):
@@ -47,7 +48,14 @@ class Joined(Optimizer):
 
 
 def make_optimizer(
-    model: nn.Module, learning_rate: float, weight_decay: float, betas: tuple[float, float], muon: float
+    model: nn.Module,
+    learning_rate: float,
+    weight_decay: float,
+    betas: tuple[float, float],
+    muon: float,
+    *,
+    rates: Mapping[str, float] | None = None,
+    name: OptimizerName = "adamw",
 ) -> Optimizer:
     """The optimizer of a model.
 
@@ -61,9 +69,11 @@ def make_optimizer(
         weight_decay: of matrices.
         betas: AdamW's.
         muon: Muon's learning rate in units of AdamW's; 0 leaves all parameters to AdamW.
+        rates: part of a parameter's name -> its learning rate in units of AdamW's, see `LoopSettings.rates`.
+        name: which AdamW.
 
     Raises:
-        TrainError: nothing asks for gradients.
+        TrainError: nothing asks for gradients, or bitsandbytes is asked for and missing.
     """
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not learning:
@@ -74,9 +84,15 @@ def make_optimizer(
     hidden = [p for p in learning if muon and p.ndim == 2 and id(p) not in embeddings]
     taken = {id(p) for p in hidden}
     rest = [p for p in learning if id(p) not in taken]
+    rate_of = _rates_of(model, rates or {})
     groups = [
-        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
+        {"params": of_rate, "weight_decay": decay, **({} if rate == 1.0 else {"rate": rate})}
+        for rate in dict.fromkeys(rate_of[id(p)] for p in rest)
+        for of_rate, decay in (
+            ([p for p in rest if rate_of[id(p)] == rate and p.ndim >= 2], weight_decay),
+            ([p for p in rest if rate_of[id(p)] == rate and p.ndim < 2], 0.0),
+        )
+        if of_rate
     ]
     members: list[Optimizer] = []
     if hidden:
@@ -85,8 +101,36 @@ def make_optimizer(
             group["rate"] = muon
         members.append(orthogonal)
     if rest:  # an adapter may be matrices alone, and torch refuses an optimizer of nothing
-        members.append(AdamW([group for group in groups if group["params"]], lr=learning_rate, betas=betas))
+        members.append(OPTIMIZERS[name](groups, learning_rate, betas))
     return Joined(*members) if hidden else members[0]
+
+
+def _rates_of(model: nn.Module, rates: Mapping[str, float]) -> dict[int, float]:
+    """The rate of each parameter, by its identity."""
+    return {
+        id(parameter): next((rate for part, rate in rates.items() if part in name), 1.0)
+        for name, parameter in model.named_parameters()
+    }
+
+
+def _adamw(groups: list[dict[str, Any]], learning_rate: float, betas: tuple[float, float]) -> Optimizer:
+    return AdamW(groups, lr=learning_rate, betas=betas)
+
+
+def _adamw8bit(groups: list[dict[str, Any]], learning_rate: float, betas: tuple[float, float]) -> Optimizer:
+    """AdamW with its two moments in 8 bits (Dettmers et al. 2022); those of small tensors stay in 32."""
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except ImportError as error:
+        raise TrainError(
+            "the optimizer adamw8bit needs bitsandbytes, which is not installed",
+            cure="pip install 'rushes[cuda]' (it runs on a CPU, too), or set optimizer: adamw",
+        ) from error
+    made: Optimizer = AdamW8bit(groups, lr=learning_rate, betas=betas)
+    return made
+
+
+OPTIMIZERS: Mapping[OptimizerName, Callable[..., Optimizer]] = {"adamw": _adamw, "adamw8bit": _adamw8bit}
 
 
 def set_rate(optimizer: Optimizer, learning_rate: float) -> None:
@@ -126,3 +170,48 @@ def warmup_cosine(update: int, updates: int, peak: float, warmup: int = 0, floor
         return peak * (update + 1) / warmup
     progress = (update - warmup) / (updates - warmup)  # [0, 1)
     return floor + (peak - floor) * (1 + math.cos(math.pi * progress)) / 2
+
+
+START = 25
+"""One cycle begins at its highest rate over this: torch's ``div_factor``."""
+
+
+def one_cycle(update: int, updates: int, peak: float, warmup: int = 0, floor: float = 0.0) -> float:
+    """Learning rate of one update: half a cosine up to ``peak``, then half a cosine down to ``floor``.
+
+    Update ``u`` of ``n``, with a rise of ``w`` updates, has the rate::
+
+        u < w:   peak + (peak / START - peak) * (1 + cos(pi * u / (w - 1))) / 2
+        u >= w:  floor + (peak - floor) * (1 + cos(pi * (u - w + 1) / (n - w))) / 2
+
+    Update ``w - 1`` has ``peak`` and the last one ``floor``. Source: Smith and Topin 2018, in the form of torch's
+    ``OneCycleLR`` with ``pct_start = w / n`` and ``floor = peak / 25 / final_div_factor``; the rate alone, AdamW's
+    momentum stays.
+
+    >>> [round(one_cycle(u, updates=6, peak=1.0, warmup=3), 3) for u in range(6)]
+    [0.04, 0.52, 1.0, 0.75, 0.25, 0.0]
+
+    Args:
+        update: number of the update, from 0 to ``updates - 1``.
+        updates: how many updates the run has.
+        peak: highest rate.
+        warmup: updates of the rise, from 0 (none) to ``updates``; one alone begins at ``peak``.
+        floor: rate of the last update, from 0 to ``peak``.
+
+    Raises:
+        ValueError: ``update`` lies outside of the run.
+    """
+    if not 0 <= update < updates:
+        raise ValueError(f"update {update} does not belong to a run of {updates} updates")
+    if update < warmup:
+        start, end, progress = peak / START, peak, update / (warmup - 1) if warmup > 1 else 1.0
+    else:
+        start, end, progress = peak, floor, (update - warmup + 1) / (updates - warmup)
+    return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
+
+
+SCHEDULES: Mapping[Schedule, Callable[[int, int, float, int, float], float]] = {
+    "cosine": warmup_cosine,
+    "onecycle": one_cycle,
+}
+"""Update, updates, peak, warm-up, floor -> rate."""

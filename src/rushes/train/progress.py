@@ -61,6 +61,7 @@ class Progress:
         grad_norm: of the last update, before clipping; None if it overflowed in fp16.
         best: highest judged figure so far.
         best_step: the update after which it was measured.
+        bar: the figure that the last validation that counted for patience brought.
         stale: validations since then.
         seconds: time in the loop.
     """
@@ -72,13 +73,21 @@ class Progress:
     grad_norm: float | None = None
     best: float | None = None
     best_step: int | None = None
+    bar: float | None = None
     stale: int = 0
     seconds: float = 0.0
 
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Progress:
         """From the form that ``dataclasses.asdict`` gives."""
-        return cls(**{**saved, "total": Tally(**saved["total"]), "since": Tally(**saved["since"])})
+        return cls(
+            **{
+                "bar": saved["best"],
+                **saved,
+                "total": Tally(**saved["total"]),
+                "since": Tally(**saved["since"]),
+            }
+        )
 
     def add(self, tally: Tally, grad_norm: float) -> None:
         """Take note of one more update: its sums, and the norm of its gradient."""
@@ -100,10 +109,12 @@ class Progress:
             "data_wait_share": self.since.data_wait_share,
         }
 
-    def judge(self, figure: float) -> None:
-        """Take note of a validation."""
+    def judge(self, figure: float, min_delta: float = 0.0) -> None:
+        """Take note of a validation; what is not higher than the bar by more than ``min_delta`` is a plateau."""
         if self.best is None or figure > self.best:
-            self.best, self.best_step, self.stale = figure, self.step, 0
+            self.best, self.best_step = figure, self.step
+        if self.bar is None or figure > self.bar + min_delta:
+            self.bar, self.stale = figure, 0
         else:
             self.stale += 1
 

@@ -53,9 +53,12 @@ def restore_tensors(live: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> 
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Tensor]:
-    """Whole copies of the optimizer's state on the CPU, named ``<parameter>.<slot>``."""
+    """Whole copies of the optimizer's state on the CPU, named ``<parameter>.<slot>``.
+
+    bitsandbytes counts its updates in a Python integer; it becomes an integer tensor, which no other slot is.
+    """
     return {
-        f"{name}.{slot}": _whole(value)
+        f"{name}.{slot}": torch.tensor(value) if isinstance(value, int) else _whole(value)
         for name, parameter in model.named_parameters()
         for slot, value in optimizer.state.get(parameter, {}).items()
     }
@@ -69,8 +72,16 @@ def restore_optimizer(
     for name, value in saved.items():
         owner, slot = name.rsplit(".", 1)
         parameter = parameters[owner]
-        # torch counts AdamW's updates on the CPU, whatever the parameter's device.
-        optimizer.state[parameter][slot] = value if slot == "step" else _placed_like(parameter, value)
+        optimizer.state[parameter][slot] = _restored(slot, parameter, value)
+
+
+def _restored(slot: str, parameter: Tensor, value: Tensor) -> Tensor | int:
+    if value.dtype == torch.int64:
+        return int(value)
+    if slot == "step":  # torch counts AdamW's updates on the CPU, whatever the parameter's device
+        return value
+    # Scales and code books of 8-bit moments have shapes of their own.
+    return _placed_like(parameter, value) if value.shape == parameter.shape else value.to(parameter.device)
 
 
 def random_state() -> dict[str, Tensor]:

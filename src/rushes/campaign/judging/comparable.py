@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from rushes.campaign.records import Result, Trial
 from rushes.errors import StageError
-from rushes.predict.table import FILE as PREDICTIONS_FILE
 from rushes.runs.looks import TEST
 from rushes.runs.run import Run
 from rushes.stages import OpenStage, canonical_json, sha256_file
@@ -124,14 +123,26 @@ def _one_run(one: Trial, other: Trial, said: str) -> StageError:
     )
 
 
+def answers_sha256(run: Run[Any], folder: Path | None = None) -> str:
+    """SHA-256 of the answers of a finished run, of the first file that others read of them.
+
+    Args:
+        run: finished.
+        folder: where they stand, if not in the run itself.
+    """
+    name = run.maker("answers")
+    return sha256_file((folder or run.folder(name)) / run.stages[name].read[0])
+
+
 def answers_again(run: Run[Any]) -> str:
-    """SHA-256 of the predictions that the weights of a finished run give now."""
-    for name in run.specs["predict"].inputs:
-        run.bring(name)
+    """SHA-256 of the answers that the weights of a finished run give now."""
+    name = run.maker("answers")
+    for needed in run.specs[name].inputs:
+        run.bring(needed)
     with tempfile.TemporaryDirectory(prefix="rushes-answers-") as folder:
-        stage = OpenStage(run.specs["predict"], Path(folder), time.monotonic())
-        run.task.work["predict"](run, stage, lambda name, done, total, note: None)
-        return sha256_file(Path(folder) / PREDICTIONS_FILE)
+        stage = OpenStage(run.specs[name], Path(folder), time.monotonic())
+        run.task.work[name](run, stage, lambda name, done, total, note: None)
+        return answers_sha256(run, Path(folder))
 
 
 def require_apart(runs: Mapping[str, Run[Any]]) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rushes.campaign.judging.comparable import rows_sha256
+from rushes.campaign.judging.comparable import answers_sha256, rows_sha256
 from rushes.campaign.records import Figure, Result, State, Trial
 from rushes.errors import StageError
-from rushes.predict.table import FILE as PREDICTIONS_FILE
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE
 from rushes.shards.manifest import load_manifest
@@ -34,7 +33,7 @@ def result_of(trial: Trial, run: Run[Any], state: State, faults: Sequence[str]) 
         fingerprints={
             "dataset": load_manifest(run.folder(run.dataset)).checksum,
             "weights": summary["weights"],
-            "predictions": sha256_file(run.folder("predict") / PREDICTIONS_FILE),
+            "predictions": answers_sha256(run),
             "metrics": sha256_file(run.folder("evaluate") / METRICS_FILE),
             "rows": rows_sha256(run),
         },

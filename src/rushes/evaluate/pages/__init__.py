@@ -37,6 +37,7 @@ from rushes.evaluate.pages.blocks import (
     verdict_legend,
 )
 from rushes.evaluate.pages.draw import Plane, drawing, ticks, words
+from rushes.evaluate.pages.found import Found, Strip, found
 from rushes.evaluate.pages.gallery import Clip, gallery, image
 from rushes.evaluate.pages.matrix import confusion
 from rushes.evaluate.pages.page import Head, Section, page
@@ -60,11 +61,13 @@ __all__ = [
     "Cell",
     "Clip",
     "Column",
+    "Found",
     "Head",
     "Markup",
     "Plane",
     "Row",
     "Section",
+    "Strip",
     "account",
     "block",
     "confusion",
@@ -73,6 +76,7 @@ __all__ = [
     "drawing",
     "facts",
     "fell_into_one_class",
+    "found",
     "framed",
     "gallery",
     "image",

@@ -25,18 +25,17 @@ _NO_NAME: Mapping[Axis, str] = {"side": "no side", "group": "group unknown", "la
 
 def sides(contents: Contents) -> Markup:
     """Samples, seconds, groups and classes of each side."""
-    amounts = contents.along("side")
+    amounts, timed = contents.along("side"), contents.timed
     rows = [
         [
             side,
-            amounts[side,].samples,
-            _seconds(amounts[side,]),
+            *_amount(amounts[side,], timed),
             len(contents.names("group", side)),
             len(contents.names("label", side)),
         ]
         for side in contents.sides
     ]
-    return table(["side", "samples", Column("time", unit="s"), "groups", "classes"], rows)
+    return table(["side", *_columns("samples", "time", timed), "groups", "classes"], rows)
 
 
 def classes(contents: Contents, colours: Mapping[str, str]) -> Markup:
@@ -60,30 +59,42 @@ def groups(contents: Contents) -> Markup:
 
 def _by(contents: Contents, axis: Axis, order: Sequence[str]) -> Markup:
     """A row for each name: samples and seconds of all sides, then of each."""
-    whole, parts = contents.along(axis), contents.along(axis, "side")
+    whole, parts, timed = contents.along(axis), contents.along(axis, "side"), contents.timed
     there = [name for name in order if (name,) in whole or name != UNKNOWN]
     rows = [
         _row(
             name or _NO_NAME[axis],
             whole.get((name,), Amount()),
             [parts.get((name, side), Amount()) for side in contents.sides],
+            timed,
             quiet=name == UNKNOWN,
         )
         for name in there[:ROWS]
     ]
     if more := there[ROWS:]:
         rest = [_sum(parts, [(name, side) for name in more]) for side in contents.sides]
-        rows.append(_row(f"{len(more):,} others", _sum(whole, [(name,) for name in more]), rest, quiet=True))
-    of_sides = [column for side in contents.sides for column in (side, Column(side, unit="s"))]
+        of_more = _sum(whole, [(name,) for name in more])
+        rows.append(_row(f"{len(more):,} others", of_more, rest, timed, quiet=True))
+    of_sides = [column for side in contents.sides for column in _columns(side, side, timed)]
     heading = {"label": "class"}.get(axis, axis)
-    return table([heading, "samples", Column("time", unit="s"), *of_sides], rows)
+    return table([heading, *_columns("samples", "time", timed), *of_sides], rows)
 
 
-def _row(name: str, whole: Amount, parts: Sequence[Amount], *, quiet: bool) -> Row:
-    cells: list[Content] = [name, whole.samples, _seconds(whole)]
+def _row(name: str, whole: Amount, parts: Sequence[Amount], timed: bool, *, quiet: bool) -> Row:
+    cells: list[Content] = [name, *_amount(whole, timed)]
     for part in parts:
-        cells += [part.samples or None, _seconds(part)]
+        cells += _amount(part, timed, nothing=None)
     return Row(cells, "quiet" if quiet else "" if whole.samples else "warn")
+
+
+def _columns(samples: str, seconds: str, timed: bool) -> list[Column | str]:
+    return [samples, Column(seconds, unit="s")] if timed else [samples]
+
+
+def _amount(amount: Amount, timed: bool, nothing: int | None = 0) -> list[Content]:
+    """The cells of `_columns`."""
+    samples = amount.samples or nothing
+    return [samples, _seconds(amount)] if timed else [samples]
 
 
 def _sum(amounts: Mapping[tuple[str, ...], Amount], keys: Sequence[tuple[str, ...]]) -> Amount:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from math import isclose, isfinite
 from pathlib import Path
 from typing import Any, Literal
@@ -159,3 +160,14 @@ def check_keys(expected: Sequence[str], found: Sequence[str], where: str) -> Ite
     if odd := sorted(set(expected) ^ set(found)):
         message = f"{len(odd)} keys are not those of the dataset, e.g. {odd[0]}"
         yield Fault("predictions", message, where)
+
+
+def asked_of(keys: Sequence[str], most: int) -> Sequence[int]:
+    """Numbers of the keys with the ``most`` lowest hashes, rising; of no more keys than that all.
+
+    >>> asked_of(["a", "b", "c"], 3), asked_of(["a", "b", "c"], 2), asked_of(["c", "b", "a"], 2)
+    (range(0, 3), [1, 2], [0, 1])
+    """
+    if len(keys) <= most:
+        return range(len(keys))
+    return sorted(sorted(range(len(keys)), key=lambda number: sha256(keys[number].encode()).digest())[:most])

@@ -45,7 +45,7 @@ class Proposal:
     because: str
     lines: tuple[Line, ...]
     doubts: tuple[str, ...] = ()
-    kind: Literal["video", "sound"] = "video"
+    kind: Literal["video", "sound", "picture"] = "video"
 
 
 def recipe_text(head: Sequence[str], lines: Sequence[Line]) -> str:

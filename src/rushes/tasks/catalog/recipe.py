@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag
 
 from rushes.recipe.clip import Clip
 from rushes.recipe.contrastive import ContrastiveTrain
+from rushes.recipe.labelling import Labelling
 from rushes.recipe.sections import (
     NAMED,
     Count,
@@ -26,6 +27,7 @@ from rushes.recipe.shares import Shares
 from rushes.recipe.signing import UNSIGNED
 from rushes.tasks.catalog.preprocessing import ProductPreprocessing
 
+Kind = Literal["table", "webdataset", "folder"]
 Column = Annotated[str, Field(min_length=1)]
 
 
@@ -61,7 +63,7 @@ class ProductSource(Source):
 
     Attributes:
         kind: ``table``, a CSV or Parquet file with a folder of pictures or their URLs; ``webdataset``, tars with a
-            picture and its text or JSON for each product.
+            picture and its text or JSON for each product; ``folder``, pictures with a .txt or .json of the same name.
         root: folder of the table and its pictures, or its URL; null takes the twin's.
         table: CSV or Parquet below ``root``; null takes the only one there.
         columns: what its columns are called.
@@ -74,7 +76,7 @@ class ProductSource(Source):
         shares: of each side.
     """
 
-    kind: Literal["table", "webdataset"] = "table"
+    kind: Kind = "table"
     table: str | None = None
     columns: Columns = Columns()
     attributes: Annotated[File | None, UNSIGNED] = None
@@ -156,6 +158,7 @@ class CatalogRecipe(Recipe):
 
     Attributes:
         source: where the products are.
+        label: what ``rushes label`` asks a language model about the products.
         probe: products of another domain, by which is measured what training made the model forget; null takes the
             twin's other domain where the shop is drawn, and measures none elsewhere.
         twin: drawn products, for as long as ``source.root`` is null.
@@ -169,6 +172,7 @@ class CatalogRecipe(Recipe):
     task: Literal["catalog"] = "catalog"
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "catalog"
     source: ProductSource = ProductSource()
+    label: Annotated[Labelling, UNSIGNED] = Labelling()
     probe: ProductSource | None = None
     twin: ShopTwin = ShopTwin()
     preprocessing: ProductPreprocessing = ProductPreprocessing()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rushes.recipe.sections import TINY
 from rushes.runs.stage import Cost, Stage, is_drawn
-from rushes.runs.task import Task
+from rushes.runs.task import Compare, Task
 from rushes.runs.usual import EVALUATE, LOOK, PREPARE, REPORT, TRAIN, TWIN, samples
 from rushes.stages import sha256_file
 
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rushes.evaluate.searched import Searched
+    from rushes.evaluate.viewer import Viewer
     from rushes.label.row import Row
+    from rushes.metrics.estimate import Estimate
     from rushes.models.base import Base
+    from rushes.runs.admission.values import Fault
     from rushes.runs.contest import Contender
     from rushes.runs.run import Run
     from rushes.runs.search import Among, Search
@@ -60,6 +64,11 @@ def _made_of(recipe: CatalogRecipe) -> Mapping[str, Any]:
     return made_of(recipe.model)
 
 
+def _pretrained_on(recipe: CatalogRecipe) -> Mapping[str, Any]:
+    """Pictures of the other domain, which are as large as those of the shop; a `Stage.signs`."""
+    return {**_made_of(recipe), "size": recipe.preprocessing.size}
+
+
 class Catalog(Task["CatalogRecipe"]):
     """Which product is it that these words, or this picture, mean?"""
 
@@ -79,7 +88,7 @@ class Catalog(Task["CatalogRecipe"]):
             purpose="Pretrain the tiny model on drawn pictures of another domain, once for all runs.",
             makes="weights",
             asked=_is_tiny,
-            signs=_made_of,
+            signs=_pretrained_on,
             reads=("model/*",),
             shared=True,
             cost=Cost(assumed_s=60.0),
@@ -111,15 +120,12 @@ class Catalog(Task["CatalogRecipe"]):
         return audit_of(run.scan, run.recipe)
 
     def faults(self, recipe: CatalogRecipe) -> Iterator[tuple[str, str]]:
-        """A probe that cannot be read, files that are not there, a model that is not, or takes other pictures."""
+        """See `Task.faults`: files that are not there, packages that are missing, pictures too small for the model."""
         from rushes.runs.clip_plan import faults
 
         yield from faults(recipe.model, recipe.preprocessing.size)
         if recipe.probe is not None and is_drawn(recipe):
-            yield (
-                "probe",
-                "the drawn shop has a second domain of its own: leave probe out, or give source.root",
-            )
+            yield "probe", "the drawn shop has a second domain of its own: leave it out, or give source.root"
         elif recipe.probe is not None and not isinstance(recipe.probe.root, Path):
             yield "probe.root", "give a folder of this machine"
         for key, file in _files(recipe).items():
@@ -151,6 +157,12 @@ class Catalog(Task["CatalogRecipe"]):
         from rushes.tasks.catalog.search import contenders_of
 
         return contenders_of(run)
+
+    def viewer(self, run: Run[CatalogRecipe]) -> Viewer:
+        """See `Task.viewer`."""
+        from rushes.evaluate.pair_viewer import PairViewer
+
+        return PairViewer()
 
     def base(self, recipe: CatalogRecipe) -> Base | None:
         """See `Task.base`; ``tiny`` and ``locked`` are signed by what they are made of."""
@@ -192,6 +204,40 @@ class Catalog(Task["CatalogRecipe"]):
         dealt = {side: round(share * products) for side, share in recipe.source.shares.of_sides.items()}
         return dealt | {"probe": recipe.twin.other}
 
+    @property
+    def compare(self) -> Mapping[str, Compare]:
+        """See `Task.compare`: words to pictures, over the same questions."""
+        return {name: partial(_compare, name) for name, figure in self.figures.items() if figure.compared}
+
+    def measured(self, run: Run[CatalogRecipe]) -> list[tuple[str, str]]:
+        """Products of the side, and what makes another one a right answer for them."""
+        return _shop(run).truth()
+
+    def admission(self, run: Run[CatalogRecipe]) -> Iterator[Fault]:
+        """Vectors follow from the weights, and not every question gets the same answer."""
+        from rushes.tasks.catalog.admission import check_search
+
+        yield from check_search(run)
+
     def costs(self, run: Run[CatalogRecipe]) -> Mapping[str, float]:
-        """See `Task.costs`."""
-        return {}
+        """How many weights learnt, those of the loss apart; nothing where none did."""
+        from rushes.models.clip import count_learnt
+
+        if run.recipe.model.scenario == "zero_shot":
+            return {}
+        return {"parameters": count_learnt(run.folder("train") / "model")}
+
+
+def _shop(run: Run[CatalogRecipe]) -> Searched:
+    from rushes.predict.vectors import read_vectors
+    from rushes.tasks.catalog.evaluate.measure import shop_of
+
+    return shop_of(read_vectors(run.bring("embed")), run.recipe.evaluate)
+
+
+def _compare(
+    figure: str, ours: Run[CatalogRecipe], theirs: Run[CatalogRecipe], confidence: float
+) -> Estimate:
+    from rushes.tasks.catalog.evaluate.measure import compare
+
+    return compare(_shop(ours), _shop(theirs), figure, confidence)

@@ -1,1 +1,140 @@
-"""How two encoders are taught which picture and which words belong together."""
+"""How two encoders are taught which picture and which words belong together, and where the tiny base comes from.
+
+rushes train recipes/catalog-twin.yaml
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from rushes.media.image import encode_jpeg
+from rushes.models.clip import DualEncoder, build, save
+from rushes.prepare.pair import Pair, Words
+from rushes.recipe.clip import Clip
+from rushes.recipe.contrastive import ContrastiveTrain
+from rushes.recipe.sections import TINY
+from rushes.runs.run import Run
+from rushes.runs.stage import Made, Tell
+from rushes.stages import OpenStage, weights_sha256
+from rushes.tasks.catalog.recipe import CatalogRecipe
+from rushes.tasks.catalog.twin.other import pairs
+from rushes.train.batches import Samples, ShardSamples
+from rushes.train.contrastive import train
+from rushes.train.loop import FitResult
+
+
+class Pretraining(ContrastiveTrain):
+    """How to teach a model that starts from nothing.
+
+    Attributes:
+        muon: learning rate of Muon on hidden matrices in units of ``learning_rate``.
+    """
+
+    muon: float = 3.0
+
+
+PAIRS, HELD_OUT, SEED = 2000, 256, 0
+
+PRETRAINING: Final = Pretraining(
+    epochs=4,
+    patience=None,
+    batch_size=128,
+    micro_batch=128,  # a tiny model has room for a batch at once, and nothing to compute twice
+    learning_rate=2e-3,
+    seed=SEED,
+)
+"""With Muon three epochs teach what eight did without. The same for every run, so that all share the base."""
+
+
+def pretrain(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
+    """Teach the tiny model colours, materials and shapes on things that no shop sells."""
+    size = run.recipe.preprocessing.size
+    tell("pretrain", 0, 1, f"draws {PAIRS} pictures")
+    drawn = [
+        Pair(
+            key=f"{number:016x}",
+            picture=encode_jpeg(picture, run.recipe.preprocessing.jpeg_quality),
+            words=Words(caption, caption, caption, (caption,)),
+        )
+        for number, (picture, caption) in enumerate(pairs(PAIRS + HELD_OUT, size, SEED))
+    ]
+    encoder = build(Clip(name=TINY), size, seed=SEED)
+    return _taught(run, stage, tell, encoder, drawn[:PAIRS], drawn[PAIRS:], PRETRAINING)
+
+
+def teach(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
+    """Teach a model on the prepared products; where nothing learns, its weights are stored as they are."""
+    recipe, settings = run.recipe, run.recipe.train
+    encoder = build(
+        recipe.model,
+        recipe.preprocessing.size,
+        seed=settings.seed,
+        pretrained=run.folder("pretrain") / "model" if recipe.model.name == TINY else None,
+        sigmoid=settings.loss == "sigmoid",
+    )
+    if recipe.model.scenario == "zero_shot":
+        save(encoder, stage.folder / "model", recipe.preprocessing)
+        tell("train", 1, 1, "nothing learns: the base as it is")
+        return {"steps": 0, "weights": weights_sha256(stage.folder / "model")}, {"samples": 0}
+    samples = ShardSamples(run.training_samples(settings.order), Pair.of)
+    validation = ShardSamples(run.samples("val"), Pair.of)
+    return _taught(run, stage, tell, encoder, samples, validation, settings)
+
+
+def _taught(
+    run: Run[CatalogRecipe],
+    stage: OpenStage,
+    tell: Tell,
+    encoder: DualEncoder,
+    samples: Samples,
+    validation: Samples,
+    settings: ContrastiveTrain,
+) -> Made:
+    """Train, and store the weights of the best epoch."""
+    name = stage.spec.name
+    epoch = -(-len(samples) // settings.batch_size)
+    total = settings.epochs * epoch
+    result = train(
+        encoder,
+        samples,
+        validation,
+        settings,
+        stage.folder,
+        stage.spec.signature,
+        precision=run.recipe.model.precision,
+        on_event=partial(_narrate, partial(tell, name), total, run.home(name).checkpoint),
+    )
+    save(encoder, stage.folder / "model", run.recipe.preprocessing)
+    tell(name, total, total, "out of patience" if result.stopped_early else "all epochs done")
+    return _summary(result, epoch, stage.folder / "model"), {"samples": len(samples)}
+
+
+def _narrate(
+    tell: Callable[[float, float, str], None],
+    total: int,
+    publish: Callable[[Path], None],
+    event: Mapping[str, Any],
+) -> None:
+    """Pass on what a training tells, and every checkpoint to wherever the workspace is."""
+    if event["kind"] == "checkpoint":
+        publish(Path(event["checkpoint"]))
+    elif event["kind"] == "train":
+        tell(event["step"], total, f"loss {event['loss']:.3f}, {event['samples_per_s']:.0f} pairs/s")
+    elif event["kind"] == "validation":
+        tell(event["step"], total, f"validation R@10 {event['recall_10']:.3f}")
+
+
+def _summary(result: FitResult, epoch: int, model: Path) -> dict[str, Any]:
+    return {
+        "steps": result.steps,
+        "loss": result.last_loss,
+        "best": result.best,
+        "epochs": result.steps // epoch,
+        "best_epoch": None if result.best_step is None else result.best_step // epoch,
+        "samples_per_s": result.samples_per_s,
+        "data_wait_share": result.data_wait_share,
+        "weights": weights_sha256(model),
+    }

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rushes.runs.run import Run
-from rushes.runs.stage import Made, StageName, Tell, Work
-from rushes.runs.usual_work import report
-from rushes.stages import OpenStage
+from rushes.runs.stage import METRICS_FILE, REPORT_FILE, Made, StageName, Tell, Work
+from rushes.stages import OpenStage, read_json
 from rushes.tasks.catalog.recipe import CatalogRecipe
+
+if TYPE_CHECKING:
+    from rushes.shards.read import ShardDataset
 
 
 def _twin(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
@@ -36,11 +39,15 @@ def _look(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 
 def _pretrain(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
-    raise NotImplementedError
+    from rushes.tasks.catalog.train import pretrain
+
+    return pretrain(run, stage, tell)
 
 
 def _train(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
-    raise NotImplementedError
+    from rushes.tasks.catalog.train import teach
+
+    return teach(run, stage, tell)
 
 
 def _embed(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
@@ -50,7 +57,54 @@ def _embed(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 
 def _evaluate(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
-    raise NotImplementedError
+    from rushes.evaluate.searched import colours_of
+    from rushes.predict.vectors import read_vectors
+    from rushes.tasks.catalog.evaluate.measure import evaluate, shop_of
+
+    vectors = read_vectors(run.bring("embed"))
+    shop = shop_of(vectors, run.recipe.evaluate)
+    tell("evaluate", 0, 1, "figures")
+    looked_at = _searched(run) if "view" in vectors.kinds else ()
+    colours = {key: each for samples in looked_at for key, each in colours_of(samples).items()}
+    card = evaluate(shop, colours, provenance=run.provenance())
+    card.write(stage.folder / METRICS_FILE)
+    tell("evaluate", 1, 1, "figures")
+    return {"questions": card.all.n}, {"products": len(shop.side)}
+
+
+def _report(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
+    from rushes.predict.vectors import read_vectors
+    from rushes.prepare.leakage import LEAKAGE
+    from rushes.runs.proof import require_whole
+    from rushes.runs.usual_work import head_of
+    from rushes.tasks.catalog.evaluate.measure import shop_of
+    from rushes.tasks.catalog.report.page import write_report
+    from rushes.tasks.catalog.report.strips import Pictures, strips_of
+    from rushes.train.events import read_events
+
+    tell("report", 0, 1, "drawing")
+    require_whole(run, "train", ("events.jsonl",))
+    require_whole(run, "prepare", (LEAKAGE,))
+    shop = shop_of(read_vectors(run.bring("embed")), run.recipe.evaluate)
+    strips = list(strips_of(shop, Pictures(_searched(run))))
+    write_report(
+        stage.folder / REPORT_FILE,
+        head_of(run, f"{run.recipe.model.name}, {run.recipe.model.scenario}"),
+        run.scorecard(),
+        strips=strips,
+        leakage=read_json(run.folder("prepare") / LEAKAGE),
+        events=read_events(run.folder("train") / "events.jsonl"),
+        preprocessing=run.recipe.preprocessing.model_dump(mode="json"),
+    )
+    tell("report", 1, 1, "drawing")
+    return {"file": REPORT_FILE}, {"strips": len(strips)}
+
+
+def _searched(run: Run[CatalogRecipe]) -> list[ShardDataset]:
+    """The sides whose products are searched for figures."""
+    asked = run.recipe.evaluate
+    sides = (asked.split,) if asked.gallery == "side" else ("train", "val", "test")
+    return [run.samples(side) for side in sides]
 
 
 WORK: Mapping[StageName, Work] = {
@@ -61,5 +115,5 @@ WORK: Mapping[StageName, Work] = {
     "train": _train,
     "embed": _embed,
     "evaluate": _evaluate,
-    "report": report,
+    "report": _report,
 }

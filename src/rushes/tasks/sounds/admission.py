@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.runs.admission.values import TOLERANCE, Fault, check_keys, figures_of_confusion
+from rushes.runs.admission.values import TOLERANCE, Fault, asked_of, check_keys, figures_of_confusion
 from rushes.runs.run import Run
 from rushes.runs.stage import METRICS_FILE
 from rushes.tasks.sounds.recipe import SoundsRecipe
@@ -131,14 +130,3 @@ def check_reload(run: Run[SoundsRecipe], table: pa.Table, logits: NDArray[np.flo
             f"{stored[worst].tolist()}"
         )
         yield Fault("reload", message, where)
-
-
-def asked_of(keys: Sequence[str], most: int) -> Sequence[int]:
-    """Numbers of the keys with the ``most`` lowest hashes, rising; of no more keys than that all.
-
-    >>> asked_of(["a", "b", "c"], 3), asked_of(["a", "b", "c"], 2), asked_of(["c", "b", "a"], 2)
-    (range(0, 3), [1, 2], [0, 1])
-    """
-    if len(keys) <= most:
-        return range(len(keys))
-    return sorted(sorted(range(len(keys)), key=lambda number: sha256(keys[number].encode()).digest())[:most])

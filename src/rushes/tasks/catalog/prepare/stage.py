@@ -62,7 +62,7 @@ def prepare_products(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> M
     needed = dict.fromkeys(("train", "val", recipe.evaluate.split))
     if missing := [side for side in needed if side not in {job.split for job in jobs.values()}]:
         raise SourceError(
-            f"no product on side {' and '.join(missing)}; {len(items):,} products in {report['groups']:,} groups",
+            f"of {report['groups']:,} groups of products none came to side {' and '.join(missing)}",
             where=scan.root,
             cure="change source.split or source.shares, or give products of more groups",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,13 +12,13 @@ from rushes.annotations.rows import read_rows
 from rushes.errors import MediaError, RushesError, SourceError
 from rushes.records import hashed_key
 from rushes.runs.source import Fault, Source
-from rushes.stages import Claim, Claims, RememberedFiles
+from rushes.stages import Claim, Claims, RememberedFiles, sha256_file
 from rushes.stages.inventory import below
-from rushes.tasks.catalog.recipe import ProductSource
-from rushes.tasks.catalog.sources.archives import archives_of, samples_of
+from rushes.tasks.catalog.recipe import Kind, ProductSource
 from rushes.tasks.catalog.sources.attributes import join
 from rushes.tasks.catalog.sources.item import Item
 from rushes.tasks.catalog.sources.rows import SAME, Found, Reader, Row
+from rushes.tasks.catalog.sources.samples import archives_of, samples_in_folder, samples_in_tar
 from rushes.tasks.catalog.sources.table import SUFFIXES_OF_PICTURES, rows_of, table_of
 
 OTHER = "other"
@@ -114,22 +114,7 @@ class Products(Source[ProductScan]):
 
     def _scan(self, root: Path, asked: ProductSource, seen: RememberedFiles) -> ProductScan:
         taken = _Taken(root, Reader(asked.columns))
-        ignored: Counter[str] = Counter()
-        if asked.kind == "table":
-            path = table_of(root, asked)
-            taken.claims[path.relative_to(root).as_posix()] = Claim("read", "table")
-            for row in rows_of(read_rows(path), root, asked.columns, self.memory, seen):
-                taken.take(row)
-        else:
-            for name in archives_of(root):
-                taken.claims[name] = Claim("used", "tars")
-                try:
-                    for row in samples_of(root, name, asked.columns, seen, ignored):
-                        taken.take(row)
-                except MediaError as error:
-                    taken.refuse(error, hashed_key(name, name), name)
-        for suffix, count in sorted(ignored.items()):
-            taken.reader.notes[f"members .{suffix} are not read"] = count
+        _KINDS[asked.kind](root, asked, self.memory, seen, taken)
         return taken.close(asked)
 
 
@@ -202,3 +187,42 @@ class _Taken:
         if self.views:
             first = self.views[0]
             yield f"{len(self.views):,} views cannot be read, the first: {first.message} ({first.where})"
+
+
+def _take_table(
+    root: Path, asked: ProductSource, memory: Path | None, seen: RememberedFiles, taken: _Taken
+) -> None:
+    path = table_of(root, asked)
+    taken.claims[path.relative_to(root).as_posix()] = Claim("read", "table")
+    taken.hash.update(sha256_file(path).encode())
+    for row in rows_of(read_rows(path), root, asked.columns, memory, seen):
+        taken.take(row)
+
+
+def _take_tars(
+    root: Path, asked: ProductSource, memory: Path | None, seen: RememberedFiles, taken: _Taken
+) -> None:
+    ignored: Counter[str] = Counter()
+    for name in archives_of(root):
+        taken.claims[name] = Claim("used", "tars")
+        try:
+            for row in samples_in_tar(root, name, asked.columns, seen, ignored):
+                taken.take(row)
+        except MediaError as error:
+            taken.refuse(error, hashed_key(name, name), name)
+    taken.reader.notes |= {f"members .{suffix} are not read": ignored[suffix] for suffix in sorted(ignored)}
+
+
+def _take_folder(
+    root: Path, asked: ProductSource, memory: Path | None, seen: RememberedFiles, taken: _Taken
+) -> None:
+    for row, words in samples_in_folder(root, asked.columns, seen):
+        taken.claims |= {name: Claim("read", "words") for name in words}
+        taken.take(row)
+
+
+_KINDS: Mapping[Kind, Callable[[Path, ProductSource, Path | None, RememberedFiles, _Taken], None]] = {
+    "table": _take_table,
+    "webdataset": _take_tars,
+    "folder": _take_folder,
+}

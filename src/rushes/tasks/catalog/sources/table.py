@@ -24,14 +24,23 @@ WEB = "pictures"
 _COPY = "copy the picture there, or correct the row"
 
 
+def require_folder(root: Path) -> None:
+    """Refuse a root that is no folder.
+
+    Raises:
+        SourceError: it is none.
+    """
+    if not root.is_dir():
+        raise SourceError("no such folder", where=root, cure="give the folder of the products as source.root")
+
+
 def table_of(root: Path, asked: ProductSource) -> Path:
     """The table of the products.
 
     Raises:
         SourceError: there is none, or there are several, or it lies outside of ``root``.
     """
-    if not root.is_dir():
-        raise SourceError("no such folder", where=root, cure="give the folder of the table as source.root")
+    require_folder(root)
     if asked.table is not None:
         path = root / asked.table
         if leaves(root, path) or ".." in Path(asked.table).parts:

@@ -1,0 +1,125 @@
+"""A result in sentences and figures, as console and page both tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+from rushes.arena.result import REACH, Result
+from rushes.metrics.estimate import Estimate
+from rushes.metrics.preference import LEVEL, Preference
+
+
+def verdict_sentence(result: Result) -> str:
+    """What is shown, and by what."""
+    found, systems = result.all, result.systems
+    decisive = found.wins + found.losses
+    test = f"sign test over queries, p = {found.p:.3g}, shown at {LEVEL:g}"
+    if found.verdict == "not shown":
+        return (
+            f"Not shown that one is preferred: {found.wins} queries for {systems['A'].name}, {found.losses} for "
+            f"{systems['B'].name} ({test})."
+        )
+    winner = found.verdict[0]
+    wins = found.wins if winner == "A" else found.losses
+    name = systems["A" if winner == "A" else "B"].name
+    return f"{found.verdict}: {name}, by {wins} of {decisive} decisive queries ({test})."
+
+
+def power_sentence(result: Result) -> str:
+    """What so many queries can show at all, and how many more would tell the share closely."""
+    decisive = result.all.wins + result.all.losses
+    if result.detectable is None:
+        can = f"{decisive} decisive queries rarely show anything"
+    else:
+        can = f"{decisive} decisive queries show a true share of {result.detectable:.0%} in four of five studies"
+    more = (
+        "" if result.more is None else f"; {result.more:,} more queries would tell the share to ±{REACH:.0%}"
+    )
+    return f"{can}{more}."
+
+
+def doubts(result: Result) -> Iterator[str]:
+    """Whatever keeps the result from meaning what it seems to."""
+    if result.unfinished:
+        judged = sum(row.votes for row in result.raters)
+        yield (
+            f"Closed early: {len(result.unfinished)} of {len(result.raters)} raters had not finished; {judged} "
+            f"answers of {result.asked * len(result.raters)} that were planned."
+        )
+    side = result.upper
+    if (
+        side is not None
+        and side.low is not None
+        and side.high is not None
+        and not side.low <= 0.5 <= side.high
+    ):
+        yield (
+            f"The upper row was preferred in {side.value:.0%} of decisive answers [{side.low:.0%}, {side.high:.0%}]. "
+            "Sides were swapped at random, so this hides a difference rather than making one."
+        )
+    for row in result.raters:
+        seen, checks = row.checks
+        if seen < checks:
+            yield f"Rater {row.name} missed {checks - seen} of {checks} checks."
+
+
+def _percent(found: Estimate | None) -> str:
+    if found is None:
+        return "·"
+    ends = "" if found.low is None or found.high is None else f" [{found.low:.0%}, {found.high:.0%}]"
+    return f"{found.value:.0%}{ends}"
+
+
+def _strength(found: Preference) -> str:
+    one = found.strength
+    low, high = ("∞" if end is None else f"{end:+.2f}" for end in (one.low, one.high))
+    value = "without bound" if one.value is None else f"{one.value:+.2f}"
+    return f"{value} [{low if one.low is not None else '-∞'}, {high}]"
+
+
+def facts(result: Result) -> dict[str, str]:
+    """Figures of the whole study, by their names."""
+    found, a = result.all, result.systems["A"].name
+    return {
+        f"queries for {a}": f"{found.wins}",
+        f"queries for {result.systems['B'].name}": f"{found.losses}",
+        "queries tied": f"{found.ties}, and {result.identical} with the same list twice, shown to nobody",
+        f"share of {a} among decisive queries": f"{_percent(found.share)} exact",
+        f"share of {a} among decisive answers": f"{_percent(found.votes)} by query",
+        "sign test over queries": f"p = {found.p:.3g}, the one that is shown",
+        "sign-flip test over queries": f"p = {found.p_flip:.3g}",
+        f"Bradley-Terry, log odds of {a}": f"{_strength(found)} by query",
+        "upper row among decisive answers": f"{_percent(result.upper)} by query",
+        "repeats answered alike": _percent(result.repeats),
+        "agreement of raters (Krippendorff)": "·" if result.alpha is None else f"{result.alpha:.2f}",
+    }
+
+
+def counts(result: Result) -> dict[str, int]:
+    """Answers by what they say."""
+    names = {"A": f"for {result.systems['A'].name}", "B": f"for {result.systems['B'].name}"}
+    names |= {"tie": "equal", "bad": "both bad"}
+    return {names[outcome]: count for outcome, count in result.counts.items()} | {"skipped": result.skipped}
+
+
+# --- console ------------------------------------------------------------------------------------------------
+
+
+def print_result(result: Result, console: Console) -> None:
+    """Print the result."""
+    shown = Table(title=verdict_sentence(result), title_justify="left", title_style="bold", show_header=False)
+    for name, value in facts(result).items():
+        shown.add_row(name, value)
+    shown.add_row("answers", ", ".join(f"{count} {name}" for name, count in counts(result).items()))
+    console.print(shown)
+    if len(result.strata) > 1:
+        strata = Table("part", "queries", "decisive", f"for {result.systems['A'].name}", title_justify="left")
+        for name, part in result.strata.items():
+            strata.add_row(name, str(part.queries), str(part.wins + part.losses), _percent(part.share))
+        console.print(strata)
+    console.print(power_sentence(result), highlight=False)
+    for doubt in doubts(result):
+        console.print(f"! {doubt}", style="yellow", highlight=False, markup=False)

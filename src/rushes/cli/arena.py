@@ -1,0 +1,221 @@
+"""The verb that lets people compare two systems without knowing which is which."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from rushes.cli.app import app
+from rushes.cli.options import WORKSPACE, AsJson, Cache, Workspace, failing_well, wide_console
+from rushes.cli.runs import open_recipe
+from rushes.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rushes.arena.box import Box
+    from rushes.runs.contest import Contender
+
+PORT = 8765
+
+
+class _ComparesByDefault(TyperGroup):
+    """``rushes arena A B`` is ``rushes arena compare A B``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["compare", *args]
+        return super().parse_args(ctx, args)
+
+
+arena = typer.Typer(
+    cls=_ComparesByDefault,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Let people compare two systems side by side, blind: rushes arena A B.",
+)
+app.add_typer(arena, name="arena")
+
+StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
+Host = Annotated[
+    str, typer.Option(help="To listen at; 0.0.0.0 lets other machines in, by their links alone.")
+]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="To listen at; 0 takes any that is free.")]
+Terminal = Annotated[bool, typer.Option("--terminal", help="Vote here, without a browser.")]
+RaterName = Annotated[
+    str | None, typer.Option("--as", help="Rater that votes in the terminal; else the first.")
+]
+
+
+@arena.command()
+@failing_well
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="Recipe of a finished run, or RECIPE:SYSTEM.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The other one.")],
+    study: Annotated[Path, typer.Option(help="Folder of the study; the same one goes on.")] = Path("study"),
+    pairs: Annotated[int, typer.Option(min=1, help="That every rater judges; fixed from the start.")] = 100,
+    raters: Annotated[
+        list[str] | None, typer.Option("--rater", help="Name of a rater, letters and digits; repeatable.")
+    ] = None,
+    checks: Annotated[
+        int, typer.Option(min=0, help="Further pairs of which one list answers another question.")
+    ] = 0,
+    repeats: Annotated[
+        float, typer.Option(min=0.0, max=0.2, help="Share of pairs shown twice, sides swapped.")
+    ] = 0.08,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of questions, orders and sides.")] = None,
+    workspace: Workspace = WORKSPACE,
+    cache: Cache = None,
+    host: Host = "127.0.0.1",
+    port: Port = PORT,
+    terminal: Terminal = False,
+    rater: RaterName = None,
+) -> None:
+    """Draw a study of two systems, or go on with it, and take votes.
+
+    A system is the trained model of a recipe, or another of its run: mine.yaml:base. Nothing shows a result before
+    every rater has finished, or the study was closed.
+    """
+    from rushes.arena.draw import Ask, make_study
+    from rushes.arena.study import STUDY
+    from rushes.metrics.preference import detectable
+
+    one, two = (_contender(asked, workspace, cache) for asked in (a, b))
+    if (study / STUDY).exists():
+        _require_same(study, one, two)
+    else:
+        drawn = secrets.randbits(31) if seed is None else seed
+        names = tuple(raters or ["1"])
+        ask = Ask(pairs=pairs, raters=names, checks=checks, repeats=repeats, seed=drawn)
+        make_study(study, one, two, ask)
+        share = detectable(pairs)
+        can = (
+            "can rarely show anything"
+            if share is None
+            else f"show a true share of {share:.0%} in 4 of 5 studies"
+        )
+        typer.echo(f"{study}: {pairs} pairs, seed {drawn}; {pairs} decisive queries {can}", err=True)
+    _vote(study, host, port, terminal, rater)
+
+
+@arena.command()
+@failing_well
+def serve(
+    study: StudyFolder,
+    host: Host = "127.0.0.1",
+    port: Port = PORT,
+    terminal: Terminal = False,
+    rater: RaterName = None,
+) -> None:
+    """Go on with a study; neither runs nor recipes are needed."""
+    _vote(study, host, port, terminal, rater)
+
+
+@arena.command()
+@failing_well
+def close(study: StudyFolder) -> None:
+    """End a study before every rater has finished; the result says so."""
+    from rushes.arena.box import open_box
+
+    with open_box(study) as box:
+        closed = box.close()
+    missing = f", before {', '.join(closed.unfinished)} finished" if closed.unfinished else ""
+    typer.echo(f"{study} is closed{missing}; see `rushes arena result {study}`")
+
+
+@arena.command()
+@failing_well
+def result(study: StudyFolder, as_json: AsJson = False) -> None:
+    """Say what a closed study shows; writes result.html, result.json and votes.csv into its folder."""
+    from rushes.arena.report import PAGE, write_result
+    from rushes.arena.words import print_result
+
+    found = write_result(study)
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), allow_nan=False))
+    else:
+        console = wide_console()
+        print_result(found, console)
+        console.print(f"result: {study / PAGE}", soft_wrap=True, highlight=False)
+
+
+def _contender(asked: str, workspace: str, cache: Path | None) -> Contender:
+    """The system that ``RECIPE`` or ``RECIPE:SYSTEM`` names."""
+    recipe, _, system = (asked, "", "") if Path(asked).is_file() else asked.rpartition(":")
+    run = open_recipe(Path(recipe or asked), None, workspace, cache)
+    contenders: Mapping[str, Contender] = run.task.contenders(run)
+    if not system:
+        return next(iter(contenders.values()))
+    if system not in contenders:
+        raise RecipeError(
+            f"this run has no system {system}; it has {', '.join(contenders)}",
+            where=recipe,
+            cure=f"type {recipe}:{next(iter(contenders))}, say",
+        )
+    return contenders[system]
+
+
+def _require_same(study: Path, a: Contender, b: Contender) -> None:
+    """A study that is there already must compare these systems."""
+    from rushes.arena.study import read_key, read_study
+
+    systems = read_key(study, read_study(study)).systems
+    found = [systems["A"].signature, systems["B"].signature]
+    if found != [a.signature(), b.signature()]:
+        raise RecipeError(
+            f"the study in {study} compares {systems['A'].name} and {systems['B'].name} of other signatures",
+            where=study,
+            cure="name another folder: --study; or go on with that one: `rushes arena serve STUDY`",
+        )
+
+
+def _vote(study: Path, host: str, port: int, terminal: bool, rater: str | None) -> None:
+    from rushes.arena.box import open_box
+
+    with open_box(study) as box:
+        if terminal:
+            _vote_here(box, rater)
+        else:
+            _vote_by_link(box, host, port)
+
+
+def _vote_here(box: Box, rater: str | None) -> None:
+    from rich.console import Console
+
+    from rushes.arena.terminal import judge, keys_of
+
+    name = rater or next(iter(box.ballots))
+    if name not in box.ballots:
+        raise RecipeError(f"the study has no rater {name}; it has {', '.join(box.ballots)}", where=box.folder)
+    with keys_of(sys.stdin) as key:
+        judge(box.ballots[name], box.folder, Console(), key)
+    if box.complete:
+        box.close()
+    typer.echo(_progress(box))
+
+
+def _vote_by_link(box: Box, host: str, port: int) -> None:
+    from rushes.arena.server import links, listen, serve
+
+    with listen(host, port) as listening:
+        for name, link in links(box, listening).items():
+            typer.echo(f"rater {name}: {link}")
+        typer.echo("Ctrl-C stops; the same command goes on", err=True)
+        try:
+            serve(box, listening, lambda: typer.echo(_progress(box), err=True))
+        finally:
+            typer.echo(_progress(box), err=True)
+
+
+def _progress(box: Box) -> str:
+    """How far raters are, and what to type next."""
+    judged = sum(ballot.position for ballot in box.ballots.values())
+    asked = sum(len(ballot.showings) for ballot in box.ballots.values())
+    following = f"; see `rushes arena result {box.folder}`" if box.closed else ""
+    return f"{box.folder}: {judged} of {asked} judged{following}"

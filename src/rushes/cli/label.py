@@ -1,0 +1,267 @@
+"""The verbs that label items by a language model."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from rushes.cli.app import app
+from rushes.cli.options import WORKSPACE, AsJson, Cache, Overrides, RecipePath, Workspace, failing_well
+from rushes.cli.runs import open_recipe
+from rushes.errors import LabelError
+
+if TYPE_CHECKING:
+    from rushes.label.service import Service
+    from rushes.label.tickets import Provider, Ticket
+
+verbs = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Attributes of items from a vision language model."
+)
+app.add_typer(verbs, name="label")
+
+KEY_ENV = "OPENAI_API_KEY"
+_LOCAL = ("http://127.0.0.1", "http://localhost", "http://[::1]")
+
+Out = Annotated[Path | None, typer.Option(help="Folder of everything; labels/NAME without it.")]
+Model = Annotated[str | None, typer.Option(help="In place of the recipe's label.model.")]
+ProviderName = Annotated[
+    str, typer.Option("--provider", metavar="KIND", help="batch: files, half the price; chat: one by one.")
+]
+Url = Annotated[str | None, typer.Option(help="Of the service, up to and with /v1; OpenAI's without it.")]
+KeyEnv = Annotated[str, typer.Option(help="Environment variable that holds the key.")]
+Smoke = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Ask N items alone, spread over all; their answers count."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Spend what it costs.")]
+Budget = Annotated[
+    float | None,
+    typer.Option(min=0.0, metavar="USD", help="Spend at most so much, with what was spent before."),
+]
+
+
+@verbs.command()
+@failing_well
+def plan(
+    recipe: RecipePath,
+    out: Out = None,
+    provider: ProviderName = "batch",
+    model: Model = None,
+    smoke: Smoke = None,
+    workspace: Workspace = WORKSPACE,
+    cache: Cache = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is to be asked, in how many files, for how many tokens and how much money; ask nothing."""
+    from rushes.runs.labelling.told import plan_of
+    from rushes.runs.labelling.work import labelling, require_living
+
+    batch = _provider(provider) == "batch"
+    with labelling(open_recipe(recipe, overrides, workspace, cache), out, model=model, only=smoke) as desk:
+        found = plan_of(desk, batch=batch, warning=require_living(desk.question.model))
+    typer.echo(json.dumps(found.to_json()) if as_json else found.text())
+
+
+def _add_verb(name: str, purpose: str) -> None:
+    """A verb that talks to the service in batches."""
+
+    @verbs.command(name, help=purpose)
+    @failing_well
+    def verb(
+        recipe: RecipePath,
+        out: Out = None,
+        url: Url = None,
+        key_env: KeyEnv = KEY_ENV,
+        model: Model = None,
+        smoke: Smoke = None,
+        yes: Yes = False,
+        budget: Budget = None,
+        workspace: Workspace = WORKSPACE,
+        cache: Cache = None,
+        overrides: Overrides = None,
+        as_json: AsJson = False,
+    ) -> None:
+        from rushes.runs.labelling import work
+
+        run = open_recipe(recipe, overrides, workspace, cache)
+        _work(run, getattr(work, name), out, url, key_env, model, smoke, yes, budget, as_json)
+
+
+_add_verb("submit", "Write requests for whatever is to be asked, and send as many as the queue has room for.")
+_add_verb("watch", "Look until every batch has ended; what waits is sent as soon as there is room.")
+_add_verb(
+    "collect", "Bring the answers of batches that have ended, and write the result of all answers so far."
+)
+
+
+@verbs.command()
+@failing_well
+def run(
+    recipe: RecipePath,
+    out: Out = None,
+    provider: ProviderName = "batch",
+    url: Url = None,
+    key_env: KeyEnv = KEY_ENV,
+    model: Model = None,
+    smoke: Smoke = None,
+    yes: Yes = False,
+    budget: Budget = None,
+    forget: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Give up the answers of a file, and ask anew; repeatable."),
+    ] = None,
+    workspace: Workspace = WORKSPACE,
+    cache: Cache = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Submit, watch and collect until every item has its answer; the same command resumes, and pays nothing twice."""
+    from functools import partial
+
+    from rushes.runs.labelling.work import label
+
+    opened = open_recipe(recipe, overrides, workspace, cache)
+    work = partial(label, provider=_provider(provider))
+    _work(opened, work, out, url, key_env, model, smoke, yes, budget, as_json, forget or ())
+
+
+def _work(
+    run: Any,
+    work: Any,
+    out: Path | None,
+    url: str | None,
+    key_env: str,
+    model: str | None,
+    smoke: int | None,
+    yes: bool,
+    budget: float | None,
+    as_json: bool,
+    forget: Any = (),
+) -> None:
+    """Do something at the desk of a run, and say how far it is."""
+    from rushes.label.money import Purse
+    from rushes.runs.labelling.told import progress_of
+    from rushes.runs.labelling.work import labelling, require_living
+
+    with labelling(run, out, model=model, only=smoke) as desk:
+        if warning := require_living(desk.question.model):
+            typer.echo(f"warning: {warning}", err=True)
+        for name in forget:
+            desk.forget(name)
+        with _service(url, key_env, desk.clock) as service:
+            work(desk, service, Purse(yes, budget), _Teller())
+        found = progress_of(desk)
+    typer.echo(json.dumps(found.to_json()) if as_json else found.text())
+
+
+class _Teller:
+    """Says each new state of a file once, on standard error."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+
+    def __call__(self, ticket: Ticket) -> None:
+        state = "finalized" if ticket.collected else ticket.state
+        if self._said.get(ticket.name) != state:
+            self._said[ticket.name] = state
+            why = f": {ticket.errors[0][0]}, waits" if ticket.errors and state == "prepared" else ""
+            typer.echo(f"{ticket.name}: {ticket.rows:,} items {state.replace('_', ' ')}{why}", err=True)
+
+
+def _service(url: str | None, key_env: str, clock: Any) -> Service:
+    """The service; only one on this machine may do without a key."""
+    from rushes.label.service import OPENAI, Service
+
+    address, key = url or OPENAI, os.environ.get(key_env, "")
+    if not address.startswith(("http://", "https://")):
+        raise LabelError(
+            "no address of a service",
+            where=address,
+            cure="write it as https://HOST/v1, or http://127.0.0.1:8400/v1",
+        )
+    if not key and not address.startswith(_LOCAL):
+        raise LabelError(
+            f"the service wants a key, and the variable {key_env} is not set",
+            where=address,
+            cure=f"export {key_env}=..., or name another variable by --key-env; to try it without a key: "
+            "`rushes label offline`",
+        )
+    return Service(address, key, clock)
+
+
+def _provider(name: str) -> Provider:
+    if name not in ("batch", "chat"):
+        raise LabelError(f"there is no provider {name!r}", cure="write --provider batch or --provider chat")
+    return cast("Provider", name)
+
+
+@verbs.command()
+@failing_well
+def status(
+    recipe: RecipePath,
+    out: Out = None,
+    model: Model = None,
+    workspace: Workspace = WORKSPACE,
+    cache: Cache = None,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how far it is, from what stands on disk; also while another process works on it."""
+    from rushes.runs.labelling.told import progress_of
+    from rushes.runs.labelling.work import looked_at
+
+    with looked_at(open_recipe(recipe, overrides, workspace, cache), out, model) as desk:
+        found = progress_of(desk)
+    typer.echo(json.dumps(found.to_json()) if as_json else found.text())
+
+
+@verbs.command()
+@failing_well
+def page(
+    recipe: RecipePath,
+    out: Out = None,
+    model: Model = None,
+    workspace: Workspace = WORKSPACE,
+    cache: Cache = None,
+    overrides: Overrides = None,
+) -> None:
+    """Write a page of titles, answers and pictures, those first that contradict each other."""
+    from rushes.runs.labelling.page import write_page
+    from rushes.runs.labelling.work import looked_at
+
+    run = open_recipe(recipe, overrides, workspace, cache)
+    with looked_at(run, out, model) as desk:
+        typer.echo(f"page: {write_page(desk, str(run.recipe.name), f'rushes label page {recipe}')}")
+
+
+@verbs.command()
+@failing_well
+def offline(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="On this machine alone; 0 takes a free one.")
+    ] = 8400,
+    faults: Annotated[
+        str, typer.Option(metavar="none|some|many", help="What goes wrong: lost lines, failures, refusals.")
+    ] = "none",
+    seed: Annotated[int, typer.Option(help="Of what goes wrong.")] = 0,
+    speed: Annotated[float, typer.Option(min=0.001, help="Seconds of its clock for one of ours.")] = 1.0,
+) -> None:
+    """Serve files, batches and chat completions without a key, to try labelling: no language model, a simple rule."""
+    from rushes.label.offline.app import serve
+    from rushes.label.offline.faults import Faults
+    from rushes.label.offline.world import Pace
+
+    if faults not in ("none", "some", "many"):
+        raise LabelError(f"there is no setting {faults!r}", cure="write --faults none, some or many")
+    serve(
+        port,
+        Faults.of(faults, seed),  # type: ignore[arg-type]
+        Pace(),
+        speed,
+        lambda url: typer.echo(f"answers at {url}; stop it with Ctrl-C"),
+    )

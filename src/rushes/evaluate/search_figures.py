@@ -1,0 +1,88 @@
+"""Figures of a search, and the names that scorecards have for its systems and for kinds of question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rushes.evaluate.figures import Figure
+
+BASE, UNTRAINED = "base", "untrained"
+"""What training began from, and the same architecture with random weights."""
+
+RANDOM, POPULAR, COLOUR = "random", "popular", "colour"
+"""What learnt nothing."""
+
+TEXT, PICTURE, VIEW = "text to picture", "picture to text", "view to picture"
+
+PROBE = "probe"
+"""Side of the items of another domain."""
+
+OTHER_TEXT, OTHER_PICTURE = (f"other domain, {kind}" for kind in (TEXT, PICTURE))
+"""Kinds of questions about items that training saw nothing like: what is lost there was forgotten."""
+
+MEDIAN = "median_rank"
+"""The one figure that is a median over questions; all others are means."""
+
+
+def figures_of(ks: Sequence[int]) -> dict[str, Figure]:
+    """Figures at these depths, in the order of tables; those of the greatest depth are the headline.
+
+    >>> list(figures_of([10]))
+    ['hit_rate_10', 'recall_10', 'precision_10', 'ndcg_10', 'map', 'mrr', 'median_rank']
+    """
+    depths, last = sorted(set(ks)), max(ks)
+    hits = {
+        f"hit_rate_{k}": Figure(
+            title=f"R@{k}",
+            meaning=f"share of questions with a right item among the first {k}",
+            headline=k == last,
+            compared=True,
+        )
+        for k in depths
+    }
+    recalls = {
+        f"recall_{k}": Figure(
+            title=f"recall@{k}",
+            meaning=f"share of all right items of a question that are among the first {k}; equals R@{k} where each "
+            "has one",
+            compared=k == last,
+        )
+        for k in depths
+    }
+    precisions = {
+        f"precision_{k}": Figure(
+            title=f"P@{k}", meaning=f"share of the first {k} places that right items hold"
+        )
+        for k in depths
+    }
+    gains = {
+        f"ndcg_{k}": Figure(
+            title=f"nDCG@{k}",
+            meaning=f"gain of right items among the first {k}, less the later they come, over the greatest possible; "
+            "one that is only kin to what is asked for gains half",
+            headline=k == last,
+            compared=k == last,
+        )
+        for k in depths
+    }
+    return {
+        **hits,
+        **recalls,
+        **precisions,
+        **gains,
+        "map": Figure(
+            title="mAP", meaning="mean over right items of the precision at their ranks", compared=True
+        ),
+        "mrr": Figure(
+            title="MRR",
+            meaning="mean of one over the rank of the first right item",
+            headline=True,
+            compared=True,
+        ),
+        MEDIAN: Figure(
+            title="median rank",
+            meaning="rank of the first right item, median over questions",
+            better="lower",
+            bounds=(1.0, None),
+        ),
+    }

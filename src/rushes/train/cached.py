@@ -1,0 +1,159 @@
+"""The loss of a whole batch at the memory of one chunk, with the gradient of the whole batch.
+
+In a contrastive loss every sample meets every other, so a batch cannot be cut and its parts' gradients added up.
+But the loss meets the towers through embeddings alone (GradCache; Gao et al. 2021, arXiv 2101.06983): compute them
+chunk by chunk without a graph, take the gradient of the loss with respect to them, then compute each chunk once more,
+with a graph and the same dropout, and go back from its part of that gradient. What differs from one graph over the
+same chunks is rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+Chunk = Callable[[], Tensor]
+"""Computes the embeddings (n, D) of some samples; called a second time, it does the same work once more."""
+
+Loss = Callable[..., Tensor]
+"""The embeddings (N, D) of each side -> a scalar. It draws nothing at random."""
+
+
+def cached_loss(sides: Sequence[Sequence[Chunk]], loss: Loss, parameters: Sequence[nn.Parameter]) -> Tensor:
+    """The loss of all embeddings as a function of ``parameters``, whose gradient replays chunks.
+
+    The last chunk of a side keeps its graph, and is not replayed; a side of a single chunk never is. A side whose last
+    chunk asks for no gradient is left alone. The order of random draws is that of the sides and of their chunks. For
+    autograd, and so for the wrapper of many processes and the scale of float16, the result has one edge to each
+    parameter: its gradient arrives once, whole.
+
+    Args:
+        sides: what is compared, each cut into at least one chunk.
+        loss: of the embeddings of all sides; autocast is off inside.
+        parameters: of chunks and loss; those that neither uses get no gradient.
+
+    Returns:
+        A scalar; it can be differentiated once.
+    """
+    value: Tensor = _Cached.apply(_Replay(sides, loss, parameters), *parameters)
+    return value
+
+
+class _Cached(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, replay: _Replay, *parameters: nn.Parameter) -> Tensor:
+        ctx.replay = replay
+        return replay.forward()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        replay, ctx.replay = ctx.replay, None  # graphs and gradients go as soon as they are used
+        return (None, *replay.backward(gradient))
+
+
+@dataclass(slots=True)
+class _Played:
+    """A side after the first pass.
+
+    Attributes:
+        chunks: all but the last.
+        draws: state of the random generators before each of them.
+        last: embeddings of the last one, with their graph; None where it asks for no gradient, or was gone through.
+        cotangents: gradient of the loss with respect to the embeddings of each chunk.
+    """
+
+    chunks: Sequence[Chunk]
+    draws: list[_Draws]
+    last: Tensor | None
+    cotangents: tuple[Tensor, ...] = ()
+
+
+class _Replay:
+    """Both passes over a batch, see :func:`cached_loss`."""
+
+    def __init__(
+        self, sides: Sequence[Sequence[Chunk]], loss: Loss, parameters: Sequence[nn.Parameter]
+    ) -> None:
+        self._sides, self._loss, self._parameters = sides, loss, parameters
+        self._device = parameters[0].device
+        kind = self._device.type
+        self._autocast = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
+        self._played: list[_Played] = []
+        self._totals: list[Tensor | None] = []
+
+    def forward(self) -> Tensor:
+        """Compute all embeddings and the loss; go back from the loss to the embeddings."""
+        embeddings, sizes = [], []
+        for chunks in self._sides:
+            draws, found = [], []
+            for chunk in chunks[:-1]:
+                draws.append(_Draws.now(self._device))
+                found.append(self._embed(chunk, graph=False))
+            last = self._embed(chunks[-1], graph=True)
+            self._played.append(_Played(chunks[:-1], draws, last if last.requires_grad else None))
+            embeddings.append(torch.cat([*found, last.detach()]).requires_grad_())
+            sizes.append([len(part) for part in (*found, last)])
+        with torch.enable_grad(), torch.autocast(self._device.type, enabled=False):
+            loss = self._loss(*embeddings)
+        gradients = torch.autograd.grad(loss, [*embeddings, *self._parameters], allow_unused=True)
+        for side, gradient, cut in zip(self._played, gradients, sizes, strict=False):
+            assert gradient is not None, "the loss is one of all embeddings"
+            side.cotangents = gradient.split(cut)
+        self._totals = list(gradients[len(embeddings) :])
+        return loss.detach()
+
+    def backward(self, scale: Tensor) -> list[Tensor | None]:
+        """Go back from the embeddings to the parameters; ``scale`` is the gradient with respect to the loss."""
+        self._totals = [None if total is None else total * scale for total in self._totals]
+        learning = [side for side in self._played if side.last is not None]
+        for side in learning:  # kept graphs first: the replays want their memory
+            last, side.last = side.last, None
+            assert last is not None, "filtered above"
+            self._go_back(last, side.cotangents[-1] * scale)
+        with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
+            for side in learning:
+                for chunk, draws, cotangent in zip(side.chunks, side.draws, side.cotangents, strict=False):
+                    draws.restore(self._device)
+                    self._go_back(self._embed(chunk, graph=True), cotangent * scale)
+        return self._totals
+
+    def _embed(self, chunk: Chunk, *, graph: bool) -> Tensor:
+        """The embeddings of a chunk, in the precision of the step.
+
+        Autocast must not remember weights it has cast: one that was cast without a graph would be taken with one.
+        """
+        enabled, dtype = self._autocast
+        precision = torch.autocast(self._device.type, dtype=dtype, enabled=enabled, cache_enabled=False)
+        with torch.set_grad_enabled(graph), precision:
+            return chunk()
+
+    def _go_back(self, embeddings: Tensor, cotangent: Tensor) -> None:
+        gradients = torch.autograd.grad(embeddings, self._parameters, cotangent, allow_unused=True)
+        for place, gradient in enumerate(gradients):
+            total = self._totals[place]
+            if gradient is not None:
+                self._totals[place] = gradient if total is None else total + gradient
+
+
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """State of the random generators that a layer draws from."""
+
+    cpu: Tensor
+    cuda: Tensor | None
+
+    @classmethod
+    def now(cls, device: torch.device) -> _Draws:
+        cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+        return cls(torch.get_rng_state(), cuda)
+
+    def restore(self, device: torch.device) -> None:
+        torch.set_rng_state(self.cpu)
+        if self.cuda is not None:
+            torch.cuda.set_rng_state(self.cuda, device)
