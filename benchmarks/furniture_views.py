@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-POINTS, FINE = 240_000, 2
+POINTS, FINE = 200_000, 2
 """Of a model; and points a pixel has room for in each direction."""
 
 PASSES, DEEPER = 2, 0.04
@@ -42,7 +42,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Points:
-    """Points of a surface: places (n, 3), unit normals (n, 3), and RGB 0 to 1, (n, 3)."""
+    """Points of a surface: places (3, n), unit normals (3, n), and RGB 0 to 1, (3, n)."""
 
     places: Array
     normals: Array
@@ -128,35 +128,35 @@ def view(points: Points, azimuth: float, elevation: float, side: int) -> NDArray
     towards = np.array([math.sin(turn) * math.cos(tilt), math.sin(tilt), math.cos(turn) * math.cos(tilt)])
     right = np.array([math.cos(turn), 0.0, -math.sin(turn)])
     axes = np.stack([right, np.cross(towards, right), towards])
-    seen = points.places @ axes.astype(np.float32).T  # (n, 3): right, up, nearer
-    low, high = seen.min(axis=0), seen.max(axis=0)
+    seen = axes.astype(np.float32) @ points.places  # (3, n): right, up, nearer
+    low, high = seen.min(axis=1), seen.max(axis=1)
     pixels = side * FINE
-    scale = pixels * 0.92 / max(*(high - low)[:2], 1e-9)
+    scale = np.float32(pixels * 0.92 / max(*(high - low)[:2], 1e-9))
     middle = (low + high) / 2
-    column = ((seen[:, 0] - middle[0]) * scale + pixels / 2).astype(np.int32).clip(0, pixels - 1)
-    row = (pixels / 2 - (seen[:, 1] - middle[1]) * scale).astype(np.int32).clip(0, pixels - 1)
-    order = np.argsort(seen[:, 2])  # of points in one place the nearest is written last
+    column = ((seen[0] - middle[0]) * scale + pixels / 2).astype(np.int32).clip(0, pixels - 1)
+    row = (pixels / 2 - (seen[1] - middle[1]) * scale).astype(np.int32).clip(0, pixels - 1)
+    order = np.argsort(seen[2])  # of points in one place the nearest is written last
     first = np.full(pixels * pixels, -1, np.int64)
     first[(row * pixels + column)[order]] = order
-    light = 0.5 + 0.55 * np.abs(points.normals[first] @ LAMP)  # normals of models point anywhere
-    colours = np.where((first >= 0)[:, None], points.colours[first] * light[:, None], 1.0)
-    depth = np.where(first >= 0, seen[first, 2], -np.inf).reshape(pixels, pixels)
-    picture = colours.reshape(pixels, pixels, 3).astype(np.float32)
+    light = 0.5 + 0.55 * np.abs(LAMP @ points.normals[:, first])  # normals of models point anywhere
+    colours = np.where(first >= 0, points.colours[:, first] * light, 1.0)
+    depth = np.where(first >= 0, seen[2, first], -np.inf).reshape(pixels, pixels)
+    picture = colours.reshape(3, pixels, pixels).astype(np.float32)
     for _ in range(PASSES):
         picture, depth = _closed(picture, depth, DEEPER * float(max(high - low)))
-    parts = picture.clip(0.0, 1.0).reshape(side, FINE, side, FINE, 3).mean(axis=(1, 3))
-    return np.asarray(parts * 255 + 0.5).astype(np.uint8)
+    parts = picture.clip(0.0, 1.0).reshape(3, side, FINE, side, FINE).mean(axis=(2, 4))
+    return np.asarray(parts * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0).copy()
 
 
 def fitted(points: Points, rotation: Sequence[float] | None, size_cm: tuple[float, float, float]) -> Points:
     """Points turned by the nine numbers of a catalogue, rows first, and scaled to width, depth and height."""
     turn = np.eye(3, dtype=np.float32) if rotation is None else np.array(rotation, np.float32).reshape(3, 3)
-    places = points.places @ turn.T
-    low, high = places.min(axis=0), places.max(axis=0)
+    places = turn @ points.places
+    low, high = places.min(axis=1, keepdims=True), places.max(axis=1, keepdims=True)
     width, depth, height = size_cm
-    scale = np.array([width, height, depth], np.float32) / np.maximum(high - low, np.float32(1e-9))
-    normals = (points.normals @ turn.T) / scale
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
+    scale = np.array([[width], [height], [depth]], np.float32) / np.maximum(high - low, np.float32(1e-9))
+    normals = (turn @ points.normals) / scale
+    normals /= np.sqrt(np.einsum("in,in->n", normals, normals)) + np.float32(1e-12)
     return Points((places - (low + high) / 2) * scale, normals, points.colours)
 
 
@@ -186,24 +186,24 @@ def _spread(
     )  # glass has fewer points, so it is seen through
     count = np.floor(POINTS * areas / areas.sum() + rng.random(len(areas))).astype(np.int64)
     face = np.repeat(np.arange(len(areas)), count)
-    first, second = np.sqrt(rng.random((len(face), 1), np.float32)), rng.random((len(face), 1), np.float32)
+    first, second = np.sqrt(rng.random(len(face), np.float32)), rng.random(len(face), np.float32)
     weights = 1 - first, first * (1 - second), first * second
-    corners = sum(weight * part[face] for weight, part in zip(weights, (a, b, c), strict=True))
+    corners = sum(weight * part.T[:, face] for weight, part in zip(weights, (a, b, c), strict=True))
     uv = sum(
-        weight * textured[index[face, 3 + corner].clip(0, len(textured) - 1)]
+        weight * textured.T[:, index[face, 3 + corner].clip(0, len(textured) - 1)]
         for corner, weight in enumerate(weights)
     )
-    colours = np.empty((len(face), 3), np.float32)
+    colours = np.empty((3, len(face)), np.float32)
     for number, one in enumerate(known):
         of = owner[face] == number
-        colours[of] = one.rgb
+        colours[:, of] = np.array(one.rgb, np.float32)[:, None]
         if one.texture is not None and of.any():
             height, width = one.texture.shape[:2]
-            columns = (uv[of, 0] % 1.0 * width).astype(np.int64).clip(0, width - 1)
-            rows = ((1 - uv[of, 1] % 1.0) * height).astype(np.int64).clip(0, height - 1)
-            colours[of] = one.texture[rows, columns] / 255
+            columns = (uv[0, of] % 1.0 * width).astype(np.int64).clip(0, width - 1)
+            rows = ((1 - uv[1, of] % 1.0) * height).astype(np.int64).clip(0, height - 1)
+            colours[:, of] = one.texture[rows, columns].T / np.float32(255)
     unit = normals / (np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12)
-    return Points(corners, unit[face], colours)
+    return Points(corners, np.ascontiguousarray(unit.T[:, face], np.float32), colours)
 
 
 def _texture(archive: zipfile.ZipFile, name: str) -> NDArray[np.uint8] | None:
@@ -221,14 +221,13 @@ def _closed(picture: Array, depth: Array, deeper: float) -> tuple[Array, Array]:
     """
     high, wide = depth.shape
     ahead = np.pad(depth, 1, constant_values=-np.inf)
-    colours = np.pad(picture, ((1, 1), (1, 1), (0, 0)))
+    colours = np.pad(picture, ((0, 0), (1, 1), (1, 1)))
     count, total, nearest = np.zeros_like(depth), np.zeros_like(picture), depth.copy()
     for row, column in AROUND:
         beside = ahead[row : row + high, column : column + wide]
         nearer = beside > depth + deeper
         count += nearer
-        total += nearer[..., None] * colours[row : row + high, column : column + wide]
-        nearest = np.maximum(nearest, beside)
+        total += nearer * colours[:, row : row + high, column : column + wide]
+        np.maximum(nearest, beside, out=nearest)
     hole = count >= len(AROUND) / 2
-    mean = total / np.maximum(count, 1)[..., None]
-    return np.where(hole[..., None], mean, picture), np.where(hole, nearest, depth)
+    return np.where(hole, total / np.maximum(count, 1), picture), np.where(hole, nearest, depth)

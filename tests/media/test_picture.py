@@ -118,6 +118,11 @@ def test_a_picture_that_is_cut_short_is_an_error(form: str) -> None:
         assert caught.value.cure is not None
 
 
+def test_a_png_without_its_end_is_an_error() -> None:
+    with pytest.raises(MediaError, match="cannot read a PNG"):
+        read_picture(stored(scene(), "PNG")[:-12])
+
+
 @pytest.mark.parametrize("data", [b"", b"<html>404</html>", b"\xff\xd8\xff", b"%PDF-1.7 a brochure"])
 def test_what_is_no_picture_is_told(data: bytes) -> None:
     with pytest.raises(MediaError, match=f"{len(data)} bytes"):

@@ -72,6 +72,12 @@ def test_all_close_pairs_are_found(within: int) -> None:
     assert len(wanted) > 5
 
 
+def test_each_picture_is_told_the_first_of_its_group() -> None:
+    hashes = [BASES[0], BASES[1], BASES[0], BASES[2], BASES[1], BASES[3]]
+    found = groups(*(seen(bits, number, colour=number * 9) for number, bits in enumerate(hashes)))
+    assert found.first.tolist() == [0, 1, 0, 3, 1, 5]
+
+
 def test_no_pictures_give_no_pairs() -> None:
     assert list(close_pairs([], 16)) == []
     assert near_groups([], **RULE).first.tolist() == []

@@ -17,6 +17,7 @@ from rushes.errors import LabelError
 if TYPE_CHECKING:
     from rushes.label.service import Service
     from rushes.label.tickets import Provider, Ticket
+    from rushes.runs.labelling.work import Verb
 
 verbs = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Attributes of items from a vision language model."
@@ -43,6 +44,11 @@ Budget = Annotated[
     typer.Option(min=0.0, metavar="USD", help="Spend at most so much, with what was spent before."),
 ]
 
+Forget = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FILE", help="Give up the answers of a file, and ask its items anew; repeatable."),
+]
+
 
 @verbs.command()
 @failing_well
@@ -67,29 +73,47 @@ def plan(
     typer.echo(json.dumps(found.to_json()) if as_json else found.text())
 
 
-def _add_verb(name: str, purpose: str) -> None:
-    """A verb that talks to the service in batches."""
+def _add_verb(name: Verb, purpose: str) -> None:
+    """A verb that talks to the service."""
 
     @verbs.command(name, help=purpose)
     @failing_well
     def verb(
         recipe: RecipePath,
         out: Out = None,
+        provider: ProviderName = "batch",
         url: Url = None,
         key_env: KeyEnv = KEY_ENV,
         model: Model = None,
         smoke: Smoke = None,
         yes: Yes = False,
         budget: Budget = None,
+        forget: Forget = None,
         workspace: Workspace = WORKSPACE,
         cache: Cache = None,
         overrides: Overrides = None,
         as_json: AsJson = False,
     ) -> None:
-        from rushes.runs.labelling import work
+        from rushes.label.money import Purse
+        from rushes.runs.labelling.told import progress_of
+        from rushes.runs.labelling.work import WORK, labelling, require_living
 
+        asked = (_provider(provider), name)
+        if asked not in WORK:
+            raise LabelError(
+                f"there is nothing to {name} with --provider {provider}",
+                cure="write `rushes label run RECIPE`",
+            )
         run = open_recipe(recipe, overrides, workspace, cache)
-        _work(run, getattr(work, name), out, url, key_env, model, smoke, yes, budget, as_json)
+        with labelling(run, out, model=model, only=smoke) as desk:
+            if warning := require_living(desk.question.model):
+                typer.echo(f"warning: {warning}", err=True)
+            for file in forget or ():
+                desk.forget(file)
+            with _service(url, key_env, desk.clock) as service:
+                WORK[asked](desk, service, Purse(yes, budget), _Teller())
+            found = progress_of(desk)
+        typer.echo(json.dumps(found.to_json()) if as_json else found.text())
 
 
 _add_verb("submit", "Write requests for whatever is to be asked, and send as many as the queue has room for.")
@@ -97,66 +121,10 @@ _add_verb("watch", "Look until every batch has ended; what waits is sent as soon
 _add_verb(
     "collect", "Bring the answers of batches that have ended, and write the result of all answers so far."
 )
-
-
-@verbs.command()
-@failing_well
-def run(
-    recipe: RecipePath,
-    out: Out = None,
-    provider: ProviderName = "batch",
-    url: Url = None,
-    key_env: KeyEnv = KEY_ENV,
-    model: Model = None,
-    smoke: Smoke = None,
-    yes: Yes = False,
-    budget: Budget = None,
-    forget: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE", help="Give up the answers of a file, and ask anew; repeatable."),
-    ] = None,
-    workspace: Workspace = WORKSPACE,
-    cache: Cache = None,
-    overrides: Overrides = None,
-    as_json: AsJson = False,
-) -> None:
-    """Submit, watch and collect until every item has its answer; the same command resumes, and pays nothing twice."""
-    from functools import partial
-
-    from rushes.runs.labelling.work import label
-
-    opened = open_recipe(recipe, overrides, workspace, cache)
-    work = partial(label, provider=_provider(provider))
-    _work(opened, work, out, url, key_env, model, smoke, yes, budget, as_json, forget or ())
-
-
-def _work(
-    run: Any,
-    work: Any,
-    out: Path | None,
-    url: str | None,
-    key_env: str,
-    model: str | None,
-    smoke: int | None,
-    yes: bool,
-    budget: float | None,
-    as_json: bool,
-    forget: Any = (),
-) -> None:
-    """Do something at the desk of a run, and say how far it is."""
-    from rushes.label.money import Purse
-    from rushes.runs.labelling.told import progress_of
-    from rushes.runs.labelling.work import labelling, require_living
-
-    with labelling(run, out, model=model, only=smoke) as desk:
-        if warning := require_living(desk.question.model):
-            typer.echo(f"warning: {warning}", err=True)
-        for name in forget:
-            desk.forget(name)
-        with _service(url, key_env, desk.clock) as service:
-            work(desk, service, Purse(yes, budget), _Teller())
-        found = progress_of(desk)
-    typer.echo(json.dumps(found.to_json()) if as_json else found.text())
+_add_verb(
+    "run",
+    "Submit, watch and collect until every item has its answer; the same command resumes and pays nothing twice.",
+)
 
 
 class _Teller:

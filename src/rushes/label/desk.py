@@ -63,7 +63,7 @@ class Desk:
         self.folder, self.question, self.limits = folder, question, limits
         self.ledger, self.clock = ledger, clock or WallClock()
         self.tickets = Tickets(folder)
-        self._rows = rows
+        self.rows = rows
 
     @property
     def items(self) -> int:
@@ -92,7 +92,7 @@ class Desk:
         """Whatever is to be asked now; items whose picture cannot be read are refused."""
         asked = (
             Asked(row, level)
-            for row in self._rows()
+            for row in self.rows()
             if (level := self.ledger.level_of(row, self.limits.attempts)) is not None
         )
         patch = per_patch(self.question.model)

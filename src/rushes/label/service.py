@@ -118,7 +118,8 @@ class Service:
             "completion_window": "24h",
             "metadata": dict(metadata),
         }
-        return self._told(lambda: self._http.post("/batches", json=asked), once=True)
+        made: Mapping[str, Any] = self._told(lambda: self._http.post("/batches", json=asked), once=True)
+        return made
 
     def batch(self, name: str) -> Mapping[str, Any]:
         """A batch as it is now.
@@ -126,7 +127,8 @@ class Service:
         Raises:
             Absent: there is none.
         """
-        return self._told(lambda: self._http.get(f"/batches/{name}"))
+        found: Mapping[str, Any] = self._told(lambda: self._http.get(f"/batches/{name}"))
+        return found
 
     def batches(self) -> Iterator[Mapping[str, Any]]:
         """All batches, the newest first."""

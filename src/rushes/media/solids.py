@@ -254,7 +254,8 @@ def _reach(solid: Solid, axes: NDArray[np.float64]) -> NDArray[np.float64]:
     if solid.shape == "round":
         return np.asarray(np.sqrt((sides**2).sum(axis=1)))
     if solid.shape == "tube":
-        return np.asarray(np.hypot(sides[:, 0], sides[:, 1]) + np.abs(sides[:, 2])) * max(1.0, solid.taper)
+        across = np.hypot(sides[:, 0], sides[:, 1]) * max(1.0, solid.taper)
+        return np.asarray(across + np.abs(sides[:, 2]))
     return np.asarray(np.abs(sides).sum(axis=1))
 
 
@@ -291,14 +292,14 @@ def _meet_tube(flat: list[Array], along: Array, taper: float) -> Array:
     radius = m + n * z
     b = x * along[0] + y * along[1] - n * along[2] * radius
     inside = b * b - a * (x * x + y * y - radius * radius)
-    root = np.sqrt(np.maximum(inside, 0))
-    a = a if abs(a) > _FLAT else np.float32(_FLAT)
     depth = np.full_like(x, -np.inf)
-    for sign in (1, -1):
-        side = (sign * root - b) / a
-        height = z + along[2] * side
-        fits = (inside >= 0) & (np.abs(height) <= 1) & (m + n * height >= 0)
-        depth = np.where(fits, np.maximum(depth, side), depth)
+    if abs(a) > _FLAT * np.square(along).max():  # else rays run along the side, and meet the lid alone
+        root = np.sqrt(np.maximum(inside, 0))
+        for sign in (1, -1):
+            side = (sign * root - b) / a
+            height = z + along[2] * side
+            fits = (inside >= 0) & (np.abs(height) <= 1) & (m + n * height >= 0)
+            depth = np.where(fits, np.maximum(depth, side), depth)
     up = np.sign(along[2])
     lid = (up - z) / along[2]
     on_lid = (x + along[0] * lid) ** 2 + (y + along[1] * lid) ** 2 <= (m + n * up) ** 2

@@ -22,8 +22,8 @@ from rushes.errors import ModelError
 from rushes.models.base import Base
 from rushes.models.clip_sizes import NAME_ONE, read_sizes
 from rushes.models.dual_encoder import DualEncoder, PictureTower, TextTower
+from rushes.models.library import refused, without_peft_warning
 from rushes.models.pixels import CLIP_MEAN, CLIP_STD
-from rushes.models.vlm import refused, without_peft_warning
 from rushes.recipe.clip import TowerLora
 from rushes.stages import write_json
 

@@ -12,8 +12,9 @@ from peft import PeftModel
 
 from rushes.errors import ModelError
 from rushes.models.base import Base, Origin
+from rushes.models.library import refused, without_peft_warning
 from rushes.models.processor import write_processor
-from rushes.models.vlm import Vlm, load, refused, without_peft_warning
+from rushes.models.vlm import Vlm, load
 from rushes.recipe.preprocessing import FramePreprocessing
 from rushes.recipe.sections import Precision
 from rushes.stages import new_folder, write_atomic, write_json

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypedDict, TypeVar
 
@@ -12,7 +10,6 @@ import numpy as np
 import torch
 from accelerate.utils import send_to_device
 from peft import LoraConfig, PeftModel, get_peft_model
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -22,17 +19,15 @@ from transformers import (
     Qwen2_5_VLForConditionalGeneration,
 )
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.utils import logging as library_logging
 
 from rushes.errors import ModelError
 from rushes.models import tiny, vision
 from rushes.models.base import Base, Origin
 from rushes.models.chat import Chat, Encoded, attention_mask
+from rushes.models.library import refused, without_peft_warning
 from rushes.models.pixels import Pictures
 from rushes.recipe.preprocessing import FramePreprocessing
 from rushes.recipe.sections import RELEASED, TINY, Precision, nearest_released
-
-library_logging.disable_progress_bar()  # progress is told by stages, one bar each
 
 P = TypeVar("P", bound=FramePreprocessing)
 
@@ -243,15 +238,6 @@ def load(
     return Vlm(model, words, preprocessing, origin)
 
 
-@contextmanager
-def refused(message: str, where: object, cure: str) -> Iterator[None]:
-    """Whatever a library makes of an unreadable checkpoint becomes one kind of error."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, UserWarning) as error:
-        raise ModelError(f"{message}: {error}", where=where, cure=cure) from error
-
-
 def adapt(vlm: Vlm[P], rank: int, alpha: int, dropout: float) -> Vlm[P]:
     """Freeze the model and add LoRA to the seven projections of every language layer."""
     config = LoraConfig(
@@ -263,11 +249,3 @@ def adapt(vlm: Vlm[P], rank: int, alpha: int, dropout: float) -> Vlm[P]:
     )
     with without_peft_warning():
         return replace(vlm, model=get_peft_model(vlm.model, config))
-
-
-@contextmanager
-def without_peft_warning() -> Iterator[None]:
-    """PEFT 0.21 asks transformers 5.23 for an attribute under its old name; no user can cure that."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        yield

@@ -6,7 +6,7 @@ where it was. Whatever the number of workers and the kills, they are the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -72,38 +72,39 @@ def survey(
         for start in range(0, len(keys), BLOCK)
     }
     answers: Answers = {}
-    for name, block in blocks.items():
-        answers |= _known(home, name, block.keys())
+    for name in blocks:
+        answers |= _known(home, name)
     on_progress(len(answers), len(keys), "looking")
     run = partial(_results, look=look, settings=settings, engine=engine)
     todo = {name: block for name, block in blocks.items() if not block.keys() <= answers.keys()}
-    for name, found in run(todo):
-        if isinstance(found, Failure):
-            alone = run({key: {key: one} for key, one in blocks[name].items()})
-            found = {}
-            for key, answer in alone:
-                found |= {key: {"bad": reason_of(answer, 1)}} if isinstance(answer, Failure) else answer
-        path = home.folder / "survey" / f"{name}.json"
-        write_json(path, found)
-        home.publish([path])
-        answers |= found
-        on_progress(len(answers), len(keys), "looking")
+    with closing(run(todo)) as results:
+        for name, found in results:
+            if isinstance(found, Failure):
+                alone = run({key: {key: one} for key, one in blocks[name].items()})
+                found = {}
+                for key, answer in alone:
+                    found |= {key: {"bad": reason_of(answer, 1)}} if isinstance(answer, Failure) else answer
+            path = home.folder / "survey" / f"{name}.json"
+            write_json(path, found)
+            home.publish([path])
+            answers |= found
+            on_progress(len(answers), len(keys), "looking")
     told = {key: answers[key]["told"] for key in keys if "told" in answers[key]}
     return Survey(told, {key: answers[key]["bad"] for key in keys if "bad" in answers[key]})
 
 
-def _known(home: Home, name: str, keys: Any) -> Answers:
-    """The answers of a block as an earlier run left them; none where they are torn."""
+def _known(home: Home, name: str) -> Answers:
+    """The answers of a block as an earlier run left them; none where there are none, or they are torn."""
     try:
         found = read_json(home.folder / "survey" / f"{name}.json")
     except StageError:
         return {}
-    return found if isinstance(found, dict) and found.keys() == keys else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _results(
     blocks: Mapping[str, Mapping[str, T]], look: Callable[[T], Any], settings: Settings, engine: Engine
-) -> Iterator[tuple[str, Answers | Failure]]:
+) -> Generator[tuple[str, Answers | Failure]]:
     """What each block gave, or why it gave nothing."""
     results = map_units(
         partial(_look_at, look),

@@ -16,7 +16,7 @@ from rushes.errors import MediaError
 from rushes.media.image import jpeg_size
 from rushes.media.picture import read_picture
 
-MODEL = "offline-words-and-mean-colour"
+MODEL = "offline-words-and-colour"
 
 COLOURS: Mapping[str, tuple[int, int, int]] = {
     "black": (25, 25, 25),
@@ -36,23 +36,27 @@ COLOURS: Mapping[str, tuple[int, int, int]] = {
 MATERIALS = ("oak", "pine", "walnut", "wood", "steel", "metal", "leather", "velvet", "linen", "fabric", "glass",
              "marble", "plastic", "rattan")  # fmt: skip
 STYLES = ("modern", "rustic", "industrial", "classic", "vintage", "scandinavian", "minimalist", "baroque")
-_NOISE = frozenset({"new", "sale", "free", "shipping", "set", "of", "pcs", "offer", "best", "top", "the", "a", "usd",
-                    "eur", "off", "deal", "hot", "gray"})  # fmt: skip
-_WHITE = 235  # from there on all three channels are the ground of a shop's picture
+TYPES = ("armchair", "bed", "bench", "bookcase", "cabinet", "chair", "couch", "desk", "dresser", "lamp", "shelf",
+         "sideboard", "sofa", "stool", "table", "wardrobe")  # fmt: skip
+_NOISE = frozenset({"item", "new", "sale", "free", "shipping", "set", "of", "pcs", "offer", "best", "top", "the", "a",
+                    "usd", "eur", "off", "deal", "hot", "gray"})  # fmt: skip
+_WHITE, _ALIKE = (255, 255, 255), 24.0  # distance in RGB
 
 
-def mean_colour(picture: NDArray[np.uint8]) -> str:
-    """Name of the colour that is nearest to the mean of what is not white ground.
+def main_colour(picture: NDArray[np.uint8]) -> str:
+    """Name that most pixels are nearest to, those apart that look like the corners: the ground of a shop's picture.
 
     Args:
         picture: RGB, uint8 (H, W, 3).
     """
-    pixels = picture.reshape(-1, 3).astype(np.float64)
-    shown = pixels[(pixels < _WHITE).any(axis=1)]
-    if len(shown) < 0.005 * len(pixels):
-        return "white"
-    mean = shown.mean(axis=0)
-    return min(COLOURS, key=lambda name: float(((mean - COLOURS[name]) ** 2).sum()))
+    step = max(1, max(picture.shape) // 64)
+    few = picture[::step, ::step].astype(np.float64)
+    pixels, names = few.reshape(-1, 3), list(COLOURS)
+    corners = few[[0, 0, -1, -1], [0, -1, 0, -1]]
+    ground = (np.linalg.norm(pixels[:, None] - np.vstack((corners, _WHITE)), axis=2) < _ALIKE).any(axis=1)
+    shown = pixels if ground.all() else pixels[~ground]
+    far = np.linalg.norm(shown[:, None] - np.array(list(COLOURS.values())), axis=2)
+    return names[int(np.bincount(far.argmin(axis=1), minlength=len(names)).argmax())]
 
 
 def answer(title: str, colour: str | None, schema: Mapping[str, Any]) -> dict[str, str | None]:
@@ -63,7 +67,7 @@ def answer(title: str, colour: str | None, schema: Mapping[str, Any]) -> dict[st
         colour: of its picture; None where that was not sent.
         schema: JSON schema of an object, as it was asked for.
     """
-    words = [word for word in re.findall(r"[a-z]+", title.lower()) if word not in _NOISE]
+    words = [word for word in re.findall(r"\w+", title.lower()) if word.isalpha() and word not in _NOISE]
     told: dict[str, str | None] = {}
     for name, kind in schema["properties"].items():
         rule = next((rule for part, rule in _RULES.items() if part in name.lower()), _nothing)
@@ -90,9 +94,9 @@ def _style(words: Sequence[str], colour: str | None) -> str | None:
 
 
 def _type(words: Sequence[str], colour: str | None) -> str | None:
-    end = next((place for place, word in enumerate(words) if word in ("with", "for", "in", "by")), len(words))
-    plain = [word for word in words[:end] if word not in (*COLOURS, *MATERIALS, *STYLES)]
-    return plain[-1] if plain else None
+    known = (*COLOURS, *MATERIALS, *STYLES)
+    plain = [word for word in words if word not in known]
+    return next((word for word in plain if word in TYPES), plain[-1] if plain else None)
 
 
 def _title(words: Sequence[str], colour: str | None) -> str | None:
@@ -127,7 +131,7 @@ def read_question(body: Mapping[str, Any]) -> tuple[str, str | None]:
             title = part["text"].removeprefix("Title: ") if role == "user" else title
         elif (data := _bytes_of(part)) is not None:
             try:
-                colour = mean_colour(read_picture(data))
+                colour = main_colour(read_picture(data))
             except MediaError as error:
                 raise ValueError(f"invalid image: {error.message}") from error
     return title, colour

@@ -89,7 +89,7 @@ class Faults:
             share = self.shares.get(fate, 0.0)
             lasting = fate in ("refused", "cut")
             if at <= self.draw(request, fate if lasting else str(turn)) < at + share:
-                return "fine" if fate == "cut" and turn else fate  # type: ignore[no-any-return]
+                return "fine" if fate == "cut" and turn else fate
             at += 0.0 if lasting else share
         return "fine"
 

@@ -306,17 +306,19 @@ class World:
             order = sorted(order, key=lambda one: self.faults.draw("order", one))
         output: list[bytes] = []
         errors: list[bytes] = []
+        completed = 0
         for one in order[:done]:
             fate = self.faults.fate(one, self._turns[one])
             self._turns[one] += 1
             line, is_answer = self._line(one, requests[one], fate, batch)
+            completed += is_answer  # also where its line is lost
             (output if is_answer else errors).extend([line] * {"lost": 0, "duplicated": 2}.get(fate, 1))
         for one in order[done:]:
             said = {"code": why, "message": "This request could not be executed before the batch ended."}
             errors.append(
                 _bytes({"id": f"batch_req_{one}", "custom_id": one, "response": None, "error": said})
             )
-        batch.counts = (done - sum(b'"error": null' in line for line in errors), len(errors))
+        batch.counts = (completed, len(batch.requests) - completed)
         batch.results = (
             self._store(f"{batch.id}_output.jsonl", "batch_output", output) if output else None,
             self._store(f"{batch.id}_error.jsonl", "batch_output", errors) if errors else None,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rushes.errors import LabelError, RecipeError
 from rushes.label.clock import Clock
@@ -117,17 +117,12 @@ def collect(desk: Desk, service: Service, purse: Purse, tell: Tell) -> None:
         desk.write()
 
 
-def label(desk: Desk, service: Service, purse: Purse, tell: Tell, provider: Provider) -> None:
-    """Ask until every item is answered, refused or asked as often as it may be; then write the result.
+def run_batches(desk: Desk, service: Service, purse: Purse, tell: Tell) -> None:
+    """Ask in batches until every item is answered, refused or asked as often as it may be.
 
     What is answered is written also where it cannot go on.
     """
     try:
-        if provider == "chat":
-            chat = desk.chat(service, purse, tell)
-            while chat.ask(desk.requests()):
-                pass
-            return
         batches = desk.batches(service, purse, tell)
         while True:
             while (wait_s := batches.step()) is not None:
@@ -138,9 +133,30 @@ def label(desk: Desk, service: Service, purse: Purse, tell: Tell, provider: Prov
         desk.write()
 
 
+def run_chat(desk: Desk, service: Service, purse: Purse, tell: Tell) -> None:
+    """Likewise, one by one."""
+    try:
+        chat = desk.chat(service, purse, tell)
+        while chat.ask(desk.requests()):
+            pass
+    finally:
+        desk.write()
+
+
 def _cut(desk: Desk, purse: Purse, tell: Tell) -> int:
     """Write requests, once somebody has agreed to pay for them."""
     states = desk.states()
     if more := states["open"] + states["again"]:
         desk.require_agreed(purse, more, batch=True)
     return desk.cut(tell) if more else 0
+
+
+Verb = Literal["submit", "watch", "collect", "run"]
+
+WORK: Mapping[tuple[Provider, Verb], Callable[[Desk, Service, Purse, Tell], None]] = {
+    ("batch", "submit"): submit,
+    ("batch", "watch"): watch,
+    ("batch", "collect"): collect,
+    ("batch", "run"): run_batches,
+    ("chat", "run"): run_chat,
+}
