@@ -74,6 +74,8 @@ def search(
     run = open_recipe(recipe, overrides, workspace, cache)
     found = run.task.search(run, Among(system, of, approximate))
     hits = found.find(words, asked, k, where=fields, weight=weight)
+    if found.said:
+        typer.echo(found.said, err=True)
     if page is not None:
         from rushes.runs.search_page import search_page
         from rushes.stages import write_atomic

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rushes.errors import AnswerError
 from rushes.media.picture import letterbox_white, read_picture
 from rushes.models.dual_encoder import DualEncoder
-from rushes.predict.approximate import Approximate, approximate
+from rushes.predict.approximate import DEPTH, Approximate, approximate
 from rushes.predict.nearest import Gallery
 from rushes.predict.vectors import Vectors
 from rushes.runs.search import Among, Hit, Search
@@ -109,6 +109,17 @@ class VectorSearch(Search):
     def picture(self, key: str) -> bytes:
         """See `Search.picture`."""
         return self._shop.pictures(key)
+
+    @property
+    def said(self) -> str:
+        """See `Search.said`; of an index that answered, what it finds."""
+        if "index" not in vars(self):
+            return ""
+        index = self.index
+        return (
+            f"approximate: {index.recall:.3f} of the exact best {DEPTH} are found, in {index.probes:,} of "
+            f"{index.cells:,} cells"
+        )
 
     def _query(self, text: str | None, picture: bytes | None, weight: float) -> NDArray[np.float32]:
         """Unit vector (D,) of what is asked."""

@@ -50,7 +50,7 @@ def embed(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
     items = sum(map(len, sides.values()))
     total = items + len(kinds) * len(reported)
     with threads_for(base):
-        embed_items(
+        cut = embed_items(
             stage.folder / VECTORS,
             sides,
             encoders,
@@ -66,7 +66,7 @@ def embed(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
             lambda done: tell("embed", items + done, max(total, items + done), "further questions"),
         )
     tell("embed", total, total, "vectors")
-    return {"width": base.width}, {"items": items, **counts}
+    return {"width": base.width}, {"items": items, "cut_texts": cut, **counts}
 
 
 def _untrained(run: Run[CatalogRecipe]) -> DualEncoder:
