@@ -108,11 +108,10 @@ class Gallery:
         return found
 
     def _tolerance(self, query: NDArray[np.float32]) -> float:
-        """Greatest error of a product in float32."""
-        error = (
-            len(query) + 2
-        ) * _UNIT_ROUNDOFF  # two for the bound itself, which becomes float32 to be compared
-        return error / (1 - error) * float(np.linalg.norm(query.astype(np.float64))) * self._longest
+        """Greatest error of a product in float32; and of the bound itself, which becomes float32 to be compared."""
+        error = (len(query) + 2) * _UNIT_ROUNDOFF
+        length = float(np.linalg.norm(query.astype(np.float64)))
+        return error / (1 - error) * length * self._longest
 
     def _products(self, queries: torch.Tensor, rows: NDArray[np.int64] | None) -> torch.Tensor:
         """Products (Q, n) in float32 with all items, or with those of ``rows``."""
