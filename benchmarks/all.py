@@ -44,6 +44,7 @@ THREADS = {
     "rig": 1,
     "gpu": 2,
     "operations": 2,
+    "retrieval": 2,
 }
 """Benchmark -> OMP_NUM_THREADS. One wherever CPU seconds or bytes are compared, two where the whole demo is timed."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,13 @@ def test_questions_of_each_kind_name_their_item_and_are_asked_of_their_systems(t
     assert german.texts.tolist() == ["Ding 7", "Ding 9"]
     assert list(untrained.vectors) == ["model"]
     assert np.allclose(untrained.vectors["model"], alone.embed_texts(untrained.texts.tolist()), atol=1e-3)
+
+
+def test_texts_that_are_longer_than_the_model_reads_are_counted(tmp_path: Path) -> None:
+    long = replace(PAIRS[0], words=replace(PAIRS[0].words, text="red box " * 200))
+    encoders: Encoders = {"base": encoder(0), "model": encoder(1)}
+    cut = embed_items(tmp_path / VECTORS, {"test": [long, PAIRS[1]]}, encoders, 4, lambda done: None)
+    assert cut == 1
 
 
 def test_a_picture_that_cannot_be_read_stops_it_and_leaves_no_file(tmp_path: Path) -> None:

@@ -143,10 +143,14 @@ def test_an_index_narrows_what_is_looked_at_and_a_filter_does_without_it(
     assert keys(search.find("box", None, 2)) == keys(exact.find("box", None, 2))
     assert (tmp_path / "of.faiss").is_file()
     assert search.index.recall >= 0.95
+    assert search.said.startswith(
+        f"approximate: {search.index.recall:.3f} of the exact best 10 are found, in "
+    )
     filtered = searched(vectors, Among(approximate=True), tmp_path / "other.faiss")
     modern = {"style": "modern"}
     assert keys(filtered.find("box", None, 9, where=modern)) == keys(exact.find("box", None, 9, where=modern))
     assert not (tmp_path / "other.faiss").exists()
+    assert filtered.said == exact.said == ""
 
 
 def contender(vectors: Vectors, system: str = "model") -> VectorContender:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from rushes.evaluate.pages import Head
     from rushes.runs.search import Hit
 
+MAX_BYTES = 50_000_000
+"""Of a picture that is asked."""
+
 SHOWN = 4
 """Fields in the table on a terminal; a page and JSON have all."""
 
@@ -74,6 +77,8 @@ def search(
     run = open_recipe(recipe, overrides, workspace, cache)
     found = run.task.search(run, Among(system, of, approximate))
     hits = found.find(words, asked, k, where=fields, weight=weight)
+    if found.said:
+        typer.echo(found.said, err=True)
     if page is not None:
         from rushes.runs.search_page import search_page
         from rushes.stages import write_atomic
@@ -100,9 +105,17 @@ def _fields(where: Sequence[str]) -> dict[str, str]:
 
 def _read(image: Path) -> bytes:
     try:
-        return image.read_bytes()
+        with image.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, IsADirectoryError):
         raise AnswerError("no picture there", where=image, cure="name a file with --image") from None
+    if len(data) > MAX_BYTES:
+        raise AnswerError(
+            f"a picture of at most {MAX_BYTES // 10**6} MB is read, this file is larger",
+            where=image,
+            cure="scale it down, as with: magick IN -resize 4096x4096 OUT.jpg",
+        )
+    return data
 
 
 def _told(hit: Hit) -> Mapping[str, Any]:

@@ -51,7 +51,7 @@ def embed_items(
     encoders: Encoders,
     batch_size: int,
     on_progress: OnProgress,
-) -> None:
+) -> int:
     """Write ``vectors.parquet`` of the items of all sides, in their order, in the memory of a batch.
 
     Args:
@@ -61,16 +61,21 @@ def embed_items(
         batch_size: items of one forward pass.
         on_progress: told after each batch.
 
+    Returns:
+        How many texts are longer than the trained model reads, so that only their beginning counts.
+
     Raises:
         MediaError: the picture of an item cannot be read.
     """
     fields = {field for pairs in sides.values() for pair in _each(pairs) for field in pair.words.fields}
-    done = 0
+    done = cut = 0
     with writing_vectors(path, vectors_schema(_width(encoders), sorted(fields))) as writer:
         for side, pairs in sides.items():
             for batch in _batches(_each(pairs), batch_size):
                 pictures = _vectors(encoders, [pair.picture for pair in batch], batch_size)
-                texts = _vectors(encoders, [pair.words.text for pair in batch], batch_size)
+                words = [pair.words.text for pair in batch]
+                texts = _vectors(encoders, words, batch_size)
+                cut += encoders["model"].count_cut(words)
                 writer.add(
                     {
                         "id": [pair.key for pair in batch],
@@ -78,13 +83,14 @@ def embed_items(
                         "group": [pair.group for pair in batch],
                         "label": [pair.label for pair in batch],
                         "title": [pair.words.title for pair in batch],
-                        "text": [pair.words.text for pair in batch],
+                        "text": words,
                         "fields": [dict(pair.words.fields) for pair in batch],
                         **{f"{system}_picture": vectors for system, vectors in pictures.items()},
                         **{f"{system}_text": vectors for system, vectors in texts.items()},
                     }
                 )
                 on_progress(done := done + len(batch))
+    return cut
 
 
 def embed_queries(

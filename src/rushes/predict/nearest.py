@@ -96,19 +96,22 @@ class Gallery:
         found = Nearest(np.empty((len(asked), k), np.int64), np.empty((len(asked), k)))
         chunk = max(1, _PRODUCTS // max(total, 1))
         for begin in range(0, len(asked) if k else 0, chunk):
-            part = asked[begin : begin + chunk]
-            for number, products in enumerate(self._products(torch.from_numpy(part), rows), begin):
-                near = _candidates(products, k, self._tolerance(asked[number]))
-                near = near if rows is None else rows[near]
-                found.rows[number], found.scores[number] = self._best(asked[number], near, k)
+            products = self._products(torch.from_numpy(asked[begin : begin + chunk]), rows)
+
+            def choose(first: int, last: int, begin: int = begin, products: torch.Tensor = products) -> None:
+                for number in range(begin + first, begin + last):
+                    near = _candidates(products[number - begin], k, self._tolerance(asked[number]))
+                    near = near if rows is None else rows[near]
+                    found.rows[number], found.scores[number] = self._best(asked[number], near, k)
+
+            _in_stretches(len(products), choose)
         return found
 
     def _tolerance(self, query: NDArray[np.float32]) -> float:
-        """Greatest error of a product in float32."""
-        error = (
-            len(query) + 2
-        ) * _UNIT_ROUNDOFF  # two for the bound itself, which becomes float32 to be compared
-        return error / (1 - error) * float(np.linalg.norm(query.astype(np.float64))) * self._longest
+        """Greatest error of a product in float32; and of the bound itself, which becomes float32 to be compared."""
+        error = (len(query) + 2) * _UNIT_ROUNDOFF
+        length = float(np.linalg.norm(query.astype(np.float64)))
+        return error / (1 - error) * length * self._longest
 
     def _products(self, queries: torch.Tensor, rows: NDArray[np.int64] | None) -> torch.Tensor:
         """Products (Q, n) in float32 with all items, or with those of ``rows``."""
@@ -141,12 +144,12 @@ class Gallery:
 
 
 def _in_stretches(total: int, work: Callable[[int, int], T]) -> list[T]:
-    """Work on as many stretches of ``total`` rows as torch has threads, each in a thread of its own.
+    """Work on as many stretches of ``total`` rows or queries as torch has threads, each in a thread of its own.
 
     Torch's own threads wait for each other after every block; where something else ran on the cores that took ten
     times as long.
     """
-    workers = torch.get_num_threads()
+    workers = max(1, min(torch.get_num_threads(), total))
     bounds = np.linspace(0, total, workers + 1).astype(int).tolist()
     with one_thread(), ThreadPoolExecutor(workers) as pool:
         return list(pool.map(work, bounds[:-1], bounds[1:]))

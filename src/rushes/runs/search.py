@@ -77,6 +77,11 @@ class Search(ABC):
     def picture(self, key: str) -> bytes:
         """The JPEG of an item."""
 
+    @property
+    def said(self) -> str:
+        """What a reader of the answers must know of how they were found; empty where they are exact."""
+        return ""
+
 
 def require_vectors(run: Run[Any], stage: str, reader: str) -> None:
     """Refuse a run whose items have no vectors yet; quick, since nothing of a model is imported.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rushes.errors import AnswerError
 from rushes.media.picture import letterbox_white, read_picture
 from rushes.models.dual_encoder import DualEncoder
-from rushes.predict.approximate import Approximate, approximate
+from rushes.predict.approximate import DEPTH, Approximate, approximate
 from rushes.predict.nearest import Gallery
 from rushes.predict.vectors import Vectors
 from rushes.runs.search import Among, Hit, Search
@@ -64,14 +64,15 @@ class VectorSearch(Search):
         return self._shop.encoder()
 
     @cached_property
-    def _gallery(self) -> Gallery:
-        vectors = self._shop.vectors
-        return Gallery(vectors.keys, vectors.items(self._among.system, self._among.of))
+    def _rows(self) -> NDArray[np.intp]:
+        """Rows (M,) of the items of the sides that are searched."""
+        return np.flatnonzero(np.isin(self._shop.vectors.sides.astype(str), self._shop.sides))
 
     @cached_property
-    def _of_sides(self) -> NDArray[np.bool_]:
-        """Items (N,) of the sides that are searched."""
-        return np.isin(self._shop.vectors.sides.astype(str), self._shop.sides)
+    def _gallery(self) -> Gallery:
+        """The items of `_rows`."""
+        shop, among = self._shop.vectors, self._among
+        return Gallery(shop.keys[self._rows], shop.items(among.system, among.of)[self._rows])
 
     @cached_property
     def index(self) -> Approximate:
@@ -95,20 +96,32 @@ class VectorSearch(Search):
         """See `Search.find`."""
         if not text and picture is None:
             raise AnswerError("nothing is asked", cure='give words, as "grey oak sideboard", or a picture')
-        allowed = self._of_sides.copy()
-        for name, value in (where or {}).items():
-            allowed &= self._having(name, value)
-        query = self._query(text, picture, weight)[None]
-        if self._among.approximate and not where:  # with a filter, exact search has little left to look at
-            allowed &= self.index.candidates(query[0], k)
-        found = self._gallery.nearest(query, k, allowed=allowed)
-        rows, scores = found.rows[0].tolist(), found.scores[0].tolist()
-        told = zip(self._gallery.keys[rows], scores, self._told(rows), strict=True)
+        having = [self._having(name, value) for name, value in (where or {}).items()]
+        query = self._query(text, picture, weight)
+        allowed = np.logical_and.reduce(having) if having else None
+        if (
+            self._among.approximate and allowed is None
+        ):  # with a filter, exact search has little left to look at
+            allowed = self.index.candidates(query, k)
+        found = self._gallery.nearest(query[None], k, allowed=allowed)
+        rows, scores = found.rows[0], found.scores[0].tolist()
+        told = zip(self._gallery.keys[rows], scores, self._told(self._rows[rows].tolist()), strict=True)
         return [Hit(key, rank, score, fields) for rank, (key, score, fields) in enumerate(told, 1)]
 
     def picture(self, key: str) -> bytes:
         """See `Search.picture`."""
         return self._shop.pictures(key)
+
+    @property
+    def said(self) -> str:
+        """See `Search.said`; of an index that answered, what it finds."""
+        if "index" not in vars(self):
+            return ""
+        index = self.index
+        return (
+            f"approximate: {index.recall:.3f} of the exact best {DEPTH} are found, in {index.probes:,} of "
+            f"{index.cells:,} cells"
+        )
 
     def _query(self, text: str | None, picture: bytes | None, weight: float) -> NDArray[np.float32]:
         """Unit vector (D,) of what is asked."""
@@ -127,7 +140,7 @@ class VectorSearch(Search):
         return mixed / max(float(np.linalg.norm(mixed)), 1e-12)
 
     def _having(self, name: str, value: str) -> NDArray[np.bool_]:
-        """Items (N,) whose field has a value, upper and lower case alike."""
+        """Items (M,) of `_rows` whose field has a value, upper and lower case alike."""
         if name not in self._names:
             lines = (f"{one}: {self._frequent(one)}" for one in self._names)
             raise AnswerError(
@@ -136,7 +149,7 @@ class VectorSearch(Search):
             )
         values = np.array([(one or "").casefold() for one in self._column(name)])
         having: NDArray[np.bool_] = values == value.casefold()
-        if not (having & self._of_sides).any():
+        if not having.any():
             raise AnswerError(
                 f"no item has {name} {value!r}; frequent values are {self._frequent(name)}",
                 cure=f"write --where {name}=VALUE with one of these",
@@ -148,14 +161,14 @@ class VectorSearch(Search):
         return tuple(dict.fromkeys((*self._shop.vectors.field_names, *BESIDE)))
 
     def _column(self, name: str) -> NDArray[np.object_]:
+        """A field of the items (M,) of `_rows`."""
         vectors = self._shop.vectors
-        if name in vectors.field_names:
-            return vectors.field(name)
         beside = {"side": vectors.sides, "group": vectors.groups, "label": vectors.labels}
-        return beside[name]
+        column = vectors.field(name) if name in vectors.field_names else beside[name]
+        return column[self._rows]
 
     def _frequent(self, name: str) -> str:
-        counts = Counter(value for value in self._column(name)[self._of_sides] if value)
+        counts = Counter(value for value in self._column(name) if value)
         first = sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:FREQUENT]
         more = ", ..." if len(counts) > FREQUENT else ""
         return ", ".join(f"{value} ({count:,})" for value, count in first) + more or "none"

@@ -7,7 +7,7 @@ from functools import partial
 
 from rushes.models.clip import DualEncoder, build, on_best_device, restore
 from rushes.predict.embedding import Encoders, Kind, embed_items, embed_queries, forget
-from rushes.predict.vectors import QUERIES, VECTORS
+from rushes.predict.vectors import QUERIES, VECTORS, System
 from rushes.prepare.pair import Pair
 from rushes.runs.run import Run
 from rushes.runs.stage import Made, Tell
@@ -20,7 +20,7 @@ from rushes.train.threads import threads_for
 SIDES = ("train", "val", "test", "probe")
 
 
-def model_of(run: Run[CatalogRecipe], system: str) -> DualEncoder:
+def model_of(run: Run[CatalogRecipe], system: System) -> DualEncoder:
     """The trained model of a run, or the one that training began from, on the best device.
 
     Raises:
@@ -50,7 +50,7 @@ def embed(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
     items = sum(map(len, sides.values()))
     total = items + len(kinds) * len(reported)
     with threads_for(base):
-        embed_items(
+        cut = embed_items(
             stage.folder / VECTORS,
             sides,
             encoders,
@@ -66,7 +66,7 @@ def embed(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
             lambda done: tell("embed", items + done, max(total, items + done), "further questions"),
         )
     tell("embed", total, total, "vectors")
-    return {"width": base.width}, {"items": items, **counts}
+    return {"width": base.width}, {"items": items, "cut_texts": cut, **counts}
 
 
 def _untrained(run: Run[CatalogRecipe]) -> DualEncoder:

@@ -24,7 +24,7 @@ from rushes.recipe.sections import (
     form_of_split,
 )
 from rushes.recipe.shares import Shares
-from rushes.recipe.signing import UNSIGNED
+from rushes.recipe.signing import UNSIGNED, Signs
 from rushes.tasks.catalog.preprocessing import ProductPreprocessing
 
 Kind = Literal["table", "webdataset", "folder"]
@@ -148,8 +148,8 @@ class EvaluateRetrieval(Evaluate):
         languages: titles in these are asked as well, see ``source.columns.languages``.
     """
 
-    ks: Annotated[tuple[Count, ...], Field(min_length=1)] = (1, 5, 10)
-    gallery: Literal["side", "all"] = "side"
+    ks: Annotated[tuple[Count, ...], Field(min_length=1), Signs("evaluate")] = (1, 5, 10)
+    gallery: Annotated[Literal["side", "all"], Signs("evaluate")] = "side"
     languages: tuple[str, ...] = ()
 
 
