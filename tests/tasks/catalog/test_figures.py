@@ -187,6 +187,20 @@ def test_two_runs_are_compared_over_the_same_questions(tmp_path):
         compare(shop_of(ours, settings), shop_of(other, settings), "mrr")
 
 
+def test_a_view_is_answered_by_its_product_and_its_family_and_not_by_equal_words(tmp_path):
+    table = shop.items()
+    table["text"] = ["the same"] * len(table["id"])
+    shown = shop_of(shop.vectors(tmp_path, table=table, views=True), EvaluateRetrieval())
+    assert np.bincount(shown.views().ranked["model"].relevant.query).tolist() == [2] * 60
+    assert np.bincount(shown.text_to_picture().ranked["model"].relevant.query).tolist() == [30] * 30
+
+
+def test_a_language_that_nobody_wrote_in_says_what_to_change(tmp_path):
+    with pytest.raises(MetricError, match="no item of side test has a title in it") as error:
+        measure(shop.vectors(tmp_path, languages=("de",)), languages=("de", "fr"))
+    assert "source.columns.languages" in str(error.value)
+
+
 def test_a_side_without_products_says_what_to_type(tmp_path):
     with pytest.raises(MetricError, match="no product of side val") as error:
         measure(shop.vectors(tmp_path), split="val")
