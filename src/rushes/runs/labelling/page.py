@@ -214,13 +214,15 @@ def _unanswered(desk: Desk) -> Markup:
     )
     return join(
         (
-            table(["state", "items"], [[name, count] for name, count in states.items()]),
-            table(["last error", "items"], [[name, count] for name, count in reasons.items()])
-            if reasons
-            else None,
+            table(["state", "items"], _pairs(states)),
+            table(["last error", "items"], _pairs(reasons)) if reasons else None,
             said,
         )
     )
+
+
+def _pairs(counts: Mapping[str, int]) -> list[Row]:
+    return [Row([name, count]) for name, count in counts.items()]
 
 
 def _files(desk: Desk) -> Markup:
