@@ -191,7 +191,7 @@ def test_a_queue_that_others_fill_is_waited_for(make_shop):
         other = service.create(shop.world.files.told("batch")[0]["id"], {"of": "somebody else"})
         assert other["status"] == "validating"
     shop.with_limits(queue_tokens=1_000_000)
-    shop.world._pace = replace(shop.world._pace, queue_tokens=12_000)
+    shop.world.pace = replace(shop.world.pace, queue_tokens=12_000)
     assert shop.run() == {"answered": 40}
     failed = [one for one in shop.world.batches() if one["status"] == "failed"]
     assert {one["errors"]["data"][0]["code"] for one in failed} == {"token_limit_exceeded"}

@@ -91,7 +91,7 @@ class World:
     """
 
     def __init__(self, folder: Path, clock: RunningClock, faults: Faults, pace: Pace) -> None:
-        self.clock, self._pace, self.faults = clock, pace, faults
+        self.clock, self.pace, self.faults = clock, pace, faults
         self.files = Files(folder, clock)
         self._batches: dict[str, _Batch] = {}
         self._turns: Counter[str] = Counter()
@@ -115,8 +115,8 @@ class World:
             )
             batch.failure = self._checked(batch)
             queued = sum(one.tokens for one in self._batches.values() if self._state(one)[0] in QUEUED)
-            if batch.failure is None and queued + batch.tokens > self._pace.queue_tokens:
-                told = f"Enqueued token limit reached: {queued + batch.tokens} of {self._pace.queue_tokens}"
+            if batch.failure is None and queued + batch.tokens > self.pace.queue_tokens:
+                told = f"Enqueued token limit reached: {queued + batch.tokens} of {self.pace.queue_tokens}"
                 batch.failure = ("token_limit_exceeded", told, None)
             if number < self.faults.expiring:
                 batch.stops_at = self.faults.expires_at
@@ -168,7 +168,7 @@ class World:
 
     def _state(self, batch: _Batch) -> tuple[ServerState, int]:
         """Where a batch stands by its age, and how many of its requests are run."""
-        pace, now_s, count = self._pace, self.clock.now(), len(batch.requests)
+        pace, now_s, count = self.pace, self.clock.now(), len(batch.requests)
         began_s = batch.created_s + pace.validating_s
         if batch.failure is not None:
             return ("validating" if now_s < began_s else "failed"), 0
