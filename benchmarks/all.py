@@ -27,6 +27,7 @@ THREADS = {
     "catalog": 1,
     "formats": 1,
     "frozen": 1,
+    "labelling": 1,
     "intervals": 1,
     "bad_input": 1,
     "field": 1,
