@@ -27,6 +27,7 @@ THREADS = {
     "formats": 1,
     "frozen": 1,
     "intervals": 1,
+    "arena": 1,
     "bad_input": 1,
     "field": 1,
     "reader": 1,

@@ -94,12 +94,22 @@ def test_a_key_that_is_held_votes_once(page, study):
 
 
 def test_presses_before_the_pair_has_settled_are_ignored(page, study):
+    page.clock.install()
+    page.reload()
     at(page, 1)
+    page.clock.pause_at(page.evaluate("Date.now()") + 1000)
     page.keyboard.press("a")
-    for _ in range(5):
+    page.wait_for_selector("#count:text-is('2 / 6')")
+    page.wait_for_selector("#pair:not(.waiting)")
+    for wait in (0, 299):
+        page.clock.run_for(wait)
         page.keyboard.press("b")
-    at(page, 2)
+    assert page.locator("#keys [data-key=N]").is_disabled()
     assert [vote.choice for vote in votes(study)] == ["top"]
+    page.clock.run_for(1)
+    at(page, 2)
+    page.keyboard.press("b")
+    page.wait_for_selector("#count:text-is('3 / 6')")
 
 
 def test_pictures_enlarge_by_key_and_by_mouse(page):
