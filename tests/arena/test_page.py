@@ -97,7 +97,7 @@ def test_presses_before_the_pair_has_settled_are_ignored(page, study):
     page.clock.install()
     page.reload()
     at(page, 1)
-    page.clock.pause_at(page.evaluate("Date.now()") + 1000)
+    page.clock.pause_at(page.evaluate("Date.now() / 1000") + 1)
     page.keyboard.press("a")
     page.wait_for_selector("#count:text-is('2 / 6')")
     page.wait_for_selector("#pair:not(.waiting)")
