@@ -9,7 +9,7 @@ from rich.table import Table
 
 from rushes.arena.result import REACH, Result
 from rushes.metrics.estimate import Estimate
-from rushes.metrics.preference import LEVEL, Preference
+from rushes.metrics.preference import LEVEL, Preference, detectable
 
 
 def verdict_sentence(result: Result) -> str:
@@ -28,17 +28,20 @@ def verdict_sentence(result: Result) -> str:
     return f"{found.verdict}: {name}, by {wins} of {decisive} decisive queries ({test})."
 
 
+def can_show(decisive: int) -> str:
+    """What so many queries can show at all."""
+    share = detectable(decisive)
+    if share is None:
+        return f"{decisive} decisive queries rarely show anything"
+    return f"{decisive} decisive queries show a true share of {share:.0%} in four of five studies"
+
+
 def power_sentence(result: Result) -> str:
-    """What so many queries can show at all, and how many more would tell the share closely."""
-    decisive = result.all.wins + result.all.losses
-    if result.detectable is None:
-        can = f"{decisive} decisive queries rarely show anything"
-    else:
-        can = f"{decisive} decisive queries show a true share of {result.detectable:.0%} in four of five studies"
-    more = (
-        "" if result.more is None else f"; {result.more:,} more queries would tell the share to ±{REACH:.0%}"
-    )
-    return f"{can}{more}."
+    """What the study could show, and how many more queries would tell the share closely."""
+    more = ""
+    if result.more is not None:
+        more = f"; {result.more:,} more queries would tell the share to ±{REACH:.0%}"
+    return f"{can_show(result.all.wins + result.all.losses)}{more}."
 
 
 def doubts(result: Result) -> Iterator[str]:

@@ -84,23 +84,23 @@ def compare(
     """
     from rushes.arena.draw import Ask, make_study
     from rushes.arena.study import STUDY
-    from rushes.metrics.preference import detectable
+    from rushes.arena.words import can_show
 
     one, two = (_contender(asked, workspace, cache) for asked in (a, b))
     if (study / STUDY).exists():
         _require_same(study, one, two)
     else:
         drawn = secrets.randbits(31) if seed is None else seed
-        names = tuple(raters or ["1"])
-        ask = Ask(pairs=pairs, raters=names, checks=checks, repeats=repeats, seed=drawn)
-        make_study(study, one, two, ask)
-        share = detectable(pairs)
-        can = (
-            "can rarely show anything"
-            if share is None
-            else f"show a true share of {share:.0%} in 4 of 5 studies"
+        ask = Ask(
+            pairs=pairs,
+            raters=tuple(raters or ["1"]),
+            checks=checks,
+            repeats=repeats,
+            seed=drawn,
+            names=_names(a, b),
         )
-        typer.echo(f"{study}: {pairs} pairs, seed {drawn}; {pairs} decisive queries {can}", err=True)
+        make_study(study, one, two, ask)
+        typer.echo(f"{study}: {pairs} pairs, seed {drawn}; {can_show(pairs)}", err=True)
     _vote(study, host, port, terminal, rater)
 
 
@@ -159,6 +159,12 @@ def _contender(asked: str, workspace: str, cache: Path | None) -> Contender:
             cure=f"type {recipe}:{next(iter(contenders))}, say",
         )
     return contenders[system]
+
+
+def _names(a: str, b: str) -> tuple[str, str]:
+    """What the result calls the systems: as they were asked for, without folders where that tells them apart."""
+    short = Path(a).name, Path(b).name
+    return short if short[0] != short[1] else (a, b)
 
 
 def _require_same(study: Path, a: Contender, b: Contender) -> None:
