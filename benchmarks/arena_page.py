@@ -147,7 +147,7 @@ def page_figures(quick: bool, folder: Path) -> Iterator[Figure]:
 
 def lost_figures(folder: Path, pairs: int, seed: int) -> Iterator[Figure]:
     """Reloads, second pages and kill -9 at random moments of a rater who presses on."""
-    make_study(folder, AtRandom("a", 400), AtRandom("b", 400), Ask(pairs=pairs, repeats=0.0))
+    made = make_study(folder, AtRandom("a", 400), AtRandom("b", 400), Ask(pairs=pairs, repeats=0.0))
     rng, wrong, kills = random.Random(seed), 0, 0
     sent = []
     with chromium() as browser:
@@ -187,7 +187,7 @@ def lost_figures(folder: Path, pairs: int, seed: int) -> Iterator[Figure]:
                 wrong += sources[0] != sources[1]
                 second.close()
         server.kill()
-    kept = [vote.choice for vote in standing(read_events(folder / "votes-1.jsonl")[0])]
+    kept = [vote.choice for vote in standing(read_events(folder / "votes-1.jsonl")[0], schedule(made, 0))]
     yield at_most(
         f"votes lost, doubled or changed, of {pairs} with {kills} kills of the server", misses(sent, kept), 0
     )

@@ -7,6 +7,8 @@ from contenders import ITEMS, Drawn, questions
 
 from rushes.arena.ballot import read_events, standing
 from rushes.arena.draw import Ask, make_study
+from rushes.arena.schedule import schedule
+from rushes.arena.study import read_study
 
 ASKED = questions(12, pictures=True)
 pytestmark = pytest.mark.slow
@@ -39,7 +41,7 @@ def at(page, number):
 
 
 def votes(study):
-    return standing(read_events(study / "votes-1.jsonl")[0])
+    return standing(read_events(study / "votes-1.jsonl")[0], schedule(read_study(study), 0))
 
 
 def test_every_key_does_what_its_button_says(page, study):

@@ -15,17 +15,16 @@ from rushes.metrics.preference import LEVEL, Preference, detectable
 def verdict_sentence(result: Result) -> str:
     """What is shown, and by what."""
     found, systems = result.all, result.systems
-    decisive = found.wins + found.losses
     test = f"sign test over queries, p = {found.p:.3g}, shown at {LEVEL:g}"
     if found.verdict == "not shown":
         return (
             f"Not shown that one is preferred: {found.wins} queries for {systems['A'].name}, {found.losses} for "
             f"{systems['B'].name} ({test})."
         )
-    winner = found.verdict[0]
-    wins = found.wins if winner == "A" else found.losses
-    name = systems["A" if winner == "A" else "B"].name
-    return f"{found.verdict}: {name}, by {wins} of {decisive} decisive queries ({test})."
+    winner, wins = (systems["A"], found.wins) if found.wins > found.losses else (systems["B"], found.losses)
+    return (
+        f"{found.verdict}: {winner.name}, by {wins} of {found.wins + found.losses} decisive queries ({test})."
+    )
 
 
 def can_show(decisive: int) -> str:
@@ -39,8 +38,10 @@ def can_show(decisive: int) -> str:
 def power_sentence(result: Result) -> str:
     """What the study could show, and how many more queries would tell the share closely."""
     more = ""
+    if result.all.share is not None and result.all.verdict == "not shown" and result.needed is not None:
+        more = f"; {max(result.all.share.value, 1 - result.all.share.value):.0%} would take {result.needed:,}"
     if result.more is not None:
-        more = f"; {result.more:,} more queries would tell the share to ±{REACH:.0%}"
+        more += f"; {result.more:,} more queries would tell the share to ±{REACH:.0%}"
     return f"{can_show(result.all.wins + result.all.losses)}{more}."
 
 
