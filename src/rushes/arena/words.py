@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from rushes.arena.result import REACH, Result
+from rushes.arena.result import REACH, Outcome, Result
+from rushes.arena.study import System
 from rushes.metrics.estimate import Estimate
 from rushes.metrics.preference import LEVEL, Preference, detectable
 
@@ -79,34 +81,40 @@ def _percent(found: Estimate | None) -> str:
 
 def _strength(found: Preference) -> str:
     one = found.strength
-    low, high = ("∞" if end is None else f"{end:+.2f}" for end in (one.low, one.high))
-    value = "without bound" if one.value is None else f"{one.value:+.2f}"
-    return f"{value} [{low if one.low is not None else '-∞'}, {high}]"
+    low = "-∞" if one.low is None else f"{one.low:+.2f}"
+    high = "∞" if one.high is None else f"{one.high:+.2f}"
+    return f"{'without bound' if one.value is None else f'{one.value:+.2f}'} [{low}, {high}]"
+
+
+def called(result: Result, system: System) -> str:
+    """A system by its letter and its name."""
+    return f"{system} ({result.systems[system].name})"
 
 
 def facts(result: Result) -> dict[str, str]:
     """Figures of the whole study, by their names."""
-    found, a = result.all, result.systems["A"].name
+    found, a = result.all, called(result, "A")
     return {
         f"queries for {a}": f"{found.wins}",
-        f"queries for {result.systems['B'].name}": f"{found.losses}",
+        f"queries for {called(result, 'B')}": f"{found.losses}",
         "queries tied": f"{found.ties}, and {result.identical} with the same list twice, shown to nobody",
-        f"share of {a} among decisive queries": f"{_percent(found.share)} exact",
-        f"share of {a} among decisive answers": f"{_percent(found.votes)} by query",
+        "share of A among decisive queries": f"{_percent(found.share)} exact",
+        "share of A among decisive answers": f"{_percent(found.votes)} by query",
         "sign test over queries": f"p = {found.p:.3g}, the one that is shown",
         "sign-flip test over queries": f"p = {found.p_flip:.3g}",
-        f"Bradley-Terry, log odds of {a}": f"{_strength(found)} by query",
+        "Bradley-Terry, log odds of A": f"{_strength(found)} by query",
         "upper row among decisive answers": f"{_percent(result.upper)} by query",
         "repeats answered alike": _percent(result.repeats),
         "agreement of raters (Krippendorff)": "·" if result.alpha is None else f"{result.alpha:.2f}",
     }
 
 
+NAMES: Mapping[Outcome, str] = {"A": "for A", "B": "for B", "tie": "equal", "bad": "both bad"}
+
+
 def counts(result: Result) -> dict[str, int]:
     """Answers by what they say."""
-    names = {"A": f"for {result.systems['A'].name}", "B": f"for {result.systems['B'].name}"}
-    names |= {"tie": "equal", "bad": "both bad"}
-    return {names[outcome]: count for outcome, count in result.counts.items()} | {"skipped": result.skipped}
+    return {NAMES[outcome]: count for outcome, count in result.counts.items()} | {"skipped": result.skipped}
 
 
 # --- console ------------------------------------------------------------------------------------------------
@@ -114,15 +122,19 @@ def counts(result: Result) -> dict[str, int]:
 
 def print_result(result: Result, console: Console) -> None:
     """Print the result."""
-    shown = Table(title=verdict_sentence(result), title_justify="left", title_style="bold", show_header=False)
+    shown = Table(
+        title=escape(verdict_sentence(result)), title_justify="left", title_style="bold", show_header=False
+    )
     for name, value in facts(result).items():
-        shown.add_row(name, value)
+        shown.add_row(escape(name), escape(value))
     shown.add_row("answers", ", ".join(f"{count} {name}" for name, count in counts(result).items()))
     console.print(shown)
     if len(result.strata) > 1:
-        strata = Table("part", "queries", "decisive", f"for {result.systems['A'].name}", title_justify="left")
+        strata = Table("part", "queries", "decisive", "share of A")
         for name, part in result.strata.items():
-            strata.add_row(name, str(part.queries), str(part.wins + part.losses), _percent(part.share))
+            strata.add_row(
+                escape(name), str(part.queries), str(part.wins + part.losses), escape(_percent(part.share))
+            )
         console.print(strata)
     console.print(power_sentence(result), highlight=False)
     for doubt in doubts(result):
