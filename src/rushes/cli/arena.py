@@ -185,10 +185,13 @@ def _vote(study: Path, host: str, port: int, terminal: bool, rater: str | None) 
     from rushes.arena.box import open_box
 
     with open_box(study) as box:
-        if terminal:
-            _vote_here(box, rater)
-        else:
-            _vote_by_link(box, host, port)
+        try:
+            if not box.complete:
+                _vote_here(box, rater) if terminal else _vote_by_link(box, host, port)
+            if box.complete and not box.closed:
+                box.close()
+        finally:
+            typer.echo(_progress(box), err=True)
 
 
 def _vote_here(box: Box, rater: str | None) -> None:
@@ -201,9 +204,6 @@ def _vote_here(box: Box, rater: str | None) -> None:
         raise RecipeError(f"the study has no rater {name}; it has {', '.join(box.ballots)}", where=box.folder)
     with keys_of(sys.stdin) as key:
         judge(box.ballots[name], box.folder, Console(), key)
-    if box.complete:
-        box.close()
-    typer.echo(_progress(box))
 
 
 def _vote_by_link(box: Box, host: str, port: int) -> None:
@@ -213,10 +213,7 @@ def _vote_by_link(box: Box, host: str, port: int) -> None:
         for name, link in links(box, listening).items():
             typer.echo(f"rater {name}: {link}")
         typer.echo("Ctrl-C stops; the same command goes on", err=True)
-        try:
-            serve(box, listening, lambda: typer.echo(_progress(box), err=True))
-        finally:
-            typer.echo(_progress(box), err=True)
+        serve(box, listening, lambda: typer.echo(_progress(box), err=True))
 
 
 def _progress(box: Box) -> str:
