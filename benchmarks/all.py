@@ -29,6 +29,7 @@ THREADS = {
     "frozen": 1,
     "labelling": 1,
     "intervals": 1,
+    "arena": 1,
     "bad_input": 1,
     "field": 1,
     "reader": 1,
