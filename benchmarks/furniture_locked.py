@@ -1,11 +1,11 @@
-"""The real catalogue on two cores: English and German names, and rendered views, to pictures of products nobody trained on.
+"""The real catalogue on two cores: names and rendered views to pictures of products that nobody trained on.
 
     python benchmarks/furniture.py --out data
     python benchmarks/furniture_locked.py --data data [--quick] [--json]
 
-Five folds of `recipes/catalog-locked.yaml`: products whose pictures are near-duplicates, or whose names are equal, stand
-in one fold, so that every name and every variant that is asked about is new. A ninth of the other folds validates. The
-gallery is the pictures of the fold that is asked about. --quick: one fold.
+Five folds of `recipes/catalog-locked.yaml`: products whose pictures are near-duplicates, or whose names are equal,
+stand in one fold, so that every name and every variant that is asked about is new. A ninth of the other folds
+validates. The gallery is the pictures of the fold that is asked about. --quick: one fold.
 """
 
 from __future__ import annotations

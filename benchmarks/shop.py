@@ -1,11 +1,11 @@
-"""The drawn shop: what tuning a tiny CLIP is worth on products of families that nobody trained on, and what the task is.
+"""The drawn shop: what tuning a tiny CLIP is worth on products of families that nobody trained on.
 
     python benchmarks/shop.py [--quick] [--json] [--seeds 3]
 
-Each scenario of `recipes/catalog-twin.yaml` through the command's own stages; shop, dataset and pretrained base are made
-once. A scenario is better than `zero_shot` where the whole 95 % interval of the paired difference, clustered by product
-family, lies above zero, for every seed. The time is that of one run of `dual_lora` with everything before it, on an idle
-machine. --quick: one seed.
+Each scenario of `recipes/catalog-twin.yaml` through the command's own stages; shop, dataset and pretrained base are
+made once. A scenario is better than `zero_shot` where the whole 95 % interval of the paired difference, clustered by
+product family, lies above zero, for every seed. The time is that of one run of `dual_lora` with everything before it,
+on an idle machine. --quick: one seed.
 """
 
 from __future__ import annotations
