@@ -13,6 +13,7 @@ import shop
 
 from rushes.evaluate.pages import Head, Strip
 from rushes.evaluate.searched import Searched
+from rushes.evaluate.strips import TOP, Pictures, chosen, strips_of
 from rushes.media.image import encode_jpeg
 from rushes.prepare.pair import Pair, Words
 from rushes.shards.read import ShardDataset
@@ -20,7 +21,6 @@ from rushes.shards.write import ShardWriter
 from rushes.tasks.catalog.evaluate.measure import evaluate, shop_of
 from rushes.tasks.catalog.recipe import EvaluateRetrieval
 from rushes.tasks.catalog.report.page import write_report
-from rushes.tasks.catalog.report.strips import TOP, Pictures, chosen, strips_of
 
 LEAKAGE = {
     "across": {"pairs": 0, "bits": 16, "first": []},
