@@ -102,7 +102,7 @@ def near_groups(
 
     Args:
         seen: n pictures.
-        same_bits, similar_bits: of 256.
+        same_bits, similar_bits: of 256; the second is not less than the first.
         least_variance: of brightness; a picture below it is uniform.
         namesakes: items that may share a name which joins them.
     """
