@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 
 import numpy as np
+import yaml
 
 from rushes.media.solids import Solid, extent
-from rushes.media.surfaces import COLOURS, Colour, Material, Surface
+from rushes.media.surfaces import COLOURS, Surface
 from rushes.runs.drawing import seeded
 from rushes.tasks.catalog.recipe import ShopTwin
 from rushes.tasks.catalog.twin.furniture import STYLES, TYPES, Plan, Style
@@ -17,59 +19,7 @@ from rushes.tasks.catalog.twin.things import FINISHES, Finish, pick
 MOST_VARIANTS, VIEWS = 4, 2
 
 _FEET = (Finish("wood", "brown"), Finish("wood", "beige"), Finish("metal", "black"), Finish("metal", "grey"))
-_BRANDS = (
-    "Nordhem",
-    "ALBA & CO",
-    "Casa Lume",
-    "Werkhof",
-    "Tansy Living",
-    "Oakridge",
-    "MERIDIAN",
-    "Petra Home",
-)
-_SERIES = ("Linnea", "Brooklyn", "Otto", "Sienna", "Fjord", "Avery", "Marlow", "Delta", "Juno", "Calder")
-_TITLES = (
-    "{brand} {series} {name}, {colour} {material}, {style}",
-    "{series} {style} {name} {colour} {material} {sku}",
-    "{style} {colour} {material} {name} by {brand} - ${price}",
-    "{name} {brand} '{series}' {material} {colour} ({sku}) {style} design",
-    "{brand.upper} {NAME} {COLOUR} {MATERIAL} | {style} | free shipping",
-    "NEW! {style} {name} in {colour} {material}, {width} cm",
-    "Set of 2 {brand} {series} {name}s {colour} {material} {style}",
-    "{colour} {name} {series}, {material}, {style} style, item {sku}",
-)
-_GERMAN_STYLES: Mapping[Style, str] = {
-    "modern": "modern",
-    "rustic": "rustikal",
-    "industrial": "im Industriestil",
-    "scandinavian": "skandinavisch",
-    "classic": "klassisch",
-}
-_GERMAN_MATERIALS: Mapping[Material, str] = {
-    "wood": "Holz",
-    "metal": "Metall",
-    "plastic": "Kunststoff",
-    "glass": "Glas",
-    "marble": "Marmor",
-    "leather": "Leder",
-    "fabric": "Stoff",
-    "velvet": "Samt",
-    "rattan": "Rattan",
-}
-_GERMAN_COLOURS: Mapping[Colour, str] = {
-    "white": "weiß",
-    "black": "schwarz",
-    "grey": "grau",
-    "red": "rot",
-    "orange": "orange",
-    "yellow": "gelb",
-    "green": "grün",
-    "blue": "blau",
-    "purple": "violett",
-    "pink": "rosa",
-    "brown": "braun",
-    "beige": "beige",
-}
+_WORDS = yaml.safe_load(files(__package__).joinpath("shop.yaml").read_text("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,23 +95,25 @@ def row(product: Product, noise: float, picture: str, views: list[str]) -> dict[
     rng = seeded(product.seed, "title", product.key)
     kind, made, (width, depth, height) = TYPES[product.kind], product.made, product.size_cm()
     name = pick(rng, kind.names)
-    brand, series = (names[product.family % len(names)] for names in (_BRANDS, _SERIES))
+    brand, series = (names[product.family % len(names)] for names in (_WORDS["brands"], _WORDS["series"]))
     price = f"{int(rng.integers(19, 1999))}.{pick(rng, ('00', '95', '99'))}"
     sku = f"{product.kind[:2].upper()}{product.family:04d}{made.colour[:2].upper()}"
     words = {"name": name, "colour": made.colour, "material": made.material, "style": product.style}
     if rng.random() < noise:
         words |= _wrong(rng, product)
-    title = _written(pick(rng, _TITLES), words, brand=brand, series=series, price=price, sku=sku, width=width)
+    title = _written(
+        pick(rng, _WORDS["titles"]), words, brand=brand, series=series, price=price, sku=sku, width=width
+    )
+    of_german = _WORDS["german"]
     german = (
-        kind.german,
-        _GERMAN_MATERIALS[made.material],
-        _GERMAN_COLOURS[made.colour],
-        _GERMAN_STYLES[product.style],
+        of_german["materials"][made.material],
+        of_german["colours"][made.colour],
+        of_german["styles"][product.style],
     )
     return {
         "id": product.key,
         "name": title,
-        "name_de": "{} aus {}, {}, {}".format(*german),
+        "name_de": "{} aus {}, {}, {}".format(kind.german, *german),
         "image_path": picture,
         "views": "|".join(views),
         "brand": brand,
