@@ -82,6 +82,7 @@ twin: {products: 24, other: 8, noise: 0.0, picture_px: 32}
 source: {shares: {train: 0.5, val: 0.25, test: 0.25, seed: 0}}
 preprocessing: {size: 32}
 prepare: {shard_samples: 20, workers: 0}
+model: {drawn_pairs: 128}
 train: {epochs: 2, batch_size: 16, micro_batch: 8, log_every: 1}
 """
 

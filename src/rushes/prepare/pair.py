@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Self
@@ -11,6 +12,12 @@ from rushes.errors import ShardError
 
 PICTURE, TEXT, META = "jpg", "txt", "json"
 """Members of a sample, by the names that readers of WebDataset know."""
+
+VIEWS = "views"
+"""Further pictures: each JPEG behind its length, four bytes in network order. Every sample has this member, as other
+libraries want all rows of one form, and likewise what differs from item to item stands in the JSON as text."""
+
+_LENGTH = struct.Struct(">I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +65,13 @@ class Pair:
 
     def members(self) -> dict[str, bytes]:
         """As a shard holds it; group and label stand in its index and in its JSON."""
-        told = {**asdict(self.words), "group": self.group, "label": self.label}
-        views = {f"view{number}.{PICTURE}": view for number, view in enumerate(self.views)}
+        words = asdict(self.words)
+        words |= {name: _json(words[name]) for name in _LOOSE}
         return {
             PICTURE: self.picture,
             TEXT: self.words.captions[0].encode(),
-            META: json.dumps(told, ensure_ascii=False, sort_keys=True).encode(),
-            **views,
+            META: _json({**words, "group": self.group, "label": self.label}).encode(),
+            VIEWS: b"".join(_LENGTH.pack(len(view)) + view for view in self.views),
         }
 
     @classmethod
@@ -72,22 +79,35 @@ class Pair:
         """From a shard.
 
         Raises:
-            ShardError: a member is missing, or its JSON is of another form.
+            ShardError: a member is missing or cut, or its JSON is of another form.
         """
         try:
             told = json.loads(bytes(members[META]))
             group, label = told.pop("group"), told.pop("label")
-            words = Words(**{**told, "captions": tuple(told["captions"])})
-            views = sorted(name for name in members if name.startswith("view"))
-            return cls(
-                key,
-                bytes(members[PICTURE]),
-                words,
-                tuple(bytes(members[name]) for name in views),
-                group,
-                label,
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            loose = {name: json.loads(told[name]) for name in _LOOSE}
+            words = Words(**{**told, **loose, "captions": tuple(told["captions"])})
+            return cls(key, bytes(members[PICTURE]), words, _apart(bytes(members[VIEWS])), group, label)
+        except (KeyError, TypeError, ValueError, struct.error) as error:
             raise ShardError(
                 f"no picture with words: {error}", where=key, cure="prepare the dataset again"
             ) from error
+
+
+_LOOSE = ("titles", "fields")
+"""What other items have under other names."""
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _apart(joined: bytes) -> tuple[bytes, ...]:
+    views, place = [], 0
+    while place < len(joined):
+        (length,) = _LENGTH.unpack_from(joined, place)
+        place += _LENGTH.size
+        if len(view := joined[place : place + length]) < length:
+            raise ValueError(f"a view of {length} bytes has {len(view)}")
+        views.append(view)
+        place += length
+    return tuple(views)

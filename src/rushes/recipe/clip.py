@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rushes.recipe.frozen import ENCODING, SENTENCES
 from rushes.recipe.sections import TINY, Lora, Precision, Section
-from rushes.recipe.signing import UNSIGNED
+from rushes.recipe.signing import UNSIGNED, Signs
 
 LOCKED: Final = "locked"
 LOCKED_PICTURES = ENCODING.model_copy(update={"side": 224})
@@ -69,6 +69,7 @@ class Clip(Section):
         scenario: what learns.
         adapter: LoRA of the towers that the scenario names.
         precision: of the computation; weights that learn stay in float32.
+        drawn_pairs: drawn pictures with words on which ``tiny`` is pretrained.
     """
 
     name: Annotated[str, Field(min_length=1), UNSIGNED] = TINY
@@ -76,6 +77,7 @@ class Clip(Section):
     scenario: Scenario = "dual_lora"
     adapter: TowerLora = TowerLora()
     precision: Precision = "float32"
+    drawn_pairs: Annotated[int, Field(ge=128), Signs("pretrain")] = 2000
 
     @field_validator("name")
     @classmethod

@@ -66,7 +66,8 @@ def _made_of(recipe: CatalogRecipe) -> Mapping[str, Any]:
 
 def _pretrained_on(recipe: CatalogRecipe) -> Mapping[str, Any]:
     """Pictures of the other domain, which are as large as those of the shop; a `Stage.signs`."""
-    return {**_made_of(recipe), "size": recipe.preprocessing.size}
+    drawn = {"size": recipe.preprocessing.size, "jpeg_quality": recipe.preprocessing.jpeg_quality}
+    return {**_made_of(recipe), **drawn, "pairs": recipe.model.drawn_pairs}
 
 
 class Catalog(Task["CatalogRecipe"]):

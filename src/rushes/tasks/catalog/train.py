@@ -36,7 +36,7 @@ class Pretraining(ContrastiveTrain):
     muon: float = 3.0
 
 
-PAIRS, HELD_OUT, SEED = 2000, 256, 0
+HELD_OUT, SEED = 256, 0
 
 PRETRAINING: Final = Pretraining(
     epochs=4,
@@ -51,18 +51,18 @@ PRETRAINING: Final = Pretraining(
 
 def pretrain(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
     """Teach the tiny model colours, materials and shapes on things that no shop sells."""
-    size = run.recipe.preprocessing.size
-    tell("pretrain", 0, 1, f"draws {PAIRS} pictures")
+    size, count = run.recipe.preprocessing.size, run.recipe.model.drawn_pairs
+    tell("pretrain", 0, 1, f"draws {count:,} pictures")
     drawn = [
         Pair(
             key=f"{number:016x}",
             picture=encode_jpeg(picture, run.recipe.preprocessing.jpeg_quality),
             words=Words(caption, caption, caption, (caption,)),
         )
-        for number, (picture, caption) in enumerate(pairs(PAIRS + HELD_OUT, size, SEED))
+        for number, (picture, caption) in enumerate(pairs(count + HELD_OUT, size, SEED))
     ]
     encoder = build(Clip(name=TINY), size, seed=SEED)
-    return _taught(run, stage, tell, encoder, drawn[:PAIRS], drawn[PAIRS:], PRETRAINING)
+    return _taught(run, stage, tell, encoder, drawn[:count], drawn[count:], PRETRAINING)
 
 
 def teach(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
