@@ -24,9 +24,12 @@ from report import NOT_MEASURED, Figure, emit
 HERE = Path(__file__).resolve().parent
 THREADS = {
     "annotations": 1,
+    "catalog": 1,
     "formats": 1,
     "frozen": 1,
+    "labelling": 1,
     "intervals": 1,
+    "arena": 1,
     "bad_input": 1,
     "field": 1,
     "reader": 1,
@@ -34,6 +37,7 @@ THREADS = {
     "events": 1,
     "table": 1,
     "prepare": 1,
+    "products": 1,
     "scaleout": 1,
     "crash": 1,
     "campaign": 1,

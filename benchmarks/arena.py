@@ -7,8 +7,8 @@ raters, through the functions that the result page uses; 2,000 more where one is
 against its closed form for two, and against evalica for many. `page`: the page in Chromium: time from a key to the
 next pair, then reloads, second pages and kill -9 of the server at random moments. `blind`: an adversary that keeps
 everything the browser receives (addresses, headers, bytes, order, times) over a study of two systems that answer
-at random, and learns to tell them from the half of it whose key it is given. --quick: a tenth of the studies and
-fewer pairs. Takes about six minutes of a core, with --quick two.
+at random, and learns from nine tenths of it, with the key, to tell them in the rest. --quick: a tenth of the
+studies and fewer pairs. Takes about ten minutes on a busy core, with --quick three.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ Rates are of CPU seconds, times two for two cores, so that other work beside doe
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import random
@@ -75,11 +76,16 @@ def drawn(number: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
     return np.repeat(np.repeat(coarse, 16, 0), 16, 1) // 2 + fine
 
 
+def key_of(number: int) -> str:
+    """Of an item; in no order, as hashes are."""
+    return hashlib.blake2b(number.to_bytes(8), digest_size=8).hexdigest()
+
+
 def rows_of(count: int, shape: tuple[int, int] = (32, 48)) -> list[Row]:
     """Items."""
     return [
         Row(
-            f"{number * 2654435761 % 2**64:016x}",
+            key_of(number),
             f"red oak chair {number}",
             f"row {number}",
             partial(drawn, number, shape),
@@ -281,7 +287,7 @@ def merge(quick: bool, folder: Path) -> Iterator[Figure]:
         json.dumps({"custom_id": "KEY", "response": {"status_code": 200, "body": body}, "error": None}) + "\n"
     )
     count = size // len(line) + 1
-    keys = [f"{number * 2654435761 % 2**64:016x}" for number in range(count)]
+    keys = [key_of(number) for number in range(count)]
     with answers.open("w") as file:
         file.writelines(line.replace("KEY", question.id(key)) for key in reversed(keys))
     tickets.write_ids("000001-batch", map(question.id, keys))
@@ -310,8 +316,7 @@ def _merge(folder: Path, count: int) -> None:
 
     def rows() -> Iterator[Row]:
         return (
-            Row(f"{number * 2654435761 % 2**64:016x}", f"chair {number}", "", lambda: drawn(0, (32, 32)))
-            for number in range(count)
+            Row(key_of(number), f"chair {number}", "", lambda: drawn(0, (32, 32))) for number in range(count)
         )
 
     with at_desk(folder, question, ASKED.limits, rows) as desk:

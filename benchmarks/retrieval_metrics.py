@@ -123,8 +123,7 @@ def interval_figures(sets: int) -> Iterator[Figure]:
             jackknife = Jackknife.of(asked.family)
             measured = asked.measures(np.arange(len(asked.family)), jackknife)
             for name in TOLD:
-                of = figures_of((10,))[name].range
-                estimate = jackknife.estimate(measured["model"][name].values, of)
+                estimate = jackknife.estimate(measured["model"][name].values, asked.figures[name].range)
                 inside[name] += estimate.low is not None and estimate.low <= truth[name] <= estimate.high
             ours, theirs = (measured[system]["hit_rate_10"].values for system in ("model", "base"))
             apart[difference_to_best(jackknife, ours, {"base": theirs}, (0.0, 1.0)).verdict] += 1

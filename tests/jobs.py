@@ -96,7 +96,7 @@ train: {epochs: 6, batch_size: 8, learning_rate: 0.02, log_every: 1, patience: 6
 """
 """Of sounds in a folder ROOT, a quarter of a second each, for campaigns."""
 
-TINY = {"operations": OPERATIONS, "driving": DRIVING, "sounds": SOUNDS}
+TINY = {"operations": OPERATIONS, "driving": DRIVING, "sounds": SOUNDS, "catalog": CATALOG}
 """The smallest recipe of each task that shows anything."""
 
 

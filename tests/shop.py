@@ -63,7 +63,7 @@ def vectors(
         other_noise: of the trained model about items of the probe; as about all others if None.
         table: see `items`.
         views: whether each item of the test side is asked for with two views.
-        languages: in which each is asked for.
+        languages: in which each is asked for, up to eight of them in the same words.
         untrained: whether random weights were asked.
         seed: of everything drawn.
     """
@@ -92,7 +92,7 @@ def vectors(
                 {
                     "id": ids,
                     "kind": [kind] * len(ids),
-                    "text": [""] * len(ids) if kind == "view" else [f"{kind} {key}" for key in ids],
+                    "text": [""] * len(ids) if kind == "view" else [f"{kind} {key[:-1]}" for key in ids],
                     "base": unit(pictures[tested] + base_noise * drawn),
                     "model": unit(pictures[tested] + noise * drawn),
                 }

@@ -111,7 +111,19 @@ def test_votes_out_of_order_are_refused(box):
     ballot.vote("1" * 8, 1, "top", 5)
     events = read_events(ballot.path)[0]
     with pytest.raises(StageError, match="does not follow"):
-        standing(events[::-1])
+        standing(events[::-1], ballot.showings)
+
+
+@pytest.mark.parametrize("change", [{"pair": "0" * 16}, {"top": 2}, {"again": True}])
+def test_a_vote_for_what_was_not_shown_is_refused(box, change):
+    ballot = box.ballots["anna"]
+    ballot.vote("0" * 8, 0, "top", 5)
+    vote = ballot.standing[0]
+    change = {"top": 1 - vote.top} if "top" in change else change
+    with pytest.raises(StageError, match="does not follow"):
+        standing([vote.model_copy(update=change)], ballot.showings)
+    with pytest.raises(StageError, match="does not follow"):
+        standing([vote], ())
 
 
 def test_where_the_disk_refuses_nothing_is_half_written(box):

@@ -7,6 +7,8 @@ from contenders import ITEMS, Drawn, questions
 
 from rushes.arena.ballot import read_events, standing
 from rushes.arena.draw import Ask, make_study
+from rushes.arena.schedule import schedule
+from rushes.arena.study import read_study
 
 ASKED = questions(12, pictures=True)
 pytestmark = pytest.mark.slow
@@ -39,7 +41,7 @@ def at(page, number):
 
 
 def votes(study):
-    return standing(read_events(study / "votes-1.jsonl")[0])
+    return standing(read_events(study / "votes-1.jsonl")[0], schedule(read_study(study), 0))
 
 
 def test_every_key_does_what_its_button_says(page, study):
@@ -94,12 +96,22 @@ def test_a_key_that_is_held_votes_once(page, study):
 
 
 def test_presses_before_the_pair_has_settled_are_ignored(page, study):
+    page.clock.install()
+    page.reload()
     at(page, 1)
+    page.clock.pause_at(page.evaluate("Date.now() / 1000") + 1)
     page.keyboard.press("a")
-    for _ in range(5):
+    page.wait_for_selector("#count:text-is('2 / 6')")
+    page.wait_for_selector("#pair:not(.waiting)")
+    for wait in (0, 299):
+        page.clock.run_for(wait)
         page.keyboard.press("b")
-    at(page, 2)
+    assert page.locator("#keys [data-key=N]").is_disabled()
     assert [vote.choice for vote in votes(study)] == ["top"]
+    page.clock.run_for(1)
+    at(page, 2)
+    page.keyboard.press("b")
+    page.wait_for_selector("#count:text-is('3 / 6')")
 
 
 def test_pictures_enlarge_by_key_and_by_mouse(page):

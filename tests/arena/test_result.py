@@ -185,7 +185,7 @@ def test_files_agree(study):
             (row["outcome"] == "baseline") == (row["baseline_is_row_a"] == "True")
         )
     page = (study / PAGE).read_text()
-    assert verdict_sentence(result).partition(" (")[0] in page
+    assert verdict_sentence(result).partition(": ")[2].partition(" (")[0] in page
     assert page.count("data:image/jpeg") == 24
 
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from contenders import Drawn, questions
@@ -23,9 +24,9 @@ def box(tmp_path):
         yield opened
 
 
-def played(box, keys):
+def played(box, keys, width=120):
     console = Console(
-        file=io.StringIO(), force_terminal=True, color_system="truecolor", width=120, height=50, _environ={}
+        file=io.StringIO(), force_terminal=True, color_system="truecolor", width=width, height=50, _environ={}
     )
     with keys_of(io.StringIO(keys)) as key:
         judge(box.ballots["1"], box.folder, console, key)
@@ -57,3 +58,16 @@ def test_pictures_fill_half_blocks_and_nothing_names_a_system(box):
 def test_other_keys_show_the_same_pair_again(box):
     played(box, "zzz\x1b")
     assert box.ballots["1"].position == 0
+
+
+@pytest.mark.parametrize("width", [40, 97, 200])
+def test_any_width_will_do(box, width):
+    assert "▀" in played(box, "1 q", width)
+
+
+def test_words_that_are_codes_of_the_terminal_stay_words(tmp_path):
+    odd = [replace(one, text=f"[red]\x1b[2J{one.key}[/red]") for one in questions(4)]
+    make_study(tmp_path / "s", Drawn("a", odd), Drawn("b", odd), Ask(pairs=2))
+    with open_box(tmp_path / "s") as box:
+        text = played(box, "q")
+    assert "[red][2Jquestion" in text

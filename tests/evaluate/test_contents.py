@@ -58,3 +58,13 @@ def test_a_remark_names_some_and_counts_the_others():
     assert others == (
         "No side has a sample of class 0, class 1, class 2, class 3, class 4, class 5 and 294 others."
     )
+
+
+def test_a_side_of_another_kind_lacks_nothing_and_nobody_lacks_it():
+    """Its classes are others by design."""
+    found = contents(
+        ("train", "a", "x", 12), ("train", "b", "x", 12), ("test", "c", "x", 5), ("probe", "d", "fish", 9)
+    )
+    assert [remark for remark in found.remarks() if "no sample" in remark] == []
+    assert found.timed
+    assert not Contents.of([Place("train", "a", "x")], []).timed

@@ -80,6 +80,7 @@ def test_questions_without_a_right_item_are_counted_and_not_scored():
     ranked = rank_alike([0.0, 1.0, 2.0], relevant)
     one = Asked("q", (1,), {"model": ranked, "random": ranked}, np.arange(4), np.array(["a", "b", "b", "b"]))
     assert one.unanswerable == 2
+    assert one.levels["group"].tolist() == [0, 2]
     systems = {"model": SYSTEMS["model"], "random": SYSTEMS["random"]}
     assert one.part(systems).n == 2
     assert [(part.name, part.n) for part in one.by_label(systems, 1)] == [("a", 1), ("b", 1)]

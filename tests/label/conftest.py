@@ -1,133 +1,33 @@
-"""An offline service in this process, on a clock of its own, and items that are drawn."""
+"""Shops with an offline service each, in this process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 import pytest
+from label_shop import FakeClock, Shop, make_rows
 
-from rushes.label.desk import Desk, at_desk
-from rushes.label.money import Purse
 from rushes.label.offline.app import served
 from rushes.label.offline.faults import Faults
 from rushes.label.offline.world import Pace, RunningClock, World
-from rushes.label.question import Question
-from rushes.label.row import Row
-from rushes.label.service import Service
-from rushes.label.tickets import Ticket
-from rushes.recipe.labelling import Labelling
-from rushes.runs.labelling.work import run_batches, run_chat
-
-COLOURS = {"red": (200, 40, 40), "blue": (50, 80, 180), "green": (60, 140, 70)}
-
-
-class FakeClock:
-    """Time that passes when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.time_s, self.slept = 1_800_000_000.0, []
-
-    def now(self) -> float:
-        return self.time_s
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.time_s += seconds
-
-
-def make_rows(count: int) -> list[Row]:
-    """Items whose titles say red, and whose pictures are of a colour each."""
-
-    def row(number: int) -> Row:
-        colour = list(COLOURS.values())[number % len(COLOURS)]
-
-        def picture() -> np.ndarray:
-            drawn = np.full((48, 64, 3), 255, np.uint8)
-            drawn[8:40, 12:52] = colour
-            return drawn
-
-        return Row(
-            f"{number * 2654435761 % 2**64:016x}", f"NEW red oak chair no {number}", f"row {number}", picture
-        )
-
-    return [row(number) for number in range(count)]
-
-
-ASKED = Labelling.model_validate(
-    {
-        "model": "offline",
-        "picture": {"side_px": 64},
-        "limits": {"poll_s": 600.0, "settle_s": 5.0, "attempts": 9},
-    }
-)
-
-
-@dataclass
-class Shop:
-    """Items, a service, and a desk that can be left and come back to."""
-
-    folder: Path
-    world: World
-    url: str
-    clock: FakeClock
-    rows: list[Row]
-    asked: Labelling = ASKED
-    told: list[Ticket] = field(default_factory=list)
-
-    @contextmanager
-    def desk(self, only: int | None = None) -> Iterator[Desk]:
-        question = Question.of(self.asked)
-        with at_desk(
-            self.folder / "labels",
-            question,
-            self.asked.limits,
-            lambda: self.rows,
-            only=only,
-            clock=self.clock,
-        ) as desk:
-            yield desk
-
-    def service(self, key: str = "") -> Service:
-        return Service(self.url, key, self.clock)
-
-    def run(
-        self, provider: str = "batch", purse: Purse | None = None, only: int | None = None
-    ) -> dict[str, int]:
-        """Label everything; items by how far they are."""
-        work = run_chat if provider == "chat" else run_batches
-        with self.desk(only) as desk, self.service() as service:
-            work(desk, service, purse or Purse(yes=True), self.told.append)
-            return {name: count for name, count in desk.states().items() if count}
-
-    def csv(self) -> list[str]:
-        return (self.folder / "labels" / "attributes.csv").read_text().splitlines()
-
-    def with_limits(self, **limits: object) -> None:
-        self.asked = self.asked.model_copy(update={"limits": self.asked.limits.model_copy(update=limits)})
 
 
 @pytest.fixture
 def make_shop(tmp_path: Path) -> Iterator[Callable[..., Shop]]:
     """A shop with so many items, and a service that goes wrong as asked."""
-    open_services = []
+    with ExitStack() as services:
+        places = (tmp_path / f"shop-{number}" for number in range(100))
 
-    def make(count: int = 12, faults: Faults | None = None, pace: Pace | None = None) -> Shop:
-        clock = FakeClock()
-        place = tmp_path / f"service-{len(open_services)}"
-        place.mkdir()
-        world = World(place, RunningClock(clock), faults or Faults(), pace or Pace())
-        context = served(world)
-        url = context.__enter__()
-        open_services.append(context)
-        return Shop(tmp_path / f"shop-{len(open_services)}", world, url, clock, make_rows(count))
+        def make(count: int = 12, faults: Faults | None = None, pace: Pace | None = None) -> Shop:
+            clock, place = FakeClock(), next(places)
+            content = place / "service"
+            content.mkdir(parents=True)
+            world = World(content, RunningClock(clock), faults or Faults(), pace or Pace())
+            return Shop(place, world, services.enter_context(served(world)), clock, make_rows(count))
 
-    yield make
-    for context in open_services:
-        context.__exit__(None, None, None)
+        yield make
 
 
 @pytest.fixture

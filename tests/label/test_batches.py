@@ -159,7 +159,7 @@ def test_a_file_that_was_sent_before_a_kill_is_not_sent_again(make_shop):
         shop.world.cancel(ticket.batch_id)
         desk.tickets.save(replace(ticket, state="prepared", meant="upload", batch_id=None, file_id=None))
     shop.run()
-    assert len(shop.world.files("batch")) == 1
+    assert len(shop.world.files.told("batch")) == 1
 
 
 def test_the_index_can_be_deleted(make_shop):
@@ -188,10 +188,10 @@ def test_a_queue_that_others_fill_is_waited_for(make_shop):
     with shop.desk() as desk, shop.service() as service:
         desk.cut(shop.told.append)
         service.upload(desk.tickets.requests("000001-batch"), "of-somebody-else.jsonl")
-        other = service.create(shop.world.files("batch")[0]["id"], {"of": "somebody else"})
+        other = service.create(shop.world.files.told("batch")[0]["id"], {"of": "somebody else"})
         assert other["status"] == "validating"
     shop.with_limits(queue_tokens=1_000_000)
-    shop.world._pace = replace(shop.world._pace, queue_tokens=12_000)
+    shop.world.pace = replace(shop.world.pace, queue_tokens=12_000)
     assert shop.run() == {"answered": 40}
     failed = [one for one in shop.world.batches() if one["status"] == "failed"]
     assert {one["errors"]["data"][0]["code"] for one in failed} == {"token_limit_exceeded"}
@@ -291,7 +291,7 @@ def test_nothing_is_sent_before_somebody_agreed_to_pay(make_shop):
         shop.run(purse=Purse())
     with pytest.raises(LabelError, match="more than the"):
         shop.run(purse=Purse(budget_usd=1e-6))
-    assert shop.world.files(None) == []
+    assert shop.world.files.told(None) == []
     assert shop.run(purse=Purse(budget_usd=1.0)) == {"answered": 5}
 
 

@@ -160,6 +160,22 @@ def test_damage_anywhere_is_a_media_error_or_a_picture(form: str) -> None:
         assert found.shape[2] == 3
 
 
+def test_a_large_jpeg_is_decoded_no_finer_than_asked() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = stored(scene(1600, 800), "JPEG", quality=95, exif=exif)
+
+    assert read_picture(data, at_least=64).shape == (200, 100, 3)
+    assert read_picture(data, at_least=101).shape == (400, 200, 3)
+    assert read_picture(data, at_least=2000).shape == (1600, 800, 3)
+    assert read_picture(stored(scene(), "PNG"), at_least=8).shape == (24, 40, 3)
+    whole, small = (
+        letterbox_white(read_picture(data), 50),
+        letterbox_white(read_picture(data, at_least=100), 50),
+    )
+    assert np.abs(whole.astype(int) - small).max() <= 6
+
+
 def test_letterbox_keeps_the_aspect_on_white() -> None:
     wide, high = np.zeros((50, 200, 3), np.uint8), np.zeros((200, 50, 3), np.uint8)
     square = letterbox_white(wide, 64)

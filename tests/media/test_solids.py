@@ -44,6 +44,12 @@ def test_a_cube_from_above_and_from_a_corner():
     assert covered(cube, Look(45.0, 0.0)) == pytest.approx(reach / reach**2, abs=0.012)
 
 
+def test_a_cone_seen_along_its_side_is_whole():
+    cone = [Solid("tube", (0, 0, 0), (1, 1, 1), taper=0.0)]
+    along, beside = (covered(cone, Look(0.0, elevation)) for elevation in (math.degrees(math.atan(2)), 60.0))
+    assert along == pytest.approx(beside, abs=0.05)
+
+
 def test_what_is_nearer_hides_what_is_behind_whatever_the_order():
     near = Solid("box", (0, -2, 0), (1, 1, 1), 0)
     far = Solid("box", (0, 2, 0), (1, 1, 1), 1)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rushes.errors import ModelError
-from rushes.models.clip import build, restore, save
+from rushes.models.clip import build, merge, restore, save
 from rushes.models.encoder import encoder
 from rushes.models.sentences import sentences
 from rushes.recipe.clip import LOCKED_PICTURES, LOCKED_WIDTH, Clip
@@ -81,6 +81,11 @@ def test_restored_bit_by_bit(tmp_path, pictures, scenario):
     assert np.array_equal(found.embed_pictures(pictures), model.embed_pictures(pictures))
     assert np.array_equal(found.embed_texts(TEXTS), model.embed_texts(TEXTS))
     assert found.bias.item() == -9.0
+
+
+def test_it_is_no_checkpoint_of_a_clip(tmp_path):
+    with pytest.raises(ModelError, match="locked has encoders of its own"):
+        merge(build(locked(), SIZE, seed=0), tmp_path / "merged")
 
 
 def test_maps_of_other_encoders_are_refused(tmp_path):

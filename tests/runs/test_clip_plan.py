@@ -59,12 +59,11 @@ def test_signatures_hold_what_no_checkpoint_tells(checkpoint):
     json.dumps(locked)
 
 
-def test_weights_of_another_kind_are_another_stage(tmp_path):
-    def signature(model: str) -> str:
-        path = tmp_path / "catalog.yaml"
-        path.write_text(
-            f"task: catalog\npreprocessing: {{size: 64}}\nmodel: {{{model}, scenario: linear_probe}}\n"
-        )
-        return open_run(load_recipe(path), open_workspace(tmp_path)).specs["train"].signature
-
-    assert signature("name: tiny") != signature("name: locked")
+@pytest.mark.parametrize(("name", "stage"), [("tiny", "pretrain"), ("tiny", "train"), ("locked", "train")])
+def test_stages_of_weights_sign_it(tmp_path, name, stage):
+    path = tmp_path / "catalog.yaml"
+    model = f"{{name: {name}, scenario: linear_probe}}"
+    path.write_text(f"task: catalog\npreprocessing: {{size: 64}}\nmodel: {model}\n")
+    run = open_run(load_recipe(path), open_workspace(tmp_path))
+    signed = run.stages[stage].signed(run.recipe)
+    assert signed[name] == made_of(run.recipe.model)[name]

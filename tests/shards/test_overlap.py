@@ -19,6 +19,18 @@ def array(*values: float) -> bytes:
     return file.getvalue()
 
 
+def test_copies_are_found_whatever_their_json_says(tmp_path: Path, write_series: Callable):
+    """Also where members are called by what they hold alone, as pictures with their words are."""
+    sides = []
+    for name in ("test", "train"):
+        members = {"jpg": b"\xff\xd8a picture", "txt": b"a chair", "json": name.encode()}
+        write_series(tmp_path / name, name, [(f"{name}-1", members)])
+        samples = ShardDataset.of_shards(sorted((tmp_path / name).glob("*.tar")))
+        assert {field: bytes(data) for field, data in samples.sample(0).items()} == members
+        sides.append(Side.of(name, samples, {}))
+    assert list(copies_in_both(*sides)) == [("test-1", "train-1")]
+
+
 @pytest.mark.parametrize(
     ("members", "are_copies"),
     [

@@ -165,3 +165,17 @@ def test_replays_compute_in_the_precision_of_the_step(dtype):
     half, exact = found(cached=True), gradients(towers, "softmax", cached=True, seed=4)[0]
     assert worst(half, found(cached=False)) < 2e-2
     assert worst(half, exact) > 1e-5  # it was half precision indeed
+
+
+def test_the_loss_itself_is_in_full_precision():
+    pictures, texts = (torch.nn.functional.normalize(torch.randn(8, 6), dim=-1) for _ in range(2))
+    towers = Towers()
+
+    def value():
+        same = torch.zeros(8, 8, dtype=torch.bool)
+        sides = [[lambda: pictures], [lambda: texts]]
+        return cached_loss(sides, loss_of(towers, "softmax", same), [towers.log_scale]).item()
+
+    exact = value()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert value() == exact

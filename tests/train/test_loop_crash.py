@@ -71,3 +71,41 @@ def test_killed_at_random_moments_is_bit_identical(tmp_path):
     assert all(files[name] == expected[name] for name in files)
     assert events == undisturbed
     assert len(events) == 90 + 8
+
+
+CONTRAST = {"epochs": 6, "batch_size": 20, "micro_batch": 8, "learning_rate": 0.01, "log_every": 1}
+CONTRAST |= {"patience": None, "checkpoint_every": 1, "keep": 2, "augment": "strong"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("optimizer", "learning"), [("adamw8bit", ["pictures", "texts"]), ("adamw", [])])
+def test_a_killed_contrastive_training_is_bit_identical(tmp_path, optimizer, learning):
+    options = json.dumps({"settings": CONTRAST | {"optimizer": optimizer}, "towers": {"learning": learning}})
+
+    def start(folder):
+        script = WORKER.with_name("contrastive_worker.py")
+        command = [sys.executable, "-W", "error", str(script), str(folder), options]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    rng = random.Random(3)
+    for _ in range(2):
+        with start(tmp_path / "cut") as process:
+            for _ in range(rng.randint(3, 9)):
+                process.stdout.readline()
+            time.sleep(rng.uniform(0, 0.006))
+            process.kill()
+        assert process.returncode == -9
+    for name in ("cut", "whole"):
+        with start(tmp_path / name) as process:
+            said = process.stdout.read()
+        assert process.returncode == 0
+        assert said.startswith("resume") == (name == "cut")
+    found, expected = (
+        {
+            path.name: path.read_bytes()
+            for path in (tmp_path / name / "checkpoints" / "step-00000012").glob("*.safetensors")
+        }
+        for name in ("cut", "whole")
+    )
+    assert len(expected) == 3
+    assert found == expected

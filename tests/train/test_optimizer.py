@@ -278,3 +278,62 @@ def test_muon_is_part_of_what_a_training_is(tmp_path):
     for name in MATRICES:
         assert not torch.equal(two[name], five[name])
         assert not torch.equal(none[name], five[name])
+
+
+# Rates, and 8 bits
+
+
+def test_the_first_part_that_a_name_has_decides_its_rate():
+    model = Reader()
+    rates = {"second": 0.5, "s": 0.1}
+    optimizer = make_optimizer(model, 0.01, 0.1, (0.9, 0.95), 0.0, rates=rates)
+    set_rate(optimizer, 0.02)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    found = {
+        names[id(parameter)]: (group["lr"], group["weight_decay"])
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    assert found.keys() == names_of(model)
+    assert found["second.weight"] == (0.01, 0.1)
+    assert found["words.weight"] == found["filters.weight"] == (0.002, 0.1)
+    assert found["norm.weight"] == (0.02, 0.0)
+    assert found["norm.bias"] == found["first.bias"] == (0.002, 0.0)
+
+
+def names_of(model):
+    return {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def test_one_rate_groups_as_before():
+    groups = make_optimizer(Reader(), 0.01, 0.1, (0.9, 0.95), 0.0).param_groups
+    assert [(group["weight_decay"], "rate" in group) for group in groups] == [(0.1, False), (0.0, False)]
+
+
+def test_8_bit_state_is_put_back_bit_by_bit():
+    """State of 8 bits, its scales and code books, and a count that is no tensor."""
+
+    def fresh():
+        torch.manual_seed(0)
+        model = nn.Linear(96, 64)
+        return model, make_optimizer(model, 0.01, 0.1, (0.9, 0.95), 0.0, name="adamw8bit")
+
+    def go_on(model, optimizer, seeds):
+        for seed in seeds:
+            x = torch.randn(8, 96, generator=torch.Generator().manual_seed(seed))
+            model(x).square().sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    model, optimizer = fresh()
+    go_on(model, optimizer, [1, 2])
+    saved = optimizer_tensors(optimizer, model)
+    assert saved["weight.state1"].dtype == torch.uint8
+    assert saved["weight.absmax1"].shape == (24,)
+    other, again = fresh()
+    restore_tensors(learnt_tensors(other), values(model))
+    restore_optimizer(again, other, saved)
+    for each, its in ((model, optimizer), (other, again)):
+        go_on(each, its, [3, 4])
+    assert equal(values(model), values(other))
+    assert equal(optimizer_tensors(optimizer, model), optimizer_tensors(again, other))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -103,7 +103,7 @@ class Ballot:
         os.ftruncate(self._file, size)  # half a line was never acknowledged: its page sends it again
         fsync(folder)
         self._seen = {event.id for event in events}
-        self.standing = standing(events)
+        self.standing = standing(events, showings)
         self.finished = any(isinstance(event, Finish) for event in events)
 
     def close(self) -> None:
@@ -193,18 +193,28 @@ def read_events(path: Path) -> tuple[list[Event], int]:
     return events, len(whole)
 
 
-def standing(events: Iterable[Event]) -> list[Vote]:
+def standing(events: Iterable[Event], showings: Sequence[Showing]) -> list[Vote]:
     """Votes that were not taken back, by position.
 
     Raises:
-        StageError: votes and undoings that cannot have come in this order.
+        StageError: votes and undoings that cannot have come in this order, or for what was not shown there.
     """
     votes: list[Vote] = []
     for event in events:
-        if isinstance(event, Vote) and event.position == len(votes):
+        if isinstance(event, Vote) and _follows(event, len(votes), showings):
             votes.append(event)
         elif isinstance(event, Undo) and votes and votes[-1].id == event.vote:
             votes.pop()
         elif not isinstance(event, Finish):
-            raise StageError(f"the {event.kind} {event.id} does not follow from those before it")
+            raise StageError(
+                f"the {event.kind} {event.id} does not follow from those before it",
+                cure="restore the votes: nothing but rushes writes them",
+            )
     return votes
+
+
+def _follows(vote: Vote, position: int, showings: Sequence[Showing]) -> bool:
+    if vote.position != position or position >= len(showings):
+        return False
+    shown = showings[position]
+    return (vote.pair, vote.top, vote.again) == (shown.pair.id, shown.top, shown.again)

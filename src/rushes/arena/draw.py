@@ -56,6 +56,7 @@ class Ask:
         checks: further pairs of which one list answers another question.
         repeats: share of pairs that are shown twice, 0 to .2.
         seed: of the draw, of orders and of sides.
+        names: of both systems for whoever reads the result; those that they have if None.
     """
 
     pairs: int = 100
@@ -63,6 +64,7 @@ class Ask:
     checks: int = 0
     repeats: float = REPEATS
     seed: int = 0
+    names: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         odd = [name for name in self.raters if not re.fullmatch(NAME, name)]
@@ -117,9 +119,13 @@ def make_study(folder: Path, a: Contender, b: Contender, ask: Ask) -> Study:
     names = _Names()
     pairs = [_pair(shown, names) for shown in drawn]
     _write_pictures(folder, names, a)
+    called = ask.names or (a.name, b.name)
     named = [(pair.id, shown) for pair, shown in zip(pairs, drawn, strict=True)]
     key = Key(
-        systems=_contestants(a, b),
+        systems={
+            "A": Contestant(name=called[0], signature=a.signature()),
+            "B": Contestant(name=called[1], signature=b.signature()),
+        },
         first={token: shown.first for token, shown in named if shown.first is not None},
         questions={token: shown.question.key for token, shown in named},
         pictures={token: item for item, token in names.given.items()},
@@ -265,15 +271,6 @@ def _pair(shown: _Shown, names: _Names) -> Pair:
         lists=(first, second),
         stratum=question.stratum,
     )
-
-
-def _contestants(a: Contender, b: Contender) -> dict[System, Contestant]:
-    alike = a.name == b.name
-    systems: dict[System, Contender] = {"A": a, "B": b}
-    return {
-        system: Contestant(name=f"{one.name} ({system})" if alike else one.name, signature=one.signature())
-        for system, one in systems.items()
-    }
 
 
 def _write_pictures(folder: Path, names: _Names, contender: Contender) -> None:

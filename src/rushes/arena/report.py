@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from rushes.arena.export import csv_of
 from rushes.arena.result import Answer, Result, measure, read_answers
 from rushes.arena.sheet import sheet
 from rushes.arena.study import Key, Slot, Study
-from rushes.arena.words import counts, doubts, facts, power_sentence, verdict_sentence
+from rushes.arena.words import called, counts, doubts, facts, power_sentence, verdict_sentence
 from rushes.evaluate.markup import join
 from rushes.evaluate.pages import (
     Cell,
@@ -66,9 +64,14 @@ def page_of(folder: Path, result: Result, study: Study, key: Key, answers: Seque
         sizes={"pairs": result.asked, "raters": len(result.raters), "answers": sum(result.counts.values())},
         more={"begun": f"{result.created:%Y-%m-%d %H:%M %Z}", "seed": study.seed},
     )
-    said = [pill(result.all.verdict, looks[result.all.verdict]), Markup(" "), verdict_sentence(result)]
+    said = [
+        pill(result.all.verdict, looks[result.all.verdict]),
+        Markup(" "),
+        verdict_sentence(result).partition(": ")[2],
+    ]
     figures = table(
-        ["", Column("", text=True)], [[name, Cell(value, value)] for name, value in facts(result).items()]
+        ["figure", Column("value", text=True)],
+        [[name, Cell(value, value)] for name, value in facts(result).items()],
     )
     told = counts(result)
     answered = table(["answers", *told], [["all raters", *told.values()]])
@@ -106,7 +109,6 @@ _METHOD = (
 
 def _drawing(result: Result) -> Markup:
     """Share of A, over all and by part."""
-    a = result.systems["A"].name
     lines = [
         Whisker(name, found.value, found.low, found.high, note=f"n={found.n:,}")
         for name, found in (("decisive queries", result.all.share), ("decisive answers", result.all.votes))
@@ -127,7 +129,7 @@ def _drawing(result: Result) -> Markup:
         ]
     if not lines:
         return note("No answer was decisive.")
-    return whiskers(lines, f"share of {a}", at={"no preference": 0.5}, span=(0.0, 1.0))
+    return whiskers(lines, f"share of {called(result, 'A')}", at={"no preference": 0.5}, span=(0.0, 1.0))
 
 
 def _raters(result: Result) -> Markup:
@@ -159,16 +161,14 @@ def _pairs(folder: Path, result: Result, study: Study, key: Key, answers: Sequen
     pairs = {pair.id: pair for pair in study.pairs if pair.id in votes}
     lead = {token: given.count("A") - given.count("B") for token, given in votes.items()}
     ranked = sorted(pairs, key=lambda token: (-abs(lead[token]), token))[:PAIRS]
-    names = {1: result.systems["A"].name, -1: result.systems["B"].name, 0: "neither"}
+    names = {1: called(result, "A"), -1: called(result, "B"), 0: "neither"}
     clips = []
     for token in sorted(ranked, key=lambda token: -lead[token]):
-        winner = names[int(np.sign(lead[token]))]
+        winner = names[(lead[token] > 0) - (lead[token] < 0)]
         told = f"{pairs[token].text or 'picture on the left'}: {votes[token].count('A')} for A, "
         told += f"{votes[token].count('B')} for B, of {len(votes[token])}"
         upper: Slot = 0 if key.first[token] == "A" else 1
         jpeg = encode_jpeg(sheet(folder, pairs[token], upper), quality=80)
         clips.append(Clip(image(jpeg, told), told, label=winner, heading=f"preferred: {winner}"))
-    said = note(
-        f"A's list ({names[1]}) is the upper one, B's ({names[-1]}) the lower; {len(clips)} of {len(pairs)}."
-    )
+    said = note(f"The list of {names[1]} is the upper one; {len(clips)} of {len(pairs)}.")
     return join((said, gallery(clips, "pairs", least=480)))

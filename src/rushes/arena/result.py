@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any, Literal
 
 from rushes.arena.ballot import Vote, read_events, standing
+from rushes.arena.schedule import schedule
 from rushes.arena.study import (
     Closed,
     Contestant,
@@ -161,13 +162,12 @@ def read_answers(folder: Path) -> tuple[Study, Key, Closed, list[Answer]]:
     key = read_key(folder, study)
     pairs = {pair.id: pair for pair in study.pairs}
     answers = []
-    for rater in study.raters:
+    for number, rater in enumerate(study.raters):
         path = folder / votes_file(rater.name)
         if not path.is_file() or sha256_file(path) != closed.votes.get(path.name):
             raise StageError("votes were changed since the study was closed", where=path, cure="restore them")
-        answers += [
-            _answer(key, rater.name, vote, pairs[vote.pair]) for vote in standing(read_events(path)[0])
-        ]
+        votes = standing(read_events(path)[0], schedule(study, number))
+        answers += [_answer(key, rater.name, vote, pairs[vote.pair]) for vote in votes]
     return study, key, closed, answers
 
 

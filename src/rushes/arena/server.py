@@ -189,6 +189,8 @@ def listen(host: str, port: int) -> socket.socket:
 def links(box: Box, listening: socket.socket) -> dict[str, str]:
     """Name of each rater -> the link to send."""
     host, port = listening.getsockname()[:2]
+    if host == "0.0.0.0":  # every address of this machine
+        host = socket.gethostname()
     return {rater.name: f"http://{host}:{port}/r/{rater.token}" for rater in box.study.raters}
 
 

@@ -68,7 +68,7 @@ def _looked(ballot: Ballot, folder: Path, console: Console, key: Keys) -> str:
     }
     while (pressed := key()) in tokens:
         if (token := tokens[pressed]) is not None:
-            side = min(console.width, 2 * (console.height - 2))
+            side = min(console.width, 2 * (console.height - 2)) // 2 * 2
             _print(console, thumb(folder, token, side))
             console.print("any key goes back", style="dim")
             key()
@@ -82,9 +82,9 @@ def _show(ballot: Ballot, folder: Path, console: Console) -> None:
     room = (console.height - 7) // (3 if shown.pair.picture else 2) * 2
     side = max(8, min((console.width - gap * (SHOWN - 1)) // SHOWN, room) // 2 * 2)
     console.clear()
-    console.print(
-        f"{ballot.position + 1} / {len(ballot.showings)}   {shown.pair.text}", style="bold", highlight=False
-    )
+    asked = "".join(letter for letter in shown.pair.text if letter.isprintable())  # no codes for the terminal
+    told = f"{ballot.position + 1} / {len(ballot.showings)}   {asked}"
+    console.print(told, style="bold", highlight=False, markup=False)
     if shown.pair.picture:
         _print(console, thumb(folder, shown.pair.picture, side))
     for name, first in (("A", 0), ("B", SHOWN)):

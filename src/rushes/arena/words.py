@@ -2,43 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from rushes.arena.result import REACH, Result
+from rushes.arena.result import REACH, Outcome, Result
+from rushes.arena.study import System
 from rushes.metrics.estimate import Estimate
-from rushes.metrics.preference import LEVEL, Preference
+from rushes.metrics.preference import LEVEL, Preference, detectable
 
 
 def verdict_sentence(result: Result) -> str:
     """What is shown, and by what."""
     found, systems = result.all, result.systems
-    decisive = found.wins + found.losses
     test = f"sign test over queries, p = {found.p:.3g}, shown at {LEVEL:g}"
     if found.verdict == "not shown":
         return (
             f"Not shown that one is preferred: {found.wins} queries for {systems['A'].name}, {found.losses} for "
             f"{systems['B'].name} ({test})."
         )
-    winner = found.verdict[0]
-    wins = found.wins if winner == "A" else found.losses
-    name = systems["A" if winner == "A" else "B"].name
-    return f"{found.verdict}: {name}, by {wins} of {decisive} decisive queries ({test})."
+    winner, wins = (systems["A"], found.wins) if found.wins > found.losses else (systems["B"], found.losses)
+    return (
+        f"{found.verdict}: {winner.name}, by {wins} of {found.wins + found.losses} decisive queries ({test})."
+    )
+
+
+def can_show(decisive: int) -> str:
+    """What so many queries can show at all."""
+    share = detectable(decisive)
+    if share is None:
+        return f"{decisive} decisive queries rarely show anything"
+    return f"{decisive} decisive queries show a true share of {share:.0%} in four of five studies"
 
 
 def power_sentence(result: Result) -> str:
-    """What so many queries can show at all, and how many more would tell the share closely."""
-    decisive = result.all.wins + result.all.losses
-    if result.detectable is None:
-        can = f"{decisive} decisive queries rarely show anything"
-    else:
-        can = f"{decisive} decisive queries show a true share of {result.detectable:.0%} in four of five studies"
-    more = (
-        "" if result.more is None else f"; {result.more:,} more queries would tell the share to ±{REACH:.0%}"
-    )
-    return f"{can}{more}."
+    """What the study could show, and how many more queries would tell the share closely."""
+    more = ""
+    if result.all.share is not None and result.all.verdict == "not shown" and result.needed is not None:
+        more = f"; {max(result.all.share.value, 1 - result.all.share.value):.0%} would take {result.needed:,}"
+    if result.more is not None:
+        more += f"; {result.more:,} more queries would tell the share to ±{REACH:.0%}"
+    return f"{can_show(result.all.wins + result.all.losses)}{more}."
 
 
 def doubts(result: Result) -> Iterator[str]:
@@ -75,34 +81,40 @@ def _percent(found: Estimate | None) -> str:
 
 def _strength(found: Preference) -> str:
     one = found.strength
-    low, high = ("∞" if end is None else f"{end:+.2f}" for end in (one.low, one.high))
-    value = "without bound" if one.value is None else f"{one.value:+.2f}"
-    return f"{value} [{low if one.low is not None else '-∞'}, {high}]"
+    low = "-∞" if one.low is None else f"{one.low:+.2f}"
+    high = "∞" if one.high is None else f"{one.high:+.2f}"
+    return f"{'without bound' if one.value is None else f'{one.value:+.2f}'} [{low}, {high}]"
+
+
+def called(result: Result, system: System) -> str:
+    """A system by its letter and its name."""
+    return f"{system} ({result.systems[system].name})"
 
 
 def facts(result: Result) -> dict[str, str]:
     """Figures of the whole study, by their names."""
-    found, a = result.all, result.systems["A"].name
+    found, a = result.all, called(result, "A")
     return {
         f"queries for {a}": f"{found.wins}",
-        f"queries for {result.systems['B'].name}": f"{found.losses}",
+        f"queries for {called(result, 'B')}": f"{found.losses}",
         "queries tied": f"{found.ties}, and {result.identical} with the same list twice, shown to nobody",
-        f"share of {a} among decisive queries": f"{_percent(found.share)} exact",
-        f"share of {a} among decisive answers": f"{_percent(found.votes)} by query",
+        "share of A among decisive queries": f"{_percent(found.share)} exact",
+        "share of A among decisive answers": f"{_percent(found.votes)} by query",
         "sign test over queries": f"p = {found.p:.3g}, the one that is shown",
         "sign-flip test over queries": f"p = {found.p_flip:.3g}",
-        f"Bradley-Terry, log odds of {a}": f"{_strength(found)} by query",
+        "Bradley-Terry, log odds of A": f"{_strength(found)} by query",
         "upper row among decisive answers": f"{_percent(result.upper)} by query",
         "repeats answered alike": _percent(result.repeats),
         "agreement of raters (Krippendorff)": "·" if result.alpha is None else f"{result.alpha:.2f}",
     }
 
 
+NAMES: Mapping[Outcome, str] = {"A": "for A", "B": "for B", "tie": "equal", "bad": "both bad"}
+
+
 def counts(result: Result) -> dict[str, int]:
     """Answers by what they say."""
-    names = {"A": f"for {result.systems['A'].name}", "B": f"for {result.systems['B'].name}"}
-    names |= {"tie": "equal", "bad": "both bad"}
-    return {names[outcome]: count for outcome, count in result.counts.items()} | {"skipped": result.skipped}
+    return {NAMES[outcome]: count for outcome, count in result.counts.items()} | {"skipped": result.skipped}
 
 
 # --- console ------------------------------------------------------------------------------------------------
@@ -110,15 +122,19 @@ def counts(result: Result) -> dict[str, int]:
 
 def print_result(result: Result, console: Console) -> None:
     """Print the result."""
-    shown = Table(title=verdict_sentence(result), title_justify="left", title_style="bold", show_header=False)
+    shown = Table(
+        title=escape(verdict_sentence(result)), title_justify="left", title_style="bold", show_header=False
+    )
     for name, value in facts(result).items():
-        shown.add_row(name, value)
+        shown.add_row(escape(name), escape(value))
     shown.add_row("answers", ", ".join(f"{count} {name}" for name, count in counts(result).items()))
     console.print(shown)
     if len(result.strata) > 1:
-        strata = Table("part", "queries", "decisive", f"for {result.systems['A'].name}", title_justify="left")
+        strata = Table("part", "queries", "decisive", "share of A")
         for name, part in result.strata.items():
-            strata.add_row(name, str(part.queries), str(part.wins + part.losses), _percent(part.share))
+            strata.add_row(
+                escape(name), str(part.queries), str(part.wins + part.losses), escape(_percent(part.share))
+            )
         console.print(strata)
     console.print(power_sentence(result), highlight=False)
     for doubt in doubts(result):

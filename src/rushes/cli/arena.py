@@ -84,23 +84,23 @@ def compare(
     """
     from rushes.arena.draw import Ask, make_study
     from rushes.arena.study import STUDY
-    from rushes.metrics.preference import detectable
+    from rushes.arena.words import can_show
 
     one, two = (_contender(asked, workspace, cache) for asked in (a, b))
     if (study / STUDY).exists():
         _require_same(study, one, two)
     else:
         drawn = secrets.randbits(31) if seed is None else seed
-        names = tuple(raters or ["1"])
-        ask = Ask(pairs=pairs, raters=names, checks=checks, repeats=repeats, seed=drawn)
-        make_study(study, one, two, ask)
-        share = detectable(pairs)
-        can = (
-            "can rarely show anything"
-            if share is None
-            else f"show a true share of {share:.0%} in 4 of 5 studies"
+        ask = Ask(
+            pairs=pairs,
+            raters=tuple(raters or ["1"]),
+            checks=checks,
+            repeats=repeats,
+            seed=drawn,
+            names=_names(a, b),
         )
-        typer.echo(f"{study}: {pairs} pairs, seed {drawn}; {pairs} decisive queries {can}", err=True)
+        make_study(study, one, two, ask)
+        typer.echo(f"{study}: {pairs} pairs, seed {drawn}; {can_show(pairs)}", err=True)
     _vote(study, host, port, terminal, rater)
 
 
@@ -161,6 +161,12 @@ def _contender(asked: str, workspace: str, cache: Path | None) -> Contender:
     return contenders[system]
 
 
+def _names(a: str, b: str) -> tuple[str, str]:
+    """What the result calls the systems: as they were asked for, without folders where that tells them apart."""
+    short = Path(a).name, Path(b).name
+    return short if short[0] != short[1] else (a, b)
+
+
 def _require_same(study: Path, a: Contender, b: Contender) -> None:
     """A study that is there already must compare these systems."""
     from rushes.arena.study import read_key, read_study
@@ -179,10 +185,13 @@ def _vote(study: Path, host: str, port: int, terminal: bool, rater: str | None) 
     from rushes.arena.box import open_box
 
     with open_box(study) as box:
-        if terminal:
-            _vote_here(box, rater)
-        else:
-            _vote_by_link(box, host, port)
+        try:
+            if not box.complete:
+                _vote_here(box, rater) if terminal else _vote_by_link(box, host, port)
+            if box.complete and not box.closed:
+                box.close()
+        finally:
+            typer.echo(_progress(box), err=True)
 
 
 def _vote_here(box: Box, rater: str | None) -> None:
@@ -195,9 +204,6 @@ def _vote_here(box: Box, rater: str | None) -> None:
         raise RecipeError(f"the study has no rater {name}; it has {', '.join(box.ballots)}", where=box.folder)
     with keys_of(sys.stdin) as key:
         judge(box.ballots[name], box.folder, Console(), key)
-    if box.complete:
-        box.close()
-    typer.echo(_progress(box))
 
 
 def _vote_by_link(box: Box, host: str, port: int) -> None:
@@ -207,10 +213,7 @@ def _vote_by_link(box: Box, host: str, port: int) -> None:
         for name, link in links(box, listening).items():
             typer.echo(f"rater {name}: {link}")
         typer.echo("Ctrl-C stops; the same command goes on", err=True)
-        try:
-            serve(box, listening, lambda: typer.echo(_progress(box), err=True))
-        finally:
-            typer.echo(_progress(box), err=True)
+        serve(box, listening, lambda: typer.echo(_progress(box), err=True))
 
 
 def _progress(box: Box) -> str:

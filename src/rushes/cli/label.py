@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -15,6 +15,7 @@ from rushes.cli.runs import open_recipe
 from rushes.errors import LabelError
 
 if TYPE_CHECKING:
+    from rushes.label.clock import Clock
     from rushes.label.service import Service
     from rushes.label.tickets import Provider, Ticket
     from rushes.runs.labelling.work import Verb
@@ -25,7 +26,6 @@ verbs = typer.Typer(
 app.add_typer(verbs, name="label")
 
 KEY_ENV = "OPENAI_API_KEY"
-_LOCAL = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 Out = Annotated[Path | None, typer.Option(help="Folder of everything; labels/NAME without it.")]
 Model = Annotated[str | None, typer.Option(help="In place of the recipe's label.model.")]
@@ -33,7 +33,12 @@ ProviderName = Annotated[
     str, typer.Option("--provider", metavar="KIND", help="batch: files, half the price; chat: one by one.")
 ]
 Url = Annotated[str | None, typer.Option(help="Of the service, up to and with /v1; OpenAI's without it.")]
-KeyEnv = Annotated[str, typer.Option(help="Environment variable that holds the key.")]
+KeyEnv = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Environment variable that holds the key; {KEY_ENV} for OpenAI's service, none for others."
+    ),
+]
 Smoke = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Ask N items alone, spread over all; their answers count."),
@@ -83,7 +88,7 @@ def _add_verb(name: Verb, purpose: str) -> None:
         out: Out = None,
         provider: ProviderName = "batch",
         url: Url = None,
-        key_env: KeyEnv = KEY_ENV,
+        key_env: KeyEnv = None,
         model: Model = None,
         smoke: Smoke = None,
         yes: Yes = False,
@@ -141,25 +146,25 @@ class _Teller:
             typer.echo(f"{ticket.name}: {ticket.rows:,} items {state.replace('_', ' ')}{why}", err=True)
 
 
-def _service(url: str | None, key_env: str, clock: Any) -> Service:
-    """The service; only one on this machine may do without a key."""
+def _service(url: str | None, key_env: str | None, clock: Clock) -> Service:
+    """The service; another one than OpenAI's is sent the key that was named for it, and never OpenAI's."""
     from rushes.label.service import OPENAI, Service
 
-    address, key = url or OPENAI, os.environ.get(key_env, "")
-    if not address.startswith(("http://", "https://")):
+    address = url or OPENAI
+    if not address.startswith(("http://", "https://")) or "@" in address:
         raise LabelError(
-            "no address of a service",
-            where=address,
-            cure="write it as https://HOST/v1, or http://127.0.0.1:8400/v1",
+            "no address of a service, which has neither user nor password",
+            cure="write it as https://HOST/v1, or http://127.0.0.1:8400/v1; a key goes by --key-env",
         )
-    if not key and not address.startswith(_LOCAL):
+    named = key_env or (KEY_ENV if address == OPENAI else None)
+    if named is not None and not os.environ.get(named):
         raise LabelError(
-            f"the service wants a key, and the variable {key_env} is not set",
+            f"the service wants a key, and the variable {named} is not set",
             where=address,
-            cure=f"export {key_env}=..., or name another variable by --key-env; to try it without a key: "
+            cure=f"export {named}=..., or name another variable by --key-env; to try it without a key: "
             "`rushes label offline`",
         )
-    return Service(address, key, clock)
+    return Service(address, os.environ[named] if named else "", clock)
 
 
 def _provider(name: str) -> Provider:

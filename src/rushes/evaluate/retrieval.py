@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rushes.errors import MetricError
 from rushes.evaluate.clusters import clusters
+from rushes.evaluate.figures import Figure
 from rushes.evaluate.parts import MODEL, Measured, Measures, part_of, parts_by
 from rushes.evaluate.scorecard import Part, Scorecard, System, standing_sentence
 from rushes.evaluate.search_figures import MEDIAN, figures_of
@@ -69,6 +70,11 @@ class Asked:
         return self.ranked[MODEL].asked
 
     @property
+    def figures(self) -> dict[str, Figure]:
+        """With what ranks can be at most."""
+        return figures_of(self.ks, self.ranked[MODEL].relevant.items)
+
+    @property
     def unanswerable(self) -> int:
         """Questions without a right item among those that are searched."""
         return len(self.family) - len(self.scored)
@@ -109,7 +115,7 @@ class Asked:
         among = clusters(self.levels, rows)
         return part_of(
             self.measures(rows, Jackknife.of(among.ids)),
-            figures_of(self.ks),
+            self.figures,
             systems,
             among,
             kind="all" if whole else "subset",
@@ -122,7 +128,7 @@ class Asked:
         labels = self.label[self.scored].astype(str)
         rows = {str(name): np.flatnonzero(labels == name) for name in np.unique(labels) if name}
         large = {name: found for name, found in rows.items() if len(found) >= least}
-        yield from parts_by(large, self.measures, figures_of(self.ks), systems, self.levels, kind="class")
+        yield from parts_by(large, self.measures, self.figures, systems, self.levels, kind="class")
 
 
 def paired(ours: Asked, theirs: Asked, figure: str, confidence: float = CONFIDENCE) -> Estimate:
@@ -137,7 +143,7 @@ def paired(ours: Asked, theirs: Asked, figure: str, confidence: float = CONFIDEN
     among = clusters(ours.levels, np.arange(len(ours.scored)))
     jackknife = Jackknife.of(among.ids)
     of = jackknife.medians if figure == MEDIAN else jackknife.means
-    bounds = of_differences(figures_of(ours.ks)[figure].range)
+    bounds = of_differences(ours.figures[figure].range)
     return jackknife.estimate(of(values[0]) - of(values[1]), bounds, confidence=confidence)
 
 

@@ -24,11 +24,15 @@ MEDIAN = "median_rank"
 """The one figure that is a median over questions; all others are means."""
 
 
-def figures_of(ks: Sequence[int]) -> dict[str, Figure]:
+def figures_of(ks: Sequence[int], items: int | None = None) -> dict[str, Figure]:
     """Figures at these depths, in the order of tables; those of the greatest depth are the headline.
 
     >>> list(figures_of([10]))
     ['hit_rate_10', 'recall_10', 'precision_10', 'ndcg_10', 'map', 'mrr', 'median_rank']
+
+    Args:
+        ks: depths.
+        items: that are searched, beyond which no rank goes; None where that is not known.
     """
     depths, last = sorted(set(ks)), max(ks)
     hits = {
@@ -83,6 +87,6 @@ def figures_of(ks: Sequence[int]) -> dict[str, Figure]:
             title="median rank",
             meaning="rank of the first right item, median over questions",
             better="lower",
-            bounds=(1.0, None),
+            bounds=(1.0, items),
         ),
     }

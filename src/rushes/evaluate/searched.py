@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from rushes.errors import MetricError
 from rushes.evaluate.retrieval import Asked
 from rushes.evaluate.search_figures import (
     COLOUR,
@@ -99,14 +100,21 @@ class Searched:
         return self._two_way(TEXT, "text", "picture", self.side, self.gallery, self._untrained)
 
     def views(self, colours: Colours | None = None) -> Asked:
-        """Further pictures of items of the side, in the order of ``queries.parquet``."""
-        return self._further(VIEW, self.vectors.queries("view"), self.words, colours)
+        """Further pictures of items of the side, in the order of ``queries.parquet``.
+
+        Who asks with a picture has said no words, so equal ones make nothing right.
+        """
+        unsaid = np.full(len(self.vectors), "", object)
+        return self._further(VIEW, self.vectors.queries("view"), unsaid, colours)
 
     def every(self, colours: Colours) -> Iterator[Asked]:
         """All kinds of questions that there are, text to picture first.
 
         Args:
             colours: of the items that are searched; looked at where there are views.
+
+        Raises:
+            MetricError: a language in which no item has a title.
         """
         yield self.text_to_picture()
         yield self._two_way(PICTURE, "picture", "text", self.side, self.gallery, self._untrained)
@@ -114,6 +122,11 @@ class Searched:
             yield self.views(colours)
         for language in self.languages:
             asked = self.vectors.queries(f"language:{language}")
+            if not len(asked.ids):
+                raise MetricError(
+                    f"evaluate.languages has {language}, and no item of side {self.split} has a title in it",
+                    cure="name its column under source.columns.languages, or leave it out",
+                )
             yield self._further(f"{language} to picture", asked, self._words_in(asked))
         if len(probe := np.flatnonzero(self.vectors.sides == PROBE)):
             yield self._two_way(OTHER_TEXT, "text", "picture", probe, probe)
@@ -198,12 +211,6 @@ class Searched:
         """The item itself and those of equal words; with half the gain those of its group."""
         return right_items(of, among, self.vectors.keys, words, kin=self.vectors.groups)
 
-    def _asked(
-        self,
-        name: str,
-        of: NDArray[np.int64],
-        ranked: Mapping[str, Ranked],
-        words: Names,
-    ) -> Asked:
+    def _asked(self, name: str, of: NDArray[np.int64], ranked: Mapping[str, Ranked], words: Names) -> Asked:
         family = families(self.vectors.groups, words)
         return Asked(name, self.ks, ranked, family[of], self.vectors.labels[of])

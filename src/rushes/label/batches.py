@@ -153,13 +153,13 @@ class Batches:
         ticket = self._save(ticket, meant="create", meant_s=self._clock.now(), sends=ticket.sends + 1)
         assert ticket.file_id is not None
         try:
-            return self._seen(ticket, self._service.create(ticket.file_id, self._named(ticket)))
+            made = self._service.create(ticket.file_id, self._named(ticket))
         except Unsure:
             return self._wait(ticket, 1)
         except LabelError:  # refused, so it was not made; perhaps its file is gone
-            if ticket.batch_id is None:
-                self._save(ticket, meant="", file_id=None)
+            self._save(ticket, meant="", file_id=None)
             raise
+        return self._seen(ticket, made)
 
     def _named(self, ticket: Ticket) -> dict[str, str]:
         """How a batch is found again."""
@@ -236,7 +236,7 @@ class Batches:
     def _collect(self, ticket: Ticket) -> Ticket:
         """Bring what there is, of a batch that ended in whatever way; then its requests may go."""
         if ticket.output_file_id is None and ticket.counts[0]:
-            ticket = self._refreshed(ticket)
+            ticket = self._look(ticket)
             if ticket.output_file_id is None:
                 return self._not_found(ticket, f"the file of {ticket.counts[0]:,} answers")
         files = (ticket.output_file_id, ticket.error_file_id)
@@ -252,11 +252,6 @@ class Batches:
         if ticket.question == self._ledger.question.digest:
             require_few_faults(self._ledger.take(ticket, self._tickets), self._ledger, ticket.name)
         return ticket
-
-    def _refreshed(self, ticket: Ticket) -> Ticket:
-        """With what the server says now, after which its files may be known."""
-        assert ticket.batch_id is not None
-        return self._seen(ticket, self._service.batch(ticket.batch_id))
 
     def _not_found(self, ticket: Ticket, what: str) -> Ticket:
         """Wait for what must be there; after long, ask a person: to ask again would be to pay again."""

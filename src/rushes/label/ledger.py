@@ -20,6 +20,7 @@ from rushes.label.row import Row
 from rushes.label.tickets import Ticket, Tickets
 
 _FORM = 1
+_CACHE_KB = 48_000  # keys come in any order, so what does not fit is read and written again and again
 _TABLES = f"""
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
@@ -127,6 +128,7 @@ class Ledger:
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._sql = sqlite3.connect(path, isolation_level=None)
+            self._sql.execute(f"PRAGMA cache_size = {-_CACHE_KB}")
             if self._sql.execute("PRAGMA user_version").fetchone() != (_FORM,):
                 self._sql.executescript(_TABLES)
         except sqlite3.DatabaseError as error:

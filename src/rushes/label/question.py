@@ -162,7 +162,8 @@ def _text(name: str, value: object, choices: tuple[str, ...]) -> str | None:
         return None
     if not isinstance(value, str) or len(value) > _MOST_CHARS:
         raise ValueError(f"{name} is no text of at most {_MOST_CHARS} characters")
-    text = " ".join("".join(char if char.isprintable() else " " for char in value).split())
+    plain = value if value.isprintable() else "".join(char if char.isprintable() else " " for char in value)
+    text = " ".join(plain.split())
     if choices and text not in choices:
         raise ValueError(f"{name} is {text!r}, none of the choices")
     return text or None

@@ -16,7 +16,7 @@ from rushes.label.question import Question
 from rushes.stages import atomic_file, canonical_json
 
 PARQUET, CSV, QUARANTINE = "attributes.parquet", "attributes.csv", "quarantine.jsonl"
-_GROUP = 20_000
+_GROUP = 4_000
 
 
 def columns(question: Question) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -138,7 +139,14 @@ class Service:
         after: dict[str, str] = {}
         while True:
             params = {"limit": str(_PAGE), **asked, **after}
-            told = self._told(lambda params=params: self._http.get(place, params=params))  # type: ignore[misc]
+            try:
+                told = self._told(partial(self._http.get, place, params=params))
+            except Absent as error:
+                raise LabelError(
+                    f"the service has no list of its {place[1:]}, so nothing can be made safely: {error}",
+                    where=self.url,
+                    cure="ask one by one, with --provider chat",
+                ) from None
             yield from told["data"]
             if not told.get("has_more") or not told["data"]:
                 return

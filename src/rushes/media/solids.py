@@ -291,15 +291,18 @@ def _meet_tube(flat: list[Array], along: Array, taper: float) -> Array:
     a = np.float32(along[0] ** 2 + along[1] ** 2 - (n * along[2]) ** 2)
     radius = m + n * z
     b = x * along[0] + y * along[1] - n * along[2] * radius
-    inside = b * b - a * (x * x + y * y - radius * radius)
-    depth = np.full_like(x, -np.inf)
-    if abs(a) > _FLAT * np.square(along).max():  # else rays run along the side, and meet the lid alone
+    c = x * x + y * y - radius * radius
+    inside = b * b - a * c
+    if abs(a) > _FLAT * np.square(along).max():
         root = np.sqrt(np.maximum(inside, 0))
-        for sign in (1, -1):
-            side = (sign * root - b) / a
-            height = z + along[2] * side
-            fits = (inside >= 0) & (np.abs(height) <= 1) & (m + n * height >= 0)
-            depth = np.where(fits, np.maximum(depth, side), depth)
+        sides = [(root - b) / a, (-root - b) / a]
+    else:  # rays run along the side: a cone's they meet once, a cylinder's never
+        sides = [-c / (2 * np.where(np.abs(b) < _FLAT, np.float32(_FLAT), b))]
+    depth = np.full_like(x, -np.inf)
+    for side in sides:
+        height = z + along[2] * side
+        fits = (inside >= 0) & (np.abs(height) <= 1) & (m + n * height >= 0)
+        depth = np.where(fits, np.maximum(depth, side), depth)
     up = np.sign(along[2])
     lid = (up - z) / along[2]
     on_lid = (x + along[0] * lid) ** 2 + (y + along[1] * lid) ** 2 <= (m + n * up) ** 2

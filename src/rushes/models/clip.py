@@ -161,9 +161,8 @@ def restore(folder: Path, model: Clip) -> DualEncoder:
         trained.origin.require(encoder.origin, model.name)
     saved = read_weights(folder / LEARNT_FILE, _learnt(encoder))
     for side in encoder.learning:
-        ours = {
-            name.removeprefix(f"{side}."): saved.pop(name) for name in list(saved) if name.startswith(side)
-        }
+        start = f"{side}."
+        ours = {name.removeprefix(start): saved.pop(name) for name in [*saved] if name.startswith(start)}
         set_peft_model_state_dict(getattr(encoder, side).tower, ours)
     encoder.load_state_dict(saved, strict=False)
     encoder.eval()
@@ -188,6 +187,10 @@ def count_learnt(folder: Path) -> int:
 
 
 def merge(encoder: DualEncoder, folder: Path) -> None:
-    """Write an ordinary checkpoint of `CLIPModel`, adapters merged, into a new folder, which replaces one there."""
+    """Write an ordinary checkpoint of `CLIPModel`, adapters merged, into a new folder, which replaces one there.
+
+    Raises:
+        ModelError: its towers are of other classes, as those of ``locked`` are.
+    """
     with new_folder(Path(folder)) as new:
         clip_towers.write(encoder, new, merged=True)

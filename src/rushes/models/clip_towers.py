@@ -187,13 +187,20 @@ def write(encoder: DualEncoder, folder: Path, *, merged: bool) -> None:
     """Write a checkpoint folder as the library has them; the encoder stays as it is.
 
     Args:
-        encoder: with towers of this module.
+        encoder: whose towers are those of a CLIP.
         folder: for the files.
         merged: whether adapters are merged into their weights, or left out.
+
+    Raises:
+        ModelError: its towers are of other classes.
     """
     pictures, texts = encoder.pictures, encoder.texts
-    assert isinstance(pictures, ClipPictures), "asked of these alone"
-    assert isinstance(texts, ClipTexts), "likewise"
+    if not isinstance(pictures, ClipPictures) or not isinstance(texts, ClipTexts):
+        raise ModelError(
+            f"{encoder.asked.name} has encoders of its own, and no checkpoint of CLIPModel can hold them",
+            where="model.name",
+            cure="ask it with rushes.models.clip.restore; tiny and checkpoints can be merged",
+        )
     vision, text = (_plain(tower, merged) for tower in (pictures.tower, texts.tower))
     config = CLIPConfig(
         vision_config=vision.config.to_dict(),

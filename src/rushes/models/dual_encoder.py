@@ -154,13 +154,12 @@ class DualEncoder(nn.Module):
         Returns:
             ``(N, D)`` float32.
         """
-        return self._embedded(
-            len(pictures),
-            batch_size,
-            lambda part: self.project_pictures(
-                self.picture_features(torch.from_numpy(pictures[part]).to(self.device))
-            ),
-        )
+
+        def vectors(part: slice) -> Tensor:
+            copied = torch.from_numpy(np.array(pictures[part]))  # torch takes none that cannot be written to
+            return self.project_pictures(self.picture_features(copied.to(self.device)))
+
+        return self._embedded(len(pictures), batch_size, vectors)
 
     def embed_texts(self, texts: Sequence[str], batch_size: int = 256) -> NDArray[np.float32]:
         """Unit vectors of texts, likewise; N may be 0.

@@ -23,7 +23,7 @@ PREPROCESSING_FILE = "preprocessing.json"
 CONFIG_FILE = "config.json"
 _NO_NET, _TRAIN = "no trained net", "run `rushes train RECIPE`"
 MAX_BYTES = 256 << 20
-"""The largest net that a recipe can ask for has 100 MB; a larger file is something else."""
+"""The largest net that a recipe can ask for has 100 MB; a larger file is something else, unless more is expected."""
 
 
 def store(net: nn.Module, described: Mapping[str, BaseModel], folder: Path) -> None:
@@ -43,7 +43,7 @@ def description(path: Path, kind: type[Described]) -> Described:
         OSError: the machine refuses to read it.
     """
     with unreadable_as(ModelError, _NO_NET, where=path, cure=_TRAIN, errors=(ValueError,)):
-        return kind.model_validate_json(_bytes_of(path))
+        return kind.model_validate_json(_bytes_of(path, MAX_BYTES))
 
 
 def restore_weights(net: nn.Module, folder: Path) -> None:
@@ -64,8 +64,9 @@ def read_weights(path: Path, live: Mapping[str, Tensor]) -> dict[str, Tensor]:
         ModelError: they are missing, torn or too large, others are expected, or one of them is not finite.
         OSError: the machine refuses to read them.
     """
+    most = max(MAX_BYTES, 2 * sum(tensor.nbytes for tensor in live.values()))
     try:
-        saved: dict[str, Tensor] = read_tensors(_bytes_of(path))
+        saved: dict[str, Tensor] = read_tensors(_bytes_of(path, most))
     except SafetensorError as error:
         raise _unreadable(error, path) from error
     expected, found = ({name: tuple(t.shape) for name, t in of.items()} for of in (live, saved))
@@ -81,9 +82,9 @@ def read_weights(path: Path, live: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return saved
 
 
-def _bytes_of(path: Path) -> bytes:
+def _bytes_of(path: Path, most: int) -> bytes:
     with unreadable_as(ModelError, _NO_NET, where=path, cure=_TRAIN):
-        if (size := path.stat().st_size) > MAX_BYTES:
+        if (size := path.stat().st_size) > most:
             raise _unreadable(f"it has {size} bytes", path)
         return path.read_bytes()
 

@@ -42,7 +42,7 @@ def words_of(
     """
     told = known(fields)
     titles = known(titles or {})
-    called = told.get(CLEAN_TITLE) or known({"title": title}).get("title") or NOTHING
+    called = told.get(CLEAN_TITLE) or stated(title) or NOTHING
     plain_title = plain(called)
     attributes = " ".join(_unsaid((told.get(name, "") for name in asked.attributes), plain_title))
     said = {"attributes": attributes, "title": plain_title}
@@ -60,8 +60,17 @@ def known(fields: Mapping[str, str]) -> dict[str, str]:
     >>> known({"color": " Red ", "style": "unknown", "material": "NaN", "finish": ""})
     {'color': 'Red'}
     """
-    stripped = ((name, value.strip()) for name, value in fields.items())
-    return {name: value for name, value in stripped if value.lower() not in _UNKNOWN}
+    return {name: value for name, text in fields.items() if (value := stated(text))}
+
+
+def stated(text: str) -> str:
+    """The text less the space around it; empty where it says nothing.
+
+    >>> stated(" Oak "), stated("N/A")
+    ('Oak', '')
+    """
+    stripped = text.strip()
+    return "" if stripped.lower() in _UNKNOWN else stripped
 
 
 def plain(text: str) -> str:

@@ -1,6 +1,6 @@
 """Which pictures are near-duplicates: those that no two sides of a split may share.
 
-Every pair is compared, nothing is approximated: 70,000 pictures take about five seconds of one core and a few
+Every pair is compared, nothing is approximated: 70,000 pictures take about ten seconds of one core and a few dozen
 megabytes, since only pairs that are close leave the block in which they were found.
 """
 
@@ -102,7 +102,7 @@ def near_groups(
 
     Args:
         seen: n pictures.
-        same_bits, similar_bits: of 256.
+        same_bits, similar_bits: of 256; the second is not less than the first.
         least_variance: of brightness; a picture below it is uniform.
         namesakes: items that may share a name which joins them.
     """

@@ -134,6 +134,10 @@ class Task(ABC, Generic[R]):
         """The weights that training starts from; None where a recipe says all of them."""
         return None
 
+    def learns(self, recipe: R) -> bool:
+        """Whether training changes any weight; a model that is measured as it came leaves no log of losses."""
+        return True
+
     def notes(self, run: Run[R], stage: Stage) -> tuple[str, ...]:
         """Sizes and memory of a stage that is still to do, for a plan; of a dataset the audit tells them."""
         if stage.makes == "recordings":

@@ -17,11 +17,10 @@ class RememberedFiles:
 
     Args:
         file: where it is remembered, once its folder is there; None remembers nothing. What is torn is forgotten.
-        forget: whether `keep` forgets files that were not asked for.
     """
 
-    def __init__(self, file: Path | None, *, forget: bool = False) -> None:
-        self._file, self._forget = file, forget
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
         self._asked: dict[str, Any] = {}
 
     def of(self, path: Path, read: Callable[[Path], Any]) -> Any:
@@ -37,7 +36,7 @@ class RememberedFiles:
 
     def keep(self) -> None:
         """Remember all that was asked."""
-        known = self._asked if self._forget else {**self._known, **self._asked}
+        known = {**self._known, **self._asked}
         if self._file is not None and self._file.parent.is_dir() and known != self._known:
             write_json(self._file, known)
 

@@ -124,13 +124,9 @@ class _Replay:
         return self._totals
 
     def _embed(self, chunk: Chunk, *, graph: bool) -> Tensor:
-        """The embeddings of a chunk, in the precision of the step.
-
-        Autocast must not remember weights it has cast: one that was cast without a graph would be taken with one.
-        """
+        """The embeddings of a chunk, in the precision of the step: backward runs outside of its autocast."""
         enabled, dtype = self._autocast
-        precision = torch.autocast(self._device.type, dtype=dtype, enabled=enabled, cache_enabled=False)
-        with torch.set_grad_enabled(graph), precision:
+        with torch.set_grad_enabled(graph), torch.autocast(self._device.type, dtype=dtype, enabled=enabled):
             return chunk()
 
     def _go_back(self, embeddings: Tensor, cotangent: Tensor) -> None:

@@ -79,9 +79,8 @@ def train(
         StageError: the folder holds another training.
     """
     folder, on_cpu = Path(folder), best_device().type == "cpu"
-    state = PartialState(
-        cpu=on_cpu
-    )  # else accelerate takes several processes on CPUs for so many lonely ones
+    # Without being told, accelerate takes several processes on CPUs for so many lonely ones.
+    state = PartialState(cpu=on_cpu)
     _require(settings, len(samples), len(validation), state.num_processes, folder)
     decisive = {
         "signature": signature,
@@ -100,29 +99,13 @@ def train(
             batch_size=settings.micro_batch,
             precision=precision,
         )
-    epoch = -(-len(samples) // settings.batch_size)
-    steps = settings.epochs * epoch
-    rate = settings.projection_rate
-    loop = LoopSettings.of(
-        settings,
-        steps=steps,
-        batch_size=settings.batch_size // state.num_processes,
-        warmup=round(settings.warmup * steps),
-        floor=settings.floor * settings.learning_rate,
-        rates={} if rate is None else dict.fromkeys(_PROJECTIONS, rate / settings.learning_rate),
-        eval_every=epoch,
-        monitor=MONITOR,
-        precision=_PRECISIONS[precision],
-        threads=1,
-        device="cpu" if on_cpu else "auto",
-    )
     shards = samples.dataset if settings.order == "streamed" and isinstance(samples, ShardSamples) else None
     result = fit(
         Contrasting(encoder, settings.loss, settings.mask_equal, settings.micro_batch),
         step,
         samples,
         Lessons(encoder, settings.augment, known),
-        loop,
+        _loop(settings, len(samples), state.num_processes, precision, on_cpu),
         folder,
         canonical_json(decisive),
         shards=shards,
@@ -141,8 +124,8 @@ def _require(settings: ContrastiveTrain, pairs: int, validated: int, processes: 
         raise TrainError("there are no pairs on the validation side", where=where)
     if pairs < settings.batch_size:
         raise TrainError(
-            f"a batch of {settings.batch_size} pairs is asked for, and the training side has {pairs}: a pair would "
-            "be its own negative",
+            f"a batch of {settings.batch_size} pairs is asked for, and the training side has {pairs}: pairs would "
+            "stand twice in it",
             where=where,
             cure=f"write train.batch_size: {max(pairs, 2)} or less",
         )
@@ -152,6 +135,28 @@ def _require(settings: ContrastiveTrain, pairs: int, validated: int, processes: 
             where=where,
             cure=f"write train.batch_size: {settings.batch_size // processes * processes or processes}",
         )
+
+
+def _loop(
+    settings: ContrastiveTrain, pairs: int, processes: int, precision: Precision, on_cpu: bool
+) -> LoopSettings:
+    """Settings of the loop: a validation, and with it a checkpoint, after each epoch, of which the best counts."""
+    epoch = -(-pairs // settings.batch_size)
+    steps, rate = settings.epochs * epoch, settings.projection_rate
+    return LoopSettings.of(
+        settings,
+        steps=steps,
+        batch_size=settings.batch_size // processes,
+        warmup=round(settings.warmup * steps),
+        floor=settings.floor * settings.learning_rate,
+        rates={} if rate is None else dict.fromkeys(_PROJECTIONS, rate / settings.learning_rate),
+        eval_every=epoch,
+        monitor=MONITOR,
+        patience=settings.patience or settings.epochs,  # without patience the best epoch is the result, too
+        precision=_PRECISIONS[precision],
+        threads=1,
+        device="cpu" if on_cpu else "auto",
+    )
 
 
 def of_all_processes(local: Tensor) -> Tensor:

@@ -15,9 +15,10 @@ from rushes.tasks.catalog.evaluate.names import FIGURES
 from rushes.tasks.catalog.recipe import EvaluateRetrieval
 
 COLOURS = {
-    key: np.eye(64, dtype=np.float16)[[number % 64] * 3] for number, key in enumerate(shop.items()["id"])
+    key: np.eye(64, dtype=np.float16)[[number, number, (number + 4) % 60]]
+    for number, key in enumerate(shop.items(60, 0)["id"])
 }
-"""Of a picture and two views each: all of one colour of its own."""
+"""Every picture is of a colour of its own, the first view as well, and the second of that of another family."""
 
 
 def measure(vectors: Vectors, **settings: object) -> Scorecard:
@@ -88,8 +89,30 @@ def test_popular_answers_with_the_most_frequent_type_of_the_training_side(tmp_pa
 
 
 def test_the_colour_of_a_view_finds_the_picture_of_its_colour(card):
-    assert part(card, VIEW).estimates["colour"]["hit_rate_1"].value == 1.0
-    assert part(card, VIEW).standings["hit_rate_10"].rival == "colour"
+    assert (
+        part(card, VIEW).estimates["colour"]["hit_rate_1"].value == 0.5
+    )  # the first view, and not the second
+    assert part(card, VIEW).standings["hit_rate_1"].rival == "colour"
+
+
+def test_pictures_ask_for_words_and_words_for_pictures(tmp_path):
+    vectors = shop.vectors(tmp_path, noise=2.0)
+    pictures, texts = (
+        each[vectors.sides == "test"].astype(float)
+        for each in (vectors.picture("model"), vectors.text("model"))
+    )
+    found = measure(vectors)
+    for name, scores in (("", texts @ pictures.T), (PICTURE, pictures @ texts.T)):
+        best = scores.argmax(axis=1) // 2 == np.arange(30) // 2
+        assert part(found, name).estimates["model"]["hit_rate_1"].value == pytest.approx(best.mean())
+
+
+def test_titles_of_another_language_that_are_equal_answer_each_other(tmp_path):
+    shown = shop_of(shop.vectors(tmp_path, languages=("de",)), EvaluateRetrieval(languages=("de",)))
+    asked = next(one for one in shown.every({}) if one.name == "de to picture")
+    relevant = asked.ranked["model"].relevant
+    assert np.bincount(relevant.query)[:24].tolist() == [8] * 24
+    assert len(np.unique(asked.family)) == 4
 
 
 def test_a_model_that_was_not_trained_cannot_be_told_from_its_base(tmp_path):
@@ -162,6 +185,20 @@ def test_two_runs_are_compared_over_the_same_questions(tmp_path):
     other = shop.vectors(tmp_path / "other", table=table)
     with pytest.raises(MetricError, match="2 rows differ"):
         compare(shop_of(ours, settings), shop_of(other, settings), "mrr")
+
+
+def test_a_view_is_answered_by_its_product_and_its_family_and_not_by_equal_words(tmp_path):
+    table = shop.items()
+    table["text"] = ["the same"] * len(table["id"])
+    shown = shop_of(shop.vectors(tmp_path, table=table, views=True), EvaluateRetrieval())
+    assert np.bincount(shown.views().ranked["model"].relevant.query).tolist() == [2] * 60
+    assert np.bincount(shown.text_to_picture().ranked["model"].relevant.query).tolist() == [30] * 30
+
+
+def test_a_language_that_nobody_wrote_in_says_what_to_change(tmp_path):
+    with pytest.raises(MetricError, match="no item of side test has a title in it") as error:
+        measure(shop.vectors(tmp_path, languages=("de",)), languages=("de", "fr"))
+    assert "source.columns.languages" in str(error.value)
 
 
 def test_a_side_without_products_says_what_to_type(tmp_path):

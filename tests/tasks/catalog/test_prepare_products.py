@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from rushes.errors import QuarantineError, SourceError
 from rushes.media.image import decode_jpeg
@@ -316,3 +317,8 @@ def test_groups_can_be_listed_and_hashed(shop: Path, tmp_path: Path) -> None:
 def test_a_side_that_stays_empty_is_an_error(shop: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="of 129 groups of products none came to side test"):
         prepared(recipe_of(shop, shares={"train": 0.9, "val": 0.1, "test": 0.0}), tmp_path)
+
+
+def test_bits_of_similar_pictures_are_no_fewer_than_those_of_the_same() -> None:
+    with pytest.raises(ValidationError, match="similar_bits is 8, less than same_bits, 16"):
+        CatalogRecipe.model_validate({"prepare": {"near": {"similar_bits": 8}}})

@@ -34,7 +34,7 @@ def result_of(trial: Trial, run: Run[Any], state: State, faults: Sequence[str]) 
             "dataset": load_manifest(run.folder(run.dataset)).checksum,
             "weights": summary["weights"],
             "predictions": answers_sha256(run),
-            "metrics": sha256_file(run.folder("evaluate") / METRICS_FILE),
+            "metrics": sha256_file(run.folder(run.maker("figures")) / METRICS_FILE),
             "rows": rows_sha256(run),
         },
         figures=figures_of(run),

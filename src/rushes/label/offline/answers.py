@@ -76,7 +76,7 @@ def answer(title: str, colour: str | None, schema: Mapping[str, Any]) -> dict[st
 
 
 def _chosen(found: str | None, words: Sequence[str], choices: Sequence[str | None] | None) -> str | None:
-    if not choices or found in choices:
+    if not choices or (found is not None and found in choices):
         return found
     return next((choice for choice in choices if choice and choice.lower() in words), None)
 

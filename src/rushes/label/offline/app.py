@@ -17,7 +17,8 @@ from starlette.concurrency import run_in_threadpool
 from rushes.label.clock import WallClock
 from rushes.label.offline.answers import MODEL
 from rushes.label.offline.faults import Faults
-from rushes.label.offline.world import MOST_BYTES, Pace, Refused, RunningClock, World
+from rushes.label.offline.files import MOST_BYTES, Refused
+from rushes.label.offline.world import Pace, RunningClock, World
 
 WRONG_KEY = "wrong"
 """A key that is refused; any other one is taken, and none as well."""
@@ -51,19 +52,20 @@ def application(world: World) -> FastAPI:
         fields = form_of(content, request.headers.get("content-type", ""))
         name, data = fields.get("file", ("", b""))
         purpose = fields.get("purpose", ("", b""))[1].decode()
-        return await run_in_threadpool(world.add_file, name, purpose, data)
+        return await run_in_threadpool(world.files.take, name, purpose, data)
 
     @app.get("/v1/files")
     def files(purpose: str | None = None, limit: int = 10_000, after: str | None = None) -> Any:
-        return _page(world.files(purpose), limit, after)
+        return _page(world.files.told(purpose), limit, after)
 
     @app.get("/v1/files/{name}")
     def file(name: str) -> Any:
-        return world.file(name)
+        return world.files.of(name).told()
 
     @app.get("/v1/files/{name}/content")
     def content(name: str) -> Any:
-        return FileResponse(world.content(name), media_type="application/octet-stream")
+        path = world.files.content(name, world.faults.missing_looks)
+        return FileResponse(path, media_type="application/octet-stream")
 
     @app.post("/v1/batches")
     async def add_batch(request: Request) -> Any:

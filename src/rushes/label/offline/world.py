@@ -1,12 +1,11 @@
-"""Files and batches of the offline service; where a batch stands is a function of its age, of no thread."""
+"""Batches of the offline service; where a batch stands is a function of its age, of no thread."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from rushes.label.clock import Clock
 from rushes.label.offline.answers import MODEL, prompt_tokens
 from rushes.label.offline.completion import complete
 from rushes.label.offline.faults import Fate, Faults
+from rushes.label.offline.files import File, Files, Refused
 from rushes.label.tickets import QUEUED, ServerState
 
 DAY_S = 86_400.0
-MOST_BYTES, MOST_REQUESTS = 200_000_000, 50_000
+MOST_REQUESTS = 50_000
 _CANCEL_S = 5.0
 _ENDPOINT = "/v1/chat/completions"
 
@@ -37,14 +37,6 @@ class Pace:
     request_s: float = 0.02
     finalizing_s: float = 2.0
     queue_tokens: int = 2_000_000
-
-
-class Refused(Exception):
-    """An answer with another status than 200."""
-
-    def __init__(self, status: int, message: str, code: str | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code = status, code
 
 
 class RunningClock:
@@ -72,30 +64,9 @@ class RunningClock:
 
 
 @dataclass(slots=True)
-class _File:
-    id: str
-    name: str
-    purpose: str
-    created_s: float
-    path: Path
-    looks: int = 0
-
-    def told(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "object": "file",
-            "bytes": self.path.stat().st_size,
-            "created_at": int(self.created_s),
-            "filename": self.name,
-            "purpose": self.purpose,
-            "status": "processed",
-        }
-
-
-@dataclass(slots=True)
 class _Batch:
     id: str
-    file: _File
+    file: File
     created_s: float
     metadata: Mapping[str, str] | None
     requests: list[str]
@@ -105,8 +76,8 @@ class _Batch:
     cancelled_s: float | None = None
     looks: int = 0
     counts: tuple[int, int] = (0, 0)
-    results: tuple[_File | None, _File | None] | None = None
-    usage: dict[str, int] = field(default_factory=dict)
+    results: tuple[File | None, File | None] | None = None
+    tokens_used: Counter[str] = field(default_factory=Counter)
 
 
 class World:
@@ -120,54 +91,11 @@ class World:
     """
 
     def __init__(self, folder: Path, clock: RunningClock, faults: Faults, pace: Pace) -> None:
-        self._folder, self.clock, self._pace, self.faults = folder, clock, pace, faults
-        self._files: dict[str, _File] = {}
+        self.clock, self.pace, self.faults = clock, pace, faults
+        self.files = Files(folder, clock)
         self._batches: dict[str, _Batch] = {}
         self._turns: Counter[str] = Counter()
-        self._numbers = itertools.count(1)
         self._lock = threading.RLock()
-
-    # --- files ------------------------------------------------------------------------------------------------
-
-    def add_file(self, name: str, purpose: str, content: bytes) -> dict[str, Any]:
-        """Take a file."""
-        if purpose != "batch":
-            raise Refused(400, f"'{purpose}' is not one of the purposes that are known offline: batch")
-        if len(content) > MOST_BYTES:
-            raise Refused(413, f"File is too large: {len(content)} bytes, at most {MOST_BYTES}")
-        with self._lock:
-            return self._store(name, purpose, [content]).told()
-
-    def _store(self, name: str, purpose: str, content: Iterable[bytes]) -> _File:
-        number = next(self._numbers)
-        path = self._folder / f"{number}.jsonl"
-        with path.open("wb") as file:
-            file.writelines(content)
-        kept = _File(f"file-{number:08d}", name, purpose, self.clock.now(), path)
-        self._files[kept.id] = kept
-        return kept
-
-    def file(self, name: str) -> dict[str, Any]:
-        """What is known of a file."""
-        return self._file(name).told()
-
-    def content(self, name: str) -> Path:
-        """Where the content of a file lies; at first some files are not found although they are there."""
-        with self._lock:
-            file = self._file(name)
-            file.looks += 1
-            if file.purpose == "batch_output" and file.looks <= self.faults.missing_looks:
-                raise Refused(404, f"No such File object: {name}")
-            return file.path
-
-    def files(self, purpose: str | None) -> list[dict[str, Any]]:
-        """The newest first."""
-        return [one.told() for one in reversed(self._files.values()) if purpose in (None, one.purpose)]
-
-    def _file(self, name: str) -> _File:
-        if name not in self._files:
-            raise Refused(404, f"No such File object: {name}")
-        return self._files[name]
 
     # --- batches ----------------------------------------------------------------------------------------------
 
@@ -180,15 +108,15 @@ class World:
         if "output_expires_after" in asked and "anchor" not in asked["output_expires_after"]:
             raise Refused(400, "Missing required parameter: 'output_expires_after.anchor'")
         with self._lock:
-            file = self._file(str(asked.get("input_file_id")))
+            file = self.files.of(str(asked.get("input_file_id")))
             number = sum(one.failure is None for one in self._batches.values())
             batch = _Batch(
-                f"batch_{next(self._numbers):08d}", file, self.clock.now(), asked.get("metadata"), []
+                f"batch_{len(self._batches) + 1:08d}", file, self.clock.now(), asked.get("metadata"), []
             )
             batch.failure = self._checked(batch)
             queued = sum(one.tokens for one in self._batches.values() if self._state(one)[0] in QUEUED)
-            if batch.failure is None and queued + batch.tokens > self._pace.queue_tokens:
-                told = f"Enqueued token limit reached: {queued + batch.tokens} of {self._pace.queue_tokens}"
+            if batch.failure is None and queued + batch.tokens > self.pace.queue_tokens:
+                told = f"Enqueued token limit reached: {queued + batch.tokens} of {self.pace.queue_tokens}"
                 batch.failure = ("token_limit_exceeded", told, None)
             if number < self.faults.expiring:
                 batch.stops_at = self.faults.expires_at
@@ -240,7 +168,7 @@ class World:
 
     def _state(self, batch: _Batch) -> tuple[ServerState, int]:
         """Where a batch stands by its age, and how many of its requests are run."""
-        pace, now_s, count = self._pace, self.clock.now(), len(batch.requests)
+        pace, now_s, count = self.pace, self.clock.now(), len(batch.requests)
         began_s = batch.created_s + pace.validating_s
         if batch.failure is not None:
             return ("validating" if now_s < began_s else "failed"), 0
@@ -295,7 +223,7 @@ class World:
             "request_counts": {"total": len(batch.requests), "completed": completed, "failed": failed},
             "metadata": batch.metadata,
             "model": MODEL,
-            "usage": batch.usage or None,
+            "usage": _usage(batch.tokens_used) if ended else None,
         }
 
     def _finish(self, batch: _Batch, done: int, why: str) -> None:
@@ -320,8 +248,8 @@ class World:
             )
         batch.counts = (completed, len(batch.requests) - completed)
         batch.results = (
-            self._store(f"{batch.id}_output.jsonl", "batch_output", output) if output else None,
-            self._store(f"{batch.id}_error.jsonl", "batch_output", errors) if errors else None,
+            self.files.add(f"{batch.id}_output.jsonl", "batch_output", output) if output else None,
+            self.files.add(f"{batch.id}_error.jsonl", "batch_output", errors) if errors else None,
         )
 
     def _line(self, one: str, body: object, fate: Fate, batch: _Batch) -> tuple[bytes, bool]:
@@ -333,8 +261,7 @@ class World:
         status, told = complete(body, int(batch.created_s), one, fate)
         if fate == "zero":
             status, told = 0, {}
-        for name, count in told.get("usage", {}).items():
-            batch.usage[name] = batch.usage.get(name, 0) + count
+        batch.tokens_used.update(told.get("usage", {}))
         line["response"] = {"status_code": status, "request_id": f"req_{one}", "body": told}
         return _bytes(line), status in (0, 200)
 
@@ -350,6 +277,16 @@ class World:
         if fate in ("lost", "not_run", "zero"):
             fate = "failed"
         return complete(body, int(self.clock.now()), f"{len(self._turns)}", fate)
+
+
+def _usage(used: Counter[str]) -> dict[str, Any]:
+    return {
+        "input_tokens": used["prompt_tokens"],
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": used["completion_tokens"],
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": used["total_tokens"],
+    }
 
 
 def _requests(path: Path) -> Iterator[Any]:

@@ -207,20 +207,19 @@ def _answers(counts: Mapping[str, Counter[str]], answered: int) -> Markup:
 
 def _unanswered(desk: Desk) -> Markup:
     states = {name: count for name, count in desk.states().items() if count and name != "answered"}
+    if not states:
+        return note("Every item has its answer.")
     reasons = desk.ledger.reasons()
     said = note(
         "refused: by the service, or for a picture that cannot be read; exhausted: asked as often as "
         "label.limits.attempts allows. quarantine.jsonl has these one by one."
     )
-    return join(
-        (
-            table(["state", "items"], [[name, count] for name, count in states.items()]),
-            table(["last error", "items"], [[name, count] for name, count in reasons.items()])
-            if reasons
-            else None,
-            said,
-        )
-    )
+    errors = table(["last error", "items"], _pairs(reasons)) if reasons else None
+    return join((table(["state", "items"], _pairs(states)), errors, said))
+
+
+def _pairs(counts: Mapping[str, int]) -> list[Row]:
+    return [Row([name, count]) for name, count in counts.items()]
 
 
 def _files(desk: Desk) -> Markup:

@@ -86,9 +86,9 @@ class CatalogAudit:
         if self.probe:
             told.append(f"{self.probe:9,} of another domain")
         if self.skipped:
-            told.append(f"{self.skipped:9,} rows are wholly the same as another, and left out")
+            told.append(f"{self.skipped:9,} rows wholly the same as another, left out")
         if self.strays is not None:
-            told.append(f"{self.strays:9,} rows of the attributes are of no product")
+            told.append(f"{self.strays:9,} rows of the attributes that are of no product")
         told += [f"note: {note}" for note in self.notes]
         return "\n".join([*told, *told_alike("fault", self.faults)])
 
@@ -125,4 +125,4 @@ def _without(name: str, items: Sequence[Item]) -> int:
 def _doubts(by_side: Mapping[str | None, int]) -> Sequence[str]:
     """Of sides that the table tells."""
     nowhere = by_side.get(None, 0)
-    return [f"{nowhere:,} products stand on no side, and are left out"] if nowhere else []
+    return [f"products on no side, which are left out: {nowhere:,}"] if nowhere else []

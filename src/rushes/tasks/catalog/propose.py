@@ -12,11 +12,11 @@ from rushes.recipe.frozen import SENTENCE_PACKAGES, missing_packages
 from rushes.recipe.sections import TINY
 from rushes.runs.begin.found import Found
 from rushes.runs.begin.proposal import Line, Proposal
+from rushes.runs.pictured.samples import SUFFIX, samples_in
+from rushes.runs.pictured.table import SUFFIXES, SUFFIXES_OF_PICTURES
 from rushes.storage.web import is_address
 from rushes.tasks.catalog.recipe import Columns
 from rushes.tasks.catalog.sources.rows import PICTURES
-from rushes.tasks.catalog.sources.samples import SUFFIX, samples_in
-from rushes.tasks.catalog.sources.table import SUFFIXES, SUFFIXES_OF_PICTURES
 
 TITLES = ("name", "title", "product_name", "product_title", "product", "caption", "text", "description")
 LABELS = ("object_type", "type", "category", "product_type", "class")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from rushes.recipe.clip import Clip
 from rushes.recipe.contrastive import ContrastiveTrain
@@ -122,6 +122,12 @@ class NearDuplicates(Section):
     similar_bits: Annotated[int, Field(ge=0, le=96)] = 32
     namesakes: Annotated[int, Field(ge=0)] = 8
     least_variance: Annotated[float, Field(ge=0.0)] = 25.0
+
+    @model_validator(mode="after")
+    def _is_wider(self) -> NearDuplicates:
+        if self.similar_bits < self.same_bits:
+            raise ValueError(f"similar_bits is {self.similar_bits}, less than same_bits, {self.same_bits}")
+        return self
 
 
 class PrepareProducts(Prepare):

@@ -172,6 +172,10 @@ class Catalog(Task["CatalogRecipe"]):
         model = recipe.model
         return None if model.name in (TINY, LOCKED) else Base(model.name, model.revision)
 
+    def learns(self, recipe: CatalogRecipe) -> bool:
+        """See `Task.learns`."""
+        return recipe.model.scenario != "zero_shot"
+
     def notes(self, run: Run[CatalogRecipe], stage: Stage) -> tuple[str, ...]:
         """See `Task.notes`; of training, how much learns and the memory that it takes."""
         if stage.name != "train":
@@ -223,7 +227,7 @@ class Catalog(Task["CatalogRecipe"]):
         """How many weights learnt, those of the loss apart; nothing where none did."""
         from rushes.models.clip import count_learnt
 
-        if run.recipe.model.scenario == "zero_shot":
+        if not self.learns(run.recipe):
             return {}
         return {"parameters": count_learnt(run.folder("train") / "model")}
 

@@ -73,13 +73,13 @@ def _evaluate(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 
 def _report(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
+    from rushes.evaluate.strips import Pictures, strips_of
     from rushes.predict.vectors import read_vectors
     from rushes.prepare.leakage import LEAKAGE
     from rushes.runs.proof import require_whole
     from rushes.runs.usual_work import head_of
     from rushes.tasks.catalog.evaluate.measure import shop_of
     from rushes.tasks.catalog.report.page import write_report
-    from rushes.tasks.catalog.report.strips import Pictures, strips_of
     from rushes.train.events import read_events
 
     tell("report", 0, 1, "drawing")

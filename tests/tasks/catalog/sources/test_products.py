@@ -16,9 +16,9 @@ from PIL import Image
 
 from rushes.errors import SourceError, StorageError
 from rushes.media.picture import read_picture
+from rushes.runs.pictured import table
 from rushes.stages import sha256_file, take_inventory
 from rushes.tasks.catalog.recipe import Columns, ProductSource
-from rushes.tasks.catalog.sources import table
 from rushes.tasks.catalog.sources.products import Products, ProductScan
 from rushes.testing import source_checks
 
@@ -134,8 +134,8 @@ def test_columns_of_another_name_sizes_languages_group_and_side(shop):
     assert first.fields == {"art": "stool", "object_type": "stool"}
     assert (second.size_cm, second.side) == (None, None)
     assert sorted(found.notes) == [
-        "1 rows have a size that is no number above 0 in w, h",
-        "1 rows name the side 'dev2', which is none of train, val, test",
+        "rows on side 'dev2', which is none of train, val, test: 1",
+        "rows whose w, h are no numbers above 0: 1",
     ]
 
 
@@ -207,19 +207,32 @@ def test_a_view_that_cannot_be_read_is_a_note_and_the_item_stays(shop):
     assert [len(item.views) for item in found.items if item.title == "new"] == [1]
     assert not found.faults
     assert found.notes == (
-        f"1 views cannot be read, the first: gone.png: not there ({shop / 'products.csv'}:5)",
+        f"views that cannot be read: 1, the first: gone.png: not there ({shop / 'products.csv'}:5)",
     )
 
 
 def test_every_file_has_a_fate(shop):
-    (shop / "pictures/nobody.webp").write_bytes(b"?")
+    for name in ("nobody.webp", "bad.png", "bad view.png"):
+        (shop / f"pictures/{name}").write_bytes(b"?")
     (shop / "README").touch()
-    source, found = Products(ProductSource()), scan(shop)
+    (shop / "labels").mkdir()
+    write(shop / "labels", [{"id": "0" * 16, "style": "modern"}])
+    with_rows(
+        shop,
+        {"name": "bad", "image_path": "pictures/bad.png"},
+        {"name": "good", "image_path": "pictures/1.png", "views": "pictures/bad view.png"},
+    )
+    source = Products(ProductSource(attributes=shop / "labels/products.csv"))
+    found = source.scan(shop)
+    wrong = "a JPEG, PNG, WebP, GIF or BMP is read, found 1 bytes that begin b'?'"
     told = {(line.fate, line.reason): line.files for line in take_inventory(shop, source.claims(found)).lines}
     assert told == {
         ("used", "pictures"): 3,
         ("used", "views"): 1,
         ("read", "table"): 1,
+        ("read", "attributes"): 1,
+        ("faulty", f"pictures/bad.png: {wrong}"): 1,
+        ("faulty", f"pictures/bad view.png: {wrong}"): 1,
         ("skipped", "no row names it"): 1,
         ("unread", "no suffix"): 1,
     }
@@ -355,7 +368,7 @@ def test_samples_of_tars_are_read_in_place(tars):
     assert chair.views[0].read() == picture(11, "JPEG")
     assert read_picture(by_title["a lamp"].picture.read()).shape == (8, 12, 3)
     assert by_title["a lamp"].side == "test"
-    assert found.notes == ("1 members .cls are not read",)
+    assert found.notes == ("members .cls that are not read: 1",)
     assert not any(path.name.startswith("000") for path in tars.rglob("*"))  # nothing was unpacked
 
 
@@ -368,7 +381,7 @@ def test_tars_are_read_once(tars, tmp_path, monkeypatch):
     def refuse(*args: object) -> None:
         raise AssertionError("read again")
 
-    monkeypatch.setattr("rushes.tasks.catalog.sources.samples.members", refuse)
+    monkeypatch.setattr("rushes.runs.pictured.samples.members", refuse)
     assert source.scan(tars) == first
 
 
@@ -432,13 +445,13 @@ def test_loose_pictures_with_words_beside_them(tmp_path):
         ("a blue chair", "seat"),
         ("", "lamps"),
     }
-    assert found.notes == ("1 rows have no title",)
+    assert found.notes == ("rows without a title: 1",)
     assert [fault.where for fault in found.faults] == [f"{root}/lamps/broken"]
     told = {(line.fate, line.reason): line.files for line in take_inventory(root, source.claims(found)).lines}
     assert told == {
         ("used", "pictures"): 3,
         ("read", "words"): 2,
-        ("skipped", "no row names it"): 1,
+        ("faulty", found.faults[0].message): 1,
         ("unread", ".txt"): 1,
     }
 

@@ -19,7 +19,7 @@ from rushes.predict.vectors import Vectors
 from rushes.tasks.catalog.evaluate.names import SYSTEMS
 from rushes.tasks.catalog.recipe import EvaluateRetrieval
 
-LEAST = 10
+LEAST = 5
 """Products of a type that has figures of its own."""
 
 HUB = 0.5

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rushes.media.dhash import Look, look_of
 from rushes.media.picture import read_picture
-from rushes.prepare.captions import known, plain
+from rushes.prepare.captions import plain, stated
 from rushes.prepare.near import NearGroups, Seen, names_of_groups, near_groups
 from rushes.runs.kept_sides import earlier_sides
 from rushes.runs.labelled.sides import Place, Sides, listed
@@ -59,12 +59,12 @@ def look_at(item: Item) -> dict[str, Any]:
 def seen_of(item: Item, told: Mapping[str, Any]) -> Seen:
     """An item with what `look_at` told of it."""
     look = Look(bytes.fromhex(told["bits"]), told["variance"], bytes.fromhex(told["colour"]))
-    return Seen(look, told["content"], plain(item.title), item.size_cm, item.group)
+    return Seen(look, told["content"], plain(stated(item.title)), item.size_cm, item.group)
 
 
 def label_of(item: Item) -> str:
     """Type of object; empty where it is not known."""
-    return plain(known(item.fields).get(LABEL, ""))
+    return plain(stated(item.fields.get(LABEL, "")))
 
 
 def said_sides(items: Iterable[Item], source: ProductSource) -> Sides:

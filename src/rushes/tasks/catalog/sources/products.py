@@ -11,15 +11,16 @@ from pathlib import Path
 from rushes.annotations.rows import read_rows
 from rushes.errors import MediaError, RushesError, SourceError
 from rushes.records import hashed_key
+from rushes.runs.pictured.row import Found, Lost, Row
+from rushes.runs.pictured.samples import archives_of, samples_in_folder, samples_in_tar
+from rushes.runs.pictured.table import SUFFIXES_OF_PICTURES, rows_of, table_of
 from rushes.runs.source import Fault, Source
 from rushes.stages import Claim, Claims, RememberedFiles, sha256_file
 from rushes.stages.inventory import below
 from rushes.tasks.catalog.recipe import Kind, ProductSource
 from rushes.tasks.catalog.sources.attributes import join
 from rushes.tasks.catalog.sources.item import Item
-from rushes.tasks.catalog.sources.rows import SAME, Found, Reader, Row
-from rushes.tasks.catalog.sources.samples import archives_of, samples_in_folder, samples_in_tar
-from rushes.tasks.catalog.sources.table import SUFFIXES_OF_PICTURES, rows_of, table_of
+from rushes.tasks.catalog.sources.rows import SAME, Reader, require_columns
 
 OTHER = "other"
 """Folder of the second domain in the twin's."""
@@ -132,11 +133,14 @@ class _Taken:
 
     def take(self, row: Row) -> None:
         """Make an item of a row, or tell why there is none."""
-        if not isinstance(row.picture, Found):
-            self.refuse(row.picture, row.key, "")
+        if isinstance(row.picture, Lost):
+            self.refuse(row.picture.error, row.key, row.picture.name)
             return
         views = [view for view in row.views if isinstance(view, Found)]
-        self.views += [view for view in row.views if not isinstance(view, Found)]
+        lost = [view for view in row.views if isinstance(view, Lost)]
+        self.views += [view.error for view in lost]
+        for view in lost:
+            self.claims.setdefault(view.name, Claim("faulty", view.error.message))
         item = self.reader.item(row, row.picture, views)
         self.hash.update(
             f"{item.key} {row.name} {' '.join(view.sha256 for view in views)}\n".encode(errors="replace")
@@ -147,29 +151,26 @@ class _Taken:
         self.items[item.key] = item
         for found, what in ((row.picture, "pictures"), *((view, "views") for view in views)):
             known = self.claims.get(found.name)
-            shared = known is not None and known.recording != item.key
-            if found.name:
-                self.claims[found.name] = Claim("used", what, "" if shared else item.key)
+            shared = known is not None and known.fate == "used" and known.recording != item.key
+            self.claims[found.name] = Claim("used", what, "" if shared else item.key)
 
     def refuse(self, error: RushesError, key: str, file: str) -> None:
         """Set a row or a tar aside."""
         self.faults.append(Fault.of(error, key))
         self.hash.update(f"{key} {error.message}\n".encode(errors="replace"))
-        if file:
-            self.claims[file] = Claim("faulty", error.message, key)
+        self.claims[file] = Claim("faulty", error.message, key)
 
     def close(self, asked: ProductSource) -> ProductScan:
         """All of it, with the attributes."""
         if not self.items:
-            first = self.faults[0] if self.faults else Fault("", "", "it has no rows", "", "")
-            raise SourceError(
-                f"no row gives a product; {len(self.faults):,} faults, the first: {first.message}",
-                where=first.where or self.root,
-                cure=first.cure or "give a table with a row for each product",
-            )
+            raise self._nothing()
         items, strays = tuple(self.items[key] for key in sorted(self.items)), None
         if asked.attributes is not None:
             items, strays = join(items, asked.attributes)
+        self.claims.pop("", None)  # of pictures that are no files of their own
+        for file, what in ((asked.attributes, "attributes"), (asked.sides, "sides")):
+            if file is not None and file.resolve().is_relative_to(self.root.resolve()):
+                self.claims[file.resolve().relative_to(self.root.resolve()).as_posix()] = Claim("read", what)
         return ProductScan(
             self.root,
             items,
@@ -181,21 +182,30 @@ class _Taken:
             self.hash.hexdigest(),
         )
 
+    def _nothing(self) -> SourceError:
+        """Why there is no product."""
+        if not self.faults:
+            return SourceError("there are no rows", where=self.root, cure="give a row for each product")
+        first = self.faults[0]
+        told = f"no row gives a product; {len(self.faults):,} faults, the first: {first.message}"
+        return SourceError(told, where=first.where, cure=first.cure)
+
     def _notes(self) -> Iterator[str]:
         for words, count in self.reader.notes.items():
-            yield f"{count:,} {words}"
+            yield f"{words}: {count:,}"
         if self.views:
             first = self.views[0]
-            yield f"{len(self.views):,} views cannot be read, the first: {first.message} ({first.where})"
+            yield f"views that cannot be read: {len(self.views):,}, the first: {first.message} ({first.where})"
 
 
 def _take_table(
     root: Path, asked: ProductSource, memory: Path | None, seen: RememberedFiles, taken: _Taken
 ) -> None:
-    path = table_of(root, asked)
+    path = table_of(root, asked.table)
     taken.claims[path.relative_to(root).as_posix()] = Claim("read", "table")
     taken.hash.update(sha256_file(path).encode())
-    for row in rows_of(read_rows(path), root, asked.columns, memory, seen):
+    table, columns = read_rows(path), asked.columns
+    for row in rows_of(table, root, require_columns(table, columns), columns.views, memory, seen):
         taken.take(row)
 
 
@@ -206,17 +216,19 @@ def _take_tars(
     for name in archives_of(root):
         taken.claims[name] = Claim("used", "tars")
         try:
-            for row in samples_in_tar(root, name, asked.columns, seen, ignored):
+            for row in samples_in_tar(root, name, asked.columns.name, seen, ignored):
                 taken.take(row)
         except MediaError as error:
             taken.refuse(error, hashed_key(name, name), name)
-    taken.reader.notes |= {f"members .{suffix} are not read": ignored[suffix] for suffix in sorted(ignored)}
+    taken.reader.notes |= {
+        f"members .{suffix} that are not read": ignored[suffix] for suffix in sorted(ignored)
+    }
 
 
 def _take_folder(
     root: Path, asked: ProductSource, memory: Path | None, seen: RememberedFiles, taken: _Taken
 ) -> None:
-    for row, words in samples_in_folder(root, asked.columns, seen):
+    for row, words in samples_in_folder(root, asked.columns.name, asked.columns.label, seen):
         taken.claims |= {name: Claim("read", "words") for name in words}
         taken.take(row)
 

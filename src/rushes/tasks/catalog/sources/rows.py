@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rushes.errors import RushesError
-from rushes.records import hashed_key
+from rushes.annotations.rows import Table
+from rushes.errors import SourceError
+from rushes.recipe_file import near
+from rushes.runs.pictured.row import Found, Row, key_of
 from rushes.runs.shares import SIDE_OF_NAME
-from rushes.stages import canonical_json
 from rushes.tasks.catalog.recipe import Columns
-from rushes.tasks.catalog.sources.item import Item, PicturePlace
+from rushes.tasks.catalog.sources.item import Item
 
 LABEL = "object_type"
 """Field of the type of object, whatever its column is called."""
@@ -20,61 +20,7 @@ LABEL = "object_type"
 PICTURES = ("image_path", "local_path", "image", "filename", "file_name", "path", "url")
 """Columns that a picture may stand in, the first that is there, where the recipe names none."""
 
-SEPARATOR = "|"
-"""Between the views of a product."""
-
 SAME = "wholly the same as another row"
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A picture that a row names.
-
-    Attributes:
-        place: of its bytes.
-        sha256: of them, 64 hex digits.
-        name: of its file below the root; empty where it came from elsewhere.
-    """
-
-    place: PicturePlace
-    sha256: str
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row before it is an item.
-
-    Attributes:
-        where: the line of a table, or the sample of a tar, as errors tell it.
-        name: of that below the root; it makes the key of a row that gives no item.
-        cells: name of each column -> its text.
-        picture: what is found, or why not.
-        views: of those that hold; the others are faults of their own.
-        side: that its place tells, where its cells do not.
-    """
-
-    where: str
-    name: str
-    cells: Mapping[str, str]
-    picture: Found | RushesError
-    views: tuple[Found | RushesError, ...] = ()
-    side: str | None = None
-
-    @property
-    def key(self) -> str:
-        """Of a row that gives no item."""
-        return hashed_key(self.name, self.name)
-
-
-def key_of(picture_sha256: str, cells: Mapping[str, str]) -> str:
-    """The key of an item: 16 hex digits of the SHA-256 of its picture's hash and its raw row.
-
-    >>> key_of("00" * 32, {"name": "lamp"}) == key_of("00" * 32, {"name": "Lamp"})
-    False
-    """
-    text = f"{picture_sha256}\0{canonical_json(cells)}"
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 @dataclass(slots=True)
@@ -94,11 +40,11 @@ class Reader:
         columns, cells = self.columns, row.cells
         title = cells.get(columns.name, "").strip()
         if not title:
-            self._note("rows have no title")
+            self._note("rows without a title")
         said = cells.get(columns.side or "", "").strip()
         side = SIDE_OF_NAME.get(said.lower()) if said else row.side
         if said and side is None:
-            self._note(f"rows name the side {said[:40]!r}, which is none of train, val, test")
+            self._note(f"rows on side {said[:40]!r}, which is none of train, val, test")
         own = {columns.name, columns.picture, columns.views, columns.group, columns.side}
         own |= {*PICTURES, *columns.size, *columns.languages.values()}
         fields = {name: text for name, cell in cells.items() if name not in own and (text := cell.strip())}
@@ -130,9 +76,39 @@ class Reader:
         except ValueError:
             size = ()
         if not size or not all(math.isfinite(value) and value > 0 for value in size):
-            self._note(f"rows have a size that is no number above 0 in {', '.join(self.columns.size)}")
+            self._note(f"rows whose {', '.join(self.columns.size)} are no numbers above 0")
             return None
         return size
 
     def _note(self, words: str) -> None:
         self.notes[words] = self.notes.get(words, 0) + 1
+
+
+def require_columns(table: Table, columns: Columns) -> str:
+    """The column of pictures, once all that a recipe names are there.
+
+    Raises:
+        SourceError: a column is missing; says which one may be meant.
+    """
+    named: dict[str, str | None] = {
+        key: getattr(columns, key)
+        for key in ("id", "name", "picture", "views", "group", "side", "label")
+        if key == "name" or key in columns.model_fields_set
+    }
+    named |= {f"size[{place}]": column for place, column in enumerate(columns.size)}
+    named |= {f"languages.{language}": column for language, column in columns.languages.items()}
+    if missing := {key: name for key, name in named.items() if name is not None and name not in table.header}:
+        key, name = next(iter(missing.items()))
+        raise SourceError(
+            f"no column {', '.join(map(repr, missing.values()))}; {near(name, table.header)}",
+            where=table.place(1),
+            cure=f"write what the column is called: source.columns.{key}: COLUMN",
+        )
+    found = columns.picture or next((name for name in PICTURES if name in table.header), None)
+    if found is None:
+        raise SourceError(
+            f"no column of pictures; there are {', '.join(table.header)}",
+            where=table.place(1),
+            cure="write what it is called: source.columns.picture: COLUMN",
+        )
+    return found

@@ -124,16 +124,16 @@ def _pictures_of_shop(numbers: Iterable[int], settings: ShopTwin) -> Iterator[tu
             yield name, _png(np.dstack([picture, covered]))
         else:
             picture, _ = render(solids, surfaces, camera, side)
-            yield name, _jpeg(picture, pick(rng, _LYING) if taken == "lying" else 1)
+            yield name, as_stored(picture, pick(rng, _LYING) if taken == "lying" else 1)
         for number, view in enumerate(views):
             camera = look(rng, turned_by=(70.0, -110.0)[number % 2], studio=0.3)
-            yield view, _jpeg(render(solids, surfaces, camera, side)[0])
+            yield view, as_stored(render(solids, surfaces, camera, side)[0])
 
 
 def _other_pictures(numbers: Iterable[int], settings: ShopTwin) -> Iterator[tuple[str, bytes]]:
     for number in numbers:
         key = f"X{number:06d}"
-        yield f"{key}.jpg", _jpeg(other.picture(settings.seed, key, settings.picture_px))
+        yield f"{key}.jpg", as_stored(other.picture(settings.seed, key, settings.picture_px))
 
 
 def _other_row(settings: ShopTwin, number: int) -> dict[str, str]:
@@ -156,7 +156,7 @@ def _png(picture: NDArray[np.uint8]) -> bytes:
     return sink.getvalue()
 
 
-def _jpeg(picture: NDArray[np.uint8], orientation: int = 1) -> bytes:
+def as_stored(picture: NDArray[np.uint8], orientation: int = 1) -> bytes:
     """A JPEG whose pixels lie as ``orientation``, a number of EXIF, says."""
     how = EXIF_ORIENTATIONS[orientation]
     stored = picture[:: -1 if how.flipped else 1, :: -1 if how.mirrored else 1]

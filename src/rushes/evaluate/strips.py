@@ -40,7 +40,7 @@ LOOKS: Mapping[float, Literal["", "kin", "right"]] = {0.0: "", KIN: "kin", 1.0: 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """Pictures of products by their keys, small enough for a page.
+    """Pictures of items by their keys, small enough for a page.
 
     Attributes:
         sides: samples of every side.
@@ -53,7 +53,7 @@ class Pictures:
         return {key: (side, number) for side in self.sides for number, key in enumerate(side.keys())}
 
     def pair(self, key: str) -> Pair:
-        """A product as it was prepared.
+        """An item as it was prepared.
 
         Raises:
             ShardError: it cannot be read.
@@ -62,7 +62,7 @@ class Pictures:
         return Pair.of(key, side.sample(number))
 
     def picture(self, key: str) -> Markup:
-        """Of a product."""
+        """Of an item."""
         pair = self.pair(key)
         return thumb(pair.picture, pair.words.title)
 
@@ -76,21 +76,23 @@ def thumb(data: bytes, title: str) -> Markup:
     return image(encode_jpeg(decode_jpeg_scaled(data, (THUMB, THUMB), title), 85), title)
 
 
-def strips_of(shop: Searched, pictures: Pictures) -> Iterator[Strip]:
+def strips_of(searched: Searched, pictures: Pictures) -> Iterator[Strip]:
     """Words that are looked for among pictures, and some of the views, where there are any.
 
     Raises:
-        ShardError, MediaError: a product that cannot be read.
+        ShardError, MediaError: an item that cannot be read.
     """
-    asked = shop.text_to_picture()
-    texts = {system: shop.vectors.text(system)[shop.side] for system in SYSTEMS}
+    asked = searched.text_to_picture()
+    texts = {system: searched.vectors.text(system)[searched.side] for system in SYSTEMS}
     for heading, numbers in chosen(asked):
-        for number, answers, said in _answers(shop, asked, texts, numbers, pictures):
-            yield Strip(str(shop.vectors.texts[shop.side[number]]), said, answers, heading)
-    queries = shop.vectors.queries("view")
+        for number, answers, said in _answers(searched, asked, texts, numbers, pictures):
+            yield Strip(str(searched.vectors.texts[searched.side[number]]), said, answers, heading)
+    queries = searched.vectors.queries("view")
     if len(queries.ids):
-        views, heading = shop.views(), f"Views, drawn at random with seed {SEED}"
-        for number, answers, said in _answers(shop, views, queries.vectors, _drawn(views, VIEWS), pictures):
+        views, heading = searched.views(), f"Views, drawn at random with seed {SEED}"
+        for number, answers, said in _answers(
+            searched, views, queries.vectors, _drawn(views, VIEWS), pictures
+        ):
             key = queries.ids[number]
             turn = int((queries.ids[:number] == key).sum())
             yield Strip(thumb(pictures.pair(key).views[turn], "a view"), said, answers, heading)
@@ -126,18 +128,18 @@ def _apart(asked: Asked, places: Iterable[int], count: int) -> list[int]:
 
 
 def _answers(
-    shop: Searched,
+    searched: Searched,
     asked: Asked,
     vectors: Mapping[System, NDArray[np.float16]],
     numbers: Sequence[int],
     pictures: Pictures,
 ) -> Iterator[tuple[int, dict[str, list[Found]], str]]:
     """Each question with what the systems found, the one before training first, and where the first right one is."""
-    keys, relevant = shop.vectors.keys[shop.gallery], asked.ranked["model"].relevant
+    keys, relevant = searched.vectors.keys[searched.gallery], asked.ranked["model"].relevant
     places = np.searchsorted(asked.scored, numbers)
     rows, ranks = {}, {}
     for system in ("base", "model"):
-        gallery = Gallery(keys, shop.vectors.picture(system)[shop.gallery])
+        gallery = Gallery(keys, searched.vectors.picture(system)[searched.gallery])
         rows[system] = gallery.nearest(vectors[system][numbers].astype(np.float32), TOP).rows
         ranks[system] = asked.ranked[system].first_rank[places]
     for place, number in enumerate(numbers):

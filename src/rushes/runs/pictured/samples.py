@@ -1,4 +1,4 @@
-"""Products as samples: files of one name, as 000.jpg, 000.txt and 000.json, in tars of WebDataset or loose."""
+"""Rows as samples: files of one name, as 000.jpg, 000.txt and 000.json, in tars of WebDataset or loose."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rushes.errors import MediaError, RushesError, SourceError
+from rushes.errors import MediaError, SourceError
 from rushes.media.tarred import TarMember, members, read_member
+from rushes.runs.pictured.row import MAX_BYTES, Found, Lost, PicturePlace, Row, sha256_and_fault
+from rushes.runs.pictured.table import require_folder
 from rushes.runs.shares import SIDE_OF_NAME
 from rushes.stages import RememberedFiles, canonical_json
 from rushes.stages.inventory import leaves, walk
-from rushes.tasks.catalog.recipe import Columns
-from rushes.tasks.catalog.sources.item import MAX_BYTES, PicturePlace
-from rushes.tasks.catalog.sources.rows import Found, Row
-from rushes.tasks.catalog.sources.table import require_folder, sha256_and_fault
 
 SUFFIX = ".tar"
 PICTURES = ("jpg", "jpeg", "png", "webp")
@@ -78,14 +76,14 @@ def samples_in(tar: Path) -> bool:
 
 
 def samples_in_tar(
-    root: Path, name: str, columns: Columns, seen: RememberedFiles, ignored: Counter[str]
+    root: Path, name: str, title: str, seen: RememberedFiles, ignored: Counter[str]
 ) -> Iterator[Row]:
     """The samples of one tar in order.
 
     Args:
         root: folder of the tars.
         name: of the tar.
-        columns: what the keys of its JSON are called; its text is the title where they have none.
+        title: column of the title: its text, where its JSON has none.
         seen: what is known of tars.
         ignored: counts members that are of no use here, by their suffix.
 
@@ -97,13 +95,22 @@ def samples_in_tar(
     *folders, _ = name.split("/")
     side = next((SIDE_OF_NAME[one.lower()] for one in reversed(folders) if one.lower() in SIDE_OF_NAME), None)
     for stem, parts in _samples(listed, ignored):
-        yield _row(f"{path}/{stem}", f"{name}/{stem}", parts, columns, side)
+        yield _row(f"{path}/{stem}", f"{name}/{stem}", parts, title, side)
 
 
-def samples_in_folder(root: Path, columns: Columns, seen: RememberedFiles) -> Iterator[tuple[Row, list[str]]]:
+def samples_in_folder(
+    root: Path, title: str, label: str, seen: RememberedFiles
+) -> Iterator[tuple[Row, list[str]]]:
     """The samples below a folder in order, each with the names of its words' files.
 
-    The folder that a picture lies in is its type of object, where nothing else says one.
+    Args:
+        root: the folder.
+        title: column of the title: its text, where its JSON has none.
+        label: column of the class: the name of the folder that a picture lies in, likewise.
+        seen: what is known of pictures.
+
+    Raises:
+        SourceError: there is no such folder.
     """
     require_folder(root)
     listed = []
@@ -123,20 +130,12 @@ def samples_in_folder(root: Path, columns: Columns, seen: RememberedFiles) -> It
         listed.append(Part(root / name, (stem, suffix.lower()), name, 0, size, sha256, fault))
     for stem, parts in _samples(sorted(listed, key=lambda part: part.split), Counter()):
         if any(suffix in parts for suffix in PICTURES):  # words alone may be anything
-            row = _row(f"{root}/{stem}", stem, parts, columns, None)
+            row = _row(f"{root}/{stem}", stem, parts, title, None)
             folder = stem.rpartition("/")[0].rpartition("/")[2]
-            cells = {columns.label: folder, **row.cells} if folder else row.cells
+            cells = {label: folder, **row.cells} if folder else row.cells
             words = [parts[suffix].name for suffix in (TEXT, META) if suffix in parts]
-            yield replace(row, cells=cells, picture=_named(row.picture, parts)), words
-
-
-def _named(picture: Found | RushesError, parts: Mapping[str, Part]) -> Found | RushesError:
-    """A picture that is a file of its own, with its name."""
-    if not isinstance(picture, Found):
-        return picture
-    return replace(
-        picture, name=next(part.name for part in parts.values() if part.path == picture.place.path)
-    )
+            picture = next(parts[suffix].name for suffix in PICTURES if suffix in parts)
+            yield replace(row, cells=cells, picture=replace(row.picture, name=picture)), words
 
 
 def _samples(listed: Iterable[Part], ignored: Counter[str]) -> Iterator[tuple[str, dict[str, Part]]]:
@@ -149,13 +148,13 @@ def _samples(listed: Iterable[Part], ignored: Counter[str]) -> Iterator[tuple[st
             yield stem, parts
 
 
-def _row(where: str, name: str, parts: Mapping[str, Part], columns: Columns, side: str | None) -> Row:
+def _row(where: str, name: str, parts: Mapping[str, Part], title: str, side: str | None) -> Row:
     cells: Mapping[str, str] = {}
     try:
-        cells = _cells(parts, columns, where)
-        picture: Found | RushesError = _picture(parts, where)
+        cells = _cells(parts, title, where)
+        picture: Found | Lost = _picture(parts, where)
     except (SourceError, MediaError) as error:
-        picture = error
+        picture = Lost(error)
     views = tuple(_found(part, where) for suffix, part in sorted(parts.items()) if _is_view(suffix))
     return Row(where, name, cells, picture, views, side)
 
@@ -191,7 +190,7 @@ def _is_view(suffix: str) -> bool:
     return view.startswith(_VIEW) and kind in PICTURES
 
 
-def _picture(parts: Mapping[str, Part], where: str) -> Found | RushesError:
+def _picture(parts: Mapping[str, Part], where: str) -> Found | Lost:
     part = next((parts[suffix] for suffix in PICTURES if suffix in parts), None)
     if part is None:
         raise SourceError(
@@ -202,14 +201,14 @@ def _picture(parts: Mapping[str, Part], where: str) -> Found | RushesError:
     return _found(part, where)
 
 
-def _found(part: Part, where: str) -> Found | RushesError:
+def _found(part: Part, where: str) -> Found | Lost:
     if part.fault:
         cure = "replace the picture, or leave the sample out"
-        return MediaError(f"{part.name}: {part.fault}", where=where, cure=cure)
+        return Lost(MediaError(f"{part.name}: {part.fault}", where=where, cure=cure))
     return Found(PicturePlace(part.path, part.offset, part.size), part.sha256)
 
 
-def _cells(parts: Mapping[str, Part], columns: Columns, where: str) -> dict[str, str]:
+def _cells(parts: Mapping[str, Part], title: str, where: str) -> dict[str, str]:
     """What JSON and text say, all of it as text."""
     cells: dict[str, str] = {}
     if META in parts:
@@ -224,8 +223,8 @@ def _cells(parts: Mapping[str, Part], columns: Columns, where: str) -> dict[str,
                 "its JSON is no object", where=where, cure="write an object of names and values"
             )
         cells = {str(name): _text(value) for name, value in told.items()}
-    if TEXT in parts and not cells.get(columns.name):
-        cells[columns.name] = _words(parts[TEXT], where)
+    if TEXT in parts and not cells.get(title):
+        cells[title] = _words(parts[TEXT], where)
     return cells
 
 

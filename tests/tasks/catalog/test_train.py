@@ -1,0 +1,88 @@
+"""The tiny base from drawings of another domain, and what each scenario leaves behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from rushes.models.clip import restore
+from rushes.runs.do import do
+from rushes.runs.run import Run
+from rushes.stages import read_json
+from rushes.storage import open_workspace
+from rushes.tasks.catalog import train
+from rushes.tasks.catalog.recipe import CatalogRecipe
+from rushes.tasks.catalog.task import Catalog
+from rushes.train.events import read_events
+
+RECIPE = {
+    "twin": {"products": 20, "other": 4, "picture_px": 32},
+    "preprocessing": {"size": 32, "captions": {"per_item": 2}},
+    "train": {"epochs": 2, "batch_size": 12, "micro_batch": 4, "learning_rate": 1e-3},
+}
+
+
+def run_of(workspace: Path, **sections: Any) -> Run[CatalogRecipe]:
+    recipe = CatalogRecipe.model_validate({**RECIPE, **sections})
+    return Run(Catalog(), recipe, open_workspace(workspace))
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn, prepared, and a base pretrained on a handful of pairs."""
+    folder = tmp_path_factory.mktemp("workspace")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "PAIRS", 40)
+        patch.setattr(train, "HELD_OUT", 12)
+        few = train.PRETRAINING.model_copy(update={"epochs": 2, "batch_size": 20, "micro_batch": 20})
+        patch.setattr(train, "PRETRAINING", few)
+        for name in ("twin", "prepare", "pretrain"):
+            do(run_of(folder), name, lambda *said: None)
+    return folder
+
+
+def trained(workspace: Path, scenario: str) -> Path:
+    run = run_of(workspace, model={"scenario": scenario})
+    do(run, "train", lambda *said: None)
+    return run.folder("train")
+
+
+def test_the_base_learns_as_a_whole_and_muon_does_the_matrices(workspace: Path) -> None:
+    folder = run_of(workspace).folder("pretrain")
+    saved = load_file(max((folder / "checkpoints").iterdir()) / "optimizer.safetensors")
+    assert any(name.endswith("fc1.weight.momentum_buffer") for name in saved)
+    assert (folder / "model" / "model.safetensors").is_file()
+    assert [event["step"] for event in read_events(folder / "events.jsonl") if "recall_10" in event] == [2, 4]
+
+
+def test_the_base_depends_on_the_size_of_pictures_and_on_no_scenario(workspace: Path) -> None:
+    base = run_of(workspace).folder("pretrain")
+    assert run_of(workspace, model={"scenario": "linear_probe"}).folder("pretrain") == base
+    assert run_of(workspace, preprocessing={"size": 48}).folder("pretrain") != base
+
+
+def test_where_nothing_learns_the_base_is_stored_as_it_is(workspace: Path) -> None:
+    folder = trained(workspace, "zero_shot")
+    base = load_file(run_of(workspace).folder("pretrain") / "model" / "model.safetensors")
+    encoder = restore(folder / "model", run_of(workspace).recipe.model)
+    assert torch.equal(encoder.picture_map.weight, base["visual_projection.weight"])
+    assert torch.equal(encoder.text_map.weight, base["text_projection.weight"])
+    assert read_json(folder / "DONE")["summary"]["steps"] == 0
+    assert not (folder / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(("scenario", "towers"), [("linear_probe", False), ("dual_lora", True)])
+def test_what_a_scenario_teaches_is_restored(workspace: Path, scenario: str, towers: bool) -> None:
+    folder = trained(workspace, scenario)
+    summary = read_json(folder / "DONE")["summary"]
+    best = folder / "checkpoints" / f"step-{summary['best_epoch'] * summary['steps'] // 2:08d}"
+    weights = load_file(best / "weights.safetensors")
+    assert any("lora_" in name for name in weights) == towers
+    encoder = restore(folder / "model", run_of(workspace).recipe.model)
+    assert torch.equal(encoder.picture_map.weight, weights["encoder.picture_map.weight"])
+    assert torch.equal(encoder.log_scale, weights["encoder.log_scale"])
+    assert not list(folder.glob("features*"))
