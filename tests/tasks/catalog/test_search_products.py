@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from rushes.cli import app
+from rushes.cli.search import MAX_BYTES
 from rushes.errors import AnswerError, StageError
 from rushes.media.image import decode_jpeg
 from rushes.models.clip import build, save
@@ -185,6 +186,15 @@ def test_the_verb_says_what_is_wrong_with_a_question(
     assert result.exit_code == 1
     assert words in result.stderr
     assert "cure:" in result.stderr
+
+
+@pytest.mark.usefixtures("run")
+def test_a_picture_of_more_bytes_than_anybody_asks_with_is_not_read(place: Path, tmp_path: Path) -> None:
+    with (tmp_path / "huge.jpg").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    result = searched(place, "--image", str(tmp_path / "huge.jpg"))
+    assert result.exit_code == 1
+    assert "a picture of at most 50 MB is read, this file is larger" in result.stderr
 
 
 def test_a_run_that_is_not_trained_yet_is_refused(place: Path, run: Run[CatalogRecipe]) -> None:
