@@ -266,6 +266,8 @@ def test_an_item_that_is_never_answered_is_asked_a_bounded_number_of_times(make_
     shop = make_shop(4, Faults(shares={"not_run": 1.0}))
     assert shop.run() == {"exhausted": 4}
     assert len(shop.world.batches()) == 9
+    with shop.desk() as desk:  # also beside others that are to be asked
+        assert [desk.ledger.level_of(row, 9) for row in shop.rows] == [None] * 4
 
 
 def test_an_answer_that_is_cut_off_is_asked_with_a_smaller_question(make_shop):
