@@ -14,7 +14,6 @@ from rushes.runs.do import do
 from rushes.runs.run import Run
 from rushes.stages import read_json
 from rushes.storage import open_workspace
-from rushes.tasks.catalog import train
 from rushes.tasks.catalog.recipe import CatalogRecipe
 from rushes.tasks.catalog.task import Catalog
 from rushes.train.events import read_events
@@ -27,7 +26,8 @@ RECIPE = {
 
 
 def run_of(workspace: Path, **sections: Any) -> Run[CatalogRecipe]:
-    recipe = CatalogRecipe.model_validate({**RECIPE, **sections})
+    model = {"drawn_pairs": 128, **sections.pop("model", {})}
+    recipe = CatalogRecipe.model_validate({**RECIPE, **sections, "model": model})
     return Run(Catalog(), recipe, open_workspace(workspace))
 
 
@@ -35,13 +35,8 @@ def run_of(workspace: Path, **sections: Any) -> Run[CatalogRecipe]:
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Drawn, prepared, and a base pretrained on a handful of pairs."""
     folder = tmp_path_factory.mktemp("workspace")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "PAIRS", 40)
-        patch.setattr(train, "HELD_OUT", 12)
-        few = train.PRETRAINING.model_copy(update={"epochs": 2, "batch_size": 20, "micro_batch": 20})
-        patch.setattr(train, "PRETRAINING", few)
-        for name in ("twin", "prepare", "pretrain"):
-            do(run_of(folder), name, lambda *said: None)
+    for name in ("twin", "prepare", "pretrain"):
+        do(run_of(folder), name, lambda *said: None)
     return folder
 
 
@@ -56,13 +51,19 @@ def test_the_base_learns_as_a_whole_and_muon_does_the_matrices(workspace: Path) 
     saved = load_file(max((folder / "checkpoints").iterdir()) / "optimizer.safetensors")
     assert any(name.endswith("fc1.weight.momentum_buffer") for name in saved)
     assert (folder / "model" / "model.safetensors").is_file()
-    assert [event["step"] for event in read_events(folder / "events.jsonl") if "recall_10" in event] == [2, 4]
+    assert [event["step"] for event in read_events(folder / "events.jsonl") if "recall_10" in event] == [
+        1,
+        2,
+        3,
+        4,
+    ]
 
 
 def test_the_base_depends_on_the_size_of_pictures_and_on_no_scenario(workspace: Path) -> None:
     base = run_of(workspace).folder("pretrain")
     assert run_of(workspace, model={"scenario": "linear_probe"}).folder("pretrain") == base
     assert run_of(workspace, preprocessing={"size": 48}).folder("pretrain") != base
+    assert run_of(workspace, model={"drawn_pairs": 256}).folder("pretrain") != base
 
 
 def test_where_nothing_learns_the_base_is_stored_as_it_is(workspace: Path) -> None:
