@@ -196,9 +196,8 @@ def _answers(counts: Mapping[str, Counter[str]], answered: int) -> Markup:
         most = ", ".join(f"{value} {count:,}" for value, count in values.most_common(_LISTED))
         told = None if free else sum(values.values())
         share = None if told is None else Cell(f"{100 * told / answered:.1f}", told / answered)
-        rows.append(
-            [name, Cell(f"more than {_VALUES}" if free else f"{len(values):,}", len(values)), share, most]
-        )
+        number = Cell(f"more than {_VALUES}" if free else f"{len(values):,}", len(values))
+        rows.append(Row([name, number, share, most]))
     return table(
         ["attribute", Column("values"), Column("answered", unit="%"), Column("most frequent", text=True)],
         rows,
