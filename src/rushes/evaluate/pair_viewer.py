@@ -36,7 +36,8 @@ class PairViewer(Viewer):
             pair = Pair.of(one.key, one.fields)
             views = (image(view, "view", style="width:32%;display:inline-block") for view in pair.views)
             picture = join((image(pair.picture, pair.words.title), *views))
-            yield Shown(picture, join((*caption_of(one), *_words(pair))), files_of(one))
+            files = {f"view{number}.jpg": view for number, view in enumerate(pair.views)}
+            yield Shown(picture, join((*caption_of(one), *_words(pair))), files_of(one) | files)
 
 
 def _words(pair: Pair) -> Iterator[Markup]:
