@@ -16,7 +16,7 @@ demo-sounds: $(STAMP)
 
 demo-catalog: $(STAMP)
 	$(BIN)/rushes run recipes/catalog-twin.yaml
-	$(BIN)/rushes search recipes/catalog-twin.yaml "white wooden shelf"
+	$(BIN)/rushes search recipes/catalog-twin.yaml "green velvet sofa"
 
 # One thread for torch: with more, its matrix products change the last bits from run to run, and the tests
 # compare bytes. Files are kept together, since a file's tests share what is costly to make, and in their order:

@@ -47,6 +47,7 @@ THREADS = {
     "gpu": 2,
     "operations": 2,
     "retrieval": 2,
+    "shop": 2,
 }
 """Benchmark -> OMP_NUM_THREADS. One wherever CPU seconds or bytes are compared, two where the whole demo is timed."""
 

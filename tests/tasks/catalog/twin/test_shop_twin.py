@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rushes.media.dhash import look_of
 from rushes.media.picture import read_picture
 from rushes.media.surfaces import COLOURS, MATERIALS
-from rushes.tasks.catalog.recipe import Columns, ProductSource, ShopTwin
+from rushes.prepare.near import pairs_across
+from rushes.tasks.catalog.recipe import Columns, NearDuplicates, ProductSource, ShopTwin
 from rushes.tasks.catalog.sources.products import Products
 from rushes.tasks.catalog.twin import other
 from rushes.tasks.catalog.twin.furniture import STYLES, TYPES
@@ -106,6 +108,22 @@ def test_pictures_are_stored_as_shops_and_cameras_do(raw):
                 assert alpha.min() == 0
                 assert alpha.max() == 255
     assert min(kinds[kind] for kind in ("cut", "lying", "plain")) > 0
+
+
+def test_lamps_and_mirrors_of_different_families_are_no_near_duplicates(tmp_path):
+    """They are thin, or plain, on white: drawn straight, most of them had one hash, and stood on one side."""
+    settings, near = ShopTwin(products=160, picture_px=48), NearDuplicates()
+    families_of = [of for of in families(settings) if of[0].kind in ("lamp", "mirror")]
+    draw(tmp_path, settings)
+    looks, names = [], []
+    for product in (product for of in families_of for product in of):
+        (picture,) = (tmp_path / "pictures").glob(f"*/{product.key}.*")
+        looks.append(look_of(read_picture(picture.read_bytes())))
+        names.append(str(product.family))
+    pairs = pairs_across(looks, names, near.same_bits, near.least_variance)
+    joined = {name for one, other, _ in pairs for name in (names[one], names[other])}
+    assert len(families_of) > 12
+    assert len(joined) <= len(families_of) // 5
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -59,16 +59,9 @@ def _legs(plan: Plan, w: float, d: float, h: float, surface: int = 1, thick: flo
         ]
         return [tube((x, y, h / 2), (thick * 0.8, thick * 0.8, h), surface) for x, y in corners] + bars
     if plan.style == "scandinavian":
+        size = (thick * 0.7, thick * 0.7, h * 1.04)
         return [
-            tube(
-                (x, y, h / 2),
-                (thick * 0.7, thick * 0.7, h * 1.04),
-                surface,
-                1.8,
-                x=np.sign(y) * 11,
-                y=-np.sign(x) * 11,
-            )
-            for x, y in corners
+            tube((x, y, h / 2), size, surface, 1.8, x=np.sign(y) * 11, y=-np.sign(x) * 11) for x, y in corners
         ]
     turned = [tube((x, y, h / 2), (thick, thick, h), surface, 1.3) for x, y in corners]
     return turned + [
@@ -277,30 +270,40 @@ def _bed(plan: Plan) -> Parts:
     return [*frame, *linen, blanket, *_legs(plan, w, d, h, thick=0.07)]
 
 
-def _lamp(plan: Plan) -> Parts:
-    h, shade = plan.m(0.45, 1.5), plan.m(0.28, 0.42)
-    foot = [tube((0, 0, 0.02), (0.3, 0.3, 0.04)), tube((0, 0, h / 2), (0.05, 0.05, h))]
-    if plan.style in ("classic", "rustic"):
-        foot += [ball((0, 0, h * z), (0.17, 0.17, h * 0.22)) for z in (0.2, 0.42)]
+def _shade(plan: Plan, x: float, z: float) -> Solid:
+    wide = plan.m(0.22, 0.5)
     if plan.style == "industrial":
-        return [
-            *foot,
-            tube((0.12, 0, h), (shade, shade, 0.22), 0, 0.35, y=-25),
-            ball((0.07, 0, h - 0.1), (0.14, 0.14, 0.14), 2),
-        ]
-    top = ball((0, 0, h + 0.12), (shade, shade, shade), 2) if plan.style == "scandinavian" else None
+        return tube((x, 0, z), (wide, wide, 0.22), 0, 0.35, y=-25)
+    if plan.style == "scandinavian":
+        return ball((x, 0, z + 0.12), (wide, wide, wide), 2)
     taper = 1.0 if plan.style == "modern" else 0.55
-    return [*foot, top or tube((0, 0, h + 0.12), (shade, shade, shade * 0.75), 2, taper)]
+    return tube((x, 0, z + 0.12), (wide, wide, wide * plan.m(0.4, 1.0)), 2, taper)
+
+
+def _lamp(plan: Plan) -> Parts:
+    """A stem with shades on arms: straight lamps on white are near-duplicates of each other."""
+    h, side = plan.m(0.5, 1.1), plan.rng.choice([-1, 1])
+    found = [tube((0, 0, 0.03), (plan.m(0.2, 0.6), 0.3, 0.06)), tube((0, 0, h / 2), (0.05, 0.05, h))]
+    if plan.style in ("classic", "rustic"):
+        found += [ball((0, 0, h * z), (plan.m(0.12, 0.35), 0.17, h * 0.22)) for z in (0.2, 0.42)]
+    for number in range(plan.n(1, 3)):
+        x, z = side * (-1) ** number * plan.m(0.05, 0.5), h * plan.m(0.6, 1.0)
+        found += [box((x / 2, 0, z), (abs(x), 0.04, 0.04), 1), _shade(plan, x, z)]
+    return found
 
 
 def _mirror(plan: Plan) -> Parts:
-    w, h = plan.m(0.5, 0.8), plan.m(0.9, 1.6)
-    if plan.style in ("scandinavian", "classic"):
-        return [
-            tube((0, 0, h / 2), (w, h, 0.06), x=90),
-            tube((0, -0.03, h / 2), (w * 0.84, h * 0.88, 0.03), 2, x=90),
-        ]
-    return [box((0, 0, h / 2), (w, 0.05, h)), box((0, -0.02, h / 2), (w * 0.82, 0.04, h * 0.88), 2)]
+    """Panes in frames on a shelf with feet; frames alone look alike as well."""
+    w, h, shelf, foot = plan.m(0.4, 1.1), plan.m(0.6, 1.4), plan.m(0.05, 0.3), plan.m(0.03, 0.3)
+    shape = tube if plan.style in ("scandinavian", "classic") else box
+    wide, panes = w * plan.m(0.6, 1.4), plan.n(1, 3)
+    found = [box((0, 0, foot + shelf / 2), (wide, 0.2, shelf)), *_legs(plan, wide, 0.2, foot)]
+    for number in range(panes):
+        x, pane, high = ((number + 0.5) / panes - 0.5) * w, w / panes * 0.97, h * plan.m(0.7, 1.0)
+        z = foot + shelf + high / 2
+        found.append(shape((x, 0, z), (pane, high, 0.05), x=90))
+        found.append(shape((x, -0.03, z), (pane * 0.83, high * 0.88, 0.03), 2, x=90))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
