@@ -13,7 +13,7 @@ from rushes.label.prices import KNOWN, price_of, sunset
 from rushes.label.question import Question
 from rushes.recipe.labelling import Labelling
 
-QUESTION = Question.of(Labelling.model_validate({"attributes": {"color": {}}}))
+QUESTION = Question.of(Labelling.model_validate({"attributes": {"color": {}}}), "offline")
 
 
 def answer(content: object = '{"color": "red"}', finish: str = "stop", refusal: str | None = None) -> dict:

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from rushes.errors import RecipeError
+from rushes.errors import LabelError, RecipeError
 from rushes.label.question import LEVELS, Question
 from rushes.label.row import Row
 from rushes.media.image import decode_jpeg
@@ -25,7 +25,7 @@ ROW = Row(
 
 
 def question(**changed: object) -> Question:
-    return Question.of(Labelling.model_validate(changed))
+    return Question.of(Labelling.model_validate({"model": "offline", **changed}))
 
 
 def test_the_schema_is_one_that_strict_allows():
@@ -140,3 +140,8 @@ def test_an_attribute_may_not_take_the_name_of_another_column(tmp_path):
     path.write_text("task: catalog\nlabel:\n  attributes:\n    color: {}\n    title: {}\n")
     with pytest.raises(RecipeError, match="'title' is a column of the result already"):
         load_recipe(path)
+
+
+def test_no_model_is_nobodys_default() -> None:
+    with pytest.raises(LabelError, match="no model is named"):
+        Question.of(Labelling())
