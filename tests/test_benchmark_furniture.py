@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import io
 import lzma
@@ -9,12 +10,14 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from rushes.runs.kept_sides import SideRow
 from rushes.tasks.catalog.recipe import Columns, ProductSource
 from rushes.tasks.catalog.sources.products import Products
 
@@ -219,3 +222,18 @@ def test_what_is_no_package_is_told(load, tmp_path):
     (tmp_path / "b.deb").write_bytes(b"!<arch>\n")
     with pytest.raises(SystemExit, match="no data in it"):
         furniture.unpack(tmp_path / "b.deb", tmp_path)
+
+
+def test_each_product_is_tested_in_one_fold_and_groups_stay_together(load):
+    locked = load("furniture_locked")
+    items = [SideRow(f"{number:016x}", f"group {number // 3}", "train", "chair", "") for number in range(300)]
+    tables = [
+        [SideRow(**row) for row in csv.DictReader(io.StringIO(locked.sides_of(items, tested)))]
+        for tested in range(locked.FOLDS)
+    ]
+    tested = Counter(item.id for table in tables for item in table if item.side == "test")
+    assert set(tested) == {item.id for item in items}
+    assert set(tested.values()) == {1}
+    for table in tables:
+        assert {item.side for item in table} == {"train", "val", "test"}
+        assert len({(item.group, item.side) for item in table}) == 100

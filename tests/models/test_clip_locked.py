@@ -11,6 +11,7 @@ import torch
 from rushes.errors import ModelError
 from rushes.models.clip import build, merge, restore, save
 from rushes.models.encoder import encoder
+from rushes.models.once import Once
 from rushes.models.sentences import sentences
 from rushes.recipe.clip import LOCKED_PICTURES, LOCKED_WIDTH, Clip
 from rushes.recipe.frozen import SENTENCE_PACKAGES, SENTENCES, missing_packages
@@ -40,6 +41,12 @@ def test_features_are_those_of_the_encoders(pictures):
     assert np.array_equal(seen.numpy(), encoder(LOCKED_PICTURES).encode(pictures))
     assert np.array_equal(read.numpy(), sentences()(TEXTS))
     assert (seen.shape[1], read.shape[1]) == (LOCKED_PICTURES.width, SENTENCES.width)
+
+
+def test_models_of_a_process_compute_a_picture_once():
+    before, after = (build(locked(scenario), SIZE, seed=0) for scenario in ("zero_shot", "linear_probe"))
+    assert isinstance(after.pictures.encode, Once)
+    assert after.pictures.encode is before.pictures.encode
 
 
 def test_languages_meet_before_anything_is_trained():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -12,18 +13,27 @@ from torch.nn.functional import dropout
 from rushes.models.base import Origin
 from rushes.models.dual_encoder import DualEncoder, PictureTower, TextTower
 from rushes.models.encoder import encoder
+from rushes.models.once import Once
 from rushes.models.sentences import sentences
 from rushes.recipe.clip import LOCKED, LOCKED_DROPOUT, LOCKED_PICTURES, LOCKED_WIDTH, Clip, made_of
 from rushes.recipe.frozen import SENTENCES, Encoding, SentenceEncoding
 from rushes.stages import canonical_json
 
+KEPT = 1 << 14
+"""Pictures whose features a process keeps, in 80 MB."""
+
+
+@lru_cache(maxsize=1)
+def _once(encoding: Encoding) -> Once:
+    return Once(encoder(encoding).encode, KEPT)
+
 
 class FrozenPictures(PictureTower):
-    """EfficientNet-Lite0, on the CPU wherever the pictures are."""
+    """EfficientNet-Lite0, on the CPU wherever the pictures are; all models of a process share what it made of them."""
 
     def __init__(self, encoding: Encoding) -> None:
         super().__init__()
-        self.encode = encoder(encoding).encode
+        self.encode = _once(encoding)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """See `PictureTower`."""

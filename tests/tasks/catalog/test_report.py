@@ -33,7 +33,15 @@ LEAKAGE = {
                 {"key": "0", "title": "Chair <b>0</b>", "side": "train"},
                 {"key": "1", "title": "Chair 1", "side": ""},
             ],
-        }
+        },
+        {
+            "bits": 4,
+            "evidence": [],
+            "items": [
+                {"key": "2", "title": "A frog", "side": "probe"},
+                {"key": "3", "title": "A toad", "side": "probe"},
+            ],
+        },
     ],
     "groups": {"count": 36, "largest": []},
     "equal_texts": {"texts": 1, "items": 2},
@@ -161,6 +169,12 @@ def test_the_page_holds_every_section_and_escapes_titles(page):
     assert "Chair &lt;b&gt;0&lt;/b&gt;" in text
     assert "ringed: the kept one, step 1" in text
     assert page.stat().st_size < 20e6
+
+
+def test_close_pairs_within_the_other_domain_are_not_listed(page):
+    text = page.read_text("utf-8")
+    assert "The closest 1 of 1 close pair" in text
+    assert "A frog" not in text
 
 
 def test_a_model_that_was_not_trained_has_a_page_without_curves(page, searched, strips, tmp_path):

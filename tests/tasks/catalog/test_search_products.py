@@ -49,7 +49,13 @@ def opened(place: Path, *overrides: str) -> Run[CatalogRecipe]:
 
 
 @pytest.fixture(scope="module")
-def run(place: Path) -> Run[CatalogRecipe]:
+def progress() -> list[tuple[float, float]]:
+    """What the stage ``embed`` told: how much was done, of how much."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def run(place: Path, progress: list[tuple[float, float]]) -> Run[CatalogRecipe]:
     """All stages up to the vectors; the base has random weights, which take no minute to learn."""
     run = opened(place)
     for name in ("twin", "prepare"):
@@ -57,8 +63,8 @@ def run(place: Path) -> Run[CatalogRecipe]:
     with run.workspace.working(run.specs["pretrain"]) as stage:
         save(build(run.recipe.model, 32, seed=5), stage.folder / "model")
         stage.finish(proof(run, "pretrain"), {})
-    for name in ("train", "embed"):
-        do(run, name, lambda *told: None)
+    do(run, "train", lambda *told: None)
+    do(run, "embed", lambda name, done, total, said: progress.append((done, total)))
     return run
 
 
@@ -70,6 +76,15 @@ def vectors(run: Run[CatalogRecipe]) -> Vectors:
 def pairs(run: Run[CatalogRecipe], side: str) -> list[Pair]:
     samples = run.samples(side)
     return [Pair.of(samples.key(number), samples.sample(number)) for number in range(len(samples))]
+
+
+def test_progress_knows_all_questions_from_the_start(
+    run: Run[CatalogRecipe], progress: list[tuple[float, float]]
+) -> None:
+    done, total = zip(*progress, strict=True)
+    assert len(set(total)) == 1
+    assert list(done) == sorted(done)
+    assert done[-2] == done[-1] == total[-1]
 
 
 def test_products_of_all_sides_and_of_the_probe_have_vectors_of_both_models(

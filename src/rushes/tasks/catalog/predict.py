@@ -48,7 +48,8 @@ def embed(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
     reported, batch_size = sides[recipe.evaluate.split], recipe.evaluate.batch_size
     kinds = _kinds(recipe.evaluate.languages, encoders, _untrained(run))
     items = sum(map(len, sides.values()))
-    total = items + len(kinds) * len(reported)
+    asked_about = (reported[number] for number in range(len(reported)))
+    total = items + sum(1 for pair in asked_about for kind in kinds for _ in kind.of(pair))
     with threads_for(base):
         cut = embed_items(
             stage.folder / VECTORS,
@@ -63,7 +64,7 @@ def embed(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
             kinds,
             encoders,
             batch_size,
-            lambda done: tell("embed", items + done, max(total, items + done), "further questions"),
+            lambda done: tell("embed", items + done, total, "further questions"),
         )
     tell("embed", total, total, "vectors")
     return {"width": base.width}, {"items": items, "cut_texts": cut, **counts}

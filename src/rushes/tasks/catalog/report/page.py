@@ -30,7 +30,7 @@ from rushes.evaluate.pages import (
 from rushes.evaluate.pages.charts import curves
 from rushes.evaluate.pages.whiskers import of_parts, whiskers
 from rushes.evaluate.scorecard import Part, Scorecard, counted
-from rushes.evaluate.search_figures import BASE, OTHER_PICTURE, OTHER_TEXT
+from rushes.evaluate.search_figures import BASE, OTHER_PICTURE, OTHER_TEXT, PROBE
 from rushes.stages import write_atomic
 from rushes.tasks.catalog.evaluate.measure import LEAST
 from rushes.train.events import Event
@@ -132,8 +132,9 @@ def _types(card: Scorecard) -> Markup:
 
 
 def _split(leakage: Mapping[str, Any]) -> Markup:
-    """What the sides share all the same, and the nearest pairs for a look at the rule."""
+    """What the sides share all the same, and the nearest pairs of products for a look at the rule."""
     across, texts = leakage["across"], leakage["equal_texts"]
+    closest = [pair for pair in leakage["closest"] if any(item["side"] != PROBE for item in pair["items"])]
     counts = ", ".join(f"{name} {number:,}" for name, number in leakage["near"].items())
     told = [
         f"{counted(across['pairs'], 'pair')} of pictures within {across['bits']} of 256 bits stand on two sides.",
@@ -157,9 +158,9 @@ def _split(leakage: Mapping[str, Any]) -> Markup:
             *(each for item in pair["items"] for each in (item["title"], item["side"] or "left out")),
             listed(pair["evidence"]) or "nothing: they stay apart",
         ]
-        for pair in leakage["closest"][:PAIRS]
+        for pair in closest[:PAIRS]
     ]
-    of = f"{min(PAIRS, len(leakage['closest']))} of {counted(len(leakage['closest']), 'close pair')}"
+    of = f"{min(PAIRS, len(closest))} of {counted(len(closest), 'close pair')}"
     return join((remarks(told, fine=not across["pairs"]), said, table(columns, rows, f"The closest {of}")))
 
 
