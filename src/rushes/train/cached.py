@@ -27,10 +27,10 @@ Loss = Callable[..., Tensor]
 def cached_loss(sides: Sequence[Sequence[Chunk]], loss: Loss, parameters: Sequence[nn.Parameter]) -> Tensor:
     """The loss of all embeddings as a function of ``parameters``, whose gradient replays chunks.
 
-    The last chunk of a side keeps its graph, and is not replayed; a side of a single chunk never is. A side whose last
-    chunk asks for no gradient is left alone. The order of random draws is that of the sides and of their chunks. For
-    autograd, and so for the wrapper of many processes and the scale of float16, the result has one edge to each
-    parameter: its gradient arrives once, whole.
+    One graph at a time: the last chunk of all keeps its own, and goes back first. So does that of a side of a single
+    chunk, which is small or all that there is; neither is replayed. What asks for no gradient is left alone. The order
+    of random draws is that of the sides and of their chunks. For autograd, and so for the wrapper of many processes and
+    the scale of float16, the result has one edge to each parameter: its gradient arrives once, whole.
 
     Args:
         sides: what is compared, each cut into at least one chunk.
@@ -59,19 +59,19 @@ class _Cached(torch.autograd.Function):
 
 @dataclass(slots=True)
 class _Played:
-    """A side after the first pass.
+    """A chunk after the first pass.
 
     Attributes:
-        chunks: all but the last.
-        draws: state of the random generators before each of them.
-        last: embeddings of the last one, with their graph; None where it asks for no gradient, or was gone through.
-        cotangents: gradient of the loss with respect to the embeddings of each chunk.
+        chunk: computes it.
+        draws: state of the random generators before that; None where the graph was kept.
+        found: its embeddings, with the graph where that was kept.
+        cotangent: gradient of the loss with respect to them.
     """
 
-    chunks: Sequence[Chunk]
-    draws: list[_Draws]
-    last: Tensor | None
-    cotangents: tuple[Tensor, ...] = ()
+    chunk: Chunk
+    draws: _Draws | None
+    found: Tensor
+    cotangent: Tensor
 
 
 class _Replay:
@@ -89,39 +89,41 @@ class _Replay:
 
     def forward(self) -> Tensor:
         """Compute all embeddings and the loss; go back from the loss to the embeddings."""
-        embeddings, sizes = [], []
+        last, played = self._sides[-1][-1], []
         for chunks in self._sides:
-            draws, found = [], []
-            for chunk in chunks[:-1]:
-                draws.append(_Draws.now(self._device))
-                found.append(self._embed(chunk, graph=False))
-            last = self._embed(chunks[-1], graph=True)
-            self._played.append(_Played(chunks[:-1], draws, last if last.requires_grad else None))
-            embeddings.append(torch.cat([*found, last.detach()]).requires_grad_())
-            sizes.append([len(part) for part in (*found, last)])
+            played.append([self._play(chunk, keep=len(chunks) == 1 or chunk is last) for chunk in chunks])
+        embeddings = [torch.cat([found.detach() for _, found in side]).requires_grad_() for side in played]
         with torch.enable_grad(), torch.autocast(self._device.type, enabled=False):
             loss = self._loss(*embeddings)
         gradients = torch.autograd.grad(loss, [*embeddings, *self._parameters], allow_unused=True)
-        for side, gradient, cut in zip(self._played, gradients, sizes, strict=False):
+        for chunks, side, gradient in zip(self._sides, played, gradients, strict=False):
             assert gradient is not None, "the loss is one of all embeddings"
-            side.cotangents = gradient.split(cut)
+            cotangents = gradient.split([len(found) for _, found in side])
+            self._played += [
+                _Played(chunk, *of_chunk, cotangent)
+                for chunk, of_chunk, cotangent in zip(chunks, side, cotangents, strict=True)
+            ]
         self._totals = list(gradients[len(embeddings) :])
         return loss.detach()
 
     def backward(self, scale: Tensor) -> list[Tensor | None]:
         """Go back from the embeddings to the parameters; ``scale`` is the gradient with respect to the loss."""
         self._totals = [None if total is None else total * scale for total in self._totals]
-        learning = [side for side in self._played if side.last is not None]
-        for side in learning:  # kept graphs first: the replays want their memory
-            last, side.last = side.last, None
-            assert last is not None, "filtered above"
-            self._go_back(last, side.cotangents[-1] * scale)
-        with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
-            for side in learning:
-                for chunk, draws, cotangent in zip(side.chunks, side.draws, side.cotangents, strict=False):
-                    draws.restore(self._device)
-                    self._go_back(self._embed(chunk, graph=True), cotangent * scale)
+        before = _Draws.now(self._device)
+        # Kept graphs first: the replays want their memory.
+        for one in sorted(self._played, key=lambda one: one.draws is not None):
+            found = one.found
+            if one.draws is not None:
+                one.draws.restore(self._device)
+                found = self._embed(one.chunk, graph=True)
+            if found.requires_grad:
+                self._go_back(found, one.cotangent * scale)
+        before.restore(self._device)
         return self._totals
+
+    def _play(self, chunk: Chunk, *, keep: bool) -> tuple[_Draws | None, Tensor]:
+        draws = None if keep else _Draws.now(self._device)
+        return draws, self._embed(chunk, graph=keep)
 
     def _embed(self, chunk: Chunk, *, graph: bool) -> Tensor:
         """The embeddings of a chunk, in the precision of the step: backward runs outside of its autocast."""
@@ -139,17 +141,17 @@ class _Replay:
 
 @dataclass(frozen=True, slots=True)
 class _Draws:
-    """State of the random generators that a layer draws from."""
+    """State of the random generators that a layer draws from: the CPU's, and that of its device."""
 
     cpu: Tensor
-    cuda: Tensor | None
+    device: Tensor | None
 
     @classmethod
     def now(cls, device: torch.device) -> _Draws:
-        cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-        return cls(torch.get_rng_state(), cuda)
+        apart = None if device.type == "cpu" else torch.get_device_module(device).get_rng_state()
+        return cls(torch.get_rng_state(), apart)
 
     def restore(self, device: torch.device) -> None:
         torch.set_rng_state(self.cpu)
-        if self.cuda is not None:
-            torch.cuda.set_rng_state(self.cuda, device)
+        if self.device is not None:
+            torch.get_device_module(device).set_rng_state(self.device)
