@@ -369,37 +369,38 @@ def test_a_batch_whose_making_was_answered_with_something_else_is_not_made_twice
 class Told(Service):
     """Tells of each batch something else."""
 
-    changed: dict = {}
+    def __init__(self, shop, **changed):
+        super().__init__(shop.url, "", shop.clock)
+        self.changed = changed
 
     def batch(self, name):
         return {**super().batch(name), **self.changed}
 
 
+def run_to_the_end(shop, service):
+    with shop.desk() as desk:
+        desk.cut(shop.told.append)
+        batches = desk.batches(service, FREE, shop.told.append)
+        while (wait_s := batches.step()) is not None:
+            shop.clock.sleep(wait_s)
+
+
 @pytest.mark.parametrize(
-    "changed", [{"request_counts": [1]}, {"errors": {"data": [7]}}, {"id": None, "errors": 3}]
+    "changed", [{"request_counts": [1]}, {"errors": {"data": [7]}}, {"errors": 3}, {"id": None}]
 )
 def test_what_is_told_of_a_batch_in_another_form_changes_nothing(make_shop, changed):
     shop = make_shop(6)
-    with shop.desk() as desk, Told(shop.url, "", shop.clock) as service:
-        service.changed = changed
-        desk.cut(shop.told.append)
-        batches = desk.batches(service, FREE, shop.told.append)
-        with pytest.raises(LabelError, match="otherwise than the API"):
-            while (wait_s := batches.step()) is not None:
-                shop.clock.sleep(wait_s)
+    with Told(shop, **changed) as service, pytest.raises(LabelError, match="otherwise than the API"):
+        run_to_the_end(shop, service)
     assert shop.run() == {"answered": 6}
     assert len(shop.world.batches()) == 1
 
 
 def test_a_finished_batch_that_names_no_file_and_no_count_is_not_taken_for_one_without_answers(make_shop):
     shop = make_shop(6)
-    with shop.desk() as desk, Told(shop.url, "", shop.clock) as service:
-        service.changed = {"output_file_id": None, "error_file_id": None, "request_counts": None}
-        desk.cut(shop.told.append)
-        batches = desk.batches(service, FREE, shop.told.append)
-        with pytest.raises(LabelError, match="which is paid for"):
-            while (wait_s := batches.step()) is not None:
-                shop.clock.sleep(wait_s)
+    hidden = {"output_file_id": None, "error_file_id": None, "request_counts": None}
+    with Told(shop, **hidden) as service, pytest.raises(LabelError, match="which is paid for"):
+        run_to_the_end(shop, service)
     assert shop.run() == {"answered": 6}
     assert len(shop.world.batches()) == 1
 

@@ -1,4 +1,4 @@
-"""A service that is hostile, or none at all: nothing without bounds, no key on disk, nothing taken for done that is not."""
+"""A service that is hostile, or none at all: bounds hold, no key is shown, nothing is taken for done that is not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gzip
 import json
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -35,10 +35,8 @@ def answering(answer: Callable[[str], Answer]) -> Iterator[Service]:
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            try:
+            with suppress(ConnectionError):
                 self.wfile.write(content)
-            except ConnectionError:
-                pass
 
         do_POST = do_GET
 

@@ -221,7 +221,7 @@ class Batches:
                 ticket,
                 state=state,
                 meant="",
-                batch_id=str(batch["id"]),
+                batch_id=_name(batch["id"]),
                 output_file_id=batch.get("output_file_id"),
                 error_file_id=batch.get("error_file_id"),
                 counts=(int(counts.get("completed") or 0), int(counts.get("failed") or 0)),
@@ -295,6 +295,12 @@ class Batches:
 
     def _save(self, ticket: Ticket, **changed: Any) -> Ticket:
         return self._tickets.save(replace(ticket, **changed))
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"an id was to come, found {value!r}")
+    return value
 
 
 def _is_hidden(ticket: Ticket) -> bool:

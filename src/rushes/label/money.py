@@ -150,7 +150,7 @@ class Purse:
         held = tariff.usd(asked) or 0.0
         if spent_usd + held + cost > self.budget_usd:
             raise LabelError(
-                f"{more:,} more items would take about ${cost:.4f}: with ${spent_usd:.4f} spent and about ${held:.4f} in "
-                f"flight that is more than the ${self.budget_usd:g} of --budget",
+                f"{more:,} more items would take about ${cost:.4f}: with ${spent_usd:.4f} spent and about "
+                f"${held:.4f} in flight that is more than the ${self.budget_usd:g} of --budget",
                 cure="raise --budget, or leave it there: what is answered stays",
             )
