@@ -454,6 +454,20 @@ def test_a_smoke_batch_counts_and_measures(make_shop):
     assert sum(one["request_counts"]["total"] for one in shop.world.batches()) == 30
 
 
+def test_a_smoke_batch_sends_no_file_that_waits_already(make_shop):
+    shop = make_shop(30)
+    with shop.desk() as desk:
+        desk.cut(shop.told.append)
+    with shop.desk(only=5) as desk:
+        desk.require_no_more(30)
+        with pytest.raises(LabelError, match="30 items wait to be sent already") as caught:
+            desk.require_no_more(5)
+        assert caught.value.cure.endswith("--forget 000001-batch")
+        desk.forget("000001-batch")
+        desk.require_no_more(5)
+    assert shop.run(only=5) == {"answered": 5, "left": 25}
+
+
 def test_the_states_are_those_of_the_api():
     assert set(SERVER_STATES) == {
         "validating",

@@ -48,14 +48,16 @@ def test_two_systems_of_a_run_are_compared_blind_from_the_draw_to_the_table(fini
     study, run = tmp_path / "study", finished.run()
     asked = [finished.recipe, f"{finished.recipe}:base", "--workspace", finished.workspace, "--study", study]
     asked += ["--rater", "anna", "--rater", "ben", "--terminal"]
-    too_many = arena(*asked, "--pairs", 1000)
     try:
         tuned, base = run.task.contenders(run).values()
     except RecipeError:
-        assert "no ranked lists" in too_many.stderr
+        assert "no ranked lists" in arena(*asked).stderr
         return
-    pairs = int(re.search(r"type --pairs (\d+)", too_many.stderr)[1])
-    said = arena(*asked, "--pairs", pairs, input="aq")
+    cures = ((seed, arena(*asked, "--seed", seed, "--pairs", 1000).stderr) for seed in range(20))
+    seed, pairs = next(
+        (seed, int(told[1])) for seed, cure in cures if (told := re.search(r"--pairs (\d+)", cure))
+    )
+    said = arena(*asked, "--seed", seed, "--pairs", pairs, input="aq")
     assert f"1 of {2 * pairs} judged" in said.stderr, said.stderr
 
     told, made = (study / "study.json").read_text(), read_study(study)

@@ -149,6 +149,23 @@ class Desk:
         if ticket.question == self.question.digest:
             self.ledger.take(ticket, self.tickets)
 
+    def require_no_more(self, only: int) -> None:
+        """Refuse a smoke batch beside files that wait to be sent: they would go out, and be paid for, with it.
+
+        Raises:
+            LabelError: says how many items wait.
+        """
+        asks = self.question.digest
+        unsent = [one for one in self.tickets if one.question == asks and one.state == "prepared"]
+        unsent = [one for one in unsent if not one.collected]
+        if (waiting := sum(one.rows for one in unsent)) > only:
+            names = " ".join(f"--forget {one.name}" for one in unsent)
+            raise LabelError(
+                f"{waiting:,} items wait to be sent already, more than the {only:,} of --smoke",
+                where=self.folder,
+                cure=f"type the same without --smoke; or give them up: {names}",
+            )
+
     def write(self) -> Mapping[str, int]:
         """Write the result, see `write_result`."""
         return write_result(self.folder, self.ledger.labelled(self.limits.attempts), self.question)
