@@ -15,7 +15,7 @@ from rushes.label.question import Question
 from rushes.label.tickets import Ticket, Tickets
 from rushes.recipe.labelling import Labelling
 
-QUESTION = Question.of(Labelling.model_validate({"attributes": {"color": {}}}))
+QUESTION = Question.of(Labelling.model_validate({"attributes": {"color": {}}}), "offline")
 
 
 def answer(content: object = '{"color": "red"}', finish: str = "stop", refusal: str | None = None) -> dict:

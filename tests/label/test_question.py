@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from rushes.errors import RecipeError
+from rushes.errors import LabelError, RecipeError
 from rushes.label.question import LEVELS, Question
 from rushes.label.row import Row
 from rushes.media.image import decode_jpeg
@@ -25,7 +25,7 @@ ROW = Row(
 
 
 def question(**changed: object) -> Question:
-    return Question.of(Labelling.model_validate(changed))
+    return Question.of(Labelling.model_validate({"model": "offline", **changed}))
 
 
 def test_the_schema_is_one_that_strict_allows():
@@ -151,3 +151,8 @@ def test_an_attribute_that_is_told_twice_is_no_answer():
 def test_choices_that_no_answer_could_meet_are_refused(choices):
     with pytest.raises(ValueError, match="choices are different texts without spaces around them, found"):
         question(attributes={"color": {"choices": choices}})
+
+
+def test_no_model_is_nobodys_default() -> None:
+    with pytest.raises(LabelError, match="no model is named"):
+        Question.of(Labelling())

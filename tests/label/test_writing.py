@@ -16,7 +16,7 @@ from rushes.label.tickets import Tickets
 from rushes.label.writing import Asked, Request, numbered, requests_of, write_files
 from rushes.recipe.labelling import LabelLimits, Labelling
 
-QUESTION = Question.of(Labelling.model_validate({"picture": {"side_px": 64}}))
+QUESTION = Question.of(Labelling.model_validate({"picture": {"side_px": 64}}), "offline")
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -65,5 +65,5 @@ def test_the_same_items_give_the_same_bytes_whatever_the_threads(tmp_path):
         ]
     assert written[0] == written[1]
     lines = [json.loads(line) for line in b"".join(written[0]).splitlines()]
-    assert {line["body"]["model"] for line in lines} == {"gpt-5-nano"}
+    assert {line["body"]["model"] for line in lines} == {"offline"}
     assert {(line["method"], line["url"]) for line in lines} == {("POST", "/v1/chat/completions")}

@@ -67,6 +67,11 @@ def price_of(model: str) -> Price | None:
     return KNOWN.get(stem)
 
 
+def living() -> str:
+    """Known models of which no end is known, in words."""
+    return ", ".join(name for name, one in KNOWN.items() if one.ends is None and name != "offline")
+
+
 def sunset(model: str, today: date) -> str | None:
     """What is to be said of the end of a model; None where it is far or not known.
 
@@ -77,8 +82,7 @@ def sunset(model: str, today: date) -> str | None:
     if price is None or price.ends is None:
         return None
     days = (price.ends - today).days
-    living = ", ".join(name for name, one in KNOWN.items() if one.ends is None and name != "offline")
-    cure = f"name another one by label.model or --model: {living}"
+    cure = f"name another one by label.model or --model: {living()}"
     if days <= 0:
         raise LabelError(f"the model {model} was shut down on {price.ends}", cure=cure)
     if days > WARN_DAYS:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from rushes.errors import LabelError
+from rushes.label.prices import living
 from rushes.label.row import Row
 from rushes.media.image import encode_jpeg
 from rushes.media.picture import letterbox_white
@@ -44,9 +46,17 @@ class Question:
 
     @classmethod
     def of(cls, asked: Labelling, model: str | None = None) -> Question:
-        """As a recipe says it, of another model where one is given."""
+        """As a recipe says it, of another model where one is given.
+
+        Raises:
+            LabelError: neither names a model.
+        """
+        if (named := model or asked.model) is None:
+            raise LabelError(
+                "no model is named", cure=f"write label.model, or add --model, such as {living()}"
+            )
         return cls(
-            model or asked.model,
+            named,
             asked.instructions,
             asked.attributes,
             asked.picture,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, field_validator, model_validator
 
 from rushes.recipe.frozen import ENCODING, SENTENCES
-from rushes.recipe.sections import TINY, Lora, Precision, Section
+from rushes.recipe.sections import TINY, Lora, Precision, Section, require_checkpoint
 from rushes.recipe.signing import UNSIGNED, Signs
 
 LOCKED: Final = "locked"
@@ -82,14 +82,9 @@ class Clip(Section):
     @field_validator("name")
     @classmethod
     def _exists(cls, name: str) -> str:
-        if name.startswith("~"):
-            name = str(Path(name).expanduser())
-        if name.startswith(("/", ".")) and not Path(name, "config.json").is_file():
-            raise ValueError(
-                f"no checkpoint in {name!r}: config.json is missing; write a folder that save_pretrained wrote, "
-                f"{TINY}, {LOCKED}, or a name on the hub such as openai/clip-vit-base-patch32"
-            )
-        return name
+        return require_checkpoint(
+            name, f"{TINY}, {LOCKED}, or a name on the hub such as openai/clip-vit-base-patch32"
+        )
 
     @model_validator(mode="after")
     def _can_learn(self) -> Clip:

@@ -98,7 +98,8 @@ class Labelling(Section):
     """What ``rushes label`` asks a vision language model about every item.
 
     Attributes:
-        model: as its provider calls it; which one answered stands in every row of the result.
+        model: as its provider calls it; which one answered stands in every row of the result. Null is none: models
+            come and go, so nobody's recipe should begin with one that is shut down by the time it is run.
         instructions: ahead of every question.
         attributes: name -> what is asked.
         picture: how the picture is sent.
@@ -107,7 +108,7 @@ class Labelling(Section):
         limits: how much at a time.
     """
 
-    model: Annotated[str, Field(min_length=1)] = "gpt-5-nano"
+    model: Annotated[str, Field(min_length=1)] | None = None
     instructions: Annotated[str, Field(min_length=1)] = INSTRUCTIONS
     attributes: Annotated[Mapping[AttributeName, Attribute], Field(min_length=1, max_length=50)] = ATTRIBUTES
     picture: AskedPicture = AskedPicture()

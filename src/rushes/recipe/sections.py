@@ -137,6 +137,23 @@ class Lora(Section):
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.05
 
 
+def require_checkpoint(name: str, otherwise: str) -> str:
+    """A model's name with ``~`` filled in; a path must be that of a checkpoint folder.
+
+    Args:
+        name: of a folder, on the hub, or of a kind of model.
+        otherwise: what else may be written, for the error.
+    """
+    if name.startswith("~"):
+        name = str(Path(name).expanduser())
+    if name.startswith(("/", ".")) and not Path(name, "config.json").is_file():
+        raise ValueError(
+            f"no checkpoint in {name!r}: config.json is missing; write a folder that save_pretrained wrote, "
+            f"{otherwise}"
+        )
+    return name
+
+
 class Model(Section):
     """Which weights to start from.
 
@@ -158,13 +175,7 @@ class Model(Section):
     @field_validator("name")
     @classmethod
     def _exists(cls, name: str) -> str:
-        if name.startswith("~"):
-            name = str(Path(name).expanduser())
-        if name.startswith(("/", ".")) and not Path(name, "config.json").is_file():
-            raise ValueError(
-                f"no checkpoint in {name!r}: config.json is missing; write a folder that save_pretrained "
-                f"wrote, or one of {', '.join(RELEASED)}"
-            )
+        name = require_checkpoint(name, f"or one of {', '.join(RELEASED)}")
         if (near := nearest_released(name)) is not None:
             raise ValueError(
                 f"no checkpoint {name!r} was ever released; write {near}, or a checkpoint folder"
