@@ -133,6 +133,13 @@ def test_nobody_sends_more_than_a_vote(client, here):
     assert client.post(f"{here}/vote", content=endless).status_code == 413
 
 
+def test_parts_without_a_length_are_refused_whatever_length_is_told_beside_them(client, here):
+    """A server takes the parts then, and not the length."""
+    both = {"content-length": "10", "transfer-encoding": "chunked"}
+    assert client.post(f"{here}/vote", content=(b" " for _ in range(10)), headers=both).status_code == 413
+    assert client.request("GET", f"{here}/state", content=b" " * 5000).status_code == 413
+
+
 def test_two_pages_see_the_same_pair_and_one_vote_counts(client, here, box):
     assert vote(client, here, 0, "top", "a" * 8)["position"] == 1
     assert vote(client, here, 0, "bottom", "b" * 8)["position"] == 1  # the page that did not know is told

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from contenders import ITEMS, Drawn, questions
 
+from rushes.arena.box import open_box
 from rushes.arena.draw import Ask, make_study
 from rushes.arena.schedule import schedule
-from rushes.arena.study import PICTURES, picture_path, read_key, read_study
+from rushes.arena.study import PICTURES, picture_path, read_closed, read_key, read_study
 from rushes.errors import RecipeError, StageError
 from rushes.media.image import jpeg_size
 
@@ -59,10 +60,32 @@ def test_a_check_shows_answers_to_another_question_of_another_stratum(study):
 
 
 def test_only_the_key_names_systems_questions_and_items(study):
-    assert stat.S_IMODE((study / "key.json").stat().st_mode) == 0o600
     told = (study / "study.json").read_text()
     assert not re.search("tuned|base|item-|question-|signature", told)
     assert not any(ITEMS[0] in path.name for path in (study / PICTURES).iterdir())
+
+
+def test_whoever_shares_the_machine_finds_neither_key_nor_link_nor_vote(study):
+    with open_box(study) as box:
+        box.close()
+    for name in ("key.json", "study.json", "closed.json", "votes-anna.jsonl"):
+        assert stat.S_IMODE((study / name).stat().st_mode) == 0o600
+
+
+def test_a_disk_that_is_full_leaves_no_half_of_an_end(study, monkeypatch):
+    """Of a study whose end is half written nobody could vote, and nobody could see the result."""
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    with open_box(study) as box:
+        with monkeypatch.context() as patch:
+            patch.setattr("os.fsync", full)
+            with pytest.raises(OSError, match="No space left"):
+                box.close()
+        assert read_closed(study) is None
+        box.close()
+    assert read_closed(study).unfinished == ("anna", "ben")
 
 
 def test_slots_do_not_follow_from_the_seed(tmp_path):
@@ -146,7 +169,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path, study):
 
 
 def test_what_was_broken_off_is_made_anew(study):
-    (study / "study.json").unlink()
+    (study / "study.json").rename(study / ".study.json.0123456789ab.tmp")
     made = make_study(study, Drawn("a", ASKED), Drawn("b", ASKED), Ask(pairs=5))
     tokens = {
         token for pair in made.pairs for tokens in (*pair.lists, (pair.picture,)) for token in tokens if token

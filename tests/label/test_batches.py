@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from rushes.errors import LabelError
-from rushes.label.money import Purse
+from rushes.label.ledger import Account
+from rushes.label.money import Purse, spent_usd
 from rushes.label.offline.faults import Faults
 from rushes.label.offline.world import Pace, World
+from rushes.label.service import Service
 from rushes.label.tickets import SERVER_STATES
 
 FREE = Purse(yes=True)
@@ -283,6 +286,143 @@ def test_two_items_with_one_key_are_refused(make_shop):
         shop.run()
 
 
+# --- time, another question, strange answers ------------------------------------------------------------------
+
+
+def test_files_of_another_question_that_were_not_sent_are_never_paid_for(make_shop):
+    """Somebody reads the first requests, finds the prompt wrong, and mends it."""
+    shop = make_shop(6)
+    with shop.desk() as desk:
+        desk.cut(shop.told.append)
+    shop.asked = shop.asked.model_copy(update={"instructions": "Tell me all."})
+    assert shop.run() == {"answered": 6}
+    assert [one["metadata"]["rushes_file"] for one in shop.world.batches()] == ["000002-batch"]
+    with shop.desk() as desk:
+        (first, _) = desk.tickets
+    assert (first.state, first.meant) == ("prepared", "")
+
+
+def test_a_batch_of_another_question_that_may_have_been_made_is_looked_for_and_not_made(make_shop):
+    shop = make_shop(6)
+    with shop.desk() as desk:
+        desk.cut(shop.told.append)
+        (ticket,) = desk.tickets
+        desk.tickets.save(
+            replace(ticket, meant="create", meant_s=shop.clock.now(), sends=1, file_id="file-1")
+        )
+    shop.asked = shop.asked.model_copy(update={"instructions": "Tell me all."})
+    assert shop.run() == {"answered": 6}
+    assert [one["metadata"]["rushes_file"] for one in shop.world.batches()] == ["000002-batch"]
+
+
+@pytest.mark.parametrize("meant", ["", "create"])
+def test_a_clock_that_was_ahead_and_is_put_right_delays_nothing(make_shop, meant):
+    shop = make_shop(6)
+    with shop.desk() as desk, shop.service() as service:
+        desk.cut(shop.told.append)
+        (ticket,) = desk.tickets
+        file_id = service.upload(desk.tickets.requests(ticket.name), "anything.jsonl")
+        year_s = shop.clock.now() + 3e7
+        desk.tickets.save(
+            replace(ticket, meant=meant, meant_s=year_s, sends=1, file_id=file_id, wait_until_s=year_s)
+        )
+    began_s = shop.clock.now()
+    assert shop.run() == {"answered": 6}
+    assert shop.clock.now() - began_s < 7200.0
+
+
+def test_a_batch_is_found_whatever_the_clock_of_this_machine_says(make_shop):
+    """Others made batches meanwhile, and all are older than the note here says: the clock is days ahead."""
+    shop = make_shop(6)
+    with shop.desk() as desk, shop.service() as service:
+        desk.cut(shop.told.append)
+        desk.batches(service, FREE, shop.told.append).step(collect=False)
+        (ticket,) = desk.tickets
+        service.create(ticket.file_id, {"of": "somebody else"})
+        ahead_s = shop.clock.now() + 9e5
+        desk.tickets.save(replace(ticket, state="prepared", meant="create", meant_s=ahead_s, batch_id=None))
+    shop.clock.sleep(9.1e5)
+    assert shop.run() == {"answered": 6}
+    assert len(shop.world.batches()) == 2
+
+
+class Garbled(Service):
+    """Reads an answer to `create` that was garbled on its way."""
+
+    def _whole(self, response):
+        found = super()._whole(response)
+        made = response.request.method == "POST" and response.request.url.path.endswith("/batches")
+        return httpx.Response(200, content=b"<html>", request=response.request) if made else found
+
+
+def test_a_batch_whose_making_was_answered_with_something_else_is_not_made_twice(make_shop):
+    shop = make_shop(6)
+    with shop.desk() as desk, Garbled(shop.url, "", shop.clock) as service:
+        desk.cut(shop.told.append)
+        desk.batches(service, FREE, shop.told.append).step()
+        (ticket,) = desk.tickets
+        assert (ticket.state, ticket.meant) == ("prepared", "create")
+    assert shop.run() == {"answered": 6}
+    assert len(shop.world.batches()) == 1
+
+
+class Told(Service):
+    """Tells of each batch something else."""
+
+    def __init__(self, shop, **changed):
+        super().__init__(shop.url, "", shop.clock)
+        self.changed = changed
+
+    def batch(self, name):
+        return {**super().batch(name), **self.changed}
+
+
+def run_to_the_end(shop, service):
+    with shop.desk() as desk:
+        desk.cut(shop.told.append)
+        batches = desk.batches(service, FREE, shop.told.append)
+        while (wait_s := batches.step()) is not None:
+            shop.clock.sleep(wait_s)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"request_counts": [1]}, {"errors": {"data": [7]}}, {"errors": 3}, {"id": None}]
+)
+def test_what_is_told_of_a_batch_in_another_form_changes_nothing(make_shop, changed):
+    shop = make_shop(6)
+    with Told(shop, **changed) as service, pytest.raises(LabelError, match="otherwise than the API"):
+        run_to_the_end(shop, service)
+    assert shop.run() == {"answered": 6}
+    assert len(shop.world.batches()) == 1
+
+
+def test_a_finished_batch_that_names_no_file_and_no_count_is_not_taken_for_one_without_answers(make_shop):
+    shop = make_shop(6)
+    hidden = {"output_file_id": None, "error_file_id": None, "request_counts": None}
+    with Told(shop, **hidden) as service, pytest.raises(LabelError, match="which is paid for"):
+        run_to_the_end(shop, service)
+    assert shop.run() == {"answered": 6}
+    assert len(shop.world.batches()) == 1
+
+
+def test_only_what_labelling_left_half_written_is_swept(make_shop):
+    shop = make_shop(3)
+    folder = shop.folder / "labels"
+    ours = [
+        folder / ".attributes.csv.0123456789ab.tmp",
+        folder / "asked" / ".000001-batch.json.0123456789ab.tmp",
+    ]
+    others = [
+        folder / ".thesis.tex.0123456789ab.tmp",
+        folder / "work" / "train-1" / ".model.pt.0123456789ab.tmp",
+    ]
+    for path in (*ours, *others):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with shop.desk():
+        assert [path.exists() for path in (*ours, *others)] == [False, False, True, True]
+
+
 # --- money ------------------------------------------------------------------------------------------------
 
 
@@ -297,6 +437,13 @@ def test_nothing_is_sent_before_somebody_agreed_to_pay(make_shop):
     assert shop.run(purse=Purse(budget_usd=1.0)) == {"answered": 5}
 
 
+def test_what_was_asked_one_by_one_was_spent_at_its_own_price():
+    one = Account(1, 1, 0, 0, 0, 0, 0, 0, 1, 1_000_000, 0)
+    assert spent_usd("gpt-5-mini", {"000001-chat": one}) == pytest.approx(0.25)
+    assert spent_usd("gpt-5-mini", {"000001-chat": one, "000002-batch": one}) == pytest.approx(0.375)
+    assert spent_usd("of-my-own", {}) is None
+
+
 def test_a_smoke_batch_counts_and_measures(make_shop):
     shop = make_shop(30)
     assert shop.run(only=10) == {"answered": 10, "left": 20}
@@ -305,6 +452,20 @@ def test_a_smoke_batch_counts_and_measures(make_shop):
         assert desk.states()["open"] == 20
     assert shop.run() == {"answered": 30}
     assert sum(one["request_counts"]["total"] for one in shop.world.batches()) == 30
+
+
+def test_a_smoke_batch_sends_no_file_that_waits_already(make_shop):
+    shop = make_shop(30)
+    with shop.desk() as desk:
+        desk.cut(shop.told.append)
+    with shop.desk(only=5) as desk:
+        desk.require_no_more(30)
+        with pytest.raises(LabelError, match="30 items wait to be sent already") as caught:
+            desk.require_no_more(5)
+        assert caught.value.cure.endswith("--forget 000001-batch")
+        desk.forget("000001-batch")
+        desk.require_no_more(5)
+    assert shop.run(only=5) == {"answered": 5, "left": 25}
 
 
 def test_the_states_are_those_of_the_api():

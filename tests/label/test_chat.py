@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from threading import Barrier, Lock
 
+import httpx
 import pytest
 from label_shop import FakeClock
 
 from rushes.errors import LabelError
 from rushes.label.chat import Pace
+from rushes.label.money import Purse
 from rushes.label.offline.faults import Faults
+from rushes.label.service import Service, Unsure
 from rushes.label.tickets import Ticket
 
 
@@ -66,6 +70,78 @@ def test_a_service_that_refuses_everything_is_not_asked_everything(make_shop):
         shop.run("chat")
     with shop.desk() as desk:
         assert sum(1 for _ in desk.tickets.ids("000001-chat")) < 30
+
+
+class Stubborn(Service):
+    """Answers some requests otherwise; by their number, from 1."""
+
+    def __init__(self, shop, otherwise):
+        super().__init__(shop.url, "", shop.clock)
+        self.otherwise, self.lock, self.asked = otherwise, Lock(), 0
+
+    def complete(self, body):
+        with self.lock:
+            self.asked += 1
+            number = self.asked
+        answer = super().complete(body)
+        return self.otherwise(number, answer)
+
+
+def ask(shop, service):
+    with shop.desk() as desk:
+        chat = desk.chat(service, Purse(yes=True), shop.told.append)
+        return chat.ask(desk.requests())
+
+
+def test_answers_on_their_way_when_the_work_is_stopped_are_kept(make_shop):
+    """They are paid for."""
+    shop = make_shop(8)
+    met = Barrier(8)
+
+    def otherwise(number, answer):
+        met.wait()
+        if number == 1:
+            raise LabelError("out of order")
+        return answer
+
+    with Stubborn(shop, otherwise) as service, pytest.raises(LabelError, match="out of order"):
+        ask(shop, service)
+    with shop.desk() as desk:
+        (account,) = desk.ledger.accounts().values()
+    assert (account.ok, account.missing) == (7, 1)
+
+
+def test_what_was_sent_and_not_answered_is_sent_again_a_bounded_number_of_times(make_shop):
+    def otherwise(number, answer):
+        raise Unsure("ReadTimeout")
+
+    shop = make_shop(4)
+    with Stubborn(shop, otherwise) as service:
+        assert ask(shop, service) == 4
+    assert service.asked == 4
+    with shop.desk() as desk:
+        assert desk.ledger.reasons() == {"request_timeout": 4}
+
+
+@pytest.mark.parametrize("answer", [None, httpx.Response(503, content=b"")])
+def test_a_service_that_nobody_reaches_costs_few_items_an_attempt(make_shop, answer):
+    shop = make_shop(60)
+    with (
+        Stubborn(shop, lambda number, given: answer) as service,
+        pytest.raises(LabelError, match="did not answer 20 requests in a row"),
+    ):
+        ask(shop, service)
+    with shop.desk() as desk:
+        assert desk.states()["open"] >= 30
+    assert shop.run("chat") == {"answered": 60}
+
+
+def test_half_a_surrogate_pair_in_an_answer_loses_no_other(make_shop):
+    shop = make_shop(5)
+    strange = httpx.Response(200, content=b'{"choices": [{"message": {"content": "\\ud800"}}]}')
+    with Stubborn(shop, lambda number, given: strange if number == 1 else given) as service:
+        ask(shop, service)
+    assert shop.run("chat") == {"answered": 5}
 
 
 def test_requests_are_spread_over_the_minute(clock: FakeClock):

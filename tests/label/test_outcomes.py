@@ -8,9 +8,11 @@ from datetime import date
 import pytest
 
 from rushes.errors import LabelError
+from rushes.label.ledger import Ledger
 from rushes.label.outcomes import MAX_LINE, kind_of, lines_of, outcome_of
 from rushes.label.prices import KNOWN, price_of, sunset
 from rushes.label.question import Question
+from rushes.label.tickets import Ticket, Tickets
 from rushes.recipe.labelling import Labelling
 
 QUESTION = Question.of(Labelling.model_validate({"attributes": {"color": {}}}), "offline")
@@ -58,6 +60,8 @@ def status(code: int, error: object) -> dict:
         ({"response": {"status_code": 200, "body": {"choices": []}}}, "retry", "malformed"),
         ({"response": {"status_code": "x"}}, "retry", "malformed"),
         ({"response": 7}, "retry", "malformed"),
+        ({"response": {"status_code": float("inf")}}, "retry", "malformed"),
+        (status(302, {}), "fault", "status_302"),
         ({}, "retry", "lost"),
     ],
 )
@@ -74,6 +78,41 @@ def test_an_answer_brings_the_model_that_gave_it_and_its_tokens():
         7,
         3,
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        answer() | {"custom_id": "\ud800"},
+        answer('{"color": "\\ud800"}'),
+        answer('{"color": "\ud800"}'),
+        answer(refusal="\ud800" * 9_999),
+        answer(finish="\ud800"),
+        status(400, {"code": "\ud800", "message": "\ud800"}),
+        status(400, {"code": "x" * 9_999, "message": ["\ud800"]}),
+        {"error": {"code": "\ud800", "message": "x" * 99_999}},
+        {"response": {"status_code": 200, "body": {"choices": {"\ud800": 1}}}},
+        {"response": {"status_code": 200, "body": {"model": "\ud800", "choices": [{"message": {}}]}}},
+        {
+            "response": {
+                "status_code": 200,
+                "body": answer()["response"]["body"] | {"usage": {"prompt_tokens": 10**30}},
+            }
+        },
+    ],
+)
+def test_whatever_a_line_says_can_be_stored(tmp_path, line):
+    """Half a surrogate pair and a number of any size are JSON, and nothing that SQLite takes."""
+    tickets, ledger = Tickets(tmp_path), Ledger(":memory:", QUESTION)
+    ticket = tickets.save(Ticket(name="000001-batch", question=QUESTION.digest, collected=True))
+    tickets.write_ids(ticket.name, ["one"])
+    output = tickets.answers(ticket.name)[0]
+    output.parent.mkdir()
+    output.write_text(json.dumps({"custom_id": "one"} | line) + "\n")
+    account = ledger.take(ticket, tickets)
+    assert account.ok + account.error + account.missing == account.asked == 1
+    assert not any(len(code) > 500 for code in ledger.reasons())
+    ledger.close()
 
 
 def test_what_is_not_known_goes_by_its_status():

@@ -142,6 +142,17 @@ def test_an_attribute_may_not_take_the_name_of_another_column(tmp_path):
         load_recipe(path)
 
 
+def test_an_attribute_that_is_told_twice_is_no_answer():
+    with pytest.raises(ValueError, match="told twice"):
+        question(attributes={"color": {}}).read('{"color": "red", "color": "blue"}')
+
+
+@pytest.mark.parametrize("choices", [["dark  red"], [" red"], [""], ["red\n"], ["a\u200bb"], ["red", "red"]])
+def test_choices_that_no_answer_could_meet_are_refused(choices):
+    with pytest.raises(ValueError, match="choices are different texts without spaces around them, found"):
+        question(attributes={"color": {"choices": choices}})
+
+
 def test_no_model_is_nobodys_default() -> None:
     with pytest.raises(LabelError, match="no model is named"):
         Question.of(Labelling())

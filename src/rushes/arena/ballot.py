@@ -89,7 +89,7 @@ class Ballot:
     def __init__(self, folder: Path, name: str, showings: tuple[Showing, ...]) -> None:
         self.name, self.showings = name, showings
         self.path = folder / votes_file(name)
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -12,7 +12,6 @@ from rushes.arena.schedule import schedule
 from rushes.arena.study import CLOSED, Closed, Study, read_closed, read_study, write_record
 from rushes.errors import StageError
 from rushes.stages import sha256_file
-from rushes.stages.files import fsync
 
 
 class Box:
@@ -42,7 +41,6 @@ class Box:
             votes={ballot.path.name: sha256_file(ballot.path) for ballot in self.ballots.values()},
         )
         write_record(self.folder / CLOSED, closed)
-        fsync(self.folder)
         self.closed = True
         return closed
 

@@ -133,7 +133,7 @@ def make_study(folder: Path, a: Contender, b: Contender, ask: Ask) -> Study:
         identical=tuple(identical),
         salt=secrets.token_hex(16),
     )
-    write_record(folder / KEY, key, mode=0o600)
+    write_record(folder / KEY, key)
     study = Study(
         version=VERSION,
         app=version("rushes"),
@@ -155,12 +155,17 @@ def _require_room(folder: Path) -> None:
         raise StageError(
             "a study is there already", where=folder, cure="go on with it: `rushes arena serve FOLDER`"
         )
-    if strange := sorted(path.name for path in folder.iterdir() if path.name not in (KEY, PICTURES)):
+    torn = {path for name in (KEY, STUDY) for path in folder.glob(f".{name}.*.tmp")}
+    ours = {folder / KEY, folder / PICTURES} | torn
+    if strange := sorted(path.name for path in folder.iterdir() if path not in ours):
         raise StageError(
-            f"the folder of a study must be empty, found {strange[0]}", where=folder, cure="name another"
+            f"the folder of a study must be empty, found {strange[0]}",
+            where=folder,
+            cure="name another: --study",
         )
     shutil.rmtree(folder / PICTURES, ignore_errors=True)
-    (folder / KEY).unlink(missing_ok=True)
+    for path in ours - {folder / PICTURES}:
+        path.unlink(missing_ok=True)
 
 
 # --- questions and answers ----------------------------------------------------------------------------------

@@ -69,8 +69,9 @@ def arena_app(box: Box, ended: Callable[[], None] = lambda: None) -> FastAPI:
 
     @app.middleware("http")
     async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        length = request.headers.get("content-length", "0")
-        if request.method == "POST" and not (length.isdigit() and 0 < int(length) <= MOST_BYTES):
+        length, parts = request.headers.get("content-length", "0"), "transfer-encoding" in request.headers
+        fits = length.isdecimal() and len(length) < 9 and int(length) <= MOST_BYTES
+        if parts or not fits or (request.method == "POST" and not int(length)):  # parts go before a length
             answer: Response = JSONResponse({"detail": "too much, or of unknown length"}, 413)
         else:
             answer = await go_on(request)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from rushes.errors import StageError
-from rushes.stages import sha256_file
+from rushes.stages import sha256_file, write_new
 
 VERSION: Literal[1] = 1
 STUDY, KEY, PICTURES, CLOSED = "study.json", "key.json", "pictures", "closed.json"
@@ -196,14 +195,11 @@ def _read(path: Path, kind: type[R], cure: str) -> R:
         raise StageError(f"{path.name} does not hold: {place}: {first['msg']}", where=path) from None
 
 
-def write_record(path: Path, record: Record, mode: int = 0o644) -> None:
-    """Write a record that must not be there yet, readable by whom ``mode`` says from the first moment.
+def write_record(path: Path, record: Record) -> None:
+    """Write a record that must not be there yet, whole or not at all; its owner alone may read it.
 
     Raises:
-        FileExistsError: something is there.
+        StageError: something is there.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(record.model_dump_json(indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    if not write_new(path, f"{record.model_dump_json(indent=1)}\n".encode(), mode=0o600):
+        raise StageError(f"{path.name} is there already", where=path, cure="name another folder: --study")

@@ -89,6 +89,7 @@ def compare(
     one, two = (_contender(asked, workspace, cache) for asked in (a, b))
     if (study / STUDY).exists():
         _require_same(study, one, two)
+        typer.echo(f"{study}: goes on as it was drawn, whatever else was typed", err=True)
     else:
         drawn = secrets.randbits(31) if seed is None else seed
         ask = Ask(
@@ -142,7 +143,7 @@ def result(study: StudyFolder, as_json: AsJson = False) -> None:
     else:
         console = wide_console()
         print_result(found, console)
-        console.print(f"result: {study / PAGE}", soft_wrap=True, highlight=False)
+        console.print(f"result: {study / PAGE}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _contender(asked: str, workspace: str, cache: Path | None) -> Contender:

@@ -115,6 +115,8 @@ def _add_verb(name: Verb, purpose: str) -> None:
                 typer.echo(f"warning: {warning}", err=True)
             for file in forget or ():
                 desk.forget(file)
+            if smoke is not None:
+                desk.require_no_more(smoke)
             with _service(url, key_env, desk.clock) as service:
                 WORK[asked](desk, service, Purse(yes, budget), _Teller())
             found = progress_of(desk)
@@ -151,9 +153,9 @@ def _service(url: str | None, key_env: str | None, clock: Clock) -> Service:
     from rushes.label.service import OPENAI, Service
 
     address = url or OPENAI
-    if not address.startswith(("http://", "https://")) or "@" in address:
+    if not address.startswith(("http://", "https://")) or set("@?#") & set(address):
         raise LabelError(
-            "no address of a service, which has neither user nor password",
+            "no address of a service, which has neither user nor password, and no ? or #",
             cure="write it as https://HOST/v1, or http://127.0.0.1:8400/v1; a key goes by --key-env",
         )
     named = key_env or (KEY_ENV if address == OPENAI else None)

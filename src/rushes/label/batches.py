@@ -20,7 +20,7 @@ from rushes.errors import LabelError
 from rushes.label.clock import Clock, backoff_s
 from rushes.label.ledger import Account, Ledger
 from rushes.label.outcomes import CURE, CURES, kind_of
-from rushes.label.service import Absent, Service, Unsure
+from rushes.label.service import Absent, Service, Unreadable, Unsure
 from rushes.label.tickets import SERVER_STATES, State, Ticket, Tickets
 from rushes.recipe.labelling import LabelLimits
 
@@ -33,8 +33,10 @@ SENDS = 6
 FAULTY_SHARE = 0.05
 """Of the items of a file: more of them that are at fault stop the work, since the others will be, too."""
 
-_WAIT_FOR_ROOM_S = 3600.0
-_DAY_S = 86_400.0
+ROW_BYTES = 1 << 18
+"""Of an answer, on average: a file with more than so many for each request is not brought."""
+
+_MOST_WAIT_S = 3600.0
 
 Tell = Callable[[Ticket], None]
 """Told of every change."""
@@ -44,7 +46,7 @@ class Batches:
     """The batches of a folder.
 
     Args:
-        service: that makes them.
+        service: that makes them; files of another question that were not sent are left as they are.
         tickets: of the folder.
         ledger: of the question that is asked now; answers to others are brought, and read when it is asked again.
         limits: of the recipe.
@@ -96,16 +98,28 @@ class Batches:
         """
         waits = []
         for ticket in list(self._tickets):
-            if ticket.provider != "batch":
+            if ticket.provider != "batch" or self._is_left(ticket):
                 continue
             ticket = self._advance(ticket, collect)
-            if not ticket.collected and (collect or self._moves[ticket.state] != self._collect):
-                waits.append(max(ticket.wait_until_s - self._clock.now(), 0.0) or self._limits.poll_s)
+            if ticket.collected or self._is_left(ticket):
+                continue
+            if collect or self._moves[ticket.state] != self._collect:
+                waits.append(self._wait_s(ticket) or self._limits.poll_s)
         return min(waits, default=None)
+
+    def _is_left(self, ticket: Ticket) -> bool:
+        """Whether it was never sent, and asks another question than the one that is asked now."""
+        asks_other = ticket.question != self._ledger.question.digest
+        return asks_other and ticket.state == "prepared" and ticket.meant != "create"
+
+    def _wait_s(self, ticket: Ticket) -> float:
+        """Seconds that a ticket has to wait; none where it would be longer than any wait: the clock was put back."""
+        left_s = ticket.wait_until_s - self._clock.now()
+        return left_s if 0.0 < left_s <= _MOST_WAIT_S else 0.0
 
     def _advance(self, ticket: Ticket, collect: bool) -> Ticket:
         """Move a ticket on until nothing changes any more, or it has to wait."""
-        while not ticket.collected and ticket.wait_until_s <= self._clock.now():
+        while not ticket.collected and not self._is_left(ticket) and not self._wait_s(ticket):
             move = self._moves[ticket.state]
             if move == self._collect and not collect:
                 return ticket
@@ -145,9 +159,14 @@ class Batches:
         if ticket.meant == "create":
             if (found := self._at_server(ticket)) is not None:
                 return self._seen(ticket, found)
-            settled_s = ticket.meant_s + self._limits.settle_s
-            if self._clock.now() < settled_s:  # a request that was cut off may still be on its way
-                return self._save(ticket, wait_until_s=settled_s)
+            now_s = self._clock.now()
+            meant_s = min(ticket.meant_s, now_s)  # later than now where the clock was put back
+            settled_s = meant_s + self._limits.settle_s
+            if now_s < settled_s:  # a request that was cut off may still be on its way
+                return self._save(ticket, meant_s=meant_s, wait_until_s=settled_s)
+            ticket = self._save(ticket, meant="")
+            if self._is_left(ticket):
+                return ticket
         else:
             self._allow(ticket)
         ticket = self._save(ticket, meant="create", meant_s=self._clock.now(), sends=ticket.sends + 1)
@@ -171,13 +190,12 @@ class Batches:
         }
 
     def _at_server(self, ticket: Ticket) -> Mapping[str, Any] | None:
-        """The batch that was made of a ticket's last sending; None where there is none."""
-        for batch in self._service.batches():
-            if batch.get("metadata") == self._named(ticket):
-                return batch
-            if float(batch.get("created_at") or 0) < ticket.meant_s - _DAY_S:
-                return None
-        return None
+        """The batch that was made of a ticket's last sending; None where there is none.
+
+        The whole list is read: where to stop would follow from times, and this machine's clock may be wrong.
+        """
+        named = self._named(ticket)
+        return next((batch for batch in self._service.batches() if batch.get("metadata") == named), None)
 
     # --- and back ---------------------------------------------------------------------------------------------
 
@@ -197,18 +215,25 @@ class Batches:
                 where=batch.get("id"),
                 cure="see its page at the service; nothing was changed",
             )
-        counts, errors = batch.get("request_counts") or {}, (batch.get("errors") or {}).get("data") or ()
-        ticket = replace(
-            ticket,
-            state=state,
-            meant="",
-            batch_id=str(batch["id"]),
-            output_file_id=batch.get("output_file_id"),
-            error_file_id=batch.get("error_file_id"),
-            counts=(int(counts.get("completed") or 0), int(counts.get("failed") or 0)),
-            expires_s=batch.get("expires_at"),
-            errors=tuple((str(one.get("code")), str(one.get("message"))) for one in errors)[:20],
-        )
+        try:
+            counts, errors = batch.get("request_counts") or {}, (batch.get("errors") or {}).get("data") or ()
+            ticket = replace(
+                ticket,
+                state=state,
+                meant="",
+                batch_id=_name(batch["id"]),
+                output_file_id=batch.get("output_file_id"),
+                error_file_id=batch.get("error_file_id"),
+                counts=(int(counts.get("completed") or 0), int(counts.get("failed") or 0)),
+                expires_s=batch.get("expires_at"),
+                errors=tuple((str(one.get("code")), str(one.get("message"))[:500]) for one in errors[:20]),
+            )
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
+            raise Unreadable(
+                f"the service tells of a batch otherwise than the API does: {type(problem).__name__}: {problem}",
+                where=ticket.name,
+                cure="see its page at the service; nothing was changed",
+            ) from None
         return self._failed(ticket) if state == "failed" else self._tickets.save(ticket)
 
     def _failed(self, ticket: Ticket) -> Ticket:
@@ -235,16 +260,16 @@ class Batches:
 
     def _collect(self, ticket: Ticket) -> Ticket:
         """Bring what there is, of a batch that ended in whatever way; then its requests may go."""
-        if ticket.output_file_id is None and ticket.counts[0]:
+        if _is_hidden(ticket):
             ticket = self._look(ticket)
-            if ticket.output_file_id is None:
-                return self._not_found(ticket, f"the file of {ticket.counts[0]:,} answers")
+            if _is_hidden(ticket):
+                return self._not_found(ticket, f"the file of {ticket.counts[0] or ticket.rows:,} answers")
         files = (ticket.output_file_id, ticket.error_file_id)
         for file, path in zip(files, self._tickets.answers(ticket.name), strict=True):
             if file is None or path.is_file():
                 continue
             try:
-                self._service.download(file, path)
+                self._service.download(file, path, max(ticket.rows, 64) * ROW_BYTES)
             except Absent:
                 return self._not_found(ticket, f"the file {file}")
         self._tickets.requests(ticket.name).unlink(missing_ok=True)
@@ -265,11 +290,23 @@ class Batches:
         return self._wait(replace(ticket, looks=ticket.looks + 1), ticket.looks + 1)
 
     def _wait(self, ticket: Ticket, failures: int) -> Ticket:
-        until_s = self._clock.now() + backoff_s(failures, self._rng, _WAIT_FOR_ROOM_S)
+        until_s = self._clock.now() + backoff_s(failures, self._rng, _MOST_WAIT_S)
         return self._save(ticket, wait_until_s=until_s)
 
     def _save(self, ticket: Ticket, **changed: Any) -> Ticket:
         return self._tickets.save(replace(ticket, **changed))
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"an id was to come, found {value!r}")
+    return value
+
+
+def _is_hidden(ticket: Ticket) -> bool:
+    """Whether answers must be there, and the service names no file of them."""
+    ended = ticket.state == "completed" and ticket.error_file_id is None
+    return ticket.output_file_id is None and (ended or ticket.counts[0] > 0)
 
 
 def require_few_faults(account: Account, ledger: Ledger, name: str) -> None:

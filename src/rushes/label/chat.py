@@ -21,7 +21,8 @@ from rushes.label.batches import FAULTY_SHARE, require_few_faults
 from rushes.label.clock import Clock, backoff_s
 from rushes.label.ledger import Ledger
 from rushes.label.outcomes import CURE, CURES, outcome_of
-from rushes.label.service import TRIES, Service, Unsure, may_pass, retry_after_s
+from rushes.label.question import Question
+from rushes.label.service import LATER, TRIES, Service, Unsure, json_of, may_pass, retry_after_s
 from rushes.label.tickets import Ticket, Tickets
 from rushes.label.writing import Request
 from rushes.recipe.labelling import LabelLimits
@@ -30,6 +31,7 @@ ROUND = 500
 """Requests in a file of answers; before each the purse is asked."""
 
 _ENOUGH = 20
+_UNREACHED = "no_connection"
 
 
 class Pace:
@@ -116,50 +118,91 @@ class Chat:
     def _converse(self, name: str, requests: list[Request]) -> None:
         answers = self._tickets.answers(name)[0]
         answers.parent.mkdir(exist_ok=True)
-        done = faults = 0
         with (
             self._tickets.ids_file(name).open("ab", buffering=0) as ids,
             answers.open("ab", buffering=0) as file,
             ThreadPoolExecutor(self._limits.concurrency) as pool,
         ):
             waiting: set[Future[Mapping[str, Any]]] = set()
-            for request in (*requests, None):
-                while waiting and (request is None or len(waiting) >= self._limits.concurrency):
-                    ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    for one in ended:
-                        line = one.result()
-                        _append(file, json.dumps(line, ensure_ascii=False))
-                        outcome = outcome_of(line, self._ledger.question)
-                        done, faults = done + 1, faults + (outcome.kind == "fault")
-                        if faults > max(FAULTY_SHARE * done, FAULTY_SHARE * _ENOUGH):
-                            raise LabelError(
-                                f"the service refuses {faults} of {done} requests: {outcome.code} {outcome.message}",
-                                where=self._service.url,
-                                cure=CURES.get(outcome.code, CURE),
-                            )
-                if request is not None:
-                    _append(ids, request.id)
-                    waiting.add(pool.submit(self._answer, request))
+            watch = _Watch(self._ledger.question, self._service.url)
+            try:
+                for request in (*requests, None):
+                    while waiting and (request is None or len(waiting) >= self._limits.concurrency):
+                        for one in wait(waiting, return_when=FIRST_COMPLETED).done:
+                            waiting.remove(one)
+                            _append(file, json.dumps(one.result()))
+                            watch.require_sense(one.result())
+                    if request is not None:
+                        _append(ids, request.id)
+                        waiting.add(pool.submit(self._answer, request))
+            finally:
+                for one in waiting:  # on their way when the work was stopped, and paid for
+                    if one.exception() is None:
+                        _append(file, json.dumps(one.result()))
 
     def _answer(self, request: Request) -> Mapping[str, Any]:
-        """A line as a batch would have it; a busy service is asked again, when it says or with waits that double."""
+        """A line as a batch would have it; a busy service is asked again, when it says or with waits that double.
+
+        What was sent and not answered may be paid for: it is not sent again before the round is counted.
+        """
         body = json.loads(request.line)["body"]
         line: dict[str, Any] = {}
         for failures in range(1, TRIES + 1):
             self._pace.wait(request.tokens)
+            asked_s = None
             try:
                 response = self._service.complete(body)
             except Unsure as error:
-                line = _line(request.id, error={"code": "request_timeout", "message": str(error)})
-                asked_s = None
+                return _line(request.id, error={"code": "request_timeout", "message": str(error)})
+            if response is None:
+                line = _line(request.id, error={"code": _UNREACHED, "message": "no connection"})
             else:
-                line = _line(request.id, response.status_code, _json(response.text))
+                found = json_of(response)
+                told = {"error": {"message": response.text[:300]}} if found is None else found
+                line = _line(request.id, response.status_code, told)
                 if not may_pass(response):
                     return line
                 asked_s = retry_after_s(response)
             if failures < TRIES:
                 self._pace.hold(backoff_s(failures, self._rng) if asked_s is None else asked_s)
         return line
+
+
+class _Watch:
+    """Stops a round that makes no sense: too much is refused, or nobody answers any more.
+
+    Args:
+        question: that is asked.
+        url: of the service.
+    """
+
+    def __init__(self, question: Question, url: str) -> None:
+        self._question, self._url = question, url
+        self._done = self._faults = self._silent = 0
+
+    def require_sense(self, line: Mapping[str, Any]) -> None:
+        """Look at an answer.
+
+        Raises:
+            LabelError: this one was one too many.
+        """
+        outcome = outcome_of(line, self._question)
+        status = (line["response"] or {}).get("status_code", 0)
+        self._done += 1
+        self._faults += outcome.kind == "fault"
+        self._silent = self._silent + 1 if outcome.kind == "retry" and status != 200 else 0
+        if self._faults > max(FAULTY_SHARE * self._done, FAULTY_SHARE * _ENOUGH):
+            raise LabelError(
+                f"the service refuses {self._faults} of {self._done} requests: {outcome.code} {outcome.message}",
+                where=self._url,
+                cure=CURES.get(outcome.code, CURE),
+            )
+        if self._silent >= _ENOUGH:
+            raise LabelError(
+                f"the service did not answer {self._silent} requests in a row: {outcome.code} {outcome.message}",
+                where=self._url,
+                cure=LATER,
+            )
 
 
 def close(ticket: Ticket, tickets: Tickets) -> Ticket:
@@ -171,13 +214,6 @@ def close(ticket: Ticket, tickets: Tickets) -> Ticket:
 def _line(one: str, status: int = 0, body: object = None, error: object = None) -> dict[str, Any]:
     response = None if error else {"status_code": status, "body": body}
     return {"custom_id": one, "response": response, "error": error}
-
-
-def _json(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return {"error": {"message": text[:300]}}
 
 
 def _append(file: Any, text: str) -> None:

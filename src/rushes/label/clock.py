@@ -22,11 +22,14 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """The machine's."""
+    """The machine's; once it runs, nobody who sets the clock makes it jump."""
+
+    def __init__(self) -> None:
+        self._ahead_s = time.time() - time.monotonic()
 
     def now(self) -> float:
         """See `Clock.now`."""
-        return time.time()
+        return self._ahead_s + time.monotonic()
 
     def sleep(self, seconds: float) -> None:
         """See `Clock.sleep`."""

@@ -22,9 +22,9 @@ from rushes.label.batches import Batches
 from rushes.label.chat import Chat
 from rushes.label.clock import Clock, WallClock
 from rushes.label.ledger import Ledger
-from rushes.label.money import Purse, Tariff, Usage, per_patch
+from rushes.label.money import Purse, Tariff, Usage, per_patch, spent_usd
 from rushes.label.question import Question
-from rushes.label.result import write_result
+from rushes.label.result import CSV, PARQUET, QUARANTINE, write_result
 from rushes.label.row import Row
 from rushes.label.service import Service
 from rushes.label.tickets import Ticket, Tickets
@@ -37,6 +37,7 @@ Rows = Callable[[], Iterable[Row]]
 
 _RUN = "run.json"
 _FORM = 1  # of the index
+_WRITTEN = (_RUN, PARQUET, CSV, QUARANTINE)
 
 
 class Desk:
@@ -86,7 +87,11 @@ class Desk:
 
     def require_agreed(self, purse: Purse, more: int, *, batch: bool) -> None:
         """Refuse what may not be spent, see `Purse.require`."""
-        purse.require(self.tariff(batch=batch), self.usage, self.states()["asked"], more)
+        self._require(purse, self.states()["asked"], more, batch=batch)
+
+    def _require(self, purse: Purse, asked: int, more: int, *, batch: bool) -> None:
+        spent = spent_usd(self.question.model, self.ledger.accounts())
+        purse.require(self.tariff(batch=batch), spent, asked, more)
 
     def requests(self) -> Iterator[Request]:
         """Whatever is to be asked now; items whose picture cannot be read are refused."""
@@ -113,8 +118,9 @@ class Desk:
         """The batches of this folder at a service."""
 
         def allow(ticket: Ticket) -> None:
-            sent = sum(one.rows for one in self.tickets if one.batch_id and not one.collected)
-            purse.require(self.tariff(batch=True), self.usage, sent, ticket.rows)
+            others = (one for one in self.tickets if one.name != ticket.name and not one.collected)
+            sent = sum(one.rows for one in others if one.batch_id or one.meant == "create")
+            self._require(purse, sent, ticket.rows, batch=True)
 
         return Batches(service, self.tickets, self.ledger, self.limits, self.clock, self._run(), allow, tell)
 
@@ -122,7 +128,7 @@ class Desk:
         """Questions one by one at a service."""
 
         def allow(more: int) -> None:
-            purse.require(self.tariff(batch=False), self.usage, 0, more)
+            self._require(purse, 0, more, batch=False)
 
         return Chat(service, self.tickets, self.ledger, self.limits, self.clock, allow, tell)
 
@@ -143,6 +149,23 @@ class Desk:
         if ticket.question == self.question.digest:
             self.ledger.take(ticket, self.tickets)
 
+    def require_no_more(self, only: int) -> None:
+        """Refuse a smoke batch beside files that wait to be sent: they would go out, and be paid for, with it.
+
+        Raises:
+            LabelError: says how many items wait.
+        """
+        asks = self.question.digest
+        unsent = [one for one in self.tickets if one.question == asks and one.state == "prepared"]
+        unsent = [one for one in unsent if not one.collected]
+        if (waiting := sum(one.rows for one in unsent)) > only:
+            names = " ".join(f"--forget {one.name}" for one in unsent)
+            raise LabelError(
+                f"{waiting:,} items wait to be sent already, more than the {only:,} of --smoke",
+                where=self.folder,
+                cure=f"type the same without --smoke; or give them up: {names}",
+            )
+
     def write(self) -> Mapping[str, int]:
         """Write the result, see `write_result`."""
         return write_result(self.folder, self.ledger.labelled(self.limits.attempts), self.question)
@@ -158,6 +181,13 @@ class Desk:
 def index_of(folder: Path, question: Question) -> Path:
     """Of the answers to a question."""
     return folder / f"index-{question.digest}-{_FORM}.sqlite"
+
+
+def _sweep(folder: Path) -> None:
+    """Delete files that a killed process left half written: our own alone, since a folder may hold others' as well."""
+    for pattern in (*(f".{name}.*.tmp" for name in _WRITTEN), "asked/.*.tmp", "answered/.*.tmp"):
+        for torn in folder.glob(pattern):
+            torn.unlink()
 
 
 @contextmanager
@@ -184,8 +214,7 @@ def at_desk(
     """
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        for torn in folder.rglob(".*.tmp"):  # of a process that was killed; nobody else writes here now
-            torn.unlink()
+        _sweep(folder)
         ledger = Ledger(index_of(folder, question), question)
         try:
             ledger.enrol(rows(), only)

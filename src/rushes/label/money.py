@@ -87,6 +87,20 @@ class Tariff:
         return self.price.usd(items * self.prompt, items * self.answer, batch=self.batch)
 
 
+def spent_usd(model: str, accounts: Mapping[str, Account]) -> float | None:
+    """What was spent on files of answers, by name; None where the price is not known.
+
+    Batches and questions one by one have their own price.
+    """
+    price = price_of(model)
+    if price is None:
+        return None
+    return sum(
+        price.usd(one.prompt_tokens, one.answer_tokens, batch=name.endswith("batch"))
+        for name, one in accounts.items()
+    )
+
+
 def per_patch(model: str) -> float:
     """Tokens of 32 x 32 pixels."""
     price = price_of(model)
@@ -105,12 +119,12 @@ class Purse:
     yes: bool = False
     budget_usd: float | None = None
 
-    def require(self, tariff: Tariff, usage: Usage, asked: int, more: int) -> None:
+    def require(self, tariff: Tariff, spent_usd: float | None, asked: int, more: int) -> None:
         """Refuse what may not be spent.
 
         Args:
             tariff: what an item costs.
-            usage: what was answered.
+            spent_usd: on what was answered, see `spent_usd`.
             asked: items that are being asked.
             more: items that are to be asked now.
 
@@ -128,16 +142,15 @@ class Purse:
                     cure="add --budget USD or --yes; `rushes label plan RECIPE` says what it rests on",
                 )
             return
-        if cost is None or tariff.price is None:
+        if cost is None or spent_usd is None:
             raise LabelError(
                 "the price of this model is not known, so no budget can be kept",
                 cure="see what the service takes, try --smoke 20, and write --yes in place of --budget",
             )
-        spent = tariff.price.usd(usage.prompt, usage.answer, batch=tariff.batch)
         held = tariff.usd(asked) or 0.0
-        if spent + held + cost > self.budget_usd:
+        if spent_usd + held + cost > self.budget_usd:
             raise LabelError(
-                f"{more:,} more items would take about ${cost:.4f}: with ${spent:.4f} spent and about ${held:.4f} in "
-                f"flight that is more than the ${self.budget_usd:g} of --budget",
+                f"{more:,} more items would take about ${cost:.4f}: with ${spent_usd:.4f} spent and about "
+                f"${held:.4f} in flight that is more than the ${self.budget_usd:g} of --budget",
                 cure="raise --budget, or leave it there: what is answered stays",
             )

@@ -44,6 +44,9 @@ CURE = "change what the message names in the recipe's section label, then type t
 MAX_LINE = 16 << 20
 """Bytes of a line of an answer; a longer one is unreadable."""
 
+_MOST_CHARS = 500  # of a code, a message, a name
+_MOST_TOKENS = 10**9  # of one request; more is no count
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -77,7 +80,7 @@ def kind_of(code: str, status: int | None = None) -> Kind:
         return KINDS[code]
     return (
         "fault"
-        if status is not None and 400 <= status < 500 and status not in (408, 409, 425, 429)
+        if status is not None and 200 <= status < 500 and status not in (408, 409, 425, 429)
         else "retry"
     )
 
@@ -98,7 +101,7 @@ def lines_of(path: Path) -> Iterator[tuple[str | None, Mapping[str, Any]]]:
                 if line.strip():
                     yield None, {}
                 continue
-            yield (name, found) if isinstance(name, str) else (None, {})
+            yield (name, found) if isinstance(name, str) and name == _plain(name) else (None, {})
 
 
 def outcome_of(line: Mapping[str, Any], question: Question) -> Outcome:
@@ -106,38 +109,43 @@ def outcome_of(line: Mapping[str, Any], question: Question) -> Outcome:
     try:
         response, error = line.get("response"), line.get("error")
         if response is None:
-            code = str((error or {}).get("code") or "lost")
-            return Outcome(kind_of(code), code, str((error or {}).get("message") or ""))
+            code = _plain((error or {}).get("code") or "lost")
+            return Outcome(kind_of(code), code, _plain((error or {}).get("message")))
         status, body = int(response["status_code"]), response.get("body") or {}
         if status != 200:
             return _refused(status, body.get("error") or error or {})
         return _answered(body, question)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
-        return Outcome("retry", "malformed", f"{type(problem).__name__}: {problem}"[:300])
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as problem:
+        return Outcome("retry", "malformed", _plain(f"{type(problem).__name__}: {problem}"))
 
 
 def _refused(status: int, error: Mapping[str, Any]) -> Outcome:
-    code = str(error.get("code") or error.get("type") or f"status_{status}")
-    return Outcome(kind_of(code, status), code, str(error.get("message") or "")[:500])
+    code = _plain(error.get("code") or error.get("type") or f"status_{status}")
+    return Outcome(kind_of(code, status), code, _plain(error.get("message")))
 
 
 def _answered(body: Mapping[str, Any], question: Question) -> Outcome:
     choice, usage = body["choices"][0], body.get("usage") or {}
-    message, finish = choice["message"], str(choice.get("finish_reason") or "stop")
+    message, finish = choice["message"], _plain(choice.get("finish_reason") or "stop")
     said: dict[str, Any] = {
-        "model": str(body.get("model") or ""),
+        "model": _plain(body.get("model")),
         "prompt_tokens": _count(usage.get("prompt_tokens")),
         "answer_tokens": _count(usage.get("completion_tokens")),
     }
     if message.get("refusal"):
-        return Outcome("refuse", "refusal", str(message["refusal"])[:500], **said)
+        return Outcome("refuse", "refusal", _plain(message["refusal"]), **said)
     if finish in ("length", "content_filter"):
         return Outcome(KINDS[finish], finish, "the answer was cut off", **said)
     try:
         return Outcome("ok", finish, answer=question.read(message.get("content")), **said)
     except (ValueError, RecursionError) as problem:
-        return Outcome("retry", "malformed", str(problem)[:300], **said)
+        return Outcome("retry", "malformed", _plain(str(problem)), **said)
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and value >= 0 else None
+    return value if isinstance(value, int) and 0 <= value < _MOST_TOKENS else None
+
+
+def _plain(value: object) -> str:
+    """What a server says, short enough to keep and in letters that can be stored; half a surrogate pair cannot."""
+    return str(value or "")[:_MOST_CHARS].encode(errors="replace").decode()

@@ -158,13 +158,20 @@ class Question:
         """
         if not isinstance(content, str):
             raise ValueError(f"a text was to come, found {type(content).__name__}")
-        found = json.loads(content)
+        found = json.loads(content, object_pairs_hook=_told_once)
         if not isinstance(found, dict):
             raise ValueError("no JSON object")
         if found.keys() != self.attributes.keys():
             odd = sorted(found.keys() ^ self.attributes.keys())
             raise ValueError(f"other attributes than asked: {', '.join(map(str, odd))}")
         return {name: _text(name, found[name], one.choices) for name, one in self.attributes.items()}
+
+
+def _told_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an attribute is told twice")
+    return found
 
 
 def _text(name: str, value: object, choices: tuple[str, ...]) -> str | None:

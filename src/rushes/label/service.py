@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +15,7 @@ import httpx
 
 from rushes.errors import LabelError
 from rushes.label.clock import Clock, backoff_s
-from rushes.label.outcomes import CURE, CURES
+from rushes.label.outcomes import CURE, CURES, MAX_LINE
 from rushes.stages import atomic_file
 
 OPENAI = "https://api.openai.com/v1"
@@ -22,9 +24,18 @@ TRIES = 8
 MOST_WAIT_S = 600.0
 """That a service may ask for by Retry-After."""
 
+MOST_BYTES = MAX_LINE
+"""Of an answer that is held in memory."""
+
 _BUSY = frozenset({408, 409, 425, 429})
-_LATER = "see to the network and the service, then type the same again: it resumes"
-_PAGE = 100
+LATER = "see to the network and the service, then type the same again: it resumes"
+_NOT_THIS = "see that --url is the address of an OpenAI-compatible service, up to and with /v1"
+_PAGE, _MOST_PAGES = 100, 10_000
+_SECRET_BYTES = 16  # a shorter key, such as "none", is no secret, and may be part of an answer
+
+
+class Unreadable(LabelError):
+    """An answer that came, and is not what such a service answers; whatever was asked may have been done."""
 
 
 class Unsure(Exception):
@@ -40,13 +51,18 @@ class Service:
 
     Args:
         url: up to and with ``/v1``.
-        key: sent as a bearer token, and written nowhere; empty for a service that wants none.
+        key: sent as a bearer token, and written nowhere, also where an error or a completion repeats it; empty for a
+            service that wants none.
         clock: by which is waited.
         rng: of the waits.
         timeout_s: for each part of an answer.
 
     Every call that may be repeated is, where it meets a broken connection, a busy or a failing service: up to `TRIES`
-    times, with waits that double, or as long as the service asks for.
+    times, with waits that double, or as long as the service asks for. No redirect is followed, and nothing is
+    unpacked: an answer is as long as what was sent, and bounded.
+
+    Raises:
+        LabelError: the key is none that can be sent.
     """
 
     def __init__(
@@ -60,7 +76,13 @@ class Service:
     ) -> None:
         self.url = url.rstrip("/")
         self._clock, self._rng = clock, rng or random.Random()
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        if not all("!" <= char <= "~" for char in key):  # httpx would quote it in an error
+            raise LabelError(
+                "the key holds a space, a line's end or another character that no key has",
+                cure="set its variable again, to the key alone",
+            )
+        self._key = key.encode()
+        headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {})
         limits = httpx.Timeout(timeout_s, connect=10.0)
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=limits, trust_env=False)
 
@@ -79,31 +101,36 @@ class Service:
 
         def send() -> httpx.Response:
             with path.open("rb") as file:
-                return self._http.post("/files", data={"purpose": "batch"}, files={"file": (name, file)})
+                return self._call("POST", "/files", data={"purpose": "batch"}, files={"file": (name, file)})
 
-        return str(self._told(send)["id"])
+        told = self._told(send)
+        if not isinstance(told.get("id"), str):
+            raise Unreadable("a file was sent, and the service names none", where=self.url, cure=_NOT_THIS)
+        return str(told["id"])
 
     def files(self) -> Iterator[Mapping[str, Any]]:
         """All files of requests."""
         return self._pages("/files", purpose="batch")
 
-    def download(self, file: str, path: Path) -> None:
+    def download(self, file: str, path: Path, most_bytes: int) -> None:
         """Bring a file, whole or not at all.
 
         Raises:
             Absent: the service does not find it.
+            LabelError: it is larger than ``most_bytes``, or does not come.
         """
-        self._try(lambda: self._stream(file, path))
 
-    def _stream(self, file: str, path: Path) -> httpx.Response:
-        with self._http.stream("GET", f"/files/{file}/content") as response:
-            if response.status_code != 200:
-                response.read()
+        def send() -> httpx.Response:
+            with self._http.stream("GET", f"/files/{file}/content") as response:
+                if response.status_code != 200:
+                    return self._whole(response)
+                with atomic_file(path) as target:
+                    for part in _parts(response, most_bytes):
+                        target.write(part)
                 return response
-            with atomic_file(path) as target:
-                for chunk in response.iter_bytes(1 << 16):
-                    target.write(chunk)
-            return response
+
+        if (status := self._try(send).status_code) != 200:
+            raise Unreadable(f"a file was to come, found status {status}", where=f"{self.url}/files/{file}")
 
     # --- batches ----------------------------------------------------------------------------------------------
 
@@ -119,8 +146,10 @@ class Service:
             "completion_window": "24h",
             "metadata": dict(metadata),
         }
-        made: Mapping[str, Any] = self._told(lambda: self._http.post("/batches", json=asked), once=True)
-        return made
+        try:
+            return self._told(lambda: self._call("POST", "/batches", json=asked), once=True)
+        except Unreadable as error:
+            raise Unsure(str(error)) from error
 
     def batch(self, name: str) -> Mapping[str, Any]:
         """A batch as it is now.
@@ -128,8 +157,7 @@ class Service:
         Raises:
             Absent: there is none.
         """
-        found: Mapping[str, Any] = self._told(lambda: self._http.get(f"/batches/{name}"))
-        return found
+        return self._told(lambda: self._call("GET", f"/batches/{name}"))
 
     def batches(self) -> Iterator[Mapping[str, Any]]:
         """All batches, the newest first."""
@@ -137,46 +165,67 @@ class Service:
 
     def _pages(self, place: str, **asked: str) -> Iterator[Mapping[str, Any]]:
         after: dict[str, str] = {}
-        while True:
+        for _ in range(_MOST_PAGES):
             params = {"limit": str(_PAGE), **asked, **after}
             try:
-                told = self._told(partial(self._http.get, place, params=params))
+                told = self._told(partial(self._call, "GET", place, params=params))
             except Absent as error:
                 raise LabelError(
                     f"the service has no list of its {place[1:]}, so nothing can be made safely: {error}",
                     where=self.url,
                     cure="ask one by one, with --provider chat",
                 ) from None
-            yield from told["data"]
-            if not told.get("has_more") or not told["data"]:
+            rows = told.get("data")
+            if not isinstance(rows, list) or not all(isinstance(row, dict) and "id" in row for row in rows):
+                break
+            yield from rows
+            last = {"after": str(rows[-1]["id"])} if rows else after
+            if not told.get("has_more") or not rows:
                 return
-            after = {"after": str(told["data"][-1]["id"])}
+            if last == after:
+                break
+            after = last
+        raise Unreadable(f"the list of {place[1:]} has no end, or is none", where=self.url, cure=_NOT_THIS)
 
     # --- chat -------------------------------------------------------------------------------------------------
 
-    def complete(self, body: Mapping[str, Any]) -> httpx.Response:
-        """One chat completion, tried once; whatever the service answers.
+    def complete(self, body: Mapping[str, Any]) -> httpx.Response | None:
+        """One chat completion, tried once; whatever the service answers, None where it was not reached.
 
         Raises:
-            Unsure: no answer came.
+            Unsure: it was sent, and no answer came.
         """
         try:
-            return self._http.post("/chat/completions", json=body)
+            return self._call("POST", "/chat/completions", json=body)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            return None
         except httpx.TransportError as error:
             raise Unsure(f"{type(error).__name__}: {error}") from error
 
     # --- how a call is tried ----------------------------------------------------------------------------------
 
-    def _told(self, send: Callable[[], httpx.Response], *, once: bool = False) -> Any:
+    def _call(self, method: str, place: str, **sent: Any) -> httpx.Response:
+        with self._http.stream(method, place, **sent) as response:
+            return self._whole(response)
+
+    def _whole(self, response: httpx.Response) -> httpx.Response:
+        """An answer in memory, without the key."""
+        content = b"".join(_parts(response, MOST_BYTES))
+        if len(self._key) >= _SECRET_BYTES:
+            content = content.replace(self._key, b"(key)")
+        status, request = response.status_code, response.request
+        return httpx.Response(status, headers=_waits(response), content=content, request=request)
+
+    def _told(self, send: Callable[[], httpx.Response], *, once: bool = False) -> dict[str, Any]:
         response = self._try(send, once=once)
-        try:
-            return response.json()
-        except ValueError:
-            raise LabelError(
-                f"an object of JSON was to come, found {response.text[:80]!r}",
+        found = json_of(response)
+        if response.status_code >= 300 or not isinstance(found, dict):
+            raise Unreadable(
+                f"an object of JSON was to come, found status {response.status_code} and {response.text[:80]!r}",
                 where=str(response.url),
-                cure="see that --url is the address of an OpenAI-compatible service, up to and with /v1",
-            ) from None
+                cure=_NOT_THIS,
+            )
+        return found
 
     def _try(self, send: Callable[[], httpx.Response], *, once: bool = False) -> httpx.Response:
         """Send until there is an answer; with ``once`` never again after it may have been carried out."""
@@ -197,12 +246,42 @@ class Service:
                     raise self._refused(response)
             if failures < TRIES:
                 self._clock.sleep(backoff_s(failures, self._rng) if asked_s is None else asked_s)
-        raise LabelError(f"the service does not answer: {said}", where=self.url, cure=_LATER)
+        raise LabelError(f"the service does not answer: {said}", where=self.url, cure=LATER)
 
     def _refused(self, response: httpx.Response) -> Exception:
         if response.status_code == 404 and response.request.method == "GET":
             return Absent(error_of(response))
         return refusal(response)
+
+
+def _parts(response: httpx.Response, most_bytes: int) -> Iterator[bytes]:
+    """The body of an answer as it was sent.
+
+    Raises:
+        Unreadable: it is packed, so a few bytes could become any number, or larger than ``most_bytes``.
+    """
+    where, packed = str(response.url), response.headers.get("content-encoding", "identity")
+    if packed != "identity":
+        raise Unreadable(f"an answer comes packed as {packed}, which was not asked for", where=where)
+    size = 0
+    for part in response.iter_raw():
+        size += len(part)
+        if size > most_bytes:
+            raise Unreadable(f"an answer is larger than {most_bytes:,} bytes", where=where, cure=_NOT_THIS)
+        yield part
+
+
+def _waits(response: httpx.Response) -> dict[str, str]:
+    names = ("retry-after", "retry-after-ms")
+    return {name: response.headers[name] for name in names if name in response.headers}
+
+
+def json_of(response: httpx.Response) -> Any:
+    """What an answer holds; None where that is no JSON."""
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
 
 
 def may_pass(response: httpx.Response) -> bool:
@@ -225,9 +304,11 @@ def retry_after_s(response: httpx.Response) -> float | None:
     """Seconds that a service asks to be left alone for; None where it does not, or not in seconds."""
     for header, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
         try:
-            return min(max(float(response.headers[header]) * unit, 0.0), MOST_WAIT_S)
+            asked_s = float(response.headers[header]) * unit
         except (KeyError, ValueError):
             continue
+        if isfinite(asked_s):
+            return min(max(asked_s, 0.0), MOST_WAIT_S)
     return None
 
 
@@ -244,8 +325,6 @@ def error_of(response: httpx.Response) -> str:
 
 
 def _error(response: httpx.Response) -> Mapping[str, Any]:
-    try:
-        error = response.json()["error"]
-    except (ValueError, KeyError, TypeError):
-        return {}
-    return error if isinstance(error, Mapping) else {"message": error}
+    found = json_of(response)
+    error = found.get("error") if isinstance(found, dict) else None
+    return error if isinstance(error, dict) else {"message": error}

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from rushes.errors import LabelError
-from rushes.stages import read_json, write_json
+from rushes.stages import atomic_file, read_json, write_json
 
 ServerState = Literal[
     "validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"
@@ -122,8 +122,6 @@ class Tickets:
 
     def write_ids(self, name: str, ids: Iterable[str]) -> None:
         """Note who is asked in a file; its requests may then be deleted."""
-        from rushes.stages import atomic_file
-
         with atomic_file(self.ids_file(name)) as file:
             file.writelines(f"{one}\n".encode() for one in ids)
 

@@ -34,6 +34,16 @@ class Attribute(Section):
     description: str = ""
     choices: tuple[str, ...] = ()
 
+    @field_validator("choices")
+    @classmethod
+    def _can_be_answered(cls, choices: tuple[str, ...]) -> tuple[str, ...]:
+        """An answer is kept without spaces around it: a choice with some would never be met, and be paid for."""
+        odd = [one for one in choices if not one.isprintable() or one != " ".join(one.split()) or not one]
+        if odd or len(set(choices)) < len(choices):
+            said = f"found {odd[0]!r}" if odd else "found one twice"
+            raise ValueError(f"choices are different texts without spaces around them, {said}")
+        return choices
+
 
 ATTRIBUTES: Mapping[str, Attribute] = {
     "clean_title": Attribute(description="What it is, in two to six words."),

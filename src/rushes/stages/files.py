@@ -16,6 +16,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -98,16 +99,17 @@ def share_files(folder: Path) -> None:
             path.chmod(mode)
 
 
-def write_new(path: Path, data: bytes) -> bool:
+def write_new(path: Path, data: bytes, mode: int = 0o666) -> bool:
     """Write ``data`` whole and only where nothing stands yet; False if ``path`` is taken.
 
-    Of several processes that write the same name at once exactly one is told True.
+    Of several processes that write the same name at once exactly one is told True. Who may read it follows from
+    ``mode`` and the umask, from the first byte on.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
     try:
-        with temporary.open("xb") as file:
+        with open(temporary, "xb", opener=partial(os.open, mode=mode)) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

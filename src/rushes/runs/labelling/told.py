@@ -9,9 +9,8 @@ from math import ceil
 from typing import Any
 
 from rushes.label.desk import Desk
-from rushes.label.ledger import Account
-from rushes.label.money import Tariff
-from rushes.label.prices import KNOWN, Price, price_of
+from rushes.label.money import Tariff, spent_usd
+from rushes.label.prices import KNOWN, price_of
 
 SAMPLE = 16
 """Items whose requests are made to tell the size of a file."""
@@ -160,17 +159,8 @@ def progress_of(desk: Desk) -> Progress:
                 "missing": account and account.missing,
             }
         )
-    price = price_of(desk.question.model)
-    usd = None if price is None else _spent(accounts, price)
+    usd = spent_usd(desk.question.model, accounts)
     return Progress(tuple(files), desk.states(), desk.ledger.reasons(), usd, str(desk.folder))
-
-
-def _spent(accounts: Mapping[str, Account], price: Price) -> float:
-    """Batches and questions one by one have their own price."""
-    return sum(
-        price.usd(one.prompt_tokens, one.answer_tokens, batch=name.endswith("batch"))
-        for name, one in accounts.items()
-    )
 
 
 def _listing(counts: Mapping[str, int]) -> str:
