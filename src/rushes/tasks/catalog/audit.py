@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from rushes.recipe.sections import Side
 from rushes.runs.source import Fault, told_alike
@@ -31,7 +32,7 @@ class CatalogAudit:
         views: further pictures.
         languages: language -> how many products have a title in it.
         lacking: attribute -> how many products have none.
-        strays: rows of the attributes that are of no product; None where there are no attributes.
+        attributes: what those of ``source.attributes`` changed, see `Joined`; None where there are none.
         skipped: rows that are wholly the same as another.
         probe: products of the other domain.
         notes: in words.
@@ -45,7 +46,7 @@ class CatalogAudit:
     views: int
     languages: Mapping[str, int]
     lacking: Mapping[str, int]
-    strays: int | None
+    attributes: Mapping[str, Any] | None
     skipped: int
     probe: int
     notes: tuple[str, ...]
@@ -87,8 +88,8 @@ class CatalogAudit:
             told.append(f"{self.probe:9,} of another domain")
         if self.skipped:
             told.append(f"{self.skipped:9,} rows wholly the same as another, left out")
-        if self.strays is not None:
-            told.append(f"{self.strays:9,} rows of the attributes that are of no product")
+        if self.attributes is not None:
+            told += _of_attributes(**self.attributes)
         told += [f"note: {note}" for note in self.notes]
         return "\n".join([*told, *told_alike("fault", self.faults)])
 
@@ -96,6 +97,7 @@ class CatalogAudit:
 def audit_of(scan: ProductScan, recipe: CatalogRecipe) -> CatalogAudit:
     """Count what a scan found."""
     items, probe = scan.items, scan.probe
+    joined = scan.joined
     asked = dict.fromkeys((LABEL, *recipe.preprocessing.captions.attributes))
     by_side = Counter(item.side for item in items) if recipe.source.split == "column" else Counter()
     faults: Sequence[Fault] = (*scan.faults, *(() if probe is None else probe.faults))
@@ -110,12 +112,21 @@ def audit_of(scan: ProductScan, recipe: CatalogRecipe) -> CatalogAudit:
             for language in recipe.source.columns.languages
         },
         lacking={name: _without(name, items) for name in asked},
-        strays=scan.strays,
+        attributes=joined
+        and {"strays": joined.strays, "unknown": joined.unknown, "types": list(joined.types)},
         skipped=len(scan.skipped),
         probe=0 if probe is None else len(probe.items),
         notes=(*scan.notes, *_doubts(by_side), *(() if probe is None else probe.notes)),
         faults=tuple(fault.reason() for fault in faults),
     )
+
+
+def _of_attributes(strays: int, unknown: Mapping[str, int], types: Sequence[int]) -> Iterator[str]:
+    """Of the table of attributes."""
+    yield f"{strays:9,} rows of the attributes that are of no product"
+    for name, count in unknown.items():
+        yield f"{count:9,} lost their {name}: the answer is that it is not known"
+    yield f"{types[1]:9,} types of object with the attributes, {types[0]:,} without"
 
 
 def _without(name: str, items: Sequence[Item]) -> int:
