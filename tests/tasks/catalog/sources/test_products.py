@@ -318,8 +318,8 @@ def test_books_of_labelling_are_no_attributes(shop, tmp_path):
     )
     answer = Labelled("k1", "t", "row", {"style": "new"}, "answered", "gpt", "stop", "", 1, 0)
     write_result(tmp_path, [answer], question)
-    for table in ("attributes.parquet", "attributes.csv"):
-        found = join([first, second], tmp_path / table)
+    for name in ("attributes.parquet", "attributes.csv"):
+        found = join([first, second], tmp_path / name)
         assert found.items[0].fields == {"model": "LAMP-7", "finish": "matt", "style": "new"}
         assert found.items[1] == second
 
