@@ -166,6 +166,16 @@ def test_what_cannot_be_is_told_with_its_cure(cli: Cli, words: tuple[str, ...], 
     assert cure in told
 
 
+@pytest.mark.parametrize(
+    ("out", "why"), [("shop.yaml", "File exists"), ("shop.yaml/deep", "Not a directory")]
+)
+def test_a_folder_that_cannot_be_made_is_told(cli: Cli, out: str, why: str):
+    code, _, told = cli("plan", "shop.yaml", "--out", out)
+    assert code == 1
+    assert why in told
+    assert "name another folder" in told
+
+
 def test_money_is_spent_only_where_somebody_agreed(cli: Cli, url: str):
     asked = ("run", "shop.yaml", "--url", url, "--model", "gpt-5-mini")
     code, _, told = cli(*asked)

@@ -30,7 +30,7 @@ from rushes.label.service import Service
 from rushes.label.tickets import Ticket, Tickets
 from rushes.label.writing import Asked, Request, requests_of, write_files
 from rushes.recipe.labelling import LabelLimits
-from rushes.stages import canonical_json, locked, read_json, write_new
+from rushes.stages import canonical_json, locked, make_folder, read_json, write_new
 
 Rows = Callable[[], Iterable[Row]]
 """All items in a fixed order, each time it is called."""
@@ -210,9 +210,9 @@ def at_desk(
 
     Raises:
         LabelError: two items have one key.
-        StageError: somebody else works there.
+        StageError: somebody else works there, or no folder can be made there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with locked(folder):
         _sweep(folder)
         ledger = Ledger(index_of(folder, question), question)
