@@ -145,8 +145,8 @@ def test_attributes_of_ones_own(cli: Cli, url: str):
         (("run", "shop.yaml"), "the variable OPENAI_API_KEY is not set", "rushes label offline"),
         (
             ("run", "shop.yaml", "--url", "shop.example"),
-            "no address of a service",
-            "http://127.0.0.1:8400/v1",
+            "--url is no address of a service",
+            "--url http://127.0.0.1:8400/v1",
         ),
         (
             ("submit", "shop.yaml", "--provider", "chat"),

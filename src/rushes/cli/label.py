@@ -155,8 +155,9 @@ def _service(url: str | None, key_env: str | None, clock: Clock) -> Service:
     address = url or OPENAI
     if not address.startswith(("http://", "https://")) or set("@?#") & set(address):
         raise LabelError(
-            "no address of a service, which has neither user nor password, and no ? or #",
-            cure="write it as https://HOST/v1, or http://127.0.0.1:8400/v1; a key goes by --key-env",
+            "--url is no address of a service: one begins with http:// or https://, ends in /v1, and has neither user "
+            "nor password, and no ? or #",
+            cure="write --url https://HOST/v1, or --url http://127.0.0.1:8400/v1; a key goes by --key-env",
         )
     named = key_env or (KEY_ENV if address == OPENAI else None)
     if named is not None and not os.environ.get(named):
@@ -166,7 +167,8 @@ def _service(url: str | None, key_env: str | None, clock: Clock) -> Service:
             cure=f"export {named}=..., or name another variable by --key-env; to try it without a key: "
             "`rushes label offline`",
         )
-    return Service(address, os.environ[named] if named else "", clock)
+    key = os.environ[named] if named else ""
+    return Service(address, key, clock, tell=lambda said: typer.echo(said, err=True))
 
 
 def _provider(name: str) -> Provider:

@@ -11,6 +11,7 @@ from rushes.recipe.sections import Side
 from rushes.runs.source import Fault, told_alike
 from rushes.stages import Claim
 from rushes.tasks.catalog.recipe import CatalogRecipe
+from rushes.tasks.catalog.sources.attributes import Joined
 from rushes.tasks.catalog.sources.item import Item
 from rushes.tasks.catalog.sources.products import ProductScan
 from rushes.tasks.catalog.sources.rows import LABEL
@@ -97,7 +98,6 @@ class CatalogAudit:
 def audit_of(scan: ProductScan, recipe: CatalogRecipe) -> CatalogAudit:
     """Count what a scan found."""
     items, probe = scan.items, scan.probe
-    joined = scan.joined
     asked = dict.fromkeys((LABEL, *recipe.preprocessing.captions.attributes))
     by_side = Counter(item.side for item in items) if recipe.source.split == "column" else Counter()
     faults: Sequence[Fault] = (*scan.faults, *(() if probe is None else probe.faults))
@@ -112,13 +112,16 @@ def audit_of(scan: ProductScan, recipe: CatalogRecipe) -> CatalogAudit:
             for language in recipe.source.columns.languages
         },
         lacking={name: _without(name, items) for name in asked},
-        attributes=joined
-        and {"strays": joined.strays, "unknown": joined.unknown, "types": list(joined.types)},
+        attributes=None if scan.joined is None else _changed(scan.joined),
         skipped=len(scan.skipped),
         probe=0 if probe is None else len(probe.items),
         notes=(*scan.notes, *_doubts(by_side), *(() if probe is None else probe.notes)),
         faults=tuple(fault.reason() for fault in faults),
     )
+
+
+def _changed(joined: Joined) -> Mapping[str, Any]:
+    return {"strays": joined.strays, "unknown": joined.unknown, "types": list(joined.types)}
 
 
 def _of_attributes(strays: int, unknown: Mapping[str, int], types: Sequence[int]) -> Iterator[str]:
