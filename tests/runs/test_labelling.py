@@ -86,6 +86,22 @@ def test_a_plan_asks_nobody_and_says_what_it_rests_on(cli: Cli):
 
 
 @pytest.mark.skipif(datetime.now(UTC).date().isoformat() >= "2026-12-11", reason="it is shut down")
+def test_another_question_than_the_one_that_was_asked_is_told(cli: Cli, url: str):
+    """A flag that was forgotten is another question, of which nothing is known."""
+    assert cli("run", "shop.yaml", "--url", url)[0] == 0
+    asked = json.loads(cli("status", "shop.yaml", "--json")[1])
+    assert asked["others"] == {}
+    code, _, said = cli("status", "shop.yaml", "--model", "gpt-5-mini")
+    assert code == 1
+    assert "nobody has asked this question yet; there are answers to " in said
+    assert "(12 items) in this folder" in said
+    assert "repeat --model and --set" in said
+    assert "labels/shop" in cli("plan", "shop.yaml", "--model", "gpt-5-mini")[1]  # which opens an index
+    code, said, _ = cli("status", "shop.yaml", "--model", "gpt-5-mini")
+    assert code == 0
+    assert "not asked yet; there are answers to " in said
+
+
 def test_a_plan_warns_of_a_model_that_ends(cli: Cli):
     _, said, _ = cli("plan", "shop.yaml", "--model", "gpt-5-nano")
     assert "gpt-5-nano is shut down on 2026-12-11" in said
@@ -182,7 +198,10 @@ def test_money_is_spent_only_where_somebody_agreed(cli: Cli, url: str):
     assert code == 1
     assert "nobody agreed to spend it" in told
     assert "--budget" in told
-    assert cli(*asked, "--budget", "0.0000001")[0] == 1
+    code, _, told = cli(*asked, "--budget", "0.0000001")
+    assert code == 1
+    assert "--smoke N" in told
+    assert "as a whole or not at all" in told
     assert cli(*asked, "--budget", "1")[0] == 0
 
 

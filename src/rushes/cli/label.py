@@ -41,12 +41,20 @@ KeyEnv = Annotated[
 ]
 Smoke = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Ask N items alone, spread over all; their answers count."),
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Ask N items in all, spread over all; their answers count, also those of before.",
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Spend what it costs.")]
 Budget = Annotated[
     float | None,
-    typer.Option(min=0.0, metavar="USD", help="Spend at most so much, with what was spent before."),
+    typer.Option(
+        min=0.0,
+        metavar="USD",
+        help="Spend at most so much, with what was spent before; a file is sent as a whole or not at all.",
+    ),
 ]
 
 Forget = Annotated[

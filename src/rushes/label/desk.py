@@ -11,6 +11,7 @@ attributes.parquet, attributes.csv, quarantine.jsonl, page.html
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -181,6 +182,23 @@ class Desk:
 def index_of(folder: Path, question: Question) -> Path:
     """Of the answers to a question."""
     return folder / f"index-{question.digest}-{_FORM}.sqlite"
+
+
+def asked_of(tickets: Tickets) -> Counter[str]:
+    """Digest of each question that was asked in a folder -> items that it was asked about, again and again included."""
+    asked = Counter[str]()
+    for ticket in tickets:
+        asked[ticket.question] += ticket.rows
+    return asked
+
+
+def said_of(others: Mapping[str, int]) -> str:
+    """What to make of answers that are there, to other questions than the one that is asked for."""
+    listed = ", ".join(f"{digest} ({count:,} items)" for digest, count in others.items())
+    return (
+        f"there are answers to {listed} in this folder: another model, prompt, attributes or picture is another "
+        "question, so repeat --model and --set as they were then"
+    )
 
 
 def _sweep(folder: Path) -> None:
