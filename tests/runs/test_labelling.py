@@ -159,10 +159,19 @@ def test_attributes_of_ones_own(cli: Cli, url: str):
     ("words", "says", "cure"),
     [
         (("run", "shop.yaml"), "the variable OPENAI_API_KEY is not set", "rushes label offline"),
-        (
-            ("run", "shop.yaml", "--url", "shop.example"),
-            "--url is no address of a service",
-            "--url http://127.0.0.1:8400/v1",
+        *(
+            (
+                ("run", "shop.yaml", "--url", url),
+                "--url is no address of a service",
+                "--url http://127.0.0.1:8400/v1",
+            )
+            for url in (
+                "shop.example",
+                "ftp://shop.example/v1",
+                "http:///v1",
+                "http://shop:99999/v1",
+                "http://[::1/v1",
+            )
         ),
         (
             ("submit", "shop.yaml", "--provider", "chat"),

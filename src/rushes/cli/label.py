@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
+from urllib.parse import urlsplit
 
 import typer
 
@@ -161,7 +162,7 @@ def _service(url: str | None, key_env: str | None, clock: Clock) -> Service:
     from rushes.label.service import OPENAI, Service
 
     address = url or OPENAI
-    if not address.startswith(("http://", "https://")) or set("@?#") & set(address):
+    if not _is_address(address):
         raise LabelError(
             "--url is no address of a service: one begins with http:// or https://, ends in /v1, and has neither user "
             "nor password, and no ? or #",
@@ -177,6 +178,15 @@ def _service(url: str | None, key_env: str | None, clock: Clock) -> Service:
         )
     key = os.environ[named] if named else ""
     return Service(address, key, clock, tell=lambda said: typer.echo(said, err=True))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        found = urlsplit(url)
+        named = bool(found.hostname) and found.port != 0  # which raises, too, where it is none
+    except ValueError:
+        return False
+    return named and found.scheme in ("http", "https") and not set("@?# ") & set(url)
 
 
 def _provider(name: str) -> Provider:
