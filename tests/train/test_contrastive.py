@@ -366,14 +366,24 @@ def test_the_best_epoch_is_the_result_and_a_plateau_uses_patience_up(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "what", "cure"),
-    [({"batch_size": 41}, "stand twice", "40"), ({}, "validation side", None)],
+    ("pairs_there", "validated", "settings", "what", "cure"),
+    [
+        (40, 12, {"batch_size": 41}, "stand twice", "write train.batch_size: 40"),
+        (
+            40,
+            12,
+            {"batch_size": 64, "micro_batch": 64},
+            "stand twice",
+            "write train.batch_size: 40, and train.micro_batch: 40",
+        ),
+        (1, 12, {}, "told from others", "prepare more, or give train a larger share of source.shares"),
+        (40, 0, {}, "validation side", None),
+    ],
 )
-def test_what_cannot_be_trained_is_refused(tmp_path, settings, what, cure):
-    samples = pairs(40)
+def test_what_cannot_be_trained_is_refused(tmp_path, pairs_there, validated, settings, what, cure):
     with pytest.raises(TrainError, match=what) as caught:
-        train(Towers(), samples, samples if settings else [], changed(**settings), tmp_path, "abc")
-    assert cure is None or cure in caught.value.cure
+        train(Towers(), pairs(pairs_there), pairs(validated), changed(**settings), tmp_path, "abc")
+    assert caught.value.cure == cure
 
 
 def test_another_way_of_chunking_is_another_training(tmp_path):

@@ -59,19 +59,19 @@ class _Cached(torch.autograd.Function):
 
 @dataclass(slots=True)
 class _Played:
-    """A side after the first pass.
+    """A chunk after the first pass.
 
     Attributes:
-        chunks: all but the last.
-        draws: state of the random generators before each of them.
-        last: embeddings of the last one, with their graph; None where it asks for no gradient, or was gone through.
-        cotangents: gradient of the loss with respect to the embeddings of each chunk.
+        chunk: computes it.
+        draws: state of the random generators before that; None where the graph was kept.
+        found: its embeddings, with the graph where that was kept.
+        cotangent: gradient of the loss with respect to them.
     """
 
-    chunks: Sequence[Chunk]
-    draws: list[_Draws]
-    last: Tensor | None
-    cotangents: tuple[Tensor, ...] = ()
+    chunk: Chunk
+    draws: _Draws | None
+    found: Tensor
+    cotangent: Tensor
 
 
 class _Replay:
@@ -85,43 +85,51 @@ class _Replay:
         kind = self._device.type
         self._autocast = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
         self._played: list[_Played] = []
-        self._totals: list[Tensor | None] = []
+        # Made before any graph, and added to in place: small tensors that came to lie between the large ones of a graph
+        # would split the memory that it gives back, and the next graph would take new memory.
+        self._sums = [torch.zeros_like(parameter) for parameter in parameters]
+        self._used: set[int] = set()
 
     def forward(self) -> Tensor:
         """Compute all embeddings and the loss; go back from the loss to the embeddings."""
-        embeddings, sizes = [], []
-        for chunks in self._sides:
-            draws, found = [], []
-            for chunk in chunks[:-1]:
-                draws.append(_Draws.now(self._device))
-                found.append(self._embed(chunk, graph=False))
-            last = self._embed(chunks[-1], graph=True)
-            self._played.append(_Played(chunks[:-1], draws, last if last.requires_grad else None))
-            embeddings.append(torch.cat([*found, last.detach()]).requires_grad_())
-            sizes.append([len(part) for part in (*found, last)])
+        played = [
+            [*(self._play(chunk, keep=False) for chunk in chunks[:-1]), self._play(chunks[-1], keep=True)]
+            for chunks in self._sides
+        ]
+        embeddings = [torch.cat([found.detach() for _, found in side]).requires_grad_() for side in played]
         with torch.enable_grad(), torch.autocast(self._device.type, enabled=False):
             loss = self._loss(*embeddings)
         gradients = torch.autograd.grad(loss, [*embeddings, *self._parameters], allow_unused=True)
-        for side, gradient, cut in zip(self._played, gradients, sizes, strict=False):
+        for chunks, side, gradient in zip(self._sides, played, gradients, strict=False):
             assert gradient is not None, "the loss is one of all embeddings"
-            side.cotangents = gradient.split(cut)
-        self._totals = list(gradients[len(embeddings) :])
+            cotangents = gradient.split([len(found) for _, found in side])
+            self._played += [
+                _Played(chunk, *of_chunk, cotangent)
+                for chunk, of_chunk, cotangent in zip(chunks, side, cotangents, strict=True)
+            ]
+        self._add(gradients[len(embeddings) :])
         return loss.detach()
 
     def backward(self, scale: Tensor) -> list[Tensor | None]:
         """Go back from the embeddings to the parameters; ``scale`` is the gradient with respect to the loss."""
-        self._totals = [None if total is None else total * scale for total in self._totals]
-        learning = [side for side in self._played if side.last is not None]
-        for side in learning:  # kept graphs first: the replays want their memory
-            last, side.last = side.last, None
-            assert last is not None, "filtered above"
-            self._go_back(last, side.cotangents[-1] * scale)
-        with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
-            for side in learning:
-                for chunk, draws, cotangent in zip(side.chunks, side.draws, side.cotangents, strict=False):
-                    draws.restore(self._device)
-                    self._go_back(self._embed(chunk, graph=True), cotangent * scale)
-        return self._totals
+        for total in self._sums:
+            total.mul_(scale)
+        before = _Draws.now(self._device)
+        # Kept graphs first: the replays want their memory.
+        for one in sorted(self._played, key=lambda one: one.draws is not None):
+            found = one.found
+            if one.draws is not None:
+                one.draws.restore(self._device)
+                found = self._embed(one.chunk, graph=True)
+            if found.requires_grad:
+                gradient = one.cotangent * scale
+                self._add(torch.autograd.grad(found, self._parameters, gradient, allow_unused=True))
+        before.restore(self._device)
+        return [total if place in self._used else None for place, total in enumerate(self._sums)]
+
+    def _play(self, chunk: Chunk, *, keep: bool) -> tuple[_Draws | None, Tensor]:
+        draws = None if keep else _Draws.now(self._device)
+        return draws, self._embed(chunk, graph=keep)
 
     def _embed(self, chunk: Chunk, *, graph: bool) -> Tensor:
         """The embeddings of a chunk, in the precision of the step: backward runs outside of its autocast."""
@@ -129,27 +137,26 @@ class _Replay:
         with torch.set_grad_enabled(graph), torch.autocast(self._device.type, dtype=dtype, enabled=enabled):
             return chunk()
 
-    def _go_back(self, embeddings: Tensor, cotangent: Tensor) -> None:
-        gradients = torch.autograd.grad(embeddings, self._parameters, cotangent, allow_unused=True)
+    def _add(self, gradients: Sequence[Tensor | None]) -> None:
         for place, gradient in enumerate(gradients):
-            total = self._totals[place]
             if gradient is not None:
-                self._totals[place] = gradient if total is None else total + gradient
+                self._sums[place].add_(gradient)
+                self._used.add(place)
 
 
 @dataclass(frozen=True, slots=True)
 class _Draws:
-    """State of the random generators that a layer draws from."""
+    """State of the random generators that a layer draws from: the CPU's, and that of its device."""
 
     cpu: Tensor
-    cuda: Tensor | None
+    device: Tensor | None
 
     @classmethod
     def now(cls, device: torch.device) -> _Draws:
-        cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-        return cls(torch.get_rng_state(), cuda)
+        apart = None if device.type == "cpu" else torch.get_device_module(device).get_rng_state()
+        return cls(torch.get_rng_state(), apart)
 
     def restore(self, device: torch.device) -> None:
         torch.set_rng_state(self.cpu)
-        if self.cuda is not None:
-            torch.cuda.set_rng_state(self.cuda, device)
+        if self.device is not None:
+            torch.get_device_module(device).set_rng_state(self.device)

@@ -122,19 +122,31 @@ def _require(settings: ContrastiveTrain, pairs: int, validated: int, processes: 
     """Refuse what cannot be trained."""
     if not validated:
         raise TrainError("there are no pairs on the validation side", where=where)
+    if pairs < 2:
+        raise TrainError(
+            f"a pair learns to be told from others, and the training side has {pairs}",
+            where=where,
+            cure="prepare more, or give train a larger share of source.shares",
+        )
     if pairs < settings.batch_size:
         raise TrainError(
             f"a batch of {settings.batch_size} pairs is asked for, and the training side has {pairs}: pairs would "
             "stand twice in it",
             where=where,
-            cure=f"write train.batch_size: {max(pairs, 2)} or less",
+            cure=_smaller_batch(settings, pairs),
         )
     if settings.batch_size % processes:
         raise TrainError(
             f"a batch of {settings.batch_size} pairs cannot be dealt evenly to {processes} processes",
             where=where,
-            cure=f"write train.batch_size: {settings.batch_size // processes * processes or processes}",
+            cure=_smaller_batch(settings, settings.batch_size // processes * processes or processes),
         )
+
+
+def _smaller_batch(settings: ContrastiveTrain, pairs: int) -> str:
+    """What to write for a batch of so many, whose recipe is valid."""
+    micro = f", and train.micro_batch: {pairs}" if settings.micro_batch > pairs else ""
+    return f"write train.batch_size: {pairs}{micro}"
 
 
 def _loop(

@@ -26,8 +26,10 @@ def softmax_loss(
     """
     logits = (log_scale.exp() * (pictures @ texts.T)).masked_fill(alike, -torch.inf)
     targets = torch.arange(len(logits), device=logits.device)
-    both = (functional.cross_entropy(way, targets, reduction="sum") for way in (logits, logits.T))
-    return sum(both, logits.new_zeros(())) / 2
+    of_pictures, of_texts = (
+        functional.cross_entropy(way, targets, reduction="sum") for way in (logits, logits.T)
+    )
+    return (of_pictures + of_texts) / 2
 
 
 def sigmoid_loss(
