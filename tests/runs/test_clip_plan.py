@@ -29,8 +29,13 @@ def test_a_plan_tells_what_learns_and_whether_it_fits(checkpoint):
 def test_of_locked_it_tells_the_maps():
     (told,) = notes(Clip(name="locked", scenario="linear_probe"), 128, micro_batch=64)
     assert told.endswith("458,752 parameters learn")
-    (told,) = notes(Clip(name="locked", scenario="zero_shot"), 128, micro_batch=64)
-    assert told.endswith("0 parameters learn")
+
+
+@pytest.mark.parametrize("name", ["tiny", "locked"])
+def test_of_what_learns_nothing_it_tells_no_memory_of_training(name):
+    told = " ".join(notes(Clip(name=name, scenario="zero_shot"), 128, micro_batch=64))
+    assert told.startswith("nothing learns")
+    assert "memory" not in told
 
 
 def test_what_is_not_here_is_to_be_downloaded():

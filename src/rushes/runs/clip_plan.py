@@ -24,12 +24,14 @@ def faults(model: Clip, size: int) -> Iterator[tuple[str, str]]:
 
 def notes(model: Clip, size: int, micro_batch: int) -> Iterator[str]:
     """Of training with pictures of ``size`` pixels: how much learns, and the memory that it takes."""
+    if model.scenario == "zero_shot":
+        yield "nothing learns: the base is stored as it is"
     if model.name == LOCKED:
         learning = LOCKED_WIDTH * (LOCKED_PICTURES.width + SENTENCES.width) * (model.scenario != "zero_shot")
         yield f"two frozen encoders of 49 MB, maps of their features to {LOCKED_WIDTH}: {learning:,} parameters learn"
     elif (sizes := sizes_of(model, size)) is None:
         yield to_download(model.name, "train")
-    else:
+    elif model.scenario != "zero_shot":
         estimate = sizes.estimate(model, micro_batch)
         yield estimate.text()
         yield memory().compared(estimate.peak_gib, "lower train.micro_batch, or plan on another machine")

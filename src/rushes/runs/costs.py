@@ -141,7 +141,9 @@ def _work(stage: Stage, spec: StageSpec, clips: Mapping[str, int] | None, datase
 
 
 def _model(stage: Stage, specs: Iterable[StageSpec]) -> str:
-    """What a stage and those before it say of the model, where its size decides how long the stage takes."""
+    """What a stage and those before it say of the model and its base, where its size decides how long it takes."""
     if not stage.cost.of_model:
         return ""
-    return canonical_json([spec.recipe["model"] for spec in specs if "model" in spec.recipe])
+    return canonical_json(
+        [[spec.recipe["model"], spec.fingerprint] for spec in specs if "model" in spec.recipe]
+    )

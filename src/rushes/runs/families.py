@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rushes.errors import ModelError
 from rushes.recipe.sections import FamilyName, Model, family_of
 from rushes.runs.run import Run
 from rushes.runs.stage import Makes
@@ -87,12 +86,7 @@ def base_model(run: AnyRun) -> Vlm[FramePreprocessing]:
         nf4=model.nf4,
         revision=model.revision,
     )
-    if vlm.origin is not None and vlm.origin.identity != run.base_identity:
-        raise ModelError(
-            f"the base is not what this run was planned with: {run.base_identity}; it is {vlm.origin.identity}",
-            where=model.name,
-            cure="run again: it becomes a run of its own; if not, delete hashes.json in the workspace first",
-        )
+    run.require_base(vlm.origin)
     if model.adapter is None:
         return vlm
     return library.adapt(vlm, model.adapter.rank, model.adapter.alpha, model.adapter.dropout)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal
 
 from rushes.engine import LOCAL, Engine
-from rushes.errors import RecipeError, StageError
+from rushes.errors import ModelError, RecipeError, StageError
 from rushes.recipe_file import near
 from rushes.runs.checksums import SUMS
 from rushes.runs.raw_files import RawFiles
@@ -27,7 +27,7 @@ from rushes.storage import Home, Workspace
 
 if TYPE_CHECKING:
     from rushes.evaluate.scorecard import Scorecard
-    from rushes.models.base import Base
+    from rushes.models.base import Base, Origin
     from rushes.recipe import Recipe
     from rushes.recipe.sections import Order
     from rushes.shards.read import ShardDataset
@@ -208,6 +208,22 @@ class Run(Generic[R]):
             self.base.bring()
             for outdated in ("base_identity", "specs"):
                 vars(self).pop(outdated, None)
+
+    def require_base(self, origin: Origin | None) -> None:
+        """Refuse loaded weights that are not those which the signatures name.
+
+        Args:
+            origin: of what was loaded; None of what was built from nothing.
+
+        Raises:
+            ModelError: they are others.
+        """
+        if self.base is not None and origin is not None and origin.identity != self.base_identity:
+            raise ModelError(
+                f"the base is not what this run was planned with: {self.base_identity}; it is {origin.identity}",
+                where=self.base.name,
+                cure="run again: it becomes a run of its own; if not, delete hashes.json in the workspace first",
+            )
 
     @property
     def has_recordings(self) -> bool:

@@ -24,7 +24,7 @@ def model_of(run: Run[CatalogRecipe], system: System) -> DualEncoder:
     """The trained model of a run, or the one that training began from, on the best device.
 
     Raises:
-        ModelError: its weights do not hold.
+        ModelError: its weights do not hold, or the base is not the one that the run's signatures name.
     """
     recipe = run.recipe
     if system == "model" and recipe.model.scenario != "zero_shot":
@@ -32,9 +32,9 @@ def model_of(run: Run[CatalogRecipe], system: System) -> DualEncoder:
     asked = recipe.model.model_copy(update={"scenario": "zero_shot"})
     pretrained = run.folder("pretrain") / "model" if "pretrain" in run.stages else None
     seed, sigmoid = recipe.train.seed, recipe.train.loss == "sigmoid"
-    return on_best_device(
-        build(asked, recipe.preprocessing.size, seed=seed, pretrained=pretrained, sigmoid=sigmoid)
-    )
+    encoder = build(asked, recipe.preprocessing.size, seed=seed, pretrained=pretrained, sigmoid=sigmoid)
+    run.require_base(encoder.origin)
+    return on_best_device(encoder)
 
 
 def embed(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:

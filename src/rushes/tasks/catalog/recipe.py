@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -157,6 +157,27 @@ class EvaluateRetrieval(Evaluate):
     ks: Annotated[tuple[Count, ...], Field(min_length=1), Signs("evaluate")] = (1, 5, 10)
     gallery: Annotated[Literal["side", "all"], Signs("evaluate")] = "side"
     languages: tuple[str, ...] = ()
+
+
+class Pretraining(ContrastiveTrain):
+    """How to teach a model that starts from nothing.
+
+    Attributes:
+        muon: learning rate of Muon on hidden matrices in units of ``learning_rate``.
+    """
+
+    muon: float = 3.0
+
+
+PRETRAINING: Final = Pretraining(
+    epochs=4,
+    patience=None,
+    batch_size=128,
+    micro_batch=128,  # a tiny model has room for a batch at once, and nothing to compute twice
+    learning_rate=2e-3,
+    seed=0,
+)
+"""With Muon three epochs teach what eight did without. The same for every run, so that all share the base."""
 
 
 class CatalogRecipe(Recipe):

@@ -65,9 +65,23 @@ def _made_of(recipe: CatalogRecipe) -> Mapping[str, Any]:
 
 
 def _pretrained_on(recipe: CatalogRecipe) -> Mapping[str, Any]:
-    """Pictures of the other domain, which are as large as those of the shop; a `Stage.signs`."""
-    drawn = {"size": recipe.preprocessing.size, "jpeg_quality": recipe.preprocessing.jpeg_quality}
-    return {**_made_of(recipe), **drawn, "pairs": recipe.model.drawn_pairs}
+    """Pictures of the other domain, as large as those of the shop, and how they are taught; a `Stage.signs`."""
+    from rushes.tasks.catalog.recipe import PRETRAINING
+
+    return {
+        **_made_of(recipe),
+        "size": recipe.preprocessing.size,
+        "jpeg_quality": recipe.preprocessing.jpeg_quality,
+        "pairs": recipe.model.drawn_pairs,
+        "train": PRETRAINING.model_dump(mode="json"),
+    }
+
+
+def _shown(part: Mapping[str, Any], samples: Mapping[str, int], dataset: Mapping[str, Any]) -> float | None:
+    """Pairs that are shown in all epochs; a `rushes.runs.stage.Amount`."""
+    if part["model"]["scenario"] == "zero_shot" or "train" not in samples:
+        return None
+    return float(part["train"]["epochs"] * samples["train"])
 
 
 class Catalog(Task["CatalogRecipe"]):
@@ -94,7 +108,12 @@ class Catalog(Task["CatalogRecipe"]):
             shared=True,
             cost=Cost(assumed_s=60.0),
         ),
-        replace(TRAIN, inputs=("prepare", "pretrain"), signs=_made_of),
+        replace(
+            TRAIN,
+            inputs=("prepare", "pretrain"),
+            signs=_made_of,
+            cost=Cost(amount=_shown, of_model=True),
+        ),
         Stage(
             name="embed",
             purpose="Turn pictures and words of all products into vectors, before and after training.",

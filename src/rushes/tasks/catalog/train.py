@@ -8,45 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from rushes.media.image import encode_jpeg
 from rushes.models.clip import DualEncoder, build, save
 from rushes.prepare.pair import Pair, Words
 from rushes.recipe.clip import Clip
 from rushes.recipe.contrastive import ContrastiveTrain
-from rushes.recipe.sections import TINY
+from rushes.recipe.sections import TINY, Precision
 from rushes.runs.run import Run
 from rushes.runs.stage import Made, Tell
 from rushes.stages import OpenStage, weights_sha256
-from rushes.tasks.catalog.recipe import CatalogRecipe
+from rushes.tasks.catalog.recipe import PRETRAINING, CatalogRecipe
 from rushes.tasks.catalog.twin.other import pairs
 from rushes.train.batches import Samples, ShardSamples
 from rushes.train.contrastive import train
 from rushes.train.loop import FitResult
 
-
-class Pretraining(ContrastiveTrain):
-    """How to teach a model that starts from nothing.
-
-    Attributes:
-        muon: learning rate of Muon on hidden matrices in units of ``learning_rate``.
-    """
-
-    muon: float = 3.0
-
-
-HELD_OUT, SEED = 256, 0
-
-PRETRAINING: Final = Pretraining(
-    epochs=4,
-    patience=None,
-    batch_size=128,
-    micro_batch=128,  # a tiny model has room for a batch at once, and nothing to compute twice
-    learning_rate=2e-3,
-    seed=SEED,
-)
-"""With Muon three epochs teach what eight did without. The same for every run, so that all share the base."""
+HELD_OUT = 256
+"""Drawn pairs by which the best epoch of the base is chosen."""
 
 
 def pretrain(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
@@ -59,14 +39,19 @@ def pretrain(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
             picture=encode_jpeg(picture, run.recipe.preprocessing.jpeg_quality),
             words=Words(caption, caption, caption, (caption,)),
         )
-        for number, (picture, caption) in enumerate(pairs(count + HELD_OUT, size, SEED))
+        for number, (picture, caption) in enumerate(pairs(count + HELD_OUT, size, PRETRAINING.seed))
     ]
-    encoder = build(Clip(name=TINY), size, seed=SEED)
-    return _taught(run, stage, tell, encoder, drawn[:count], drawn[count:], PRETRAINING)
+    encoder = build(Clip(name=TINY), size, seed=PRETRAINING.seed)
+    # In float32, whatever the run computes in: it is the base of them all.
+    return _taught(run, stage, tell, encoder, drawn[:count], drawn[count:], PRETRAINING, "float32")
 
 
 def teach(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
-    """Teach a model on the prepared products; where nothing learns, its weights are stored as they are."""
+    """Teach a model on the prepared products; where nothing learns, its weights are stored as they are.
+
+    Raises:
+        ModelError: the base is not the one that the run's signatures name.
+    """
     recipe, settings = run.recipe, run.recipe.train
     encoder = build(
         recipe.model,
@@ -75,13 +60,14 @@ def teach(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
         pretrained=run.folder("pretrain") / "model" if recipe.model.name == TINY else None,
         sigmoid=settings.loss == "sigmoid",
     )
+    run.require_base(encoder.origin)
     if recipe.model.scenario == "zero_shot":
         save(encoder, stage.folder / "model", recipe.preprocessing)
         tell("train", 1, 1, "nothing learns: the base as it is")
         return {"steps": 0, "weights": weights_sha256(stage.folder / "model")}, {"samples": 0}
     samples = ShardSamples(run.training_samples(settings.order), Pair.of)
     validation = ShardSamples(run.samples("val"), Pair.of)
-    return _taught(run, stage, tell, encoder, samples, validation, settings)
+    return _taught(run, stage, tell, encoder, samples, validation, settings, recipe.model.precision)
 
 
 def _taught(
@@ -92,6 +78,7 @@ def _taught(
     samples: Samples,
     validation: Samples,
     settings: ContrastiveTrain,
+    precision: Precision,
 ) -> Made:
     """Train, and store the weights of the best epoch."""
     name = stage.spec.name
@@ -104,7 +91,7 @@ def _taught(
         settings,
         stage.folder,
         stage.spec.signature,
-        precision=run.recipe.model.precision,
+        precision=precision,
         on_event=partial(_narrate, partial(tell, name), total, run.home(name).checkpoint),
     )
     save(encoder, stage.folder / "model", run.recipe.preprocessing)
