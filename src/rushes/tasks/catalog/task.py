@@ -203,7 +203,7 @@ class Catalog(Task["CatalogRecipe"]):
         from rushes.runs.clip_plan import notes
 
         recipe = run.recipe
-        return tuple(notes(recipe.model, recipe.preprocessing.size, recipe.train))
+        return tuple(notes(recipe.model, recipe.preprocessing.size, recipe.train.micro_batch))
 
     def to_draw(self, recipe: CatalogRecipe) -> str:
         """See `Task.to_draw`."""
