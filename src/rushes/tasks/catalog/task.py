@@ -202,8 +202,12 @@ class Catalog(Task["CatalogRecipe"]):
             return super().notes(run, stage)
         from rushes.runs.clip_plan import notes
 
-        recipe = run.recipe
-        return tuple(notes(recipe.model, recipe.preprocessing.size, recipe.train))
+        recipe, train = run.recipe, run.recipe.train
+        if not self.learns(recipe) or run.status(run.dataset).state != "done":
+            return tuple(notes(recipe.model, recipe.preprocessing.size, train))
+        pairs = len(run.samples("train"))
+        told = notes(recipe.model, recipe.preprocessing.size, train.fitted(pairs))
+        return (*filter(None, [train.whole_side(pairs)]), *told)
 
     def to_draw(self, recipe: CatalogRecipe) -> str:
         """See `Task.to_draw`."""
