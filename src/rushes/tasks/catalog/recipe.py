@@ -45,6 +45,8 @@ class Columns(Section):
         label: of the type of object, by which sides are balanced and figures are told apart.
         size: of width, depth and height in cm.
         languages: language -> column of the title in it.
+        fields: attribute -> column that has it, such as ``color: Farbe``; any other column is an attribute of its own
+            name.
     """
 
     id: Column | None = "id"
@@ -56,6 +58,7 @@ class Columns(Section):
     label: Column = "object_type"
     size: tuple[Column, ...] = ()
     languages: Mapping[str, Column] = Field(default_factory=dict)
+    fields: Mapping[str, Column] = Field(default_factory=dict)
 
 
 class ProductSource(Source):
@@ -70,7 +73,8 @@ class ProductSource(Source):
         attributes: Parquet or CSV of ``rushes label``, joined by item id; null takes attributes as the table has them.
             Its content is signed, not its place.
         split: ``stratified`` deals groups out so that every type of object has its shares; ``shares`` by the hash of a
-            group alone; ``column`` as the table says; or lists of groups under train, val and test.
+            group alone; ``column`` as the table says; or lists of families (``columns.group``) under
+            train, val and test.
         sides: CSV of an earlier dataset (its ``sides.csv``), whose groups stay on their sides; null deals anew. Its
             content is signed as well.
         shares: of each side.

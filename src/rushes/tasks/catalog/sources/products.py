@@ -21,6 +21,7 @@ from rushes.tasks.catalog.recipe import Kind, ProductSource
 from rushes.tasks.catalog.sources.attributes import join
 from rushes.tasks.catalog.sources.item import Item
 from rushes.tasks.catalog.sources.rows import SAME, Reader, require_columns
+from rushes.tasks.catalog.sources.sides import require_sides
 
 OTHER = "other"
 """Folder of the second domain in the twin's."""
@@ -165,6 +166,7 @@ class _Taken:
         if not self.items:
             raise self._nothing()
         items, strays = tuple(self.items[key] for key in sorted(self.items)), None
+        require_sides(items, asked, self.root)
         if asked.attributes is not None:
             items, strays = join(items, asked.attributes)
         self.claims.pop("", None)  # of pictures that are no files of their own
@@ -192,7 +194,8 @@ class _Taken:
 
     def _notes(self) -> Iterator[str]:
         for words, count in self.reader.notes.items():
-            yield f"{words}: {count:,}"
+            first = self.reader.first.get(words)
+            yield f"{words}: {count:,}" + (f", the first: {first}" if first else "")
         if self.views:
             first = self.views[0]
             yield f"views that cannot be read: {len(self.views):,}, the first: {first.message} ({first.where})"
