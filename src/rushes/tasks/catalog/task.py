@@ -88,6 +88,7 @@ class Catalog(Task["CatalogRecipe"]):
     """Which product is it that these words, or this picture, mean?"""
 
     name = "catalog"
+    columns = ("id", "name", "picture", "views", "label", "group", "side", "style", "color", "material")
     stages = (
         replace(TWIN, cost=Cost(amount=samples, assumed_s=0.02)),
         replace(
