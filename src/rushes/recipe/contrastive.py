@@ -58,8 +58,8 @@ class ContrastiveTrain(Train):
         batch = max(1, min(self.batch_size, pairs))
         return self.model_copy(update={"batch_size": batch, "micro_batch": min(self.micro_batch, batch)})
 
-    def whole_side(self, pairs: int) -> str | None:
+    def whole_side(self, pairs: int, about: str = "") -> str | None:
         """In words, for events and plans: that the training side is one batch; None where it is not."""
         if self.batch_size <= pairs:
             return None
-        return f"train.batch_size is {self.batch_size:,}: the training side, {pairs:,} pairs, is one batch"
+        return f"train.batch_size is {self.batch_size:,}: the training side, {about}{pairs:,} pairs, is one batch"

@@ -267,8 +267,11 @@ def test_a_recipe_that_does_not_fit_the_table_is_told_with_a_cure(shop, asked, m
 
 def test_two_tables_have_to_be_told_apart(shop):
     (shop / "prices.csv").write_text("id,price\n")
-    with pytest.raises(SourceError, match=r"found prices.csv, products.csv"):
+    with pytest.raises(SourceError, match=r"found prices.csv, products.csv") as told:
         scan(shop)
+    assert told.value.cure.endswith("source.table: prices.csv or source.table: products.csv")
+    with pytest.raises(SourceError, match=r"no such table below source.root; did you mean products.csv\?"):
+        scan(shop, table="produkts.csv")
     assert len(scan(shop, table="products.csv").items) == 3
 
 

@@ -194,8 +194,8 @@ class _Taken:
 
     def _notes(self) -> Iterator[str]:
         for words, count in self.reader.notes.items():
-            first = self.reader.first.get(words)
-            yield f"{words}: {count:,}" + (f", the first: {first}" if first else "")
+            where = self.reader.first.get(words)
+            yield f"{words}: {count:,}" + (f", the first: {where}" if where else "")
         if self.views:
             first = self.views[0]
             yield f"views that cannot be read: {len(self.views):,}, the first: {first.message} ({first.where})"
