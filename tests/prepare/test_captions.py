@@ -49,6 +49,8 @@ def test_the_title_falls_back() -> None:
     assert caption("SALE!! chair 39", {"clean_title": "chair"}) == "a photo of a chair"
     assert caption("chair", {"clean_title": "unknown"}) == "a photo of a chair"
     assert caption("nan", {"color": "red"}) == "a photo of a red object"
+    assert words_of("k", "nan", {}, ONE, label="Lamp").title == "Lamp"
+    assert words_of("k", "", {}, ONE, label="unknown").text == "object"
     assert words_of("k", "SALE!! chair 39", {"clean_title": "chair"}, ONE).original_title == "SALE!! chair 39"
 
 

@@ -368,14 +368,6 @@ def test_the_best_epoch_is_the_result_and_a_plateau_uses_patience_up(tmp_path):
 @pytest.mark.parametrize(
     ("pairs_there", "validated", "settings", "what", "cure"),
     [
-        (40, 12, {"batch_size": 41}, "stand twice", "write train.batch_size: 40"),
-        (
-            40,
-            12,
-            {"batch_size": 64, "micro_batch": 64},
-            "stand twice",
-            "write train.batch_size: 40, and train.micro_batch: 40",
-        ),
         (1, 12, {}, "told from others", "prepare more, or give train a larger share of source.shares"),
         (40, 0, {}, "validation side", None),
     ],
@@ -384,6 +376,30 @@ def test_what_cannot_be_trained_is_refused(tmp_path, pairs_there, validated, set
     with pytest.raises(TrainError, match=what) as caught:
         train(Towers(), pairs(pairs_there), pairs(validated), changed(**settings), tmp_path, "abc")
     assert caught.value.cure == cure
+
+
+def test_a_training_side_smaller_than_a_batch_is_one_batch(tmp_path):
+    """As a recipe that asks for just that, also after a kill; and it is told."""
+    exact, large = Towers(), Towers()
+    taught(tmp_path / "exact", exact, changed(batch_size=40, micro_batch=8))
+    events = []
+    asked = changed(batch_size=1024, micro_batch=8)
+    result = taught(tmp_path / "large", large, asked, events.append)
+    assert result.steps == 3
+    assert [event["note"] for event in events if event["kind"] == "note"] == [
+        "train.batch_size is 1,024: the training side, 40 pairs, is one batch"
+    ]
+    assert all(torch.equal(values(exact)[name], value) for name, value in values(large).items())
+    again = Towers()
+    taught(tmp_path / "large", again, changed(batch_size=4096, micro_batch=8))
+    assert all(torch.equal(values(again)[name], value) for name, value in values(large).items())
+
+
+def test_a_micro_batch_is_at_most_a_batch(tmp_path):
+    whole, more = Towers(), Towers()
+    taught(tmp_path / "whole", whole, changed(micro_batch=20))
+    taught(tmp_path / "more", more, changed(micro_batch=64))
+    assert all(torch.equal(values(whole)[name], value) for name, value in values(more).items())
 
 
 def test_another_way_of_chunking_is_another_training(tmp_path):

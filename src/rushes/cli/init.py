@@ -38,7 +38,7 @@ Fps = Annotated[str | None, typer.Option(help="Rate by which labels count frames
 Columns = Annotated[
     list[str] | None,
     typer.Option(
-        "--column", metavar="WHAT=HEADER", help="What a column of labels says: label=sign; repeatable."
+        "--column", metavar="WHAT=HEADER", help="What a column of a table says: label=sign; repeatable."
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a recipe that stands there.")]
@@ -133,28 +133,32 @@ def _look(folder: Path, asked: Asked) -> Found:
 def _asked(folder: Path, labels: list[Path], fps: str | None, columns: list[str]) -> Asked:
     from fractions import Fraction
 
-    from rushes.recipe.annotation import rate_of
+    from rushes.recipe.annotation import Column, rate_of
     from rushes.runs.begin.find import Asked
 
     try:
         rate: Fraction | None = None if fps is None else rate_of(fps)
     except ValueError as error:
         raise RecipeError(str(error), where="--fps") from None
-    return Asked(tuple(_below(folder, path) for path in labels), rate, dict(map(_column, columns)))
+    said = dict(map(_column, columns))
+    ours: dict[Column, str] = {word: said[word] for word in get_args(Column) if word in said}
+    if len(ours) < len(said):  # words that only a task's own table has: so it is none of labels
+        ours = {}
+    return Asked(tuple(_below(folder, path) for path in labels), rate, ours, said)
 
 
-def _column(text: str) -> tuple[Column, str]:
-    """What a column says, and its header."""
+def _column(text: str) -> tuple[str, str]:
+    """What a column says, of labels or of a task's own table, and its header."""
     from rushes.recipe.annotation import Column
     from rushes.recipe_file import near
 
     said, _, header = text.partition("=")
     if not header.strip():
         raise RecipeError(f"no header in {text!r}", where="--column", cure="write --column label=HEADER")
-    column = next((known for known in get_args(Column) if known == said), None)
-    if column is None:
-        raise RecipeError(f"no table says {said!r}; {near(said, get_args(Column))}", where="--column")
-    return column, header.strip()
+    known = dict.fromkeys([*get_args(Column), *(word for task in TASKS.values() for word in task.columns)])
+    if said not in known:
+        raise RecipeError(f"no table says {said!r}; {near(said, known)}", where="--column")
+    return said, header.strip()
 
 
 def _below(folder: Path, path: Path) -> str:

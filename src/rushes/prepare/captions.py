@@ -14,7 +14,7 @@ CLEAN_TITLE: Final = "clean_title"
 """Field of a title that somebody cleaned."""
 
 NOTHING: Final = "object"
-"""Title of an item that has none."""
+"""Title of an item that has neither title nor type."""
 
 _UNKNOWN = frozenset({"", "nan", "none", "null", "unknown", "empty", "n/a"})
 _PLACE = re.compile(r"\{(attributes|title)\}")
@@ -28,6 +28,7 @@ def words_of(
     asked: Captions,
     *,
     titles: Mapping[str, str] | None = None,
+    label: str = "",
     where: str = "",
 ) -> Words:
     """Words and captions of an item: a function of the item and of what is asked alone.
@@ -38,11 +39,12 @@ def words_of(
         fields: attributes and other metadata; `CLEAN_TITLE` among them comes before ``title``.
         asked: how captions are made.
         titles: language -> title in it.
+        label: its type, which is the title of an item that has none.
         where: for people: the line of a table.
     """
     told = known(fields)
     titles = known(titles or {})
-    called = told.get(CLEAN_TITLE) or stated(title) or NOTHING
+    called = told.get(CLEAN_TITLE) or stated(title) or stated(label) or NOTHING
     plain_title = plain(called)
     attributes = " ".join(_unsaid((told.get(name, "") for name in asked.attributes), plain_title))
     said = {"attributes": attributes, "title": plain_title}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from rushes.recipe.sections import Count, Seconds, Share, Train
 
@@ -19,8 +19,8 @@ class ContrastiveTrain(Train):
         patience: epochs without a better validation after which training stops; null trains to the end.
         min_delta: a validation is better if its recall is higher by more than this.
         batch_size: pairs that are each other's negatives in one optimizer step, whatever fits into memory, on
-            all processes together.
-        micro_batch: pairs of one forward pass; gradients are those of the whole batch.
+            all processes together; a training side of fewer is one batch.
+        micro_batch: pairs of one forward pass, at most a batch; gradients are those of the whole batch.
         loss: ``softmax`` over the batch both ways (Radford et al. 2021), or ``sigmoid`` of each pair (Zhai et al.
             2023).
         mask_equal: whether pairs of equal words or of one group are no negatives of each other.
@@ -53,8 +53,13 @@ class ContrastiveTrain(Train):
     optimizer: Literal["adamw", "adamw8bit"] = "adamw"
     augment: Literal["none", "simple", "strong"] = "none"
 
-    @model_validator(mode="after")
-    def _fits(self) -> ContrastiveTrain:
-        if self.micro_batch > self.batch_size:
-            raise ValueError(f"micro_batch is {self.micro_batch}, and batch_size only {self.batch_size}")
-        return self
+    def fitted(self, pairs: int) -> Self:
+        """The same for a training side of so many pairs: no batch is larger, so none has a pair twice."""
+        batch = max(1, min(self.batch_size, pairs))
+        return self.model_copy(update={"batch_size": batch, "micro_batch": min(self.micro_batch, batch)})
+
+    def whole_side(self, pairs: int, about: str = "") -> str | None:
+        """In words, for events and plans: that the training side is one batch; None where it is not."""
+        if self.batch_size <= pairs:
+            return None
+        return f"train.batch_size is {self.batch_size:,}: the training side, {about}{pairs:,} pairs, is one batch"

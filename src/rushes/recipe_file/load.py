@@ -113,6 +113,10 @@ def validate(
     return found, [f"{document.where(fault.place)}: {fault.text(document.what)}" for fault in faults]
 
 
+KNOWN = 50
+"""Names that `near` tells of those that there are."""
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """What somebody who wrote ``name`` may have meant.
 
@@ -123,7 +127,8 @@ def near(name: str, known: Iterable[str]) -> str:
     """
     known = list(known)
     found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {found[0]}?" if found else f"known are {', '.join(known) or 'none'}"
+    more = f" and {len(known) - KNOWN:,} more" if len(known) > KNOWN else ""
+    return f"did you mean {found[0]}?" if found else f"known are {', '.join(known[:KNOWN]) or 'none'}{more}"
 
 
 # --- overrides --------------------------------------------------------------------------------------------

@@ -66,10 +66,12 @@ class Task(ABC, Generic[R]):
     Attributes:
         name: as recipes write it.
         stages: in order; the last ones make the figures and the page.
+        columns: what a column of the task's own table can say, for ``rushes init --column``.
     """
 
     name: ClassVar[str]
     stages: ClassVar[tuple[Stage, ...]]
+    columns: ClassVar[tuple[str, ...]] = ()
 
     @property
     def package(self) -> str:

@@ -68,7 +68,8 @@ def train(
         encoder: before training; comes back trained, on the device of the training.
         samples: of the training side; each is a `Pair`.
         validation: of the validation side, likewise.
-        settings: how. ``batch_size`` is that of all processes together.
+        settings: how. ``batch_size`` is that of all processes together; a smaller training side is one batch, of
+            which a ``note`` tells.
         folder: of this training alone.
         signature: of data and encoder.
         precision: of the computation.
@@ -81,7 +82,10 @@ def train(
     folder, on_cpu = Path(folder), best_device().type == "cpu"
     # Without being told, accelerate takes several processes on CPUs for so many lonely ones.
     state = PartialState(cpu=on_cpu)
+    smaller, settings = settings.whole_side(len(samples)), settings.fitted(len(samples))
     _require(settings, len(samples), len(validation), state.num_processes, folder)
+    if smaller and state.is_main_process:
+        on_event({"kind": "note", "note": smaller})
     decisive = {
         "signature": signature,
         "format": FORMAT,
@@ -128,25 +132,12 @@ def _require(settings: ContrastiveTrain, pairs: int, validated: int, processes: 
             where=where,
             cure="prepare more, or give train a larger share of source.shares",
         )
-    if pairs < settings.batch_size:
-        raise TrainError(
-            f"a batch of {settings.batch_size} pairs is asked for, and the training side has {pairs}: pairs would "
-            "stand twice in it",
-            where=where,
-            cure=_smaller_batch(settings, pairs),
-        )
     if settings.batch_size % processes:
         raise TrainError(
             f"a batch of {settings.batch_size} pairs cannot be dealt evenly to {processes} processes",
             where=where,
-            cure=_smaller_batch(settings, settings.batch_size // processes * processes or processes),
+            cure=f"write train.batch_size: {settings.batch_size // processes * processes or processes}",
         )
-
-
-def _smaller_batch(settings: ContrastiveTrain, pairs: int) -> str:
-    """What to write for a batch of so many, whose recipe is valid."""
-    micro = f", and train.micro_batch: {pairs}" if settings.micro_batch > pairs else ""
-    return f"write train.batch_size: {pairs}{micro}"
 
 
 def _loop(

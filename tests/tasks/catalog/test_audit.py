@@ -60,7 +60,11 @@ def test_the_audit_counts_what_there_is(recipe):
         "lacking": {"object_type": 1, "style": 3, "color": 4, "material": 2},
     }
     assert (audit["skipped"], audit["probe"], audit["attributes"]) == (1, 0, None)
-    assert audit["notes"] == ["products on no side, which are left out: 1"]
+    assert audit["notes"] == [
+        "products on no side, which are left out: 1",
+        "train.batch_size is 1,024: the training side, about 2 pairs, is one batch",
+        "evaluate: about 1 product is searched, so R@1 and R@5 and R@10 are always 1: measure on more",
+    ]
     [fault] = audit["faults"]
     assert fault["message"] == "gone.png: not there"
     assert fault["where"].endswith("products.csv:6")

@@ -142,6 +142,17 @@ def test_equal_words_are_right_and_move_together(tmp_path):
     assert any("share their words" in remark for remark in found.remarks)
 
 
+def test_figures_that_no_model_could_miss_are_told(tmp_path):
+    found = measure(shop.vectors(tmp_path), ks=(1, 30, 60))
+    assert (
+        "30 products are searched, so R@30 and R@60 are always 1: set evaluate.ks, such as [1]"
+        in found.remarks
+    )
+    assert {
+        found.all.estimates[name][f"hit_rate_{k}"].value for name in ("model", "base") for k in (30, 60)
+    } == {1.0}
+
+
 def test_the_whole_shop_can_be_searched(tmp_path):
     found = measure(shop.vectors(tmp_path, untrained=True), gallery="all")
     assert (found.all.n, found.details["gallery"]) == (30, 60)

@@ -314,6 +314,19 @@ def test_groups_can_be_listed_and_hashed(shop: Path, tmp_path: Path) -> None:
     assert len({(row["group"], row["side"]) for row in hashed}) == 120 + 9
 
 
+def test_families_that_near_duplicates_join_across_sides_are_named(shop: Path, tmp_path: Path) -> None:
+    root = tmp_path / "shop"
+    shutil.copytree(shop, root)
+    rows = table(root)
+    rows[40]["family"], rows[41]["family"] = "one", "other"  # near-duplicates
+    write(root / "raw" / "products.csv", rows)
+    split = {"train": ["one"], "val": ["f0"], "test": ["other"]}
+    with pytest.raises(
+        SourceError, match=r"side train; near-duplicates join .*: one \(train\) and other \(test\)"
+    ):
+        prepared(recipe_of(root, split=split), tmp_path / "runs")
+
+
 def test_a_side_that_stays_empty_is_an_error(shop: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="of 129 groups of products none came to side test"):
         prepared(recipe_of(shop, shares={"train": 0.9, "val": 0.1, "test": 0.0}), tmp_path)

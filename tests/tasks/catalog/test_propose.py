@@ -122,3 +122,99 @@ def test_the_model_follows_what_is_installed(shop, monkeypatch, packages, model)
     monkeypatch.setattr("rushes.tasks.catalog.propose.SENTENCE_PACKAGES", packages)
     recipe, _ = proposed(shop)
     assert recipe["model"]["name"] == model
+
+
+def rows_of(shop: Path, head: str, cells: str = "Stuhl {n};img/{n}.jpg") -> None:
+    (shop / "artikel.csv").write_text(
+        "\n".join([head, *(cells.format(n=n) for n in range(4))]), encoding="utf-8"
+    )
+
+
+def test_headers_of_other_languages_are_known(shop):
+    rows_of(
+        shop,
+        "Artikelbezeichnung;Bilddatei;Warengruppe;Farbe;Material;Stil;Breite;Tiefe;Höhe;Preis",
+        "Stuhl {n};img/{n}.jpg;Möbel {n};rot;Eiche;modern;40;50;90;12,50",
+    )
+    recipe, text = proposed(shop)
+    assert recipe["source"]["columns"] == {
+        "picture": "Bilddatei",
+        "name": "Artikelbezeichnung",
+        "label": "Warengruppe",
+        "fields": {"style": "Stil", "color": "Farbe", "material": "Material"},
+        "size": ["Breite", "Tiefe", "Höhe"],
+    }
+    assert "no types apart" not in text
+
+
+def test_columns_are_asked_for_where_no_header_is_usual(shop):
+    rows_of(shop, "Was;Datei;Ort;Ton", "Stuhl {n};img/{n}.jpg;Lager {n};rot")
+    out = shop.parent / "r.yaml"
+    refused = tell("init", str(shop), "--out", str(out))
+    assert "rushes init --column name=HEADER" in refused.err
+    asked = [f"--column={word}" for word in ("name=Was", "label=Ort", "color=Ton", "picture=Datei")]
+    told = tell("init", str(shop), "--out", str(out), *asked)
+    assert told.code == 0, told.err
+    assert yaml.safe_load(out.read_text())["source"]["columns"] == {
+        "picture": "Datei",
+        "name": "Was",
+        "label": "Ort",
+        "fields": {"color": "Ton"},
+    }
+    assert out.read_text().count("as --column says") == 4
+    wrong = tell("init", str(shop), "--out", str(out), "--force", "--column", "name=Wass")
+    assert wrong.code == 2
+    assert "no column 'Wass'; did you mean Was?" in wrong.err
+    assert "did you mean name?" in tell("init", str(shop), "--column", "nme=Was").err
+
+
+def test_a_type_alone_may_be_asked_for(shop):
+    """Of labels a column is called so, too."""
+    rows_of(shop, "Titel;Bild;Ort", "Stuhl {n};img/{n}.jpg;Lager {n}")
+    out = shop.parent / "r.yaml"
+    told = tell("init", str(shop), "--out", str(out), "--column", "label=Ort")
+    assert told.code == 0, told.err
+    assert yaml.safe_load(out.read_text())["source"]["columns"]["label"] == "Ort"
+
+
+def test_a_table_that_is_no_utf_8_is_told(shop):
+    (shop / "artikel.csv").write_bytes("Titel;Bild\nGrün;img/0.jpg\n".encode("cp1252"))
+    told = tell("init", str(shop), "--out", str(shop.parent / "r.yaml"))
+    assert told.code == 2
+    assert "neither UTF-8 nor UTF-16" in told.err
+    assert "save the file as UTF-8" in told.err
+    assert "video" not in told.err
+
+
+@pytest.mark.parametrize(
+    ("head", "cells", "doubt"),
+    [
+        ("Titel;Bild", "Stuhl {n};img/{n}.jpg", "no column is called like a type of object"),
+        ("Titel;Bild;Typ", "Stuhl {n};img/{n}.jpg;Stuhl", "the column Typ says 'Stuhl' of every product"),
+    ],
+)
+def test_a_type_that_tells_nothing_is_a_doubt(shop, head, cells, doubt):
+    rows_of(shop, head, cells)
+    told = tell("init", str(shop), "--out", str(shop.parent / "r.yaml"))
+    assert doubt in told.out
+
+
+def test_products_whose_picture_is_there_are_counted(shop):
+    rows_of(shop, "Titel;Bild", "Stuhl {n};img/{n}.jpg")
+    with (shop / "artikel.csv").open("a") as file:
+        file.write("\n" + "\n".join(f"Weg {n};img/gone{n}.jpg" for n in range(3)))
+    told = tell("init", str(shop), "--out", str(shop.parent / "r.yaml"))
+    assert "doubt: 4 products are few" in told.out
+
+
+def test_folders_of_tars_say_the_sides(shop):
+    for side in ("train", "val", "test"):
+        (shop / side).mkdir()
+        with tarfile.open(shop / side / "a.tar", "w") as archive:
+            archive.add(shop / "img/0.jpg", "0.jpg")
+            info = tarfile.TarInfo("0.txt")
+            info.size = 5
+            archive.addfile(info, io.BytesIO(b"chair"))
+    out = shop.parent / "r.yaml"
+    assert tell("init", str(shop), "--out", str(out)).code == 0
+    assert yaml.safe_load(out.read_text())["source"]["split"] == "column"

@@ -57,12 +57,14 @@ class Asked:
     Attributes:
         labels: patterns of the label files to take, below the folder; all that are found without any.
         fps: of labels that count frames.
-        columns: of a table: what is said -> the header of the column that says it.
+        columns: of a table of labels: what is said -> the header of the column that says it.
+        own: likewise of a task's own table; then no table is looked for that has labels under ``columns``.
     """
 
     labels: tuple[str, ...] = ()
     fps: Fraction | None = None
     columns: Mapping[Column, str] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
 
     def annotation(self, files: Sequence[str], format: FormatName | None) -> Annotation:
         """Label files of one format as a recipe names them."""
@@ -122,6 +124,7 @@ def find(root: Path, asked: Asked, tell: Tell = lambda done, total, note: None) 
         sum(kind == "picture" and name not in used for name, kind in kinds.items()),
         Inventory.of_files(files, (read | used).get),
         {} if any(one.annotation.format != "names" for one in labels) else _unlike(root, others),
+        asked.own,
     )
 
 

@@ -122,6 +122,7 @@ class Found:
         pictures: files that are pictures, and no frames that are named by their times.
         inventory: of every file, by what it is here.
         unlike: tables that are not taken for labels -> why; looked at where nothing else is a label file.
+        asked: what somebody says of the columns of a task's own table: what is said -> header.
     """
 
     root: Path
@@ -132,6 +133,7 @@ class Found:
     pictures: int
     inventory: Inventory
     unlike: Mapping[str, RushesError] = field(default_factory=dict)
+    asked: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> Mapping[str, FoundRecording]:

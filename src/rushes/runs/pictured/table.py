@@ -9,6 +9,7 @@ from pathlib import Path
 from rushes.annotations.rows import Table
 from rushes.errors import MediaError, RushesError, SourceError
 from rushes.media.picture import require_picture
+from rushes.recipe_file import near
 from rushes.runs.pictured.row import MAX_BYTES, Found, Lost, PicturePlace, Row, sha256_and_fault
 from rushes.stages import RememberedFiles
 from rushes.stages.inventory import leaves
@@ -40,22 +41,29 @@ def table_of(root: Path, name: str | None) -> Path:
         SourceError: there is none, or there are several, or it lies outside of ``root``.
     """
     require_folder(root)
+    found = sorted(path.name for path in root.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
     if name is not None:
         path = root / name
         if leaves(root, path) or ".." in Path(name).parts:
             raise SourceError(
-                "no such table below source.root", where=path, cure="correct source.table, a CSV or Parquet"
+                f"no such table below source.root; {near(name, found)}",
+                where=path,
+                cure="correct source.table, a CSV or Parquet",
             )
         return path
-    found = sorted(path for path in root.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found[:5]) or "none"
+    if not found:
         raise SourceError(
-            f"one table {' or '.join(SUFFIXES)} is looked for in this folder, found {names}",
+            f"one table {' or '.join(SUFFIXES)} is looked for in this folder, found none",
             where=root,
-            cure="name it: source.table: products.csv; tars of samples need source.kind: webdataset",
+            cure="put it there; tars of samples need source.kind: webdataset, pictures with words source.kind: folder",
         )
-    return found[0]
+    if len(found) > 1:
+        raise SourceError(
+            f"one table is looked for in this folder, found {', '.join(found[:5])}{' ...' * (len(found) > 5)}",
+            where=root,
+            cure="name the one of the items: " + " or ".join(f"source.table: {one}" for one in found[:5]),
+        )
+    return root / found[0]
 
 
 def rows_of(

@@ -10,7 +10,8 @@ from typing import Any
 from rushes.recipe.sections import Side
 from rushes.runs.source import Fault, told_alike
 from rushes.stages import Claim
-from rushes.tasks.catalog.recipe import CatalogRecipe
+from rushes.tasks.catalog.prepare.places import said_sides
+from rushes.tasks.catalog.recipe import CatalogRecipe, ProductSource, always
 from rushes.tasks.catalog.sources.attributes import Joined
 from rushes.tasks.catalog.sources.item import Item
 from rushes.tasks.catalog.sources.products import ProductScan
@@ -115,7 +116,12 @@ def audit_of(scan: ProductScan, recipe: CatalogRecipe) -> CatalogAudit:
         attributes=None if scan.joined is None else _changed(scan.joined),
         skipped=len(scan.skipped),
         probe=0 if probe is None else len(probe.items),
-        notes=(*scan.notes, *_doubts(by_side), *(() if probe is None else probe.notes)),
+        notes=(
+            *scan.notes,
+            *_doubts(by_side),
+            *_amounts(_expected(items, recipe.source), recipe),
+            *(() if probe is None else probe.notes),
+        ),
         faults=tuple(fault.reason() for fault in faults),
     )
 
@@ -134,6 +140,24 @@ def _of_attributes(strays: int, unknown: Mapping[str, int], types: Sequence[int]
 
 def _without(name: str, items: Sequence[Item]) -> int:
     return sum(not item.fields.get(name) for item in items)
+
+
+def _expected(items: Sequence[Item], source: ProductSource) -> Mapping[str, int]:
+    """Side -> about how many products will stand on it."""
+    if source.split == "column" or isinstance(source.split, Mapping):
+        return Counter(said_sides(items, source).side_of.values())
+    return {side: round(share * len(items)) for side, share in source.shares.of_sides.items()}
+
+
+def _amounts(expected: Mapping[str, int], recipe: CatalogRecipe) -> Iterator[str]:
+    """What so few products mean for training and figures."""
+    pairs, asked = expected.get("train", 0), recipe.evaluate
+    learns = pairs > 1 and recipe.model.scenario != "zero_shot"
+    if learns and (told := recipe.train.whole_side(pairs, "about ")) is not None:
+        yield told
+    searched = expected.get(asked.split, 0) if asked.gallery == "side" else sum(expected.values())
+    if searched and (told := always(searched, asked.ks, "about ")) is not None:
+        yield f"evaluate: {told}"
 
 
 def _doubts(by_side: Mapping[str | None, int]) -> Sequence[str]:

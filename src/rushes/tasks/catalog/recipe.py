@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -45,6 +45,8 @@ class Columns(Section):
         label: of the type of object, by which sides are balanced and figures are told apart.
         size: of width, depth and height in cm.
         languages: language -> column of the title in it.
+        fields: attribute -> column that has it, such as ``color: Farbe``; any other column is an attribute of its own
+            name.
     """
 
     id: Column | None = "id"
@@ -56,6 +58,7 @@ class Columns(Section):
     label: Column = "object_type"
     size: tuple[Column, ...] = ()
     languages: Mapping[str, Column] = Field(default_factory=dict)
+    fields: Mapping[str, Column] = Field(default_factory=dict)
 
 
 class ProductSource(Source):
@@ -70,7 +73,8 @@ class ProductSource(Source):
         attributes: Parquet or CSV of ``rushes label``, joined by item id; null takes attributes as the table has them.
             What it leaves empty is not known, whatever the table says. Its content is signed, not its place.
         split: ``stratified`` deals groups out so that every type of object has its shares; ``shares`` by the hash of a
-            group alone; ``column`` as the table says; or lists of groups under train, val and test.
+            group alone; ``column`` as the table says; or lists of families (``columns.group``) under
+            train, val and test.
         sides: CSV of an earlier dataset (its ``sides.csv``), whose groups stay on their sides; null deals anew. Its
             content is signed as well.
         shares: of each side.
@@ -157,6 +161,26 @@ class EvaluateRetrieval(Evaluate):
     ks: Annotated[tuple[Count, ...], Field(min_length=1), Signs("evaluate")] = (1, 5, 10)
     gallery: Annotated[Literal["side", "all"], Signs("evaluate")] = "side"
     languages: tuple[str, ...] = ()
+
+
+def always(gallery: int, ks: Sequence[int], about: str = "") -> str | None:
+    """In words: which figures are 1 whatever a model answers, since all that is searched is found; None for none.
+
+    >>> always(8, (1, 5, 10))
+    '8 products are searched, so R@10 is always 1: set evaluate.ks, such as [1, 5]'
+
+    Args:
+        gallery: products that are searched.
+        ks: depths of the figures.
+        about: before the number, where that is an estimate.
+    """
+    if not (deep := [f"R@{k}" for k in sorted(ks) if k >= gallery]):
+        return None
+    rest = [k for k in sorted(ks) if k < gallery]
+    searched = "1 product is" if gallery == 1 else f"{gallery:,} products are"
+    cure = f"set evaluate.ks, such as {rest}" if rest else "measure on more"
+    are = "is" if len(deep) == 1 else "are"
+    return f"{about}{searched} searched, so {' and '.join(deep)} {are} always 1: {cure}"
 
 
 class Pretraining(ContrastiveTrain):

@@ -88,6 +88,7 @@ class Catalog(Task["CatalogRecipe"]):
     """Which product is it that these words, or this picture, mean?"""
 
     name = "catalog"
+    columns = ("id", "name", "picture", "views", "label", "group", "side", "style", "color", "material")
     stages = (
         replace(TWIN, cost=Cost(amount=samples, assumed_s=0.02)),
         replace(
@@ -202,8 +203,12 @@ class Catalog(Task["CatalogRecipe"]):
             return super().notes(run, stage)
         from rushes.runs.clip_plan import notes
 
-        recipe = run.recipe
-        return tuple(notes(recipe.model, recipe.preprocessing.size, recipe.train.micro_batch))
+        recipe, train = run.recipe, run.recipe.train
+        if not self.learns(recipe) or run.status(run.dataset).state != "done":
+            return tuple(notes(recipe.model, recipe.preprocessing.size, train))
+        pairs = len(run.samples("train"))
+        told = notes(recipe.model, recipe.preprocessing.size, train.fitted(pairs))
+        return (*filter(None, [train.whole_side(pairs)]), *told)
 
     def to_draw(self, recipe: CatalogRecipe) -> str:
         """See `Task.to_draw`."""

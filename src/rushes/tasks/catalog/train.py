@@ -82,7 +82,8 @@ def _taught(
 ) -> Made:
     """Train, and store the weights of the best epoch."""
     name = stage.spec.name
-    epoch = -(-len(samples) // settings.batch_size)
+    batch = settings.fitted(len(samples)).batch_size
+    epoch = -(-len(samples) // batch)
     total = settings.epochs * epoch
     result = train(
         encoder,
@@ -96,7 +97,8 @@ def _taught(
     )
     save(encoder, stage.folder / "model", run.recipe.preprocessing)
     tell(name, total, total, "out of patience" if result.stopped_early else "all epochs done")
-    return _summary(result, epoch, stage.folder / "model"), {"samples": len(samples)}
+    summary = {"batch": batch, **_summary(result, epoch, stage.folder / "model")}
+    return summary, {"samples": len(samples)}
 
 
 def _narrate(
@@ -110,6 +112,8 @@ def _narrate(
         publish(Path(event["checkpoint"]))
     elif event["kind"] == "train":
         tell(event["step"], total, f"loss {event['loss']:.3f}, {event['samples_per_s']:.0f} pairs/s")
+    elif event["kind"] == "note":
+        tell(0, total, event["note"])
     elif event["kind"] == "validation":
         tell(event["step"], total, f"validation R@10 {event['recall_10']:.3f}")
 

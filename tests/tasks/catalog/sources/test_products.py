@@ -119,9 +119,9 @@ def test_columns_of_another_name_sizes_languages_group_and_side(shop):
         shop,
         [
             {"Titel": "Stuhl", "title en": "Chair", "bild": "pictures/0.png", "w": "40,5", "h": "90", "art": "stool",
-             "family": "F1", "split": "Validation"},
+             "family": "F1", "split": "Validation", "Farbe": "rot"},
             {"Titel": "Tisch", "title en": "Table", "bild": "pictures/1.png", "w": "wide", "h": "1", "art": "table",
-             "family": "F2", "split": "dev2"},
+             "family": "F2", "split": "dev2", "Farbe": ""},
         ],
     )  # fmt: skip
     columns = Columns(
@@ -132,6 +132,7 @@ def test_columns_of_another_name_sizes_languages_group_and_side(shop):
         side="split",
         size=("w", "h"),
         languages={"en": "title en"},
+        fields={"color": "Farbe"},
     )
     found = scan(shop, columns=columns)
     first, second = sorted(found.items, key=lambda item: item.title)
@@ -141,11 +142,11 @@ def test_columns_of_another_name_sizes_languages_group_and_side(shop):
         "val",
         {"en": "Chair"},
     )
-    assert first.fields == {"art": "stool", "object_type": "stool"}
+    assert first.fields == {"art": "stool", "object_type": "stool", "Farbe": "rot", "color": "rot"}
     assert (second.size_cm, second.side) == (None, None)
     assert sorted(found.notes) == [
-        "rows on side 'dev2', which is none of train, val, test: 1",
-        "rows whose w, h are no numbers above 0: 1",
+        f"rows on side 'dev2', which is none of train, val, test: 1, the first: {shop}/products.csv:3",
+        f"rows whose w, h are no numbers above 0: 1, the first: {shop}/products.csv:3",
     ]
 
 
@@ -256,6 +257,12 @@ def test_every_file_has_a_fate(shop):
         ({"columns": Columns(size=("w",))}, "no column 'w'"),
         ({"columns": Columns(languages={"de": "name_de"})}, "no column 'name_de'; did you mean name?"),
         ({"columns": Columns(picture="photo")}, "no column 'photo'"),
+        ({"columns": Columns(fields={"color": "Farbe"})}, "no column 'Farbe'"),
+        ({"split": "column"}, "source.split is column, and no product says its side under 'side'"),
+        (
+            {"split": {"train": ["F1"], "val": ["F2"]}},
+            "source.split lists 'F1', 'F2', and no product is of such",
+        ),
         ({"table": "other.csv"}, "no such table"),
         ({"table": "../shop/products.csv"}, "no such table"),
         ({"kind": "webdataset"}, "no .tar in this folder"),
@@ -270,8 +277,11 @@ def test_a_recipe_that_does_not_fit_the_table_is_told_with_a_cure(shop, asked, m
 
 def test_two_tables_have_to_be_told_apart(shop):
     (shop / "prices.csv").write_text("id,price\n")
-    with pytest.raises(SourceError, match=r"found prices.csv, products.csv"):
+    with pytest.raises(SourceError, match=r"found prices.csv, products.csv") as told:
         scan(shop)
+    assert told.value.cure.endswith("source.table: prices.csv or source.table: products.csv")
+    with pytest.raises(SourceError, match=r"no such table below source.root; did you mean products.csv\?"):
+        scan(shop, table="produkts.csv")
     assert len(scan(shop, table="products.csv").items) == 3
 
 
@@ -486,7 +496,7 @@ def test_loose_pictures_with_words_beside_them(tmp_path):
         ("a blue chair", "seat"),
         ("", "lamps"),
     }
-    assert found.notes == ("rows without a title: 1",)
+    assert found.notes == (f"rows without a title, called by their type: 1, the first: {root}/lamps/one",)
     assert [fault.where for fault in found.faults] == [f"{root}/lamps/broken"]
     told = {(line.fate, line.reason): line.files for line in take_inventory(root, source.claims(found)).lines}
     assert told == {

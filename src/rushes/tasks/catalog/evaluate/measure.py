@@ -17,7 +17,7 @@ from rushes.metrics.estimate import CONFIDENCE, Estimate
 from rushes.predict.nearest import Gallery
 from rushes.predict.vectors import Vectors
 from rushes.tasks.catalog.evaluate.names import SYSTEMS
-from rushes.tasks.catalog.recipe import EvaluateRetrieval
+from rushes.tasks.catalog.recipe import EvaluateRetrieval, always
 
 LEAST = 5
 """Products of a type that has figures of its own."""
@@ -80,7 +80,7 @@ def evaluate(shop: Searched, colours: Colours, *, provenance: Mapping[str, Any])
         details=_details(shop, every),
         provenance=provenance,
     )
-    return card.model_copy(update={"remarks": (*card.remarks, *_remarks(card, every))})
+    return card.model_copy(update={"remarks": (*card.remarks, *_remarks(card, every, shop.ks))})
 
 
 def compare(ours: Searched, theirs: Searched, figure: str, confidence: float = CONFIDENCE) -> Estimate:
@@ -118,7 +118,7 @@ def _details(shop: Searched, every: Sequence[Asked]) -> dict[str, Any]:
     }
 
 
-def _remarks(card: Scorecard, every: Sequence[Asked]) -> Iterator[str]:
+def _remarks(card: Scorecard, every: Sequence[Asked], ks: Sequence[int]) -> Iterator[str]:
     """In words: how the model stands to the one before training, what it forgot, what figures do not mean."""
     hub = card.details["hub"]
     if card.details["collapsed"] is not None:
@@ -133,6 +133,8 @@ def _remarks(card: Scorecard, every: Sequence[Asked]) -> Iterator[str]:
             for said, verdict in against_sentences(card, part, BASE):
                 if verdict == "worse":
                     yield f"forgetting, {part.name}: {said}"
+    if (told := always(card.details["gallery"], ks)) is not None:
+        yield told
     for asked in every:
         if asked.unanswerable:
             number = counted(asked.unanswerable, "question")

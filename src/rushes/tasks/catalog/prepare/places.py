@@ -33,11 +33,13 @@ class Places:
         group_of: key of a product -> its group.
         sides: who stands where, and who is left out.
         near: what was decided by how pictures look; numbers are those of the products, in order.
+        joined: in words, families that were put on different sides and are one group.
     """
 
     group_of: Mapping[str, str]
     sides: Sides
     near: NearGroups
+    joined: tuple[str, ...] = ()
 
 
 def look_at(item: Item) -> dict[str, Any]:
@@ -119,4 +121,19 @@ def places_of(
         )
     others = {key: PROBE for key in keys if key in probe}
     side_of_group = {group_of[key]: PROBE for key in others} | side_of_group
-    return Places(group_of, kept_together(group_of, side_of_group, held | others), found)
+    return Places(
+        group_of, kept_together(group_of, side_of_group, held | others), found, _joined(items, group_of, held)
+    )
+
+
+def _joined(items: Iterable[Item], group_of: Mapping[str, str], held: Mapping[str, str]) -> tuple[str, ...]:
+    """In words: families that were put on different sides, and are one group by what they look like."""
+    families: dict[str, dict[str, str]] = {}
+    for item in items:
+        if item.group and item.key in held:
+            families.setdefault(group_of[item.key], {})[item.group] = held[item.key]
+    return tuple(
+        " and ".join(f"{family} ({side})" for family, side in sorted(of.items()))
+        for of in families.values()
+        if len(set(of.values())) > 1
+    )

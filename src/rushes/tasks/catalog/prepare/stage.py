@@ -62,7 +62,7 @@ def prepare_products(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> M
     needed = dict.fromkeys(("train", "val", recipe.evaluate.split))
     if missing := [side for side in needed if side not in {job.split for job in jobs.values()}]:
         raise SourceError(
-            f"of {report['groups']:,} groups of products none came to side {' and '.join(missing)}",
+            f"of {report['groups']:,} groups of products none came to side {' and '.join(missing)}{_told(places)}",
             where=scan.root,
             cure="change source.split or source.shares, or give products of more groups",
         )
@@ -86,16 +86,24 @@ def prepare_products(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> M
         on_progress=on_progress,
     )
     write_json(stage.folder / MINI, _mini(prepared.manifest, asked.mini))
-    return {**prepared.summary(), **report, "absent": list(said.absent)}, prepared.account.counts
+    told = {"absent": list(said.absent), "joined": list(places.joined)}
+    return {**prepared.summary(), **report, **told}, prepared.account.counts
+
+
+def _told(places: Places) -> str:
+    """Of families that near-duplicates join across sides, so that one of them has none."""
+    pairs = "; ".join(places.joined[:3])
+    return f"; near-duplicates join families of different sides: {pairs}" if pairs else ""
 
 
 def _raw(item: Item, places: Places, root: Path, recipe: CatalogRecipe) -> Raw:
     """An item with its words. Its place is told below the root of its source: the same wherever that lies."""
     captions, where = recipe.preprocessing.captions, item.where.removeprefix(f"{root}/")
-    words = words_of(item.key, item.title, item.fields, captions, titles=item.titles, where=where)
-    return Raw(
-        item.key, item.picture, item.views, words, places.group_of[item.key], label_of(item), item.where
+    label = label_of(item)
+    words = words_of(
+        item.key, item.title, item.fields, captions, titles=item.titles, label=label, where=where
     )
+    return Raw(item.key, item.picture, item.views, words, places.group_of[item.key], label, item.where)
 
 
 def _jobs(raw: Iterable[Raw], places: Places, recipe: CatalogRecipe, folder: Path) -> dict[str, Job]:

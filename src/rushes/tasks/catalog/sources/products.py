@@ -21,6 +21,7 @@ from rushes.tasks.catalog.recipe import Kind, ProductSource
 from rushes.tasks.catalog.sources.attributes import Joined, join
 from rushes.tasks.catalog.sources.item import Item
 from rushes.tasks.catalog.sources.rows import SAME, Reader, require_columns
+from rushes.tasks.catalog.sources.sides import require_sides
 
 OTHER = "other"
 """Folder of the second domain in the twin's."""
@@ -165,6 +166,7 @@ class _Taken:
         if not self.items:
             raise self._nothing()
         items = tuple(self.items[key] for key in sorted(self.items))
+        require_sides(items, asked, self.root)
         joined = None if asked.attributes is None else join(items, asked.attributes)
         self.claims.pop("", None)  # of pictures that are no files of their own
         for file, what in ((asked.attributes, "attributes"), (asked.sides, "sides")):
@@ -191,7 +193,8 @@ class _Taken:
 
     def _notes(self) -> Iterator[str]:
         for words, count in self.reader.notes.items():
-            yield f"{words}: {count:,}"
+            where = self.reader.first.get(words)
+            yield f"{words}: {count:,}" + (f", the first: {where}" if where else "")
         if self.views:
             first = self.views[0]
             yield f"views that cannot be read: {len(self.views):,}, the first: {first.message} ({first.where})"

@@ -30,24 +30,29 @@ class Reader:
     Attributes:
         columns: what they are called.
         notes: what was read otherwise than written, in words -> how often.
+        first: the same words -> the first row.
     """
 
     columns: Columns
     notes: dict[str, int] = field(default_factory=dict)
+    first: dict[str, str] = field(default_factory=dict)
 
     def item(self, row: Row, picture: Found, views: Sequence[Found]) -> Item:
         """The item of a row whose picture is there."""
         columns, cells = self.columns, row.cells
         title = cells.get(columns.name, "").strip()
         if not title:
-            self._note("rows without a title")
+            self._note("rows without a title, called by their type", row.where)
         said = cells.get(columns.side or "", "").strip()
         side = SIDE_OF_NAME.get(said.lower()) if said else row.side
         if said and side is None:
-            self._note(f"rows on side {said[:40]!r}, which is none of train, val, test")
+            self._note(f"rows on side {said[:40]!r}, which is none of train, val, test", row.where)
         own = {columns.name, columns.picture, columns.views, columns.group, columns.side}
         own |= {*PICTURES, *columns.size, *columns.languages.values()}
-        fields = {name: text for name, cell in cells.items() if name not in own and (text := cell.strip())}
+        cells_of = {name: cell for name, cell in cells.items() if name not in own}
+        for name, column in columns.fields.items():
+            cells_of[name] = cells.get(column, "")
+        fields = {name: text for name, cell in cells_of.items() if (text := cell.strip())}
         if label := cells.get(columns.label, "").strip():
             fields[LABEL] = label
         return Item(
@@ -62,12 +67,12 @@ class Reader:
                 for language, column in columns.languages.items()
                 if (text := cells.get(column, "").strip())
             },
-            size_cm=self._size(cells),
+            size_cm=self._size(cells, row.where),
             group=cells.get(columns.group or "", "").strip(),
             side=side,
         )
 
-    def _size(self, cells: Mapping[str, str]) -> tuple[float, ...] | None:
+    def _size(self, cells: Mapping[str, str], where: str) -> tuple[float, ...] | None:
         said = [cells.get(column, "").strip() for column in self.columns.size]
         if not any(said):
             return None
@@ -76,12 +81,13 @@ class Reader:
         except ValueError:
             size = ()
         if not size or not all(math.isfinite(value) and value > 0 for value in size):
-            self._note(f"rows whose {', '.join(self.columns.size)} are no numbers above 0")
+            self._note(f"rows whose {', '.join(self.columns.size)} are no numbers above 0", where)
             return None
         return size
 
-    def _note(self, words: str) -> None:
+    def _note(self, words: str, where: str) -> None:
         self.notes[words] = self.notes.get(words, 0) + 1
+        self.first.setdefault(words, where)
 
 
 def require_columns(table: Table, columns: Columns) -> str:
@@ -97,6 +103,7 @@ def require_columns(table: Table, columns: Columns) -> str:
     }
     named |= {f"size[{place}]": column for place, column in enumerate(columns.size)}
     named |= {f"languages.{language}": column for language, column in columns.languages.items()}
+    named |= {f"fields.{name}": column for name, column in columns.fields.items()}
     if missing := {key: name for key, name in named.items() if name is not None and name not in table.header}:
         key, name = next(iter(missing.items()))
         raise SourceError(
