@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rushes.recipe.sections import TINY
 from rushes.runs.stage import Cost, Stage, is_drawn
 from rushes.runs.task import Compare, Task
 from rushes.runs.usual import EVALUATE, LOOK, PREPARE, REPORT, TRAIN, TWIN, samples
@@ -54,6 +53,8 @@ def _picture(item: Item, read: Callable[[bytes, object], NDArray[np.uint8]]) -> 
 
 
 def _is_tiny(recipe: CatalogRecipe) -> bool:
+    from rushes.recipe.sections import TINY
+
     return recipe.model.name == TINY
 
 
@@ -189,6 +190,7 @@ class Catalog(Task["CatalogRecipe"]):
         """See `Task.base`; ``tiny`` and ``locked`` are signed by what they are made of."""
         from rushes.models.base import Base
         from rushes.recipe.clip import LOCKED
+        from rushes.recipe.sections import TINY
 
         model = recipe.model
         return None if model.name in (TINY, LOCKED) else Base(model.name, model.revision)
