@@ -1,6 +1,7 @@
 """The verb: two recipes, a study, and what it says where they cannot be compared."""
 
 import json
+import re
 import secrets
 
 import pytest
@@ -13,6 +14,12 @@ from rushes.cli import app, arena
 from rushes.errors import RecipeError
 
 ASKED = questions(12)
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """What is given as input counts as keys of a terminal."""
+    monkeypatch.setattr(arena, "_is_at_a_terminal", lambda: True)
 
 
 @pytest.fixture
@@ -35,7 +42,7 @@ def test_two_recipes_need_no_further_word():
     assert "compare" in run("--help").stdout
 
 
-def test_from_a_terminal_to_a_result(folder):
+def test_from_a_terminal_to_a_result(folder, terminal):
     said = run("serve", folder, "--terminal", input="aabbf")
     assert said.exit_code == 0, said.stderr
     assert "4 of 4 judged; see `rushes arena result" in said.stderr
@@ -47,8 +54,8 @@ def test_from_a_terminal_to_a_result(folder):
     assert found["systems"]["A"]["name"] == "tuned"
 
 
-def test_two_systems_are_drawn_judged_and_gone_on_with(tmp_path, monkeypatch):
-    monkeypatch.setattr(arena, "_contender", lambda asked, workspace, cache: Drawn(asked, ASKED))
+def test_two_systems_are_drawn_judged_and_gone_on_with(tmp_path, monkeypatch, terminal):
+    monkeypatch.setattr(arena, "_contender", lambda asked, *where: Drawn(asked, ASKED))
     how = ("--study", tmp_path / "new", "--pairs", "3", "--repeats", "0", "--seed", "5", "--terminal")
     said = run("runs/tuned.yaml", "runs/tuned.yaml:base", *how, input="aq")
     assert "3 pairs, seed 5; 3 decisive queries rarely show anything" in said.stderr
@@ -79,7 +86,7 @@ def test_no_result_before_the_end_and_an_end_before_all_is_judged(folder):
         box.ballots["1"].vote(secrets.token_hex(8), 0, "top", 900)
     assert "before 1 finished" in run("close", folder).stdout
     assert "Closed early" in run("result", folder).stdout
-    assert run("serve", folder, "--terminal").exit_code == 1
+    assert "the study is closed" in run("serve", folder).stderr
 
 
 def test_a_study_of_other_systems_is_not_gone_on_with(folder):
@@ -89,7 +96,53 @@ def test_a_study_of_other_systems_is_not_gone_on_with(folder):
         arena._require_same(folder, older, tuned)
 
 
-def test_a_rater_who_is_not_there(folder):
-    said = run("serve", folder, "--terminal", "--as", "zoe")
-    assert said.exit_code == 2
-    assert "no rater zoe" in said.stderr
+@pytest.mark.parametrize(
+    ("words", "says", "cure"),
+    [
+        (("--terminal", "--as", "zoe"), "no rater zoe; it has anna, ben", "--as anna"),
+        (("--as", "zoe"), "no rater zoe; it has anna, ben", "--as anna"),
+        (("--as", "ben"), "--as names who votes in the terminal", "--terminal"),
+        (("--terminal",), "the study has anna, ben", "--as anna"),
+        (("--terminal", "--as", "ben"), "there is no terminal", "docker run -it"),
+    ],
+)
+def test_nobody_votes_for_another_nor_where_no_keys_are(tmp_path, monkeypatch, words, says, cure):
+    """Neither in a study that is there already, nor in a new one, which is not even drawn."""
+    monkeypatch.setattr(arena, "_contender", lambda asked, *where: Drawn(asked, ASKED))
+    old, new = tmp_path / "old", tmp_path / "new"
+    make_study(old, Drawn("a", ASKED), Drawn("b", ASKED), Ask(pairs=4, raters=("anna", "ben")))
+    of_two = ("a.yaml", "b.yaml", "--rater", "anna", "--rater", "ben", "--study")
+    for verb in (("serve", old), (*of_two, old), (*of_two, new)):
+        said = run(*verb, *words, input="aaa")
+        assert (said.exit_code, said.stdout) == (2, "")
+        assert said.stderr.startswith("RecipeError")
+        assert says in said.stderr
+        assert cure in said.stderr
+    assert not new.exists()
+
+
+def test_overrides_count_for_both_recipes(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(f"task: catalog\nname: {name}\n")
+    recipes = (tmp_path / "a.yaml", tmp_path / "b.yaml", "--workspace", tmp_path / "runs")
+    refused = run(*recipes, "--set", "train.sed=3")
+    assert "did you mean seed?" in refused.stderr
+    folders = {
+        run(*recipes, "--set", f"twin.seed={seed}").stderr.partition("embed-")[2][:12] for seed in (1, 2)
+    }
+    assert len(folders) == 2
+
+
+def test_a_result_calls_systems_by_their_names(folder):
+    """Rows that raters see are A and B, whoever is in them."""
+    with open_box(folder) as box:
+        for number in range(4):
+            box.ballots["1"].vote(f"{number:08d}", number, "tie", 900)
+        box.ballots["1"].finish("f" * 8)
+        box.close()
+    said = run("result", folder).stdout
+    page = (folder / "result.html").read_text()
+    assert "share of tuned among decisive queries" in said
+    assert "0 for tuned, 0 for older, 4 equal" in said
+    for text in (said, page):
+        assert not re.search(r"\b(of|for) [AB]\b|\b[AB] \(|\b[AB]: ", text)

@@ -13,7 +13,7 @@ from rushes.arena.draw import Ask, make_study
 from rushes.arena.report import PAGE, RESULT, VOTES, write_result
 from rushes.arena.result import measure, read_answers
 from rushes.arena.study import read_key, read_study
-from rushes.arena.words import doubts, verdict_sentence
+from rushes.arena.words import doubts, reason, verdict
 from rushes.errors import StageError
 
 ASKED = questions(60, pictures=True)
@@ -117,7 +117,7 @@ def test_raters_who_disagree_tie_and_agreement_says_so(study):
     result = write_result(study)
     assert (result.all.wins, result.all.losses, result.all.ties) == (0, 0, 30)
     assert result.alpha < 0
-    assert "Not shown" in verdict_sentence(result)
+    assert "Not shown" in verdict(result)
     assert result.more is None
 
 
@@ -185,7 +185,7 @@ def test_files_agree(study):
             (row["outcome"] == "baseline") == (row["baseline_is_row_a"] == "True")
         )
     page = (study / PAGE).read_text()
-    assert verdict_sentence(result).partition(": ")[2].partition(" (")[0] in page
+    assert reason(result).partition(" (")[0] in page
     assert page.count("data:image/jpeg") == 24
 
 

@@ -168,6 +168,12 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path, study):
     assert (tmp_path / "mine" / "thesis.tex").exists()
 
 
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "thesis.tex").write_text("\\title")
+    with pytest.raises(StageError, match="no folder can be made there"):
+        make_study(tmp_path / "thesis.tex", Drawn("a", ASKED), Drawn("b", ASKED), Ask(pairs=5))
+
+
 def test_what_was_broken_off_is_made_anew(study):
     (study / "study.json").rename(study / ".study.json.0123456789ab.tmp")
     made = make_study(study, Drawn("a", ASKED), Drawn("b", ASKED), Ask(pairs=5))

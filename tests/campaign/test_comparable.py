@@ -136,13 +136,14 @@ def nobody(result: Result) -> bool:
 
 def test_seeds_of_the_same_weights_are_one_run(make):
     first, second = (make("a", seed, 0.5) for seed in (0, 1))
-    require_own_seeds([first, second], nobody)
+    require_own_seeds([first, second], nobody, nobody)
     second.fingerprints["weights"] = first.fingerprints["weights"]
     with pytest.raises(StageError, match="a-s0 and a-s1 have the same weights"):
-        require_own_seeds([first, second], nobody)
+        require_own_seeds([first, second], lambda result: True, nobody)
+    require_own_seeds([first, second], lambda result: False, nobody)  # measured as it came
     other = make("b", 1, 0.5)
     other.fingerprints.update(first.fingerprints)  # the same run under two names is no seed
-    require_own_seeds([first, other], nobody)
+    require_own_seeds([first, other], nobody, nobody)
 
 
 def test_answers_of_another_seed_are_found_by_asking_again(finished, make):
@@ -159,9 +160,9 @@ def test_answers_of_another_seed_are_found_by_asking_again(finished, make):
     def gives(run: Run) -> bool:
         return answers_again(run) == sha256_file(files[0])
 
-    require_own_seeds(results, lambda result: gives(runs[0]))
+    require_own_seeds(results, nobody, lambda result: gives(runs[0]))
     with pytest.raises(StageError, match="have the same answers, which the weights of a-s1 do not give"):
-        require_own_seeds(results, lambda result: gives(runs[result.trial.seed]))
+        require_own_seeds(results, nobody, lambda result: gives(runs[result.trial.seed]))
 
 
 # --- sides ------------------------------------------------------------------------------------------------

@@ -147,9 +147,19 @@ def test_an_attribute_that_is_told_twice_is_no_answer():
         question(attributes={"color": {}}).read('{"color": "red", "color": "blue"}')
 
 
-@pytest.mark.parametrize("choices", [["dark  red"], [" red"], [""], ["red\n"], ["a\u200bb"], ["red", "red"]])
-def test_choices_that_no_answer_could_meet_are_refused(choices):
-    with pytest.raises(ValueError, match="choices are different texts without spaces around them, found"):
+@pytest.mark.parametrize(
+    ("choices", "cure"),
+    [
+        *[
+            ([odd], "write words with single spaces")
+            for odd in ("dark  red", " red", "", "red\n", "a\u200bb")
+        ],
+        ([], "leave the key out where any text will do"),
+        (["red", "blue", "red"], "'red' stands there twice: leave one of them"),
+    ],
+)
+def test_choices_that_no_answer_could_meet_are_refused(choices, cure):
+    with pytest.raises(ValueError, match=cure):
         question(attributes={"color": {"choices": choices}})
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import httpx
@@ -17,7 +19,8 @@ from label_shop import FakeClock
 from rushes.errors import LabelError
 from rushes.label import service as calls
 from rushes.label.clock import WallClock
-from rushes.label.service import Service, Unreadable, Unsure, retry_after_s
+from rushes.label.replies import retry_after_s
+from rushes.label.service import Service, Unreadable, Unsure
 
 Answer = tuple[int, dict[str, str], bytes]
 KEY = "sk-0123456789abcdefghij"
@@ -109,6 +112,55 @@ def test_a_key_that_the_service_repeats_is_in_no_message_and_no_answer():
     assert answer is not None
     assert "(key)" in answer.text
     assert KEY not in str(caught.value) + answer.text
+
+
+def lost(tmp_path: Path) -> tuple[Callable[[Service], object], ...]:
+    """First calls of batches and of questions one by one."""
+    (tmp_path / "asked").write_text("{}")
+    return lambda service: service.upload(
+        tmp_path / "asked", "asked"
+    ), lambda service: service.batches().__next__()
+
+
+def test_an_address_without_v1_is_told_by_the_first_call(tmp_path):
+    nowhere: Answer = (404, {}, b'{"detail": "Not Found"}')
+    for ask in lost(tmp_path):
+        with answering(lambda path: nowhere) as service, pytest.raises(LabelError) as caught:
+            ask(service)
+        assert "--url" in str(caught.value.cure)
+        assert "ends in /v1" in str(caught.value.cure)
+
+
+def test_an_address_where_nobody_listens_is_left_soon(tmp_path):
+    for ask in lost(tmp_path):
+        clock, said = FakeClock(), []
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            address = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+        with (
+            Service(address, "", clock, tell=said.append) as service,
+            pytest.raises(LabelError, match="nobody listens there: Connection refused") as caught,
+        ):
+            ask(service)
+        assert "--url" in str(caught.value.cure)
+        assert sum(clock.slept) <= 3.0
+        assert said == [f"{address}: Connection refused; tries again, for up to 3 s"]
+
+
+def test_a_service_that_fails_later_is_tried_again_and_that_is_said_once():
+    answers = iter(
+        [told({"id": "b"}), *[(503, {}, b"busy")] * 3, told({"id": "b"}), (503, {}, b""), told({"id": "b"})]
+    )
+    said: list[str] = []
+    with (
+        answering(lambda path: next(answers)) as made,
+        Service(made.url, "", FakeClock(), tell=said.append) as service,
+    ):
+        for _ in range(3):
+            assert service.batch("b") == {"id": "b"}
+    assert [one.partition(": ")[2] for one in said] == [
+        "503 busy; tries again, for up to 123 s",
+        "503; tries again, for up to 123 s",
+    ]
 
 
 @pytest.mark.parametrize("key", [f"{KEY}\r", f"{KEY}\n", f"Bearer {KEY}", "sk-é" + KEY])

@@ -101,18 +101,10 @@ def test_a_layer_keeps_what_autograd_saves(half, rank):
 
 def test_the_estimate_names_what_learns_and_grows_with_the_micro_batch():
     sizes, model = ClipSizes.of({}), Clip(scenario="dual_lora")
-    small, large = (sizes.estimate(model, micro_batch, 1024) for micro_batch in (8, 64))
+    small, large = (sizes.estimate(model, micro_batch) for micro_batch in (8, 64))
     assert (small.trained, small.parameters) == (5_079_040, 151_277_313)
     assert small.peak_gib < large.peak_gib
-    assert sizes.estimate(Clip(scenario="linear_probe"), 64, 1024).peak_gib < small.peak_gib
-    # One tower at a time, but both where the batch is one micro-batch.
-    alone = [
-        dict(sizes.estimate(Clip(scenario=name), 64, 1024).items) for name in ("vision_lora", "text_lora")
-    ]
-    held, together = (
-        dict(sizes.estimate(model, 64, pairs).items)["micro-batch of 64"] for pairs in (1024, 64)
-    )
-    assert held == max(one["micro-batch of 64"] for one in alone) < together
+    assert sizes.estimate(Clip(scenario="linear_probe"), 64).peak_gib < small.peak_gib
 
 
 def test_sizes_are_told_where_they_are_known(tmp_path):

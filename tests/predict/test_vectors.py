@@ -167,10 +167,10 @@ def test_values_that_are_missing_or_not_finite_are_refused_when_they_are_read(tm
         assert len(found.text("model")) == 2
 
 
-def test_files_that_are_missing_or_torn_are_refused_with_the_stage_to_run(tmp_path: Path) -> None:
+def test_files_that_are_missing_or_torn_are_refused_with_what_repairs_them(tmp_path: Path) -> None:
     with pytest.raises(ShardError, match="the file is missing") as missing:
         read_vectors(tmp_path)
-    assert missing.value.cure == "run `rushes embed RECIPE`"
+    assert missing.value.cure == "run `rushes verify RECIPE --repair`"
     write(tmp_path, items(40))
     whole = (tmp_path / VECTORS).read_bytes()
     (tmp_path / VECTORS).write_bytes(whole[:-100])

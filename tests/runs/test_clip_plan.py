@@ -7,12 +7,9 @@ import json
 import pytest
 
 from rushes.recipe.clip import Clip, made_of
-from rushes.recipe.contrastive import ContrastiveTrain
 from rushes.runs.clip_plan import faults, notes
 from rushes.storage import open_workspace
 from rushes.tasks import load_recipe, open_run
-
-TRAIN = ContrastiveTrain(batch_size=1024, micro_batch=64)
 
 
 @pytest.fixture
@@ -23,26 +20,26 @@ def checkpoint(tmp_path):
 
 
 def test_a_plan_tells_what_learns_and_whether_it_fits(checkpoint):
-    estimate, fits = notes(Clip(name=checkpoint), 224, TRAIN)
+    estimate, fits = notes(Clip(name=checkpoint), 224, micro_batch=64)
     assert "5.1 of 151.3 M parameters are trained, in float32" in estimate
     assert "micro-batch of 64" in estimate
     assert "of this machine" in fits
 
 
 def test_of_locked_it_tells_the_maps():
-    (told,) = notes(Clip(name="locked", scenario="linear_probe"), 128, TRAIN)
+    (told,) = notes(Clip(name="locked", scenario="linear_probe"), 128, micro_batch=64)
     assert told.endswith("458,752 parameters learn")
 
 
 @pytest.mark.parametrize("name", ["tiny", "locked"])
 def test_of_what_learns_nothing_it_tells_no_memory_of_training(name):
-    told = " ".join(notes(Clip(name=name, scenario="zero_shot"), 128, TRAIN))
+    told = " ".join(notes(Clip(name=name, scenario="zero_shot"), 128, micro_batch=64))
     assert told.startswith("nothing learns")
     assert "memory" not in told
 
 
 def test_what_is_not_here_is_to_be_downloaded():
-    (told,) = notes(Clip(name="nobody/has-this"), 224, TRAIN)
+    (told,) = notes(Clip(name="nobody/has-this"), 224, micro_batch=64)
     assert "nobody/has-this is not on this machine" in told
 
 

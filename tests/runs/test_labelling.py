@@ -86,6 +86,22 @@ def test_a_plan_asks_nobody_and_says_what_it_rests_on(cli: Cli):
 
 
 @pytest.mark.skipif(datetime.now(UTC).date().isoformat() >= "2026-12-11", reason="it is shut down")
+def test_another_question_than_the_one_that_was_asked_is_told(cli: Cli, url: str):
+    """A flag that was forgotten is another question, of which nothing is known."""
+    assert cli("run", "shop.yaml", "--url", url)[0] == 0
+    asked = json.loads(cli("status", "shop.yaml", "--json")[1])
+    assert asked["others"] == {}
+    code, _, said = cli("status", "shop.yaml", "--model", "gpt-5-mini")
+    assert code == 1
+    assert "nobody has asked this question yet; there are answers to " in said
+    assert "(12 items) in this folder" in said
+    assert "repeat --model and --set" in said
+    assert "labels/shop" in cli("plan", "shop.yaml", "--model", "gpt-5-mini")[1]  # which opens an index
+    code, said, _ = cli("status", "shop.yaml", "--model", "gpt-5-mini")
+    assert code == 0
+    assert "not asked yet; there are answers to " in said
+
+
 def test_a_plan_warns_of_a_model_that_ends(cli: Cli):
     _, said, _ = cli("plan", "shop.yaml", "--model", "gpt-5-nano")
     assert "gpt-5-nano is shut down on 2026-12-11" in said
@@ -143,10 +159,19 @@ def test_attributes_of_ones_own(cli: Cli, url: str):
     ("words", "says", "cure"),
     [
         (("run", "shop.yaml"), "the variable OPENAI_API_KEY is not set", "rushes label offline"),
-        (
-            ("run", "shop.yaml", "--url", "shop.example"),
-            "no address of a service",
-            "http://127.0.0.1:8400/v1",
+        *(
+            (
+                ("run", "shop.yaml", "--url", url),
+                "--url is no address of a service",
+                "--url http://127.0.0.1:8400/v1",
+            )
+            for url in (
+                "shop.example",
+                "ftp://shop.example/v1",
+                "http:///v1",
+                "http://shop:99999/v1",
+                "http://[::1/v1",
+            )
         ),
         (
             ("submit", "shop.yaml", "--provider", "chat"),
@@ -166,13 +191,26 @@ def test_what_cannot_be_is_told_with_its_cure(cli: Cli, words: tuple[str, ...], 
     assert cure in told
 
 
+@pytest.mark.parametrize(
+    ("out", "why"), [("shop.yaml", "File exists"), ("shop.yaml/deep", "Not a directory")]
+)
+def test_a_folder_that_cannot_be_made_is_told(cli: Cli, out: str, why: str):
+    code, _, told = cli("plan", "shop.yaml", "--out", out)
+    assert code == 1
+    assert why in told
+    assert "name another folder" in told
+
+
 def test_money_is_spent_only_where_somebody_agreed(cli: Cli, url: str):
     asked = ("run", "shop.yaml", "--url", url, "--model", "gpt-5-mini")
     code, _, told = cli(*asked)
     assert code == 1
     assert "nobody agreed to spend it" in told
     assert "--budget" in told
-    assert cli(*asked, "--budget", "0.0000001")[0] == 1
+    code, _, told = cli(*asked, "--budget", "0.0000001")
+    assert code == 1
+    assert "--smoke N" in told
+    assert "as a whole or not at all" in told
     assert cli(*asked, "--budget", "1")[0] == 0
 
 

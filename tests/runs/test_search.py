@@ -112,6 +112,7 @@ def test_a_field_or_value_that_no_item_has_is_refused_with_those_that_there_are(
     search = searched(vectors)
     with pytest.raises(AnswerError, match="no item has a field 'stil'") as field:
         search.find("box", None, 3, where={"stil": "modern"})
+    assert "; did you mean style?" in field.value.message
     assert "style: classic (6), modern (4)" in field.value.message
     assert "side: train (6), test (4)" in field.value.message
     with pytest.raises(AnswerError, match=r"no item has style 'modrn'; .* classic \(6\), modern \(4\)"):

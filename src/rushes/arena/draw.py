@@ -35,7 +35,7 @@ from rushes.arena.study import (
 from rushes.errors import RecipeError, StageError
 from rushes.media.image import decode_jpeg_scaled, encode_jpeg, jpeg_size
 from rushes.runs.contest import Contender, Question
-from rushes.stages import sha256_file, write_atomic
+from rushes.stages import make_folder, sha256_file, write_atomic
 
 REPEATS = 0.08
 """Share of pairs that each rater sees a second time."""
@@ -150,7 +150,7 @@ def make_study(folder: Path, a: Contender, b: Contender, ask: Ask) -> Study:
 
 def _require_room(folder: Path) -> None:
     """A folder that is new, empty, or holds what is left of a study that was never finished."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     if (folder / STUDY).exists():
         raise StageError(
             "a study is there already", where=folder, cure="go on with it: `rushes arena serve FOLDER`"

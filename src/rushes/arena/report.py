@@ -9,7 +9,7 @@ from rushes.arena.export import csv_of
 from rushes.arena.result import Answer, Result, measure, read_answers
 from rushes.arena.sheet import sheet
 from rushes.arena.study import Key, Slot, Study
-from rushes.arena.words import called, counts, doubts, facts, power_sentence, verdict_sentence
+from rushes.arena.words import counts, doubts, facts, names, power_sentence, reason, verdict
 from rushes.evaluate.markup import join
 from rushes.evaluate.pages import (
     Cell,
@@ -60,14 +60,14 @@ def page_of(folder: Path, result: Result, study: Study, key: Key, answers: Seque
         what="result of a blind comparison: two lists side by side, and nobody knew whose they were",
         date=result.closed,
         command=f"rushes arena result {folder.name}",
-        model=f"A: {a.name} ({a.signature}); B: {b.name} ({b.signature})",
+        model=f"{a.name} ({a.signature}); {b.name} ({b.signature})",
         sizes={"pairs": result.asked, "raters": len(result.raters), "answers": sum(result.counts.values())},
         more={"begun": f"{result.created:%Y-%m-%d %H:%M %Z}", "seed": study.seed},
     )
     said = [
-        pill(result.all.verdict, looks[result.all.verdict]),
+        pill(verdict(result), looks[result.all.verdict]),
         Markup(" "),
-        verdict_sentence(result).partition(": ")[2],
+        reason(result),
     ]
     figures = table(
         ["figure", Column("value", text=True)],
@@ -108,7 +108,7 @@ _METHOD = (
 
 
 def _drawing(result: Result) -> Markup:
-    """Share of A, over all and by part."""
+    """Share of the first system, over all and by part."""
     lines = [
         Whisker(name, found.value, found.low, found.high, note=f"n={found.n:,}")
         for name, found in (("decisive queries", result.all.share), ("decisive answers", result.all.votes))
@@ -129,7 +129,7 @@ def _drawing(result: Result) -> Markup:
         ]
     if not lines:
         return note("No answer was decisive.")
-    return whiskers(lines, f"share of {called(result, 'A')}", at={"no preference": 0.5}, span=(0.0, 1.0))
+    return whiskers(lines, f"share of {names(result)[0]}", at={"no preference": 0.5}, span=(0.0, 1.0))
 
 
 def _raters(result: Result) -> Markup:
@@ -153,7 +153,7 @@ def _raters(result: Result) -> Markup:
 
 
 def _pairs(folder: Path, result: Result, study: Study, key: Key, answers: Sequence[Answer]) -> Markup:
-    """The pairs with the clearest majorities, for A above, then B, then neither; A's list is always the upper one."""
+    """The pairs with the clearest majorities: for the first system, whose list is the upper one, neither, the other."""
     votes: dict[str, list[str]] = {}
     for one in answers:
         if one.counts:
@@ -161,14 +161,15 @@ def _pairs(folder: Path, result: Result, study: Study, key: Key, answers: Sequen
     pairs = {pair.id: pair for pair in study.pairs if pair.id in votes}
     lead = {token: given.count("A") - given.count("B") for token, given in votes.items()}
     ranked = sorted(pairs, key=lambda token: (-abs(lead[token]), token))[:PAIRS]
-    names = {1: called(result, "A"), -1: called(result, "B"), 0: "neither"}
+    a, b = names(result)
+    preferred = {1: a, -1: b, 0: "neither"}
     clips = []
     for token in sorted(ranked, key=lambda token: -lead[token]):
-        winner = names[(lead[token] > 0) - (lead[token] < 0)]
-        told = f"{pairs[token].text or 'picture on the left'}: {votes[token].count('A')} for A, "
-        told += f"{votes[token].count('B')} for B, of {len(votes[token])}"
+        winner = preferred[(lead[token] > 0) - (lead[token] < 0)]
+        told = f"{pairs[token].text or 'picture on the left'}: {votes[token].count('A')} for {a}, "
+        told += f"{votes[token].count('B')} for {b}, of {len(votes[token])}"
         upper: Slot = 0 if key.first[token] == "A" else 1
         jpeg = encode_jpeg(sheet(folder, pairs[token], upper), quality=80)
         clips.append(Clip(image(jpeg, told), told, label=winner, heading=f"preferred: {winner}"))
-    said = note(f"The list of {names[1]} is the upper one; {len(clips)} of {len(pairs)}.")
+    said = note(f"The list of {a} is the upper one; {len(clips)} of {len(pairs)}.")
     return join((said, gallery(clips, "pairs", least=480)))

@@ -9,24 +9,24 @@ from rich.markup import escape
 from rich.table import Table
 
 from rushes.arena.result import REACH, Outcome, Result
-from rushes.arena.study import System
 from rushes.metrics.estimate import Estimate
 from rushes.metrics.preference import LEVEL, Preference, detectable
 
 
-def verdict_sentence(result: Result) -> str:
-    """What is shown, and by what."""
-    found, systems = result.all, result.systems
+def verdict(result: Result) -> str:
+    """Who is preferred, by name, or that it is not shown."""
+    a, b = names(result)
+    told = {"A is preferred": f"{a} is preferred", "B is preferred": f"{b} is preferred"}
+    return told.get(result.all.verdict, "Not shown that one is preferred")
+
+
+def reason(result: Result) -> str:
+    """What the verdict rests on."""
+    found, (a, b) = result.all, names(result)
     test = f"sign test over queries, p = {found.p:.3g}, shown at {LEVEL:g}"
     if found.verdict == "not shown":
-        return (
-            f"Not shown that one is preferred: {found.wins} queries for {systems['A'].name}, {found.losses} for "
-            f"{systems['B'].name} ({test})."
-        )
-    winner, wins = (systems["A"], found.wins) if found.wins > found.losses else (systems["B"], found.losses)
-    return (
-        f"{found.verdict}: {winner.name}, by {wins} of {found.wins + found.losses} decisive queries ({test})."
-    )
+        return f"{found.wins} queries for {a}, {found.losses} for {b} ({test})."
+    return f"by {max(found.wins, found.losses)} of {found.wins + found.losses} decisive queries ({test})."
 
 
 def can_show(decisive: int) -> str:
@@ -86,35 +86,34 @@ def _strength(found: Preference) -> str:
     return f"{'without bound' if one.value is None else f'{one.value:+.2f}'} [{low}, {high}]"
 
 
-def called(result: Result, system: System) -> str:
-    """A system by its letter and its name."""
-    return f"{system} ({result.systems[system].name})"
-
-
 def facts(result: Result) -> dict[str, str]:
-    """Figures of the whole study, by their names."""
-    found, a = result.all, called(result, "A")
+    """Figures of the whole study, by their names. A and B are rows that raters see, so systems go by their names."""
+    found, a, b = result.all, *names(result)
     return {
         f"queries for {a}": f"{found.wins}",
-        f"queries for {called(result, 'B')}": f"{found.losses}",
+        f"queries for {b}": f"{found.losses}",
         "queries tied": f"{found.ties}, and {result.identical} with the same list twice, shown to nobody",
-        "share of A among decisive queries": f"{_percent(found.share)} exact",
-        "share of A among decisive answers": f"{_percent(found.votes)} by query",
+        f"share of {a} among decisive queries": f"{_percent(found.share)} exact",
+        f"share of {a} among decisive answers": f"{_percent(found.votes)} by query",
         "sign test over queries": f"p = {found.p:.3g}, the one that is shown",
         "sign-flip test over queries": f"p = {found.p_flip:.3g}",
-        "Bradley-Terry, log odds of A": f"{_strength(found)} by query",
+        f"Bradley-Terry, log odds of {a}": f"{_strength(found)} by query",
         "upper row among decisive answers": f"{_percent(result.upper)} by query",
         "repeats answered alike": _percent(result.repeats),
         "agreement of raters (Krippendorff)": "·" if result.alpha is None else f"{result.alpha:.2f}",
     }
 
 
-NAMES: Mapping[Outcome, str] = {"A": "for A", "B": "for B", "tie": "equal", "bad": "both bad"}
+def names(result: Result) -> tuple[str, str]:
+    """Of the two systems."""
+    return result.systems["A"].name, result.systems["B"].name
 
 
 def counts(result: Result) -> dict[str, int]:
     """Answers by what they say."""
-    return {NAMES[outcome]: count for outcome, count in result.counts.items()} | {"skipped": result.skipped}
+    a, b = names(result)
+    told: Mapping[Outcome, str] = {"A": f"for {a}", "B": f"for {b}", "tie": "equal", "bad": "both bad"}
+    return {told[outcome]: count for outcome, count in result.counts.items()} | {"skipped": result.skipped}
 
 
 # --- console ------------------------------------------------------------------------------------------------
@@ -123,14 +122,17 @@ def counts(result: Result) -> dict[str, int]:
 def print_result(result: Result, console: Console) -> None:
     """Print the result."""
     shown = Table(
-        title=escape(verdict_sentence(result)), title_justify="left", title_style="bold", show_header=False
+        title=escape(f"{verdict(result)}: {reason(result)}"),
+        title_justify="left",
+        title_style="bold",
+        show_header=False,
     )
     for name, value in facts(result).items():
         shown.add_row(escape(name), escape(value))
-    shown.add_row("answers", ", ".join(f"{count} {name}" for name, count in counts(result).items()))
+    shown.add_row("answers", escape(", ".join(f"{count} {name}" for name, count in counts(result).items())))
     console.print(shown)
     if len(result.strata) > 1:
-        strata = Table("part", "queries", "decisive", "share of A")
+        strata = Table("part", "queries", "decisive", escape(f"share of {names(result)[0]}"))
         for name, part in result.strata.items():
             strata.add_row(
                 escape(name), str(part.queries), str(part.wins + part.losses), escape(_percent(part.share))

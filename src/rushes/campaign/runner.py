@@ -200,8 +200,12 @@ class Runner:
         def run_of(trial: Trial) -> Run[Any]:
             return self._open(self.campaign.recipe_of(trial))
 
+        def learns(result: Result) -> bool:
+            run = run_of(result.trial)
+            return run.task.learns(run.recipe)
+
         require_same_rows(results, run_of)
-        require_own_seeds(results, self._gives_its_answers)
+        require_own_seeds(results, learns, self._gives_its_answers)
         done = [one.run for key, one in judged.items() if self.results.get(key) and self.results[key].figures]
         new = {run.folder(run.dataset).name: run for run in done}
         new = {name: run for name, run in new.items() if name not in self._datasets}

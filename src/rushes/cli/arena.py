@@ -12,12 +12,12 @@ import typer
 from typer.core import TyperGroup
 
 from rushes.cli.app import app
-from rushes.cli.options import WORKSPACE, AsJson, Cache, Workspace, failing_well, wide_console
+from rushes.cli.options import WORKSPACE, AsJson, Cache, Overrides, Workspace, failing_well, wide_console
 from rushes.cli.runs import open_recipe
 from rushes.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rushes.arena.box import Box
     from rushes.runs.contest import Contender
@@ -49,7 +49,7 @@ Host = Annotated[
 Port = Annotated[int, typer.Option(min=0, max=65535, help="To listen at; 0 takes any that is free.")]
 Terminal = Annotated[bool, typer.Option("--terminal", help="Vote here, without a browser.")]
 RaterName = Annotated[
-    str | None, typer.Option("--as", help="Rater that votes in the terminal; else the first.")
+    str | None, typer.Option("--as", help="Rater that votes in the terminal; needed where there are several.")
 ]
 
 
@@ -72,6 +72,7 @@ def compare(
     seed: Annotated[int | None, typer.Option(min=0, help="Of questions, orders and sides.")] = None,
     workspace: Workspace = WORKSPACE,
     cache: Cache = None,
+    overrides: Overrides = None,
     host: Host = "127.0.0.1",
     port: Port = PORT,
     terminal: Terminal = False,
@@ -79,22 +80,25 @@ def compare(
 ) -> None:
     """Draw a study of two systems, or go on with it, and take votes.
 
-    A system is the trained model of a recipe, or another of its run: mine.yaml:base. Nothing shows a result before
-    every rater has finished, or the study was closed.
+    A system is the trained model of a recipe, or another of its run: mine.yaml:base. What --set overrides counts for
+    both recipes. Nothing shows a result before every rater has finished, or the study was closed.
     """
     from rushes.arena.draw import Ask, make_study
     from rushes.arena.study import STUDY
     from rushes.arena.words import can_show
 
-    one, two = (_contender(asked, workspace, cache) for asked in (a, b))
-    if (study / STUDY).exists():
+    begun = (study / STUDY).exists()
+    named = tuple(raters or ["1"])
+    voter = _voter(study, _raters_of(study) if begun else named, terminal, rater)
+    one, two = (_contender(asked, workspace, cache, overrides) for asked in (a, b))
+    if begun:
         _require_same(study, one, two)
         typer.echo(f"{study}: goes on as it was drawn, whatever else was typed", err=True)
     else:
         drawn = secrets.randbits(31) if seed is None else seed
         ask = Ask(
             pairs=pairs,
-            raters=tuple(raters or ["1"]),
+            raters=named,
             checks=checks,
             repeats=repeats,
             seed=drawn,
@@ -102,7 +106,7 @@ def compare(
         )
         make_study(study, one, two, ask)
         typer.echo(f"{study}: {pairs} pairs, seed {drawn}; {can_show(pairs)}", err=True)
-    _vote(study, host, port, terminal, rater)
+    _vote(study, host, port, voter)
 
 
 @arena.command()
@@ -115,7 +119,7 @@ def serve(
     rater: RaterName = None,
 ) -> None:
     """Go on with a study; neither runs nor recipes are needed."""
-    _vote(study, host, port, terminal, rater)
+    _vote(study, host, port, _voter(study, _raters_of(study), terminal, rater))
 
 
 @arena.command()
@@ -146,10 +150,51 @@ def result(study: StudyFolder, as_json: AsJson = False) -> None:
         console.print(f"result: {study / PAGE}", soft_wrap=True, highlight=False, markup=False)
 
 
-def _contender(asked: str, workspace: str, cache: Path | None) -> Contender:
+def _raters_of(study: Path) -> tuple[str, ...]:
+    from rushes.arena.study import read_study
+
+    return tuple(rater.name for rater in read_study(study).raters)
+
+
+def _voter(study: Path, raters: Sequence[str], terminal: bool, rater: str | None) -> str | None:
+    """Who votes in the terminal; None where all vote by their links.
+
+    Raises:
+        RecipeError: there is no such rater, no telling which, or no terminal.
+    """
+    if rater is not None and rater not in raters:
+        raise RecipeError(
+            f"the study has no rater {rater}; it has {', '.join(raters)}",
+            where=study,
+            cure=f"name one of them, as with --as {raters[0]}",
+        )
+    if not terminal:
+        if rater is not None:
+            raise RecipeError("--as names who votes in the terminal", where=study, cure="add --terminal")
+        return None
+    if rater is None and len(raters) > 1:
+        raise RecipeError(
+            f"--terminal takes the votes of one rater, and the study has {', '.join(raters)}",
+            where=study,
+            cure=f"say whose: --as {raters[0]}",
+        )
+    if not _is_at_a_terminal():
+        raise RecipeError(
+            "--terminal reads keys, and there is no terminal",
+            where=study,
+            cure="type it in a terminal; in a container: docker run -it; or leave out --terminal",
+        )
+    return rater or raters[0]
+
+
+def _is_at_a_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _contender(asked: str, workspace: str, cache: Path | None, overrides: Sequence[str] | None) -> Contender:
     """The system that ``RECIPE`` or ``RECIPE:SYSTEM`` names."""
     recipe, _, system = (asked, "", "") if Path(asked).is_file() else asked.rpartition(":")
-    run = open_recipe(Path(recipe or asked), None, workspace, cache)
+    run = open_recipe(Path(recipe or asked), overrides, workspace, cache)
     contenders: Mapping[str, Contender] = run.task.contenders(run)
     if not system:
         return next(iter(contenders.values()))
@@ -182,29 +227,27 @@ def _require_same(study: Path, a: Contender, b: Contender) -> None:
         )
 
 
-def _vote(study: Path, host: str, port: int, terminal: bool, rater: str | None) -> None:
+def _vote(study: Path, host: str, port: int, voter: str | None) -> None:
+    """Take votes: of one rater in the terminal, or of all by their links."""
     from rushes.arena.box import open_box
 
     with open_box(study) as box:
         try:
             if not box.complete:
-                _vote_here(box, rater) if terminal else _vote_by_link(box, host, port)
+                _vote_by_link(box, host, port) if voter is None else _vote_here(box, voter)
             if box.complete and not box.closed:
                 box.close()
         finally:
             typer.echo(_progress(box), err=True)
 
 
-def _vote_here(box: Box, rater: str | None) -> None:
+def _vote_here(box: Box, voter: str) -> None:
     from rich.console import Console
 
     from rushes.arena.terminal import judge, keys_of
 
-    name = rater or next(iter(box.ballots))
-    if name not in box.ballots:
-        raise RecipeError(f"the study has no rater {name}; it has {', '.join(box.ballots)}", where=box.folder)
     with keys_of(sys.stdin) as key:
-        judge(box.ballots[name], box.folder, Console(), key)
+        judge(box.ballots[voter], box.folder, Console(), key)
 
 
 def _vote_by_link(box: Box, host: str, port: int) -> None:

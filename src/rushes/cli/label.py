@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
+from urllib.parse import urlsplit
 
 import typer
 
@@ -41,12 +42,20 @@ KeyEnv = Annotated[
 ]
 Smoke = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Ask N items alone, spread over all; their answers count."),
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Ask N items in all, spread over all; their answers count, also those of before.",
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Spend what it costs.")]
 Budget = Annotated[
     float | None,
-    typer.Option(min=0.0, metavar="USD", help="Spend at most so much, with what was spent before."),
+    typer.Option(
+        min=0.0,
+        metavar="USD",
+        help="Spend at most so much, with what was spent before; a file is sent as a whole or not at all.",
+    ),
 ]
 
 Forget = Annotated[
@@ -153,10 +162,11 @@ def _service(url: str | None, key_env: str | None, clock: Clock) -> Service:
     from rushes.label.service import OPENAI, Service
 
     address = url or OPENAI
-    if not address.startswith(("http://", "https://")) or set("@?#") & set(address):
+    if not _is_address(address):
         raise LabelError(
-            "no address of a service, which has neither user nor password, and no ? or #",
-            cure="write it as https://HOST/v1, or http://127.0.0.1:8400/v1; a key goes by --key-env",
+            "--url is no address of a service: one begins with http:// or https://, ends in /v1, and has neither user "
+            "nor password, and no ? or #",
+            cure="write --url https://HOST/v1, or --url http://127.0.0.1:8400/v1; a key goes by --key-env",
         )
     named = key_env or (KEY_ENV if address == OPENAI else None)
     if named is not None and not os.environ.get(named):
@@ -166,7 +176,17 @@ def _service(url: str | None, key_env: str | None, clock: Clock) -> Service:
             cure=f"export {named}=..., or name another variable by --key-env; to try it without a key: "
             "`rushes label offline`",
         )
-    return Service(address, os.environ[named] if named else "", clock)
+    key = os.environ[named] if named else ""
+    return Service(address, key, clock, tell=lambda said: typer.echo(said, err=True))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        found = urlsplit(url)
+        named = bool(found.hostname) and found.port != 0  # which raises, too, where it is none
+    except ValueError:
+        return False
+    return named and found.scheme in ("http", "https") and not set("@?# ") & set(url)
 
 
 def _provider(name: str) -> Provider:

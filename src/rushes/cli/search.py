@@ -73,6 +73,8 @@ def search(
     from rushes.runs.search import Among
 
     fields = _fields(where or ())
+    if page is not None:
+        _require_place(page)
     asked = None if image is None else _read(image)
     run = open_recipe(recipe, overrides, workspace, cache)
     found = run.task.search(run, Among(system, of, approximate))
@@ -101,6 +103,17 @@ def _fields(where: Sequence[str]) -> dict[str, str]:
         if not (name and equals and value):
             raise AnswerError(f"--where {one}: no FIELD=VALUE", cure="write it as --where style=modern")
     return {name: value for _, name, _, value in parts}
+
+
+def _require_place(page: Path) -> None:
+    """A page goes into a folder that is there: a mistyped name makes none."""
+    if page.is_dir() or not page.parent.is_dir():
+        raise AnswerError(
+            "no page can be written there: "
+            + ("it is a folder" if page.is_dir() else "its folder is missing"),
+            where=page,
+            cure="name a file in a folder that is there with --page",
+        )
 
 
 def _read(image: Path) -> bytes:

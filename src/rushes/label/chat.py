@@ -20,9 +20,10 @@ from rushes.errors import LabelError
 from rushes.label.batches import FAULTY_SHARE, require_few_faults
 from rushes.label.clock import Clock, backoff_s
 from rushes.label.ledger import Ledger
-from rushes.label.outcomes import CURE, CURES, outcome_of
+from rushes.label.outcomes import cure_of, outcome_of
 from rushes.label.question import Question
-from rushes.label.service import LATER, TRIES, Service, Unsure, json_of, may_pass, retry_after_s
+from rushes.label.replies import json_of, may_pass, retry_after_s
+from rushes.label.service import LATER, TRIES, Service, Unsure
 from rushes.label.tickets import Ticket, Tickets
 from rushes.label.writing import Request
 from rushes.recipe.labelling import LabelLimits
@@ -96,6 +97,7 @@ class Chat:
         left, asked = iter(requests), 0
         while some := list(islice(left, ROUND)):
             self._allow(len(some))
+            self._service.require_there()
             self._round(some)
             asked += len(some)
         return asked
@@ -195,7 +197,7 @@ class _Watch:
             raise LabelError(
                 f"the service refuses {self._faults} of {self._done} requests: {outcome.code} {outcome.message}",
                 where=self._url,
-                cure=CURES.get(outcome.code, CURE),
+                cure=cure_of(outcome.code, status),
             )
         if self._silent >= _ENOUGH:
             raise LabelError(

@@ -44,3 +44,12 @@ def backoff_s(failures: int, rng: random.Random, most_s: float = MOST_S) -> floa
     """
     whole = min(FIRST_S * 2.0 ** min(failures - 1, 30), most_s)
     return whole * rng.uniform(0.5, 1.0)
+
+
+def longest_s(failures: int, most_s: float = MOST_S) -> float:
+    """Seconds that all waits of so many failures take together at most.
+
+    >>> longest_s(3)
+    7.0
+    """
+    return sum(min(FIRST_S * 2.0**number, most_s) for number in range(failures))

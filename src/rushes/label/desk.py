@@ -11,6 +11,7 @@ attributes.parquet, attributes.csv, quarantine.jsonl, page.html
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,7 +31,7 @@ from rushes.label.service import Service
 from rushes.label.tickets import Ticket, Tickets
 from rushes.label.writing import Asked, Request, requests_of, write_files
 from rushes.recipe.labelling import LabelLimits
-from rushes.stages import canonical_json, locked, read_json, write_new
+from rushes.stages import canonical_json, locked, make_folder, read_json, write_new
 
 Rows = Callable[[], Iterable[Row]]
 """All items in a fixed order, each time it is called."""
@@ -183,6 +184,23 @@ def index_of(folder: Path, question: Question) -> Path:
     return folder / f"index-{question.digest}-{_FORM}.sqlite"
 
 
+def asked_of(tickets: Tickets) -> Counter[str]:
+    """Digest of each question that was asked in a folder -> items that it was asked about, again and again included."""
+    asked = Counter[str]()
+    for ticket in tickets:
+        asked[ticket.question] += ticket.rows
+    return asked
+
+
+def said_of(others: Mapping[str, int]) -> str:
+    """What to make of answers that are there, to other questions than the one that is asked for."""
+    listed = ", ".join(f"{digest} ({count:,} items)" for digest, count in others.items())
+    return (
+        f"there are answers to {listed} in this folder: another model, prompt, attributes or picture is another "
+        "question, so repeat --model and --set as they were then"
+    )
+
+
 def _sweep(folder: Path) -> None:
     """Delete files that a killed process left half written: our own alone, since a folder may hold others' as well."""
     for pattern in (*(f".{name}.*.tmp" for name in _WRITTEN), "asked/.*.tmp", "answered/.*.tmp"):
@@ -210,9 +228,9 @@ def at_desk(
 
     Raises:
         LabelError: two items have one key.
-        StageError: somebody else works there.
+        StageError: somebody else works there, or no folder can be made there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with locked(folder):
         _sweep(folder)
         ledger = Ledger(index_of(folder, question), question)

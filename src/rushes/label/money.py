@@ -113,7 +113,8 @@ class Purse:
 
     Attributes:
         yes: whatever it costs.
-        budget_usd: in all, with what was spent before; None is no bound.
+        budget_usd: in all, with what was spent before; None is no bound. It is held against a whole file of requests,
+            or a whole round of questions one by one, before that is sent.
     """
 
     yes: bool = False
@@ -152,5 +153,6 @@ class Purse:
             raise LabelError(
                 f"{more:,} more items would take about ${cost:.4f}: with ${spent_usd:.4f} spent and about "
                 f"${held:.4f} in flight that is more than the ${self.budget_usd:g} of --budget",
-                cure="raise --budget, or leave it there: what is answered stays",
+                cure="raise --budget, or ask as many as it is enough for: --smoke N, which counts those asked before. "
+                "A file is sent as a whole or not at all; what is answered stays",
             )

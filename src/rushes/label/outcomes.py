@@ -40,6 +40,10 @@ CURES: Mapping[str, str] = {
     "model_not_found": "name a model of this service by label.model or --model",
 }
 CURE = "change what the message names in the recipe's section label, then type the same again"
+NOT_THIS = (
+    "see that --url is the address of an OpenAI-compatible service, which begins with http:// or https:// and ends "
+    "in /v1"
+)
 
 MAX_LINE = 16 << 20
 """Bytes of a line of an answer; a longer one is unreadable."""
@@ -83,6 +87,16 @@ def kind_of(code: str, status: int | None = None) -> Kind:
         if status is not None and 200 <= status < 500 and status not in (408, 409, 425, 429)
         else "retry"
     )
+
+
+def cure_of(code: str, status: int | None = None) -> str:
+    """What a person can do about an error.
+
+    >>> cure_of("status_404", 404)[-41:]
+    'and that label.model is one of its models'
+    """
+    nowhere = status in (404, 405)  # of a wrong path, or of a model that is called otherwise
+    return CURES.get(code, f"{NOT_THIS}, and that label.model is one of its models" if nowhere else CURE)
 
 
 def lines_of(path: Path) -> Iterator[tuple[str | None, Mapping[str, Any]]]:

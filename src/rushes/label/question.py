@@ -174,7 +174,7 @@ def _told_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def _text(name: str, value: object, choices: tuple[str, ...]) -> str | None:
+def _text(name: str, value: object, choices: tuple[str, ...] | None) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > _MOST_CHARS:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import random
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,22 +13,19 @@ from typing import Any, Self
 import httpx
 
 from rushes.errors import LabelError
-from rushes.label.clock import Clock, backoff_s
-from rushes.label.outcomes import CURE, CURES, MAX_LINE
+from rushes.label.clock import Clock, backoff_s, longest_s
+from rushes.label.outcomes import MAX_LINE, NOT_THIS
+from rushes.label.replies import error_of, json_of, may_pass, refusal, retry_after_s
 from rushes.stages import atomic_file
 
 OPENAI = "https://api.openai.com/v1"
 ENDPOINT = "/v1/chat/completions"
-TRIES = 8
-MOST_WAIT_S = 600.0
-"""That a service may ask for by Retry-After."""
-
+TRIES, FIRST_TRIES = 8, 3
+CONNECT_S = 10.0
 MOST_BYTES = MAX_LINE
 """Of an answer that is held in memory."""
 
-_BUSY = frozenset({408, 409, 425, 429})
 LATER = "see to the network and the service, then type the same again: it resumes"
-_NOT_THIS = "see that --url is the address of an OpenAI-compatible service, up to and with /v1"
 _PAGE, _MOST_PAGES = 100, 10_000
 _SECRET_BYTES = 16  # a shorter key, such as "none", is no secret, and may be part of an answer
 
@@ -56,9 +52,11 @@ class Service:
         clock: by which is waited.
         rng: of the waits.
         timeout_s: for each part of an answer.
+        tell: told, in words, that something is tried again and for how long; once until something is answered.
 
     Every call that may be repeated is, where it meets a broken connection, a busy or a failing service: up to `TRIES`
-    times, with waits that double, or as long as the service asks for. No redirect is followed, and nothing is
+    times, with waits that double, or as long as the service asks for. Where nobody listens from the start it ends after
+    `FIRST_TRIES`: the address will be wrong. No redirect is followed, and nothing is
     unpacked: an answer is as long as what was sent, and bounded.
 
     Raises:
@@ -73,9 +71,11 @@ class Service:
         rng: random.Random | None = None,
         *,
         timeout_s: float = 120.0,
+        tell: Callable[[str], None] = lambda said: None,
     ) -> None:
         self.url = url.rstrip("/")
-        self._clock, self._rng = clock, rng or random.Random()
+        self._clock, self._rng, self._tell = clock, rng or random.Random(), tell
+        self._there = self._told_again = False
         if not all("!" <= char <= "~" for char in key):  # httpx would quote it in an error
             raise LabelError(
                 "the key holds a space, a line's end or another character that no key has",
@@ -83,7 +83,7 @@ class Service:
             )
         self._key = key.encode()
         headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {key}"} if key else {})
-        limits = httpx.Timeout(timeout_s, connect=10.0)
+        limits = httpx.Timeout(timeout_s, connect=CONNECT_S)
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=limits, trust_env=False)
 
     def __enter__(self) -> Self:
@@ -93,6 +93,36 @@ class Service:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._http.close()
+
+    def require_there(self) -> None:
+        """See, before the first call, that somebody listens at the address; nothing is sent.
+
+        Raises:
+            LabelError: nobody does.
+        """
+        if self._there:
+            return
+        url = self._http.base_url
+        port = url.port or {"http": 80, "https": 443}[url.scheme]
+        for failures in range(1, FIRST_TRIES + 1):
+            try:
+                socket.create_connection((url.host, port), CONNECT_S).close()
+            except OSError as error:
+                said = f"{error.strerror or error}"
+            else:
+                self._there = True
+                return
+            if failures < FIRST_TRIES:
+                self._say_again(said, FIRST_TRIES)
+                self._clock.sleep(backoff_s(failures, self._rng))
+        raise LabelError(
+            f"nobody listens there: {said}", where=self.url, cure=f"{NOT_THIS}, and that it runs"
+        )
+
+    def _say_again(self, said: str, tries: int) -> None:
+        if not self._told_again:
+            self._tell(f"{self.url}: {said}; tries again, for up to {longest_s(tries - 1):.0f} s")
+        self._told_again = True
 
     # --- files ------------------------------------------------------------------------------------------------
 
@@ -105,7 +135,7 @@ class Service:
 
         told = self._told(send)
         if not isinstance(told.get("id"), str):
-            raise Unreadable("a file was sent, and the service names none", where=self.url, cure=_NOT_THIS)
+            raise Unreadable("a file was sent, and the service names none", where=self.url, cure=NOT_THIS)
         return str(told["id"])
 
     def files(self) -> Iterator[Mapping[str, Any]]:
@@ -173,7 +203,7 @@ class Service:
                 raise LabelError(
                     f"the service has no list of its {place[1:]}, so nothing can be made safely: {error}",
                     where=self.url,
-                    cure="ask one by one, with --provider chat",
+                    cure=f"{NOT_THIS}; one that has no batches is asked one by one, with --provider chat",
                 ) from None
             rows = told.get("data")
             if not isinstance(rows, list) or not all(isinstance(row, dict) and "id" in row for row in rows):
@@ -185,7 +215,7 @@ class Service:
             if last == after:
                 break
             after = last
-        raise Unreadable(f"the list of {place[1:]} has no end, or is none", where=self.url, cure=_NOT_THIS)
+        raise Unreadable(f"the list of {place[1:]} has no end, or is none", where=self.url, cure=NOT_THIS)
 
     # --- chat -------------------------------------------------------------------------------------------------
 
@@ -196,11 +226,14 @@ class Service:
             Unsure: it was sent, and no answer came.
         """
         try:
-            return self._call("POST", "/chat/completions", json=body)
-        except (httpx.ConnectError, httpx.ConnectTimeout):
+            response = self._call("POST", "/chat/completions", json=body)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            self._say_again(f"{error}", TRIES)
             return None
         except httpx.TransportError as error:
             raise Unsure(f"{type(error).__name__}: {error}") from error
+        self._told_again = False
+        return response
 
     # --- how a call is tried ----------------------------------------------------------------------------------
 
@@ -223,12 +256,13 @@ class Service:
             raise Unreadable(
                 f"an object of JSON was to come, found status {response.status_code} and {response.text[:80]!r}",
                 where=str(response.url),
-                cure=_NOT_THIS,
+                cure=NOT_THIS,
             )
         return found
 
     def _try(self, send: Callable[[], httpx.Response], *, once: bool = False) -> httpx.Response:
         """Send until there is an answer; with ``once`` never again after it may have been carried out."""
+        self.require_there()
         for failures in range(1, TRIES + 1):
             try:
                 response = send()
@@ -238,6 +272,7 @@ class Service:
                     raise Unsure(said) from error
             else:
                 if response.status_code < 400:
+                    self._told_again = False
                     return response
                 said, asked_s = error_of(response), retry_after_s(response)
                 if once and response.status_code >= 500:
@@ -245,6 +280,7 @@ class Service:
                 if not may_pass(response):
                     raise self._refused(response)
             if failures < TRIES:
+                self._say_again(said, TRIES)
                 self._clock.sleep(backoff_s(failures, self._rng) if asked_s is None else asked_s)
         raise LabelError(f"the service does not answer: {said}", where=self.url, cure=LATER)
 
@@ -267,64 +303,10 @@ def _parts(response: httpx.Response, most_bytes: int) -> Iterator[bytes]:
     for part in response.iter_raw():
         size += len(part)
         if size > most_bytes:
-            raise Unreadable(f"an answer is larger than {most_bytes:,} bytes", where=where, cure=_NOT_THIS)
+            raise Unreadable(f"an answer is larger than {most_bytes:,} bytes", where=where, cure=NOT_THIS)
         yield part
 
 
 def _waits(response: httpx.Response) -> dict[str, str]:
     names = ("retry-after", "retry-after-ms")
     return {name: response.headers[name] for name in names if name in response.headers}
-
-
-def json_of(response: httpx.Response) -> Any:
-    """What an answer holds; None where that is no JSON."""
-    try:
-        return json.loads(response.content)
-    except (ValueError, RecursionError):
-        return None
-
-
-def may_pass(response: httpx.Response) -> bool:
-    """Whether the same request may be answered later: the service is busy or fails, and the account has credit."""
-    busy = response.status_code >= 500 or response.status_code in _BUSY
-    return busy and code_of(response) not in ("insufficient_quota", "billing_hard_limit_reached")
-
-
-def refusal(response: httpx.Response) -> LabelError:
-    """What the service refuses, and what to do about it."""
-    code = code_of(response)
-    if response.status_code == 401:
-        code = "invalid_api_key"
-    return LabelError(
-        f"the service refuses: {error_of(response)}", where=str(response.url), cure=CURES.get(code, CURE)
-    )
-
-
-def retry_after_s(response: httpx.Response) -> float | None:
-    """Seconds that a service asks to be left alone for; None where it does not, or not in seconds."""
-    for header, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
-        try:
-            asked_s = float(response.headers[header]) * unit
-        except (KeyError, ValueError):
-            continue
-        if isfinite(asked_s):
-            return min(max(asked_s, 0.0), MOST_WAIT_S)
-    return None
-
-
-def code_of(response: httpx.Response) -> str:
-    """Code of an error, or its type; empty where it has none."""
-    error = _error(response)
-    return str(error.get("code") or error.get("type") or "")
-
-
-def error_of(response: httpx.Response) -> str:
-    """Status, code and message, in a line."""
-    message = str(_error(response).get("message") or response.text)
-    return " ".join(f"{response.status_code} {code_of(response)} {message}".split())[:400]
-
-
-def _error(response: httpx.Response) -> Mapping[str, Any]:
-    found = json_of(response)
-    error = found.get("error") if isinstance(found, dict) else None
-    return error if isinstance(error, dict) else {"message": error}

@@ -311,6 +311,6 @@ def _require_vectors(queries: NDArray[np.float16], items: NDArray[np.float16]) -
         if each.dtype != np.float16 or each.ndim != 2 or not each.size:
             raise MetricTypeError(f"{what} must be float16 (n, D), found {each.dtype} of shape {each.shape}")
         if not np.isfinite(each).all():
-            raise MetricError(f"vectors of {what} must be finite", cure="run `rushes embed` again")
+            raise MetricError(f"vectors of {what} must be finite", cure="run `rushes verify RECIPE --repair`")
     if queries.shape[1] != items.shape[1]:
         raise MetricTypeError(f"queries have {queries.shape[1]} numbers each, items {items.shape[1]}")

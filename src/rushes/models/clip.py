@@ -181,7 +181,7 @@ def count_learnt(folder: Path) -> int:
             shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (FileNotFoundError, SafetensorError) as error:
         raise ModelError(
-            f"no trained model: {error}", where=path, cure="run `rushes train RECIPE`"
+            f"no trained model: {error}", where=path, cure="run `rushes verify RECIPE --repair`"
         ) from error
     return sum(prod(shape) for name, shape in shapes.items() if name not in ("log_scale", "bias"))
 

@@ -168,13 +168,11 @@ class ClipSizes:
             return 0
         return self.maps + sum(self.tower(side).lora(lora) for side in LEARNING[scenario])
 
-    def estimate(self, model: Clip, micro_batch: int, batch_size: int) -> MemoryEstimate:
-        """What a training step holds at its peak: one micro-batch of one tower, or all of a batch that is no larger."""
+    def estimate(self, model: Clip, micro_batch: int) -> MemoryEstimate:
+        """What a training step holds at its peak: with cached gradients, one micro-batch on its way."""
         learning = self.learning(model.scenario, model.adapter)
         half = model.precision != "float32"
-        towers = (self.tower(side) for side in LEARNING[model.scenario])
-        held_together = max if micro_batch < batch_size else sum
-        kept = held_together([tower.kept_bytes(model.adapter.rank, half) for tower in towers] or [0])
+        kept = sum(self.tower(side).kept_bytes(model.adapter.rank, half) for side in LEARNING[model.scenario])
         held = {
             "weights": 4 * self.parameters,
             "gradients and optimizer": TRAINED_BYTES * learning,

@@ -21,7 +21,7 @@ Described = TypeVar("Described", bound=BaseModel)
 WEIGHTS_FILE = "model.safetensors"
 PREPROCESSING_FILE = "preprocessing.json"
 CONFIG_FILE = "config.json"
-_NO_NET, _TRAIN = "no trained net", "run `rushes train RECIPE`"
+_NO_NET, _REPAIR = "no trained net", "run `rushes verify RECIPE --repair`"
 MAX_BYTES = 256 << 20
 """The largest net that a recipe can ask for has 100 MB; a larger file is something else, unless more is expected."""
 
@@ -42,7 +42,7 @@ def description(path: Path, kind: type[Described]) -> Described:
         ModelError: it is missing, torn, too large or of another kind.
         OSError: the machine refuses to read it.
     """
-    with unreadable_as(ModelError, _NO_NET, where=path, cure=_TRAIN, errors=(ValueError,)):
+    with unreadable_as(ModelError, _NO_NET, where=path, cure=_REPAIR, errors=(ValueError,)):
         return kind.model_validate_json(_bytes_of(path, MAX_BYTES))
 
 
@@ -83,11 +83,11 @@ def read_weights(path: Path, live: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _bytes_of(path: Path, most: int) -> bytes:
-    with unreadable_as(ModelError, _NO_NET, where=path, cure=_TRAIN):
+    with unreadable_as(ModelError, _NO_NET, where=path, cure=_REPAIR):
         if (size := path.stat().st_size) > most:
             raise _unreadable(f"it has {size} bytes", path)
         return path.read_bytes()
 
 
 def _unreadable(reason: object, path: Path) -> ModelError:
-    return ModelError(f"{_NO_NET}: {reason}", where=path, cure=_TRAIN)
+    return ModelError(f"{_NO_NET}: {reason}", where=path, cure=_REPAIR)

@@ -74,7 +74,7 @@ def restore(
     Raises:
         ModelError: the folder is no trained model of rushes, or its adapter was trained on another base.
     """
-    cure = "run `rushes train RECIPE`"
+    cure = "run `rushes verify RECIPE --repair`"
     with refused("no trained model", folder / PREPROCESSING_FILE, cure):
         preprocessing = schema.model_validate_json((folder / PREPROCESSING_FILE).read_text())
     if not (folder / "adapter_config.json").is_file():

@@ -65,7 +65,7 @@ class Gallery:
         self._longest = float(np.max(longest))  # NaN where any is
         if not np.isfinite(self._longest):
             raise AnswerError(
-                "a vector among which is looked is not finite", cure="run `rushes embed RECIPE`"
+                "a vector among which is looked is not finite", cure="run `rushes verify RECIPE --repair`"
             )
 
     def __len__(self) -> int:

@@ -27,7 +27,7 @@ def read_predictions(folder: Path, schema: pa.Schema) -> pa.Table:
         OSError: the machine refuses to read it.
     """
     path = folder / FILE
-    cure = "run `rushes predict RECIPE`"
+    cure = "run `rushes verify RECIPE --repair`"
     try:
         file = path.open("rb")
     except FileNotFoundError:

@@ -42,7 +42,7 @@ _UNIT = (
     2e-3  # by which the length of a vector may differ from 1; rounding to float16 takes at most 5e-4 of it
 )
 _EXPONENT = np.uint16(0x7C00)  # all ones in NaN and infinities
-_CURE = "run `rushes embed RECIPE`"
+_CURE = "run `rushes verify RECIPE --repair`"
 
 
 def vectors_schema(width: int, fields: Sequence[str]) -> pa.Schema:

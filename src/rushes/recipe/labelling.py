@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -28,20 +29,30 @@ class Attribute(Section):
 
     Attributes:
         description: for the model.
-        choices: the only answers beside null; empty where any text is one.
+        choices: the only answers beside null; null where any text is one.
     """
 
     description: str = ""
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...] | None = None
 
     @field_validator("choices")
     @classmethod
-    def _can_be_answered(cls, choices: tuple[str, ...]) -> tuple[str, ...]:
+    def _can_be_answered(cls, choices: tuple[str, ...] | None) -> tuple[str, ...] | None:
         """An answer is kept without spaces around it: a choice with some would never be met, and be paid for."""
-        odd = [one for one in choices if not one.isprintable() or one != " ".join(one.split()) or not one]
-        if odd or len(set(choices)) < len(choices):
-            said = f"found {odd[0]!r}" if odd else "found one twice"
-            raise ValueError(f"choices are different texts without spaces around them, {said}")
+        if choices is None:
+            return None
+        if not choices:
+            raise ValueError(
+                "nothing is left to choose: name choices, or leave the key out where any text will do"
+            )
+        if odd := [
+            one for one in choices if not one or not one.isprintable() or one != " ".join(one.split())
+        ]:
+            raise ValueError(
+                f"{odd[0]!r} is no choice: write words with single spaces between them and none around"
+            )
+        if twice := [one for one, count in Counter(choices).items() if count > 1]:
+            raise ValueError(f"{twice[0]!r} stands there twice: leave one of them")
         return choices
 
 

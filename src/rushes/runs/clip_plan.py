@@ -8,7 +8,6 @@ from rushes.errors import ModelError
 from rushes.models.clip_sizes import sizes_of
 from rushes.models.machine import memory
 from rushes.recipe.clip import LOCKED, LOCKED_PICTURES, LOCKED_WIDTH, Clip
-from rushes.recipe.contrastive import ContrastiveTrain
 from rushes.recipe.frozen import INSTALL_LOCKED, SENTENCE_PACKAGES, SENTENCES, missing_packages
 from rushes.runs.vlm_task import to_download
 
@@ -23,7 +22,7 @@ def faults(model: Clip, size: int) -> Iterator[tuple[str, str]]:
         yield "model.name", f"{error.message}: {error.cure}"
 
 
-def notes(model: Clip, size: int, train: ContrastiveTrain) -> Iterator[str]:
+def notes(model: Clip, size: int, micro_batch: int) -> Iterator[str]:
     """Of training with pictures of ``size`` pixels: how much learns, and the memory that it takes."""
     if model.scenario == "zero_shot":
         yield "nothing learns: the base is stored as it is"
@@ -33,6 +32,6 @@ def notes(model: Clip, size: int, train: ContrastiveTrain) -> Iterator[str]:
     elif (sizes := sizes_of(model, size)) is None:
         yield to_download(model.name, "train")
     elif model.scenario != "zero_shot":
-        estimate = sizes.estimate(model, train.micro_batch, train.batch_size)
+        estimate = sizes.estimate(model, micro_batch)
         yield estimate.text()
         yield memory().compared(estimate.peak_gib, "lower train.micro_batch, or plan on another machine")

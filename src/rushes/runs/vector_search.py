@@ -17,6 +17,7 @@ from rushes.models.dual_encoder import DualEncoder
 from rushes.predict.approximate import DEPTH, Approximate, approximate
 from rushes.predict.nearest import Gallery
 from rushes.predict.vectors import Vectors
+from rushes.recipe_file import near
 from rushes.runs.search import Among, Hit, Search
 
 BESIDE = ("side", "group", "label")
@@ -144,7 +145,7 @@ class VectorSearch(Search):
         if name not in self._names:
             lines = (f"{one}: {self._frequent(one)}" for one in self._names)
             raise AnswerError(
-                f"no item has a field {name!r}; there are\n  " + "\n  ".join(lines),
+                "\n  ".join((f"no item has a field {name!r}; {near(name, self._names)}", *lines)),
                 cure="write --where FIELD=VALUE with one of these",
             )
         values = np.array([(one or "").casefold() for one in self._column(name)])

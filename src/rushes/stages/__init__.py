@@ -22,6 +22,7 @@ Typical use::
 from rushes.stages.files import (
     atomic_file,
     canonical_json,
+    make_folder,
     new_folder,
     read_json,
     sha256_file,
@@ -75,6 +76,7 @@ __all__ = [
     "check_done",
     "lock_owner",
     "locked",
+    "make_folder",
     "new_folder",
     "provenance",
     "quarantine",

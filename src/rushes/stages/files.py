@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from rushes.errors import StageError
+from rushes.errors import REFUSALS, StageError
 
 _END_BYTES = 1 << 16
 
@@ -74,6 +74,23 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     content = data.encode() if isinstance(data, str) else data
     with atomic_file(path, len(content)) as file:
         file.write(content)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that a user named, and those above it, unless it is there.
+
+    Raises:
+        StageError: a file stands there, or nothing can be made there.
+        OSError: the machine refuses, and `REFUSALS` knows what to do.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in REFUSALS:
+            raise
+        raise StageError(
+            f"no folder can be made there: {error.strerror}", where=folder, cure="name another folder"
+        ) from None
 
 
 @contextmanager

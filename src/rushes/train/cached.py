@@ -27,10 +27,10 @@ Loss = Callable[..., Tensor]
 def cached_loss(sides: Sequence[Sequence[Chunk]], loss: Loss, parameters: Sequence[nn.Parameter]) -> Tensor:
     """The loss of all embeddings as a function of ``parameters``, whose gradient replays chunks.
 
-    One graph at a time: the last chunk of all keeps its own, and goes back first. So does that of a side of a single
-    chunk, which is small or all that there is; neither is replayed. What asks for no gradient is left alone. The order
-    of random draws is that of the sides and of their chunks. For autograd, and so for the wrapper of many processes and
-    the scale of float16, the result has one edge to each parameter: its gradient arrives once, whole.
+    The last chunk of a side keeps its graph, and is not replayed; a side of a single chunk never is. A side whose last
+    chunk asks for no gradient is left alone. The order of random draws is that of the sides and of their chunks. For
+    autograd, and so for the wrapper of many processes and the scale of float16, the result has one edge to each
+    parameter: its gradient arrives once, whole.
 
     Args:
         sides: what is compared, each cut into at least one chunk.
@@ -85,13 +85,17 @@ class _Replay:
         kind = self._device.type
         self._autocast = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
         self._played: list[_Played] = []
-        self._totals: list[Tensor | None] = []
+        # Made before any graph, and added to in place: small tensors that came to lie between the large ones of a graph
+        # would split the memory that it gives back, and the next graph would take new memory.
+        self._sums = [torch.zeros_like(parameter) for parameter in parameters]
+        self._used: set[int] = set()
 
     def forward(self) -> Tensor:
         """Compute all embeddings and the loss; go back from the loss to the embeddings."""
-        last, played = self._sides[-1][-1], []
-        for chunks in self._sides:
-            played.append([self._play(chunk, keep=len(chunks) == 1 or chunk is last) for chunk in chunks])
+        played = [
+            [*(self._play(chunk, keep=False) for chunk in chunks[:-1]), self._play(chunks[-1], keep=True)]
+            for chunks in self._sides
+        ]
         embeddings = [torch.cat([found.detach() for _, found in side]).requires_grad_() for side in played]
         with torch.enable_grad(), torch.autocast(self._device.type, enabled=False):
             loss = self._loss(*embeddings)
@@ -103,12 +107,13 @@ class _Replay:
                 _Played(chunk, *of_chunk, cotangent)
                 for chunk, of_chunk, cotangent in zip(chunks, side, cotangents, strict=True)
             ]
-        self._totals = list(gradients[len(embeddings) :])
+        self._add(gradients[len(embeddings) :])
         return loss.detach()
 
     def backward(self, scale: Tensor) -> list[Tensor | None]:
         """Go back from the embeddings to the parameters; ``scale`` is the gradient with respect to the loss."""
-        self._totals = [None if total is None else total * scale for total in self._totals]
+        for total in self._sums:
+            total.mul_(scale)
         before = _Draws.now(self._device)
         # Kept graphs first: the replays want their memory.
         for one in sorted(self._played, key=lambda one: one.draws is not None):
@@ -117,9 +122,10 @@ class _Replay:
                 one.draws.restore(self._device)
                 found = self._embed(one.chunk, graph=True)
             if found.requires_grad:
-                self._go_back(found, one.cotangent * scale)
+                gradient = one.cotangent * scale
+                self._add(torch.autograd.grad(found, self._parameters, gradient, allow_unused=True))
         before.restore(self._device)
-        return self._totals
+        return [total if place in self._used else None for place, total in enumerate(self._sums)]
 
     def _play(self, chunk: Chunk, *, keep: bool) -> tuple[_Draws | None, Tensor]:
         draws = None if keep else _Draws.now(self._device)
@@ -131,12 +137,11 @@ class _Replay:
         with torch.set_grad_enabled(graph), torch.autocast(self._device.type, dtype=dtype, enabled=enabled):
             return chunk()
 
-    def _go_back(self, embeddings: Tensor, cotangent: Tensor) -> None:
-        gradients = torch.autograd.grad(embeddings, self._parameters, cotangent, allow_unused=True)
+    def _add(self, gradients: Sequence[Tensor | None]) -> None:
         for place, gradient in enumerate(gradients):
-            total = self._totals[place]
             if gradient is not None:
-                self._totals[place] = gradient if total is None else total + gradient
+                self._sums[place].add_(gradient)
+                self._used.add(place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def test_the_audit_counts_what_there_is(recipe):
         "languages": {"de": 2},
         "lacking": {"object_type": 1, "style": 3, "color": 4, "material": 2},
     }
-    assert (audit["skipped"], audit["probe"], audit["strays"]) == (1, 0, None)
+    assert (audit["skipped"], audit["probe"], audit["attributes"]) == (1, 0, None)
     assert audit["notes"] == [
         "products on no side, which are left out: 1",
         "train.batch_size is 1,024: the training side, about 2 pairs, is one batch",
@@ -69,6 +69,21 @@ def test_the_audit_counts_what_there_is(recipe):
     assert fault["message"] == "gone.png: not there"
     assert fault["where"].endswith("products.csv:6")
     assert sum(line["files"] for line in audit["inventory"]["lines"]) == 4
+
+
+def test_the_audit_tells_what_attributes_changed(recipe):
+    [first, *_] = (item for item in opened(recipe).scan.items if item.fields.get("material"))
+    labels = recipe.parent / "labels.csv"
+    labels.write_text(
+        f"id,material,object_type,model\n{first.key},,side chair,gpt\n{'0' * 16},oak,stool,gpt\n"
+    )
+    audited = ("audit", str(recipe), "--workspace", str(recipe.parent / "runs"))
+    audited += ("--set", f"source.attributes={labels}")
+    found = json.loads(tell(*audited, "--json").out)
+    assert found["attributes"] == {"strays": 1, "unknown": {"material": 1}, "types": [2, 3]}
+    said = tell(*audited).out
+    assert "1 lost their material: the answer is that it is not known" in said
+    assert "3 types of object with the attributes, 2 without" in said
 
 
 def test_the_audit_in_words(recipe):

@@ -215,4 +215,4 @@ def test_a_language_that_nobody_wrote_in_says_what_to_change(tmp_path):
 def test_a_side_without_products_says_what_to_type(tmp_path):
     with pytest.raises(MetricError, match="no product of side val") as error:
         measure(shop.vectors(tmp_path), split="val")
-    assert "rushes embed" in str(error.value)
+    assert "name a side that has products by evaluate.split" in str(error.value)

@@ -212,11 +212,36 @@ def test_a_picture_of_more_bytes_than_anybody_asks_with_is_not_read(place: Path,
     assert "a picture of at most 50 MB is read, this file is larger" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("page", "why"), [("", "it is a folder"), ("gone/page.html", "its folder is missing")]
+)
+def test_a_page_makes_no_folder(place: Path, tmp_path: Path, page: str, why: str) -> None:
+    result = searched(place, "grey chair", "--page", str(tmp_path / page))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert why in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_that_is_not_trained_yet_is_refused(place: Path, run: Run[CatalogRecipe]) -> None:
     untrained = opened(place, "train.seed=9")
     for ask in (untrained.task.search, untrained.task.contenders):
         with pytest.raises(StageError, match="needs the vectors of a trained model, and embed is not done"):
             ask(untrained)
+
+
+def test_vectors_that_are_gone_are_refused_with_a_cure_that_brings_them_back(
+    place: Path, run: Run[CatalogRecipe]
+) -> None:
+    vectors = run.folder("embed") / VECTORS
+    before = vectors.read_bytes()
+    vectors.unlink()
+    refused = searched(place, "grey chair")
+    assert refused.exit_code == 1
+    assert "run `rushes verify RECIPE --repair`" in refused.stderr
+    command = ["verify", str(place / "shop.yaml"), "--repair", "--workspace", str(place / "workspace")]
+    repaired = CliRunner().invoke(app, command)
+    assert repaired.exit_code == 0, repaired.stderr
+    assert vectors.read_bytes() == before
 
 
 def test_contenders_answer_with_products_of_the_side_and_show_what_was_prepared(

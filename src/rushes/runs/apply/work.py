@@ -23,7 +23,7 @@ from rushes.runs.apply.labelled import Labelled, least_sure_first
 from rushes.runs.apply.labels import Written, write_labels
 from rushes.runs.apply.page import PAGE, write_page
 from rushes.runs.run import Run
-from rushes.stages import Inventory, OpenStage, read_json, read_quarantine, working
+from rushes.stages import Inventory, OpenStage, make_folder, read_json, read_quarantine, working
 from rushes.stages.inventory import printable
 
 
@@ -108,7 +108,7 @@ def apply_run(
     found = find(folder, out, apply.recording_of)
     require_trained(run)
     spec = spec_of_answers(run, apply)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     require_same(spec, out)
     with working(spec, out, reopen=True) as stage:
         outcomes = answer(run, stage, found, workers=workers, tell=tell)

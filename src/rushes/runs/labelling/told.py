@@ -8,7 +8,7 @@ from itertools import islice
 from math import ceil
 from typing import Any
 
-from rushes.label.desk import Desk
+from rushes.label.desk import Desk, asked_of, said_of
 from rushes.label.money import Tariff, spent_usd
 from rushes.label.prices import KNOWN, price_of
 
@@ -29,6 +29,7 @@ class Plan:
         files: of requests.
         waves: times that the queue of the account is filled.
         tariff: what an item costs.
+        folder: where everything goes.
         warnings: what somebody should know before.
     """
 
@@ -40,6 +41,7 @@ class Plan:
     files: int
     waves: int
     tariff: Tariff
+    folder: str
     warnings: tuple[str, ...]
 
     def text(self) -> str:
@@ -57,6 +59,7 @@ class Plan:
             f"{'tokens':<10} {self.more * self.tariff.prompt:,.0f} of prompts, "
             f"{self.more * self.tariff.answer:,.0f} of answers ({rests})",
             f"{'cost':<10} {_money(self.tariff, self.more)}",
+            f"{'folder':<10} {self.folder}",
             *(f"warning: {one}" for one in self.warnings),
         ]
         return "\n".join(lines)
@@ -64,7 +67,7 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         return {
-            **{name: getattr(self, name) for name in ("model", "items", "more", "files", "waves")},
+            **{name: getattr(self, name) for name in ("model", "items", "more", "files", "waves", "folder")},
             "states": dict(self.states),
             "bytes": round(self.more * self.request_bytes),
             "prompt_tokens": round(self.more * self.tariff.prompt),
@@ -96,6 +99,7 @@ def plan_of(desk: Desk, *, batch: bool, warning: str | None) -> Plan:
         files=files if batch else 0,
         waves=waves if batch else 0,
         tariff=desk.tariff(batch=batch),
+        folder=str(desk.folder),
         warnings=tuple(warnings),
     )
 
@@ -110,6 +114,7 @@ class Progress:
         reasons: code of the last error -> items without an answer.
         usd: what was spent; None where the price is not known.
         folder: where everything stands.
+        others: digest of each other question that was asked there -> items that it was asked about.
     """
 
     files: tuple[Mapping[str, Any], ...]
@@ -117,6 +122,7 @@ class Progress:
     reasons: Mapping[str, int]
     usd: float | None
     folder: str
+    others: Mapping[str, int]
 
     def text(self) -> str:
         """For people; where everything stands comes last."""
@@ -133,6 +139,8 @@ class Progress:
             if self.usd is not None
             else "spent: the price of the model is not known"
         ]
+        if self.others and not self.files:
+            lines += [f"not asked yet; {said_of(self.others)}"]
         return "\n".join([*(line.rstrip() for line in lines), f"folder: {self.folder}"])
 
     def to_json(self) -> dict[str, Any]:
@@ -160,7 +168,9 @@ def progress_of(desk: Desk) -> Progress:
             }
         )
     usd = spent_usd(desk.question.model, accounts)
-    return Progress(tuple(files), desk.states(), desk.ledger.reasons(), usd, str(desk.folder))
+    others = asked_of(desk.tickets)
+    others.pop(desk.question.digest, None)
+    return Progress(tuple(files), desk.states(), desk.ledger.reasons(), usd, str(desk.folder), others)
 
 
 def _listing(counts: Mapping[str, int]) -> str:

@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from rushes.errors import LabelError, RecipeError
 from rushes.label.clock import Clock
-from rushes.label.desk import Desk, at_desk, index_of
+from rushes.label.desk import Desk, asked_of, at_desk, index_of, said_of
 from rushes.label.ledger import Ledger
 from rushes.label.money import Purse
 from rushes.label.prices import sunset
 from rushes.label.question import Question
 from rushes.label.service import Service
-from rushes.label.tickets import Provider, Ticket
+from rushes.label.tickets import Provider, Ticket, Tickets
 from rushes.recipe.labelling import Labelling
 from rushes.runs.run import Run
 
@@ -79,8 +79,9 @@ def looked_at(run: Run[Any], out: Path | None, model: str | None = None) -> Iter
     question, folder = Question.of(asked, model), folder_of(run, out)
     index = index_of(folder, question)
     if not index.is_file():
+        others = asked_of(Tickets(folder))
         raise LabelError(
-            "nobody has asked this question yet",
+            "nobody has asked this question yet" + (f"; {said_of(others)}" if others else ""),
             where=folder,
             cure="`rushes label plan RECIPE` says what it costs",
         )

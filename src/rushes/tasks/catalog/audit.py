@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from rushes.recipe.sections import Side
 from rushes.runs.source import Fault, told_alike
 from rushes.stages import Claim
 from rushes.tasks.catalog.prepare.places import said_sides
 from rushes.tasks.catalog.recipe import CatalogRecipe, ProductSource, always
+from rushes.tasks.catalog.sources.attributes import Joined
 from rushes.tasks.catalog.sources.item import Item
 from rushes.tasks.catalog.sources.products import ProductScan
 from rushes.tasks.catalog.sources.rows import LABEL
@@ -32,7 +34,7 @@ class CatalogAudit:
         views: further pictures.
         languages: language -> how many products have a title in it.
         lacking: attribute -> how many products have none.
-        strays: rows of the attributes that are of no product; None where there are no attributes.
+        attributes: what those of ``source.attributes`` changed, see `Joined`; None where there are none.
         skipped: rows that are wholly the same as another.
         probe: products of the other domain.
         notes: in words.
@@ -46,7 +48,7 @@ class CatalogAudit:
     views: int
     languages: Mapping[str, int]
     lacking: Mapping[str, int]
-    strays: int | None
+    attributes: Mapping[str, Any] | None
     skipped: int
     probe: int
     notes: tuple[str, ...]
@@ -88,8 +90,8 @@ class CatalogAudit:
             told.append(f"{self.probe:9,} of another domain")
         if self.skipped:
             told.append(f"{self.skipped:9,} rows wholly the same as another, left out")
-        if self.strays is not None:
-            told.append(f"{self.strays:9,} rows of the attributes that are of no product")
+        if self.attributes is not None:
+            told += _of_attributes(**self.attributes)
         told += [f"note: {note}" for note in self.notes]
         return "\n".join([*told, *told_alike("fault", self.faults)])
 
@@ -111,7 +113,7 @@ def audit_of(scan: ProductScan, recipe: CatalogRecipe) -> CatalogAudit:
             for language in recipe.source.columns.languages
         },
         lacking={name: _without(name, items) for name in asked},
-        strays=scan.strays,
+        attributes=None if scan.joined is None else _changed(scan.joined),
         skipped=len(scan.skipped),
         probe=0 if probe is None else len(probe.items),
         notes=(
@@ -122,6 +124,18 @@ def audit_of(scan: ProductScan, recipe: CatalogRecipe) -> CatalogAudit:
         ),
         faults=tuple(fault.reason() for fault in faults),
     )
+
+
+def _changed(joined: Joined) -> Mapping[str, Any]:
+    return {"strays": joined.strays, "unknown": joined.unknown, "types": list(joined.types)}
+
+
+def _of_attributes(strays: int, unknown: Mapping[str, int], types: Sequence[int]) -> Iterator[str]:
+    """Of the table of attributes."""
+    yield f"{strays:9,} rows of the attributes that are of no product"
+    for name, count in unknown.items():
+        yield f"{count:9,} lost their {name}: the answer is that it is not known"
+    yield f"{types[1]:9,} types of object with the attributes, {types[0]:,} without"
 
 
 def _without(name: str, items: Sequence[Item]) -> int:

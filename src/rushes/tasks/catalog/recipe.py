@@ -71,7 +71,7 @@ class ProductSource(Source):
         table: CSV or Parquet below ``root``; null takes the only one there.
         columns: what its columns are called.
         attributes: Parquet or CSV of ``rushes label``, joined by item id; null takes attributes as the table has them.
-            Its content is signed, not its place.
+            What it leaves empty is not known, whatever the table says. Its content is signed, not its place.
         split: ``stratified`` deals groups out so that every type of object has its shares; ``shares`` by the hash of a
             group alone; ``column`` as the table says; or lists of families (``columns.group``) under
             train, val and test.

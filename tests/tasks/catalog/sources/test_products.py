@@ -15,10 +15,16 @@ import pytest
 from PIL import Image
 
 from rushes.errors import SourceError, StorageError
+from rushes.label.ledger import Labelled
+from rushes.label.question import Question
+from rushes.label.result import write_result
 from rushes.media.picture import read_picture
+from rushes.recipe.labelling import Labelling
 from rushes.runs.pictured import table
 from rushes.stages import sha256_file, take_inventory
 from rushes.tasks.catalog.recipe import Columns, ProductSource
+from rushes.tasks.catalog.sources.attributes import join
+from rushes.tasks.catalog.sources.item import Item
 from rushes.tasks.catalog.sources.products import Products, ProductScan
 from rushes.testing import source_checks
 
@@ -27,6 +33,10 @@ def picture(shade: int, kind: str = "PNG", size: tuple[int, int] = (12, 8)) -> b
     sink = io.BytesIO()
     Image.new("RGB", size, (shade, 2 * shade % 256, 90)).save(sink, kind)
     return sink.getvalue()
+
+
+def nowhere() -> None:
+    raise AssertionError("nobody looks")
 
 
 def write(root: Path, rows: list[dict[str, str]], name: str = "products.csv") -> None:
@@ -297,17 +307,48 @@ def test_attributes_are_joined_by_key_and_strays_are_counted(shop, tmp_path):
     write(
         tmp_path,
         [
-            {"id": first.key, "clean_title": "side chair", "material": "", "style": "modern"},
-            {"id": "0" * 16, "clean_title": "ghost", "material": "", "style": ""},
+            {"id": first.key, "clean_title": "side chair", "style": "modern"},
+            {"id": "0" * 16, "clean_title": "ghost", "style": ""},
         ],
         "labels.csv",
     )
     found = scan(shop, attributes=tmp_path / "labels.csv")
-    assert found.strays == 1
+    assert found.joined.strays == 1
     assert found.items[0].fields == {**first.fields, "clean_title": "side chair", "style": "modern"}
     assert list(found.items[1:]) == others
     with pytest.raises(SourceError, match="no such table of attributes"):
         scan(shop, attributes=tmp_path / "none.csv")
+
+
+def test_books_of_labelling_are_no_attributes(shop, tmp_path):
+    question = Question.of(Labelling(model="asked", attributes={"style": {}}))
+    first, second = (
+        Item("k" + name, "row", "t", nowhere, fields={"model": "LAMP-7", "finish": "matt", "style": "old"})
+        for name in "12"
+    )
+    answer = Labelled("k1", "t", "row", {"style": "new"}, "answered", "gpt", "stop", "", 1, 0)
+    write_result(tmp_path, [answer], question)
+    for name in ("attributes.parquet", "attributes.csv"):
+        found = join([first, second], tmp_path / name)
+        assert found.items[0].fields == {"model": "LAMP-7", "finish": "matt", "style": "new"}
+        assert found.items[1] == second
+
+
+def test_what_an_answer_does_not_know_is_not_what_the_shop_said(tmp_path):
+    fields = {"color": "red", "object_type": "chair", "sku": "7"}
+    items = [Item(f"k{number}", "row", "t", nowhere, fields=fields) for number in range(3)]
+    rows = [
+        {"id": "k0", "color": "", "style": "", "object_type": "side chair"},
+        {"id": "k1", "color": "blue", "style": "", "object_type": "stool"},
+    ]
+    write(tmp_path, rows, "labels.csv")
+    found = join(items, tmp_path / "labels.csv")
+    assert [item.fields for item in found.items] == [
+        {"object_type": "side chair", "sku": "7"},
+        {"color": "blue", "object_type": "stool", "sku": "7"},
+        fields,
+    ]
+    assert (found.unknown, found.types) == ({"color": 1}, (1, 3))
 
 
 def test_products_of_another_domain_are_scanned_beside(shop, tmp_path):

@@ -37,7 +37,7 @@ def shop_of(vectors: Vectors, asked: EvaluateRetrieval) -> Searched:
     if not len(shop.side):
         raise MetricError(
             f"nothing to evaluate: no product of side {asked.split} has vectors",
-            cure="check evaluate.split, then run `rushes embed`",
+            cure="name a side that has products by evaluate.split, or deal out others: source.split, source.shares",
         )
     return shop
 

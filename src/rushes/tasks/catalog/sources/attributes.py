@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rushes.annotations.rows import read_rows
 from rushes.errors import SourceError
+from rushes.recipe.labelling import RESERVED
 from rushes.tasks.catalog.sources.item import Item
+from rushes.tasks.catalog.sources.rows import LABEL
 
 ID = "id"
 
 
-def join(items: Iterable[Item], path: Path) -> tuple[tuple[Item, ...], int]:
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What a table of attributes made of items.
+
+    Attributes:
+        items: in the order in which they came.
+        strays: rows of the table that are of none of them.
+        unknown: attribute -> items that lost the value that they had, since the answer is that it is not known.
+        types: how many types of object there were before, and how many there are now.
+    """
+
+    items: tuple[Item, ...]
+    strays: int
+    unknown: Mapping[str, int]
+    types: tuple[int, int]
+
+
+def join(items: Iterable[Item], path: Path) -> Joined:
     """Give items what a table of attributes says of them.
 
-    Args:
-        items: in any order; those that the table does not name stay as they are.
-        path: Parquet or CSV with the column ``id``; an empty cell leaves the item's own value.
+    A row is the answer about an item. What it leaves empty is not known: the value that the shop's table had goes as
+    well, for it is what the answer was to mend. Items without a row stay as they are.
 
-    Returns:
-        The items, and how many rows of the table are of none of them.
+    Args:
+        items: in any order.
+        path: Parquet or CSV with the column ``id``. Of the others, those that `rushes label` writes for its own books
+            are passed over, so that they never take the place of a shop's column of the same name.
 
     Raises:
         SourceError: no such table, no column ``id``, or an item stands there twice.
@@ -32,6 +53,19 @@ def join(items: Iterable[Item], path: Path) -> tuple[tuple[Item, ...], int]:
             where=path,
             cure="type `rushes label collect RECIPE`, or correct source.attributes",
         )
+    told, items, unknown = _read(path), tuple(items), Counter[str]()
+    strays = len(told.keys() - {item.key for item in items})
+    joined = []
+    for item in items:
+        answer = told.get(item.key, {})
+        unknown.update(name for name, text in answer.items() if not text and item.fields.get(name))
+        fields = {name: text for name, text in {**item.fields, **answer}.items() if text}
+        joined.append(replace(item, fields=fields))
+    return Joined(tuple(joined), strays, dict(sorted(unknown.items())), (_types(items), _types(joined)))
+
+
+def _read(path: Path) -> dict[str, dict[str, str]]:
+    """Item -> attribute -> answer, empty where it is not known."""
     table = read_rows(path)
     key = table.column(ID)
     told: dict[str, dict[str, str]] = {}
@@ -39,11 +73,10 @@ def join(items: Iterable[Item], path: Path) -> tuple[tuple[Item, ...], int]:
         name = cells[table.header[key]].strip()
         if name in told:
             raise SourceError(f"the item {name!r} stands there twice", where=where, cure="leave one row")
-        told[name] = {
-            column: text for column, cell in cells.items() if column != ID and (text := cell.strip())
-        }
-    joined = tuple(
-        replace(item, fields={**item.fields, **told.pop(item.key)}) if item.key in told else item
-        for item in items
-    )
-    return joined, len(told)
+        told[name] = {column: cell.strip() for column, cell in cells.items() if column not in RESERVED}
+    return told
+
+
+def _types(items: Iterable[Item]) -> int:
+    """How many types of object there are."""
+    return len({item.fields.get(LABEL, "") for item in items} - {""})

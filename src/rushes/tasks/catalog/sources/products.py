@@ -18,7 +18,7 @@ from rushes.runs.source import Fault, Source
 from rushes.stages import Claim, Claims, RememberedFiles, sha256_file
 from rushes.stages.inventory import below
 from rushes.tasks.catalog.recipe import Kind, ProductSource
-from rushes.tasks.catalog.sources.attributes import join
+from rushes.tasks.catalog.sources.attributes import Joined, join
 from rushes.tasks.catalog.sources.item import Item
 from rushes.tasks.catalog.sources.rows import SAME, Reader, require_columns
 from rushes.tasks.catalog.sources.sides import require_sides
@@ -41,7 +41,7 @@ class ProductScan:
         skipped: key of each row that is left out on purpose -> why.
         claims: name below the root -> what becomes of the file.
         notes: in words.
-        strays: rows of the attributes that are of no item; None where there are no attributes.
+        joined: what the attributes made of the items; None where there are none.
         read: hash of what the items do not tell: pictures of views, and where each row stands.
         probe: products of the other domain; None where there are none.
     """
@@ -52,7 +52,7 @@ class ProductScan:
     skipped: Mapping[str, str]
     claims: Mapping[str, Claim]
     notes: tuple[str, ...]
-    strays: int | None
+    joined: Joined | None
     read: str
     probe: ProductScan | None = None
 
@@ -165,22 +165,21 @@ class _Taken:
         """All of it, with the attributes."""
         if not self.items:
             raise self._nothing()
-        items, strays = tuple(self.items[key] for key in sorted(self.items)), None
+        items = tuple(self.items[key] for key in sorted(self.items))
         require_sides(items, asked, self.root)
-        if asked.attributes is not None:
-            items, strays = join(items, asked.attributes)
+        joined = None if asked.attributes is None else join(items, asked.attributes)
         self.claims.pop("", None)  # of pictures that are no files of their own
         for file, what in ((asked.attributes, "attributes"), (asked.sides, "sides")):
             if file is not None and file.resolve().is_relative_to(self.root.resolve()):
                 self.claims[file.resolve().relative_to(self.root.resolve()).as_posix()] = Claim("read", what)
         return ProductScan(
             self.root,
-            items,
+            items if joined is None else joined.items,
             tuple(self.faults),
             self.skipped,
             self.claims,
             tuple(self._notes()),
-            strays,
+            joined,
             self.hash.hexdigest(),
         )
 
