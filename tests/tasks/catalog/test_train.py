@@ -149,3 +149,16 @@ def test_what_a_scenario_teaches_is_restored(workspace: Path, scenario: str, tow
     assert torch.equal(encoder.picture_map.weight, weights["encoder.picture_map.weight"])
     assert torch.equal(encoder.log_scale, weights["encoder.log_scale"])
     assert not list(folder.glob("features*"))
+
+
+def test_a_shop_smaller_than_a_batch_is_one_batch_and_told_before_and_after(workspace: Path) -> None:
+    settings = {**RECIPE["train"], "batch_size": 5000, "micro_batch": 64}
+    run = run_of(workspace, model={"scenario": "linear_probe"}, train=settings)
+    pairs = len(run.samples("train"))
+    told = f"train.batch_size is 5,000: the training side, {pairs} pairs, is one batch"
+    assert told in run.notes("train")
+    notes: list[str] = []
+    do(run, "train", lambda *said: notes.append(str(said[-1])))
+    assert told in notes
+    done = read_json(run.folder("train") / "DONE")["summary"]
+    assert (done["batch"], done["steps"], done["epochs"]) == (pairs, 2, 2)

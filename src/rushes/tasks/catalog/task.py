@@ -207,9 +207,9 @@ class Catalog(Task["CatalogRecipe"]):
 
         recipe, train = run.recipe, run.recipe.train
         if not self.learns(recipe) or run.status(run.dataset).state != "done":
-            return tuple(notes(recipe.model, recipe.preprocessing.size, train))
+            return tuple(notes(recipe.model, recipe.preprocessing.size, train.micro_batch))
         pairs = len(run.samples("train"))
-        told = notes(recipe.model, recipe.preprocessing.size, train.fitted(pairs))
+        told = notes(recipe.model, recipe.preprocessing.size, train.fitted(pairs).micro_batch)
         return (*filter(None, [train.whole_side(pairs)]), *told)
 
     def to_draw(self, recipe: CatalogRecipe) -> str:
