@@ -65,7 +65,7 @@ def remember(job: Job, run: Run, base: Path) -> None:
     stat = (base / "model.safetensors").stat()
     original = known[str(job.recipe.parent / "base" / "model.safetensors")]
     stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-    known[str(base / "model.safetensors")] = {"stamp": stamp, "sha256": original["sha256"]}
+    known[str(base / "model.safetensors")] = {"stamp": stamp, "told": original["told"]}
     (job.workspace / "hashes.json").write_text(json.dumps(known))
 
 
