@@ -29,10 +29,11 @@ from report import Figure, at_least, at_most, emit, not_measured
 from rushes.media.dhash import Look, look_of
 from rushes.media.picture import read_picture
 from rushes.prepare.near import Seen, near_groups
+from rushes.recipe.near import NearDuplicates
 from rushes.runs.do import do
 from rushes.runs.run import Run
 from rushes.storage import open_workspace
-from rushes.tasks.catalog.recipe import CatalogRecipe, NearDuplicates
+from rushes.tasks.catalog.recipe import CatalogRecipe
 from rushes.tasks.catalog.task import Catalog
 
 PIXELS, CORES = 512, 2

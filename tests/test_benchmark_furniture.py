@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rushes.recipe.columns import Columns
 from rushes.runs.kept_sides import SideRow
-from rushes.tasks.catalog.recipe import Columns, ProductSource
+from rushes.tasks.catalog.recipe import ProductSource
 from rushes.tasks.catalog.sources.products import Products
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

@@ -90,3 +90,23 @@ def figures_of(ks: Sequence[int], items: int | None = None) -> dict[str, Figure]
             bounds=(1.0, items),
         ),
     }
+
+
+def always(gallery: int, ks: Sequence[int], about: str = "") -> str | None:
+    """In words: which figures are 1 whatever a model answers, since all that is searched is found; None for none.
+
+    >>> always(8, (1, 5, 10))
+    '8 products are searched, so R@10 is always 1: set evaluate.ks, such as [1, 5]'
+
+    Args:
+        gallery: products that are searched.
+        ks: depths of the figures.
+        about: before the number, where that is an estimate.
+    """
+    if not (deep := [f"R@{k}" for k in sorted(ks) if k >= gallery]):
+        return None
+    rest = [k for k in sorted(ks) if k < gallery]
+    searched = "1 product is" if gallery == 1 else f"{gallery:,} products are"
+    cure = f"set evaluate.ks, such as {rest}" if rest else "measure on more"
+    are = "is" if len(deep) == 1 else "are"
+    return f"{about}{searched} searched, so {' and '.join(deep)} {are} always 1: {cure}"

@@ -79,6 +79,11 @@ class Clip(Section):
     precision: Precision = "float32"
     drawn_pairs: Annotated[int, Field(ge=128), Signs("pretrain")] = 2000
 
+    @property
+    def is_tiny(self) -> bool:
+        """Whether it is built from nothing, and pretrained on drawings."""
+        return self.name == TINY
+
     @field_validator("name")
     @classmethod
     def _exists(cls, name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field
 
@@ -63,3 +63,24 @@ class ContrastiveTrain(Train):
         if self.batch_size <= pairs:
             return None
         return f"train.batch_size is {self.batch_size:,}: the training side, {about}{pairs:,} pairs, is one batch"
+
+
+class Pretraining(ContrastiveTrain):
+    """How to teach a model that starts from nothing.
+
+    Attributes:
+        muon: learning rate of Muon on hidden matrices in units of ``learning_rate``.
+    """
+
+    muon: float = 3.0
+
+
+PRETRAINING: Final = Pretraining(
+    epochs=4,
+    patience=None,
+    batch_size=128,
+    micro_batch=128,  # a tiny model has room for a batch at once, and nothing to compute twice
+    learning_rate=2e-3,
+    seed=0,
+)
+"""With Muon three epochs teach what eight did without. The same for every run, so that all share the base."""

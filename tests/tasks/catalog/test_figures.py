@@ -10,9 +10,9 @@ from rushes.errors import MetricError
 from rushes.evaluate.scorecard import Scorecard, read_scorecard
 from rushes.evaluate.search_figures import OTHER_TEXT, PICTURE, TEXT, VIEW
 from rushes.predict.vectors import Vectors
+from rushes.recipe.retrieval import EvaluateRetrieval
 from rushes.tasks.catalog.evaluate.measure import compare, evaluate, shop_of
 from rushes.tasks.catalog.evaluate.names import FIGURES
-from rushes.tasks.catalog.recipe import EvaluateRetrieval
 
 COLOURS = {
     key: np.eye(64, dtype=np.float16)[[number, number, (number + 4) % 60]]

@@ -16,10 +16,10 @@ from rushes.evaluate.searched import Searched
 from rushes.evaluate.strips import TOP, Pictures, chosen, strips_of
 from rushes.media.image import encode_jpeg
 from rushes.prepare.pair import Pair, Words
+from rushes.recipe.retrieval import EvaluateRetrieval
 from rushes.shards.read import ShardDataset
 from rushes.shards.write import ShardWriter
 from rushes.tasks.catalog.evaluate.measure import evaluate, shop_of
-from rushes.tasks.catalog.recipe import EvaluateRetrieval
 from rushes.tasks.catalog.report.page import write_report
 
 LEAKAGE = {

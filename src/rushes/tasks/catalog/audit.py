@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rushes.evaluate.search_figures import always
 from rushes.recipe.sections import Side
 from rushes.runs.source import Fault, told_alike
 from rushes.stages import Claim
 from rushes.tasks.catalog.prepare.places import said_sides
-from rushes.tasks.catalog.recipe import CatalogRecipe, ProductSource, always
+from rushes.tasks.catalog.recipe import CatalogRecipe, ProductSource
 from rushes.tasks.catalog.sources.attributes import Joined
 from rushes.tasks.catalog.sources.item import Item
 from rushes.tasks.catalog.sources.products import ProductScan

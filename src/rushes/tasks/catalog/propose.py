@@ -9,18 +9,17 @@ from pathlib import PurePosixPath
 from rushes.annotations.rows import Table, read_rows
 from rushes.errors import RecipeError, RushesError
 from rushes.recipe.clip import LOCKED
+from rushes.recipe.columns import PICTURES, Columns
 from rushes.recipe.frozen import SENTENCE_PACKAGES, missing_packages
 from rushes.recipe.sections import TINY
 from rushes.recipe_file import near
 from rushes.runs.begin.found import Found
 from rushes.runs.begin.proposal import Line, Proposal
+from rushes.runs.pictured.headers import ATTRIBUTES, SIZES, begun, named
 from rushes.runs.pictured.samples import SUFFIX, samples_in
 from rushes.runs.pictured.table import SUFFIXES, SUFFIXES_OF_PICTURES
 from rushes.runs.shares import SIDE_OF_NAME
 from rushes.storage.web import is_address
-from rushes.tasks.catalog.recipe import Columns
-from rushes.tasks.catalog.sources.headers import ATTRIBUTES, SIZES, begun, named
-from rushes.tasks.catalog.sources.rows import PICTURES
 
 LOOKED = 200
 """Rows whose cells are looked at."""

@@ -52,12 +52,6 @@ def _picture(item: Item, read: Callable[[bytes, object], NDArray[np.uint8]]) -> 
     return read(item.picture.read(), item.where)
 
 
-def _is_tiny(recipe: CatalogRecipe) -> bool:
-    from rushes.recipe.sections import TINY
-
-    return recipe.model.name == TINY
-
-
 def _made_of(recipe: CatalogRecipe) -> Mapping[str, Any]:
     """What the model is made of that neither its checkpoint nor the recipe tells; a `Stage.signs`."""
     from rushes.recipe.clip import made_of
@@ -67,7 +61,7 @@ def _made_of(recipe: CatalogRecipe) -> Mapping[str, Any]:
 
 def _pretrained_on(recipe: CatalogRecipe) -> Mapping[str, Any]:
     """Pictures of the other domain, as large as those of the shop, and how they are taught; a `Stage.signs`."""
-    from rushes.tasks.catalog.recipe import PRETRAINING
+    from rushes.recipe.contrastive import PRETRAINING
 
     return {
         **_made_of(recipe),
@@ -104,7 +98,7 @@ class Catalog(Task["CatalogRecipe"]):
             name="pretrain",
             purpose="Pretrain the tiny model on drawn pictures of another domain, once for all runs.",
             makes="weights",
-            asked=_is_tiny,
+            asked=lambda recipe: bool(recipe.model.is_tiny),
             signs=_pretrained_on,
             reads=("model/*",),
             shared=True,
@@ -190,10 +184,9 @@ class Catalog(Task["CatalogRecipe"]):
         """See `Task.base`; ``tiny`` and ``locked`` are signed by what they are made of."""
         from rushes.models.base import Base
         from rushes.recipe.clip import LOCKED
-        from rushes.recipe.sections import TINY
 
         model = recipe.model
-        return None if model.name in (TINY, LOCKED) else Base(model.name, model.revision)
+        return None if model.is_tiny or model.name == LOCKED else Base(model.name, model.revision)
 
     def learns(self, recipe: CatalogRecipe) -> bool:
         """See `Task.learns`."""

@@ -14,12 +14,12 @@ from rushes.media.image import encode_jpeg
 from rushes.models.clip import DualEncoder, build, save
 from rushes.prepare.pair import Pair, Words
 from rushes.recipe.clip import Clip
-from rushes.recipe.contrastive import ContrastiveTrain
+from rushes.recipe.contrastive import PRETRAINING, ContrastiveTrain
 from rushes.recipe.sections import TINY, Precision
 from rushes.runs.run import Run
 from rushes.runs.stage import Made, Tell
 from rushes.stages import OpenStage, weights_sha256
-from rushes.tasks.catalog.recipe import PRETRAINING, CatalogRecipe
+from rushes.tasks.catalog.recipe import CatalogRecipe
 from rushes.tasks.catalog.twin.other import pairs
 from rushes.train.batches import Samples, ShardSamples
 from rushes.train.contrastive import train
@@ -57,7 +57,7 @@ def teach(run: Run[CatalogRecipe], stage: OpenStage, tell: Tell) -> Made:
         recipe.model,
         recipe.preprocessing.size,
         seed=settings.seed,
-        pretrained=run.folder("pretrain") / "model" if recipe.model.name == TINY else None,
+        pretrained=run.folder("pretrain") / "model" if recipe.model.is_tiny else None,
         sigmoid=settings.loss == "sigmoid",
     )
     run.require_base(encoder.origin)

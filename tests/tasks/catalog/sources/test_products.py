@@ -19,10 +19,11 @@ from rushes.label.ledger import Labelled
 from rushes.label.question import Question
 from rushes.label.result import write_result
 from rushes.media.picture import read_picture
+from rushes.recipe.columns import Columns
 from rushes.recipe.labelling import Labelling
 from rushes.runs.pictured import table
 from rushes.stages import sha256_file, take_inventory
-from rushes.tasks.catalog.recipe import Columns, ProductSource
+from rushes.tasks.catalog.recipe import ProductSource
 from rushes.tasks.catalog.sources.attributes import join
 from rushes.tasks.catalog.sources.item import Item
 from rushes.tasks.catalog.sources.products import Products, ProductScan

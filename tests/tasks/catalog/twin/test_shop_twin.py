@@ -15,7 +15,9 @@ from rushes.media.dhash import look_of
 from rushes.media.picture import read_picture
 from rushes.media.surfaces import COLOURS, MATERIALS
 from rushes.prepare.near import pairs_across
-from rushes.tasks.catalog.recipe import Columns, NearDuplicates, ProductSource, ShopTwin
+from rushes.recipe.columns import Columns
+from rushes.recipe.near import NearDuplicates
+from rushes.tasks.catalog.recipe import ProductSource, ShopTwin
 from rushes.tasks.catalog.sources.products import Products
 from rushes.tasks.catalog.twin import other
 from rushes.tasks.catalog.twin.furniture import STYLES, TYPES

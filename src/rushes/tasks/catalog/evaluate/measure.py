@@ -11,13 +11,13 @@ from rushes.errors import MetricError
 from rushes.evaluate.parts import scorecard_of
 from rushes.evaluate.retrieval import Asked, against_sentences, paired
 from rushes.evaluate.scorecard import Scorecard, counted
-from rushes.evaluate.search_figures import BASE, OTHER_PICTURE, OTHER_TEXT, figures_of
+from rushes.evaluate.search_figures import BASE, OTHER_PICTURE, OTHER_TEXT, always, figures_of
 from rushes.evaluate.searched import Colours, Searched
 from rushes.metrics.estimate import CONFIDENCE, Estimate
 from rushes.predict.nearest import Gallery
 from rushes.predict.vectors import Vectors
+from rushes.recipe.retrieval import EvaluateRetrieval
 from rushes.tasks.catalog.evaluate.names import SYSTEMS
-from rushes.tasks.catalog.recipe import EvaluateRetrieval, always
 
 LEAST = 5
 """Products of a type that has figures of its own."""

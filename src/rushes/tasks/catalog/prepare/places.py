@@ -11,10 +11,11 @@ from rushes.media.dhash import Look, look_of
 from rushes.media.picture import read_picture
 from rushes.prepare.captions import plain, stated
 from rushes.prepare.near import NearGroups, Seen, names_of_groups, near_groups
+from rushes.recipe.near import NearDuplicates
 from rushes.runs.kept_sides import earlier_sides
 from rushes.runs.labelled.sides import Place, Sides, listed
 from rushes.runs.together import dealt, held_by, kept_together
-from rushes.tasks.catalog.recipe import NearDuplicates, ProductSource
+from rushes.tasks.catalog.recipe import ProductSource
 from rushes.tasks.catalog.sources.item import Item
 from rushes.tasks.catalog.sources.rows import LABEL
 

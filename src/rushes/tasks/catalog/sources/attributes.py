@@ -7,13 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rushes.annotations.rows import read_rows
 from rushes.errors import SourceError
-from rushes.recipe.labelling import RESERVED
+from rushes.label.answers import read_answers
 from rushes.tasks.catalog.sources.item import Item
 from rushes.tasks.catalog.sources.rows import LABEL
-
-ID = "id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +38,7 @@ def join(items: Iterable[Item], path: Path) -> Joined:
 
     Args:
         items: in any order.
-        path: Parquet or CSV with the column ``id``. Of the others, those that `rushes label` writes for its own books
-            are passed over, so that they never take the place of a shop's column of the same name.
+        path: see `rushes.label.answers.read_answers`.
 
     Raises:
         SourceError: no such table, no column ``id``, or an item stands there twice.
@@ -53,7 +49,7 @@ def join(items: Iterable[Item], path: Path) -> Joined:
             where=path,
             cure="type `rushes label collect RECIPE`, or correct source.attributes",
         )
-    told, items, unknown = _read(path), tuple(items), Counter[str]()
+    told, items, unknown = read_answers(path), tuple(items), Counter[str]()
     strays = len(told.keys() - {item.key for item in items})
     joined = []
     for item in items:
@@ -62,19 +58,6 @@ def join(items: Iterable[Item], path: Path) -> Joined:
         fields = {name: text for name, text in {**item.fields, **answer}.items() if text}
         joined.append(replace(item, fields=fields))
     return Joined(tuple(joined), strays, dict(sorted(unknown.items())), (_types(items), _types(joined)))
-
-
-def _read(path: Path) -> dict[str, dict[str, str]]:
-    """Item -> attribute -> answer, empty where it is not known."""
-    table = read_rows(path)
-    key = table.column(ID)
-    told: dict[str, dict[str, str]] = {}
-    for where, cells in table.dicts():
-        name = cells[table.header[key]].strip()
-        if name in told:
-            raise SourceError(f"the item {name!r} stands there twice", where=where, cure="leave one row")
-        told[name] = {column: cell.strip() for column, cell in cells.items() if column not in RESERVED}
-    return told
 
 
 def _types(items: Iterable[Item]) -> int:

@@ -8,17 +8,14 @@ from dataclasses import dataclass, field
 
 from rushes.annotations.rows import Table
 from rushes.errors import SourceError
+from rushes.recipe.columns import PICTURES, Columns
 from rushes.recipe_file import near
 from rushes.runs.pictured.row import Found, Row, key_of
 from rushes.runs.shares import SIDE_OF_NAME
-from rushes.tasks.catalog.recipe import Columns
 from rushes.tasks.catalog.sources.item import Item
 
 LABEL = "object_type"
 """Field of the type of object, whatever its column is called."""
-
-PICTURES = ("image_path", "local_path", "image", "filename", "file_name", "path", "url")
-"""Columns that a picture may stand in, the first that is there, where the recipe names none."""
 
 SAME = "wholly the same as another row"
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from rushes.media.solids import Solid
 from rushes.media.surfaces import Material
-from rushes.tasks.catalog.twin.things import ball, box, tube
+from rushes.media.things import ball, box, tube
 
 Style = Literal["modern", "rustic", "industrial", "scandinavian", "classic"]
 STYLES: tuple[Style, ...] = get_args(Style)

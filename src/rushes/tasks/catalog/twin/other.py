@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from rushes.media.solids import Shape, Solid, render, turned
 from rushes.media.surfaces import MATERIALS, Material
+from rushes.media.things import Finish, finish, look, pick
 from rushes.runs.drawing import seeded
-from rushes.tasks.catalog.twin.things import Finish, finish, look, pick
 
 _BESIDE: tuple[Material, ...] = ("metal", "plastic", "wood")
 

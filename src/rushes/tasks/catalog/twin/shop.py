@@ -11,10 +11,10 @@ import yaml
 
 from rushes.media.solids import Solid, extent
 from rushes.media.surfaces import COLOURS, Surface
+from rushes.media.things import FINISHES, Finish, pick
 from rushes.runs.drawing import seeded
 from rushes.tasks.catalog.recipe import ShopTwin
 from rushes.tasks.catalog.twin.furniture import STYLES, TYPES, Plan, Style
-from rushes.tasks.catalog.twin.things import FINISHES, Finish, pick
 
 MOST_VARIANTS, VIEWS = 4, 2
 

@@ -21,13 +21,13 @@ from rushes.annotations.rows import write_rows
 from rushes.media.geometry import EXIF_ORIENTATIONS
 from rushes.media.image import encode_jpeg
 from rushes.media.solids import Look, render
+from rushes.media.things import look, pick
 from rushes.runs.drawing import Written, seeded
 from rushes.stages import new_folder, write_atomic
 from rushes.tasks.catalog.recipe import ShopTwin
 from rushes.tasks.catalog.sources.products import OTHER
 from rushes.tasks.catalog.twin import other
 from rushes.tasks.catalog.twin.shop import VIEWS, Product, families, family, row
-from rushes.tasks.catalog.twin.things import look, pick
 
 TABLE, PICTURES = "products.csv", "pictures"
 BLOCK = 20

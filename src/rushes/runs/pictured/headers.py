@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rushes.annotations.rows import words
-from rushes.tasks.catalog.sources.rows import PICTURES
+from rushes.recipe.columns import PICTURES
 
 HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "name": (
