@@ -26,7 +26,9 @@ pytestmark = pytest.mark.skipif(
 def finished(tmp_path_factory) -> Finished:
     """A run of two public encoders as they are, which needs no training."""
     folder = tmp_path_factory.mktemp("search")
-    (folder / "shop.yaml").write_text(CATALOG + "model: {name: locked, scenario: zero_shot}\n")
+    (folder / "shop.yaml").write_text(
+        CATALOG.replace("model: {drawn_pairs: 128}", "model: {name: locked, scenario: zero_shot}")
+    )
     return finish(TASKS["catalog"], folder / "shop.yaml", folder / "workspace")
 
 
