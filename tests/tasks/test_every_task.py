@@ -43,11 +43,12 @@ def arena(*words: object, **how: Any) -> Any:
     return CliRunner().invoke(app, ["arena", *map(str, words)], **how)
 
 
-def test_two_systems_of_a_run_are_compared_blind_from_the_draw_to_the_table(finished, tmp_path):
+def test_two_systems_of_a_run_are_compared_blind_from_the_draw_to_the_table(finished, tmp_path, monkeypatch):
     """Where a task answers with ranked lists; the others say that they do not."""
+    monkeypatch.setattr("rushes.cli.arena._is_at_a_terminal", lambda: True)  # a pipe is none
     study, run = tmp_path / "study", finished.run()
     asked = [finished.recipe, f"{finished.recipe}:base", "--workspace", finished.workspace, "--study", study]
-    asked += ["--rater", "anna", "--rater", "ben", "--terminal"]
+    asked += ["--rater", "anna", "--rater", "ben", "--terminal", "--as", "anna"]
     try:
         tuned, base = run.task.contenders(run).values()
     except RecipeError:
