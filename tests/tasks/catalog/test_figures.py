@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import shop
+import shop_vectors as shop
 
 from rushes.errors import MetricError
 from rushes.evaluate.scorecard import Scorecard, read_scorecard

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import shop
+import shop_vectors as shop
 
 from rushes.evaluate.pages import Head, Strip
 from rushes.evaluate.searched import Searched
