@@ -7,7 +7,7 @@ import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from rushes.errors import MediaError, unreadable_as
 
@@ -15,7 +15,7 @@ MAX_MEMBERS = 10_000_000
 MAX_HEADER = 1 << 20
 """Bytes that are read for one header, with the long names before it."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")  # the last are bytes that are no UTF-8
 _BROKEN = (tarfile.TarError, EOFError, ValueError, OverflowError, OSError, RecursionError)
 _AGAIN = "fetch the archive again; it is cut or damaged"
 
@@ -53,7 +53,7 @@ def members(archive: Path) -> Iterator[TarMember]:
                 cure=f"unpack its compression: gunzip {archive.name}",
             )
         raw.seek(0)
-        headers = _Headers(raw)
+        headers = TarStream(raw, MAX_HEADER)
         with tarfile.TarFile(fileobj=headers, mode="r", errorlevel=2) as opened:
             for count, member in enumerate(opened):
                 opened.members = []  # type: ignore[attr-defined]  # a record of each would be kept; not in typeshed
@@ -81,37 +81,57 @@ def read_member(archive: Path, offset: int, size: int) -> bytes:
     return data
 
 
-class _Headers(io.BufferedIOBase):
-    """What tarfile needs of a file that is read header by header; remembers the last one."""
+class TarStream(io.BufferedIOBase):
+    """What tarfile needs of a file: remembers the last block that it saw, and reads nothing that is huge.
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self.last = file, b""
+    Args:
+        file: read from where it stands.
+        most: bytes that are read at a time; a header that wants more raises a ValueError.
+    """
+
+    def __init__(self, file: io.BufferedIOBase, most: int) -> None:
+        self._file, self._most, self.last = file, most, b""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or not 0 <= size <= MAX_HEADER:
-            raise ValueError(f"a header of {size} bytes")
+        """So many bytes; fewer at the end."""
+        size = -1 if size is None else size
+        if not 0 <= size <= self._most:
+            raise ValueError(f"a header of {size:,} bytes")
         self.last = self._file.read(size)
         return self.last
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a byte."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
+        """The byte that is read next."""
         return self._file.tell()
 
 
-def _require_plain(archive: Path, member: tarfile.TarInfo, count: int) -> None:
+def is_file_or_folder(member: tarfile.TarInfo) -> bool:
+    """Whether a member is nothing but that: no link, no device, nothing with holes."""
+    return (member.isreg() or member.isdir()) and not member.issparse()
+
+
+def is_plain_name(member: tarfile.TarInfo) -> bool:
+    """Whether a member's name stays in its folder and can be written anywhere."""
     name = member.name.removeprefix("./")
+    leaves = member.isreg() and any(part in ("", ".", "..") for part in name.split("/"))
+    return not (_CONTROL.search(name) or leaves)
+
+
+def _require_plain(archive: Path, member: tarfile.TarInfo, count: int) -> None:
     where = f"{archive}/{member.name[:80]!r}"
     if count >= MAX_MEMBERS:
         raise MediaError(f"more than {MAX_MEMBERS:,} members", where=archive, cure="split the archive")
-    if not (member.isreg() or member.isdir()) or member.issparse():
+    if not is_file_or_folder(member):
         raise MediaError(
             "an archive holds files and folders only, found a link or a device",
             where=where,
             cure="pack the files themselves: tar --dereference -cf ARCHIVE FOLDER",
         )
-    if _CONTROL.search(name) or (member.isreg() and any(part in ("", ".", "..") for part in name.split("/"))):
+    if not is_plain_name(member):
         raise MediaError(
             "a member may not be called so",
             where=where,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import re
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rushes.errors import MediaError, SourceError, unreadable_as
+from rushes.media.tarred import TarStream, is_file_or_folder, is_plain_name
 from rushes.records import SoundRecording
 from rushes.runs.shares import SIDE_OF_NAME
 from rushes.stages import Claim
@@ -42,7 +42,6 @@ MAX_PADDING = 1 << 20
 """Bytes behind the end of the archive inside of its file; tar fills up to 10 kB."""
 
 _EMPTY = bytes(tarfile.BLOCKSIZE)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")  # the last are bytes that are no UTF-8
 _AGAIN = "fetch the archive again; it is cut or damaged"
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError, OSError, RecursionError)
 """Among them what gzip raises, an OSError, and headers of headers without end."""
@@ -157,26 +156,6 @@ class ArchiveBlock:
         return SoundRecording(key, place.group, self.split, place.label, self.path / name)
 
 
-class _Stream(io.BufferedIOBase):
-    """What tarfile needs of a file: remembers the last block that it saw, and reads nothing that is huge."""
-
-    def __init__(self, file: io.BufferedIOBase) -> None:
-        self._file, self.last = file, b""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        size = -1 if size is None else size
-        if not 0 <= size <= MAX_BYTES:
-            raise ValueError(f"a header of {size:,} bytes")
-        self.last = self._file.read(size)
-        return self.last
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-
 def _read(path: Path) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of each file of a tar, which may be gzipped."""
     with (
@@ -186,7 +165,7 @@ def _read(path: Path) -> Iterator[tuple[str, bytes]]:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         with closing(gzip.GzipFile(fileobj=raw) if packed else raw) as file:
-            stream = _Stream(file)
+            stream = TarStream(file, MAX_BYTES)
             with tarfile.TarFile(fileobj=stream, mode="r", errorlevel=2) as archive:
                 for member in archive:
                     # tarfile would keep a record of every member; typeshed does not know the attribute.
@@ -204,15 +183,13 @@ def _read(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _require_plain(path: Path, member: tarfile.TarInfo) -> None:
-    name = member.name.removeprefix("./")
-    parts = name.split("/")
-    if not (member.isreg() or member.isdir()) or member.issparse():
+    if not is_file_or_folder(member):
         raise MediaError(
             "an archive of sounds holds files and folders only, found a link or a device",
             where=f"{path}/{member.name}",
             cure="pack the files themselves: tar --dereference -czf ARCHIVE FOLDER",
         )
-    if _CONTROL.search(name) or (member.isreg() and any(part in ("", ".", "..") for part in parts)):
+    if not is_plain_name(member):
         raise MediaError(
             f"a member may not be called {member.name[:80]!r}",
             where=path,
