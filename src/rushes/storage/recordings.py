@@ -76,11 +76,15 @@ def listing_of(files: Path) -> list[tuple[str, int]]:
     return sorted((name, mark.size) for name, mark in _noted(files.parent / LEDGER).items())
 
 
+def allowed_by_owner() -> frozenset[str]:
+    """Further protocols that the owner of this machine allows, see `ALLOW`."""
+    return frozenset(name.strip() for name in os.environ.get(ALLOW, "").split(","))
+
+
 def _require_allowed(url: str) -> None:
     """Raise a StorageError where a recipe, perhaps a stranger's, would connect to an address of its own."""
     protocol = url.partition("://")[0]
-    further = [name.strip() for name in os.environ.get(ALLOW, "").split(",")]
-    if protocol not in (*ALLOWED, *further):
+    if protocol not in (*ALLOWED, *allowed_by_owner()):
         raise StorageError(
             f"recordings by {protocol}:// are not read unless the owner of this machine allows it: such a URL "
             "connects to any address that the recipe names",

@@ -8,7 +8,6 @@ time. A table may come from a stranger, so only its owner allows this machine to
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ import httpx
 
 from rushes.errors import RushesError, StageError, StorageError
 from rushes.stages import read_json, write_atomic, write_json
-from rushes.storage.recordings import ALLOW
+from rushes.storage.recordings import ALLOW, allowed_by_owner
 
 PROTOCOLS = ("http://", "https://")
 LEDGER = "web.json"
@@ -190,9 +189,8 @@ def _known(ledger: Path) -> dict[str, dict[str, Any]]:
 
 
 def _require_allowed(urls: list[str], bounds: Bounds) -> None:
-    allowed = {name.strip() for name in os.environ.get(ALLOW, "").split(",")}
     asked = {url.partition("://")[0].lower() for url in urls}
-    if refused := sorted(asked - allowed):
+    if refused := sorted(asked - allowed_by_owner()):
         named = ",".join(sorted(asked))
         raise StorageError(
             f"{len(urls):,} pictures are at addresses by {' and '.join(refused)}, which are not read unless the owner "
