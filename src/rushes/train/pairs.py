@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from rushes.media.image import decode_jpeg
 from rushes.metrics.retrieval import Relevant, rank_vectors
+from rushes.metrics.sharing import right_items
 from rushes.models.dual_encoder import DualEncoder
 from rushes.prepare.pair import Pair
 from rushes.recipe.clip import Side
@@ -223,12 +224,5 @@ class Validation:
 
 def equals(texts: Sequence[str], groups: Sequence[str]) -> Relevant:
     """Which items answer each other: those with equal texts, and those of one group."""
-    _, text = np.unique(texts, return_inverse=True)
-    _, group = np.unique(groups, return_inverse=True)
-    found = []
-    for start in range(0, len(texts), 1024):  # in bounded memory
-        rows = slice(start, start + 1024)
-        query, item = np.nonzero((text[rows, None] == text) | (group[rows, None] == group))
-        found.append((query + start, item))
-    queries, items = (np.concatenate(column) for column in zip(*found, strict=True))
-    return Relevant.of(queries, items, queries=len(texts), items=len(texts))
+    every = np.arange(len(texts))
+    return right_items(every, every, np.array(texts, object), np.array(groups, object))

@@ -32,11 +32,10 @@ def check_search(run: Run[CatalogRecipe]) -> Iterator[Fault]:
     side = np.flatnonzero(vectors.sides == run.recipe.evaluate.split)
     yield from check_keys(list(samples.keys()), vectors.keys[side].tolist(), where)
     row = {vectors.keys[number]: int(number) for number in side}
-    keys = [key for key in samples.keys() if key in row]  # noqa: SIM118 (a dataset is no mapping)
-    asked = [keys[number] for number in asked_of(keys, ASKED)]
-    number_of = {key: number for number, key in enumerate(samples.keys())}
-    pairs = [Pair.of(key, samples.sample(number_of[key])) for key in asked]
-    rows = np.array([row[key] for key in asked], np.int64)
+    answered = [(number, key) for number, key in enumerate(samples.keys()) if key in row]
+    asked = [answered[place] for place in asked_of([key for _, key in answered], ASKED)]
+    pairs = [Pair.of(key, samples.sample(number)) for number, key in asked]
+    rows = np.array([row[key] for _, key in asked], np.int64)
     yield from _of_dataset(vectors, rows, pairs, where)
     yield from _reload(run, vectors, rows, pairs, where)
     card = run.scorecard()
