@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import secrets
 import shutil
@@ -101,11 +102,14 @@ class _Names:
         return self.given.setdefault(key, secrets.token_hex(8))
 
 
-def make_study(folder: Path, a: Contender, b: Contender, ask: Ask) -> Study:
+def make_study(
+    folder: Path, a: Contender, b: Contender, ask: Ask, coin: random.Random | None = None
+) -> Study:
     """Draw a study and write it; one that was broken off while it was made is made anew.
 
     Of each cluster of questions one is asked, so that queries are independent of each other. Which list is in
-    which slot comes from the machine's source of secrets, not from the seed.
+    which slot is tossed with ``coin``: the machine's source of secrets unless it is given, never the seed, which
+    raters may know.
 
     Raises:
         RecipeError: the systems cannot be compared so.
@@ -113,9 +117,13 @@ def make_study(folder: Path, a: Contender, b: Contender, ask: Ask) -> Study:
         MediaError: an item's picture cannot be read.
     """
     _require_room(folder)
+    coin = coin or random.SystemRandom()
     answered = _answered(_shuffled(_common(a, b), ask.seed), a, b)
     different, identical = _different(answered, ask.pairs)
-    drawn = [*map(_in_slots, different), *(_check(*two) for two in _unlike(answered, ask.checks))]
+    drawn = [
+        *(_in_slots(one, coin) for one in different),
+        *(_check(*two, coin) for two in _unlike(answered, ask.checks)),
+    ]
     names = _Names()
     pairs = [_pair(shown, names) for shown in drawn]
     _write_pictures(folder, names, a)
@@ -252,15 +260,15 @@ def _are_unlike(one: _Answered, two: _Answered) -> bool:
 # --- what raters see ----------------------------------------------------------------------------------------
 
 
-def _in_slots(answered: _Answered) -> _Shown:
-    first: System = "A" if secrets.randbits(1) else "B"
+def _in_slots(answered: _Answered, coin: random.Random) -> _Shown:
+    first: System = "A" if coin.getrandbits(1) else "B"
     slots = answered.lists[first], answered.lists[other(first)]
     return _Shown(answered.question, slots, first, None)
 
 
-def _check(right: _Answered, wrong: _Answered) -> _Shown:
-    system: System = "A" if secrets.randbits(1) else "B"
-    slot: Slot = 1 if secrets.randbits(1) else 0
+def _check(right: _Answered, wrong: _Answered, coin: random.Random) -> _Shown:
+    system: System = "A" if coin.getrandbits(1) else "B"
+    slot: Slot = 1 if coin.getrandbits(1) else 0
     slots = right.lists[system], wrong.lists[system]
     return _Shown(right.question, slots if slot == 0 else slots[::-1], None, slot)
 
