@@ -302,6 +302,40 @@ class VlmEvaluate(Evaluate):
     workers: Annotated[int, Field(ge=0, le=256), UNSIGNED] = 0
 
 
+class Serve(Section):
+    """Bounds of a service; no answer depends on them.
+
+    Attributes:
+        at_once: requests that are worked on together.
+        queue: more that may wait; whoever comes then is refused.
+        max_mb: of what is uploaded in one request.
+        max_pixels: width times height of a frame.
+        max_frames: frames of a recording.
+        max_s: seconds of a recording.
+        max_decoded_gb: of all decoded frames of a recording.
+        disk_mb: of all uploads together.
+        memory_mb: of the process that decodes one upload.
+        upload_s: longest time for an upload.
+        deadline_s: longest time for an answer, from the moment that the upload is there.
+        drain_s: how long a service that is told to stop waits for what it has begun.
+        warm: processes that wait for an upload to decode.
+    """
+
+    at_once: Annotated[int, Field(ge=1, le=256)] = 4
+    queue: Annotated[int, Field(ge=0, le=10_000)] = 8
+    max_mb: Annotated[float, Field(gt=0.0)] = 512.0
+    max_pixels: Count = 4096 * 2304
+    max_frames: Count = 4 * 3600 * 30
+    max_s: Seconds = 4 * 3600.0
+    max_decoded_gb: Annotated[float, Field(gt=0.0)] = 4096.0
+    disk_mb: Annotated[float, Field(gt=0.0)] = 4096.0
+    memory_mb: Annotated[int, Field(ge=64)] = 1024
+    upload_s: Seconds = 300.0
+    deadline_s: Seconds = 1800.0
+    drain_s: Seconds = 30.0
+    warm: Annotated[int, Field(ge=0, le=64)] = 2
+
+
 class Recipe(Section):
     """A whole job; each task has its own, with what only it needs.
 
@@ -313,6 +347,7 @@ class Recipe(Section):
         prepare: from recordings to shards.
         train: how to train.
         evaluate: what is measured, on what.
+        serve: what a service takes, and how much of it.
     """
 
     task: str
@@ -322,6 +357,7 @@ class Recipe(Section):
     prepare: Prepare = Prepare()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
+    serve: Annotated[Serve, UNSIGNED] = Serve()
 
 
 class VlmRecipe(Recipe):

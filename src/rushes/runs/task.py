@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from rushes.label.row import Row
     from rushes.metrics.estimate import Estimate
     from rushes.models.base import Base
+    from rushes.predict.remote import Engine
     from rushes.recipe import Recipe
     from rushes.runs.admission.values import Fault
     from rushes.runs.apply.contract import Apply
     from rushes.runs.begin.found import Found
     from rushes.runs.begin.proposal import Proposal
     from rushes.runs.contest import Contender
+    from rushes.runs.door.contract import Door, Verb
     from rushes.runs.run import Run
     from rushes.runs.search import Among, Search
     from rushes.runs.source import Audit, Source
@@ -177,6 +179,21 @@ class Task(ABC, Generic[R]):
         raise RecipeError(
             f"the task {self.name} has no items that could be found",
             cure="search takes tasks whose model turns pictures and words into vectors",
+        )
+
+    def doors(self, run: Run[R], engine: Engine | None = None) -> Mapping[Verb, Door]:
+        """The ways in which the trained model of a run can be asked; no weights are loaded yet.
+
+        Args:
+            run: the run.
+            engine: another server that answers with an export of the model; None answers in this process.
+
+        Raises:
+            RecipeError: it cannot be asked at all, or not by way of another server.
+        """
+        raise RecipeError(
+            f"the task {self.name} has no door, so nobody outside can ask its model",
+            cure="serve takes tasks that name their doors, see docs/extend",
         )
 
     def contenders(self, run: Run[R]) -> Mapping[str, Contender]:
