@@ -32,7 +32,15 @@ POLICY = (
     "style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-LABELS = ["Picking", "Relocate Item Label", "Assemble Box", "Insert Items", "Close Box", "Attach Box Label", "Final Check"]
+LABELS = [
+    "Picking",
+    "Relocate Item Label",
+    "Assemble Box",
+    "Insert Items",
+    "Close Box",
+    "Attach Box Label",
+    "Final Check",
+]
 TEXT = {"type": "string"}
 NAMED = {"properties": {"clip_id": TEXT}}
 FOUND = {
@@ -116,13 +124,13 @@ def app_of(service: Service) -> FastAPI:
             return JSONResponse(problem, status, headers)
         answer = service.answers[f"/{verb}"](fields)
         if "text/event-stream" in request.headers["accept"]:
-            return StreamingResponse(_events(service, answer, request), media_type="text/event-stream")
+            return StreamingResponse(_events(service, answer), media_type="text/event-stream")
         return JSONResponse(answer)
 
     return app
 
 
-async def _events(service: Service, answer: Mapping[str, Any], request: Request) -> AsyncIterator[str]:
+async def _events(service: Service, answer: Mapping[str, Any]) -> AsyncIterator[str]:
     def event(name: str, data: Any) -> str:
         return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
@@ -131,11 +139,12 @@ async def _events(service: Service, answer: Mapping[str, Any], request: Request)
     for done, segments in enumerate(service.partials, 1):
         yield event("partial", {"segments": segments})
         yield event("progress", {"done": done, "total": total})
-    while not service.goes_on.is_set():
-        if await request.is_disconnected():
-            service.left += 1
-            return
-        await asyncio.sleep(0.02)
+    try:
+        while not service.goes_on.is_set():
+            await asyncio.sleep(0.02)
+    except asyncio.CancelledError:
+        service.left += 1
+        raise
     last = event("result", answer) if service.breaks is None else event("error", service.breaks)
     yield last[: len(last) // 2]
     yield last[len(last) // 2 :]
@@ -172,7 +181,14 @@ def running(service: Service) -> Iterator[Service]:
 
 def about(player: str | None, labels: Sequence[str], **verbs: Any) -> dict[str, Any]:
     """Of ``/about.json``."""
-    limits = {"max_mb": 512.0, "max_s": 14400.0, "max_pixels": 9437184, "max_frames": 432000, "at_once": 4, "queue": 8}
+    limits = {
+        "max_mb": 512.0,
+        "max_s": 14400.0,
+        "max_pixels": 9437184,
+        "max_frames": 432000,
+        "at_once": 4,
+        "queue": 8,
+    }
     return {
         "name": "packing-bench",
         "player": player,
@@ -208,7 +224,9 @@ def segments_of(lengths: Sequence[tuple[int, float]], labels: Sequence[str] = LA
     return made
 
 
-def timeline(segments: Sequence[Mapping[str, Any]], labels: Sequence[str] = LABELS, tick_s: float = 0.5) -> dict[str, Any]:
+def timeline(
+    segments: Sequence[Mapping[str, Any]], labels: Sequence[str] = LABELS, tick_s: float = 0.5
+) -> dict[str, Any]:
     """An answer of ``/analyze``: scores follow the segments with some noise, the last tick was not asked."""
     duration_s = segments[-1]["end_s"]
     draw = np.random.default_rng(2)
@@ -219,7 +237,11 @@ def timeline(segments: Sequence[Mapping[str, Any]], labels: Sequence[str] = LABE
         for one in segments:
             place = labels.index(one["label"])
             distance = max(one["start_s"] - time_s, time_s - one["end_s"], 0.0)
-            row[place] += one["confidence"] * np.exp(-distance / (1.2 * tick_s)) * (1 if distance else draw.uniform(0.7, 1.1))
+            row[place] += (
+                one["confidence"]
+                * np.exp(-distance / (1.2 * tick_s))
+                * (1 if distance else draw.uniform(0.7, 1.1))
+            )
         scores.append([round(float(value), 4) for value in row / row.sum()])
     scores[-1] = [None] * len(labels)
     return {
@@ -230,7 +252,7 @@ def timeline(segments: Sequence[Mapping[str, Any]], labels: Sequence[str] = LABE
         "segments": list(segments),
         "scores": scores,
         "boundaries": [one["start_s"] for one in segments[1:]],
-        "remark": "smoothed by the order of the training sessions: F1@50 in the report 61.2 as they come, 74.8 smoothed",
+        "remark": "smoothed by the order of the training sessions: F1@50 61.2 as they come, 74.8 smoothed",
         "next": {"label": labels[0], "at_s": duration_s + 2.0, "confidence": 0.71},
         **provenance(),
     }
@@ -282,7 +304,16 @@ def item_picture(key: str) -> bytes:
 
 def hits(fields: Mapping[str, str]) -> dict[str, Any]:
     """An answer of ``/search``."""
-    kinds = ["sideboard", "bedside table", "dresser", "tv bench", "settee", "lounge chair", "accent chair", "pouf"]
+    kinds = [
+        "sideboard",
+        "bedside table",
+        "dresser",
+        "tv bench",
+        "settee",
+        "lounge chair",
+        "accent chair",
+        "pouf",
+    ]
     made = [
         {
             "key": f"shop/{number:04d}",
@@ -307,7 +338,9 @@ def hits(fields: Mapping[str, str]) -> dict[str, Any]:
 # --- what is sent -------------------------------------------------------------------------------------------
 
 
-def video(path: Path, seconds: float, colours: Sequence[tuple[int, int, int]] = ((190, 90, 40), (40, 120, 90))) -> Path:
+def video(
+    path: Path, seconds: float, colours: Sequence[tuple[int, int, int]] = ((190, 90, 40), (40, 120, 90))
+) -> Path:
     """H.264 in MP4: a box that goes across, on a ground that changes in the middle."""
     rate, (wide, high) = 25, (320, 180)
     with av.open(str(path), "w") as container:
