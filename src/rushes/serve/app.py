@@ -18,11 +18,11 @@ from rushes.serve.bounds import bounds_text
 from rushes.serve.document import definitions_of
 from rushes.serve.front import Front, problem, to_stderr, visit_of
 from rushes.serve.gate import Admission, EarlyAnswer
-from rushes.serve.keys import Keys
+from rushes.serve.keys import EVERYBODY, Keys
 from rushes.serve.refusal import Refusal
 from rushes.serve.rooms import Rooms
 from rushes.serve.said import Provenance
-from rushes.serve.standing import Machine, add_standing
+from rushes.serve.standing import HERE, Machine, add_standing
 
 _SAYS = """Answers of one trained model. Every answer says which model gave it and how long it took; every refusal
 has a code for programs, a sentence and a cure. Limits of this service, each with a status of its own:
@@ -63,7 +63,7 @@ class Service(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The document, with the keys that are needed."""
         begun = self.openapi_schema is None
-        document = super().openapi()
+        document: dict[str, Any] = super().openapi()
         if begun:
             components = document.setdefault("components", {})
             components.setdefault("schemas", {}).update(definitions_of(self.rooms.doors))
@@ -79,10 +79,10 @@ def service_app(
     doors: Mapping[Verb, Door],
     settings: Serve,
     model: Provenance,
-    keys: Keys = Keys(),
+    keys: Keys = EVERYBODY,
     *,
     folder: Path,
-    machine: Machine = Machine(),
+    machine: Machine = HERE,
     workers: int = 1,
     within: Callable[[], AbstractContextManager[object]] = nullcontext,
     write: Callable[[str], None] = to_stderr,
@@ -103,7 +103,7 @@ def service_app(
     rooms = Rooms(doors, settings, folder, within)
     service = Service(rooms, keys, model, settings, workers)
     add_standing(service, rooms, keys, model, machine)
-    asked = add_doors(service, rooms, settings, model, keys)
+    asked = add_doors(service, rooms, settings, model, keys, machine.engine is not None)
     _add_ways_out(service)
     _add_layers(service, rooms, keys, asked, write)
     return service

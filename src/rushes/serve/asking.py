@@ -130,7 +130,8 @@ class Asking:
 
 
 def _is_json(request: Request) -> bool:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+    kind: str = request.headers.get("content-type", "")
+    return kind.partition(";")[0].strip().lower() == "application/json"
 
 
 def _ticket(request: Request) -> Ticket:
@@ -155,7 +156,7 @@ def add_doors(
     Returns:
         Paths of the routes.
     """
-    session = Session(rooms.children, rooms.lane, settings.deadline_s)
+    session = Session(rooms.children, rooms.lane, settings.deadline_s, engine)
     statuses = sorted({*STATUSES, *([401] if keys else ()), *([502] if engine else ())})
     for verb, door in rooms.doors.items():
         asking = Asking(door, rooms, session, model, settings.deadline_s, settings.upload_s)
@@ -179,4 +180,6 @@ def add_doors(
                 responses=answers(batch_of(door), statuses, says=says),
                 openapi_extra={"requestBody": body_of_batch(door, MOST_FILES), **secured(keys)},
             )
-    return frozenset(route.path for route in service.routes if isinstance(route, APIRoute) and "POST" in route.methods)
+    return frozenset(
+        route.path for route in service.routes if isinstance(route, APIRoute) and "POST" in route.methods
+    )

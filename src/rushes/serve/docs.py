@@ -100,7 +100,9 @@ def _kind(schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_kind(choice) for choice in schema["anyOf"])
     if "const" in schema or "enum" in schema:
-        return ", ".join(f"<code>{escape(str(value))}</code>" for value in schema.get("enum", [schema.get("const")]))
+        return ", ".join(
+            f"<code>{escape(str(value))}</code>" for value in schema.get("enum", [schema.get("const")])
+        )
     kind = "file" if schema.get("format") == "binary" else str(schema.get("type", "anything"))
     if kind == "array" and "items" in schema:
         kind = f"list of {_kind(schema['items'])}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -129,13 +129,3 @@ def _without_null(field: Schema) -> Schema:
         return field
     kept = {key: value for key, value in field.items() if key not in ("anyOf", "default")}
     return {**kept, **choices[0]} if len(choices) == 1 else {**kept, "anyOf": choices}
-
-
-# --- the document as a page ---------------------------------------------------------------------------------
-
-
-def routes_of(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Method, path and operation of every route in a document."""
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            yield method.upper(), path, operation

@@ -5,6 +5,7 @@ Plain ASGI, since a middleware that wraps streams would hide from the work that 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -143,9 +144,8 @@ class Front:
         except Exception as error:
             log.error("request %s failed", visit.id, exc_info=error)
             await _say(problem(unexpected(), visit), sent, scope, receive)
-        except BaseException:
-            visit.reason = "cut_off"
-            raise
+        except asyncio.CancelledError:  # the process ends before the request does
+            await _say(problem(Refusal(503, "draining", "this service stops"), visit), sent, scope, receive)
         finally:
             self._close(scope, visit, sent)
 
@@ -190,6 +190,5 @@ class _Sent:
 
 async def _say(answer: Response, sent: _Sent, scope: Scope, receive: Receive) -> None:
     """Answer, unless an answer has begun: then its end is missing, and the client sees that."""
-    if sent.status:
-        raise RuntimeError("the answer had begun when the request failed")
-    await answer(scope, receive, sent)
+    if not sent.status:
+        await answer(scope, receive, sent)

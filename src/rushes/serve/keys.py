@@ -56,6 +56,10 @@ class Keys:
             raise Refusal(401, "wrong_key", "the key that was sent is none of this service's", cure=HEADERS)
 
 
+EVERYBODY = Keys()
+"""No key is needed."""
+
+
 def _given(headers: Mapping[str, str]) -> str | None:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
@@ -69,7 +73,9 @@ def read_keys(path: Path) -> Keys:
     Raises:
         RecipeError: the file cannot be read, holds no key, or one that is too short.
     """
-    with unreadable_as(RecipeError, "the file of API keys cannot be read", where=path, errors=(OSError, ValueError)):
+    with unreadable_as(
+        RecipeError, "the file of API keys cannot be read", where=path, errors=(OSError, ValueError)
+    ):
         lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
     keys = {number: line for number, line in enumerate(lines, 1) if line and not line.startswith("#")}
     make = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
@@ -78,6 +84,8 @@ def read_keys(path: Path) -> Keys:
     for number, key in keys.items():
         if len(key) < LEAST:
             raise RecipeError(
-                f"a key has {len(key)} characters; at least {LEAST} are needed", where=f"{path}:{number}", cure=make
+                f"a key has {len(key)} characters; at least {LEAST} are needed",
+                where=f"{path}:{number}",
+                cure=make,
             )
     return Keys.of(keys.values())

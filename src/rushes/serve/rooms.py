@@ -84,7 +84,9 @@ class Rooms:
             self.failed = Refusal(503, "no_model", error.message, cure=error.cure)
         except Exception as error:
             log.error("the model cannot be asked", exc_info=error)
-            self.failed = Refusal(503, "no_model", "the model failed before its first answer", cure="see the log")
+            self.failed = Refusal(
+                503, "no_model", "the model failed before its first answer", cure="see the log"
+            )
         else:
             self.gate.ready = True
 

@@ -59,7 +59,9 @@ def wrong_fields(error: ValidationError) -> Refusal:
         f"{'.'.join(map(str, fault['loc'])) or 'the body'}: {fault['msg']}"
         for fault in error.errors(include_url=False, include_input=False, include_context=False)
     ]
-    return Refusal(422, "wrong_fields", "; ".join(faults), cure="see the fields of this route in /openapi.json")
+    return Refusal(
+        422, "wrong_fields", "; ".join(faults), cure="see the fields of this route in /openapi.json"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,13 @@ class Session:
         children: decode.
         lane: of the model.
         deadline_s: longest time for an answer.
+        remote: another server answers.
     """
 
     children: Children
     lane: Lane
     deadline_s: float
+    remote: bool = False
 
     async def answer(
         self,
@@ -101,7 +105,8 @@ class Session:
                 return await self._without_files(door, asked, clock)
             return await self._of_files(door, asked, files, clock, show)
         except ModelError as error:
-            raise Refusal(503, "no_model", error.message, cure=error.cure) from error
+            status, code = (502, "engine_unavailable") if self.remote else (503, "no_model")
+            raise Refusal(status, code, error.message, cure=error.cure) from error
 
     async def _without_files(self, door: Door, asked: Any, clock: Clock) -> Answered:
         """Ask with words alone; the model may be needed for them, so it is done in the lane."""

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from rushes.serve.docs import docs_page
 from rushes.serve.document import answers, secured
-from rushes.serve.keys import Keys
+from rushes.serve.keys import EVERYBODY, Keys
 from rushes.serve.rooms import Rooms
 from rushes.serve.said import Provenance, Said
 
@@ -36,6 +36,10 @@ class Machine:
     device: str = "cpu"
     gpus: int = 0
     engine: str | None = None
+
+
+HERE = Machine()
+"""Without a GPU."""
 
 
 class Live(Said):
@@ -121,7 +125,7 @@ def add_standing(service: FastAPI, rooms: Rooms, keys: Keys, model: Provenance, 
             openapi_extra=secured(key),
         )
 
-    add("/live", live, Live, [], Keys())
+    add("/live", live, Live, [], EVERYBODY)
     add("/ready", ready, Ready, [503], keys)
     add("/health", health, Health, [], keys)
     add("/version", version, Version, [], keys)

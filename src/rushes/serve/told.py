@@ -50,7 +50,9 @@ class Told(Response):
             events = Events(scope, send) if self.streams else None
             show = show_nothing if events is None else events.show
             try:
-                answer = await while_there(_done(work, show), gone(receive), self.deadline_s, ClientDisconnect)
+                answer = await while_there(
+                    _done(work, show), gone(receive), self.deadline_s, ClientDisconnect
+                )
             except Exception as error:
                 if events is None or not events.begun or isinstance(error, ClientDisconnect):
                     raise
@@ -123,7 +125,10 @@ class Events:
         async with self._turn:
             if not self.begun:
                 self.begun = True
-                headers = [(b"content-type", EVENTS.encode() + b"; charset=utf-8"), (b"x-accel-buffering", b"no")]
+                headers = [
+                    (b"content-type", EVENTS.encode() + b"; charset=utf-8"),
+                    (b"x-accel-buffering", b"no"),
+                ]
                 await self.send({"type": "http.response.start", "status": 200, "headers": headers})
                 self._beating = asyncio.create_task(self._beat())
             await self.send({"type": "http.response.body", "body": text.encode(), "more_body": True})
