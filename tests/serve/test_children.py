@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,37 @@ Asked = Callable[[Children, Mapping[str, Path]], Any]
 _ABOUT = b'{"duration_s": null, "fps": null, "parts": 1}'
 
 
-def within(asked: Asked, path: Path, warm: int = 1, memory_mb: int = 512) -> Any:
-    """What ``asked`` gives, of a pool that is ended behind it."""
+def within(asked: Asked, path: Path, warm: int = 1) -> Any:
+    """What ``asked`` gives, of a pool of its own that is ended behind it."""
 
     async def run() -> Any:
-        async with Children(["numpy", "decoders"], Limits(), memory_mb, warm) as children:
+        async with Children(["numpy", "decoders"], Limits(), 512, warm) as children:
             return await asked(children, {"file": path})
 
     return asyncio.run(run())
+
+
+class Pool:
+    """One pool for many tests, so that not each of them waits for its imports."""
+
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self._runner = runner
+        self._children = Children(["numpy", "decoders"], Limits(), 512, 1)
+        runner.run(self._children.start())
+
+    def within(self, asked: Asked, path: Path) -> Any:
+        return self._runner.run(asked(self._children, {"file": path}))
+
+    def close(self) -> None:
+        self._runner.run(self._children.close())
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with asyncio.Runner() as runner:
+        made = Pool(runner)
+        yield made
+        made.close()
 
 
 async def members(
@@ -48,7 +71,7 @@ async def members(
         ]
 
 
-def refusal(decode: Decode, path: Path, deadline_s: float = DEADLINE_S) -> Refusal:
+def refusal(pool: Pool, decode: Decode, path: Path, deadline_s: float = DEADLINE_S) -> Refusal:
     """What is said of an upload; the next one is decoded as if nothing had been."""
 
     async def asked(children: Children, files: Mapping[str, Path]) -> Refusal:
@@ -57,7 +80,7 @@ def refusal(decode: Decode, path: Path, deadline_s: float = DEADLINE_S) -> Refus
         assert len(await members(children, Pages(), files)) == 3
         return caught.value
 
-    found: Refusal = within(asked, path)
+    found: Refusal = pool.within(asked, path)
     return found
 
 
@@ -93,11 +116,11 @@ def test_parts_come_in_order_with_their_bytes(upload: Path, warm: int) -> None:
     assert parts == [("0", b"0123"), ("4", b"4567"), ("8", b"89")]
 
 
-def test_a_child_imports_no_model_and_serves_one_upload(upload: Path) -> None:
+def test_a_child_imports_no_model_and_serves_one_upload(pool: Pool, upload: Path) -> None:
     async def asked(children: Children, files: Mapping[str, Path]) -> Any:
         return [(await members(children, Modules(), files))[0][1] for _ in range(3)]
 
-    found = within(asked, upload)
+    found = pool.within(asked, upload)
     assert len({one["process"] for one in found}) == 3
     modules = set(found[0]["modules"].decode().split())
     assert not modules & {"torch", "transformers", "fastapi", "uvicorn"}
@@ -117,37 +140,37 @@ def test_a_child_imports_no_model_and_serves_one_upload(upload: Path) -> None:
 )
 @pytest.mark.parametrize("after", [0, 2])
 def test_what_media_refuses_has_a_code_and_no_path(
-    upload: Path, reason: MediaReason, code: str, after: int
+    pool: Pool, upload: Path, reason: MediaReason, code: str, after: int
 ) -> None:
-    found = refusal(Refuse(reason, after), upload)
+    found = refusal(pool, Refuse(reason, after), upload)
     assert (found.status, found.error) == (422, code)
     assert found.cure
     assert str(upload.parent) not in f"{found.detail} {found.cure}"
 
 
-def test_a_question_that_cannot_be_asked_is_told_from_a_bad_file(upload: Path) -> None:
-    found = refusal(Do("question"), upload)
+def test_a_question_that_cannot_be_asked_is_told_from_a_bad_file(pool: Pool, upload: Path) -> None:
+    found = refusal(pool, Do("question"), upload)
     assert (found.error, found.detail, found.cure) == ("unanswerable", "no two pictures of it", "send two")
 
 
 @pytest.mark.parametrize("what", ["segfault", "exit", "bug", "memory"])
-def test_a_child_that_breaks_down_is_a_refusal(upload: Path, what: str) -> None:
-    found = refusal(Do(what), upload)
+def test_a_child_that_breaks_down_is_a_refusal(pool: Pool, upload: Path, what: str) -> None:
+    found = refusal(pool, Do(what), upload)
     assert (found.status, found.error) == (422, "crashed")
 
 
 @pytest.mark.parametrize("what", ["sleep", "loop"])
-def test_the_deadline_ends_a_child(upload: Path, what: str) -> None:
-    found = refusal(Do(what), upload, deadline_s=0.5)
+def test_the_deadline_ends_a_child(pool: Pool, upload: Path, what: str) -> None:
+    found = refusal(pool, Do(what), upload, deadline_s=0.5)
     assert (found.status, found.error) == (504, "deadline")
 
 
 def test_a_child_has_no_output_no_files_and_no_network(
-    upload: Path, capfd: pytest.CaptureFixture[str]
+    pool: Pool, upload: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert within(lambda children, files: members(children, Do("print"), files), upload) == []
+    assert pool.within(lambda children, files: members(children, Do("print"), files), upload) == []
     assert capfd.readouterr().out == ""
-    assert refusal(Do("write"), upload).error == "crashed"
+    assert refusal(pool, Do("write"), upload).error == "crashed"
     assert (upload.parent / "written").read_bytes() == b""
 
     async def connect(children: Children, files: Mapping[str, Path]) -> bool | None:
@@ -159,7 +182,7 @@ def test_a_child_has_no_output_no_files_and_no_network(
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         upload.write_text(str(server.getsockname()[1]))
-        assert within(connect, upload) is not True  # False: this system lets nobody give up the network
+        assert pool.within(connect, upload) is not True  # False: this system lets nobody give up the network
 
 
 def said(kind: str, head: bytes, body: bytes = b"", nbody: int | None = None) -> bytes:
@@ -202,12 +225,12 @@ def a_part(members: str, body: bytes = b"") -> bytes:
         a_part("[]") + said("about", _ABOUT),
     ],
 )
-def test_a_child_that_lies_is_ended(upload: Path, data: bytes) -> None:
-    found = refusal(Lie(data), upload)
+def test_a_child_that_lies_is_ended(pool: Pool, upload: Path, data: bytes) -> None:
+    found = refusal(pool, Lie(data), upload)
     assert (found.status, found.error) == (422, "crashed")
 
 
-def test_a_child_waits_where_nobody_reads(upload: Path) -> None:
+def test_a_child_waits_where_nobody_reads(pool: Pool, upload: Path) -> None:
     upload.write_bytes(bytes(1000))
 
     async def asked(children: Children, files: Mapping[str, Path]) -> int:
@@ -216,7 +239,7 @@ def test_a_child_waits_where_nobody_reads(upload: Path) -> None:
             await asyncio.sleep(0.5)
             return sum(upload.read_bytes())
 
-    assert 2 <= within(asked, upload) < 20
+    assert 2 <= pool.within(asked, upload) < 20
 
 
 def test_nothing_is_left_of_two_hundred_uploads(upload: Path) -> None:
