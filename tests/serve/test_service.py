@@ -38,7 +38,9 @@ def test_a_whole_recording_is_answered(here: Alive):
 
 def test_words_are_looked_for_as_json_and_as_a_form(here: Alive):
     as_json = httpx.post(f"{here.url}/search", json={"text": "a red sofa", "top": 3}).json()
-    as_form = httpx.post(f"{here.url}/search", files={"text": (None, "a red sofa"), "top": (None, "3")}).json()
+    as_form = httpx.post(
+        f"{here.url}/search", files={"text": (None, "a red sofa"), "top": (None, "3")}
+    ).json()
     assert as_json["looked_for"] == as_form["looked_for"] == "a red sofa"
     assert as_json["top"] == as_form["top"] == 3
     by_picture = httpx.post(f"{here.url}/search", files={"image": ("a.jpg", b"a blue sofa\n")}).json()
