@@ -187,6 +187,12 @@ class Stub(Door):
         time.sleep(self.load_s)
         self.loaded = True
 
+    def warm_up(self) -> None:
+        """Answer about a line."""
+        self.load()
+        self.answer([Part("warm_up", {"line": b"pick"})])
+        self.batches.clear()
+
     def answer(self, parts: Sequence[Part]) -> Sequence[Any]:
         """The line of each part."""
         if self.broken:
