@@ -14,9 +14,11 @@ from rushes.media.limits import DEFAULT_LIMITS, Limits
 from rushes.predict.ticks import Ticks
 from rushes.recipe.labelled import LabelledSource
 from rushes.runs.apply.gathering import Gathering
+from rushes.runs.do import require_done
 from rushes.runs.door.contract import Decode, Part
 from rushes.runs.run import Run
 from rushes.runs.task import R
+from rushes.stages import read_done
 
 Player = Literal["video", "audio"]
 """Element of a page that plays a recording."""
@@ -80,6 +82,28 @@ class Apply(ABC, Generic[R]):
     def serving_step_s(self) -> float | None:
         """What a service gives `reader` as its step."""
         return None
+
+    @property
+    def model(self) -> str:
+        """Name of the run, and the beginning of the hash of its weights."""
+        done = read_done(self.run.folder(self.run.maker("weights")))
+        return (
+            self.run.recipe.name
+            if done is None
+            else f"{self.run.recipe.name} {done['summary']['weights'][:12]}"
+        )
+
+    def require_trained(self, reader: str) -> None:
+        """Bring what answers rest on.
+
+        Args:
+            reader: the verb that reads it.
+
+        Raises:
+            StageError: it is not there yet, or not as it was written.
+        """
+        for needed in (self.run.dataset, self.run.maker("weights")):
+            require_done(self.run, needed, reader)
 
     @abstractmethod
     def reader(self, step_s: float | None = None) -> Decode:

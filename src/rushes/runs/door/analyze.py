@@ -13,9 +13,7 @@ from rushes.runs.apply.contract import RECORDING, Apply
 from rushes.runs.apply.gathering import Gathering
 from rushes.runs.apply.labelled import Labelled
 from rushes.runs.apply.labels import formats_of, label_file
-from rushes.runs.do import require_done
 from rushes.runs.door.contract import Answered, Asked, Decode, Door, Part, Reply
-from rushes.stages import read_done
 
 
 def _writable(name: str) -> str:
@@ -146,9 +144,7 @@ class AnalyzeDoor(Door):
 
     def load(self) -> None:
         """See `Door.load`."""
-        run = self.apply.run
-        for needed in (run.dataset, run.maker("weights")):
-            require_done(run, needed, "serve")
+        self.apply.require_trained("serve")
         self.apply.load()
 
     def answer(self, parts: Sequence[Part]) -> Sequence[Any]:
@@ -237,12 +233,9 @@ class AnalyzeReply(Reply):
         }
 
     def _file(self, row: Labelled) -> LabelFile:
-        run = self.apply.run
-        done = read_done(run.folder(run.maker("weights")))
-        model = run.recipe.name if done is None else f"{run.recipe.name} {done['summary']['weights'][:12]}"
         [format] = formats_of([str(self.asked.write)])
         try:
-            name, content = label_file(row, format, model, self.apply.player)
+            name, content = label_file(row, format, self.apply.model, self.apply.player)
         except SourceError as error:
             raise AnswerError(error.message, cure=error.cure) from error
         return LabelFile(name=name, text=content.decode())

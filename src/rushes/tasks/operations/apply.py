@@ -25,7 +25,7 @@ from rushes.runs.run import Run
 from rushes.stages import read_json
 from rushes.tasks.operations.evaluate.timeline import train_ticks
 from rushes.tasks.operations.predict.asks import Asks, AsksHere
-from rushes.tasks.operations.predict.gathering import OfWindows, gathering_of
+from rushes.tasks.operations.predict.gathering import NEVER, OfWindows, gathering_of
 from rushes.tasks.operations.predict.read_off import Track
 from rushes.tasks.operations.prepare.clips import cutting_of
 from rushes.tasks.operations.prepare.reading import ReadWindows
@@ -130,15 +130,29 @@ class ApplyToFootage(Apply[OperationsRecipe]):
         rows = read_json(self.run.folder(self.run.dataset) / RECORDINGS)
         return [row for row in rows if row["split"] == "train"]
 
-    @cached_property
-    def order(self) -> Grammar:
-        """Which operation follows which, one step an operation, in the training sessions.
+    def next_of(self, label: str, nexts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What follows the operation that goes on, (K,): what the model expects, weighed by the order of work.
 
-        Raises:
-            MetricError: no training session has a label.
+        Probabilities are multiplied with those of the successor in the training sessions, never 0, and made a sum
+        of 1; an operation does not follow itself.
+
+        Args:
+            label: of the operation that goes on.
+            nexts: (K,) what the model expects.
         """
+        own = np.arange(len(self.labels)) == self.labels.index(label)
+        weighed = np.where(own, 0.0, np.maximum(nexts, NEVER))
+        if self._order is not None:
+            weighed = weighed * self._order.transition[self.labels.index(label)]
+        shares: NDArray[np.float64] = weighed / weighed.sum()
+        return shares
+
+    @cached_property
+    def _order(self) -> Grammar | None:
+        """Which operation follows which in the training sessions, one step an operation; None where none has any."""
         sequences = [[label for _, _, label in row["segments"]] for row in self._train_sessions]
-        return fit_grammar([sequence for sequence in sequences if sequence], self.labels)
+        labelled = [sequence for sequence in sequences if sequence]
+        return fit_grammar(labelled, self.labels) if labelled else None
 
     @cached_property
     def preprocessing(self) -> ClipPreprocessing:

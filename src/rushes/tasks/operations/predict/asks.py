@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
+from rushes.errors import RecipeError
+from rushes.predict.remote import Engine
 from rushes.runs.door.contract import Part
 from rushes.runs.families import Sees
 from rushes.runs.run import Run, RunJob
@@ -59,3 +61,22 @@ class AsksHere:
     @cached_property
     def _sees(self) -> Sees:
         return self._panel.family.sees()
+
+
+def asks_of(run: Run[Any], engine: Engine | None = None) -> Asks:
+    """Who is asked.
+
+    Args:
+        run: its training is done.
+        engine: another server that answers with an export of the model; None asks the model here.
+
+    Raises:
+        RecipeError: it cannot be asked by way of another server.
+    """
+    if engine is None:
+        return AsksHere(run)
+    raise RecipeError(
+        f"the model of {run.recipe.name} cannot be asked by way of another server",
+        where=engine.url,
+        cure="leave --backend out: the model then answers in this process",
+    )

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
+from rushes.errors import AnswerError
 from rushes.media.limits import Limits
 from rushes.media.video import frame_times, probe
 from rushes.prepare.ring import RAW_BYTES
 from rushes.records import Clip, Media, Recording
 from rushes.runs.door.contract import Decoded, Part
 from rushes.tasks.operations.prepare.clips import Cutting, overlapping, windows
-from rushes.tasks.operations.prepare.unit import Footage, footage_duration, require_as_planned
+from rushes.tasks.operations.prepare.unit import TOLERANCE_S, Footage, footage_duration, require_as_planned
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
 SERVED_RAW_BYTES = 96_000_000
@@ -83,3 +85,69 @@ def rate_of(media: Media, duration_s: float, limits: Limits) -> Fraction:
     if declared is not None:
         return declared
     return (len(frame_times(media, limits)) / Fraction(repr(duration_s))).limit_denominator(1001)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadClip:
+    """A clip, alone or out of a longer recording; a `rushes.runs.door.contract.Decode`.
+
+    Attributes:
+        preprocessing: as it is stored with the weights.
+        start_s: where the clip lies in the file; None is its start, and the file is no longer than a clip.
+        asked_s: the moment asked about, on the clip's clock; None where nobody says.
+    """
+
+    preprocessing: ClipPreprocessing
+    start_s: float | None = None
+    asked_s: float | None = None
+
+    def __call__(self, files: Mapping[str, Path], limits: Limits) -> Decoded:
+        """Open a video; ``clip_s`` is told beside what `Decoded` wants."""
+        [path] = files.values()
+        recording = nameless(path)
+        duration_s = footage_duration(recording.media, limits)
+        clip = self._clip(duration_s)
+        about = {
+            "duration_s": duration_s,
+            "fps": str(rate_of(recording.media, duration_s, limits)),
+            "parts": 1,
+            "clip_s": round(clip.end_s - clip.start_s, 6),
+        }
+        return Decoded(about, self._part(recording, clip, duration_s, limits))
+
+    def _clip(self, duration_s: float) -> Clip:
+        """Where it lies.
+
+        Raises:
+            AnswerError: not within the file, or nobody says where in a longer one.
+        """
+        clip_s = min(self.preprocessing.clip_s, duration_s)
+        if self.start_s is None and duration_s > clip_s + TOLERANCE_S:
+            raise AnswerError(
+                f"a clip has {clip_s:g} s, the file {duration_s:.3f} s",
+                cure="say where in it the clip begins (start_s), or send the file to /analyze",
+            )
+        start_s = self.start_s or 0.0
+        if not 0.0 <= start_s <= duration_s - clip_s + 1e-6:
+            raise AnswerError(
+                f"a clip of {clip_s:g} s from {start_s:g} s on does not lie in a file of {duration_s:.3f} s",
+                cure=f"take start_s from 0 to {duration_s - clip_s:.3f}",
+            )
+        asked_s = clip_s / 2 if self.asked_s is None else self.asked_s
+        if not 0.0 <= asked_s < clip_s:
+            raise AnswerError(
+                f"the moment {asked_s:g} s does not lie in a clip of {clip_s:g} s",
+                cure=f"count asked_s from the start of the clip: 0 to less than {clip_s:g}",
+            )
+        return Clip("clip", "whole", start_s, start_s + clip_s, asked_s, None)
+
+    def _part(self, recording: Recording, clip: Clip, duration_s: float, limits: Limits) -> Iterator[Part]:
+        """The one sample; what lies behind the clip's end is not read."""
+        footage = Footage(self.preprocessing, limits, SERVED_RAW_BYTES)
+        found = [Part(clip.key, fields) for _, fields in islice(footage.cut(recording, [clip]), 1)]
+        if not found:
+            raise AnswerError(
+                f"fewer than {self.preprocessing.frames} frames in the clip of {clip.end_s - clip.start_s:g} s",
+                cure=f"send one with at least {self.preprocessing.frames} frames: longer, or at a higher rate",
+            )
+        yield from found
