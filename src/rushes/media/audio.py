@@ -45,6 +45,9 @@ MAX_PEAK = 16.0
 CANCELLED = 1e-4
 """Share of the channels' mean power below which their mean is not what is heard; one channel of 64 leaves 1/64."""
 
+CUT = "cut it into recordings of one class each: ffmpeg -ss START -t SECONDS -i IN OUT.wav"
+"""What to do with a sound that is too long."""
+
 GAP_S = 0.1
 """So far apart may frames stand whose times are rounded; more is a loss."""
 
@@ -57,7 +60,6 @@ _OPTIONS = {
     "max_probe_packets": "1",
 }
 _CONVERT = "convert it: ffmpeg -i IN -c:a pcm_s16le OUT.wav"
-_CUT = "cut it into recordings of one class each: ffmpeg -ss START -t SECONDS -i IN OUT.wav"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +80,7 @@ class Sound:
 
 
 def decode(
-    data: Data, *, sample_rate: int, longest_s: float, where: object = None, if_longer: str = _CUT
+    data: Data, *, sample_rate: int, longest_s: float, where: object = None, if_longer: str = CUT
 ) -> Sound:
     """A whole sound at ``sample_rate``, channels averaged.
 
@@ -195,7 +197,7 @@ def _blocks(
     stream: AudioStream,
     longest_s: float,
     where: object,
-    if_longer: str = _CUT,
+    if_longer: str = CUT,
 ) -> Iterator[NDArray[np.float32]]:
     """The mean of the channels, frame by frame; at the end it is seen that they were a whole sound.
 

@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -15,9 +15,12 @@ from pydantic import Field, field_validator
 
 from rushes.errors import AnswerError
 from rushes.media.limits import Limits
-from rushes.runs.door.contract import Answered, Asked, Decode, Decoded, Door, Part, Reply
+from rushes.runs.door.contract import Answered, Asked, Decode, Decoded, Door, Part, Reply, Verb
+from rushes.runs.door.trained import require_here
 
 if TYPE_CHECKING:
+    from rushes.predict.remote import Engine
+    from rushes.runs.run import Run
     from rushes.runs.search import Search
 
 IMAGE = "image"
@@ -168,9 +171,7 @@ class _FindReply(Reply):
     def finish(self) -> Found:
         """See `Reply.finish`."""
         asked = self._asked
-        hits = self._search.find(
-            asked.words, self._picture, asked.k, where=asked.where, weight=asked.weight
-        )
+        hits = self._search.find(asked.words, self._picture, asked.k, where=asked.where, weight=asked.weight)
         told = [
             FoundItem(
                 key=hit.key,
@@ -182,3 +183,13 @@ class _FindReply(Reply):
             for hit in hits
         ]
         return Found(hits=told, said=self._search.said)
+
+
+def find_door(run: Run[Any], engine: Engine | None) -> Mapping[Verb, Door]:
+    """The doors of a task whose items can be found, see `Task.doors`.
+
+    Raises:
+        RecipeError: another server is to answer.
+    """
+    require_here(run, engine)
+    return {"search": FindDoor(partial(run.task.search, run))}
