@@ -120,7 +120,9 @@ def video_stream(container: InputContainer, where: Source, limits: Limits) -> Vi
     name = None if context is None else context.codec.canonical_name
     if name not in CODECS or not stream.time_base:
         known = ", ".join(sorted(CODECS))
-        raise MediaError(f"a video codec among {known} is read, found {name}", where=where, cure=CONVERT)
+        raise MediaError(
+            f"a video codec among {known} is read, found {name}", where=where, cure=CONVERT, reason="kind"
+        )
     if stream.frames > 1 and _is_mp4(container) and not stream.duration:
         raise MediaError(
             f"the header is damaged: {stream.frames} pictures that take no time",
@@ -233,6 +235,7 @@ def starved(where: Source) -> MediaError:
         "there is not enough memory to decode it",
         where=where,
         cure="take fewer prepare.workers or a larger prepare.memory_gb; if it is small, copy the file again",
+        reason="memory",
     )
 
 

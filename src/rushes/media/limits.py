@@ -6,8 +6,9 @@ A video of 110 kB can decode to 15 GB, so a bound on the file's size protects no
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
-from rushes.errors import MediaError
+from rushes.errors import MediaError, MediaReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Limits:
                     f"{name.replace('_', ' ')}: at most {bound:,} accepted, found {value:,}",
                     where=where,
                     cure=f"cut or scale the recording, or raise max_{name}",
+                    reason=cast(MediaReason, name),
                 )
 
 

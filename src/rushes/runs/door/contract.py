@@ -125,6 +125,17 @@ class Door(ABC):
             ModelError: the weights cannot be read.
         """
 
+    def warm_up(self) -> None:
+        """Load, and answer once about something made up, so that no request pays for what is only done once.
+
+        A service says that it is ready when this has returned. Doors whose first answer takes longer than the
+        others answer here; called in the thread of `answer`.
+
+        Raises:
+            StageError, ModelError: as `load` and `answer`.
+        """
+        self.load()
+
     @abstractmethod
     def answer(self, parts: Sequence[Part]) -> Sequence[Any]:
         """What the model says of parts, of any requests, in order; called in one thread at a time.
