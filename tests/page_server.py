@@ -32,7 +32,15 @@ POLICY = (
     "style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-LABELS = ["Picking", "Relocate Item Label", "Assemble Box", "Insert Items", "Close Box", "Attach Box Label", "Final Check"]
+LABELS = [
+    "Picking",
+    "Relocate Item Label",
+    "Assemble Box",
+    "Insert Items",
+    "Close Box",
+    "Attach Box Label",
+    "Final Check",
+]
 TEXT = {"type": "string"}
 NAMED = {"properties": {"clip_id": TEXT}}
 FOUND = {
@@ -172,7 +180,14 @@ def running(service: Service) -> Iterator[Service]:
 
 def about(player: str | None, labels: Sequence[str], **verbs: Any) -> dict[str, Any]:
     """Of ``/about.json``."""
-    limits = {"max_mb": 512.0, "max_s": 14400.0, "max_pixels": 9437184, "max_frames": 432000, "at_once": 4, "queue": 8}
+    limits = {
+        "max_mb": 512.0,
+        "max_s": 14400.0,
+        "max_pixels": 9437184,
+        "max_frames": 432000,
+        "at_once": 4,
+        "queue": 8,
+    }
     return {
         "name": "packing-bench",
         "player": player,
@@ -208,7 +223,9 @@ def segments_of(lengths: Sequence[tuple[int, float]], labels: Sequence[str] = LA
     return made
 
 
-def timeline(segments: Sequence[Mapping[str, Any]], labels: Sequence[str] = LABELS, tick_s: float = 0.5) -> dict[str, Any]:
+def timeline(
+    segments: Sequence[Mapping[str, Any]], labels: Sequence[str] = LABELS, tick_s: float = 0.5
+) -> dict[str, Any]:
     """An answer of ``/analyze``: scores follow the segments with some noise, the last tick was not asked."""
     duration_s = segments[-1]["end_s"]
     draw = np.random.default_rng(2)
@@ -219,7 +236,11 @@ def timeline(segments: Sequence[Mapping[str, Any]], labels: Sequence[str] = LABE
         for one in segments:
             place = labels.index(one["label"])
             distance = max(one["start_s"] - time_s, time_s - one["end_s"], 0.0)
-            row[place] += one["confidence"] * np.exp(-distance / (1.2 * tick_s)) * (1 if distance else draw.uniform(0.7, 1.1))
+            row[place] += (
+                one["confidence"]
+                * np.exp(-distance / (1.2 * tick_s))
+                * (1 if distance else draw.uniform(0.7, 1.1))
+            )
         scores.append([round(float(value), 4) for value in row / row.sum()])
     scores[-1] = [None] * len(labels)
     return {
@@ -282,7 +303,16 @@ def item_picture(key: str) -> bytes:
 
 def hits(fields: Mapping[str, str]) -> dict[str, Any]:
     """An answer of ``/search``."""
-    kinds = ["sideboard", "bedside table", "dresser", "tv bench", "settee", "lounge chair", "accent chair", "pouf"]
+    kinds = [
+        "sideboard",
+        "bedside table",
+        "dresser",
+        "tv bench",
+        "settee",
+        "lounge chair",
+        "accent chair",
+        "pouf",
+    ]
     made = [
         {
             "key": f"shop/{number:04d}",
@@ -307,7 +337,9 @@ def hits(fields: Mapping[str, str]) -> dict[str, Any]:
 # --- what is sent -------------------------------------------------------------------------------------------
 
 
-def video(path: Path, seconds: float, colours: Sequence[tuple[int, int, int]] = ((190, 90, 40), (40, 120, 90))) -> Path:
+def video(
+    path: Path, seconds: float, colours: Sequence[tuple[int, int, int]] = ((190, 90, 40), (40, 120, 90))
+) -> Path:
     """H.264 in MP4: a box that goes across, on a ground that changes in the middle."""
     rate, (wide, high) = 25, (320, 180)
     with av.open(str(path), "w") as container:
