@@ -123,7 +123,7 @@ def smooth(
 
 
 class Decoded(NamedTuple):
-    """Labels of windows, and what could not be held in finding them; empty where nothing was given up."""
+    """Labels of windows, and what was given up to find them; empty where nothing was."""
 
     labels: list[Label]
     remark: str
@@ -135,7 +135,9 @@ def smooth_or_say(
     prior: ArrayLike | None = None,
     minimum: ArrayLike | None = None,
 ) -> Decoded:
-    """As `smooth`; where no sequence is possible, without the minima, and then each window by itself, and says so.
+    """As `smooth`; where no sequence is possible with the minima, without them, and says so.
+
+    Without minima some sequence always is, since no grammar has a nought.
 
     Raises:
         MetricError: as `smooth`, but for `NoPathError`.
@@ -149,11 +151,7 @@ def smooth_or_say(
         return Decoded(smooth(grammar, probabilities, prior, minimum), "")
     except NoPathError:
         said = "without minimum durations: with them no sequence is possible"
-    try:
         return Decoded(smooth(grammar, probabilities, prior), said)
-    except NoPathError:
-        best = finite(probabilities, "probabilities").argmax(axis=1)
-        return Decoded([grammar.labels[label] for label in best], "as they come: no sequence is possible")
 
 
 def running_median(probabilities: ArrayLike, width: int) -> NDArray[np.float64]:
@@ -202,7 +200,9 @@ def stretch(log_odds: NDArray[np.float64], asked: int) -> tuple[int, int]:
 def _durations(minimum: ArrayLike, k: int) -> NDArray[np.int64]:
     ticks = finite(minimum, "minimum durations")
     if ticks.shape != (k,) or (ticks < 1).any() or (ticks % 1).any():
-        raise MetricError(f"minimum durations must be {k} whole numbers of ticks, 1 or more, found {minimum}")
+        raise MetricError(
+            f"minimum durations must be {k} whole numbers of ticks, 1 or more, found {ticks.tolist()}"
+        )
     return ticks.astype(np.int64)
 
 
