@@ -53,8 +53,8 @@ def export(
 ) -> None:
     """Write a trained model for others to run, and prove that it is the same.
 
-    A vision language model becomes one checkpoint in FOLDER that vLLM, SGLang and transformers load, its adapter merged.
-    A net of sounds becomes ONNX, also in 8 bits, in its own stage, with the verdict whether it fits its device.
+    A vision language model becomes one checkpoint in FOLDER, its adapter merged, that vLLM, SGLang and transformers
+    load. A small net becomes ONNX, also in 8 bits, in its own stage, with the verdict whether it fits its device.
     """
     run = open_recipe(recipe, overrides, workspace, cache, cache_gb, engine_of(engine, address))
     if STAGE in run.stages:

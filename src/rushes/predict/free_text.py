@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Literal
 
 from rushes.errors import AnswerError
+from rushes.recipe.turns import Slot
 
 MAX_CHARACTERS = 20_000
 
@@ -126,6 +127,51 @@ def as_number(value: Any, name: str) -> float:
     if type(value) not in (int, float) or not abs(value) <= 1e9:  # which NaN is not either
         raise failure(f"expected a number, found {value!r}", name)
     return float(value)
+
+
+def as_choice(value: Any, choices: Sequence[str], name: str) -> str:
+    """The one of ``choices`` that ``value`` is, but for case and spaces.
+
+    Raises:
+        AnswerError: it is none of them.
+
+    >>> as_choice(" tape ", ("Label", "Tape"), "operation")
+    'Tape'
+    """
+    if isinstance(value, str):
+        wanted = _plain(value)
+        for choice in choices:
+            if _plain(choice) == wanted:
+                return choice
+    raise failure(f"not a label: {value!r}", name)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def read_slots(text: str, slots: Sequence[Slot]) -> tuple[tuple[str, ...], Stage]:
+    """The values of an answer that is one JSON object, in the order of its slots, and what it took to find them.
+
+    Args:
+        text: everything the model said.
+        slots: names, with the choices of each.
+
+    Raises:
+        AnswerError: there is no answer, more than one, or one with other keys or values.
+
+    >>> slots = (Slot("operation", "", ("Tape", "Label")), Slot("next", "", ("Tape", "Label")))
+    >>> read_slots('Sure! {"operation": "Tape", "next": "Label"}', slots)
+    (('Tape', 'Label'), 'object')
+    """
+    names = [slot.name for slot in slots]
+    found = find_object(text, names)
+    if found is None:
+        pattern = field_pattern("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
+        found = "fields", fields_by_name(text, pattern, str, str)
+    stage, fields = found
+    require_keys(fields, names)
+    return tuple(as_choice(fields[slot.name], slot.choices, slot.name) for slot in slots), stage
 
 
 def require_keys(fields: Fields, needed: Collection[str], optional: Collection[str] = ()) -> None:

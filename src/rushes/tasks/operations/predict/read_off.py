@@ -47,11 +47,13 @@ class Track:
     Attributes:
         times_s: ``(P,)`` moments on the clip's clock, rising.
         operations, nexts: ``(P, labels)`` probabilities, rows sum to one.
+        stage: what it took to find them in what the model said; ``scored`` where nothing had to be parsed.
     """
 
     times_s: np.ndarray
     operations: np.ndarray
     nexts: np.ndarray
+    stage: str = "scored"
 
 
 def read_off(track: Track, asked_s: float, labels: Sequence[str], clip_s: float) -> Answer:
