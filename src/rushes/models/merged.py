@@ -93,7 +93,7 @@ def _merge_layer(layer: LoraLayer, dtype: torch.dtype) -> float | None:
             f"the weights under the adapter are {type(linear).__name__}, which cannot take an update",
             cure="export merges into the base in 16 or 32 bits",
         )
-    before, delta = linear.weight.float(), layer.get_delta_weight("default").float()  # type: ignore[operator]
+    before, delta = linear.weight.float(), layer.get_delta_weight("default").float()
     linear.weight = nn.Parameter((before + delta).to(dtype), requires_grad=False)
     rounded = linear.weight.float() - (before + delta)
     if torch.equal(linear.weight.float(), before.to(dtype).float()):
@@ -170,7 +170,7 @@ def first_value(
     encoded = replace(prompt, ids=[*prompt.ids, *asking], positions=positions).encoded()
     batch = to_device(collate([encoded], [pictures], vlm.tokenizer.pad_token_id), vlm.device)
     if of_library:
-        batch = Batch(**batch | {"positions": _library_positions(vlm, batch, pictures, times_s)})
+        batch["positions"] = _library_positions(vlm, batch, pictures, times_s)
     state = Continuation.of(vlm, batch, [len(encoded.ids)])
     scores = state.score([chat.tokens(choice) for choice in vlm.preprocessing.slots()[0].choices])
     row: np.ndarray = scores[0]

@@ -21,6 +21,8 @@ Stage = Literal["json", "fence", "object", "fields"]
 
 Fields = dict[str, Any]
 
+_WORD_BEFORE = re.compile(r"\w[^\S\n]+\Z")
+
 _FENCE = re.compile(r"```[^\S\n]*\w*[^\S\n]*\n(.*?)```", re.DOTALL)
 
 
@@ -82,7 +84,8 @@ def fields_by_name(
         value_of: what a value outside of quotes means; one in quotes is that text.
 
     Raises:
-        AnswerError: there is no field, two different answers to one, or half of a number.
+        AnswerError: there is no field, two different answers to one, half of a number, or a word before a name, which
+            may turn its sense ("previous operation: ...").
 
     >>> fields_by_name("Start: 3", field_pattern("start|end"), str, int)
     {'start': 3}
@@ -90,6 +93,8 @@ def fields_by_name(
     fields: Fields = {}
     for match in pattern.finditer(text):
         name = name_of(match[1].lower())
+        if before := _WORD_BEFORE.search(text, max(0, match.start() - 40), match.start()):
+            raise failure(f"a field with a word before its name: {before[0].strip()} {match[1]}", name)
         if match[5] is not None:  # 8,5 and 1'200 are written in too many ways to be read as one
             raise failure(f"a number with a comma or a quote in it: {match[4]}{match[5]}", name)
         quoted = match[2] if match[2] is not None else match[3]
@@ -165,11 +170,8 @@ def read_slots(text: str, slots: Sequence[Slot]) -> tuple[tuple[str, ...], Stage
     (('Tape', 'Label'), 'object')
     """
     names = [slot.name for slot in slots]
-    found = find_object(text, names)
-    if found is None:
-        pattern = field_pattern("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
-        found = "fields", fields_by_name(text, pattern, str, str)
-    stage, fields = found
+    pattern = field_pattern("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
+    stage, fields = find_object(text, names) or ("fields", fields_by_name(text, pattern, str, str))
     require_keys(fields, names)
     return tuple(as_choice(fields[slot.name], slot.choices, slot.name) for slot in slots), stage
 

@@ -237,7 +237,8 @@ class Remote:
             "max_tokens": most,
             **more,
         }
-        if self._pictures == "frames":
+        if self._pictures == "frames" and not self.preprocessing.time_marks:
+            # Else it would take its own clock and at most 32 frames; vLLM wants --trust-request-mm-kwargs for that.
             body["media_io_kwargs"] = {"video": {"num_frames": -1, "fps": _rate(shown.times_s)}}
         told = self._call("POST", "/chat/completions", body)
         try:

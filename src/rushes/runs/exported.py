@@ -238,8 +238,11 @@ def _require_trained(run: Run[Any]) -> Path:
 def _merged(run: Run[Any], precision: Precision) -> tuple[Vlm[Any], Update]:
     from rushes.models.merged import merge, stored_precision
 
-    stored = "float32" if run.recipe.model.adapter is None or run.base is None else stored_precision(run.base)
-    return merge(trained_model(run, precision=stored, nf4=False), precision)
+    stored: Precision = (
+        "float32" if run.recipe.model.adapter is None or run.base is None else stored_precision(run.base)
+    )
+    trained: Vlm[Any] = trained_model(run, precision=stored, nf4=False)
+    return merge(trained, precision)
 
 
 def _written(folder: Path, run: Run[Any], precision: Precision) -> Vlm[Any]:
