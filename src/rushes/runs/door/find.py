@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 from rushes.errors import AnswerError
 from rushes.media.limits import Limits
 from rushes.runs.door.contract import Answered, Asked, Decode, Decoded, Door, Part, Reply, Verb
-from rushes.runs.door.trained import require_here
+from rushes.runs.door.here import require_here
 
 if TYPE_CHECKING:
     from rushes.predict.remote import Engine

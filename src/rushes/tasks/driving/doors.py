@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from rushes.runs.door.contract import Answered, Asked, Door, Part, Reply
-from rushes.runs.door.trained import trained_model
 from rushes.tasks.driving.prepare.asked import TIMES, DecodeWindow
 from rushes.tasks.driving.preprocessing import QUANTITIES, QuantityName
 
@@ -127,10 +126,11 @@ class WindowDoor(Door):
 
     @cached_property
     def _answerer(self) -> Any:
+        from rushes.runs.do import require_done
         from rushes.runs.run import RunJob
         from rushes.runs.vlm_work import Panel
 
-        trained_model(self._run)
+        require_done(self._run, self._run.maker("weights"), "serve")
         return Panel(RunJob.of(self._run)).trained
 
 
