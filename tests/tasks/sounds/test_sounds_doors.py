@@ -177,11 +177,11 @@ def test_a_night_is_drawn_from_its_first_moment_to_its_last(doors, night):
     told = answered(doors["analyze"], night, spectrogram=True)
     drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(told["spectrogram"]))).convert("L"), float)
     moments = 3.3 * RATE / 80  # of a hop of 80 samples
-    assert drawn.shape[1] == pytest.approx(moments, abs=12)  # behind the last window nothing is heard
+    assert drawn.shape[1] == pytest.approx(moments, abs=7)  # behind the last window nothing is heard
     upper, lower = np.array_split(drawn, 2)
     high = upper.mean(axis=0) > lower.mean(axis=0)
     edges = np.flatnonzero(np.diff(np.convolve(high, np.ones(9) / 9, "same") > 0.5)) / (RATE / 80)
-    assert edges.tolist() == pytest.approx([1.1, 2.2], abs=0.1)
+    assert edges.tolist() == pytest.approx([1.1, 2.2], abs=0.06)
 
 
 def test_a_sound_shorter_than_a_window_is_drawn_without_the_silence_behind_it(doors, tmp_path):

@@ -193,9 +193,11 @@ class _SoundReply(AnalyzeReply):
         front, cutting = apply.net.preprocessing, apply.cutting
         a_second = front.sample_rate / front.hop
         self._draws, self._overview = asked.spectrogram, Overview()
-        self._middle = round((cutting.clip_s - cutting.hop_s) / 2 * a_second)
-        self._hop = max(1, round(cutting.hop_s * a_second))
-        self._left = 1 + round(
+        self._hop = cutting.hop_s * a_second
+        self._heard = (
+            (cutting.clip_s + cutting.hop_s) / 2 * a_second
+        )  # of a window, until the next one's turn
+        self._end = 1 + round(
             about["duration_s"] * a_second
         )  # behind it there is silence that nobody recorded
         self._behind: NDArray[np.floating[Any]] | None = None
@@ -203,8 +205,11 @@ class _SoundReply(AnalyzeReply):
     def add(self, part: Part, said: Any) -> Mapping[str, Any]:
         """See `Reply.add`."""
         if self._draws:
-            features, end = read_array(part.members[FEATURES]), self._middle + self._hop
-            self._draw(features[:, 0 if self._behind is None else self._middle : end])
+            features = read_array(part.members[FEATURES])
+            start = self.gathering.asked * self._hop
+            begun = self._overview.moments - round(start)
+            end = round(start + self._heard) - round(start)
+            self._draw(features[:, begun:end])
             self._behind = features[:, end:]
         return super().add(part, said)
 
@@ -215,6 +220,4 @@ class _SoundReply(AnalyzeReply):
         return SoundAnalyzed(**self.found(), spectrogram=_drawn(self._overview))
 
     def _draw(self, features: NDArray[np.floating[Any]]) -> None:
-        some = features[:, : self._left]
-        self._left -= some.shape[1]
-        self._overview.add(some)
+        self._overview.add(features[:, : self._end - self._overview.moments])
