@@ -255,13 +255,16 @@ def _open(
         codec = None if context is None else context.codec.canonical_name
         if stream is None or context is None or codec not in CODECS or not stream.time_base:
             known = ", ".join(sorted(CODECS))
-            raise MediaError(f"a sound's codec is one of {known}; found {codec}", where=where, cure=_CONVERT)
+            raise MediaError(
+                f"a sound's codec is one of {known}; found {codec}", where=where, cure=_CONVERT, reason="kind"
+            )
         if context.sample_rate not in RATES or not 1 <= context.layout.nb_channels <= MAX_CHANNELS:
             raise MediaError(
                 f"1 to {MAX_CHANNELS} channels at {RATES[0]} to {RATES[-1]} Hz are read, found "
                 f"{context.layout.nb_channels} at {context.sample_rate} Hz",
                 where=where,
                 cure=_CONVERT,
+                reason="kind",
             )
         context.thread_count = 1
         context.options = {"err_detect": "crccheck+explode"}
@@ -276,7 +279,10 @@ def _kind_of(data: Data, where: object) -> Kind:
     if kind is None:
         known = ", ".join(each.name for each in (*KINDS, MP3))
         raise MediaError(
-            f"{known} are read, found a file that begins with {data[:8].hex(' ')}", where=where, cure=_CONVERT
+            f"{known} are read, found a file that begins with {data[:8].hex(' ')}",
+            where=where,
+            cure=_CONVERT,
+            reason="kind",
         )
     return kind
 
@@ -291,7 +297,7 @@ def _declared_s(container: InputContainer, stream: AudioStream) -> float | None:
 
 def _too_long(longest_s: float, declared_s: float | None, where: object, cure: str) -> MediaError:
     said = f" (about {declared_s:,.1f} s)" if declared_s is not None and declared_s > longest_s else ""
-    return MediaError(f"longer than {longest_s:g} s{said}", where=where, cure=cure)
+    return MediaError(f"longer than {longest_s:g} s{said}", where=where, cure=cure, reason="duration_s")
 
 
 def _require_whole(declared_s: float | None, found_s: float, slack_s: float, where: object) -> None:
