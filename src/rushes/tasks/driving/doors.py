@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from rushes.runs.door.contract import Answered, Asked, Door, Part, Reply
-from rushes.tasks.driving.prepare.asked import TIMES, DecodeWindow
+from rushes.tasks.driving.prepare.asked import TIMES, DecodeWindow, darkness
 from rushes.tasks.driving.preprocessing import QUANTITIES, QuantityName
 
 if TYPE_CHECKING:
@@ -107,6 +107,11 @@ class WindowDoor(Door):
     def load(self) -> None:
         """See `Door.load`."""
         assert self._answerer is not None
+
+    def warm_up(self) -> None:
+        """See `Door.warm_up`."""
+        self.load()
+        self.answer([darkness(self._run.recipe.preprocessing)])
 
     def answer(self, parts: Sequence[Part]) -> Sequence[tuple[Answer, tuple[float, float]]]:
         """See `Door.answer`: what the model says, and start and end of the window."""

@@ -17,7 +17,7 @@ from rushes.runs.door.analyze import AnalyzeAsked, Analyzed, AnalyzeDoor, Analyz
 from rushes.runs.door.contract import Answered, Asked, Door, Part, Reply, Verb
 from rushes.runs.door.here import require_here
 from rushes.runs.run import Run
-from rushes.shards.member import read_array
+from rushes.shards.member import array_member, read_array
 from rushes.tasks.sounds.apply import ApplyToSounds
 from rushes.tasks.sounds.prepare.clip import DecodeClip
 from rushes.tasks.sounds.prepare.sample import FEATURES
@@ -97,6 +97,12 @@ class ClipDoor(Door):
         """See `Door.load`."""
         self._apply.require_trained("serve")
         self._apply.load()
+
+    def warm_up(self) -> None:
+        """See `Door.warm_up`."""
+        self.load()
+        silence = np.zeros(self._apply.net.preprocessing.shape, np.float32)
+        self.answer([Part("silence", {FEATURES: array_member(silence)})])
 
     def answer(self, parts: Sequence[Part]) -> Sequence[NDArray[np.float64]]:
         """See `Door.answer`: the probability of each class."""
