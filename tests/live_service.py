@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -41,6 +42,10 @@ class Alive:
     service: Service
     server: Drained
     lines: list[str] = field(default_factory=list)
+
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of the access log, read."""
+        return [json.loads(line) for line in self.lines]
 
     def ready(self, headers: Mapping[str, str] | None = None, within_s: float = 60.0) -> None:
         """Wait until it takes requests."""

@@ -132,7 +132,7 @@ class _AllLines(_Gathered):
 
 class _Hits(_Gathered):
     def finish(self) -> Answered:
-        if self.asked.text is None and not self.said:
+        if not self.asked.text and not self.said:
             raise AnswerError("nothing is looked for", cure="send text, or a picture")
         return Found(looked_for=self.asked.text or self.said[0], top=self.asked.top)
 

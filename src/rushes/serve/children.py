@@ -18,6 +18,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -58,7 +59,8 @@ class Children:
 
     def __init__(self, preload: Sequence[str], limits: Limits, memory_mb: int, warm: int) -> None:
         self.isolated: bool | None = None
-        self._preload, self._limits, self._memory_mb, self._warm = tuple(preload), limits, memory_mb, warm
+        self._preload, self._memory_mb, self._warm = tuple(preload), memory_mb, warm
+        self._limits = replace(limits, foresee=True)
         self._nursery: _Nursery | None = None
         self._starting = asyncio.Lock()
         self._waiting: deque[_Child] = deque()

@@ -62,7 +62,7 @@ EVERYBODY = Keys()
 
 def _given(headers: Mapping[str, str]) -> str | None:
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
+    if scheme.lower() == "bearer":  # whatever it brings: a wrong key is not saved by another one
         return token.strip()
     return headers.get("x-api-key") or None
 

@@ -14,6 +14,7 @@ from rushes.runs.do import require_done
 from rushes.runs.run import Run, RunJob
 from rushes.serve.keys import Keys
 from rushes.serve.said import Provenance
+from rushes.serve.standing import Machine
 from rushes.stages import read_done
 from rushes.stages.files import canonical_json
 
@@ -99,3 +100,12 @@ def provenance_of(run: Run[Any]) -> Provenance:
         preprocessing=sha256(seen.encode()).hexdigest(),
         rushes=metadata.version("rushes"),
     )
+
+
+def _machine(engine: Engine | None) -> Machine:
+    """What answers: this machine's first GPU, its processor, or another server."""
+    import torch
+
+    gpus = torch.cuda.device_count()
+    here = torch.cuda.get_device_name(0) if gpus else "cpu"
+    return Machine(here if engine is None else "engine", gpus, None if engine is None else engine.url)

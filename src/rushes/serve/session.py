@@ -109,7 +109,7 @@ class Session:
             raise Refusal(status, code, error.message, cure=error.cure) from error
 
     async def _without_files(self, door: Door, asked: Any, clock: Clock) -> Answered:
-        """Ask with words alone; the model may be needed for them, so it is done in the lane."""
+        """Ask with words alone."""
         try:
             reply = door.reply(asked, {})
             with clock.on("model"):
@@ -125,7 +125,8 @@ class Session:
             reply = _begun(door, asked, stream.about)
             await self._gather(door, stream, reply, clock, show)
         try:
-            return await asyncio.to_thread(reply.finish)
+            with clock.on("model"):
+                return await self.lane.run(reply.finish)
         except AnswerError as error:
             raise Refusal(500, "unreadable_answer", error.message, cure=error.cure) from error
 

@@ -83,13 +83,14 @@ class Events:
     Args:
         scope: of the request.
         send: of the request.
+        heartbeat_s: of silence before a comment is sent.
 
     Attributes:
         begun: whether anything was sent.
     """
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self.scope, self.send, self.begun = scope, send, False
+    def __init__(self, scope: Scope, send: Send, heartbeat_s: float = HEARTBEAT_S) -> None:
+        self.scope, self.send, self.heartbeat_s, self.begun = scope, send, heartbeat_s, False
         self._turn = asyncio.Lock()
         self._beating: asyncio.Task[None] | None = None
 
@@ -135,5 +136,5 @@ class Events:
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(HEARTBEAT_S)
+            await asyncio.sleep(self.heartbeat_s)
             await self._write(": still at work\n\n")

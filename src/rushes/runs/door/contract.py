@@ -83,10 +83,11 @@ class Reply(ABC):
 
     @abstractmethod
     def finish(self) -> Answered:
-        """All of it.
+        """All of it; may take a while or ask the model, so it is called in the thread of `Door.answer`.
 
         Raises:
             AnswerError: the model's answers cannot be read.
+            ModelError: the model cannot be asked now.
         """
 
 
