@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from rushes.errors import MediaError
+from rushes.media.limits import DEFAULT_LIMITS, Limits
 from rushes.media.sampling import SAMPLERS, SamplerOptions, motion_for
 from rushes.media.signals import with_signals
 from rushes.media.video import Frame, decode, probe
 from rushes.prepare.recording_job import RecordingJob
-from rushes.prepare.ring import FrameRing
+from rushes.prepare.ring import RAW_BYTES, FrameRing
 from rushes.prepare.stage import remove_shards
 from rushes.records import Clip, Media, Recording
 from rushes.shards.manifest import split_folder
@@ -104,17 +105,18 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     }
 
 
-def footage_duration(media: Media) -> float:
+def footage_duration(media: Media, limits: Limits = DEFAULT_LIMITS) -> float:
     """Length of the footage as declared, or counted by decoding it where nothing is declared.
 
     Raises:
-        MediaError: it cannot be read.
+        MediaError: it cannot be read, or is longer than ``limits`` allow.
     """
-    declared_s = probe(media).duration_s
+    declared_s = probe(media, limits).duration_s
     if declared_s is not None:
+        limits.check(media.path, duration_s=declared_s)
         return declared_s
     last_s = period_s = 0.0
-    for frame in decode(media):
+    for frame in decode(media, limits):
         period_s, last_s = frame.time_s - last_s, frame.time_s
     return last_s + period_s
 
@@ -154,18 +156,25 @@ class Footage:
 
     Args:
         preprocessing: how a clip becomes a question.
+        limits: of the recording.
+        raw_bytes: see `FrameRing`; more is faster where frames are large, and gives the same clips.
 
     Attributes:
         count: frames decoded so far.
         size: (width, height) in pixels of a frame as it is displayed.
     """
 
-    def __init__(self, preprocessing: ClipPreprocessing) -> None:
+    def __init__(
+        self,
+        preprocessing: ClipPreprocessing,
+        limits: Limits = DEFAULT_LIMITS,
+        raw_bytes: int = RAW_BYTES,
+    ) -> None:
         self.count = 0
         self.size = (0, 0)
         self._last_s = self._period_s = 0.0
-        self._preprocessing = preprocessing
-        self._ring = FrameRing(preprocessing.frame_size, preprocessing.jpeg_quality)
+        self._preprocessing, self._limits = preprocessing, limits
+        self._ring = FrameRing(preprocessing.frame_size, preprocessing.jpeg_quality, raw_bytes)
 
     @property
     def duration_s(self) -> float:
@@ -204,7 +213,7 @@ class Footage:
             yield clip, fields
 
     def _frames(self, media: Media) -> Iterator[Frame]:
-        for frame in decode(media):
+        for frame in decode(media, self._limits):
             self.count += 1
             self._period_s, self._last_s = frame.time_s - self._last_s, frame.time_s
             self.size = (frame.width, frame.height)
