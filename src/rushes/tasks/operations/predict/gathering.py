@@ -93,8 +93,8 @@ class AsAsked(OfWindows):
 class Fused(OfWindows):
     """Windows that overlap: a tick is the weighted geometric mean of what all windows say that hold its middle.
 
-    Each says it at its moment nearest to the tick, and counts as much as the tick lies inside of it: a window
-    knows least of what is at its edges.
+    What a window says there lies between its moments before and behind it, and counts as much as the tick lies
+    inside of the window: it knows least of what is at its edges. docs/design/serving.md has the figures.
     """
 
     def __init__(self, names: Sequence[str], duration_s: float, tick_s: float) -> None:
@@ -108,8 +108,9 @@ class Fused(OfWindows):
         middles_s = (np.arange(first, behind) + 0.5) * self.stride_s - window.start_s
         inside_s = np.minimum(middles_s, window.clip_s - middles_s)
         weights = np.maximum(inside_s / window.clip_s, 1e-3)
-        nearest = np.abs(track.times_s - middles_s[:, None]).argmin(axis=1)
-        self._logs[first:behind] += weights[:, None] * np.log(track.operations[nearest] + NEVER)
+        logs = np.log(track.operations + NEVER)
+        between = [np.interp(middles_s, track.times_s, column) for column in logs.T]
+        self._logs[first:behind] += weights[:, None] * np.stack(between, axis=1)
         self._weights[first:behind] += weights
         self.settled = max(self.settled, min(first, self.count))
 

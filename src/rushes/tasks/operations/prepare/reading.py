@@ -62,15 +62,16 @@ class ReadWindows:
         }
         raw_bytes = RAW_BYTES if self.step_s is None else SERVED_RAW_BYTES
         footage = Footage(self.preprocessing, limits, raw_bytes)
-        return Decoded(about, _parts(footage, recording, clips, duration_s))
+        return Decoded(about, self._parts(footage, recording, clips, duration_s))
 
-
-def _parts(footage: Footage, recording: Recording, clips: list[Clip], duration_s: float) -> Iterator[Part]:
-    count = 0
-    for clip, fields in footage.cut(recording, clips):
-        count += 1
-        yield Part(clip.key, fields)
-    require_as_planned(recording, clips, duration_s, footage.duration_s, count)
+    def _parts(
+        self, footage: Footage, recording: Recording, clips: list[Clip], duration_s: float
+    ) -> Iterator[Part]:
+        count, by_halves = 0, self.step_s is not None
+        for clip, fields in footage.cut(recording, clips, by_halves=by_halves):
+            count += 1
+            yield Part(clip.key, fields)
+        require_as_planned(recording, clips, duration_s, footage.duration_s, count)
 
 
 def nameless(path: Path) -> Recording:
