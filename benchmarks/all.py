@@ -30,6 +30,7 @@ THREADS = {
     "labelling": 1,
     "intervals": 1,
     "arena": 1,
+    "serving": 1,
     "bad_input": 1,
     "field": 1,
     "reader": 1,

@@ -22,7 +22,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 _OF_THE_FILE = frozenset(
     (None, errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.ELOOP)
@@ -99,8 +99,38 @@ class SourceError(RushesError):
     """Raw data on disk contradicts its layout, its labels or its clock."""
 
 
+MediaReason = Literal["damaged", "kind", "pixels", "frames", "duration_s", "decoded_bytes", "memory"]
+
+
 class MediaError(RushesError):
-    """A video, frame or image that cannot be decoded or trusted."""
+    """A video, frame or image that cannot be decoded or trusted.
+
+    Args:
+        message, where, cure: as of any.
+        reason: for programs: ``damaged`` or otherwise not to be trusted; of a ``kind`` that is not read; beyond a
+            bound, which is named; or more than the ``memory`` that there is.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: object = None,
+        cure: str | None = None,
+        reason: MediaReason = "damaged",
+    ) -> None:
+        super().__init__(message, where=where, cure=cure)
+        self.reason: MediaReason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep the reason too."""
+        return _rebuild_media, (type(self), self.message, self.where, self.cure, self.reason)
+
+
+def _rebuild_media(
+    kind: type[MediaError], message: str, where: str | None, cure: str | None, reason: MediaReason
+) -> MediaError:
+    return kind(message, where=where, cure=cure, reason=reason)
 
 
 class ShardError(RushesError):

@@ -45,6 +45,9 @@ MAX_PEAK = 16.0
 CANCELLED = 1e-4
 """Share of the channels' mean power below which their mean is not what is heard; one channel of 64 leaves 1/64."""
 
+CUT = "cut it into recordings of one class each: ffmpeg -ss START -t SECONDS -i IN OUT.wav"
+"""What to do with a sound that is too long."""
+
 GAP_S = 0.1
 """So far apart may frames stand whose times are rounded; more is a loss."""
 
@@ -76,14 +79,17 @@ class Sound:
         return np.pad(self.wave[:samples], (0, max(0, samples - len(self.wave))))
 
 
-def decode(data: bytes, *, sample_rate: int, longest_s: float, where: object = None) -> Sound:
+def decode(
+    data: Data, *, sample_rate: int, longest_s: float, where: object = None, if_longer: str = CUT
+) -> Sound:
     """A whole sound at ``sample_rate``, channels averaged.
 
     Args:
-        data: the whole file.
+        data: the whole file, best mapped where its size is not known.
         sample_rate: Hz of the result.
         longest_s: a longer sound is refused once this much is decoded.
         where: the sound's name in errors.
+        if_longer: what to do with a longer one.
 
     Raises:
         MediaError: empty, of another kind, damaged, cut, too long, of no channel or an absurd rate, with
@@ -92,7 +98,7 @@ def decode(data: bytes, *, sample_rate: int, longest_s: float, where: object = N
     kind = _kind_of(data, where)
     with _open(kind, data, kind.whole(data, where), where) as (container, stream):
         rate = stream.codec_context.sample_rate
-        wave = np.concatenate(list(_blocks(kind, container, stream, longest_s, where)))
+        wave = np.concatenate(list(_blocks(kind, container, stream, longest_s, where, if_longer)))
     count = len(wave)
     if rate != sample_rate:
         wave = soxr.resample(wave, rate, sample_rate, "HQ")
@@ -186,14 +192,19 @@ def require_whole(data: Data, where: object = None) -> None:
 
 
 def _blocks(
-    kind: Kind, container: InputContainer, stream: AudioStream, longest_s: float, where: object
+    kind: Kind,
+    container: InputContainer,
+    stream: AudioStream,
+    longest_s: float,
+    where: object,
+    if_longer: str = CUT,
 ) -> Iterator[NDArray[np.float32]]:
     """The mean of the channels, frame by frame; at the end it is seen that they were a whole sound.
 
     Args:
         kind: of the file.
         container, stream: opened.
-        longest_s: see `decode`.
+        longest_s, if_longer: see `decode`.
         where: named in errors.
     """
     rate = stream.codec_context.sample_rate
@@ -206,7 +217,7 @@ def _blocks(
         heard += float(np.square(block, dtype=np.float64).sum())
         power += float(np.square(channels).sum()) / len(channels)
         if count > longest_s * rate:
-            raise _too_long(longest_s, _declared_s(container, stream), where)
+            raise _too_long(longest_s, _declared_s(container, stream), where, if_longer)
         yield block
     if kind.slack_s is not None:
         _require_whole(_declared_s(container, stream), count / rate, kind.slack_s, where)
@@ -244,13 +255,16 @@ def _open(
         codec = None if context is None else context.codec.canonical_name
         if stream is None or context is None or codec not in CODECS or not stream.time_base:
             known = ", ".join(sorted(CODECS))
-            raise MediaError(f"a sound's codec is one of {known}; found {codec}", where=where, cure=_CONVERT)
+            raise MediaError(
+                f"a sound's codec is one of {known}; found {codec}", where=where, cure=_CONVERT, reason="kind"
+            )
         if context.sample_rate not in RATES or not 1 <= context.layout.nb_channels <= MAX_CHANNELS:
             raise MediaError(
                 f"1 to {MAX_CHANNELS} channels at {RATES[0]} to {RATES[-1]} Hz are read, found "
                 f"{context.layout.nb_channels} at {context.sample_rate} Hz",
                 where=where,
                 cure=_CONVERT,
+                reason="kind",
             )
         context.thread_count = 1
         context.options = {"err_detect": "crccheck+explode"}
@@ -265,7 +279,10 @@ def _kind_of(data: Data, where: object) -> Kind:
     if kind is None:
         known = ", ".join(each.name for each in (*KINDS, MP3))
         raise MediaError(
-            f"{known} are read, found a file that begins with {data[:8].hex(' ')}", where=where, cure=_CONVERT
+            f"{known} are read, found a file that begins with {data[:8].hex(' ')}",
+            where=where,
+            cure=_CONVERT,
+            reason="kind",
         )
     return kind
 
@@ -278,13 +295,9 @@ def _declared_s(container: InputContainer, stream: AudioStream) -> float | None:
     return container.duration / av.time_base if container.duration and container.duration > 0 else None
 
 
-def _too_long(longest_s: float, declared_s: float | None, where: object) -> MediaError:
+def _too_long(longest_s: float, declared_s: float | None, where: object, cure: str) -> MediaError:
     said = f" (about {declared_s:,.1f} s)" if declared_s is not None and declared_s > longest_s else ""
-    return MediaError(
-        f"longer than {longest_s:g} s{said}",
-        where=where,
-        cure="cut it into recordings of one class each: ffmpeg -ss START -t SECONDS -i IN OUT.wav",
-    )
+    return MediaError(f"longer than {longest_s:g} s{said}", where=where, cure=cure, reason="duration_s")
 
 
 def _require_whole(declared_s: float | None, found_s: float, slack_s: float, where: object) -> None:

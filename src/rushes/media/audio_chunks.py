@@ -125,7 +125,7 @@ def whole_wav(data: Data, where: object) -> Given:
         MediaError: as `whole_chunks`; or samples whose bytes FFmpeg would take for others.
     """
     if data[:4] == b"RIFX":
-        raise MediaError("big-endian WAV (RIFX) is not read", where=where, cure=_PLAIN)
+        raise MediaError("big-endian WAV (RIFX) is not read", where=where, cure=_PLAIN, reason="kind")
     patch = None
     form = next((body for name, body, _ in WAV.walk(data, WAV.first) if name == b"fmt "), len(data))
     if form + 16 <= len(data):
@@ -156,6 +156,7 @@ def whole_caf(data: Data, where: object) -> Given:
             "ALAC in CAF is not read",
             where=where,
             cure="write it as M4A, FLAC or WAV with the program that wrote it",
+            reason="kind",
         )
     return whole_chunks(CAF, data, where)
 

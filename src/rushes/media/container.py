@@ -29,6 +29,12 @@ _OPTIONS = {
     "codec_whitelist": "h264,hevc,mpeg4,vp8,vp9,libdav1d,av1,mjpeg",
 }
 
+_BEGINS = re.compile(
+    rb"....(?:ftyp|styp|moov|mdat|wide|free|skip|pnot|uuid)|\x1a\x45\xdf\xa3|RIFF....AVI |(?:....)?\x47",
+    re.DOTALL,
+)
+"""How files begin that are meant to be of these."""
+
 AVI, TRANSPORT_STREAM = "avi", "mpegts"
 """FFmpeg's names of the containers that need care: one without times of presentation, one without an end."""
 
@@ -49,13 +55,14 @@ def open_video(source: Source) -> Iterator[InputContainer]:
     if isinstance(source, Path):
         size = source.stat().st_size if (head := _head_of(source)) else 0
         require_extent(head, size, source, _AGAIN)
-        with _container(f"file:{source}", size, source) as container:
+        with _container(f"file:{source}", head, size, source) as container:
             yield container
     else:
         with mapped(source) as view:
             check_crc(source, view)
-            require_extent(bytes(view[:HEAD]), source.size, source, _AGAIN)
-            with _container(_MemoryFile(view), source.size, source) as container:
+            head = bytes(view[:HEAD])
+            require_extent(head, source.size, source, _AGAIN)
+            with _container(_MemoryFile(view), head, source.size, source) as container:
                 yield container
 
 
@@ -90,7 +97,7 @@ class _MemoryFile:
         return self._position
 
 
-def _container(file: str | _MemoryFile, size: int, where: Source) -> InputContainer:
+def _container(file: str | _MemoryFile, head: bytes, size: int, where: Source) -> InputContainer:
     if size == 0:
         raise MediaError("a video of 0 bytes", where=where, cure="copy the file again")
     try:
@@ -102,6 +109,7 @@ def _container(file: str | _MemoryFile, size: int, where: Source) -> InputContai
             f"cannot open as mp4, mov, mkv, webm, avi or MPEG-TS: {reason_of(error)}",
             where=where,
             cure=f"copy the file again if it is cut, convert it if it is of another kind: {CONVERT}",
+            reason="damaged" if _BEGINS.match(head) else "kind",
         ) from error
     return container
 
@@ -114,13 +122,17 @@ def video_stream(container: InputContainer, where: Source, limits: Limits) -> Vi
     """
     streams = _moving_pictures(container)
     if not streams:
-        raise MediaError("no video stream in the file", where=where, cure="check that it is footage")
+        raise MediaError(
+            "no video stream in the file", where=where, cure="check that it is footage", reason="kind"
+        )
     stream = max(streams, key=lambda stream: (_is_default(stream), prod(_declared_size(stream))))
     context = stream.codec_context
     name = None if context is None else context.codec.canonical_name
     if name not in CODECS or not stream.time_base:
         known = ", ".join(sorted(CODECS))
-        raise MediaError(f"a video codec among {known} is read, found {name}", where=where, cure=CONVERT)
+        raise MediaError(
+            f"a video codec among {known} is read, found {name}", where=where, cure=CONVERT, reason="kind"
+        )
     if stream.frames > 1 and _is_mp4(container) and not stream.duration:
         raise MediaError(
             f"the header is damaged: {stream.frames} pictures that take no time",
@@ -233,6 +245,7 @@ def starved(where: Source) -> MediaError:
         "there is not enough memory to decode it",
         where=where,
         cure="take fewer prepare.workers or a larger prepare.memory_gb; if it is small, copy the file again",
+        reason="memory",
     )
 
 

@@ -154,7 +154,9 @@ def _decode(
         width, height = jpeg_size(data, where)
         if width * height > max_pixels:
             raise MediaError(
-                f"a picture of at most {max_pixels:,} pixels is accepted, found {width}x{height}", where=where
+                f"a picture of at most {max_pixels:,} pixels is accepted, found {width}x{height}",
+                where=where,
+                reason="pixels",
             )
     try:
         picture: np.ndarray = simplejpeg.decode_jpeg(

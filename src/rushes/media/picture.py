@@ -76,14 +76,16 @@ def require_picture(data: bytes, where: object = None, max_pixels: int = MAX_PIX
                 f"a picture of at most {max_pixels:,} pixels is accepted, found more",
                 where=where,
                 cure=_SCALE,
+                reason="pixels",
             ) from error
         except _BROKEN as error:  # Pillow's words name a place in memory, another one each time
-            raise MediaError(_unknown(data), where=where, cure=_REPLACE) from error
+            raise MediaError(_unknown(data), where=where, cure=_REPLACE, reason="kind") from error
     if width * height > max_pixels:
         raise MediaError(
             f"a picture of at most {max_pixels:,} pixels is accepted, found {width}x{height}",
             where=where,
             cure=_SCALE,
+            reason="pixels",
         )
 
 

@@ -144,6 +144,22 @@ def frames_to_seconds(first: int, last: int, fps: Fraction | int) -> Interval:
     return float((int(first) - 1) / Fraction(fps)), float(int(last) / Fraction(fps))
 
 
+def seconds_to_frames(start_s: float, end_s: float, fps: Fraction | int) -> tuple[int, int]:
+    """The frames of ``[start_s, end_s)``, counted from 1, the last one included: at least one.
+
+    Both ends are rounded to whole frames.
+
+    Args:
+        start_s, end_s: at least 0, the end behind the start.
+        fps: frames per second.
+
+    >>> seconds_to_frames(0.0, 5.0, 25), seconds_to_frames(1.2, 1.21, 25)
+    ((1, 125), (31, 31))
+    """
+    first = round(start_s * fps) + 1
+    return first, max(round(end_s * fps), first)
+
+
 def intervals(values: ArrayLike, what: str) -> NDArray[np.float64]:
     """``values`` as (n, 2) float64 intervals, each ending after it starts.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -46,9 +46,12 @@ class Answerer(ABC, Generic[P, Q, A]):
     @torch.inference_mode()
     def answer(self, questions: Sequence[Q]) -> list[A]:
         """Answer any number of questions, ``batch_size`` at a time."""
-        starts = range(0, len(questions), self.batch_size)
-        batches = (questions[start : start + self.batch_size] for start in starts)
-        return [answer for batch in batches for answer in self._answer(batch)]
+        return [answer for batch in self._batches(questions) for answer in self._answer(batch)]
+
+    def _batches(self, questions: Sequence[Q]) -> Iterator[Sequence[Q]]:
+        """Questions, ``batch_size`` at a time."""
+        for start in range(0, len(questions), self.batch_size):
+            yield questions[start : start + self.batch_size]
 
     @abstractmethod
     def _answer(self, questions: Sequence[Q]) -> list[A]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 AnyRun = Run[Any]
 
 
-Sees = Callable[[str, Mapping[str, bytes]], Mapping[str, bytes | memoryview]]
+Sees = Callable[[str, Mapping[str, bytes | memoryview]], Mapping[str, bytes | memoryview]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,11 @@ from rushes.runs.stage import METRICS_FILE, Makes
 from rushes.runs.task import Task
 from rushes.runs.verify import verify_run
 from rushes.stages import canonical_json, read_done, signature_of_folder, write_json
+from rushes.testing.door import (
+    doors_open_when_it_is_trained,
+    doors_say_what_they_are,
+    nobody_answers_before_it_is_trained,
+)
 from rushes.testing.files import (
     a_finished_run_is_whole,
     every_damage_is_seen,
@@ -65,6 +70,9 @@ def task_checks() -> Sequence[Check]:
         the_scorecard_holds,
         the_run_is_admitted,
         changed_values_are_not_admitted,
+        doors_say_what_they_are,
+        nobody_answers_before_it_is_trained,
+        doors_open_when_it_is_trained,
     )
 
 

@@ -24,7 +24,6 @@ from rushes.prepare.outcomes import Outcomes
 from rushes.prepare.stage import is_bad_input, reason_of
 from rushes.runs.apply.contract import Apply
 from rushes.runs.apply.found import Found, content_of
-from rushes.runs.do import require_done
 from rushes.runs.run import Run, RunJob
 from rushes.stages import (
     OpenStage,
@@ -104,16 +103,6 @@ class Labelling:
 def answers_of(folder: Path, key: str) -> Path:
     """Where the answers of a unit stand in the folder of their stage."""
     return folder / ANSWERS / f"{key}.parquet"
-
-
-def require_trained(run: Run[Any]) -> None:
-    """Bring what answers rest on.
-
-    Raises:
-        StageError: it is not there yet, or not as it was written.
-    """
-    for needed in (run.dataset, run.maker("weights")):
-        require_done(run, needed, "apply")
 
 
 def spec_of_answers(run: Run[Any], apply: Apply[Any]) -> StageSpec:

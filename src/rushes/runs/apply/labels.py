@@ -111,6 +111,23 @@ def write_labels(
     return Written(tuple(whole), tuple(each), tuple(kept), refused, join_notes(lost))
 
 
+def label_file(row: Labelled, format: FormatName, model: str, player: Player) -> tuple[str, bytes]:
+    """Name and content of the label file of one recording.
+
+    Args:
+        row: the recording.
+        format: of the file.
+        model: who labelled, as the file is to name it.
+        player: of the recording.
+
+    Raises:
+        SourceError: the format cannot hold it: gaps, say, where every frame has a label.
+    """
+    [(file, rows)] = _files(format, [row])
+    content, _ = encoded(labels_of(rows, model), how_of(format, rows, player), Path(file))
+    return file.removeprefix(f"{format}/"), content
+
+
 def _contents(
     rows: Sequence[Labelled], formats: Sequence[FormatName], model: str, player: Player
 ) -> tuple[dict[str, bytes], dict[str, str], list[Note]]:

@@ -13,7 +13,6 @@ from rushes.runs.apply.answer import (
     answer,
     receipts_of,
     require_same,
-    require_trained,
     spec_of_answers,
     ticks_of,
 )
@@ -106,15 +105,14 @@ def apply_run(
     """
     apply = run.task.apply(run)
     found = find(folder, out, apply.recording_of)
-    require_trained(run)
+    apply.require_trained("apply")
     spec = spec_of_answers(run, apply)
     make_folder(out)
     require_same(spec, out)
     with working(spec, out, reopen=True) as stage:
         outcomes = answer(run, stage, found, workers=workers, tell=tell)
         labelled = labelled_of(stage.folder, found, apply)
-        model = f"{run.recipe.name} {spec.recipe['weights'][:12]}"
-        written = write_labels(labelled, out, stage.folder, formats, model, apply.player)
+        written = write_labels(labelled, out, stage.folder, formats, apply.model, apply.player)
         files = found.inventory.settle(outcomes.of_recordings({}))
         write_account(out, outcomes, files)
         head = _head(run, stage, apply.remark, outcomes, files)

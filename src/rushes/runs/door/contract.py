@@ -83,10 +83,11 @@ class Reply(ABC):
 
     @abstractmethod
     def finish(self) -> Answered:
-        """All of it.
+        """All of it; may take a while or ask the model, so it is called in the thread of `Door.answer`.
 
         Raises:
             AnswerError: the model's answers cannot be read.
+            ModelError: the model cannot be asked now.
         """
 
 
@@ -123,6 +124,17 @@ class Door(ABC):
             StageError: the model is not trained.
             ModelError: the weights cannot be read.
         """
+
+    def warm_up(self) -> None:
+        """Load, and answer once about something made up, so that no request pays for what is only done once.
+
+        A service says that it is ready when this has returned. Doors whose first answer takes longer than the
+        others answer here; called in the thread of `answer`.
+
+        Raises:
+            StageError, ModelError: as `load` and `answer`.
+        """
+        self.load()
 
     @abstractmethod
     def answer(self, parts: Sequence[Part]) -> Sequence[Any]:

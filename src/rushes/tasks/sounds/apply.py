@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.annotations.mark import About
-from rushes.media.audio import length_s, stream
-from rushes.media.audio_files import mapped
 from rushes.media.audio_kinds import SUFFIXES
-from rushes.media.audio_windows import windows
-from rushes.media.logmel import log_mel
+from rushes.media.limits import Limits
 from rushes.metrics.decode import running_median
 from rushes.models.nets import SoundNet, load
 from rushes.predict.ticks import Ticks
 from rushes.runs.apply.contract import Apply
+from rushes.runs.apply.gathering import EachItsTick
+from rushes.runs.door.contract import Part
+from rushes.shards.member import array_member, read_array
 from rushes.tasks.sounds.evaluate.timeline import median_width
 from rushes.tasks.sounds.predict.logits import logits_of
 from rushes.tasks.sounds.predict.table import log_probabilities
+from rushes.tasks.sounds.prepare.reading import ReadSound
 from rushes.tasks.sounds.prepare.recording import LONGEST_S
+from rushes.tasks.sounds.prepare.sample import FEATURES
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 from rushes.tasks.sounds.recipe import RecordingSource, SoundsRecipe
 from rushes.tasks.sounds.sources.windows import Cutting
@@ -40,6 +39,8 @@ class ApplyToSounds(Apply[SoundsRecipe]):
     """
 
     player = "audio"
+    limits = Limits(max_duration_s=LONGEST_S)
+    preload = ("rushes.tasks.sounds.prepare.reading",)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -49,22 +50,36 @@ class ApplyToSounds(Apply[SoundsRecipe]):
     @property
     def signs(self) -> Mapping[str, Any]:
         """See `Apply.signs`."""
-        return {"hop_s": self._cutting.hop_s}
+        return {"hop_s": self.cutting.hop_s}
 
     def recording_of(self, name: str) -> str | None:
         """See `Apply.recording_of`: a sound file is its own."""
         hidden = any(part.startswith(".") for part in name.split("/"))
         return name if name.lower().endswith(SUFFIXES) and not hidden else None
 
-    def ticks(self, recording: Path) -> tuple[Ticks, About]:
-        """See `Apply.ticks`."""
-        with mapped(recording) as data:
-            whole_s = length_s(data, recording)
-        logits = logits_of(self._net, self._features(recording), self.run.recipe.evaluate.batch_size)
-        cutting = self._cutting
-        middle_s = (cutting.clip_s - cutting.hop_s) / 2
-        ticks = Ticks.of(cutting.hop_s, self.labels, np.exp(log_probabilities(logits)), middle_s)
-        return ticks, About(duration_s=Fraction(repr(whole_s)))
+    def reader(self, step_s: float | None = None) -> ReadSound:
+        """See `Apply.reader`; windows stand half a window apart, or as the recipe says, whatever is asked."""
+        return ReadSound(self.net.preprocessing, self.cutting)
+
+    def load(self) -> None:
+        """See `Apply.load`."""
+        self.net  # noqa: B018
+
+    @property
+    def made_up(self) -> Part:
+        """See `Apply.made_up`."""
+        return Part("silence", {FEATURES: array_member(np.zeros(self.net.preprocessing.shape, np.float32))})
+
+    def answer(self, parts: Sequence[Part]) -> Sequence[NDArray[np.float64]]:
+        """See `Apply.answer`: probabilities (K,) of each window."""
+        features = (read_array(part.members[FEATURES]) for part in parts)
+        logits = logits_of(self.net, features, self.batch_size)
+        return list(np.exp(log_probabilities(logits)))
+
+    def gather(self, about: Mapping[str, Any]) -> EachItsTick:
+        """See `Apply.gather`."""
+        middle_s = (self.cutting.clip_s - self.cutting.hop_s) / 2
+        return EachItsTick(self.labels, self.cutting.hop_s, middle_s)
 
     @property
     def remark(self) -> str:
@@ -82,21 +97,8 @@ class ApplyToSounds(Apply[SoundsRecipe]):
         smoothed = running_median(ticks.probabilities, self._width)
         return ticks.saying([self.labels[place] for place in smoothed.argmax(axis=1).tolist()])
 
-    def _features(self, recording: Path) -> Iterator[NDArray[np.floating]]:
-        """A spectrogram of each window, in one linear read.
-
-        Raises:
-            MediaError: the recording cannot be read as a whole.
-        """
-        preprocessing = self._net.preprocessing
-        hop = round(self._cutting.hop_s * preprocessing.sample_rate)
-        with mapped(recording) as data:
-            blocks = stream(data, sample_rate=preprocessing.sample_rate, longest_s=LONGEST_S, where=recording)
-            for _, wave in windows(blocks, preprocessing.samples, hop):
-                yield log_mel(wave, preprocessing)
-
     @cached_property
-    def _cutting(self) -> Cutting:
+    def cutting(self) -> Cutting:
         """Into windows, as recordings of the dataset; of a dataset of short sounds half a window apart."""
         source, preprocessing = self.run.recipe.source, self.run.recipe.preprocessing
         if isinstance(source, RecordingSource):
@@ -105,7 +107,7 @@ class ApplyToSounds(Apply[SoundsRecipe]):
 
     @cached_property
     def _width(self) -> int:
-        return median_width(self.run.recipe.timelines, self._cutting)
+        return median_width(self.run.recipe.timelines, self.cutting)
 
     @cached_property
     def _smooths(self) -> bool:
@@ -113,5 +115,6 @@ class ApplyToSounds(Apply[SoundsRecipe]):
         return not figures or figures["smoothed"] > figures["model"]
 
     @cached_property
-    def _net(self) -> SoundNet:
+    def net(self) -> SoundNet:
+        """The trained net, on the CPU until it is asked."""
         return load(self.run.folder(self.run.maker("weights")) / "model", SoundPreprocessing)

@@ -18,7 +18,7 @@ from rushes.predict import answerer
 from rushes.predict.answerer import Question
 from rushes.predict.units import Variant, shown
 from rushes.recipe.turns import Slot
-from rushes.tasks.driving.prepare.sample import Sample
+from rushes.tasks.driving.prepare.sample import Seen
 from rushes.tasks.driving.preprocessing import QUANTITIES, RigPreprocessing, Scale
 
 LEVELS = (0.05, 0.5, 0.95)
@@ -105,6 +105,6 @@ def _answer(slots: Sequence[Slot], said: Sequence[Quantity | str]) -> Answer:
     return Answer(quantities, ", ".join(words) if words else None)
 
 
-def question(sample: Sample, variant: Variant, seed: int) -> Question:
+def question(sample: Seen, variant: Variant, seed: int) -> Question:
     """What ``variant`` is shown of a sample."""
     return Question(shown(sample.pixels(), variant, seed, sample.key), sample.times_s)

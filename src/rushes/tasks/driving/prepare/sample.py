@@ -19,22 +19,60 @@ _TRUTHS = (*QUANTITIES, "forward_m", "left_m", "path_m")
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """A window as it lies in a shard; times since its first frame.
+class Seen:
+    """What a window shows; times since its first frame.
 
     Attributes:
         key: unique in the dataset.
         meta: where it comes from: recording, group, place in the clip, the cameras' times and geometry.
         views: the pictures of each view, JPEG, one for each moment.
         times_s: time of each moment.
-        truth: quantity -> (frames,) its value behind each moment, since the first; also ``forward_m``,
-            ``left_m`` and ``path_m``.
     """
 
     key: str
     meta: Mapping[str, Any]
     views: tuple[tuple[bytes | memoryview, ...], ...]
     times_s: tuple[float, ...]
+
+    def pixels(self, *chosen: int) -> list[np.ndarray]:
+        """Decode all moments or the ``chosen`` ones: ``(T, H, W, 3)`` uint8 RGB of each view."""
+        numbers = chosen or range(len(self.times_s))
+        return [
+            np.stack([decode_jpeg(frames[number], where=self.key) for number in numbers])
+            for frames in self.views
+        ]
+
+
+def seen_of(key: str, fields: Fields) -> Seen:
+    """Read the members of a window that the model sees.
+
+    Raises:
+        ShardError: a member is missing or is not what it should be.
+    """
+    try:
+        meta = json.loads(bytes(fields["meta.json"]))
+        times_s = tuple(float(time) for time in meta["frame_times_s"])
+        suffixes = [f"_{camera}" for camera in meta["order"]] if meta["layout"] == "separate" else [""]
+        views = tuple(
+            tuple(fields[f"frame_{place:02d}{suffix}.jpg"] for place in range(len(times_s)))
+            for suffix in suffixes
+        )
+        if not times_s:
+            raise ValueError("no moment")
+        return Seen(key, meta, views, times_s)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _no_sample(key, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Seen):
+    """A window as it lies in a shard.
+
+    Attributes:
+        truth: quantity -> (frames,) its value behind each moment, since the first; also ``forward_m``,
+            ``left_m`` and ``path_m``.
+    """
+
     truth: Mapping[str, np.ndarray]
 
     @classmethod
@@ -44,33 +82,15 @@ class Sample:
         Raises:
             ShardError: a member is missing or is not what it should be.
         """
+        seen = seen_of(key, fields)
         try:
-            meta = json.loads(bytes(fields["meta.json"]))
             target = json.loads(bytes(fields["target.json"]))
-            times_s = tuple(float(time) for time in meta["frame_times_s"])
-            suffixes = [f"_{camera}" for camera in meta["order"]] if meta["layout"] == "separate" else [""]
-            views = tuple(
-                tuple(fields[f"frame_{place:02d}{suffix}.jpg"] for place in range(len(times_s)))
-                for suffix in suffixes
-            )
             truth = {name: np.array(target[name], np.float64) for name in _TRUTHS}
-            if not times_s or any(values.shape != (len(times_s),) for values in truth.values()):
-                raise ValueError(f"{len(times_s)} moments, and truths of other lengths")
-            return cls(key, meta, views, times_s, truth)
+            if any(values.shape != (len(seen.times_s),) for values in truth.values()):
+                raise ValueError(f"{len(seen.times_s)} moments, and truths of other lengths")
         except (KeyError, TypeError, ValueError) as error:
-            raise ShardError(
-                f"no sample of the driving task: {error!r}",
-                where=key,
-                cure="run `rushes verify`, or prepare the dataset again",
-            ) from error
-
-    def pixels(self, *chosen: int) -> list[np.ndarray]:
-        """Decode all moments or the ``chosen`` ones: ``(T, H, W, 3)`` uint8 RGB of each view."""
-        numbers = chosen or range(len(self.times_s))
-        return [
-            np.stack([decode_jpeg(frames[number], where=self.key) for number in numbers])
-            for frames in self.views
-        ]
+            raise _no_sample(key, error) from error
+        return cls(key, seen.meta, seen.views, seen.times_s, truth)
 
     def target(self, moments: Sequence[int] | None = None, tempo: float = 1.0) -> dict[str, float]:
         """The four quantities over some moments, and ``start_speed_mps``.
@@ -92,3 +112,11 @@ class Sample:
             "yaw_deg": float(180.0 - (180.0 - turned) % 360.0),
             "start_speed_mps": float(speeds[0]),
         }
+
+
+def _no_sample(key: str, error: Exception) -> ShardError:
+    return ShardError(
+        f"no sample of the driving task: {error!r}",
+        where=key,
+        cure="run `rushes verify`, or prepare the dataset again",
+    )

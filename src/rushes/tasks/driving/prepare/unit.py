@@ -1,36 +1,27 @@
 """One clip of a rig becomes one series of shards: every camera decoded once, linearly, where it lies.
 
-Which frames are wanted is known before anything is decoded, so the cameras advance side by side, a moment at
-a time, and only wanted frames are scaled; a moment's picture is encoded once and shared by the windows in
-which it stands.
+A moment's picture is encoded once and shared by the windows in which it stands.
 """
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from rushes.media.frame import CompactFrame
-from rushes.media.geometry import Letterbox
-from rushes.media.grid import encode_tiles
-from rushes.media.signals import Signals
-from rushes.media.video import decode
 from rushes.metrics.egomotion import turn_classes
 from rushes.prepare.recording_job import RecordingJob
 from rushes.prepare.stage import remove_shards
 from rushes.shards.manifest import split_folder
 from rushes.shards.member import json_member
 from rushes.shards.write import Content, ShardWriter
-from rushes.tasks.driving.prepare.plan import plan_clip, require_times
+from rushes.tasks.driving.prepare.plan import plan_clip
+from rushes.tasks.driving.prepare.rig import Cameras, Shown, meta_of, pictures_of, signals_of
 from rushes.tasks.driving.prepare.windows import Moments, Window
 from rushes.tasks.driving.preprocessing import RigPreprocessing
 from rushes.tasks.driving.recipe import PrepareWindows
-from rushes.tasks.driving.sources.recording import RigRecording, Video
+from rushes.tasks.driving.sources.recording import RigRecording
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +68,9 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     }
     if not windows:
         return told | {"shards": [], "frames": 0, "encoded": 0, "empty": plan.why_empty}
-    rig = _Rig(plan.videos, plan.times_of, moments, preprocessing)
+    rig = Cameras(plan.videos, plan.times_of, moments, preprocessing)
     waiting = windows[::-1]
-    held: dict[int, _Shown] = {}
+    held: dict[int, Shown] = {}
     place = split_folder(job.folder, job.split)
     with ShardWriter(place, recording.key, job.asked.shard_bytes, split=job.split) as writer:
         for shown in rig.shown(_wanted(windows)):
@@ -105,131 +96,31 @@ def _wanted(windows: Sequence[Window]) -> list[int]:
     return sorted({moment for window in windows for moment in window.moments})
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """A moment as it will be stored.
-
-    Attributes:
-        moment: its number.
-        jpegs: suffix of the member's name -> picture.
-        signals: (cameras, 2) entropy and motion.
-        boxes: camera -> where its picture stands in its tile.
-    """
-
-    moment: int
-    jpegs: Mapping[str, bytes]
-    signals: np.ndarray
-    boxes: Mapping[str, Letterbox]
-
-
-class _Rig:
-    """The cameras of one clip, decoded side by side."""
-
-    def __init__(
-        self,
-        videos: Mapping[str, Video],
-        times_of: Mapping[str, np.ndarray],
-        moments: Moments,
-        preprocessing: RigPreprocessing,
-    ) -> None:
-        self.encoded = 0
-        self._videos, self._moments, self._preprocessing = videos, moments, preprocessing
-        self._counts = {camera: len(times_s) for camera, times_s in times_of.items()}
-
-    def shown(self, wanted: Sequence[int]) -> Iterator[_Shown]:
-        """The wanted moments in order; every camera is decoded to its end, and its frames counted."""
-        streams = {
-            camera: self._pictures(camera, self._moments.numbers[camera][wanted]) for camera in self._videos
-        }
-        for moment in wanted:
-            tiles, signals = zip(*(next(stream) for stream in streams.values()), strict=True)
-            by_camera = dict(zip(streams, tiles, strict=True))
-            boxes = {camera: tile.box for camera, tile in by_camera.items()}
-            yield _Shown(moment, self._encode(by_camera), np.array(signals), boxes)
-        for stream in streams.values():
-            for _ in stream:
-                raise AssertionError("a camera gave more pictures than were asked for")
-
-    def _pictures(
-        self, camera: str, numbers: np.ndarray
-    ) -> Iterator[tuple[CompactFrame, tuple[float, float]]]:
-        """Frames with these numbers, at the size of a tile, with entropy and motion."""
-        preprocessing, member = self._preprocessing, self._videos[camera]
-        signals, count, wanted = Signals(), 0, iter(numbers)
-        number = next(wanted)
-        for frame in decode(member):
-            signal = signals.update(frame.luma(preprocessing.signal_size))
-            if count == number:
-                compact = frame.compact(preprocessing.tile_size)
-                while count == number:  # a slow camera's frame can be the nearest to two moments
-                    yield compact, signal
-                    number = next(wanted, -1)
-            count += 1
-        require_times(camera, count, self._counts[camera], member)
-
-    def _encode(self, tiles: Mapping[str, CompactFrame]) -> dict[str, bytes]:
-        preprocessing = self._preprocessing
-        if preprocessing.layout == "separate":
-            self.encoded += len(tiles)
-            return {f"_{camera}": tile.jpeg(preprocessing.jpeg_quality) for camera, tile in tiles.items()}
-        self.encoded += 1
-        placed = {preprocessing.setup.place(camera): tile for camera, tile in tiles.items()}
-        return {
-            "": encode_tiles(
-                placed, preprocessing.setup.grid, preprocessing.tile_size, preprocessing.jpeg_quality
-            )
-        }
-
-
 def _sample(
     recording: RigRecording,
     window: Window,
     moments: Moments,
     preprocessing: RigPreprocessing,
-    shown: Sequence[_Shown],
+    shown: Sequence[Shown],
 ) -> tuple[str, dict[str, Content]]:
     """Key and members of one window; times since its first frame unless said otherwise."""
-    start_s = float(window.times_s[0])
-    since_s = window.times_s - start_s
-    chosen = slice(window.moments.start, window.moments.stop)
-    cameras = {}
-    for camera, box in shown[0].boxes.items():
-        offsets_s = moments.offsets_s[camera][chosen]
-        cameras[camera] = {
-            "times_s": (since_s + offsets_s).tolist(),
-            "dt_s": offsets_s.tolist(),
-            "place": preprocessing.setup.place(camera),
-            "source_size": box.source,
-            "scale": box.scale,
-            "offset": (box.left, box.top),
-        }
+    since_s = window.times_s - float(window.times_s[0])
     meta = {
         "recording": recording.key,
         "group": recording.group,
         **recording.origin,
         "split_of_source": recording.split,
         "tags": json.dumps(dict(recording.tags), sort_keys=True),  # recordings differ in what is known
-        "setup": preprocessing.setup.name,
-        "layout": preprocessing.layout,
-        "order": preprocessing.setup.cameras,  # of pictures and signals
-        "window_start_s": start_s,  # this and the next: the clip's clock
-        "window_end_s": start_s + preprocessing.frames / preprocessing.rate_hz,
-        "frame_times_s": since_s.tolist(),
-        "cameras": cameras,
+        **meta_of(window.moments, moments, preprocessing, shown[0].boxes),
     }
     moved = window.motion
     target = {"times_s": since_s.tolist()} | {
         name: getattr(moved, name).tolist() for name in type(moved).__dataclass_fields__
     }
-    table = np.concatenate([since_s[:, None], np.stack([one.signals.ravel() for one in shown])], axis=1)
-    signals = io.BytesIO()
-    np.save(signals, table.astype(np.float32), allow_pickle=False)
     fields: dict[str, Content] = {
         "meta.json": json_member(meta),
         "target.json": json_member(target),
-        "signals.npy": signals.getvalue(),
+        "signals.npy": signals_of(since_s, shown),
+        **pictures_of(shown),
     }
-    for place, one in enumerate(shown):
-        for suffix, data in one.jpegs.items():
-            fields[f"frame_{place:02d}{suffix}.jpg"] = data
     return f"{recording.key}_w{window.moments.start:05d}", fields

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from rushes.models.vlm import Vlm
 from rushes.predict import answerer
@@ -39,6 +40,11 @@ class Answerer(answerer.Answerer[ClipPreprocessing, Question, Answer]):
         super().__init__(vlm, batch_size)
         self._labels = [self._chat.tokens(label) for label in vlm.preprocessing.labels]
         self._next = self._chat.tokens(vlm.preprocessing.slots()[1].before)
+
+    @torch.inference_mode()
+    def tracks(self, questions: Sequence[Question]) -> list[Track]:
+        """What the model says behind every pair of frames of each question, ``batch_size`` at a time."""
+        return [track for batch in self._batches(questions) for track in self._track(batch)]
 
     def _answer(self, questions: Sequence[Question]) -> list[Answer]:
         return [

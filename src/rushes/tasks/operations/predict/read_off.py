@@ -55,6 +55,27 @@ class Track:
     nexts: np.ndarray
     stage: str = "scored"
 
+    def at(self, time_s: float) -> int:
+        """Number of the moment nearest to a time on the clip's clock, of equals the earlier."""
+        return int(np.abs(self.times_s - time_s).argmin())
+
+    def cuts_s(self, clip_s: float) -> np.ndarray:
+        """``(P + 1,)`` times between which each moment is the nearest one, from 0 to the end of the clip."""
+        return np.array([0.0, *(self.times_s[1:] + self.times_s[:-1]) / 2, clip_s])
+
+    def surest_of_most(self, clip_s: float) -> float:
+        """Where the label that has most of the clip is the most probable, on the clip's clock.
+
+        >>> operations = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]])
+        >>> Track(np.array([0.5, 2.0, 3.0]), operations, operations).surest_of_most(4.0)
+        2.0
+        """
+        labels = self.operations.argmax(axis=1)
+        seconds = np.bincount(labels, np.diff(self.cuts_s(clip_s)), self.operations.shape[1])
+        most = int(seconds.argmax())
+        where = np.where(labels == most, self.operations[:, most], -1.0)
+        return float(self.times_s[int(where.argmax())])
+
 
 def read_off(track: Track, asked_s: float, labels: Sequence[str], clip_s: float) -> Answer:
     """The answer about one moment of a clip.
@@ -65,13 +86,13 @@ def read_off(track: Track, asked_s: float, labels: Sequence[str], clip_s: float)
     >>> answer.operation, answer.start_s, answer.end_s, answer.next
     ('Tape', 0.0, 2.5, 'Label')
     """
-    asked = int(np.abs(track.times_s - asked_s).argmin())
+    asked = track.at(asked_s)
     operation = int(track.operations[asked].argmax())
     # Against the strongest rival, not against all: a model that is unsure of a label may still prefer it.
     rival = np.delete(track.operations, operation, axis=1).max(axis=1)
     odds = np.log(track.operations[:, operation] + 1e-12) - np.log(rival + 1e-12)
     first, last = stretch(np.clip(odds, -CERTAIN, CERTAIN), asked)
-    cuts_s = [0.0, *(track.times_s[1:] + track.times_s[:-1]) / 2, clip_s]
+    cuts_s = track.cuts_s(clip_s)
     # The segment holds the asked moment, also where that lies beyond the last or before the first cut.
     start_s, end_s = min(cuts_s[first], asked_s), max(cuts_s[last + 1], np.nextafter(asked_s, np.inf))
     nexts = track.nexts[last]

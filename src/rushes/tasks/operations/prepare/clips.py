@@ -189,6 +189,21 @@ def windows(recording: Recording, duration_s: float, cutting: Cutting) -> Iterat
         yield _ask(recording, name, "window", start_s, min(time_s - start_s, cutting.clip_s - 1e-6), cutting)
 
 
+def overlapping(recording: Recording, duration_s: float, clip_s: float, step_s: float) -> Iterator[Clip]:
+    """Clips of one length all over a recording, one every ``step_s``; the last one ends with it.
+
+    Each is asked about its middle. A recording no longer than a clip is one clip.
+    """
+    cutting, last_s = Cutting(clip_s=min(clip_s, duration_s)), max(duration_s - clip_s, 0.0)
+    count = int(last_s / step_s + 1e-9) + 1
+    starts_s = [number * step_s for number in range(count)]
+    if last_s - starts_s[-1] > 1e-3:
+        starts_s.append(last_s)
+    for start_s in starts_s:
+        name = f"{recording.key}_s{round(start_s * 1000):07d}_window"
+        yield _ask(recording, name, "window", start_s, cutting.clip_s / 2, cutting)
+
+
 def _ask(
     recording: Recording, name: str, kind: ClipKind, start_s: float, asked_s: float, cutting: Cutting
 ) -> Clip:

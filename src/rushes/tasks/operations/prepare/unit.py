@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from rushes.errors import MediaError
+from rushes.media.limits import DEFAULT_LIMITS, Limits
 from rushes.media.sampling import SAMPLERS, SamplerOptions, motion_for
 from rushes.media.signals import with_signals
 from rushes.media.video import Frame, decode, probe
 from rushes.prepare.recording_job import RecordingJob
-from rushes.prepare.ring import FrameRing
+from rushes.prepare.ring import RAW_BYTES, FrameRing
 from rushes.prepare.stage import remove_shards
 from rushes.records import Clip, Media, Recording
 from rushes.shards.manifest import split_folder
@@ -104,17 +105,18 @@ def prepare_unit(job: Job) -> dict[str, Any]:
     }
 
 
-def footage_duration(media: Media) -> float:
+def footage_duration(media: Media, limits: Limits = DEFAULT_LIMITS) -> float:
     """Length of the footage as declared, or counted by decoding it where nothing is declared.
 
     Raises:
-        MediaError: it cannot be read.
+        MediaError: it cannot be read, or is longer than ``limits`` allow.
     """
-    declared_s = probe(media).duration_s
+    declared_s = probe(media, limits).duration_s
     if declared_s is not None:
+        limits.check(media.path, duration_s=declared_s)
         return declared_s
     last_s = period_s = 0.0
-    for frame in decode(media):
+    for frame in decode(media, limits):
         period_s, last_s = frame.time_s - last_s, frame.time_s
     return last_s + period_s
 
@@ -149,23 +151,49 @@ def choose_frames(
     return [int(number) for number in chosen]
 
 
+def choose_by_halves(table: np.ndarray, preprocessing: ClipPreprocessing, clip_s: float) -> list[int]:
+    """As `choose_frames`, half of the frames in each half of the clip, each as if it stood alone.
+
+    Clips that follow each other half a clip apart share a half, and so its frames: what a model makes of a pair of
+    frames is made once. Where no whole pairs fall on a half, or it has too few frames, all of the clip is looked at.
+
+    Args:
+        table: see `choose_frames`.
+        preprocessing: names the sampler.
+        clip_s: length of the clip.
+    """
+    middle, count = int(np.searchsorted(table[:, 0], clip_s / 2)), preprocessing.frames // 2
+    if preprocessing.frames % 4 or min(middle, len(table) - middle) < count:
+        return choose_frames(table, preprocessing)
+    half = preprocessing.model_copy(update={"frames": count})
+    second = [middle + number for number in choose_frames(table[middle:], half)]
+    return choose_frames(table[:middle], half) + second
+
+
 class Footage:
     """One linear read of a recording, cut into clips as it passes: the same for a dataset and for answers.
 
     Args:
         preprocessing: how a clip becomes a question.
+        limits: of the recording.
+        raw_bytes: see `FrameRing`; more is faster where frames are large, and gives the same clips.
 
     Attributes:
         count: frames decoded so far.
         size: (width, height) in pixels of a frame as it is displayed.
     """
 
-    def __init__(self, preprocessing: ClipPreprocessing) -> None:
+    def __init__(
+        self,
+        preprocessing: ClipPreprocessing,
+        limits: Limits = DEFAULT_LIMITS,
+        raw_bytes: int = RAW_BYTES,
+    ) -> None:
         self.count = 0
         self.size = (0, 0)
         self._last_s = self._period_s = 0.0
-        self._preprocessing = preprocessing
-        self._ring = FrameRing(preprocessing.frame_size, preprocessing.jpeg_quality)
+        self._preprocessing, self._limits = preprocessing, limits
+        self._ring = FrameRing(preprocessing.frame_size, preprocessing.jpeg_quality, raw_bytes)
 
     @property
     def duration_s(self) -> float:
@@ -178,7 +206,7 @@ class Footage:
         return self._ring.encoded
 
     def cut(
-        self, recording: Recording, clips: list[Clip], boost: float = 0.0
+        self, recording: Recording, clips: list[Clip], boost: float = 0.0, *, by_halves: bool = False
     ) -> Iterator[tuple[Clip, dict[str, bytes]]]:
         """Each clip with the members of its sample, as soon as its end has passed; thin ones are left out.
 
@@ -186,6 +214,7 @@ class Footage:
             recording: what to read.
             clips: in order of their ends.
             boost: how much more frames near a boundary count.
+            by_halves: whether frames are chosen by `choose_by_halves`.
 
         Raises:
             MediaError: see `rushes.media.video.decode`.
@@ -197,14 +226,17 @@ class Footage:
                 continue
             table = self._ring.signals(numbers)
             table[:, 0] -= clip.start_s
-            chosen = choose_frames(table, self._preprocessing, boundary_in(clip), boost)
+            if by_halves:
+                chosen = choose_by_halves(table, self._preprocessing, clip.end_s - clip.start_s)
+            else:
+                chosen = choose_frames(table, self._preprocessing, boundary_in(clip), boost)
             fields = _fields(recording, clip, after(clip), table, chosen, self._preprocessing, self.size)
             for number, data in enumerate(self._ring.jpegs([numbers[index] for index in chosen])):
                 fields[f"frame_{number:02d}.jpg"] = data
             yield clip, fields
 
     def _frames(self, media: Media) -> Iterator[Frame]:
-        for frame in decode(media):
+        for frame in decode(media, self._limits):
             self.count += 1
             self._period_s, self._last_s = frame.time_s - self._last_s, frame.time_s
             self.size = (frame.width, frame.height)

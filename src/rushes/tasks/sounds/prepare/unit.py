@@ -13,12 +13,11 @@ from typing import Any
 
 from rushes.engine import Failure
 from rushes.errors import MediaError, SourceError
-from rushes.media.audio import decode
-from rushes.media.logmel import log_mel
 from rushes.prepare.stage import remove_shards
 from rushes.shards.manifest import split_folder
 from rushes.shards.write import ShardWriter
 from rushes.stages import Claim
+from rushes.tasks.sounds.prepare.clip import clip_of
 from rushes.tasks.sounds.prepare.sample import fields_of
 from rushes.tasks.sounds.preprocessing import SoundPreprocessing
 from rushes.tasks.sounds.sources.blocks import FileBlock, Sounds, SoundScan
@@ -97,13 +96,7 @@ def prepare_unit(job: Job) -> dict[str, Any]:
             try:
                 if isinstance(data, MediaError):
                     raise data
-                sound = decode(
-                    data,
-                    sample_rate=preprocessing.sample_rate,
-                    longest_s=job.longest_s,
-                    where=recording.path,
-                )
-                features = log_mel(sound.head(preprocessing.samples), preprocessing)
+                features, length_s = clip_of(data, preprocessing, job.longest_s, recording.path)
             except MediaError as error:
                 bad[recording.key] = _reason(error)
                 if len(bad) > MAX_BAD:
@@ -113,10 +106,10 @@ def prepare_unit(job: Job) -> dict[str, Any]:
                         cure="look at the files: are they sounds at all?",
                     ) from error
                 continue
-            fields = fields_of(recording, features, sound.length_s)
+            fields = fields_of(recording, features, length_s)
             writer.write(recording.key, fields, group=recording.group or None, label=recording.label)
             clips[recording.label] += 1
-            longer += sound.length_s > preprocessing.clip_s
+            longer += length_s > preprocessing.clip_s
         shards = writer.close()
     return {
         "split": job.split,

@@ -1,0 +1,53 @@
+"""Whether a service stays up, stays small and stays honest: under load, before hostile files, hour after hour.
+
+    python benchmarks/serving.py [--quick] [--json] [--parts broken,overload,oversize,killed,soak]
+
+`broken`: 1,000 uploads that break off at random offsets. `overload`: four times what it can do, for 5 minutes, with
+a stub model of 200 ms. `oversize`: bodies of 1 GB to a service that takes 100 MB. `killed`: kill -9 under load, and
+a new start. `soak`: two hours of mixed traffic at half of what it can do. The service is a process of its own, with
+real uploads, decoding processes and lane, over a stub of a model; requests come from this process. Takes two and a
+half hours; with --quick, 200 uploads, 20 seconds and 5 minutes: about seven minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from report import Figure, emit, not_measured
+from serving_load import broken_figures, killed_figures, overload_figures, oversize_figures
+from serving_soak import soak_figures
+
+PARTS: Mapping[str, Callable[[bool, Path], Iterator[Figure]]] = {
+    "broken": broken_figures,
+    "overload": overload_figures,
+    "oversize": oversize_figures,
+    "killed": killed_figures,
+    "soak": soak_figures,
+}
+"""Each takes whether it is to be quick, and a folder for what it needs."""
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--parts", default=",".join(PARTS), help="some of %(default)s")
+    asked = parser.parse_args()
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory() as name:
+        for part in asked.parts.split(","):
+            try:
+                figures += PARTS[part](asked.quick, Path(name))
+            except (ImportError, FileNotFoundError) as error:
+                figures.append(not_measured(part, None, error))
+    emit(figures, asked.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,253 @@
+// A recording: played here, answered by the service, shown as a timeline under the player.
+
+import { post } from "./api.js";
+import { askedFields } from "./asked.js";
+import { palette } from "./colours.js";
+import { button, chip, chooser, droppable, find, make, say } from "./dom.js";
+import { facts, pictureOf, source } from "./facts.js";
+import { filesCard, nextCard, Now, Segments, timesCard } from "./panels.js";
+import { problemCard } from "./problem.js";
+import { Progress } from "./progress.js";
+import { Timeline } from "./timeline.js";
+import { clock, isNumber, size, span } from "./words.js";
+
+const ACCEPTS = { video: "video/*,.mkv,.avi,.mov,.mp4,.webm", audio: "audio/*,.wav,.flac,.mp3,.ogg,.opus,.m4a" };
+const OWN = ["clip_id", "spectrogram"];
+const MIB = 2 ** 20;
+const MOST_LABELS = 24;
+
+/** What can be said, with the colours that it will have. */
+const legend = (labels) => labels.length > 0 && make("ul", { className: "legend", "aria-label": "Labels that are told apart" },
+  [...palette(labels)].slice(0, MOST_LABELS).map(([label, colour]) => make("li", { className: "label" }, chip(colour), label)),
+  labels.length > MOST_LABELS && make("li", { textContent: `and ${labels.length - MOST_LABELS} more` }));
+
+export const recordingView = (about) => new RecordingView(about).element;
+
+class RecordingView {
+  constructor(about) {
+    this.about = about;
+    this.kind = about.player === "audio" ? "audio" : "video";
+    this.noun = this.kind === "audio" ? "sound" : "video";
+    this.file = null;
+    this.stop = null;
+    this.fields = Object.fromEntries(["analyze", "predict"].filter((verb) => about.verbs[verb])
+      .map((verb) => [verb, askedFields(about.verbs[verb].asked, OWN)]));
+    this.timeline = new Timeline((time) => this.seek(time));
+    this.now = new Now();
+    this.segments = new Segments((time) => this.seek(time));
+    this.element = make("div", { className: "recording" });
+    this.element.append(this.invitation());
+    droppable(this.element, (files) => this.take(files));
+    document.addEventListener("keydown", (event) => this.press(event));
+  }
+
+  // --- a file -----------------------------------------------------------------------------------------------
+
+  invitation() {
+    const { max_mb: most, max_s: longest } = this.about.limits ?? {};
+    const bounds = [most && `up to ${size(most * 1e6)}`, longest && `${span(longest)} at most`].filter(Boolean).join(", ");
+    return make("section", { className: "card drop" },
+      make("p", { className: "big", textContent: `Drop a ${this.noun} here` }),
+      make("p", { className: "quiet", textContent: "It is played in this page and answered by the service." }),
+      make("p", { className: "row" }, chooser(`Choose a ${this.noun}`, ACCEPTS[this.kind], (files) => this.take(files))),
+      bounds && make("p", { className: "quiet", textContent: bounds }),
+      legend(this.about.labels ?? []),
+      this.options());
+  }
+
+  options() {
+    return Object.values(this.fields).map(({ element }) => element).find(Boolean);
+  }
+
+  take([file]) {
+    this.stop?.abort();
+    this.file = file;
+    this.answer = null;
+    this.timeline.shown = null;
+    this.timeline.at(0);
+    this.build();
+    const { max_mb: most } = this.about.limits ?? {};
+    if (most && file.size > most * MIB) {
+      this.fail({ status: 413, problem: { detail: `The file has ${size(file.size)}, the service takes ${size(most * 1e6)}.`, cure: "Send a shorter part of it, or a smaller picture." } });
+    } else if (this.about.verbs.analyze) this.analyze();
+    else this.predict();
+  }
+
+  build() {
+    if (this.url) URL.revokeObjectURL(this.url);
+    this.url = URL.createObjectURL(this.file);
+    this.player = make(this.kind, { src: this.url, controls: true, preload: "auto", playsInline: true, "aria-label": this.file.name });
+    this.unplayed = make("p", { className: "note", hidden: true, textContent: `This browser cannot play the file. It is answered all the same, and the timeline works.` });
+    this.player.addEventListener("error", () => { this.unplayed.hidden = false; this.player.hidden = true; });
+    this.player.addEventListener("play", () => this.run());
+    for (const name of ["timeupdate", "seeked"]) this.player.addEventListener(name, () => this.at(this.player.currentTime));
+    this.status = make("div", { className: "status" });
+    this.aside = make("aside", { className: "aside", "aria-label": "What is seen" });
+    this.below = make("div", { className: "below" });
+    this.clip = make("div");
+    this.length = make("span", { className: "quiet", textContent: size(this.file.size) });
+    this.player.addEventListener("loadedmetadata", () => {
+      if (Number.isFinite(this.player.duration)) this.length.textContent = `${clock(this.player.duration)} · ${size(this.file.size)}`;
+    });
+    this.ways = make("span", { className: "ways" },
+      this.about.verbs.analyze && button("Analyze again", () => this.analyze()),
+      this.about.verbs.predict && button("Ask about it as one clip", () => this.predict()),
+      chooser(`Another ${this.noun}`, ACCEPTS[this.kind], (files) => this.take(files)));
+    this.timeline.element.hidden = true;
+    this.element.replaceChildren(
+      make("div", { className: "row filebar" }, make("b", { className: "filename", textContent: this.file.name }), this.length, this.ways),
+      this.options() ?? "",
+      make("div", { className: `stage ${this.kind}` }, make("div", { className: "player" }, this.player, this.unplayed, this.status), this.aside),
+      this.clip, this.timeline.element, this.below);
+  }
+
+  // --- asking -----------------------------------------------------------------------------------------------
+
+  form(verb) {
+    const { files, asked } = this.about.verbs[verb], form = new FormData();
+    this.fields[verb].fill(form);
+    if (asked?.properties?.clip_id && !form.has("clip_id")) form.set("clip_id", this.file.name.slice(0, 200));
+    if (asked?.properties?.spectrogram) form.set("spectrogram", "true");
+    form.set(Object.keys(files)[0], this.file, this.file.name);
+    return form;
+  }
+
+  async ask(verb, show, onEvent) {
+    this.stop?.abort();
+    const stop = this.stop = new AbortController();
+    const progress = new Progress(this.noun, () => stop.abort());
+    this.status.replaceChildren(progress.element);
+    this.busy(true);
+    try {
+      const answer = await post(`/${verb}`, this.form(verb), { signal: stop.signal, ...progress.hooks(onEvent) });
+      if (this.stop !== stop) return;
+      this.status.replaceChildren();
+      show(answer);
+    } catch (error) {
+      if (this.stop !== stop) return;
+      if (error.name === "AbortError") this.status.replaceChildren(make("p", { className: "note", textContent: "Cancelled. Nothing is being worked on." }));
+      else this.fail(error, () => this.ask(verb, show, onEvent));
+    } finally {
+      if (this.stop === stop) this.busy(false);
+    }
+  }
+
+  busy(on) {
+    for (const one of this.ways.querySelectorAll("button")) one.disabled = on;
+  }
+
+  fail(error, again) {
+    this.status.replaceChildren(problemCard(error, again));
+  }
+
+  analyze() {
+    const partial = [];
+    this.below.replaceChildren();
+    this.aside.replaceChildren();
+    this.timeline.shown = null;
+    this.timeline.element.hidden = true;
+    return this.ask("analyze", (answer) => this.showAnswer(answer), (name, data) => {
+      if (name !== "partial") return;
+      for (const one of data.segments ?? (data.label ? [data] : [])) {
+        if (!isNumber(one.start_s)) continue;
+        const same = partial.findIndex((known) => known.start_s === one.start_s);
+        if (same < 0) partial.push(one);
+        else partial[same] = one;
+      }
+      if (partial.length) this.showPartial(partial);
+    });
+  }
+
+  predict() {
+    return this.ask("predict", (answer) => {
+      say("The clip was answered.");
+      this.clip.replaceChildren(make("section", { className: "card" },
+        make("h2", { textContent: "As one clip" }), facts(answer, palette(this.about.labels ?? [])), source(answer, this.file.name.replace(/\.[^.]*$/, ".clip"))));
+    });
+  }
+
+  // --- the answer -------------------------------------------------------------------------------------------
+
+  shownOf(answer) {
+    const labels = [...new Set([...(answer.labels ?? this.about.labels ?? []), ...(answer.segments ?? []).map((one) => one.label)])];
+    const played = this.player.duration;
+    const ends = Math.max(0, ...(answer.segments ?? []).map((one) => one.end_s));
+    const length = [answer.duration_s, played, ends].find((one) => isNumber(one) && one > 0) ?? 1;
+    return {
+      length, labels, segments: answer.segments ?? [], colours: palette(labels), boundaries: answer.boundaries ?? [], scores: [], tick: 1, offset: 0,
+      picture: null, known: null,
+    };
+  }
+
+  showPartial(segments) {
+    segments.sort((one, other) => one.start_s - other.start_s);
+    const shown = this.shownOf({ segments, labels: this.about.labels });
+    this.place({ ...shown, length: Math.max(shown.length, segments.at(-1).end_s), known: segments.at(-1).end_s });
+  }
+
+  async showAnswer(answer) {
+    this.answer = answer;
+    const scores = answer.tick_s && Array.isArray(answer.scores) ? answer.scores : [];
+    const shown = { ...this.shownOf(answer), scores, tick: answer.tick_s ?? 1, offset: answer.offset_s ?? 0 };
+    if (answer.spectrogram) {
+      shown.picture = make("img", { src: pictureOf(answer.spectrogram), alt: "" });
+      await shown.picture.decode().catch(() => { shown.picture = null; });
+    }
+    this.place(shown);
+    this.segments.show(this.timeline.shown);
+    this.aside.replaceChildren(...[this.now.element, nextCard(answer, shown.colours)].filter(Boolean));
+    const remark = answer.remark || answer.said;
+    this.below.replaceChildren(...[
+      remark && make("p", { className: "note remark", textContent: remark }),
+      filesCard(answer, this.file.name),
+      make("div", { className: "beside" }, this.segments.element, timesCard(shown)),
+      source(answer),
+    ].filter(Boolean));
+    this.at(this.player.currentTime || 0);
+    say(`The timeline is there: ${shown.segments.length} segments.`);
+  }
+
+  place(shown) {
+    this.timeline.element.hidden = false;
+    this.timeline.show(shown);
+  }
+
+  // --- time -------------------------------------------------------------------------------------------------
+
+  seek(time) {
+    if (this.player.readyState) this.player.currentTime = time;
+    this.at(time);
+  }
+
+  at(time) {
+    const { shown } = this.timeline;
+    if (!shown) return;
+    const before = shown.current;
+    this.timeline.at(time);
+    if (!this.answer) return;
+    this.now.at(time, shown);
+    if (before !== shown.current) this.segments.at(shown.current);
+  }
+
+  run() {
+    this.at(this.player.currentTime);
+    if (!this.player.paused && this.player.isConnected) requestAnimationFrame(() => this.run());
+  }
+
+  press(event) {
+    const { target, key } = event;
+    if (!this.timeline.shown || !this.element.isConnected || find("dialog[open]") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (target.closest?.("input, select, textarea, button, a, summary, pre, label")) return;
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[key];
+    const keys = {
+      " ": () => (this.player.paused ? this.player.play() : this.player.pause()),
+      "+": () => this.timeline.zoom(0.5), "=": () => this.timeline.zoom(0.5), "-": () => this.timeline.zoom(2),
+      0: () => this.timeline.fit(), Home: () => this.seek(0), End: () => this.seek(this.timeline.shown.length),
+    };
+    if (by && event.shiftKey) this.seek(Math.min(Math.max(this.timeline.time + by, 0), this.timeline.shown.length));
+    else if (by) this.timeline.step(by);
+    else if (keys[key]) keys[key]();
+    else return;
+    event.preventDefault();
+  }
+}

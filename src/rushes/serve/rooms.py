@@ -1,0 +1,105 @@
+"""The parts of a service in one process, and how they begin and end together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+
+from rushes.errors import RushesError
+from rushes.recipe.sections import Serve
+from rushes.runs.door.contract import Door, Verb
+from rushes.serve.bounds import MB, limits_of, max_bytes
+from rushes.serve.children import Children
+from rushes.serve.gate import Gate
+from rushes.serve.lane import Lane
+from rushes.serve.metrics import Metrics
+from rushes.serve.refusal import Refusal
+from rushes.serve.scratch import Scratch
+from rushes.serve.session import ended
+from rushes.serve.uploads import Uploads
+
+log = logging.getLogger("rushes.serve")
+
+
+class Rooms:
+    """Everything of a service that requests share; made in the process that serves.
+
+    Args:
+        doors: that are asked.
+        settings: the limits.
+        folder: of uploads while they are worked on.
+        within: entered around every call of the model, in its thread.
+
+    Attributes:
+        failed: why the model cannot be asked at all; None as long as nobody knows.
+    """
+
+    def __init__(
+        self,
+        doors: Mapping[Verb, Door],
+        settings: Serve,
+        folder: Path,
+        within: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self.doors, self.failed = doors, None if doors else _no_door()
+        self.metrics = Metrics()
+        self.gate = Gate(settings.at_once, settings.queue, max_bytes(settings), self.metrics)
+        self.scratch = Scratch(folder)
+        self.uploads = Uploads(
+            self.scratch, max_bytes(settings), round(settings.disk_mb * MB), settings.upload_s, self.metrics
+        )
+        preload = sorted({module for door in doors.values() for module in door.preload})
+        self.children = Children(preload, limits_of(settings), settings.memory_mb, settings.warm)
+        self.lane = Lane(self.metrics, within)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """From the start of the service to its end; the model is loaded meanwhile."""
+        swept = await asyncio.to_thread(self.scratch.sweep)
+        if swept:
+            log.warning("uploads of %d services that were killed are gone now", swept)
+        await self.lane.start()
+        warming = asyncio.create_task(self._warm_up(), name="warm-up")
+        try:
+            await self.children.start()
+            yield
+        finally:
+            self.gate.draining = True
+            await ended(warming)
+            await self.lane.close()
+            await self.children.close()
+            self.uploads.close()
+            self.scratch.close()
+
+    async def _warm_up(self) -> None:
+        """Load and answer once; the gate lets nobody in before."""
+        try:
+            for door in self.doors.values():
+                await self.lane.run(door.warm_up)
+        except RushesError as error:
+            log.error("the model cannot be asked: %s", error)
+            self.failed = Refusal(503, "no_model", error.message, cure=error.cure)
+        except Exception as error:
+            log.error("the model cannot be asked", exc_info=error)
+            self.failed = Refusal(
+                503, "no_model", "the model failed before its first answer", cure="see the log"
+            )
+        else:
+            self.gate.ready = True
+
+    def standing(self) -> Refusal | None:
+        """Why no request is taken now; None where requests are."""
+        if self.gate.draining:
+            return Refusal(503, "draining", "this service is about to stop", retry_after_s=5)
+        if self.failed is not None:
+            return self.failed
+        if not self.gate.ready:
+            return Refusal(503, "not_ready", "the model is still being loaded", retry_after_s=5)
+        return None
+
+
+def _no_door() -> Refusal:
+    return Refusal(503, "no_model", "this service has no door")

@@ -1,0 +1,96 @@
+"""The verb: what it refuses before anything listens, and what it says where it is open to others."""
+
+import pytest
+from jobs import OPERATIONS
+from typer.testing import CliRunner
+
+from rushes.cli import app
+from rushes.cli import serve as verb
+from rushes.errors import RecipeError
+from rushes.serve.keys import HEADERS, Keys, read_keys
+from rushes.serve.refusal import Refusal
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(OPERATIONS)
+    return path
+
+
+def said(*words: str) -> tuple[int, str]:
+    found = CliRunner().invoke(app, ["serve", *words])
+    return found.exit_code, found.output
+
+
+@pytest.fixture
+def never_listens(monkeypatch):
+    from rushes.serve import process
+
+    def listens(host, port):
+        raise AssertionError("it listens")
+
+    monkeypatch.setattr(process, "listen", listens)
+
+
+@pytest.mark.usefixtures("never_listens")
+def test_a_run_that_is_not_trained_is_not_served(tmp_path, recipe):
+    code, text = said(str(recipe), "--workspace", str(tmp_path / "workspace"))
+    assert code == 1
+    assert "is not trained" in text
+    assert "rushes run RECIPE" in text
+
+
+@pytest.mark.usefixtures("never_listens")
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--url", "http://127.0.0.1:9/v1"), "add --backend openai"),
+        (("--backend", "openai"), "needs the address"),
+        (
+            ("--backend", "openai", "--url", "http://x/v1", "--engine-key-env", "NOT_SET_HERE"),
+            "NOT_SET_HERE, which is not set",
+        ),
+        (("--api-key-file", "nowhere.txt"), "the file of API keys cannot be read"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(words, says, recipe):
+    code, text = said(str(recipe), *words)
+    assert code == 2
+    assert says in text
+
+
+def test_which_hosts_are_reached_from_elsewhere():
+    assert all(verb._is_loopback(host) for host in ("127.0.0.1", "127.8.8.8", "::1", "localhost"))
+    assert not any(verb._is_loopback(host) for host in ("0.0.0.0", "::", "192.168.0.7", "gpu-box"))
+
+
+def test_keys_are_read_from_a_file_and_only_their_digests_are_kept(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text("# of the night shift\n\n  correct-horse-battery  \nstaple-of-the-day-shift\n")
+    keys = read_keys(path)
+    assert len(keys.digests) == 2
+    assert "horse" not in repr(keys)
+    keys.check({"x-api-key": "correct-horse-battery"})
+    keys.check({"authorization": "Bearer staple-of-the-day-shift"})
+    for headers in ({}, {"authorization": "Basic staple-of-the-day-shift"}, {"x-api-key": ""}):
+        with pytest.raises(Refusal) as refused:
+            keys.check(headers)
+        assert (refused.value.status, refused.value.error, refused.value.cure) == (401, "no_key", HEADERS)
+    with pytest.raises(Refusal) as refused:
+        keys.check({"x-api-key": "# of the night shift"})
+    assert refused.value.error == "wrong_key"
+    Keys().check({})  # nobody asked for any
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("# none\n", "holds none"), ("correct-horse-battery\nshort\n", ":2"), (b"\xff\xfe", "cannot be read")],
+)
+def test_a_file_of_keys_that_cannot_be_meant_is_refused(tmp_path, text, says):
+    path = tmp_path / "keys"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(RecipeError) as refused:
+        read_keys(path)
+    assert says in str(refused.value)
+    assert "short" not in str(refused.value).replace("too short", "")
