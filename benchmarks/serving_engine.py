@@ -8,18 +8,12 @@ The merge is measured on a tiny model with an adapter that was really trained.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import string
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-
-from report import Figure, at_least, at_most, emit, not_measured
 
 from rushes.errors import AnswerError
 from rushes.predict.free_text import read_slots
@@ -29,7 +23,16 @@ from rushes.tasks.operations.preprocessing import NEXT, OPERATION
 
 LABELS = (
     *("Picking", "Relocate Item Label", "Assemble Box", "Insert Items", "Close Box", "Attach Box Label"),
-    *("Scan Label", "Attach Shipping Label", "Put on Back Table", "Fill out Order", "Label", "Box", "Tape", "Pack"),
+    *(
+        "Scan Label",
+        "Attach Shipping Label",
+        "Put on Back Table",
+        "Fill out Order",
+        "Label",
+        "Box",
+        "Tape",
+        "Pack",
+    ),
 )
 CLIP_S = 5.0
 SLOTS = (Slot(OPERATION, '{"operation": "', LABELS), Slot(NEXT, '", "next": "', LABELS))
@@ -140,7 +143,9 @@ def _fenced(rng: random.Random, form: Form) -> Text:
 
 def _in_prose(rng: random.Random, form: Form) -> Text:
     answer = two(rng)
-    return Text("in prose", f"{prose(rng)} {json.dumps(form.fields(rng, answer))} {prose(rng)}", answer, must=True)
+    return Text(
+        "in prose", f"{prose(rng)} {json.dumps(form.fields(rng, answer))} {prose(rng)}", answer, must=True
+    )
 
 
 def _said_twice(rng: random.Random, form: Form) -> Text:
@@ -161,7 +166,9 @@ def _case(rng: random.Random, form: Form) -> Text:
 
 def _by_name(rng: random.Random, form: Form) -> Text:
     answer = two(rng)
-    parts = [f"{key}: {value}" for key, value in form.fields(rng, answer).items() if not isinstance(value, dict)]
+    parts = [
+        f"{key}: {value}" for key, value in form.fields(rng, answer).items() if not isinstance(value, dict)
+    ]
     rng.shuffle(parts)
     return Text("by name", rng.choice((", ", "\n", "; ")).join(parts), answer)
 
@@ -189,7 +196,9 @@ def _nested(rng: random.Random, form: Form) -> Text:
     answer = two(rng)
     said: object = form.fields(rng, answer)
     for _ in range(rng.randrange(1, 4)):
-        said = rng.choice(({"answer": said}, [said], {"operation": said}, {form.first: said, form.last: two(rng)[1]}))
+        said = rng.choice(
+            ({"answer": said}, [said], {"operation": said}, {form.first: said, form.last: two(rng)[1]})
+        )
     return Text("nested", json.dumps(said), answer)
 
 
@@ -261,14 +270,22 @@ def _reversed(rng: random.Random, form: Form) -> Text:
 
 def _frames_as_text(rng: random.Random, form: Form) -> Text:
     fields = form.fields(rng, two(rng))
-    fields["temporal_segment"] = rng.choice(("frames 3 to 90", {"start_frame": "3", "end_frame": "90"}, [3, 90]))
+    fields["temporal_segment"] = rng.choice(
+        ("frames 3 to 90", {"start_frame": "3", "end_frame": "90"}, [3, 90])
+    )
     return Text("frames as text", json.dumps(fields), None)
 
 
 def _almost(rng: random.Random, form: Form) -> Text:
     now, then = two(rng)
-    changed = rng.choice((f"{now}s", f"the {now}", now[:-1], f"{now}/{then}", f"{now} and {then}", f"not {now}", ""))
-    changed = "Unknown" if " ".join(changed.split()).casefold() in {label.casefold() for label in LABELS} else changed
+    changed = rng.choice(
+        (f"{now}s", f"the {now}", now[:-1], f"{now}/{then}", f"{now} and {then}", f"not {now}", "")
+    )
+    changed = (
+        "Unknown"
+        if " ".join(changed.split()).casefold() in {label.casefold() for label in LABELS}
+        else changed
+    )
     return Text("no label", json.dumps(form.fields(rng, (changed, then))), None)
 
 
@@ -301,13 +318,24 @@ def _huge_number(rng: random.Random, form: Form) -> Text:
     answer = two(rng)
     fields = form.fields(rng, answer)
     fields["start" if form.name == "ours" else "confidence"] = "@"
-    return Text("huge number", json.dumps(fields).replace('"@"', "9" * rng.choice((50, 4_000, 10_000))), answer)
+    return Text(
+        "huge number", json.dumps(fields).replace('"@"', "9" * rng.choice((50, 4_000, 10_000))), answer
+    )
 
 
 MAKERS: tuple[Make, ...] = (
     *(_plain, _fenced, _in_prose, _said_twice, _case),
     *(_by_name, _look_alikes, _torn, _quoted_json, _nested),
-    *(_contradicting, _twice_in_one, _class_list, _echoed_prompt, _not_that, _numbers, _reversed, _frames_as_text),
+    *(
+        _contradicting,
+        _twice_in_one,
+        _class_list,
+        _echoed_prompt,
+        _not_that,
+        _numbers,
+        _reversed,
+        _frames_as_text,
+    ),
     *(_almost, _lacking, _garbage, _deep, _huge, _huge_number),
 )
 

@@ -23,6 +23,7 @@ from rushes.stages import new_folder, sha256_file, weights_sha256, write_json
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from rushes.models.base import Origin
     from rushes.models.merged import Update
     from rushes.models.vlm import Vlm
 
@@ -156,7 +157,7 @@ def export_run(
     with new_folder(folder) as new:
         tell(total - 2, total, f"merging in {precision}")
         merged, update = _merged(run, precision)
-        origin = merged.origin
+        base = _base_of(run, merged.origin)
         write_checkpoint(merged, new)
         del merged
         tell(total - 1, total, "asking what was written")
@@ -179,7 +180,7 @@ def export_run(
             "task": run.task.name,
             "what": "an adapter merged into its base" if model.adapter else "a model trained as a whole",
             "precision": precision,
-            "base": None if origin is None else asdict(origin),
+            "base": base,
             "trained": weights_sha256(trained),
             "merged": asdict(update),
             "samples": len(asked),
@@ -242,7 +243,17 @@ def _merged(run: Run[Any], precision: Precision) -> tuple[Vlm[Any], Update]:
         "float32" if run.recipe.model.adapter is None or run.base is None else stored_precision(run.base)
     )
     trained: Vlm[Any] = trained_model(run, precision=stored, nf4=False)
-    return merge(trained, precision)
+    merged: tuple[Vlm[Any], Update] = merge(trained, precision)
+    return merged
+
+
+def _base_of(run: Run[Any], origin: Origin | None) -> dict[str, str] | None:
+    """What training started from, and not where it lies; None where it started from nothing."""
+    if run.recipe.model.adapter is not None and origin is not None:
+        return asdict(origin)
+    if run.base is None or run.base_identity is None:
+        return None
+    return {"name": Path(run.base.name).name, "identity": run.base_identity}
 
 
 def _written(folder: Path, run: Run[Any], precision: Precision) -> Vlm[Any]:

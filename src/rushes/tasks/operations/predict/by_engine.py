@@ -41,6 +41,10 @@ class EngineAnswerer:
         """See `Remote.connect`."""
         return self._remote.connect()
 
+    def close(self) -> None:
+        """See `Remote.close`."""
+        self._remote.close()
+
     def answer(self, samples: Sequence[Sample]) -> list[Answer]:
         """The answers, whose probabilities are ones and noughts: no confidence of a model.
 

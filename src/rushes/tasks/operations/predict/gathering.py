@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rushes.errors import AnswerError
 from rushes.runs.apply.gathering import Gathering
 from rushes.runs.door.contract import Part
 from rushes.tasks.operations.predict.read_off import Track
@@ -62,8 +63,14 @@ class OfWindows(Gathering):
         """See `Gathering.count`."""
         return self._count
 
-    def add(self, part: Part, said: Track) -> None:
-        """See `Gathering.add`."""
+    def add(self, part: Part, said: Track | AnswerError) -> None:
+        """See `Gathering.add`.
+
+        Raises:
+            AnswerError: what was said cannot be read.
+        """
+        if isinstance(said, AnswerError):
+            raise said
         self.asked += 1
         self.nexts = said.nexts[-1]
         self._add(Window.of(part), said)

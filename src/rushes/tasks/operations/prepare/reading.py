@@ -11,13 +11,18 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from rushes.errors import AnswerError
+from rushes.media.image import encode_jpeg
 from rushes.media.limits import Limits
 from rushes.media.video import frame_times, probe
 from rushes.prepare.ring import RAW_BYTES
 from rushes.records import Clip, Media, Recording
 from rushes.runs.door.contract import Decoded, Part
+from rushes.shards.member import json_member
 from rushes.tasks.operations.prepare.clips import Cutting, overlapping, windows
+from rushes.tasks.operations.prepare.sample import target_member
 from rushes.tasks.operations.prepare.unit import TOLERANCE_S, Footage, footage_duration, require_as_planned
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
@@ -152,3 +157,21 @@ class ReadClip:
                 cure=f"send one with at least {self.preprocessing.frames} frames: longer, or at a higher rate",
             )
         yield from found
+
+
+def grey_clip(preprocessing: ClipPreprocessing) -> Part:
+    """A sample that shows nothing."""
+    width, height = preprocessing.frame_size
+    grey = encode_jpeg(np.full((height, width, 3), 128, np.uint8))
+    times_s = np.linspace(0.0, preprocessing.clip_s, preprocessing.frames, endpoint=False)
+    clip = Clip("grey", "window", 0.0, preprocessing.clip_s, preprocessing.clip_s / 2, None)
+    meta = {
+        "clip_start_s": clip.start_s,
+        "clip_end_s": clip.end_s,
+        "asked_s": clip.asked_s,
+        "frame_times_s": times_s.tolist(),
+    }
+    frames = {f"frame_{number:02d}.jpg": grey for number in range(preprocessing.frames)}
+    return Part(
+        clip.key, {"meta.json": json_member(meta), "target.json": target_member(clip, None), **frames}
+    )
