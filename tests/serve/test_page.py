@@ -13,6 +13,7 @@ import pytest
 from page_server import (
     FOUND,
     LABELS,
+    RECORDING,
     Service,
     about,
     hits,
@@ -56,7 +57,10 @@ def sound(tmp_path):
 
 
 def of_video(**fields):
-    verbs = {name: verb(f"What is done, {name}", {"file": True}) for name in ("analyze", "predict")}
+    verbs = {
+        "analyze": verb("What is done in a recording", {"file": True}, RECORDING),
+        "predict": verb("What is done in a clip", {"file": True}),
+    }
     answers = {"/analyze": lambda _: ANSWER, "/predict": lambda _: {**CLIP, **provenance()}}
     service = Service(about("video", LABELS, **verbs), answers, **fields)
     service.goes_on.set()
@@ -163,9 +167,9 @@ def test_a_timeline_fills_while_it_is_answered(opened, footage):
     assert page.locator(".progress").count() == 0
     assert page.locator(".segments tbody tr").count() == len(SEGMENTS)
     [(path, fields, files)] = service.asked
-    assert (path, fields) == ("/analyze", {"clip_id": "bench.mp4"})
+    assert (path, fields) == ("/analyze", {"name": "bench.mp4", "scores": "true"})
     assert files == {"file": footage.read_bytes()}
-    assert "expected at 0:10" in page.locator(".cards").inner_text()
+    assert "after 0:08" in page.locator(".cards").inner_text()
     assert ANSWER["remark"] in page.locator(".below").inner_text()
 
 

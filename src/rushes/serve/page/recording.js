@@ -12,8 +12,9 @@ import { Timeline } from "./timeline.js";
 import { clock, isNumber, size, span } from "./words.js";
 
 const ACCEPTS = { video: "video/*,.mkv,.avi,.mov,.mp4,.webm", audio: "audio/*,.wav,.flac,.mp3,.ogg,.opus,.m4a" };
-const OWN = ["clip_id", "spectrogram"];
-const MIB = 2 ** 20;
+const NAMED = ["clip_id", "video_id", "name"];  // fields that the name of the file is said in
+const WANTED = ["scores", "spectrogram"];  // fields that ask for more to be shown
+const MB = 1e6;
 const MOST_LABELS = 24;
 
 /** What can be said, with the colours that it will have. */
@@ -23,6 +24,22 @@ const legend = (labels) => labels.length > 0 && make("ul", { className: "legend"
 
 export const recordingView = (about) => new RecordingView(about).element;
 
+/** Add a tick to segments: it lengthens the last one where that has the same label, and ends it in any case. */
+function join(segments, { start_s: start, label, confidence }) {
+  const last = segments.at(-1);
+  const length = last ? start - last.at : 0;
+  if (last?.open) last.end_s = start;
+  if (last?.open && last.label === label) {
+    last.ticks += 1;
+    last.confidence += ((confidence ?? 0) - last.confidence) / last.ticks;
+    last.end_s = start + length;
+    last.at = start;
+    return;
+  }
+  if (last) Object.assign(last, { open: false, at: start });
+  if (label !== null) segments.push({ start_s: start, end_s: start + (length || 1e-3), label, confidence, ticks: 1, at: start, open: true });
+}
+
 class RecordingView {
   constructor(about) {
     this.about = about;
@@ -31,7 +48,7 @@ class RecordingView {
     this.file = null;
     this.stop = null;
     this.fields = Object.fromEntries(["analyze", "predict"].filter((verb) => about.verbs[verb])
-      .map((verb) => [verb, askedFields(about.verbs[verb].asked, OWN)]));
+      .map((verb) => [verb, askedFields(about.verbs[verb].asked, [...NAMED, ...WANTED])]));
     this.timeline = new Timeline((time) => this.seek(time));
     this.now = new Now();
     this.segments = new Segments((time) => this.seek(time));
@@ -45,7 +62,7 @@ class RecordingView {
 
   invitation() {
     const { max_mb: most, max_s: longest } = this.about.limits ?? {};
-    const bounds = [most && `up to ${size(most * 1e6)}`, longest && `${span(longest)} at most`].filter(Boolean).join(", ");
+    const bounds = [most && `up to ${size(most * MB)}`, longest && `${span(longest)} at most`].filter(Boolean).join(", ");
     return make("section", { className: "card drop" },
       make("p", { className: "big", textContent: `Drop a ${this.noun} here` }),
       make("p", { className: "quiet", textContent: "It is played in this page and answered by the service." }),
@@ -67,8 +84,8 @@ class RecordingView {
     this.timeline.at(0);
     this.build();
     const { max_mb: most } = this.about.limits ?? {};
-    if (most && file.size > most * MIB) {
-      this.fail({ status: 413, problem: { detail: `The file has ${size(file.size)}, the service takes ${size(most * 1e6)}.`, cure: "Send a shorter part of it, or a smaller picture." } });
+    if (most && file.size > most * MB) {
+      this.fail({ status: 413, problem: { detail: `The file has ${size(file.size)}, the service takes ${size(most * MB)}.`, cure: "Send a shorter part of it, or a smaller picture." } });
     } else if (this.about.verbs.analyze) this.analyze();
     else this.predict();
   }
@@ -107,8 +124,9 @@ class RecordingView {
   form(verb) {
     const { files, asked } = this.about.verbs[verb], form = new FormData();
     this.fields[verb].fill(form);
-    if (asked?.properties?.clip_id && !form.has("clip_id")) form.set("clip_id", this.file.name.slice(0, 200));
-    if (asked?.properties?.spectrogram) form.set("spectrogram", "true");
+    const takes = (field) => asked?.properties?.[field] !== undefined;
+    for (const field of NAMED.filter(takes)) form.set(field, this.file.name.slice(0, 200));
+    for (const field of WANTED.filter(takes)) form.set(field, "true");
     form.set(Object.keys(files)[0], this.file, this.file.name);
     return form;
   }
@@ -150,12 +168,7 @@ class RecordingView {
     this.timeline.element.hidden = true;
     return this.ask("analyze", (answer) => this.showAnswer(answer), (name, data) => {
       if (name !== "partial") return;
-      for (const one of data.segments ?? (data.label ? [data] : [])) {
-        if (!isNumber(one.start_s)) continue;
-        const same = partial.findIndex((known) => known.start_s === one.start_s);
-        if (same < 0) partial.push(one);
-        else partial[same] = one;
-      }
+      for (const tick of data.ticks ?? []) join(partial, tick);
       if (partial.length) this.showPartial(partial);
     });
   }
@@ -164,7 +177,7 @@ class RecordingView {
     return this.ask("predict", (answer) => {
       say("The clip was answered.");
       this.clip.replaceChildren(make("section", { className: "card" },
-        make("h2", { textContent: "As one clip" }), facts(answer, palette(this.about.labels ?? []), [...BESIDE, "clip_id"]), source(answer, this.file.name.replace(/\.[^.]*$/, ".clip"))));
+        make("h2", { textContent: "As one clip" }), facts(answer, palette(this.about.labels ?? []), [...BESIDE, ...NAMED]), source(answer, this.file.name.replace(/\.[^.]*$/, ".clip"))));
     });
   }
 
@@ -182,7 +195,6 @@ class RecordingView {
   }
 
   showPartial(segments) {
-    segments.sort((one, other) => one.start_s - other.start_s);
     const shown = this.shownOf({ segments, labels: this.about.labels });
     this.place({ ...shown, length: Math.max(shown.length, segments.at(-1).end_s), known: segments.at(-1).end_s });
   }
@@ -190,7 +202,7 @@ class RecordingView {
   async showAnswer(answer) {
     this.answer = answer;
     const scores = answer.tick_s && Array.isArray(answer.scores) ? answer.scores : [];
-    const shown = { ...this.shownOf(answer), scores, tick: answer.tick_s ?? 1, offset: answer.offset_s ?? 0 };
+    const shown = { ...this.shownOf(answer), scores, tick: answer.tick_s ?? 1, offset: answer.ticks?.length > 1 ? answer.ticks[1].start_s - answer.tick_s : 0 };
     if (answer.spectrogram) {
       shown.picture = make("img", { src: pictureOf(answer.spectrogram), alt: "" });
       await shown.picture.decode().catch(() => { shown.picture = null; });
