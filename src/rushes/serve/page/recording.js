@@ -14,6 +14,7 @@ import { clock, isNumber, size, span } from "./words.js";
 const ACCEPTS = { video: "video/*,.mkv,.avi,.mov,.mp4,.webm", audio: "audio/*,.wav,.flac,.mp3,.ogg,.opus,.m4a" };
 const NAMED = ["clip_id", "video_id", "name"];  // fields that the name of the file is said in
 const WANTED = ["scores", "spectrogram"];  // fields that ask for more to be shown
+const OPTIONS = { analyze: "Options of the timeline", predict: "Options of a clip" };
 const MB = 1e6;
 const MOST_LABELS = 24;
 
@@ -46,9 +47,10 @@ class RecordingView {
     this.kind = about.player === "audio" ? "audio" : "video";
     this.noun = this.kind === "audio" ? "sound" : "video";
     this.file = null;
+    this.cuts = about.verbs.predict?.asked?.properties?.start_s !== undefined;  // whether a clip may begin anywhere
     this.stop = null;
     this.fields = Object.fromEntries(["analyze", "predict"].filter((verb) => about.verbs[verb])
-      .map((verb) => [verb, askedFields(about.verbs[verb].asked, [...NAMED, ...WANTED])]));
+      .map((verb) => [verb, askedFields(about.verbs[verb].asked, [...NAMED, ...WANTED], OPTIONS[verb])]));
     this.timeline = new Timeline((time) => this.seek(time));
     this.now = new Now();
     this.segments = new Segments((time) => this.seek(time));
@@ -73,7 +75,8 @@ class RecordingView {
   }
 
   options() {
-    return Object.values(this.fields).map(({ element }) => element).find(Boolean);
+    const elements = Object.values(this.fields).map(({ element }) => element).filter(Boolean);
+    return elements.length ? make("div", { className: "row choices" }, elements) : null;
   }
 
   take([file]) {
@@ -109,7 +112,7 @@ class RecordingView {
     });
     this.ways = make("span", { className: "ways" },
       this.about.verbs.analyze && button("Analyze again", () => this.analyze()),
-      this.about.verbs.predict && button("Ask about it as one clip", () => this.predict()),
+      this.about.verbs.predict && button(this.cuts ? "Ask about the clip from here" : "Ask about it as one clip", () => this.predict()),
       chooser(`Another ${this.noun}`, ACCEPTS[this.kind], (files) => this.take(files)));
     this.timeline.element.hidden = true;
     this.element.replaceChildren(
@@ -125,6 +128,7 @@ class RecordingView {
     const { files, asked } = this.about.verbs[verb], form = new FormData();
     this.fields[verb].fill(form);
     const takes = (field) => asked?.properties?.[field] !== undefined;
+    if (verb === "predict" && this.cuts && this.player.currentTime && !form.has("start_s")) form.set("start_s", this.player.currentTime.toFixed(3));
     for (const field of NAMED.filter(takes)) form.set(field, this.file.name.slice(0, 200));
     for (const field of WANTED.filter(takes)) form.set(field, "true");
     form.set(Object.keys(files)[0], this.file, this.file.name);
@@ -177,7 +181,7 @@ class RecordingView {
     return this.ask("predict", (answer) => {
       say("The clip was answered.");
       this.clip.replaceChildren(make("section", { className: "card" },
-        make("h2", { textContent: "As one clip" }), facts(answer, palette(this.about.labels ?? []), [...BESIDE, ...NAMED]), source(answer, this.file.name.replace(/\.[^.]*$/, ".clip"))));
+        make("h2", { textContent: isNumber(answer.start_s) ? `The clip from ${clock(answer.start_s)}` : "As one clip" }), facts(answer, palette(this.about.labels ?? []), [...BESIDE, ...NAMED]), source(answer, this.file.name.replace(/\.[^.]*$/, ".clip"))));
     });
   }
 
