@@ -43,6 +43,13 @@ LABELS = [
 ]
 TEXT = {"type": "string"}
 NAMED = {"properties": {"clip_id": TEXT}}
+RECORDING = {
+    "properties": {
+        "name": {**TEXT, "default": "recording"},
+        "write": {"anyOf": [TEXT, {"type": "null"}]},
+        "scores": {"type": "boolean", "default": False},
+    }
+}
 FOUND = {
     "properties": {
         "words": {"anyOf": [{**TEXT, "maxLength": 2000}, {"type": "null"}]},
@@ -137,7 +144,7 @@ async def _events(service: Service, answer: Mapping[str, Any]) -> AsyncIterator[
     total = len(service.partials) + 1
     yield ": at work\n\n" + event("progress", {"done": 0, "total": total})
     for done, segments in enumerate(service.partials, 1):
-        yield event("partial", {"segments": segments})
+        yield event("partial", {"windows": done, "of": total, "ticks": ticks_of(segments)})
         yield event("progress", {"done": done, "total": total})
     try:
         while not service.goes_on.is_set():
@@ -246,16 +253,29 @@ def timeline(
     scores[-1] = [None] * len(labels)
     return {
         "duration_s": duration_s,
-        "fps": "25",
+        "fps": 25.0,
         "tick_s": tick_s,
         "labels": list(labels),
         "segments": list(segments),
         "scores": scores,
         "boundaries": [one["start_s"] for one in segments[1:]],
         "remark": "smoothed by the order of the training sessions: F1@50 61.2 as they come, 74.8 smoothed",
-        "next": {"label": labels[0], "at_s": duration_s + 2.0, "confidence": 0.71},
+        "next_of_it": {"label": labels[0], "predicted_at_second": duration_s, "confidence": 0.71},
+        "windows": 2 * len(scores) - 1,
+        "ticks": ticks_of(segments, tick_s),
+        "unasked_s": tick_s,
+        "file": None,
         **provenance(),
     }
+
+
+def ticks_of(segments: Sequence[Mapping[str, Any]], tick_s: float = 0.5) -> list[dict[str, Any]]:
+    """Labels tick by tick, as partial answers bring them."""
+    made = []
+    for one in segments:
+        for tick in range(round(one["start_s"] / tick_s), round(one["end_s"] / tick_s)):
+            made.append({"start_s": tick * tick_s, "label": one["label"], "confidence": one["confidence"]})
+    return made
 
 
 def provenance() -> dict[str, Any]:

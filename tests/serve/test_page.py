@@ -13,6 +13,7 @@ import pytest
 from page_server import (
     FOUND,
     LABELS,
+    RECORDING,
     Service,
     about,
     hits,
@@ -35,7 +36,19 @@ pytestmark = pytest.mark.slow
 
 SEGMENTS = segments_of([(0, 2.0), (1, 1.5), (2, 2.5), (0, 2.0)])
 ANSWER = timeline(SEGMENTS)
-CLIP = {"clip_id": "a", "label": LABELS[2], "confidence": 0.87, "scores": {LABELS[2]: 0.87, LABELS[0]: 0.13}}
+CLIP = {
+    "clip_id": "a",
+    "start_s": 2.0,
+    "label": LABELS[2],
+    "confidence": 0.87,
+    "scores": {LABELS[2]: 0.87, LABELS[0]: 0.13},
+}
+CUT = {
+    "properties": {
+        "clip_id": {"type": "string"},
+        "start_s": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+    }
+}
 HOSTILE = '<img src="x" onerror="document.title=1"> & "both", more'
 BUSY = (429, {"error": "busy", "detail": "12 requests wait", "cure": "try again soon", "request_id": "r-1"})
 
@@ -56,7 +69,10 @@ def sound(tmp_path):
 
 
 def of_video(**fields):
-    verbs = {name: verb(f"What is done, {name}", {"file": True}) for name in ("analyze", "predict")}
+    verbs = {
+        "analyze": verb("What is done in a recording", {"file": True}, RECORDING),
+        "predict": verb("What is done in a clip", {"file": True}, CUT),
+    }
     answers = {"/analyze": lambda _: ANSWER, "/predict": lambda _: {**CLIP, **provenance()}}
     service = Service(about("video", LABELS, **verbs), answers, **fields)
     service.goes_on.set()
@@ -163,9 +179,9 @@ def test_a_timeline_fills_while_it_is_answered(opened, footage):
     assert page.locator(".progress").count() == 0
     assert page.locator(".segments tbody tr").count() == len(SEGMENTS)
     [(path, fields, files)] = service.asked
-    assert (path, fields) == ("/analyze", {"clip_id": "bench.mp4"})
+    assert (path, fields) == ("/analyze", {"name": "bench.mp4", "scores": "true"})
     assert files == {"file": footage.read_bytes()}
-    assert "expected at 0:10" in page.locator(".cards").inner_text()
+    assert "after 0:08" in page.locator(".cards").inner_text()
     assert ANSWER["remark"] in page.locator(".below").inner_text()
 
 
@@ -231,10 +247,17 @@ def test_the_least_sure_come_first_when_asked(opened, footage):
 
 def test_a_clip_is_asked_as_one(opened, footage):
     page = answered(opened(of_video()), None, footage)
-    page.click("text=Ask about it as one clip")
-    card = page.locator(".clip .card")
-    assert "87 %" in card.inner_text()
-    assert page.service.asked[-1][0] == "/predict"
+    page.keyboard.press("ArrowRight")
+    page.click("text=Ask about the clip from here")
+    card = page.locator(".clip .card").inner_text()
+    assert "The clip from 0:02" in card
+    assert "87 %" in card
+    assert page.service.asked[-1][:2] == ("/predict", {"clip_id": "bench.mp4", "start_s": "2.000"})
+    page.click("text=Options of a clip")
+    page.fill("input[type=number]", "4.5")
+    page.click("text=Ask about the clip from here")
+    until(page, "!document.querySelector('.progress')")
+    assert page.service.asked[-1][1]["start_s"] == "4.5"
     assert page.locator(".segments tbody tr").count() == len(SEGMENTS)  # the timeline stays
 
 
@@ -283,7 +306,7 @@ def test_what_an_answer_says_is_never_markup(opened, footage):
         "/predict": lambda _: {"label": HOSTILE, HOSTILE: HOSTILE},
     }
     page = answered(opened(service), None, footage)
-    page.click("text=Ask about it as one clip")
+    page.click("text=Ask about the clip from here")
     page.wait_for_selector(".clip .card")
     page.click("text=Read the answer >> nth=0")
     assert page.locator("main img").count() == 0

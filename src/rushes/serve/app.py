@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Scope
 
 from rushes.recipe.sections import Serve
 from rushes.runs.door.contract import Door, Verb
+from rushes.serve.about import about_of
 from rushes.serve.asking import add_doors
 from rushes.serve.bounds import bounds_text
 from rushes.serve.document import definitions_of
@@ -103,7 +104,7 @@ def service_app(
     """
     rooms = Rooms(doors, settings, folder, within)
     service = Service(rooms, keys, model, settings, workers)
-    add_standing(service, rooms, keys, model, machine)
+    add_standing(service, rooms, keys, model, machine, about_of(doors, settings, model, keys))
     add_items(service, rooms, keys)
     asked = add_doors(service, rooms, settings, model, keys, machine.engine is not None)
     _add_ways_out(service)

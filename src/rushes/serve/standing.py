@@ -13,6 +13,7 @@ from fastapi import FastAPI, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from rushes.serve.about import About
 from rushes.serve.docs import docs_page
 from rushes.serve.document import answers, secured
 from rushes.serve.keys import EVERYBODY, Keys
@@ -81,7 +82,9 @@ class Version(Said):
 _STATES = {"not_ready": "starting", "draining": "draining", "no_model": "unhealthy"}
 
 
-def add_standing(service: FastAPI, rooms: Rooms, keys: Keys, model: Provenance, machine: Machine) -> None:
+def add_standing(
+    service: FastAPI, rooms: Rooms, keys: Keys, model: Provenance, machine: Machine, about: About
+) -> None:
     """Add the routes that ask no model, and the pages."""
 
     async def live() -> dict[str, Any]:
@@ -112,6 +115,11 @@ def add_standing(service: FastAPI, rooms: Rooms, keys: Keys, model: Provenance, 
         text, kind = rooms.metrics.text()
         return Response(text, media_type=kind)
 
+    about_said = about.model_dump()
+
+    async def what() -> dict[str, Any]:
+        return about_said
+
     def add(path: str, says: Callable[[], Any], said: type[BaseModel], refuses: list[int], key: Keys) -> None:
         summary = (said.__doc__ or "").split(";")[0].rstrip(".")
         statuses = sorted({*refuses, *([401] if key else ())})
@@ -129,6 +137,7 @@ def add_standing(service: FastAPI, rooms: Rooms, keys: Keys, model: Provenance, 
     add("/ready", ready, Ready, [503], keys)
     add("/health", health, Health, [], keys)
     add("/version", version, Version, [], keys)
+    add("/about.json", what, About, [], keys)
     says = "Figures for Prometheus"
     plain = {"description": says, "content": {"text/plain": {"schema": {"type": "string"}}}}
     service.add_api_route(

@@ -137,6 +137,7 @@ class AnalyzeDoor(Door):
     def __init__(self, apply: Apply[Any], summary: str) -> None:
         self.apply, self.summary = apply, summary
         self.preload, self.batch_size = apply.preload, apply.batch_size
+        self.player, self.labels = apply.player, apply.labels
 
     def decode(self, asked: Any) -> Decode:
         """See `Door.decode`."""

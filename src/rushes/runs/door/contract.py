@@ -103,6 +103,8 @@ class Door(ABC):
         files: names of form fields that hold a file -> whether it must be there.
         preload: modules that the decoding process imports beforehand; none of them imports torch.
         batch_size: parts that are answered together at most.
+        player: what plays a recording that is asked about; None where that is none, or several at once.
+        labels: that the answers choose from, in the order of all tables; empty where they are none.
     """
 
     verb: Verb
@@ -112,6 +114,8 @@ class Door(ABC):
     files: Mapping[str, bool]
     preload: Sequence[str] = ("numpy",)
     batch_size: int = 16
+    player: Literal["video", "audio"] | None = None
+    labels: Sequence[str] = ()
 
     @abstractmethod
     def decode(self, asked: Any) -> Decode:

@@ -32,10 +32,10 @@ function inputOf(field) {
 }
 
 /** The fields as an element, and `fill(form)`, which adds what was said. */
-export function askedFields(schema, leave = []) {
+export function askedFields(schema, leave = [], name = "Options") {
   const inputs = fieldsOf(schema, leave).map((field) => ({ field, input: inputOf(field) }));
   const element = inputs.length === 0 ? null : make("details", { className: "options" },
-    make("summary", { textContent: "Options" }),
+    make("summary", { textContent: name }),
     inputs.map(({ field, input }) => make("label", {},
       make("span", { textContent: title(field.name) }), input,
       field.description && make("small", { textContent: field.description }))));

@@ -19,8 +19,9 @@ const isShare = (name, value) => SHARES.test(name) && isNumber(value) && value >
 /** Names and values of an answer; things with the same fields stand in one table. */
 export function facts(answer, colours = new Map(), leave = BESIDE) {
   const rows = Object.entries(answer).filter(([name, value]) => !leave.includes(name) && value !== null);
-  const alike = rows.filter(([, value]) => isObject(value) && keys(value) === keys(rows.find(([, one]) => isObject(one))[1]));
-  const tabled = alike.length > 1 ? alike : [];
+  const objects = rows.filter(([name, value]) => isObject(value) && !SHARES.test(name));
+  const alike = objects.map(([, value]) => objects.filter(([, other]) => keys(other) === keys(value)));
+  const tabled = alike.sort((one, other) => other.length - one.length).find(({ length }) => length > 1) ?? [];
   const listed = rows.filter((row) => !tabled.includes(row)).flatMap(([name, value]) => [
     make("dt", { textContent: title(name) }),
     make("dd", {}, shown(name, value, colours)),

@@ -28,10 +28,10 @@ async function open() {
     return;
   }
   const ways = waysOf(about);
-  const summaries = Object.values(about.verbs).map((verb) => verb.summary);
+  const { analyze, predict, search } = about.verbs;
   document.title = `${about.name} · rushes`;
   find("#name").textContent = about.name;
-  find("#task").textContent = about.summary ?? summaries[0] ?? about.task ?? "";
+  find("#task").textContent = (analyze ?? predict ?? search)?.summary ?? "";
   find("#foot").replaceChildren(make("p", { textContent: `rushes ${about.version ?? ""}` }));
   if (!ways.length) main.replaceChildren(make("p", { className: "quiet", textContent: "This service has no way to ask that a page can show; see its API." }));
   else show(ways, about);

@@ -46,7 +46,7 @@ export function nextCard(answer, colours) {
     make("h2", { textContent: "Next" }),
     make("p", { className: "big" }, chip(colours.get(said.label)), said.label),
     make("p", { className: "quiet" },
-      [isNumber(at) ? `expected at ${clock(at)}` : "expected next", isNumber(said.confidence) ? percent(said.confidence) : ""].filter(Boolean).join(" · ")));
+      [isNumber(at) ? `after ${clock(at)}` : "afterwards", isNumber(said.confidence) ? percent(said.confidence) : ""].filter(Boolean).join(" · ")));
 }
 
 /** How much of the recording each label has. */
@@ -142,7 +142,8 @@ export function filesCard(answer, name) {
     make("h2", { textContent: "Take it with you" }),
     make("p", { className: "row" },
       button("JSON", () => download(JSON.stringify(answer, null, 1), `${stem}.json`, "application/json"), { className: "file" }),
-      made));
+      made,
+      answer.file && button(answer.file.name, () => download(answer.file.text, answer.file.name, "text/plain"), { className: "file" })));
 }
 
 /** Frames a second, of 25, "25" or "30000/1001". */

@@ -12,8 +12,10 @@ import { Timeline } from "./timeline.js";
 import { clock, isNumber, size, span } from "./words.js";
 
 const ACCEPTS = { video: "video/*,.mkv,.avi,.mov,.mp4,.webm", audio: "audio/*,.wav,.flac,.mp3,.ogg,.opus,.m4a" };
-const OWN = ["clip_id", "spectrogram"];
-const MIB = 2 ** 20;
+const NAMED = ["clip_id", "video_id", "name"];  // fields that the name of the file is said in
+const WANTED = ["scores", "spectrogram"];  // fields that ask for more to be shown
+const OPTIONS = { analyze: "Options of the timeline", predict: "Options of a clip" };
+const MB = 1e6;
 const MOST_LABELS = 24;
 
 /** What can be said, with the colours that it will have. */
@@ -23,15 +25,32 @@ const legend = (labels) => labels.length > 0 && make("ul", { className: "legend"
 
 export const recordingView = (about) => new RecordingView(about).element;
 
+/** Add a tick to segments: it lengthens the last one where that has the same label, and ends it in any case. */
+function join(segments, { start_s: start, label, confidence }) {
+  const last = segments.at(-1);
+  const length = last ? start - last.at : 0;
+  if (last?.open) last.end_s = start;
+  if (last?.open && last.label === label) {
+    last.ticks += 1;
+    last.confidence += ((confidence ?? 0) - last.confidence) / last.ticks;
+    last.end_s = start + length;
+    last.at = start;
+    return;
+  }
+  if (last) Object.assign(last, { open: false, at: start });
+  if (label !== null) segments.push({ start_s: start, end_s: start + (length || 1e-3), label, confidence, ticks: 1, at: start, open: true });
+}
+
 class RecordingView {
   constructor(about) {
     this.about = about;
     this.kind = about.player === "audio" ? "audio" : "video";
     this.noun = this.kind === "audio" ? "sound" : "video";
     this.file = null;
+    this.cuts = about.verbs.predict?.asked?.properties?.start_s !== undefined;  // whether a clip may begin anywhere
     this.stop = null;
     this.fields = Object.fromEntries(["analyze", "predict"].filter((verb) => about.verbs[verb])
-      .map((verb) => [verb, askedFields(about.verbs[verb].asked, OWN)]));
+      .map((verb) => [verb, askedFields(about.verbs[verb].asked, [...NAMED, ...WANTED], OPTIONS[verb])]));
     this.timeline = new Timeline((time) => this.seek(time));
     this.now = new Now();
     this.segments = new Segments((time) => this.seek(time));
@@ -45,7 +64,7 @@ class RecordingView {
 
   invitation() {
     const { max_mb: most, max_s: longest } = this.about.limits ?? {};
-    const bounds = [most && `up to ${size(most * 1e6)}`, longest && `${span(longest)} at most`].filter(Boolean).join(", ");
+    const bounds = [most && `up to ${size(most * MB)}`, longest && `${span(longest)} at most`].filter(Boolean).join(", ");
     return make("section", { className: "card drop" },
       make("p", { className: "big", textContent: `Drop a ${this.noun} here` }),
       make("p", { className: "quiet", textContent: "It is played in this page and answered by the service." }),
@@ -56,7 +75,8 @@ class RecordingView {
   }
 
   options() {
-    return Object.values(this.fields).map(({ element }) => element).find(Boolean);
+    const elements = Object.values(this.fields).map(({ element }) => element).filter(Boolean);
+    return elements.length ? make("div", { className: "row choices" }, elements) : null;
   }
 
   take([file]) {
@@ -67,8 +87,8 @@ class RecordingView {
     this.timeline.at(0);
     this.build();
     const { max_mb: most } = this.about.limits ?? {};
-    if (most && file.size > most * MIB) {
-      this.fail({ status: 413, problem: { detail: `The file has ${size(file.size)}, the service takes ${size(most * 1e6)}.`, cure: "Send a shorter part of it, or a smaller picture." } });
+    if (most && file.size > most * MB) {
+      this.fail({ status: 413, problem: { detail: `The file has ${size(file.size)}, the service takes ${size(most * MB)}.`, cure: "Send a shorter part of it, or a smaller picture." } });
     } else if (this.about.verbs.analyze) this.analyze();
     else this.predict();
   }
@@ -92,7 +112,7 @@ class RecordingView {
     });
     this.ways = make("span", { className: "ways" },
       this.about.verbs.analyze && button("Analyze again", () => this.analyze()),
-      this.about.verbs.predict && button("Ask about it as one clip", () => this.predict()),
+      this.about.verbs.predict && button(this.cuts ? "Ask about the clip from here" : "Ask about it as one clip", () => this.predict()),
       chooser(`Another ${this.noun}`, ACCEPTS[this.kind], (files) => this.take(files)));
     this.timeline.element.hidden = true;
     this.element.replaceChildren(
@@ -107,8 +127,10 @@ class RecordingView {
   form(verb) {
     const { files, asked } = this.about.verbs[verb], form = new FormData();
     this.fields[verb].fill(form);
-    if (asked?.properties?.clip_id && !form.has("clip_id")) form.set("clip_id", this.file.name.slice(0, 200));
-    if (asked?.properties?.spectrogram) form.set("spectrogram", "true");
+    const takes = (field) => asked?.properties?.[field] !== undefined;
+    if (verb === "predict" && this.cuts && this.player.currentTime && !form.has("start_s")) form.set("start_s", this.player.currentTime.toFixed(3));
+    for (const field of NAMED.filter(takes)) form.set(field, this.file.name.slice(0, 200));
+    for (const field of WANTED.filter(takes)) form.set(field, "true");
     form.set(Object.keys(files)[0], this.file, this.file.name);
     return form;
   }
@@ -150,12 +172,7 @@ class RecordingView {
     this.timeline.element.hidden = true;
     return this.ask("analyze", (answer) => this.showAnswer(answer), (name, data) => {
       if (name !== "partial") return;
-      for (const one of data.segments ?? (data.label ? [data] : [])) {
-        if (!isNumber(one.start_s)) continue;
-        const same = partial.findIndex((known) => known.start_s === one.start_s);
-        if (same < 0) partial.push(one);
-        else partial[same] = one;
-      }
+      for (const tick of data.ticks ?? []) join(partial, tick);
       if (partial.length) this.showPartial(partial);
     });
   }
@@ -164,7 +181,7 @@ class RecordingView {
     return this.ask("predict", (answer) => {
       say("The clip was answered.");
       this.clip.replaceChildren(make("section", { className: "card" },
-        make("h2", { textContent: "As one clip" }), facts(answer, palette(this.about.labels ?? []), [...BESIDE, "clip_id"]), source(answer, this.file.name.replace(/\.[^.]*$/, ".clip"))));
+        make("h2", { textContent: isNumber(answer.start_s) ? `The clip from ${clock(answer.start_s)}` : "As one clip" }), facts(answer, palette(this.about.labels ?? []), [...BESIDE, ...NAMED]), source(answer, this.file.name.replace(/\.[^.]*$/, ".clip"))));
     });
   }
 
@@ -182,7 +199,6 @@ class RecordingView {
   }
 
   showPartial(segments) {
-    segments.sort((one, other) => one.start_s - other.start_s);
     const shown = this.shownOf({ segments, labels: this.about.labels });
     this.place({ ...shown, length: Math.max(shown.length, segments.at(-1).end_s), known: segments.at(-1).end_s });
   }
@@ -190,7 +206,7 @@ class RecordingView {
   async showAnswer(answer) {
     this.answer = answer;
     const scores = answer.tick_s && Array.isArray(answer.scores) ? answer.scores : [];
-    const shown = { ...this.shownOf(answer), scores, tick: answer.tick_s ?? 1, offset: answer.offset_s ?? 0 };
+    const shown = { ...this.shownOf(answer), scores, tick: answer.tick_s ?? 1, offset: answer.ticks?.length > 1 ? answer.ticks[1].start_s - answer.tick_s : 0 };
     if (answer.spectrogram) {
       shown.picture = make("img", { src: pictureOf(answer.spectrogram), alt: "" });
       await shown.picture.decode().catch(() => { shown.picture = null; });

@@ -134,6 +134,7 @@ class PredictDoor(Door):
     def __init__(self, apply: ApplyToFootage) -> None:
         self.apply = apply
         self.preload, self.batch_size = apply.preload, apply.batch_size
+        self.player, self.labels = apply.player, apply.labels
 
     def decode(self, asked: ClipAsked) -> ReadClip:
         """See `Door.decode`."""

@@ -88,6 +88,7 @@ class ClipDoor(Door):
     def __init__(self, apply: ApplyToSounds) -> None:
         self._apply = apply
         self.batch_size = apply.batch_size
+        self.player, self.labels = apply.player, apply.labels
 
     def decode(self, asked: ClipAsked) -> DecodeClip:
         """See `Door.decode`."""
