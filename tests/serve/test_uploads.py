@@ -226,6 +226,16 @@ def test_who_is_too_slow_is_refused(tmp_path, bounds):
         assert refusal_of(taken, request_of(drip)) == (408, "upload_too_slow")
 
 
+def test_a_byte_now_and_then_is_too_slow_and_a_steady_stream_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(uploads, "BEGIN_S", 0.2)
+    with taking(tmp_path / "root") as taken:
+        drip = (piece for _ in range(100) for piece in (b"-", 0.05))
+        assert refusal_of(taken, request_of(drip)) == (408, "upload_too_slow")
+        begins, rest = part("file", b"", "x")[:-2], b"\r\n" + END
+        steady = [begins, *(piece for _ in range(6) for piece in (bytes(20_000), 0.1)), rest]
+        assert received(taken, request_of(steady))[1] == [("file", "x", bytes(120_000))]
+
+
 class FullFile:
     def __init__(self, file, code):
         self.file, self.code = file, code

@@ -22,6 +22,9 @@ from rushes.serve.scratch import NO_ROOM, Scratch, no_room
 
 SILENT_S = 30.0
 """Longest time without a byte."""
+BEGIN_S, PACE = 20.0, 16_000
+"""After so many seconds a body must have come at so many bytes a second at least: a few bytes now and then
+would keep others out for as long as an upload may take."""
 BLOCK = 256 << 10
 """Bytes that are gathered before they are written."""
 WRITERS = 4
@@ -171,11 +174,13 @@ class Uploads:
 
     async def _read(self, request: Request, reader: FormReader, take: Callable[[int], None]) -> int:
         """The body, to its end, into files; returns its bytes."""
-        nbytes, block = 0, bytearray()
+        nbytes, block, clock = 0, bytearray(), asyncio.get_running_loop().time
+        begin = clock()
         try:
             async with asyncio.timeout(self._upload_s), aclosing(request.stream()) as stream:
                 while True:
-                    async with asyncio.timeout(self._silent_s):
+                    late = begin + BEGIN_S + nbytes / PACE
+                    async with asyncio.timeout_at(min(late, clock() + self._silent_s)):
                         chunk = await anext(stream, b"")
                     nbytes += len(chunk)
                     if nbytes > self._max_bytes:
@@ -191,8 +196,8 @@ class Uploads:
             raise Refusal(
                 408,
                 "upload_too_slow",
-                f"{nbytes} bytes came; a body may take {self._upload_s:g} s, and {self._silent_s:g} s without "
-                "a byte are too many",
+                f"{nbytes} bytes came in {clock() - begin:.0f} s; a body may take {self._upload_s:g} s, at "
+                f"{PACE / 1000:g} kB a second or more, and {self._silent_s:g} s without a byte are too many",
                 cure="send a shorter recording, or over a faster line",
             ) from None
 
