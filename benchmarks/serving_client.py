@@ -183,6 +183,11 @@ async def read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
     return int(lines[0].split()[1]), {name.lower(): value.strip() for name, _, value in pairs}
 
 
+def is_wait(answer: Answer) -> bool:
+    """Whether it says when to come again."""
+    return answer.headers.get("retry-after", "").isdigit() and int(answer.headers["retry-after"]) >= 1
+
+
 async def gauge(port: int, name: str) -> float:
     """A number of ``/metrics`` that has no labels."""
     text = (await ask(port, "GET", "/metrics")).body.decode()

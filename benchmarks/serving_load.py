@@ -33,6 +33,7 @@ from serving_client import (
     form,
     gauge,
     head,
+    is_wait,
     predict,
     read_head,
     running,
@@ -147,11 +148,6 @@ def overload_rows(told: str, seen: Overload, bar_s: float) -> Iterator[Figure]:
     )
     yield at_most(f"{told} refusals, seconds at p99", p99(seen.of(429)), 0.05)
     yield at_most(f"{told} /live, seconds at p99 of {len(seen.live)}", p99(seen.live), 0.05)
-
-
-def is_wait(answer: Answer) -> bool:
-    """Whether it says when to come again."""
-    return answer.headers.get("retry-after", "").isdigit() and int(answer.headers["retry-after"]) >= 1
 
 
 def p99(seconds: Sequence[float]) -> float:
