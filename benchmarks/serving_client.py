@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -194,6 +195,13 @@ async def gauge(port: int, name: str) -> float:
     found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
     assert found is not None, f"no {name} in /metrics"
     return float(found[1])
+
+
+async def total(port: int, name: str) -> Counter[str]:
+    """Numbers of ``/metrics`` by their only label."""
+    text = (await ask(port, "GET", "/metrics")).body.decode()
+    found = re.findall(rf'^{name}{{\w+="([^"]*)"}} (\S+)$', text, re.MULTILINE)
+    return Counter({label: round(float(value)) for label, value in found})
 
 
 async def predict(port: int) -> Answer:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +38,13 @@ from serving_client import (
     predict,
     read_head,
     running,
+    total,
 )
 
 # --- uploads that break off -------------------------------------------------------------------------------
+
+
+AT_ONCE = 4
 
 
 def broken_figures(quick: bool, folder: Path) -> Iterator[Figure]:
@@ -52,7 +57,12 @@ def broken_figures(quick: bool, folder: Path) -> Iterator[Figure]:
         def calls() -> Iterator[Callable[[], Awaitable[None]]]:
             for number in range(count):
                 end = len(whole) if number % 10 == 0 else rng.randrange(1, len(whole))
-                yield lambda end=end, number=number: break_off(service.port, whole[:end], number % 2 == 0)
+                yield partial(one, whole[:end], number % 2 == 0)
+
+        async def one(sent: bytes, reset: bool) -> None:
+            await break_off(service.port, sent, reset)
+            while await gauge(service.port, "rushes_admitted") >= AT_ONCE:  # none of them is to be refused
+                await asyncio.sleep(0.005)
 
         async def first() -> None:
             for _ in range(20):
@@ -61,7 +71,7 @@ def broken_figures(quick: bool, folder: Path) -> Iterator[Figure]:
         asyncio.run(first())
         service.settle()
         memory, descriptors = service.rss_mb(), service.descriptors()
-        asyncio.run(at_most_at_once(4, calls()))
+        asyncio.run(at_most_at_once(AT_ONCE, calls()))
         service.settle()
         told = f"{count:,} uploads broken off:"
         yield at_most(f"{told} temporary files and folders left", len(service.files()), 0)
@@ -69,6 +79,8 @@ def broken_figures(quick: bool, folder: Path) -> Iterator[Figure]:
         yield at_most(f"{told} resident memory, MB more", round(service.rss_mb() - memory, 2), 20)
         yield at_most(f"{told} requests in flight", service.gauge("rushes_admitted"), 0)
         yield at_most(f"{told} bytes of uploads counted", service.gauge("rushes_upload_bytes"), 0)
+        refused = asyncio.run(total(service.port, "rushes_refusals_total"))
+        yield Figure(f"{told} of them refused as it was busy", refused["busy"])
         after = asyncio.run(predict(service.port))
         yield Figure(
             "the same: status of a whole upload after them", after.status, "200", after.status == 200

@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from itertools import pairwise
 
@@ -300,6 +301,23 @@ def test_cancelling_at_any_moment_leaves_nothing(tmp_path, monkeypatch):
         asyncio.run(run(taken))
         del taken
     assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_freed_memory_goes_back_when_the_last_upload_is_over(tmp_path, monkeypatch):
+    trims = []
+    monkeypatch.setattr(uploads, "_trim", trims.append)
+    body = body_of(part("file", b"x", "x"))
+
+    async def run(taken):
+        async with taken.receive(request_of([body]), TAKES):
+            async with taken.receive(request_of([body]), TAKES):
+                pass
+            among = len(trims)
+        return among, len(trims)
+
+    with taking(tmp_path / "root") as taken:
+        taken._trimmed = time.monotonic() + 1000
+        assert asyncio.run(run(taken)) == (0, 1)
 
 
 # --- what dead processes leave ------------------------------------------------------------------------------
