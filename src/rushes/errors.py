@@ -12,6 +12,7 @@ RushesError                 anything that a user can cause and cure; exit code 1
 ├── ModelError              a checkpoint that is missing, unreadable or does not fit
 ├── TrainError              training that cannot go on: a loss that is not finite, say
 ├── AnswerError             a model's answer that cannot be read
+│   └── QuestionError       what is asked has no answer
 ├── LabelError              a labelling service that refuses, or answers with what cannot be
 ├── GateError               a gate of a campaign that failed for good; exit code 3
 └── MetricError             input for which a metric is not defined (also a ValueError)
@@ -163,6 +164,10 @@ class TrainError(RushesError):
 
 class AnswerError(RushesError):
     """A model's answer that cannot be read."""
+
+
+class QuestionError(AnswerError):
+    """A question that has no answer: nothing is asked, or about what is not there."""
 
 
 class LabelError(RushesError):

@@ -69,13 +69,17 @@ class Search(ABC):
             weight: of the words where both are given, 0 to 1.
 
         Raises:
-            AnswerError: neither words nor a picture, or a field or value that no item has.
+            QuestionError: neither words nor a picture, or a field or value that no item has.
             MediaError: the picture cannot be read.
         """
 
     @abstractmethod
     def picture(self, key: str) -> bytes:
-        """The JPEG of an item."""
+        """The JPEG of an item.
+
+        Raises:
+            QuestionError: there is none.
+        """
 
     @property
     def said(self) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.errors import AnswerError
+from rushes.errors import QuestionError
 from rushes.media.picture import letterbox_white, read_picture
 from rushes.models.dual_encoder import DualEncoder
 from rushes.predict.approximate import DEPTH, Approximate, approximate
@@ -96,7 +96,7 @@ class VectorSearch(Search):
     ) -> Sequence[Hit]:
         """See `Search.find`."""
         if not text and picture is None:
-            raise AnswerError("nothing is asked", cure='give words, as "grey oak sideboard", or a picture')
+            raise QuestionError("nothing is asked", cure='give words, as "grey oak sideboard", or a picture')
         having = [self._having(name, value) for name, value in (where or {}).items()]
         query = self._query(text, picture, weight)
         allowed = np.logical_and.reduce(having) if having else None
@@ -144,14 +144,14 @@ class VectorSearch(Search):
         """Items (M,) of `_rows` whose field has a value, upper and lower case alike."""
         if name not in self._names:
             lines = (f"{one}: {self._frequent(one)}" for one in self._names)
-            raise AnswerError(
+            raise QuestionError(
                 "\n  ".join((f"no item has a field {name!r}; {near(name, self._names)}", *lines)),
                 cure="write --where FIELD=VALUE with one of these",
             )
         values = np.array([(one or "").casefold() for one in self._column(name)])
         having: NDArray[np.bool_] = values == value.casefold()
         if not having.any():
-            raise AnswerError(
+            raise QuestionError(
                 f"no item has {name} {value!r}; frequent values are {self._frequent(name)}",
                 cure=f"write --where {name}=VALUE with one of these",
             )

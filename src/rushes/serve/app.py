@@ -18,6 +18,7 @@ from rushes.serve.bounds import bounds_text
 from rushes.serve.document import definitions_of
 from rushes.serve.front import Front, problem, to_stderr, visit_of
 from rushes.serve.gate import Admission, EarlyAnswer
+from rushes.serve.items import add_items
 from rushes.serve.keys import EVERYBODY, Keys
 from rushes.serve.refusal import Refusal
 from rushes.serve.rooms import Rooms
@@ -103,6 +104,7 @@ def service_app(
     rooms = Rooms(doors, settings, folder, within)
     service = Service(rooms, keys, model, settings, workers)
     add_standing(service, rooms, keys, model, machine)
+    add_items(service, rooms, keys)
     asked = add_doors(service, rooms, settings, model, keys, machine.engine is not None)
     _add_ways_out(service)
     _add_layers(service, rooms, keys, asked, write)

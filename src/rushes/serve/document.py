@@ -19,6 +19,7 @@ Schema = dict[str, Any]
 REFUSALS: Mapping[int, str] = {
     400: "the body is no form that can be read",
     401: "no key was sent, or none of this service's",
+    404: "there is no such item",
     408: "the upload takes too long",
     413: "the upload is larger than the service takes",
     415: "the body is of another type, or compressed",
@@ -53,7 +54,12 @@ def answers(
     whole: Schema = {"model": said, "description": says, "headers": {"X-Request-Id": _REQUEST_ID}}
     if events:
         whole["content"] = {EVENTS: {"schema": {"type": "string", "description": EVENTS_SAY}}}
-    return {200: whole, **{status: _refused(status) for status in statuses}}
+    return {200: whole, **refusals(statuses)}
+
+
+def refusals(statuses: list[int]) -> dict[int | str, Schema]:
+    """Of the ``responses`` of a route, those that answer nothing."""
+    return {status: _refused(status) for status in statuses}
 
 
 EVENTS_SAY = (

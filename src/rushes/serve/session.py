@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from rushes.errors import AnswerError, ModelError
+from rushes.errors import AnswerError, ModelError, QuestionError
 from rushes.runs.door.contract import Answered, Door, Part, Reply
 from rushes.serve.refusal import Refusal
 from rushes.serve.said import Clock
@@ -127,6 +127,8 @@ class Session:
         try:
             with clock.on("model"):
                 return await self.lane.run(reply.finish)
+        except QuestionError as error:
+            raise Refusal(422, "unanswerable", error.message, cure=error.cure) from None
         except AnswerError as error:
             raise Refusal(500, "unreadable_answer", error.message, cure=error.cure) from error
 

@@ -179,7 +179,7 @@ def test_the_door_keeps_its_contract(check, door, files, tmp_path):
 
 def test_an_untrained_run_answers_nobody_and_no_other_server_is_asked(open_job, tmp_path):
     run = open_job(DRIVING, tmp_path).run()
-    with pytest.raises(StageError, match="train is not done"):
+    with pytest.raises(StageError, match="train, which is not done"):
         run.task.doors(run)["predict"].load()
     with pytest.raises(RecipeError, match="in this process only"):
         run.task.doors(run, engine=object())

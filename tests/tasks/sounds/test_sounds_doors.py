@@ -24,10 +24,14 @@ RATE, CLIP_S = 4000, 0.25
 HERTZ = {"high": 1600.0, "low": 300.0}
 
 
-def sound(label: str, seconds: float, seed: int) -> bytes:
+def tone(label: str, seconds: float, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    tone = sine(RATE, seconds, HERTZ[label] * rng.uniform(0.9, 1.1), 0.4)
-    return wav(tone + rng.normal(0.0, 0.02, len(tone)), RATE)
+    wave = sine(RATE, seconds, HERTZ[label] * rng.uniform(0.9, 1.1), 0.4)
+    return wave + rng.normal(0.0, 0.02, len(wave))
+
+
+def sound(label: str, seconds: float, seed: int) -> bytes:
+    return wav(tone(label, seconds, seed), RATE)
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +52,23 @@ def job(open_job, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def door(job):
+def doors(job):
     run = job.run()
-    return run.task.doors(run)["predict"]
+    return run.task.doors(run)
+
+
+@pytest.fixture(scope="module")
+def door(doors):
+    return doors["predict"]
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory) -> Path:
+    """Low, high, low, a little over a second each."""
+    path = tmp_path_factory.mktemp("night") / "night.wav"
+    waves = [tone(label, 1.1, number) for number, label in enumerate(("low", "high", "low"))]
+    path.write_bytes(wav(np.concatenate(waves), RATE))
+    return path
 
 
 def answered(door, path: Path, limits: Limits = DEFAULT_LIMITS, **asked) -> dict:
@@ -85,7 +103,8 @@ def test_sounds_of_several_requests_are_answered_as_each_alone(door, tmp_path):
     parts = []
     for name in ("a", "b"):
         parts += door.decode(door.asked())({"file": tmp_path / f"{name}.wav"}, DEFAULT_LIMITS).parts
-    assert door.answer(parts) == [*door.answer(parts[:1]), *door.answer(parts[1:])]
+    together = [row.tolist() for row in door.answer(parts)]
+    assert together == [row.tolist() for part in parts for row in door.answer([part])]
 
 
 def test_what_the_net_heard_is_drawn_where_it_is_asked_for(door, tmp_path):
@@ -142,15 +161,46 @@ def test_a_long_sound_is_told_of_the_other_door(job, door, tmp_path):
         answered(door, tmp_path / "short.wav", Limits(max_duration_s=1.0))
 
 
+def test_a_night_is_answered_as_the_verb_apply_labels_it(job, doors, night):
+    run = job.run()
+    apply = run.task.apply(run)
+    ticks, _ = apply.ticks(night)
+    told = answered(doors["analyze"], night, scores=True, name="night")
+    assert told["scores"] == ticks.probabilities.tolist()
+    assert [one["label"] for one in told["ticks"]] == list(apply.shown(ticks).said)
+    assert [one["label"] for one in told["segments"]] == ["low", "high", "low"]
+    assert told["boundaries"] == pytest.approx([1.1, 2.2], abs=CLIP_S / 2)
+    assert (told["duration_s"], told["spectrogram"]) == (pytest.approx(3.3), None)
+
+
+def test_a_night_is_drawn_from_its_first_moment_to_its_last(doors, night):
+    told = answered(doors["analyze"], night, spectrogram=True)
+    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(told["spectrogram"]))).convert("L"), float)
+    moments = 3.3 * RATE / 80  # of a hop of 80 samples
+    assert drawn.shape[1] == pytest.approx(moments, abs=7)  # behind the last window nothing is heard
+    upper, lower = np.array_split(drawn, 2)
+    high = upper.mean(axis=0) > lower.mean(axis=0)
+    edges = np.flatnonzero(np.diff(np.convolve(high, np.ones(9) / 9, "same") > 0.5)) / (RATE / 80)
+    assert edges.tolist() == pytest.approx([1.1, 2.2], abs=0.06)
+
+
+def test_a_sound_shorter_than_a_window_is_drawn_without_the_silence_behind_it(doors, tmp_path):
+    (tmp_path / "short.wav").write_bytes(sound("low", 0.1, 3))
+    told = answered(doors["analyze"], tmp_path / "short.wav", spectrogram=True)
+    assert Image.open(io.BytesIO(base64.b64decode(told["spectrogram"]))).width == 1 + 0.1 * RATE / 80
+
+
+@pytest.mark.parametrize("verb", ["predict", "analyze"])
 @pytest.mark.parametrize("check", door_checks(), ids=lambda check: check.__name__)
-def test_the_door_keeps_its_contract(check, door, tmp_path):
-    (tmp_path / "low.wav").write_bytes(sound("low", 0.25, 3))
-    check(Request(door, {"spectrogram": True}, {"file": tmp_path / "low.wav"}), tmp_path / "room")
+def test_the_doors_keep_their_contract(check, doors, verb, tmp_path):
+    (tmp_path / "low.wav").write_bytes(sound("low", 1.0, 3))
+    asked = {"spectrogram": True, **({"clip_id": "mine"} if verb == "predict" else {})}
+    check(Request(doors[verb], asked, {"file": tmp_path / "low.wav"}), tmp_path / "room")
 
 
 def test_an_untrained_run_answers_nobody_and_no_other_server_is_asked(open_job, tmp_path):
     run = open_job(SOUNDS, tmp_path).run()
-    with pytest.raises(StageError, match="train is not done"):
+    with pytest.raises(StageError, match="not done"):
         run.task.doors(run)["predict"].load()
     with pytest.raises(RecipeError, match="in this process only"):
         run.task.doors(run, engine=object())

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from rushes.errors import AnswerError, RecipeError, SourceError
+from rushes.errors import QuestionError, RecipeError, SourceError
 from rushes.predict.ticks import Ticks
 from rushes.runs.apply.contract import RECORDING, Apply
 from rushes.runs.apply.gathering import Gathering
@@ -147,6 +147,11 @@ class AnalyzeDoor(Door):
         self.apply.require_trained("serve")
         self.apply.load()
 
+    def warm_up(self) -> None:
+        """See `Door.warm_up`."""
+        self.load()
+        self.answer([self.apply.made_up])
+
     def answer(self, parts: Sequence[Part]) -> Sequence[Any]:
         """See `Door.answer`; on one thread of a CPU, since others would change the last bits."""
         from rushes.train.threads import one_thread
@@ -194,11 +199,11 @@ class AnalyzeReply(Reply):
         """Fields of `Analyzed`.
 
         Raises:
-            AnswerError: nothing could be asked, or the label file cannot say what was found.
+            QuestionError: nothing could be asked, or the label file cannot say what was found.
         """
         ticks = self.gathering.ticks()
         if not ticks.asked.any():
-            raise AnswerError(
+            raise QuestionError(
                 "no window of the recording could be asked about",
                 cure="send one that is longer, or that has more frames",
             )
@@ -237,7 +242,7 @@ class AnalyzeReply(Reply):
         try:
             name, content = label_file(row, format, self.apply.model, self.apply.player)
         except SourceError as error:
-            raise AnswerError(error.message, cure=error.cure) from error
+            raise QuestionError(error.message, cure=error.cure) from error
         return LabelFile(name=name, text=content.decode())
 
 

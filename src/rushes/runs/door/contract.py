@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -86,6 +86,7 @@ class Reply(ABC):
         """All of it; may take a while or ask the model, so it is called in the thread of `Door.answer`.
 
         Raises:
+            QuestionError: what was asked about cannot be answered.
             AnswerError: the model's answers cannot be read.
             ModelError: the model cannot be asked now.
         """
@@ -147,3 +148,16 @@ class Door(ABC):
     @abstractmethod
     def reply(self, asked: Any, about: Mapping[str, Any]) -> Reply:
         """Begins the answer to a request; where there are no files, ``about`` is empty and no part follows."""
+
+
+@runtime_checkable
+class ShowsItems(Protocol):
+    """A door whose answers name items that have a picture."""
+
+    def picture(self, key: str) -> bytes:
+        """The JPEG of an item; called in any thread.
+
+        Raises:
+            QuestionError: there is no such item.
+        """
+        ...

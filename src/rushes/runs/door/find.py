@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 from pydantic import Field, field_validator
 
-from rushes.errors import AnswerError
+from rushes.errors import QuestionError
 from rushes.media.limits import Limits
 from rushes.runs.door.contract import Answered, Asked, Decode, Decoded, Door, Part, Reply, Verb
-from rushes.runs.door.trained import require_here
+from rushes.runs.door.here import require_here
 
 if TYPE_CHECKING:
     from rushes.predict.remote import Engine
@@ -129,7 +129,7 @@ class FindDoor(Door):
         return DecodePicture()
 
     def load(self) -> None:
-        """See `Door.load`: the weights of words, and all vectors."""
+        """See `Door.load`: the weights and all vectors, by a first question."""
         self._search.find("a", None, 1)
 
     def answer(self, parts: Sequence[Part]) -> Sequence[bytes]:
@@ -140,10 +140,10 @@ class FindDoor(Door):
         """See `Door.reply`.
 
         Raises:
-            AnswerError: neither words nor a picture.
+            QuestionError: neither words nor a picture.
         """
         if not asked.words and not about:
-            raise AnswerError(
+            raise QuestionError(
                 "nothing is asked", cure='give words, as "grey oak sideboard", or a picture, or both'
             )
         return _FindReply(self._search, asked)
@@ -152,7 +152,7 @@ class FindDoor(Door):
         """The JPEG of an item.
 
         Raises:
-            AnswerError: there is no such item.
+            QuestionError: there is no such item.
         """
         return self._search.picture(key)
 

@@ -7,7 +7,7 @@ from functools import cache, partial
 
 import numpy as np
 
-from rushes.errors import AnswerError
+from rushes.errors import QuestionError
 from rushes.predict.vectors import SYSTEMS, Vectors, read_vectors
 from rushes.prepare.pair import Pair
 from rushes.runs.contest import Contender
@@ -66,11 +66,11 @@ class _Pictures:
         """The JPEG of a product, or of one of its views.
 
         Raises:
-            AnswerError: there is no such product.
+            QuestionError: there is no such product.
         """
         rows = np.flatnonzero(self._vectors.keys == key)
         if not len(rows):
-            raise AnswerError(f"no product {key!r}", cure="keys stand in the column id of vectors.parquet")
+            raise QuestionError(f"no product {key!r}", cure="keys stand in the column id of vectors.parquet")
         sides = self._vectors.sides
         side = sides[rows[0]]
         number = int(rows[0] - np.flatnonzero(sides == side)[0])

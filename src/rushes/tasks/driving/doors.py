@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from rushes.runs.door.contract import Answered, Asked, Door, Part, Reply
-from rushes.runs.door.trained import trained_model
-from rushes.tasks.driving.prepare.asked import TIMES, DecodeWindow
+from rushes.tasks.driving.prepare.asked import TIMES, DecodeWindow, darkness
 from rushes.tasks.driving.preprocessing import QUANTITIES, QuantityName
 
 if TYPE_CHECKING:
@@ -109,6 +108,11 @@ class WindowDoor(Door):
         """See `Door.load`."""
         assert self._answerer is not None
 
+    def warm_up(self) -> None:
+        """See `Door.warm_up`."""
+        self.load()
+        self.answer([darkness(self._run.recipe.preprocessing)])
+
     def answer(self, parts: Sequence[Part]) -> Sequence[tuple[Answer, tuple[float, float]]]:
         """See `Door.answer`: what the model says, and start and end of the window."""
         from rushes.tasks.driving.predict.answer import question
@@ -127,10 +131,11 @@ class WindowDoor(Door):
 
     @cached_property
     def _answerer(self) -> Any:
+        from rushes.runs.do import require_done
         from rushes.runs.run import RunJob
         from rushes.runs.vlm_work import Panel
 
-        trained_model(self._run)
+        require_done(self._run, self._run.maker("weights"), "serve")
         return Panel(RunJob.of(self._run)).trained
 
 

@@ -92,7 +92,7 @@ class Driving(VlmTask["DrivingRecipe"]):
 
     def doors(self, run: Run[DrivingRecipe], engine: Engine | None = None) -> Mapping[Verb, Door]:
         """See `Task.doors`: the files of a rig, one window of them."""
-        from rushes.runs.door.trained import require_here
+        from rushes.runs.door.here import require_here
         from rushes.tasks.driving.doors import WindowDoor
 
         require_here(run, engine)

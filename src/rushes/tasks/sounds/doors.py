@@ -1,36 +1,53 @@
-"""The trained net of a run before sounds that somebody sends.
-
-Imports stand inside of methods, so that a process that decodes loads no net.
-"""
+"""The trained net of a run before sounds that somebody sends: a short one to its class, a night to its timeline."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any
+from secrets import token_hex
+from typing import Annotated, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
-from rushes.runs.door.contract import Answered, Asked, Door, Part, Reply
-from rushes.runs.door.trained import trained_model
-from rushes.tasks.sounds.prepare.clip import FILE, DecodeClip
+from rushes.predict.remote import Engine
+from rushes.runs.apply.contract import RECORDING
+from rushes.runs.door.analyze import AnalyzeAsked, Analyzed, AnalyzeDoor, AnalyzeReply
+from rushes.runs.door.contract import Answered, Asked, Door, Part, Reply, Verb
+from rushes.runs.door.here import require_here
+from rushes.runs.run import Run
+from rushes.shards.member import array_member, read_array
+from rushes.tasks.sounds.apply import ApplyToSounds
+from rushes.tasks.sounds.prepare.clip import DecodeClip
+from rushes.tasks.sounds.prepare.sample import FEATURES
+from rushes.tasks.sounds.recipe import SoundsRecipe
+from rushes.tasks.sounds.report.overview import Overview
 
-if TYPE_CHECKING:
-    from rushes.models.nets import SoundNet
-    from rushes.runs.run import Run
-    from rushes.tasks.sounds.recipe import SoundsRecipe
+
+def doors_of(run: Run[SoundsRecipe], engine: Engine | None = None) -> Mapping[Verb, Door]:
+    """The doors of a run, over one net.
+
+    Raises:
+        RecipeError: another server is to answer.
+    """
+    require_here(run, engine)
+    apply = ApplyToSounds(run)
+    return {"predict": ClipDoor(apply), "analyze": SoundDoor(apply)}
+
+
+# --- a short sound ------------------------------------------------------------------------------------------
 
 
 class ClipAsked(Asked):
     """What is wanted of a short sound.
 
     Attributes:
-        clip_id: told back.
+        clip_id: comes back with the answer.
         spectrogram: whether to draw what the net heard.
     """
 
-    clip_id: Annotated[str, Field(min_length=1, max_length=200)] = "clip"
+    clip_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     spectrogram: bool = False
 
 
@@ -38,7 +55,7 @@ class ClipAnswer(Answered):
     """What is heard in a short sound.
 
     Attributes:
-        clip_id: as it was asked.
+        clip_id: as it was sent.
         label: the most probable class.
         confidence: its probability.
         scores: class -> probability.
@@ -58,70 +75,65 @@ class ClipDoor(Door):
     """See `Door`.
 
     Args:
-        run: of the trained net.
+        apply: the trained net.
     """
 
     verb = "predict"
     summary = "Which of the classes is heard in a short sound."
     asked = ClipAsked
     answered = ClipAnswer
-    files: Mapping[str, bool] = {FILE: True}
-    preload = ("numpy", "rushes.tasks.sounds.prepare.clip")
+    files: Mapping[str, bool] = {RECORDING: True}
+    preload = ("rushes.tasks.sounds.prepare.clip",)
 
-    def __init__(self, run: Run[SoundsRecipe]) -> None:
-        self._run = run
-        self.batch_size = run.recipe.evaluate.batch_size
-
-    @cached_property
-    def _net(self) -> SoundNet:
-        from rushes.models.nets import load
-        from rushes.tasks.sounds.preprocessing import SoundPreprocessing
-
-        return load(trained_model(self._run), SoundPreprocessing)
+    def __init__(self, apply: ApplyToSounds) -> None:
+        self._apply = apply
+        self.batch_size = apply.batch_size
 
     def decode(self, asked: ClipAsked) -> DecodeClip:
         """See `Door.decode`."""
-        return DecodeClip(self._net.preprocessing, self._run.recipe.prepare.longest_s)
+        return DecodeClip(self._apply.net.preprocessing, self._apply.run.recipe.prepare.longest_s)
 
     def load(self) -> None:
         """See `Door.load`."""
-        assert self._net is not None
+        self._apply.require_trained("serve")
+        self._apply.load()
 
-    def answer(self, parts: Sequence[Part]) -> Sequence[Mapping[str, float]]:
+    def warm_up(self) -> None:
+        """See `Door.warm_up`."""
+        self.load()
+        silence = np.zeros(self._apply.net.preprocessing.shape, np.float32)
+        self.answer([Part("silence", {FEATURES: array_member(silence)})])
+
+    def answer(self, parts: Sequence[Part]) -> Sequence[NDArray[np.float64]]:
         """See `Door.answer`: the probability of each class."""
-        import numpy as np
-
-        from rushes.shards.member import read_array
-        from rushes.tasks.sounds.predict.logits import logits_of
-        from rushes.tasks.sounds.predict.table import log_probabilities
-        from rushes.tasks.sounds.prepare.sample import FEATURES
-
-        features = (read_array(part.members[FEATURES]) for part in parts)
-        table = np.exp(log_probabilities(logits_of(self._net, features, self.batch_size)))
-        return [dict(zip(self._net.preprocessing.labels, row, strict=True)) for row in table.tolist()]
+        return self._apply.answer(parts)
 
     def reply(self, asked: ClipAsked, about: Mapping[str, Any]) -> Reply:
         """See `Door.reply`."""
-        return _ClipReply(asked, about["duration_s"])
+        return _ClipReply(asked, about["duration_s"], self._apply.labels)
 
 
 class _ClipReply(Reply):
     """See `Reply`: of the one sound."""
 
-    def __init__(self, asked: ClipAsked, duration_s: float) -> None:
-        self._asked, self._duration_s = asked, duration_s
+    def __init__(self, asked: ClipAsked, duration_s: float, labels: Sequence[str]) -> None:
+        self._asked, self._duration_s, self._labels = asked, duration_s, labels
         self._said: ClipAnswer | None = None
 
-    def add(self, part: Part, said: Mapping[str, float]) -> None:
+    def add(self, part: Part, said: NDArray[np.float64]) -> None:
         """See `Reply.add`."""
-        label = max(said, key=said.__getitem__)
+        scores = dict(zip(self._labels, said.tolist(), strict=True))
+        label = self._labels[int(said.argmax())]
+        overview = Overview()
+        if self._asked.spectrogram:
+            overview.add(read_array(part.members[FEATURES]))
         self._said = ClipAnswer(
-            clip_id=self._asked.clip_id,
+            clip_id=self._asked.clip_id or f"req_{token_hex(4)}",
             label=label,
-            confidence=said[label],
-            scores=said,
+            confidence=scores[label],
+            scores=scores,
             duration_s=self._duration_s,
-            spectrogram=_drawn(part) if self._asked.spectrogram else None,
+            spectrogram=_drawn(overview),
         )
 
     def finish(self) -> ClipAnswer:
@@ -130,12 +142,88 @@ class _ClipReply(Reply):
         return self._said
 
 
-def _drawn(part: Part) -> str:
-    """The spectrogram of a sample as PNG in base64."""
-    from rushes.shards.member import read_array
-    from rushes.tasks.sounds.prepare.sample import FEATURES
-    from rushes.tasks.sounds.report.overview import Overview
+def _drawn(overview: Overview) -> str | None:
+    """A picture as text; None of nothing."""
+    return b64encode(overview.png()).decode() if overview.moments else None
 
-    overview = Overview()
-    overview.add(read_array(part.members[FEATURES]))
-    return b64encode(overview.png()).decode()
+
+# --- a recording --------------------------------------------------------------------------------------------
+
+
+class SoundAsked(AnalyzeAsked):
+    """What may be said beside a recording, see `AnalyzeAsked`.
+
+    Attributes:
+        spectrogram: whether to draw what the net heard, from the first moment to the last.
+    """
+
+    spectrogram: bool = False
+
+
+class SoundAnalyzed(Analyzed):
+    """See `Analyzed`.
+
+    Attributes:
+        spectrogram: PNG in base64, if it was asked for; as wide as the recording is long. Where levels are told
+            against the loudest cell of a window, so they are here.
+    """
+
+    spectrogram: str | None
+
+
+class SoundDoor(AnalyzeDoor):
+    """See `AnalyzeDoor`.
+
+    Args:
+        apply: the trained net.
+    """
+
+    asked = SoundAsked
+    answered = SoundAnalyzed
+
+    def __init__(self, apply: ApplyToSounds) -> None:
+        super().__init__(apply, "What is heard in a recording, from when to when.")
+        self._sounds = apply
+
+    def reply(self, asked: AnalyzeAsked, about: Mapping[str, Any]) -> AnalyzeReply:
+        """See `Door.reply`."""
+        assert isinstance(asked, SoundAsked), "of this door"
+        return _SoundReply(self._sounds, asked, about)
+
+
+class _SoundReply(AnalyzeReply):
+    """See `AnalyzeReply`; draws while windows come: of each the middle, as its answer stands for it."""
+
+    def __init__(self, apply: ApplyToSounds, asked: SoundAsked, about: Mapping[str, Any]) -> None:
+        super().__init__(apply, asked, about)
+        front, cutting = apply.net.preprocessing, apply.cutting
+        a_second = front.sample_rate / front.hop
+        self._draws, self._overview = asked.spectrogram, Overview()
+        self._hop = cutting.hop_s * a_second
+        self._heard = (
+            (cutting.clip_s + cutting.hop_s) / 2 * a_second
+        )  # of a window, until the next one's turn
+        self._end = 1 + round(
+            about["duration_s"] * a_second
+        )  # behind it there is silence that nobody recorded
+        self._behind: NDArray[np.floating[Any]] | None = None
+
+    def add(self, part: Part, said: Any) -> Mapping[str, Any]:
+        """See `Reply.add`."""
+        if self._draws:
+            features = read_array(part.members[FEATURES])
+            start = self.gathering.asked * self._hop
+            begun = self._overview.moments - round(start)
+            end = round(start + self._heard) - round(start)
+            self._draw(features[:, begun:end])
+            self._behind = features[:, end:]
+        return super().add(part, said)
+
+    def finish(self) -> SoundAnalyzed:
+        """See `Reply.finish`."""
+        if self._behind is not None:
+            self._draw(self._behind)
+        return SoundAnalyzed(**self.found(), spectrogram=_drawn(self._overview))
+
+    def _draw(self, features: NDArray[np.floating[Any]]) -> None:
+        self._overview.add(features[:, : self._end - self._overview.moments])

@@ -196,11 +196,9 @@ class Sounds(Task["SoundsRecipe"]):
 
     def doors(self, run: Run[SoundsRecipe], engine: Engine | None = None) -> Mapping[Verb, Door]:
         """See `Task.doors`."""
-        from rushes.runs.door.trained import require_here
-        from rushes.tasks.sounds.doors import ClipDoor
+        from rushes.tasks.sounds.doors import doors_of
 
-        require_here(run, engine)
-        return {"predict": ClipDoor(run)}
+        return doors_of(run, engine)
 
     def to_draw(self, recipe: SoundsRecipe) -> str:
         """Wearers, their sounds and the room that these take."""

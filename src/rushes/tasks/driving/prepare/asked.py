@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from rushes.errors import AnswerError, MediaError, SourceError
+from rushes.media.image import encode_jpeg
 from rushes.media.limits import Limits
 from rushes.media.video import frame_times
 from rushes.records import Media
@@ -91,6 +92,25 @@ class DecodeWindow:
             **pictures_of(shown),
         }
         yield Part(WINDOW, members)
+
+
+def darkness(preprocessing: RigPreprocessing) -> Part:
+    """A window in which nothing is seen, to warm up with."""
+    width, height = preprocessing.picture_size
+    black = encode_jpeg(np.zeros((height, width, 3), np.uint8), preprocessing.jpeg_quality)
+    since_s = (np.arange(preprocessing.frames) / preprocessing.rate_hz).tolist()
+    meta = {
+        "layout": preprocessing.layout,
+        "order": preprocessing.setup.cameras,
+        "frame_times_s": since_s,
+        "window_start_s": 0.0,
+        "window_end_s": preprocessing.frames / preprocessing.rate_hz,
+    }
+    members = {"meta.json": json_member(meta)}
+    for camera in preprocessing.views:
+        suffix = f"_{camera}" if camera else ""
+        members |= {f"frame_{place:02d}{suffix}.jpg": black for place in range(preprocessing.frames)}
+    return Part(WINDOW, members)
 
 
 def _table(path: Path) -> np.ndarray:

@@ -19,8 +19,8 @@ from rushes.runs.door.contract import Decoded, Part
 from rushes.shards.member import array_member
 from rushes.tasks.sounds.prepare.sample import FEATURES
 
-FILE = "file"
-"""Form field of a sound; also the key of its part."""
+CLIP = "clip"
+"""Key of the one part of a request."""
 
 ANALYZE = "ask /analyze, which takes long recordings; or cut it: ffmpeg -ss START -t SECONDS -i IN OUT.wav"
 
@@ -64,9 +64,9 @@ class DecodeClip:
 
     def __call__(self, files: Mapping[str, Path], limits: Limits) -> Decoded:
         """See `Decode`."""
-        path = files[FILE]
+        [path] = files.values()
         longest_s = min(self.longest_s, limits.max_duration_s)
         with mapped(path) as data:
             features, length_s = clip_of(data, self.preprocessing, longest_s, path, ANALYZE)
         about = {"duration_s": length_s, "fps": None, "parts": 1}
-        return Decoded(about, iter([Part(FILE, {FEATURES: array_member(features)})]))
+        return Decoded(about, iter([Part(CLIP, {FEATURES: array_member(features)})]))

@@ -39,7 +39,8 @@ class ReadSound:
         with mapped(path) as data:
             whole_s = length_s(data, path)
         limits.check(path, duration_s=whole_s)
-        about = {"duration_s": whole_s, "fps": None, "parts": len(self.cutting.starts(whole_s))}
+        # A head may round a length down, to just before one more window.
+        about = {"duration_s": whole_s, "fps": None, "parts": len(self.cutting.starts(whole_s)) + 1}
         return Decoded(about, self._parts(path, limits))
 
     def _parts(self, path: Path, limits: Limits) -> Iterator[Part]:

@@ -19,10 +19,11 @@ class Overview:
 
     Attributes:
         each: moments of a column.
+        moments: that were added.
     """
 
     def __init__(self) -> None:
-        self.each = 1
+        self.each, self.moments = 1, 0
         self._columns: list[NDArray[np.float32]] = []
         self._waiting: list[NDArray[np.float32]] = []
         self._waits = 0
@@ -30,6 +31,7 @@ class Overview:
     def add(self, features: NDArray[np.floating]) -> None:
         """Take the next moments: (mels, frames), dB."""
         moments = features.T.astype(np.float32)
+        self.moments += len(moments)
         self._waiting.append(moments)
         self._waits += len(moments)
         if self._waits >= self.each:
