@@ -87,18 +87,42 @@ class Running:
 
 @contextmanager
 def running(folder: Path, settings: Mapping[str, Any], **stub: float) -> Iterator[Running]:
-    """A service that is ready, to the end of the block."""
+    """A service over the stub that is ready, to the end of the block."""
+    told = [str(folder), json.dumps(settings), json.dumps(stub)]
+    with started([str(HERE / "serving_stub.py"), *told], folder, None) as service:
+        yield service
+
+
+@contextmanager
+def running_run(folder: Path, recipe: Path, workspace: Path) -> Iterator[Running]:
+    """The service of a trained run as users start it, ready, to the end of the block."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    told = ["--port", str(port), "--uploads", str(folder), "--workspace", str(workspace)]
+    with started(["-m", "rushes.cli", "serve", str(recipe), *told], folder, port) as service:
+        yield service
+
+
+@contextmanager
+def started(command: list[str], folder: Path, port: int | None) -> Iterator[Running]:
+    """A service that is ready, to the end of the block.
+
+    Args:
+        command: after ``python``.
+        folder: of its uploads.
+        port: at which it answers; None where it prints that first.
+    """
     paths = [str(HERE.parent / "src"), str(HERE.parent / "tests"), os.environ.get("PYTHONPATH", "")]
     began = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, str(HERE / "serving_stub.py"), str(folder), json.dumps(settings), json.dumps(stub)],
+        [sys.executable, *command],
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1"},
     )
     try:
         assert process.stdout is not None, "asked for"
-        port = int(process.stdout.readline())
+        port = int(process.stdout.readline()) if port is None else port
         while not is_ready(port):
             assert process.poll() is None, "the service ended before it was ready"
             assert time.monotonic() - began < SILENT_S, "the service does not start"

@@ -12,7 +12,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -231,17 +231,25 @@ async def push(service: Running, length: int | None = None, paced: bool = False)
 # --- killed -----------------------------------------------------------------------------------------------
 
 
+Start = Callable[[Path], AbstractContextManager[Running]]
+"""Starts a service over a folder of uploads."""
+
+
 def killed_figures(quick: bool, folder: Path) -> Iterator[Figure]:
+    """Of a service over the stub; each of its clips takes a while to decode."""
+    yield from killed(
+        quick, folder / "killed", "stub", partial(running, settings={"at_once": 8}, decode_s=0.05)
+    )
+
+
+def killed(quick: bool, root: Path, name: str, start: Start) -> Iterator[Figure]:
     """Kill -9 while uploads come and recordings are decoded, and a new start over the same folder."""
     rounds, stale, orphans, ready, left = 3 if quick else 10, 0, 0, [], 0
-    root = folder / "killed"
     for number in range(rounds + 1):
-        with running(root, {"at_once": 8}, decode_s=0.05) as service:
+        with start(root) as service:
             ready.append(service.ready_s)
-            dead = [
-                path.name for path in root.iterdir() if not path.name.startswith(f"{service.process.pid}-")
-            ]
-            stale += len(dead) + len(service.files())
+            mine = f"{service.process.pid}-"
+            stale += sum(not path.name.startswith(mine) for path in root.iterdir()) + len(service.files())
             if number == rounds:
                 break
             children = service.process.children(recursive=True)
@@ -249,7 +257,7 @@ def killed_figures(quick: bool, folder: Path) -> Iterator[Figure]:
             left += len(service.files())
             _, alive = psutil.wait_procs(children, timeout=10.0)
             orphans += len(alive)
-    told = f"kill -9 under load, {rounds} times:"
+    told = f"kill -9 under load, {name}, {rounds} times:"
     yield Figure(f"{told} files and folders that lay there then", left, "> 0", left > 0)
     yield at_most(f"{told} of them after the next start", stale, 0)
     yield at_most(f"{told} processes that outlived it for 10 s", orphans, 0)
