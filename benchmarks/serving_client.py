@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -86,18 +87,42 @@ class Running:
 
 @contextmanager
 def running(folder: Path, settings: Mapping[str, Any], **stub: float) -> Iterator[Running]:
-    """A service that is ready, to the end of the block."""
+    """A service over the stub that is ready, to the end of the block."""
+    told = [str(folder), json.dumps(settings), json.dumps(stub)]
+    with started([str(HERE / "serving_stub.py"), *told], folder, None) as service:
+        yield service
+
+
+@contextmanager
+def running_run(folder: Path, recipe: Path, workspace: Path) -> Iterator[Running]:
+    """The service of a trained run as users start it, ready, to the end of the block."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    told = ["--port", str(port), "--uploads", str(folder), "--workspace", str(workspace)]
+    with started(["-m", "rushes.cli", "serve", str(recipe), *told], folder, port) as service:
+        yield service
+
+
+@contextmanager
+def started(command: list[str], folder: Path, port: int | None) -> Iterator[Running]:
+    """A service that is ready, to the end of the block.
+
+    Args:
+        command: after ``python``.
+        folder: of its uploads.
+        port: at which it answers; None where it prints that first.
+    """
     paths = [str(HERE.parent / "src"), str(HERE.parent / "tests"), os.environ.get("PYTHONPATH", "")]
     began = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, str(HERE / "serving_stub.py"), str(folder), json.dumps(settings), json.dumps(stub)],
+        [sys.executable, *command],
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1"},
     )
     try:
         assert process.stdout is not None, "asked for"
-        port = int(process.stdout.readline())
+        port = int(process.stdout.readline()) if port is None else port
         while not is_ready(port):
             assert process.poll() is None, "the service ended before it was ready"
             assert time.monotonic() - began < SILENT_S, "the service does not start"
@@ -183,12 +208,24 @@ async def read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
     return int(lines[0].split()[1]), {name.lower(): value.strip() for name, _, value in pairs}
 
 
+def is_wait(answer: Answer) -> bool:
+    """Whether it says when to come again."""
+    return answer.headers.get("retry-after", "").isdigit() and int(answer.headers["retry-after"]) >= 1
+
+
 async def gauge(port: int, name: str) -> float:
     """A number of ``/metrics`` that has no labels."""
     text = (await ask(port, "GET", "/metrics")).body.decode()
     found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
     assert found is not None, f"no {name} in /metrics"
     return float(found[1])
+
+
+async def total(port: int, name: str) -> Counter[str]:
+    """Numbers of ``/metrics`` by their only label."""
+    text = (await ask(port, "GET", "/metrics")).body.decode()
+    found = re.findall(rf'^{name}{{\w+="([^"]*)"}} (\S+)$', text, re.MULTILINE)
+    return Counter({label: round(float(value)) for label, value in found})
 
 
 async def predict(port: int) -> Answer:

@@ -12,8 +12,9 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,17 @@ from serving_client import (
     form,
     gauge,
     head,
+    is_wait,
     predict,
     read_head,
     running,
+    total,
 )
 
 # --- uploads that break off -------------------------------------------------------------------------------
+
+
+AT_ONCE = 4
 
 
 def broken_figures(quick: bool, folder: Path) -> Iterator[Figure]:
@@ -51,7 +57,12 @@ def broken_figures(quick: bool, folder: Path) -> Iterator[Figure]:
         def calls() -> Iterator[Callable[[], Awaitable[None]]]:
             for number in range(count):
                 end = len(whole) if number % 10 == 0 else rng.randrange(1, len(whole))
-                yield lambda end=end, number=number: break_off(service.port, whole[:end], number % 2 == 0)
+                yield partial(one, whole[:end], number % 2 == 0)
+
+        async def one(sent: bytes, reset: bool) -> None:
+            await break_off(service.port, sent, reset)
+            while await gauge(service.port, "rushes_admitted") >= AT_ONCE:  # none of them is to be refused
+                await asyncio.sleep(0.005)
 
         async def first() -> None:
             for _ in range(20):
@@ -60,7 +71,7 @@ def broken_figures(quick: bool, folder: Path) -> Iterator[Figure]:
         asyncio.run(first())
         service.settle()
         memory, descriptors = service.rss_mb(), service.descriptors()
-        asyncio.run(at_most_at_once(4, calls()))
+        asyncio.run(at_most_at_once(AT_ONCE, calls()))
         service.settle()
         told = f"{count:,} uploads broken off:"
         yield at_most(f"{told} temporary files and folders left", len(service.files()), 0)
@@ -68,6 +79,8 @@ def broken_figures(quick: bool, folder: Path) -> Iterator[Figure]:
         yield at_most(f"{told} resident memory, MB more", round(service.rss_mb() - memory, 2), 20)
         yield at_most(f"{told} requests in flight", service.gauge("rushes_admitted"), 0)
         yield at_most(f"{told} bytes of uploads counted", service.gauge("rushes_upload_bytes"), 0)
+        refused = asyncio.run(total(service.port, "rushes_refusals_total"))
+        yield Figure(f"{told} of them refused as it was busy", refused["busy"])
         after = asyncio.run(predict(service.port))
         yield Figure(
             "the same: status of a whole upload after them", after.status, "200", after.status == 200
@@ -149,11 +162,6 @@ def overload_rows(told: str, seen: Overload, bar_s: float) -> Iterator[Figure]:
     yield at_most(f"{told} /live, seconds at p99 of {len(seen.live)}", p99(seen.live), 0.05)
 
 
-def is_wait(answer: Answer) -> bool:
-    """Whether it says when to come again."""
-    return answer.headers.get("retry-after", "").isdigit() and int(answer.headers["retry-after"]) >= 1
-
-
 def p99(seconds: Sequence[float]) -> float:
     """Of them; infinite where there are none."""
     return round(float(np.percentile(seconds, 99)), 4) if seconds else float("inf")
@@ -223,17 +231,25 @@ async def push(service: Running, length: int | None = None, paced: bool = False)
 # --- killed -----------------------------------------------------------------------------------------------
 
 
+Start = Callable[[Path], AbstractContextManager[Running]]
+"""Starts a service over a folder of uploads."""
+
+
 def killed_figures(quick: bool, folder: Path) -> Iterator[Figure]:
+    """Of a service over the stub; each of its clips takes a while to decode."""
+    yield from killed(
+        quick, folder / "killed", "stub", partial(running, settings={"at_once": 8}, decode_s=0.05)
+    )
+
+
+def killed(quick: bool, root: Path, name: str, start: Start) -> Iterator[Figure]:
     """Kill -9 while uploads come and recordings are decoded, and a new start over the same folder."""
     rounds, stale, orphans, ready, left = 3 if quick else 10, 0, 0, [], 0
-    root = folder / "killed"
     for number in range(rounds + 1):
-        with running(root, {"at_once": 8}, decode_s=0.05) as service:
+        with start(root) as service:
             ready.append(service.ready_s)
-            dead = [
-                path.name for path in root.iterdir() if not path.name.startswith(f"{service.process.pid}-")
-            ]
-            stale += len(dead) + len(service.files())
+            mine = f"{service.process.pid}-"
+            stale += sum(not path.name.startswith(mine) for path in root.iterdir()) + len(service.files())
             if number == rounds:
                 break
             children = service.process.children(recursive=True)
@@ -241,7 +257,7 @@ def killed_figures(quick: bool, folder: Path) -> Iterator[Figure]:
             left += len(service.files())
             _, alive = psutil.wait_procs(children, timeout=10.0)
             orphans += len(alive)
-    told = f"kill -9 under load, {rounds} times:"
+    told = f"kill -9 under load, {name}, {rounds} times:"
     yield Figure(f"{told} files and folders that lay there then", left, "> 0", left > 0)
     yield at_most(f"{told} of them after the next start", stale, 0)
     yield at_most(f"{told} processes that outlived it for 10 s", orphans, 0)

@@ -1,4 +1,7 @@
-"""A service over hours: mixed traffic at half of what it can do, good and bad, and what stays of it in memory."""
+"""A service over hours: mixed traffic at half of what it can do, good and bad, and what stays of it in memory.
+
+What it can do is measured first: how many clips a second are answered where there are always enough.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from report import Figure, at_most
-from serving_client import FORM, TEXT, Answer, Running, ask, break_off, form, head, predict, running
+from serving_client import FORM, TEXT, Answer, Running, ask, break_off, form, head, is_wait, predict, running
 
 AT_ONCE, MODEL_S = 4, 0.2
 SAMPLE_S = 2.0
@@ -78,9 +81,11 @@ def soak_figures(quick: bool, folder: Path) -> Iterator[Figure]:
     with running(folder / "soak", settings, answer_s=MODEL_S) as service:
         asyncio.run(predict(service.port))
         service.settle()
+        per_s = asyncio.run(answered_per_s(service, 10.0 if quick else 60.0)) / 2
+        service.settle()
         descriptors, children = service.descriptors(), len(service.process.children(recursive=True))
         told = f"soak of {seconds:.0f} s:"
-        odd, samples, asked = asyncio.run(soaked(service, seconds))
+        odd, busy, samples, asked = asyncio.run(soaked(service, seconds, per_s))
         service.settle()
         yield at_most(f"{told} MB an hour, after the first third", round(slope(samples), 3), 1)
         first, last = (np.mean([mb for _, mb in some]) for some in (samples[:5], samples[-5:]))
@@ -88,6 +93,7 @@ def soak_figures(quick: bool, folder: Path) -> Iterator[Figure]:
         yield at_most(
             f"{told} of {asked:,} requests not as expected {dict(odd) or ''}".rstrip(), odd.total(), 0
         )
+        yield Figure(f"{told} requests a second; of them refused as it was busy", f"{per_s:.1f}; {busy}")
         yield at_most(f"{told} files left", len(service.files()), 0)
         yield at_most(f"{told} descriptors left", service.descriptors() - descriptors, 0)
         more = len(service.process.children(recursive=True)) - children
@@ -95,18 +101,37 @@ def soak_figures(quick: bool, folder: Path) -> Iterator[Figure]:
         yield at_most(f"{told} requests in flight", service.gauge("rushes_admitted"), 0)
 
 
-async def soaked(service: Running, seconds: float) -> tuple[Counter[str], list[tuple[float, float]], int]:
-    """Ask at random moments at half of what the model can do.
+async def answered_per_s(service: Running, seconds: float) -> float:
+    """How many clips a second are answered where as many clients as it lets in ask again and again."""
+    end, answered = time.monotonic() + seconds, 0
+
+    async def client() -> None:
+        nonlocal answered
+        while time.monotonic() < end:
+            answered += (await predict(service.port)).status == 200
+
+    await asyncio.gather(*(client() for _ in range(AT_ONCE + 4)))
+    return answered / seconds
+
+
+async def soaked(
+    service: Running, seconds: float, per_s: float
+) -> tuple[Counter[str], int, list[tuple[float, float]], int]:
+    """Ask at random moments, so often a second.
 
     Returns:
-        What was answered otherwise than it must be; (hours, MB) of the service's memory; how many were asked.
+        What was answered otherwise than it must be; how many were refused as it was busy; (hours, MB) of the
+        service's memory; how many were asked.
     """
+    busy: list[str] = []
     rng, odd, samples, tasks = random.Random(2), Counter[str](), [], set[asyncio.Task[None]]()
     begin = time.monotonic()
 
     async def once(name: str, status: int | None, kind: Kind) -> None:
         answer = await kind(service.port, rng)
-        if answer is not None and answer.status != status:
+        if answer is not None and answer.status == 429 and is_wait(answer):
+            busy.append(name)  # those who came at once by chance
+        elif answer is not None and answer.status != status:
             odd[f"{name}: {answer.status}"] += 1
 
     async def watch() -> None:
@@ -116,7 +141,6 @@ async def soaked(service: Running, seconds: float) -> tuple[Counter[str], list[t
             await asyncio.sleep(SAMPLE_S)
 
     watching, due, asked = asyncio.create_task(watch()), time.monotonic(), 0
-    per_s = 0.5 * AT_ONCE / MODEL_S
     while due < begin + seconds:
         due += rng.expovariate(per_s)
         await asyncio.sleep(max(0.0, due - time.monotonic()))
@@ -126,7 +150,7 @@ async def soaked(service: Running, seconds: float) -> tuple[Counter[str], list[t
         tasks.add(task)
         task.add_done_callback(tasks.discard)
     await asyncio.gather(watching, *tasks)
-    return odd, samples, asked
+    return odd, len(busy), samples, asked
 
 
 def slope(samples: Sequence[tuple[float, float]]) -> float:

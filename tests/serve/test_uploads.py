@@ -8,6 +8,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from itertools import pairwise
 
@@ -226,6 +227,16 @@ def test_who_is_too_slow_is_refused(tmp_path, bounds):
         assert refusal_of(taken, request_of(drip)) == (408, "upload_too_slow")
 
 
+def test_a_byte_now_and_then_is_too_slow_and_a_steady_stream_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(uploads, "BEGIN_S", 0.2)
+    with taking(tmp_path / "root") as taken:
+        drip = (piece for _ in range(100) for piece in (b"-", 0.05))
+        assert refusal_of(taken, request_of(drip)) == (408, "upload_too_slow")
+        begins, rest = part("file", b"", "x")[:-2], b"\r\n" + END
+        steady = [begins, *(piece for _ in range(6) for piece in (bytes(20_000), 0.1)), rest]
+        assert received(taken, request_of(steady))[1] == [("file", "x", bytes(120_000))]
+
+
 class FullFile:
     def __init__(self, file, code):
         self.file, self.code = file, code
@@ -290,6 +301,23 @@ def test_cancelling_at_any_moment_leaves_nothing(tmp_path, monkeypatch):
         asyncio.run(run(taken))
         del taken
     assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_freed_memory_goes_back_when_the_last_upload_is_over(tmp_path, monkeypatch):
+    trims = []
+    monkeypatch.setattr(uploads, "_trim", trims.append)
+    body = body_of(part("file", b"x", "x"))
+
+    async def run(taken):
+        async with taken.receive(request_of([body]), TAKES):
+            async with taken.receive(request_of([body]), TAKES):
+                pass
+            among = len(trims)
+        return among, len(trims)
+
+    with taking(tmp_path / "root") as taken:
+        taken._trimmed = time.monotonic() + 1000
+        assert asyncio.run(run(taken)) == (0, 1)
 
 
 # --- what dead processes leave ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,10 @@ MOST_VALUE_BYTES = 64_000
 """Of the values of all fields that are no file, together."""
 MOST_HEADERS, MOST_HEADER_BYTES = 8, 2048
 """Of a part, and of each header of it."""
+logging.getLogger("python_multipart").setLevel(
+    logging.ERROR
+)  # of a broken form the client is told, not the log
+
 LABEL = 100
 """Characters of a client's name of a file that are kept, to be shown."""
 
@@ -157,8 +162,6 @@ class FormReader:
         if kind != b"form-data" or b"name" not in options:
             raise _broken("a part has no Content-Disposition: form-data with a name")
         name, filename = _text(options[b"name"]), options.get(b"filename")
-        if len(self._values) + len(self.uploads) >= MOST_FIELDS:
-            raise Refusal(422, "too_many_fields", f"more than {MOST_FIELDS} parts came")
         if filename is not None:
             self._into = self._new_file(name, filename)
         elif name in self._takes:
@@ -168,6 +171,8 @@ class FormReader:
                 f"{name} came as text",
                 cure=f"curl -F {name}=@PATH sends a file",
             )
+        elif len(self._values) >= MOST_FIELDS:
+            raise Refusal(422, "too_many_fields", f"more than {MOST_FIELDS} fields came that are no files")
         elif name in self._values:
             raise Refusal(422, "twice", f"{name[:LABEL]!r} came more than once")
         else:

@@ -22,7 +22,7 @@ RECENT = 64
 """Requests whose time the estimate for `Retry-After` rests on."""
 SOON_S = 5
 """When it may be worth asking a service again that starts or stops."""
-LINGER_S = 1.0
+LINGER_S = 5.0
 LINGER_BYTES = 8 << 20
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -223,21 +223,23 @@ class EarlyAnswer:
             await self.app(scope, receive, send)
             return
         body = _Body(receive, waits=any(name == b"expect" for name, _ in scope["headers"]))
-        early = False
+        early = lingers = False
 
         async def say(message: Message) -> None:
-            nonlocal early
+            nonlocal early, lingers
             if message["type"] == "http.response.start" and not body.ended:
                 early = True
                 message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
             last = message["type"] == "http.response.body" and not message.get("more_body", False)
             if early and last and not body.ended:
-                await send({**message, "more_body": True})
-                await body.discard()
-                message = {"type": "http.response.body"}
+                lingers = True
+                message = {**message, "more_body": True}
             await send(message)
 
         await self.app(scope, body.receive, say)
+        if lingers:  # only now: the request is over, and has given its place back
+            await body.discard()
+            await send({"type": "http.response.body"})
 
 
 class _Body:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
@@ -22,11 +24,19 @@ from rushes.serve.scratch import NO_ROOM, Scratch, no_room
 
 SILENT_S = 30.0
 """Longest time without a byte."""
+BEGIN_S, PACE = 20.0, 16_000
+"""After so many seconds a body must have come at so many bytes a second at least: a few bytes now and then
+would keep others out for as long as an upload may take."""
 BLOCK = 256 << 10
 """Bytes that are gathered before they are written."""
 WRITERS = 4
 
+TRIM_S = 1.0
+"""Between two times at which freed memory goes back to the system, as long as bodies come."""
+
 T = TypeVar("T")
+
+_trim: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +123,7 @@ class Uploads:
         self.disk = Disk(disk_bytes, metrics)
         self._scratch, self._max_bytes, self._metrics = scratch, max_bytes, metrics
         self._upload_s, self._silent_s = upload_s, silent_s
+        self._coming, self._trimmed = 0, 0.0
         self._pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="upload")
 
     def close(self) -> None:
@@ -141,10 +152,12 @@ class Uploads:
         folders: list[Path] = []
         with self.disk.room() as take:
             take(length)
+            self._coming += 1
             try:
                 yield await self._received(request, reader, take, folders, length)
             finally:
-                await self._in_thread(partial(_remove, reader, folders))
+                self._coming -= 1
+                await self._in_thread(partial(self._remove, reader, folders))
 
     async def _received(
         self,
@@ -171,11 +184,13 @@ class Uploads:
 
     async def _read(self, request: Request, reader: FormReader, take: Callable[[int], None]) -> int:
         """The body, to its end, into files; returns its bytes."""
-        nbytes, block = 0, bytearray()
+        nbytes, block, clock = 0, bytearray(), asyncio.get_running_loop().time
+        begin = clock()
         try:
             async with asyncio.timeout(self._upload_s), aclosing(request.stream()) as stream:
                 while True:
-                    async with asyncio.timeout(self._silent_s):
+                    late = begin + BEGIN_S + nbytes / PACE
+                    async with asyncio.timeout_at(min(late, clock() + self._silent_s)):
                         chunk = await anext(stream, b"")
                     nbytes += len(chunk)
                     if nbytes > self._max_bytes:
@@ -191,8 +206,8 @@ class Uploads:
             raise Refusal(
                 408,
                 "upload_too_slow",
-                f"{nbytes} bytes came; a body may take {self._upload_s:g} s, and {self._silent_s:g} s without "
-                "a byte are too many",
+                f"{nbytes} bytes came in {clock() - begin:.0f} s; a body may take {self._upload_s:g} s, at "
+                f"{PACE / 1000:g} kB a second or more, and {self._silent_s:g} s without a byte are too many",
                 cure="send a shorter recording, or over a faster line",
             ) from None
 
@@ -210,9 +225,14 @@ class Uploads:
             raise cancelled
         return future.result()
 
-
-def _remove(reader: FormReader, folders: list[Path]) -> None:
-    with suppress(OSError):  # what it did not write is about to be removed
-        reader.close()
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+    def _remove(self, reader: FormReader, folders: list[Path]) -> None:
+        with suppress(OSError):  # what it did not write is about to be removed
+            reader.close()
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        idle = not self._coming
+        if _trim is not None and (idle or time.monotonic() - self._trimmed > TRIM_S):
+            self._trimmed = time.monotonic()
+            _trim(
+                0
+            )  # buffers of bodies leave gaps that the C library keeps: 20 MB after 1,000 broken uploads
