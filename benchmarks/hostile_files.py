@@ -18,8 +18,6 @@ import numpy as np
 
 HOURS_S = 36_000
 MILLION = 1_000_000
-GROUP = 50
-"""Pictures that are encoded of a long bomb; they follow each other again and again."""
 SECOND = 240
 """Tiny pictures a second: the million lasts 70 minutes, so that its length is no reason."""
 
@@ -30,18 +28,10 @@ def grey(path: Path, size: tuple[int, int], frames: int, codec: str = "libx264",
     picture = av.VideoFrame(width, height, "yuv420p")
     for plane in picture.planes:
         plane.update(bytes([128]) * plane.buffer_size)
-    return _written(path, codec, size, rate, [picture] * min(frames, GROUP), frames)
+    return _written(path, codec, size, rate, [picture] * frames)
 
 
-def _written(
-    path: Path,
-    codec: str,
-    size: tuple[int, int],
-    rate: int,
-    pictures: list[av.VideoFrame],
-    frames: int | None = None,
-) -> Path:
-    """Encode ``pictures``, and write what comes of them again and again until there are ``frames``."""
+def _written(path: Path, codec: str, size: tuple[int, int], rate: int, pictures: list[av.VideoFrame]) -> Path:
     options = {"preset": "ultrafast", "tune": "zerolatency", "x265-params": "log-level=none:pools=none"}
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream(codec, rate=rate, options=options if codec.startswith("libx") else {})
@@ -49,18 +39,10 @@ def _written(
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.thread_count = 1
         stream.time_base = Fraction(1, rate)
-        packets = []
         for number, picture in enumerate(pictures):
             picture.pts, picture.time_base = number, Fraction(1, rate)
-            packets += stream.encode(picture)
-        packets += stream.encode(None)
-        for start in range(0, frames or len(pictures), len(pictures)):
-            for packet in packets:
-                again = av.Packet(bytes(packet))
-                again.pts, again.dts = packet.pts + start, packet.dts + start
-                again.time_base, again.duration, again.stream = Fraction(1, rate), 1, stream
-                again.is_keyframe = packet.is_keyframe
-                out.mux(again)
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
     return path
 
 

@@ -61,7 +61,7 @@ class Do:
             "question": _ask,
             "sleep": lambda: time.sleep(600),
             "loop": _spin,
-            "memory": lambda: bytearray(1 << 40),
+            "memory": lambda: bytearray(1 << 30),
             "print": lambda: print("chatter", flush=True),
             "write": lambda: (files["file"].parent / "written").write_bytes(b"x"),
             "connect": lambda: socket.create_connection(("127.0.0.1", int(files["file"].read_text())), 1),
