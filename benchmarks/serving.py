@@ -1,12 +1,13 @@
 """Whether a service stays up, stays small and stays honest: under load, before hostile files, hour after hour.
 
-    python benchmarks/serving.py [--quick] [--json] [--parts broken,overload,oversize,killed,soak]
+    python benchmarks/serving.py [--quick] [--json] [--parts broken,overload,oversize,killed,hostile,contract,soak]
 
 `broken`: 1,000 uploads that break off at random offsets. `overload`: four times what it can do, for 5 minutes, with
 a stub model of 200 ms. `oversize`: bodies of 1 GB to a service that takes 100 MB. `killed`: kill -9 under load, and
-a new start. `soak`: two hours of mixed traffic at half of what it can do. The service is a process of its own, with
-real uploads, decoding processes and lane, over a stub of a model; requests come from this process. Takes two and a
-half hours; with --quick, 200 uploads, 20 seconds and 5 minutes: about seven minutes.
+a new start. `soak`: two hours of mixed traffic at half of what it can do. There the service is a process of its own,
+with real uploads, decoding processes and lane, over a stub of a model; requests come from this process. `hostile`:
+see `serving_hostile.py`; `contract`: see `serving_contract.py`. Takes two and a half hours; with --quick, 200 uploads,
+20 seconds and 5 minutes.
 """
 
 from __future__ import annotations
@@ -20,11 +21,26 @@ from report import Figure, emit, not_measured
 from serving_load import broken_figures, killed_figures, overload_figures, oversize_figures
 from serving_soak import soak_figures
 
+
+def _hostile(quick: bool, folder: Path) -> Iterator[Figure]:
+    from serving_hostile import hostile_figures
+
+    yield from hostile_figures(quick, folder)
+
+
+def _contract(quick: bool, folder: Path) -> Iterator[Figure]:
+    from serving_contract import contract_figures
+
+    yield from contract_figures(quick, folder)
+
+
 PARTS: Mapping[str, Callable[[bool, Path], Iterator[Figure]]] = {
     "broken": broken_figures,
     "overload": overload_figures,
     "oversize": oversize_figures,
     "killed": killed_figures,
+    "hostile": _hostile,
+    "contract": _contract,
     "soak": soak_figures,
 }
 """Each takes whether it is to be quick, and a folder for what it needs."""

@@ -31,7 +31,7 @@ from rushes.tasks.operations.prepare.clips import Cutting, boundary_clips, windo
 from rushes.tasks.operations.prepare.sample import target_member
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
-pytest_plugins = ["jobs", "web_server"]
+pytest_plugins = ["jobs", "web_server", "chromium"]
 
 COLOURS = {"Pick": (200, 40, 40), "Tape": (40, 200, 40), "Press": (40, 40, 200), "Label": (200, 200, 40)}
 UNLABELLED = (128, 128, 128)

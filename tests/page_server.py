@@ -124,13 +124,13 @@ def app_of(service: Service) -> FastAPI:
             return JSONResponse(problem, status, headers)
         answer = service.answers[f"/{verb}"](fields)
         if "text/event-stream" in request.headers["accept"]:
-            return StreamingResponse(_events(service, answer, request), media_type="text/event-stream")
+            return StreamingResponse(_events(service, answer), media_type="text/event-stream")
         return JSONResponse(answer)
 
     return app
 
 
-async def _events(service: Service, answer: Mapping[str, Any], request: Request) -> AsyncIterator[str]:
+async def _events(service: Service, answer: Mapping[str, Any]) -> AsyncIterator[str]:
     def event(name: str, data: Any) -> str:
         return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
@@ -139,11 +139,12 @@ async def _events(service: Service, answer: Mapping[str, Any], request: Request)
     for done, segments in enumerate(service.partials, 1):
         yield event("partial", {"segments": segments})
         yield event("progress", {"done": done, "total": total})
-    while not service.goes_on.is_set():
-        if await request.is_disconnected():
-            service.left += 1
-            return
-        await asyncio.sleep(0.02)
+    try:
+        while not service.goes_on.is_set():
+            await asyncio.sleep(0.02)
+    except asyncio.CancelledError:
+        service.left += 1
+        raise
     last = event("result", answer) if service.breaks is None else event("error", service.breaks)
     yield last[: len(last) // 2]
     yield last[len(last) // 2 :]
@@ -251,7 +252,7 @@ def timeline(
         "segments": list(segments),
         "scores": scores,
         "boundaries": [one["start_s"] for one in segments[1:]],
-        "remark": "smoothed by the order of the training sessions: F1@50 in the report 61.2 as they come, 74.8 smoothed",
+        "remark": "smoothed by the order of the training sessions: F1@50 61.2 as they come, 74.8 smoothed",
         "next": {"label": labels[0], "at_s": duration_s + 2.0, "confidence": 0.71},
         **provenance(),
     }

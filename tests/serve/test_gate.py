@@ -213,3 +213,21 @@ def test_one_who_leaves_in_the_middle_gives_the_place_back():
         with Client(port) as client:
             client.send(HEAD.format(path="/", length=0, more="").encode())
             assert client.response()[0] == 200
+
+
+def test_a_body_that_nobody_asked_for_is_not_waited_for():
+    """Its sender waits for `100 Continue`, and learns from the answer that it will not come."""
+    said = []
+
+    async def receive():
+        raise AssertionError("it was asked for")
+
+    async def send(message):
+        said.append(message)
+
+    app = EarlyAnswer(JSONResponse({"error": "early"}, 413))
+    headers = [(b"content-length", b"5"), (b"expect", b"100-continue")]
+    asyncio.run(app({"type": "http", "method": "POST", "headers": headers}, receive, send))
+    assert [message["type"] for message in said][:2] == ["http.response.start", "http.response.body"]
+    assert (b"connection", b"close") in said[0]["headers"]
+    assert not said[-1].get("more_body", False)

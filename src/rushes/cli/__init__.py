@@ -11,11 +11,23 @@ from __future__ import annotations
 
 import typer
 
-from rushes.cli import apply, arena, campaign, init, label, runs, search, serve
+from rushes.cli import apply, arena, campaign, export, init, label, runs, search, serve
 from rushes.cli.app import app
 from rushes.tasks import broken_tasks
 
-__all__ = ["app", "apply", "arena", "campaign", "init", "label", "main", "runs", "search", "serve"]
+__all__ = [
+    "app",
+    "apply",
+    "arena",
+    "campaign",
+    "export",
+    "init",
+    "label",
+    "main",
+    "runs",
+    "search",
+    "serve",
+]
 
 
 def main() -> None:

@@ -31,6 +31,9 @@ from rushes.cli.options import (
 from rushes.errors import RecipeError, SourceError, StageError
 from rushes.tasks import TASKS
 
+ELSEWHERE = ("export",)
+"""Stages whose verb does more than the stage, and stands in a module of its own."""
+
 if TYPE_CHECKING:
     from rushes.cli.progress import Progress
     from rushes.engine import Engine
@@ -166,15 +169,20 @@ def _add_verb(name: str, purpose: str, only: str | None) -> None:
         as_json: AsJson = False,
     ) -> None:
         run = open_recipe(recipe, overrides, workspace, cache, cache_gb, engine_of(engine, address))
-        names = tuple(run.stages)
-        if only is not None:
-            run, names = _aimed(run, only)
-            _require(run, only, recipe, engine)
-        outcomes = _do(run, names)
-        if as_json:
-            typer.echo(json.dumps(_result(run, recipe, outcomes), allow_nan=False))
-        else:
-            _print_result(run, outcomes)
+        do_stages(run, recipe, only, engine, as_json)
+
+
+def do_stages(run: Any, recipe: Path, only: str | None, engine: str, as_json: bool) -> None:
+    """Do all stages of a run, or ``only`` one of them, and print what came of it."""
+    names = tuple(run.stages)
+    if only is not None:
+        run, names = _aimed(run, only)
+        _require(run, only, recipe, engine)
+    outcomes = _do(run, names)
+    if as_json:
+        typer.echo(json.dumps(_result(run, recipe, outcomes), allow_nan=False))
+    else:
+        _print_result(run, outcomes)
 
 
 def _purposes() -> dict[str, str]:
@@ -188,7 +196,8 @@ def _purposes() -> dict[str, str]:
 
 _add_verb("run", "Do all stages of a recipe; what is done already is skipped.", None)
 for _name, _purpose in _purposes().items():
-    _add_verb(_name, _purpose, _name)
+    if _name not in ELSEWHERE:
+        _add_verb(_name, _purpose, _name)
 
 
 @contextmanager

@@ -5,13 +5,14 @@ A video of 110 kB can decode to 15 GB, so a bound on the file's size protects no
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
 from rushes.errors import MediaError, MediaReason
 
-BEGINNING: Final = 16_384
-"""Frames by which it is judged how a recording goes on."""
+BEGINNINGS: Final[Mapping[int, float]] = {1024: 2.0, 8192: 1.05}
+"""Frames by which it is judged how a recording goes on -> how many times too many they must promise."""
 MAX_RATE: Final = 1000.0
 """Frames a second over the beginning that are believed where it is judged."""
 
@@ -52,11 +53,12 @@ class Limits:
                     reason=cast(MediaReason, name),
                 )
 
-    def check_beginning(self, where: object, time_s: float, duration_s: float | None) -> None:
-        """Refuse a video by its first `BEGINNING` frames, if that is wanted.
+    def check_beginning(self, where: object, count: int, time_s: float, duration_s: float | None) -> None:
+        """Refuse a video by its first frames, if that is wanted.
 
         Args:
             where: named in the error.
+            count: of these frames, one of `BEGINNINGS`.
             time_s: of the last of them.
             duration_s: of the whole, as it is declared; None where it is not.
 
@@ -65,9 +67,9 @@ class Limits:
         """
         if not self.foresee:
             return
-        rate = BEGINNING / max(time_s, 1e-9)
+        rate = (count - 1) / max(time_s, 1e-9)
         ahead = rate * duration_s if duration_s is not None else 0.0
-        if rate > MAX_RATE or ahead > self.max_frames:
+        if rate > MAX_RATE or ahead > BEGINNINGS[count] * self.max_frames:
             found = (
                 f"{rate:,.0f} a second"
                 if rate > MAX_RATE

@@ -45,7 +45,7 @@ from rushes.media.container import (
 from rushes.media.folder import decode_folder, frame_geometry, list_frames, read_file
 from rushes.media.frame import CompactFrame, DecodedFrame, Frame, held_bytes
 from rushes.media.geometry import Geometry, declared_geometry
-from rushes.media.limits import BEGINNING, DEFAULT_LIMITS, Limits
+from rushes.media.limits import BEGINNINGS, DEFAULT_LIMITS, Limits
 from rushes.media.stills import decode_stills
 from rushes.records import Media, Member, Stills
 
@@ -179,8 +179,8 @@ def _decode_video(source: Source, limits: Limits) -> Iterator[Frame]:
             time_s = clock.advance(frame)
             if time_s > limits.max_duration_s:
                 limits.check(source, duration_s=time_s)
-            if clock.count == BEGINNING and not declared_frames(container, stream):
-                limits.check_beginning(source, time_s, declared_duration_s(container, stream))
+            if clock.count in BEGINNINGS and not declared_frames(container, stream):
+                limits.check_beginning(source, clock.count, time_s, declared_duration_s(container, stream))
             yield DecodedFrame(frame, time_s, geometry, scaler, nbytes)
         require_whole(container, stream, clock, source)
 

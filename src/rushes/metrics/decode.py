@@ -5,17 +5,23 @@ Report raw and smoothed figures side by side, never only the better one.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import median_filter
 
 from rushes.errors import MetricError
 from rushes.metrics.checks import Label, MetricTypeError, finite
+from rushes.metrics.durations import NoPathError, lasting_path
 from rushes.metrics.grammar import Grammar
 
 
 def viterbi(
-    log_initial: ArrayLike, log_transition: ArrayLike, log_emission: ArrayLike
+    log_initial: ArrayLike,
+    log_transition: ArrayLike,
+    log_emission: ArrayLike,
+    minimum: ArrayLike | None = None,
 ) -> tuple[NDArray[np.int64], float]:
     """The most probable path of states, in log space.
 
@@ -27,12 +33,15 @@ def viterbi(
         log_initial: (K,) log probabilities of the first state.
         log_transition: (K, K) log A[from, to].
         log_emission: (T, K) log probability (or density) of each observation in each state.
+        minimum: (K,) least ticks of a run of each state; the first and the last run may be shorter, since the
+            edges of a recording may have cut them. None for 1 each.
 
     Returns:
         The states (T,) and the log probability of the path with its observations.
 
     Raises:
-        MetricError: empty, shapes that do not fit, nan or plus infinity, or no path that can happen.
+        MetricError: empty, shapes that do not fit, nan or plus infinity, minima that are no whole numbers of 1
+            or more; `NoPathError` where no path can happen.
 
     >>> with np.errstate(divide="ignore"):
     ...     initial, transition = np.log([0.6, 0.4]), np.log([[0.7, 0.3], [0.4, 0.6]])
@@ -50,6 +59,8 @@ def viterbi(
             f"{k} states need ({k},) initial and ({k}, {k}) transition values, "
             f"found {initial.shape} and {transition.shape}"
         )
+    if minimum is not None:
+        return lasting_path(initial, transition, emission, _durations(minimum, k))
     came_from = np.zeros((length, k), dtype=np.int64)
     score = initial + emission[0]
     for t in range(1, length):
@@ -60,13 +71,18 @@ def viterbi(
     path[-1] = score.argmax()
     best = float(score[path[-1]])
     if best == -np.inf:
-        raise MetricError("no path of states can give these observations", cure="smooth the probabilities")
+        raise NoPathError
     for t in range(length - 1, 0, -1):
         path[t - 1] = came_from[t, path[t]]
     return path, best
 
 
-def smooth(grammar: Grammar, probabilities: ArrayLike, prior: ArrayLike | None = None) -> list[Label]:
+def smooth(
+    grammar: Grammar,
+    probabilities: ArrayLike,
+    prior: ArrayLike | None = None,
+    minimum: ArrayLike | None = None,
+) -> list[Label]:
     """The most probable label sequence of windows under a grammar fitted on windows of the same step.
 
     Args:
@@ -75,10 +91,12 @@ def smooth(grammar: Grammar, probabilities: ArrayLike, prior: ArrayLike | None =
         prior: (K,) shares of the labels in the model's training data. With it the probabilities are divided
             by it, which turns posteriors into scaled likelihoods (Bourlard and Morgan 1994); without it the
             grammar counts frequent labels twice.
+        minimum: (K,) least windows of a run, see `viterbi` and `rushes.metrics.grammar.minimum_durations`.
 
     Raises:
         MetricError: empty, not finite, negative, a window without any probability, a prior not above 0, or a
-            number of labels other than the grammar's.
+            number of labels other than the grammar's; `NoPathError` where noughts among the probabilities
+            leave no sequence.
 
     >>> from rushes.metrics.grammar import fit_grammar
     >>> grammar = fit_grammar([["pick", "pick", "pick", "pack", "pack", "pack"]], ["pick", "pack"])
@@ -100,8 +118,40 @@ def smooth(grammar: Grammar, probabilities: ArrayLike, prior: ArrayLike | None =
             raise MetricError(f"the prior must be ({k},) shares above 0, found {shares.tolist()}")
         rows = rows / shares
     with np.errstate(divide="ignore"):
-        path, _ = viterbi(np.log(grammar.initial), np.log(grammar.transition), np.log(rows))
+        path, _ = viterbi(np.log(grammar.initial), np.log(grammar.transition), np.log(rows), minimum)
     return [grammar.labels[state] for state in path]
+
+
+class Decoded(NamedTuple):
+    """Labels of windows, and what was given up to find them; empty where nothing was."""
+
+    labels: list[Label]
+    remark: str
+
+
+def smooth_or_say(
+    grammar: Grammar,
+    probabilities: ArrayLike,
+    prior: ArrayLike | None = None,
+    minimum: ArrayLike | None = None,
+) -> Decoded:
+    """As `smooth`; where no sequence is possible with the minima, without them, and says so.
+
+    Without minima some sequence always is, since no grammar has a nought.
+
+    Raises:
+        MetricError: as `smooth`, but for `NoPathError`.
+
+    >>> from rushes.metrics.grammar import fit_grammar
+    >>> grammar = fit_grammar([["pick", "pick", "pack", "pack"]], ["pick", "pack"])
+    >>> smooth_or_say(grammar, [[1, 0], [0, 1], [1, 0]], minimum=[2, 2])
+    Decoded(labels=['pick', 'pack', 'pick'], remark='without minimum durations: with them no sequence is possible')
+    """
+    try:
+        return Decoded(smooth(grammar, probabilities, prior, minimum), "")
+    except NoPathError:
+        said = "without minimum durations: with them no sequence is possible"
+        return Decoded(smooth(grammar, probabilities, prior), said)
 
 
 def running_median(probabilities: ArrayLike, width: int) -> NDArray[np.float64]:
@@ -145,6 +195,15 @@ def stretch(log_odds: NDArray[np.float64], asked: int) -> tuple[int, int]:
     """
     before, behind = log_odds[: asked + 1][::-1].cumsum(), log_odds[asked:].cumsum()
     return asked - int(before.argmax()), asked + int(behind.argmax())
+
+
+def _durations(minimum: ArrayLike, k: int) -> NDArray[np.int64]:
+    ticks = finite(minimum, "minimum durations")
+    if ticks.shape != (k,) or (ticks < 1).any() or (ticks % 1).any():
+        raise MetricError(
+            f"minimum durations must be {k} whole numbers of ticks, 1 or more, found {ticks.tolist()}"
+        )
+    return ticks.astype(np.int64)
 
 
 def _logs(values: ArrayLike, what: str, axes: int) -> NDArray[np.float64]:

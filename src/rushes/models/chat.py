@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
+from rushes.models.conversation import messages
 from rushes.models.pixels import MERGE, PAIR, visual_tokens
 from rushes.recipe.preprocessing import FramePreprocessing
 from rushes.recipe.turns import Turn, Value
@@ -189,16 +190,7 @@ class Chat:
         Through it and ``AutoProcessor``, the tokens are those of :meth:`prompt` and of the question behind it. Its
         videos are the frames of each pair and view in turn; without time marks, all frames.
         """
-        parts: list[str | None] = [None]  # a text, or a video
-        if self.preprocessing.time_marks:
-            parts = []
-            for start in range(0, len(times_s), PAIR):
-                parts += [self.preprocessing.moment(time) for time in times_s[start : start + PAIR]]
-                for view in self.preprocessing.views:
-                    parts += [view, None] if view else [None]
-        parts.append(self.preprocessing.question)
-        content = [{"type": "video"} if part is None else {"type": "text", "text": part} for part in parts]
-        return [{"role": "user", "content": content}]
+        return messages(self.preprocessing, times_s)
 
     def turn(self, turn: Turn) -> tuple[list[int], list[bool]]:
         """Tokens of a question with its answer, and which of them are taught."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Literal
 
 from rushes.errors import AnswerError
+from rushes.recipe.turns import Slot
 
 MAX_CHARACTERS = 20_000
 
@@ -19,6 +20,8 @@ Stage = Literal["json", "fence", "object", "fields"]
 """What it took to find an answer; ``fields``: each by its name, which is the task's own business."""
 
 Fields = dict[str, Any]
+
+_WORD_BEFORE = re.compile(r"\w[^\S\n]+\Z")
 
 _FENCE = re.compile(r"```[^\S\n]*\w*[^\S\n]*\n(.*?)```", re.DOTALL)
 
@@ -81,7 +84,8 @@ def fields_by_name(
         value_of: what a value outside of quotes means; one in quotes is that text.
 
     Raises:
-        AnswerError: there is no field, two different answers to one, or half of a number.
+        AnswerError: there is no field, two different answers to one, half of a number, or a word before a name, which
+            may turn its sense ("previous operation: ...").
 
     >>> fields_by_name("Start: 3", field_pattern("start|end"), str, int)
     {'start': 3}
@@ -89,6 +93,8 @@ def fields_by_name(
     fields: Fields = {}
     for match in pattern.finditer(text):
         name = name_of(match[1].lower())
+        if before := _WORD_BEFORE.search(text, max(0, match.start() - 40), match.start()):
+            raise failure(f"a field with a word before its name: {before[0].strip()} {match[1]}", name)
         if match[5] is not None:  # 8,5 and 1'200 are written in too many ways to be read as one
             raise failure(f"a number with a comma or a quote in it: {match[4]}{match[5]}", name)
         quoted = match[2] if match[2] is not None else match[3]
@@ -126,6 +132,48 @@ def as_number(value: Any, name: str) -> float:
     if type(value) not in (int, float) or not abs(value) <= 1e9:  # which NaN is not either
         raise failure(f"expected a number, found {value!r}", name)
     return float(value)
+
+
+def as_choice(value: Any, choices: Sequence[str], name: str) -> str:
+    """The one of ``choices`` that ``value`` is, but for case and spaces.
+
+    Raises:
+        AnswerError: it is none of them.
+
+    >>> as_choice(" tape ", ("Label", "Tape"), "operation")
+    'Tape'
+    """
+    if isinstance(value, str):
+        wanted = _plain(value)
+        for choice in choices:
+            if _plain(choice) == wanted:
+                return choice
+    raise failure(f"not a label: {value!r}", name)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def read_slots(text: str, slots: Sequence[Slot]) -> tuple[tuple[str, ...], Stage]:
+    """The values of an answer that is one JSON object, in the order of its slots, and what it took to find them.
+
+    Args:
+        text: everything the model said.
+        slots: names, with the choices of each.
+
+    Raises:
+        AnswerError: there is no answer, more than one, or one with other keys or values.
+
+    >>> slots = (Slot("operation", "", ("Tape", "Label")), Slot("next", "", ("Tape", "Label")))
+    >>> read_slots('Sure! {"operation": "Tape", "next": "Label"}', slots)
+    (('Tape', 'Label'), 'object')
+    """
+    names = [slot.name for slot in slots]
+    pattern = field_pattern("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
+    stage, fields = find_object(text, names) or ("fields", fields_by_name(text, pattern, str, str))
+    require_keys(fields, names)
+    return tuple(as_choice(fields[slot.name], slot.choices, slot.name) for slot in slots), stage
 
 
 def require_keys(fields: Fields, needed: Collection[str], optional: Collection[str] = ()) -> None:

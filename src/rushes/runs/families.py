@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rushes.recipe.sections import FamilyName, Model, family_of
+from rushes.recipe.sections import FamilyName, Model, Precision, family_of
 from rushes.runs.run import Run
 from rushes.runs.stage import Makes
 from rushes.runs.vlm_task import VlmTask
@@ -92,8 +92,10 @@ def base_model(run: AnyRun) -> Vlm[FramePreprocessing]:
     return library.adapt(vlm, model.adapter.rank, model.adapter.alpha, model.adapter.dropout)
 
 
-def trained_model(run: AnyRun) -> Vlm[FramePreprocessing]:
-    """The vision language model after training."""
+def trained_model(
+    run: AnyRun, *, precision: Precision | None = None, nf4: bool | None = None
+) -> Vlm[FramePreprocessing]:
+    """The vision language model after training; in another precision, or with a whole base, if that is asked."""
     from rushes.models.trained import restore
 
     model = _model_of(run)
@@ -101,8 +103,8 @@ def trained_model(run: AnyRun) -> Vlm[FramePreprocessing]:
         run.folder("train") / "model",
         type(run.recipe.preprocessing),
         base=run.base,
-        precision=model.precision,
-        nf4=model.nf4,
+        precision=precision or model.precision,
+        nf4=model.nf4 if nf4 is None else nf4,
     )
 
 

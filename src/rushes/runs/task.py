@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from rushes.models.base import Base
     from rushes.predict.remote import Engine
     from rushes.recipe import Recipe
+    from rushes.recipe.sections import Precision
     from rushes.runs.admission.values import Fault
     from rushes.runs.apply.contract import Apply
     from rushes.runs.begin.found import Found
     from rushes.runs.begin.proposal import Proposal
     from rushes.runs.contest import Contender
     from rushes.runs.door.contract import Door, Verb
+    from rushes.runs.exported import Exported
     from rushes.runs.run import Run
     from rushes.runs.search import Among, Search
     from rushes.runs.source import Audit, Source
@@ -200,6 +202,32 @@ class Task(ABC, Generic[R]):
             )
         doors: Mapping[Verb, Door] = self.room("doors").doors_of(run, engine)
         return doors
+
+    def export(
+        self,
+        run: Run[R],
+        folder: Path,
+        precision: Precision | None = None,
+        tell: Callable[[int, int, str], None] = lambda done, total, what: None,
+    ) -> Exported:
+        """Write the trained model of a run as a checkpoint that other engines load, and prove it.
+
+        Args:
+            run: the run.
+            folder: new; whole or not at all.
+            precision: of the weights; without it as they were trained.
+            tell: how far it is: done, total, what.
+
+        Raises:
+            RecipeError: it is no such model.
+            StageError: it is not trained.
+            ModelError: what was written does not answer as the model of the run does.
+        """
+        raise RecipeError(
+            f"the task {self.name} trains no model that other engines load",
+            where=run.folder(run.maker("weights")),
+            cure="its files are there, as they are",
+        )
 
     def contenders(self, run: Run[R]) -> Mapping[str, Contender]:
         """Systems of a finished run that people can compare, by name; the trained one first.

@@ -9,11 +9,14 @@ from rushes.runs.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from rushes.models.base import Base
     from rushes.predict.units import Questions
     from rushes.recipe import VlmRecipe
+    from rushes.recipe.sections import Precision
     from rushes.runs.admission.values import Fault
+    from rushes.runs.exported import Exported
     from rushes.runs.run import Run
 
 V = TypeVar("V", bound="VlmRecipe")
@@ -59,6 +62,18 @@ class VlmTask(Task[V]):
         """Preprocessing -> samples with features as batches; ``Lessons`` of ``train.py`` beside the task."""
         lessons: Callable[..., Any] = self.room("train").Lessons
         return lessons
+
+    def export(
+        self,
+        run: Run[V],
+        folder: Path,
+        precision: Precision | None = None,
+        tell: Callable[[int, int, str], None] = lambda done, total, what: None,
+    ) -> Exported:
+        """See `Task.export`: an adapter becomes part of its base."""
+        from rushes.runs.exported import export_run
+
+        return export_run(run, folder, precision, tell=tell)
 
     def faults(self, recipe: V) -> Iterator[tuple[str, str]]:
         """See `Task.faults`: a frozen encoder whose packages are not installed."""

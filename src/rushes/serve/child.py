@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import pickle
 import resource
 import signal
 import socket
@@ -19,6 +18,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any, Final
 
@@ -122,13 +122,13 @@ def _next_job(line: socket.socket) -> Job | None:
         size = source.read(LENGTH.size)
         if len(size) < LENGTH.size:
             return None
-        job: Job = pickle.loads(source.read(LENGTH.unpack(size)[0]))
+        job: Job = ForkingPickler.loads(source.read(LENGTH.unpack(size)[0]))
     return job
 
 
 def packed(job: Job) -> bytes:
     """A job as a child reads it; it is the server that writes it, so nobody else has a say in it."""
-    data = pickle.dumps(job)
+    data = bytes(ForkingPickler.dumps(job))
     return LENGTH.pack(len(data)) + data
 
 

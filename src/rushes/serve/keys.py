@@ -61,9 +61,10 @@ EVERYBODY = Keys()
 
 
 def _given(headers: Mapping[str, str]) -> str | None:
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
+    """The key that was sent; where there is an ``Authorization`` it alone counts, whatever it is."""
+    if "authorization" in headers:
+        scheme, _, token = headers["authorization"].partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
     return headers.get("x-api-key") or None
 
 

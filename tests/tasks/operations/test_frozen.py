@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from at_the_door import ask, farthest_from_predictions
 from jobs import DRIVING, OPERATIONS
 
 from rushes.errors import RecipeError, ShardError, StageError
@@ -285,3 +286,23 @@ def test_asking_a_head_imports_no_vision_language_model():
         check=True,
     )
     assert said.stdout.strip() == "False"
+
+
+# The doors
+
+
+def test_a_clip_is_answered_as_the_head_answered_it(finished):
+    run = finished.run()
+    door = run.task.doors(run)["predict"]
+    door.load()
+    assert farthest_from_predictions(run, door, 4) <= 1e-6
+
+
+def test_windows_half_a_clip_apart_make_a_timeline(finished):
+    run = finished.run()
+    door = run.task.doors(run)["analyze"]
+    [video] = run.folder("twin").glob("raw/U0102/**/*.mp4")
+    found, told = ask(door, video, scores=True)
+    assert found.tick_s == 1.0
+    assert found.windows == len(told) < 0.6 * len(found.ticks)
+    assert all(scores is not None for scores in found.scores)

@@ -5,25 +5,26 @@ from __future__ import annotations
 import subprocess
 import sys
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 import numpy as np
 import pytest
-from at_the_door import SERVED, ask
+from at_the_door import SERVED, ask, farthest_from_predictions
 from pydantic import ValidationError
 
 from rushes.annotations import How, read
 from rushes.errors import AnswerError, MediaError, RecipeError, StageError
 from rushes.media.limits import Limits
 from rushes.predict.remote import Engine
-from rushes.predict.table import read_predictions
 from rushes.runs.door.contract import Part
 from rushes.shards.member import json_member
 from rushes.tasks.operations.predict.gathering import AsAsked, Fused
 from rushes.tasks.operations.predict.read_off import Track
-from rushes.tasks.operations.predict.table import SCHEMA
 from rushes.tasks.operations.prepare.clips import overlapping
 from rushes.tasks.operations.prepare.reading import nameless
+from rushes.tasks.operations.prepare.unit import choose_by_halves
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
 EARLIER = ("clip_id", "dominant_operation", "temporal_segment", "anticipated_next_operation", "confidence")
 
@@ -67,34 +68,8 @@ def still(path, seconds: float, rate: int = 25, size: tuple[int, int] = (64, 48)
 # --- a clip -------------------------------------------------------------------------------------------------
 
 
-def same_as_predicted(run, door, count: int) -> float:
-    """Asks about clips of the test session again; gives the largest difference of a probability."""
-    rows = read_predictions(run.folder("predict"), SCHEMA).to_pylist()
-    rows = [row for row in rows if row["variant"] == "model"]
-    path_of = {one.key: one.media.path for one in run.scan.recordings}
-    farthest = 0.0
-    for row in rows[:: max(len(rows) // count, 1)]:
-        where = {"start_s": row["clip_start_s"], "asked_s": row["asked_s"], "clip_id": row["key"]}
-        found, _ = ask(door, path_of[row["recording"]], **where)
-        assert (found.clip_id, found.start_s, found.asked_s) == tuple(
-            row[name] for name in ("key", "clip_start_s", "asked_s")
-        )
-        assert (found.dominant_operation, found.anticipated_next_operation) == (
-            row["operation"],
-            row["next"],
-        )
-        assert (found.segment_s.start_s, found.segment_s.end_s) == (row["start_s"], row["end_s"])
-        for ours, theirs in (
-            (found.scores, "probabilities"),
-            (found.next_scores, "next_probabilities"),
-        ):
-            assert tuple(ours) == run.recipe.preprocessing.labels
-            farthest = max(farthest, float(np.abs(np.array([*ours.values()]) - row[theirs]).max()))
-    return farthest
-
-
 def test_a_clip_is_answered_as_predict_answered_it(run, doors):
-    assert same_as_predicted(run, doors["predict"], 12) <= 1e-6
+    assert farthest_from_predictions(run, doors["predict"], 4) <= 1e-6
 
 
 def test_a_clip_alone_is_asked_about_the_operation_that_has_most_of_it(doors, tmp_path):
@@ -167,7 +142,7 @@ def test_segments_seconds_boundaries_and_scores_tell_the_same(analyzed):
     found, _ = analyzed
     assert [one.start_s for one in found.segments] == [0.0, *found.boundaries]
     assert found.segments[-1].end_s == found.duration_s
-    for earlier, later in zip(found.segments, found.segments[1:], strict=False):
+    for earlier, later in pairwise(found.segments):
         assert earlier.end_s == later.start_s
         assert earlier.label != later.label
     for tick, scores in zip(found.ticks, found.scores, strict=True):
@@ -256,6 +231,21 @@ def test_clips_of_two_seconds_step_by_one_as_the_earlier_system_did(tmp_path):
     np.testing.assert_allclose(rows[30], np.exp(logs) / np.exp(logs).sum())
 
 
+@pytest.mark.parametrize("sampler", ["uniform", "entropy", "motion", "coverage"])
+def test_windows_half_a_clip_apart_share_the_frames_of_a_half(sampler):
+    rng = np.random.default_rng(3)
+    footage = np.stack([np.arange(250) / 25, rng.random(250), rng.random(250)], axis=1)
+    preprocessing = ClipPreprocessing(sampler=sampler, frames=8)
+    chosen = []
+    for start_s in (0.0, 2.5, 5.0):
+        table = footage[round(start_s * 25) : round((start_s + 5.0) * 25)] - [start_s, 0.0, 0.0]
+        numbers = choose_by_halves(table, preprocessing, 5.0)
+        assert len(numbers) == 8
+        chosen.append([number + round(start_s * 25) for number in numbers])
+    assert chosen[0][4:] == chosen[1][:4]
+    assert chosen[1][4:] == chosen[2][:4]
+
+
 def window(start_s: float, clip_s: float, asked_s: float = 0.0) -> Part:
     meta = {"clip_start_s": start_s, "clip_end_s": start_s + clip_s, "asked_s": asked_s}
     return Part(f"{start_s}", {"meta.json": json_member(meta)})
@@ -316,7 +306,7 @@ def test_what_follows_is_weighed_by_the_order_of_work(doors, run):
     even = np.full(len(labels), 1 / len(labels))
     sessions = [one for one in run.scan.recordings if one.subject == "U0101"]
     order = [segment.label for one in sessions for segment in one.segments]
-    follows = [then for now, then in zip(order, order[1:], strict=False) if now == order[0]]
+    follows = [then for now, then in pairwise(order) if now == order[0]]
     found = apply.next_of(order[0], even)
     assert labels[int(found.argmax())] == max(set(follows), key=follows.count)
     assert found[labels.index(order[0])] == 0.0

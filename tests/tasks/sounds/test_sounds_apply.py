@@ -6,12 +6,16 @@ import shutil
 
 import numpy as np
 import pytest
+from at_the_door import ask
 from jobs import TONES
 from sound_files import sine, wav
 
 from rushes.annotations import How, read
+from rushes.errors import MediaError
+from rushes.media.limits import Limits
 from rushes.predict.table import read_predictions
 from rushes.predict.ticks import stretches
+from rushes.runs.door.analyze import AnalyzeDoor
 from rushes.tasks.sounds.predict.table import SCHEMA, log_probabilities, logits_array
 
 RATE, CLIP_S = 4000, 0.25
@@ -86,6 +90,28 @@ def test_a_sound_shorter_than_a_window_is_one_segment(applied, tmp_path):
     (tmp_path / "short.wav").write_bytes(wav(sound("low", 0.2, 3), RATE))
     ticks, about = applied.ticks(tmp_path / "short.wav")
     assert [(one.start_s, one.end_s) for one in stretches(ticks, float(about.duration_s))] == [(0.0, 0.2)]
+
+
+def test_a_door_says_of_a_sound_what_apply_says(applied, tmp_path):
+    whole = np.concatenate([sound("low", 2.0, 0), sound("high", 2.0, 1)])
+    (tmp_path / "upload").write_bytes(wav(whole, RATE))  # a service has no name to go by
+    found, told = ask(
+        AnalyzeDoor(applied, "What is heard."), tmp_path / "upload", scores=True, write="audacity"
+    )
+    ticks, _ = applied.ticks(tmp_path / "upload")
+    assert [(one.start_s, one.end_s, one.label) for one in found.segments] == [
+        (one.start_s, one.end_s, one.label) for one in stretches(applied.shown(ticks), 4.0)
+    ]
+    assert np.array_equal(found.scores, ticks.probabilities)
+    assert (found.windows, found.tick_s, found.fps) == (len(ticks.said), CLIP_S / 2, None)
+    assert [tick["start_s"] for one in told for tick in one["ticks"]] == [one.start_s for one in found.ticks]
+    assert len(found.file.text.splitlines()) == len(found.segments) == 2
+
+
+def test_a_sound_longer_than_a_service_allows_is_refused(applied, tmp_path):
+    (tmp_path / "upload").write_bytes(wav(sound("low", 3.0, 0), RATE))
+    with pytest.raises(MediaError, match="duration s: at most 2"):
+        ask(AnalyzeDoor(applied, "What is heard."), tmp_path / "upload", Limits(max_duration_s=2.0))
 
 
 def test_a_folder_of_sounds_from_the_command_line(job, tmp_path):

@@ -128,6 +128,11 @@ class Apply(ABC, Generic[R]):
             ModelError: the weights cannot be read.
         """
 
+    @property
+    @abstractmethod
+    def made_up(self) -> Part:
+        """A part that shows nothing, for a first answer that nobody waits for."""
+
     @abstractmethod
     def answer(self, parts: Sequence[Part]) -> Sequence[Any]:
         """What the model says of parts, of any recordings, in order."""

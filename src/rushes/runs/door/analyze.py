@@ -147,6 +147,11 @@ class AnalyzeDoor(Door):
         self.apply.require_trained("serve")
         self.apply.load()
 
+    def warm_up(self) -> None:
+        """See `Door.warm_up`."""
+        self.load()
+        self.answer([self.apply.made_up])
+
     def answer(self, parts: Sequence[Part]) -> Sequence[Any]:
         """See `Door.answer`; on one thread of a CPU, since others would change the last bits."""
         from rushes.train.threads import one_thread

@@ -151,4 +151,5 @@ function refused(status, text, header) {
   return new Refused(status, { ...problem, detail, request_id: id }, Number.isNaN(wait) ? null : wait);
 }
 
+find("#key-cancel").addEventListener("click", () => find("#key").close(""));
 if (key) find("#forget").hidden = false;

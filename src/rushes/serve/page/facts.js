@@ -3,7 +3,7 @@
 import { bar, button, chip, download, make } from "./dom.js";
 import { isNumber, percent, plain, title } from "./words.js";
 
-const BESIDE = ["request_id", "model", "timings_ms"];
+export const BESIDE = ["request_id", "model", "timings_ms"];
 const SHARES = /(^|_)(confidence|probability|score|scores|probabilities)$/;
 const LONGEST_READ = 200_000;
 const MOST_ROWS = 60;

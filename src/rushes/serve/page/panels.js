@@ -6,7 +6,8 @@ import { FORMATS } from "./formats.js";
 import { clock, isNumber, percent, span } from "./words.js";
 
 const FIRST_ROWS = 100;
-const MOST_NOW = 4;
+const WIDE = ["#", "To", "Or else"];  // columns that a narrow screen leaves out
+const MOST_NOW = 8;
 
 /** The label under the playhead, with its rivals. */
 export class Now {
@@ -95,7 +96,7 @@ export class Segments {
     this.order.setAttribute("aria-pressed", String(this.doubted));
     const rival = segments.some((one) => one.rival);
     const names = ["#", "From", "To", "Length", "Label", ...(sure.length ? ["Confidence"] : []), ...(rival ? ["Or else"] : [])];
-    this.head.replaceChildren(...names.map((textContent) => make("th", { scope: "col", textContent })));
+    this.head.replaceChildren(...names.map((textContent) => make("th", { scope: "col", textContent, className: WIDE.includes(textContent) ? "wide" : "" })));
     const numbered = segments.map((one, number) => ({ one, number }));
     if (this.doubted) numbered.sort((left, right) => (left.one.confidence ?? 1) - (right.one.confidence ?? 1));
     const seen = this.whole ? numbered : numbered.slice(0, FIRST_ROWS);
@@ -112,13 +113,13 @@ export class Segments {
       ? [bar(one.confidence, this.shown.colours.get(one.label)), make("span", { className: "figure", textContent: percent(one.confidence) })] : "–";
     const or = one.rival ? `${one.rival} ${isNumber(one.rival_confidence) ? percent(one.rival_confidence) : ""}` : "";
     const made = make("tr", {},
-      make("td", { className: "number quiet", textContent: number + 1 }),
+      make("td", { className: "number quiet wide", textContent: number + 1 }),
       make("td", { className: "number" }, jump),
-      make("td", { className: "number", textContent: clock(one.end_s) }),
+      make("td", { className: "number wide", textContent: clock(one.end_s) }),
       make("td", { className: "number", textContent: span(one.end_s - one.start_s) }),
       make("td", {}, make("span", { className: "label" }, chip(this.shown.colours.get(one.label)), one.label)),
       sure && make("td", { className: "sure" }, make("span", { className: "sure" }, confidence)),
-      rival && make("td", { className: "quiet", textContent: or }));
+      rival && make("td", { className: "quiet wide", textContent: or }));
     made.addEventListener("click", (event) => { if (!event.target.closest("button")) this.seek(one.start_s); });
     return made;
   }

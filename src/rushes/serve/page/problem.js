@@ -10,6 +10,9 @@ const TITLES = new Map([
   [503, "Not ready"], [504, "It took too long"], [507, "No room for it now"],
 ]);
 
+/** The same will be refused again. */
+const FINAL = [413, 415, 422];
+
 /** A card that says what was refused, why, and what to do; `again` is called by its button. */
 export function problemCard(error, again) {
   const { detail, cure, request_id: id } = error.problem ?? { detail: String(error.message || error) };
@@ -22,7 +25,7 @@ export function problemCard(error, again) {
     error.retryS !== null && error.retryS !== undefined
       && make("p", { className: "retry", textContent: `Worth trying again in ${span(error.retryS)}.` }),
     make("p", { className: "row" },
-      again && button("Try again", again, { className: "main" }),
+      again && !FINAL.includes(error.status) && button("Try again", again, { className: "main" }),
       id && make("span", { className: "quiet" }, "Request ", make("code", { textContent: id }))));
 }
 

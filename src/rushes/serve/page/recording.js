@@ -4,7 +4,7 @@ import { post } from "./api.js";
 import { askedFields } from "./asked.js";
 import { palette } from "./colours.js";
 import { button, chip, chooser, droppable, find, make, say } from "./dom.js";
-import { facts, pictureOf, source } from "./facts.js";
+import { BESIDE, facts, pictureOf, source } from "./facts.js";
 import { filesCard, nextCard, Now, Segments, timesCard } from "./panels.js";
 import { problemCard } from "./problem.js";
 import { Progress } from "./progress.js";
@@ -82,9 +82,10 @@ class RecordingView {
     this.player.addEventListener("play", () => this.run());
     for (const name of ["timeupdate", "seeked"]) this.player.addEventListener(name, () => this.at(this.player.currentTime));
     this.status = make("div", { className: "status" });
-    this.aside = make("aside", { className: "aside", "aria-label": "What is seen" });
+    this.cards = make("div", { className: "cards" });
+    this.aside = make("aside", { className: "aside", "aria-label": "At this moment" }, this.status, this.cards);
     this.below = make("div", { className: "below" });
-    this.clip = make("div");
+    this.clip = make("div", { className: "clip" });
     this.length = make("span", { className: "quiet", textContent: size(this.file.size) });
     this.player.addEventListener("loadedmetadata", () => {
       if (Number.isFinite(this.player.duration)) this.length.textContent = `${clock(this.player.duration)} · ${size(this.file.size)}`;
@@ -97,8 +98,8 @@ class RecordingView {
     this.element.replaceChildren(
       make("div", { className: "row filebar" }, make("b", { className: "filename", textContent: this.file.name }), this.length, this.ways),
       this.options() ?? "",
-      make("div", { className: `stage ${this.kind}` }, make("div", { className: "player" }, this.player, this.unplayed, this.status), this.aside),
-      this.clip, this.timeline.element, this.below);
+      make("div", { className: `stage ${this.kind}` }, make("div", { className: "player" }, this.player, this.unplayed), this.aside),
+      this.timeline.element, this.clip, this.below);
   }
 
   // --- asking -----------------------------------------------------------------------------------------------
@@ -142,8 +143,9 @@ class RecordingView {
 
   analyze() {
     const partial = [];
-    this.below.replaceChildren();
-    this.aside.replaceChildren();
+    this.player.addEventListener("loadedmetadata", () => { if (partial.length && !this.answer) this.showPartial(partial); }, { once: true });
+    this.answer = null;
+    for (const old of [this.below, this.cards]) old.replaceChildren();
     this.timeline.shown = null;
     this.timeline.element.hidden = true;
     return this.ask("analyze", (answer) => this.showAnswer(answer), (name, data) => {
@@ -162,7 +164,7 @@ class RecordingView {
     return this.ask("predict", (answer) => {
       say("The clip was answered.");
       this.clip.replaceChildren(make("section", { className: "card" },
-        make("h2", { textContent: "As one clip" }), facts(answer, palette(this.about.labels ?? [])), source(answer, this.file.name.replace(/\.[^.]*$/, ".clip"))));
+        make("h2", { textContent: "As one clip" }), facts(answer, palette(this.about.labels ?? []), [...BESIDE, "clip_id"]), source(answer, this.file.name.replace(/\.[^.]*$/, ".clip"))));
     });
   }
 
@@ -193,14 +195,15 @@ class RecordingView {
       shown.picture = make("img", { src: pictureOf(answer.spectrogram), alt: "" });
       await shown.picture.decode().catch(() => { shown.picture = null; });
     }
+    const heard = this.kind === "audio";  // its player is low, so there is room above the timeline
     this.place(shown);
     this.segments.show(this.timeline.shown);
-    this.aside.replaceChildren(...[this.now.element, nextCard(answer, shown.colours)].filter(Boolean));
+    this.cards.replaceChildren(...[this.now.element, nextCard(answer, shown.colours), heard && timesCard(shown)].filter(Boolean));
     const remark = answer.remark || answer.said;
     this.below.replaceChildren(...[
       remark && make("p", { className: "note remark", textContent: remark }),
       filesCard(answer, this.file.name),
-      make("div", { className: "beside" }, this.segments.element, timesCard(shown)),
+      heard ? this.segments.element : make("div", { className: "beside" }, this.segments.element, timesCard(shown)),
       source(answer),
     ].filter(Boolean));
     this.at(this.player.currentTime || 0);

@@ -26,7 +26,7 @@ class RigView {
       make("p", { className: "quiet", textContent: "Choose a file for each camera, or drop all of them here: they find their places by their names." }),
       make("div", { className: "slots" }, needed),
       more.length > 0 && make("details", { className: "options more" },
-        make("summary", { textContent: `${more.length} further files, if you have them` }), make("div", { className: "slots" }, more)),
+        make("summary", { textContent: more.length > 1 ? `${more.length} further files, if you have them` : "A further file, if you have it" }), make("div", { className: "slots" }, more)),
       this.fields.element, make("p", { className: "row" }, this.go, this.missing), this.status, this.answer);
     droppable(this.element, (files) => this.deal(files));
     this.check();

@@ -30,9 +30,11 @@ export function percent(share) {
 
 export const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
+const UNITS = { mps: "m/s", deg: "degrees" };
+
 /** A name of a field: segment_s -> segment (s). */
 export function title(name) {
-  const text = name.replace(/_(s|ms|m|deg)$/, " ($1)").replaceAll("_", " ");
+  const text = name.replace(/_(s|ms|m|mps|deg)$/, (_, unit) => ` (${UNITS[unit] ?? unit})`).replaceAll("_", " ");
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 

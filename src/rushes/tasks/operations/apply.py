@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rushes.errors import AnswerError
 from rushes.metrics.decode import smooth
 from rushes.metrics.grammar import Grammar, fit_grammar
 from rushes.models.stored import PREPROCESSING_FILE, description
@@ -28,7 +29,7 @@ from rushes.tasks.operations.predict.asks import Asks, AsksHere
 from rushes.tasks.operations.predict.gathering import NEVER, OfWindows, gathering_of
 from rushes.tasks.operations.predict.read_off import Track
 from rushes.tasks.operations.prepare.clips import cutting_of
-from rushes.tasks.operations.prepare.reading import ReadWindows
+from rushes.tasks.operations.prepare.reading import ReadWindows, grey_clip
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 from rushes.tasks.operations.recipe import OperationsRecipe
 from rushes.tasks.operations.sources.table.names import recording_of
@@ -83,7 +84,12 @@ class ApplyToFootage(Apply[OperationsRecipe]):
         self.asks.load()
         self.smoothing_at(self.run.recipe.prepare.window_stride_s)
 
-    def answer(self, parts: Sequence[Part]) -> Sequence[Track]:
+    @property
+    def made_up(self) -> Part:
+        """See `Apply.made_up`."""
+        return grey_clip(self.preprocessing)
+
+    def answer(self, parts: Sequence[Part]) -> Sequence[Track | AnswerError]:
         """See `Apply.answer`."""
         return self.asks.tracks(parts)
 

@@ -144,7 +144,12 @@ class PredictDoor(Door):
         self.apply.require_trained("serve")
         self.apply.load()
 
-    def answer(self, parts: Sequence[Part]) -> Sequence[Track]:
+    def warm_up(self) -> None:
+        """See `Door.warm_up`."""
+        self.load()
+        self.answer([self.apply.made_up])
+
+    def answer(self, parts: Sequence[Part]) -> Sequence[Track | AnswerError]:
         """See `Door.answer`; on one thread of a CPU, since others would change the last bits."""
         from rushes.train.threads import one_thread
 
@@ -169,8 +174,14 @@ class ClipReply(Reply):
         self.labels, self.asked, self.about = labels, asked, about
         self._said: tuple[Window, Track] | None = None
 
-    def add(self, part: Part, said: Track) -> None:
-        """See `Reply.add`; a clip is one part."""
+    def add(self, part: Part, said: Track | AnswerError) -> None:
+        """See `Reply.add`; a clip is one part.
+
+        Raises:
+            AnswerError: what was said cannot be read.
+        """
+        if isinstance(said, AnswerError):
+            raise said
         self._said = Window.of(part), said
 
     def finish(self) -> ClipAnswered:

@@ -17,7 +17,7 @@ from rushes.predict.ticks import Ticks
 from rushes.runs.apply.contract import Apply
 from rushes.runs.apply.gathering import EachItsTick
 from rushes.runs.door.contract import Part
-from rushes.shards.member import read_array
+from rushes.shards.member import array_member, read_array
 from rushes.tasks.sounds.evaluate.timeline import median_width
 from rushes.tasks.sounds.predict.logits import logits_of
 from rushes.tasks.sounds.predict.table import log_probabilities
@@ -64,6 +64,11 @@ class ApplyToSounds(Apply[SoundsRecipe]):
     def load(self) -> None:
         """See `Apply.load`."""
         self.net  # noqa: B018
+
+    @property
+    def made_up(self) -> Part:
+        """See `Apply.made_up`."""
+        return Part("silence", {FEATURES: array_member(np.zeros(self.net.preprocessing.shape, np.float32))})
 
     def answer(self, parts: Sequence[Part]) -> Sequence[NDArray[np.float64]]:
         """See `Apply.answer`: probabilities (K,) of each window."""

@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
-from rushes.errors import RecipeError
+from rushes.errors import AnswerError
 from rushes.predict.remote import Engine
+from rushes.recipe.sections import family_of
 from rushes.runs.door.contract import Part
+from rushes.runs.door.trained import require_here
 from rushes.runs.families import Sees
 from rushes.runs.run import Run, RunJob
 from rushes.runs.vlm_work import Panel
+from rushes.tasks.operations.predict.by_engine import EngineAnswerer
 from rushes.tasks.operations.predict.read_off import Track
+from rushes.tasks.operations.prepare.sample import Sample
+from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
 
 class Asks(Protocol):
@@ -25,8 +30,8 @@ class Asks(Protocol):
             ModelError: it cannot be made ready.
         """
 
-    def tracks(self, parts: Sequence[Part]) -> Sequence[Track]:
-        """What is said at the moments of each sample, as preparation cut it.
+    def tracks(self, parts: Sequence[Part]) -> Sequence[Track | AnswerError]:
+        """What is said at the moments of each sample, as preparation cut it; the error where that cannot be read.
 
         Raises:
             ModelError: nobody can be asked now.
@@ -63,6 +68,32 @@ class AsksHere:
         return self._panel.family.sees()
 
 
+class AsksThere:
+    """An engine that holds an export of the model.
+
+    Args:
+        engine: where it is.
+        preprocessing: how the model was taught to be asked.
+    """
+
+    def __init__(self, engine: Engine, preprocessing: ClipPreprocessing) -> None:
+        self._answerer = EngineAnswerer(engine, preprocessing)
+
+    def load(self) -> None:
+        """See `Asks.load`: whether it is there."""
+        self._answerer.connect()
+
+    def tracks(self, parts: Sequence[Part]) -> list[Track | AnswerError]:
+        """See `Asks.tracks`."""
+        samples = [Sample.of(part.key, part.members) for part in parts]
+        try:
+            return list(self._answerer.tracks(samples))
+        except AnswerError as error:
+            if len(samples) == 1:
+                return [error]
+        return [said for part in parts for said in self.tracks([part])]
+
+
 def asks_of(run: Run[Any], engine: Engine | None = None) -> Asks:
     """Who is asked.
 
@@ -75,8 +106,6 @@ def asks_of(run: Run[Any], engine: Engine | None = None) -> Asks:
     """
     if engine is None:
         return AsksHere(run)
-    raise RecipeError(
-        f"the model of {run.recipe.name} cannot be asked by way of another server",
-        where=engine.url,
-        cure="leave --backend out: the model then answers in this process",
-    )
+    if family_of(run.recipe.model) != "vlm":
+        require_here(run, engine)
+    return AsksThere(engine, run.recipe.preprocessing)

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rushes.errors import AnswerError
 from rushes.runs.apply.gathering import Gathering
 from rushes.runs.door.contract import Part
 from rushes.tasks.operations.predict.read_off import Track
@@ -62,8 +63,14 @@ class OfWindows(Gathering):
         """See `Gathering.count`."""
         return self._count
 
-    def add(self, part: Part, said: Track) -> None:
-        """See `Gathering.add`."""
+    def add(self, part: Part, said: Track | AnswerError) -> None:
+        """See `Gathering.add`.
+
+        Raises:
+            AnswerError: what was said cannot be read.
+        """
+        if isinstance(said, AnswerError):
+            raise said
         self.asked += 1
         self.nexts = said.nexts[-1]
         self._add(Window.of(part), said)
@@ -93,8 +100,8 @@ class AsAsked(OfWindows):
 class Fused(OfWindows):
     """Windows that overlap: a tick is the weighted geometric mean of what all windows say that hold its middle.
 
-    Each says it at its moment nearest to the tick, and counts as much as the tick lies inside of it: a window
-    knows least of what is at its edges.
+    What a window says there lies between its moments before and behind it, and counts as much as the tick lies
+    inside of the window: it knows least of what is at its edges. docs/design/serving.md has the figures.
     """
 
     def __init__(self, names: Sequence[str], duration_s: float, tick_s: float) -> None:
@@ -108,8 +115,9 @@ class Fused(OfWindows):
         middles_s = (np.arange(first, behind) + 0.5) * self.stride_s - window.start_s
         inside_s = np.minimum(middles_s, window.clip_s - middles_s)
         weights = np.maximum(inside_s / window.clip_s, 1e-3)
-        nearest = np.abs(track.times_s - middles_s[:, None]).argmin(axis=1)
-        self._logs[first:behind] += weights[:, None] * np.log(track.operations[nearest] + NEVER)
+        logs = np.log(track.operations + NEVER)
+        between = [np.interp(middles_s, track.times_s, column) for column in logs.T]
+        self._logs[first:behind] += weights[:, None] * np.stack(between, axis=1)
         self._weights[first:behind] += weights
         self.settled = max(self.settled, min(first, self.count))
 

@@ -18,13 +18,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from rushes.errors import MetricError
 from rushes.metrics.temporal import frames_to_seconds
 from rushes.predict.free_text import (
     Fields,
     Stage,
+    as_choice,
     as_number,
     as_object,
     failure,
@@ -98,10 +98,10 @@ def parse_answer(
     if not 0.0 <= start_s < end_s <= clip_s:
         raise failure(f"a segment from {start_s} to {end_s} s in a clip of {clip_s} s", "start, end")
     return Reading(
-        _label(operation, labels, EARLIER if earlier else OPERATION),
+        as_choice(operation, labels, EARLIER if earlier else OPERATION),
         start_s,
         end_s,
-        _label(follower, labels, "anticipated_next_operation" if earlier else "next"),
+        as_choice(follower, labels, "anticipated_next_operation" if earlier else "next"),
         confidence,
         stage,
     )
@@ -144,17 +144,3 @@ def _earlier(fields: Fields, clip_s: float, fps: Fraction | int) -> tuple[float,
         if not 0.0 <= confidence <= 1.0:
             raise failure(f"confidence {confidence} is not in [0, 1]", "confidence")
     return float(start_s), float(end_s), confidence
-
-
-def _label(value: Any, labels: Sequence[str], name: str) -> str:
-    """The label that ``value`` is, but for case and spaces."""
-    if isinstance(value, str):
-        wanted = _plain(value)
-        for label in labels:
-            if _plain(label) == wanted:
-                return label
-    raise failure(f"not a label: {value!r}", name)
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.split()).casefold()

@@ -11,13 +11,18 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from rushes.errors import AnswerError
+from rushes.media.image import encode_jpeg
 from rushes.media.limits import Limits
 from rushes.media.video import frame_times, probe
 from rushes.prepare.ring import RAW_BYTES
 from rushes.records import Clip, Media, Recording
 from rushes.runs.door.contract import Decoded, Part
+from rushes.shards.member import json_member
 from rushes.tasks.operations.prepare.clips import Cutting, overlapping, windows
+from rushes.tasks.operations.prepare.sample import target_member
 from rushes.tasks.operations.prepare.unit import TOLERANCE_S, Footage, footage_duration, require_as_planned
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
 
@@ -62,15 +67,16 @@ class ReadWindows:
         }
         raw_bytes = RAW_BYTES if self.step_s is None else SERVED_RAW_BYTES
         footage = Footage(self.preprocessing, limits, raw_bytes)
-        return Decoded(about, _parts(footage, recording, clips, duration_s))
+        return Decoded(about, self._parts(footage, recording, clips, duration_s))
 
-
-def _parts(footage: Footage, recording: Recording, clips: list[Clip], duration_s: float) -> Iterator[Part]:
-    count = 0
-    for clip, fields in footage.cut(recording, clips):
-        count += 1
-        yield Part(clip.key, fields)
-    require_as_planned(recording, clips, duration_s, footage.duration_s, count)
+    def _parts(
+        self, footage: Footage, recording: Recording, clips: list[Clip], duration_s: float
+    ) -> Iterator[Part]:
+        count, by_halves = 0, self.step_s is not None
+        for clip, fields in footage.cut(recording, clips, by_halves=by_halves):
+            count += 1
+            yield Part(clip.key, fields)
+        require_as_planned(recording, clips, duration_s, footage.duration_s, count)
 
 
 def nameless(path: Path) -> Recording:
@@ -151,3 +157,21 @@ class ReadClip:
                 cure=f"send one with at least {self.preprocessing.frames} frames: longer, or at a higher rate",
             )
         yield from found
+
+
+def grey_clip(preprocessing: ClipPreprocessing) -> Part:
+    """A sample that shows nothing."""
+    width, height = preprocessing.frame_size
+    grey = encode_jpeg(np.full((height, width, 3), 128, np.uint8))
+    times_s = np.linspace(0.0, preprocessing.clip_s, preprocessing.frames, endpoint=False)
+    clip = Clip("grey", "window", 0.0, preprocessing.clip_s, preprocessing.clip_s / 2, None)
+    meta = {
+        "clip_start_s": clip.start_s,
+        "clip_end_s": clip.end_s,
+        "asked_s": clip.asked_s,
+        "frame_times_s": times_s.tolist(),
+    }
+    frames = {f"frame_{number:02d}.jpg": grey for number in range(preprocessing.frames)}
+    return Part(
+        clip.key, {"meta.json": json_member(meta), "target.json": target_member(clip, None), **frames}
+    )

@@ -151,6 +151,25 @@ def choose_frames(
     return [int(number) for number in chosen]
 
 
+def choose_by_halves(table: np.ndarray, preprocessing: ClipPreprocessing, clip_s: float) -> list[int]:
+    """As `choose_frames`, half of the frames in each half of the clip, each as if it stood alone.
+
+    Clips that follow each other half a clip apart share a half, and so its frames: what a model makes of a pair of
+    frames is made once. Where no whole pairs fall on a half, or it has too few frames, all of the clip is looked at.
+
+    Args:
+        table: see `choose_frames`.
+        preprocessing: names the sampler.
+        clip_s: length of the clip.
+    """
+    middle, count = int(np.searchsorted(table[:, 0], clip_s / 2)), preprocessing.frames // 2
+    if preprocessing.frames % 4 or min(middle, len(table) - middle) < count:
+        return choose_frames(table, preprocessing)
+    half = preprocessing.model_copy(update={"frames": count})
+    second = [middle + number for number in choose_frames(table[middle:], half)]
+    return choose_frames(table[:middle], half) + second
+
+
 class Footage:
     """One linear read of a recording, cut into clips as it passes: the same for a dataset and for answers.
 
@@ -187,7 +206,7 @@ class Footage:
         return self._ring.encoded
 
     def cut(
-        self, recording: Recording, clips: list[Clip], boost: float = 0.0
+        self, recording: Recording, clips: list[Clip], boost: float = 0.0, *, by_halves: bool = False
     ) -> Iterator[tuple[Clip, dict[str, bytes]]]:
         """Each clip with the members of its sample, as soon as its end has passed; thin ones are left out.
 
@@ -195,6 +214,7 @@ class Footage:
             recording: what to read.
             clips: in order of their ends.
             boost: how much more frames near a boundary count.
+            by_halves: whether frames are chosen by `choose_by_halves`.
 
         Raises:
             MediaError: see `rushes.media.video.decode`.
@@ -206,7 +226,10 @@ class Footage:
                 continue
             table = self._ring.signals(numbers)
             table[:, 0] -= clip.start_s
-            chosen = choose_frames(table, self._preprocessing, boundary_in(clip), boost)
+            if by_halves:
+                chosen = choose_by_halves(table, self._preprocessing, clip.end_s - clip.start_s)
+            else:
+                chosen = choose_frames(table, self._preprocessing, boundary_in(clip), boost)
             fields = _fields(recording, clip, after(clip), table, chosen, self._preprocessing, self.size)
             for number, data in enumerate(self._ring.jpegs([numbers[index] for index in chosen])):
                 fields[f"frame_{number:02d}.jpg"] = data

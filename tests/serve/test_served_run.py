@@ -1,0 +1,97 @@
+"""A trained run behind ``rushes serve``: its answers over HTTP are those that its own stages wrote."""
+
+import json
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import numpy as np
+import pytest
+
+from rushes.predict.table import read_predictions
+from rushes.tasks.operations.predict.table import SCHEMA
+
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def serving(job, *options: str) -> Iterator[tuple[str, str]]:
+    """Address of the service of a job, and what it said when it began; it must end well."""
+    process = job.begin("serve", "--port", "0", *options)
+    try:
+        began = ""
+        while "told to stop" not in began:
+            line = process.stderr.readline()
+            assert line, began
+            began += line
+        [url] = re.findall(r"http://\S+", began)
+        end = time.monotonic() + 120.0
+        while httpx.get(f"{url}/ready").status_code != 200:
+            assert time.monotonic() < end, "it is not ready"
+            time.sleep(0.1)
+        yield url, began
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60.0) == 0, process.stderr.read()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def served(finished, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uploads") / "root"
+    with serving(finished.job, "--uploads", str(folder), "--set", "serve.max_mb=50") as (url, began):
+        yield url, began
+    assert not list(folder.iterdir())
+
+
+def test_clips_are_answered_as_predict_answered_them(finished, served):
+    run, (url, _) = finished.job.run(), served
+    rows = read_predictions(run.folder("predict"), SCHEMA).to_pylist()
+    rows = [row for row in rows if row["variant"] == "model"]
+    path_of = {one.key: one.media.path for one in run.scan.recordings}
+    for row in rows[:: max(len(rows) // 5, 1)]:
+        where = {"start_s": row["clip_start_s"], "asked_s": row["asked_s"], "clip_id": row["key"]}
+        with path_of[row["recording"]].open("rb") as video:
+            said = httpx.post(f"{url}/predict", files={"file": video}, data=where, timeout=60.0).json()
+        assert said["clip_id"] == row["key"]
+        assert (said["dominant_operation"], said["anticipated_next_operation"]) == (
+            row["operation"],
+            row["next"],
+        )
+        assert (said["segment_s"]["start_s"], said["segment_s"]["end_s"]) == (row["start_s"], row["end_s"])
+        np.testing.assert_allclose([*said["scores"].values()], row["probabilities"], atol=1e-6)
+        assert said["model"]["train"] == run.specs["train"].signature
+
+
+def test_a_recording_is_answered_whole_and_event_by_event(finished, served):
+    url, _ = served
+    video = finished.job.one("twin", "raw/U0102/**/*.mp4")
+    whole = httpx.post(f"{url}/analyze", files={"file": video.read_bytes()}, timeout=120.0).json()
+    assert whole["windows_processed"] > 1
+    headers = {"Accept": "text/event-stream"}
+    told = httpx.post(
+        f"{url}/analyze", files={"file": video.read_bytes()}, headers=headers, timeout=120.0
+    ).text
+    last = told.strip().split("\n\n")[-1]
+    assert last.startswith("event: result\n")
+    said = json.loads(last.split("data: ", 1)[1])
+    assert said["operations"] == whole["operations"]
+    assert "event: partial" in told
+
+
+def test_what_is_no_video_is_refused(served):
+    url, _ = served
+    answer = httpx.post(f"{url}/predict", files={"file": b"no video at all"}, timeout=60.0)
+    assert (answer.status_code, answer.json()["error"]) == (422, "kind_not_allowed"), answer.text
+
+
+def test_limits_are_told_at_the_start_and_in_the_document(served):
+    url, began = served
+    description = httpx.get(f"{url}/openapi.json").json()["info"]["description"]
+    lines = re.findall(r"^  (.*)$", began, re.MULTILINE)
+    assert "upload: 50 MB in 300 s" in lines
+    assert all(line in description for line in lines)
