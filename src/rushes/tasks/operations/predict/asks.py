@@ -10,7 +10,7 @@ from rushes.errors import AnswerError
 from rushes.predict.remote import Engine
 from rushes.recipe.sections import family_of
 from rushes.runs.door.contract import Part
-from rushes.runs.door.trained import require_here
+from rushes.runs.door.here import require_here
 from rushes.runs.families import Sees
 from rushes.runs.run import Run, RunJob
 from rushes.runs.vlm_work import Panel
