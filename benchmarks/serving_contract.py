@@ -43,6 +43,12 @@ evaluate: {compare: [untrained]}
 READY_S = 300.0
 
 
+def contract_figures(quick: bool, folder: Path) -> Iterator[Figure]:
+    """All of them."""
+    yield from document_figures(quick, folder)
+    yield from run_figures(quick, folder)
+
+
 # --- the document -------------------------------------------------------------------------------------------
 
 

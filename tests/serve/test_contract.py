@@ -32,5 +32,5 @@ def test_every_status_and_body_is_as_documented(keys, tmp_path):
         assert "Tested: 9" in found.stdout, found.stdout + found.stderr
         assert found.returncode == 0, found.stdout
         asked = {(line["path"], line["status"]) for line in service.log()}
-    assert {("/predict", 422), ("/analyze", 415), ("/search", 422), ("/batch_predict", 200)} <= asked
+    assert {("/predict", 422), ("/analyze", 422), ("/search", 422), ("/live", 405)} <= asked
     assert bool(keys) == any(status == 401 for _, status in asked)
