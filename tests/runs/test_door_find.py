@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
+from live_service import alive
 from pairs import SIZE, encoder, pair
 from PIL import Image
 
-from rushes.errors import AnswerError, MediaError
+from rushes.errors import MediaError, QuestionError
 from rushes.media.limits import DEFAULT_LIMITS, Limits
 from rushes.media.picture import read_picture
 from rushes.predict.embedding import embed_items, embed_queries
@@ -24,14 +26,18 @@ PAIRS = [pair(number) for number in range(12)]
 BY_KEY = {one.key: one for one in PAIRS}
 
 
+def picture_of(key: str) -> bytes:
+    if key not in BY_KEY:
+        raise QuestionError(f"no item {key!r}")
+    return BY_KEY[key].picture
+
+
 @pytest.fixture(scope="module")
 def search(tmp_path_factory: pytest.TempPathFactory) -> VectorSearch:
     folder, models = tmp_path_factory.mktemp("vectors"), {"base": encoder(0), "model": encoder(1)}
     embed_items(folder / VECTORS, {"train": PAIRS}, models, 8, lambda done: None)
     embed_queries(folder / QUERIES, PAIRS[:2], [], models, 8, lambda done: None)
-    shop = Shop(
-        read_vectors(folder), ("train",), lambda: models["model"], lambda key: BY_KEY[key].picture, folder
-    )
+    shop = Shop(read_vectors(folder), ("train",), lambda: models["model"], picture_of, folder)
     return VectorSearch(shop, Among())
 
 
@@ -87,8 +93,8 @@ def test_fields_are_asked_for_as_a_mapping_or_as_text(door, search):
 @pytest.mark.parametrize(
     ("asked", "error", "words"),
     [
-        ({}, AnswerError, "nothing is asked"),
-        ({"words": "bed", "where": {"colour": "red"}}, AnswerError, "no item has a field"),
+        ({}, QuestionError, "nothing is asked"),
+        ({"words": "bed", "where": {"colour": "red"}}, QuestionError, "no item has a field"),
         ({"words": ""}, ValueError, "at least 1 character"),
         ({"words": "bed", "k": 101}, ValueError, "less than or equal to 100"),
         ({"words": "bed", "weight": "nan"}, ValueError, "weight"),
@@ -112,3 +118,55 @@ def test_a_picture_that_is_too_large_is_refused(door, tmp_path):
 def test_the_door_keeps_its_contract(check, door, tmp_path):
     file = photo(tmp_path / "photo", "JPEG")
     check(Request(door, {"words": "bed"}, {IMAGE: file}), tmp_path / "room")
+
+
+# --- over HTTP ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def url(door, tmp_path_factory):
+    with alive(tmp_path_factory.mktemp("uploads") / "root", {"search": door}) as found:
+        yield found.url
+
+
+def test_a_service_answers_words_and_pictures_and_shows_what_it_found(url, search, tmp_path):
+    data = photo(tmp_path / "photo", "WEBP").read_bytes()
+    by_words = httpx.post(f"{url}/search", json={"words": "bed", "k": 3}).json()["hits"]
+    assert [(hit["key"], hit["score"]) for hit in by_words] == [
+        (hit.key, hit.score) for hit in search.find("bed", None, 3)
+    ]
+    both = httpx.post(f"{url}/search", files={IMAGE: data}, data={"words": "bed", "weight": "0.3"}).json()[
+        "hits"
+    ]
+    assert [(hit["key"], hit["score"]) for hit in both] == [
+        (hit.key, hit.score) for hit in search.find("bed", data, 10, weight=0.3)
+    ]
+    shown = httpx.get(url + both[0]["picture"])
+    assert (shown.status_code, shown.headers["content-type"]) == (200, "image/jpeg")
+    assert shown.content == BY_KEY[both[0]["key"]].picture
+
+
+@pytest.mark.parametrize(
+    ("files", "data", "code"),
+    [
+        ({IMAGE: b"no picture"}, {}, "kind_not_allowed|undecodable"),
+        ({IMAGE: None}, {"where": '{"colour": "red"}'}, "unanswerable"),
+        ({IMAGE: None}, {"where": "red"}, "wrong_fields"),
+        ({}, {"words": "bed", "where": '{"colour": "red"}'}, "unanswerable"),
+    ],
+)
+def test_a_service_says_what_is_wrong_with_a_question(url, tmp_path, files, data, code):
+    sent = {
+        name: photo(tmp_path / "photo", "PNG").read_bytes() if file is None else file
+        for name, file in files.items()
+    }
+    sent |= {name: (None, text) for name, text in data.items()}
+    answer = httpx.post(f"{url}/search", files=sent)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["error"] in code.split("|")
+
+
+@pytest.mark.parametrize("key", ["nobody", "", "..%2F..%2Fetc%2Fpasswd", "a/b", "%00"])
+def test_of_no_item_there_is_no_picture(url, key):
+    answer = httpx.get(f"{url}/items/{key}.jpg")
+    assert (answer.status_code, answer.json()["error"]) == (404, "not_found")

@@ -186,6 +186,8 @@ class Task(ABC, Generic[R]):
     def doors(self, run: Run[R], engine: Engine | None = None) -> Mapping[Verb, Door]:
         """The ways in which the trained model of a run can be asked; no weights are loaded yet.
 
+        ``doors_of`` of ``doors.py`` beside the task; a task without that room has none.
+
         Args:
             run: the run.
             engine: another server that answers with an export of the model; None answers in this process.
@@ -193,10 +195,13 @@ class Task(ABC, Generic[R]):
         Raises:
             RecipeError: it cannot be asked at all, or not by way of another server.
         """
-        raise RecipeError(
-            f"the task {self.name} has no door, so nobody outside can ask its model",
-            cure="serve takes tasks that name their doors, see docs/extend",
-        )
+        if find_spec(f"{self.package}.doors") is None:
+            raise RecipeError(
+                f"the task {self.name} has no door, so nobody outside can ask its model",
+                cure="serve takes tasks that name their doors, see docs/extend",
+            )
+        doors: Mapping[Verb, Door] = self.room("doors").doors_of(run, engine)
+        return doors
 
     def export(
         self,

@@ -31,6 +31,7 @@ from rushes.runs.usual_work import Raw, Sample, prepare_samples, report
 from rushes.stages import OpenStage, weights_sha256, write_atomic
 from rushes.train.batches import ShardSamples
 from rushes.train.loop import LoopSettings, StepOutput, fit
+from rushes_lamps.doors import power_of
 
 SIDES, LABELS = ("train", "val", "test"), ("left", "right")
 SCHEMA = pa.schema([(name, pa.string()) for name in ("key", "group", "truth", "said")])
@@ -83,8 +84,7 @@ def twin(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 def _cut(room: Path, moments: int) -> Iterator[Sample]:
     for number, clip in enumerate(json.loads(room.read_bytes())["clips"]):
-        power = np.abs(np.fft.rfft(np.array(clip["light"])[:, :moments]))[:, 1:] / moments
-        fields = {"power.json": json.dumps(power.ravel().tolist()).encode()}
+        fields = {"power.json": power_of(clip["light"], moments)}
         yield Sample(key=f"{room.stem}-{number}", fields=fields, group=room.stem, label=clip["label"])
 
 
@@ -98,14 +98,14 @@ def _power(key: str, fields: Any) -> tuple[str, torch.Tensor]:
     return key, torch.tensor(json.loads(bytes(fields["power.json"])))
 
 
-def _net(run: Run[LampRecipe]) -> Linear:
+def net_of(run: Run[LampRecipe]) -> Linear:  # noqa: D103
     torch.manual_seed(run.recipe.train.seed)
     return Linear(run.recipe.preprocessing.moments, len(LABELS))
 
 
 def train(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
     """Fit a linear map from powers to the two answers."""
-    net, samples, seed = _net(run), run.samples("train"), run.recipe.train.seed
+    net, samples, seed = net_of(run), run.samples("train"), run.recipe.train.seed
     truth = dict(zip(samples.keys(), map(LABELS.index, samples.labels()), strict=True))
 
     def collate(batch: Any, rngs: Any) -> dict[str, torch.Tensor]:
@@ -124,7 +124,7 @@ def train(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
 
 def predict(run: Run[LampRecipe], stage: OpenStage, tell: Tell) -> Made:
     """Ask the map about every clip of the side that is reported."""
-    net, samples = _net(run), run.samples(run.recipe.evaluate.split)
+    net, samples = net_of(run), run.samples(run.recipe.evaluate.split)
     net.load_state_dict(load_file(run.folder("train") / "model" / "model.safetensors"))
     powers = torch.stack([_power("", samples.sample(number))[1] for number in range(len(samples))])
     said = [LABELS[answer] for answer in net(powers).argmax(dim=1)]

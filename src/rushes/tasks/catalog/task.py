@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from rushes.label.row import Row
     from rushes.metrics.estimate import Estimate
     from rushes.models.base import Base
-    from rushes.predict.remote import Engine
     from rushes.runs.admission.values import Fault
     from rushes.runs.contest import Contender
-    from rushes.runs.door.contract import Door, Verb
     from rushes.runs.run import Run
     from rushes.runs.search import Among, Search
     from rushes.tasks.catalog.audit import CatalogAudit
@@ -166,12 +164,6 @@ class Catalog(Task["CatalogRecipe"]):
         from rushes.tasks.catalog.search import search_of
 
         return search_of(run, among or Among())
-
-    def doors(self, run: Run[CatalogRecipe], engine: Engine | None = None) -> Mapping[Verb, Door]:
-        """See `Task.doors`."""
-        from rushes.runs.door.find import find_door
-
-        return find_door(run, engine)
 
     def contenders(self, run: Run[CatalogRecipe]) -> Mapping[str, Contender]:
         """See `Task.contenders`: the trained model, and the one that training began from."""

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from rushes.runs.door.contract import Answered, Asked, Door, Part, Reply
+from rushes.runs.door.contract import Answered, Asked, Door, Part, Reply, Verb
+from rushes.runs.door.here import require_here
 from rushes.tasks.driving.prepare.asked import TIMES, DecodeWindow, darkness
 from rushes.tasks.driving.preprocessing import QUANTITIES, QuantityName
 
 if TYPE_CHECKING:
+    from rushes.predict.remote import Engine
     from rushes.runs.run import Run
     from rushes.tasks.driving.predict.answer import Answer
     from rushes.tasks.driving.recipe import DrivingRecipe
@@ -26,6 +28,16 @@ UNITS: Mapping[QuantityName, str] = {
     "displacement_m": "m",
     "yaw_deg": "deg",
 }
+
+
+def doors_of(run: Run[DrivingRecipe], engine: Engine | None = None) -> Mapping[Verb, Door]:
+    """The doors of a run, see `Task.doors`.
+
+    Raises:
+        RecipeError: another server is to answer.
+    """
+    require_here(run, engine)
+    return {"predict": WindowDoor(run)}
 
 
 class WindowAsked(Asked):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,6 @@ from rushes.runs.usual import EVALUATE, LOOK, PREDICT, PREPARE, REPORT, TRAIN, T
 from rushes.runs.vlm_task import TAUGHT, VlmTask
 
 if TYPE_CHECKING:
-    from rushes.predict.remote import Engine
-    from rushes.runs.door.contract import Door, Verb
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
     from rushes.tasks.driving.recipe import DrivingRecipe
@@ -89,14 +87,6 @@ class Driving(VlmTask["DrivingRecipe"]):
         from rushes.tasks.driving.report.samples import WindowViewer
 
         return WindowViewer()
-
-    def doors(self, run: Run[DrivingRecipe], engine: Engine | None = None) -> Mapping[Verb, Door]:
-        """See `Task.doors`: the files of a rig, one window of them."""
-        from rushes.runs.door.here import require_here
-        from rushes.tasks.driving.doors import WindowDoor
-
-        require_here(run, engine)
-        return {"predict": WindowDoor(run)}
 
     def to_draw(self, recipe: DrivingRecipe) -> str:
         """Clips, cameras and the room that they take."""

@@ -12,9 +12,7 @@ from rushes.runs.usual import EVALUATE, FEATURES, LOOK, PREDICT, PREPARE, REPORT
 from rushes.runs.vlm_task import TAUGHT, VlmTask
 
 if TYPE_CHECKING:
-    from rushes.predict.remote import Engine
     from rushes.runs.apply.contract import Apply
-    from rushes.runs.door.contract import Door, Verb
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
     from rushes.tasks.operations.recipe import OperationsRecipe
@@ -103,12 +101,6 @@ class Operations(VlmTask["OperationsRecipe"]):
         from rushes.tasks.operations.apply import ApplyToFootage
 
         return ApplyToFootage(run)
-
-    def doors(self, run: Run[OperationsRecipe], engine: Engine | None = None) -> Mapping[Verb, Door]:
-        """See `Task.doors`: a clip to what goes on in it, and a recording to its timeline."""
-        from rushes.tasks.operations.doors import doors_of
-
-        return doors_of(run, engine)
 
     def to_draw(self, recipe: OperationsRecipe) -> str:
         """Sessions, their length and the room that they take."""

@@ -13,10 +13,8 @@ from rushes.runs.usual import EVALUATE, LOOK, PREDICT, PREPARE, REPORT, TRAIN, T
 
 if TYPE_CHECKING:
     from rushes.metrics.estimate import Estimate
-    from rushes.predict.remote import Engine
     from rushes.runs.admission.values import Fault
     from rushes.runs.apply.contract import Apply
-    from rushes.runs.door.contract import Door, Verb
     from rushes.runs.run import Run
     from rushes.runs.source import Audit
     from rushes.tasks.sounds.recipe import SoundsRecipe
@@ -193,12 +191,6 @@ class Sounds(Task["SoundsRecipe"]):
         from rushes.tasks.sounds.apply import ApplyToSounds
 
         return ApplyToSounds(run)
-
-    def doors(self, run: Run[SoundsRecipe], engine: Engine | None = None) -> Mapping[Verb, Door]:
-        """See `Task.doors`."""
-        from rushes.tasks.sounds.doors import doors_of
-
-        return doors_of(run, engine)
 
     def to_draw(self, recipe: SoundsRecipe) -> str:
         """Wearers, their sounds and the room that these take."""
