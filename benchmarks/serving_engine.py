@@ -9,16 +9,29 @@ built: `python benchmarks/peers.py vllm`, which takes nine minutes. Takes five m
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import random
+import socket
 import string
+import subprocess
+import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from rushes.errors import AnswerError
+from peers import Unavailable, interpreter
+from report import Figure, at_least, at_most, emit, not_measured
+
+from rushes.errors import AnswerError, ModelError
 from rushes.predict.free_text import read_slots
+from rushes.recipe.sections import Precision
 from rushes.recipe.turns import Slot
+from rushes.runs.run import Run
 from rushes.tasks.operations.predict.parse import parse_answer
 from rushes.tasks.operations.preprocessing import NEXT, OPERATION
 

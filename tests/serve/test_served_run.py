@@ -58,10 +58,7 @@ def test_clips_are_answered_as_predict_answered_them(finished, served):
         with path_of[row["recording"]].open("rb") as video:
             said = httpx.post(f"{url}/predict", files={"file": video}, data=where, timeout=60.0).json()
         assert said["clip_id"] == row["key"]
-        assert (said["dominant_operation"], said["anticipated_next_operation"]) == (
-            row["operation"],
-            row["next"],
-        )
+        assert (said["dominant_operation"], said["anticipated_next_operation"]) == (row["operation"], row["next"])
         assert (said["segment_s"]["start_s"], said["segment_s"]["end_s"]) == (row["start_s"], row["end_s"])
         np.testing.assert_allclose([*said["scores"].values()], row["probabilities"], atol=1e-6)
         assert said["model"]["train"] == run.specs["train"].signature
@@ -73,9 +70,7 @@ def test_a_recording_is_answered_whole_and_event_by_event(finished, served):
     whole = httpx.post(f"{url}/analyze", files={"file": video.read_bytes()}, timeout=120.0).json()
     assert whole["windows_processed"] > 1
     headers = {"Accept": "text/event-stream"}
-    told = httpx.post(
-        f"{url}/analyze", files={"file": video.read_bytes()}, headers=headers, timeout=120.0
-    ).text
+    told = httpx.post(f"{url}/analyze", files={"file": video.read_bytes()}, headers=headers, timeout=120.0).text
     last = told.strip().split("\n\n")[-1]
     assert last.startswith("event: result\n")
     said = json.loads(last.split("data: ", 1)[1])
