@@ -183,6 +183,10 @@ class Apply(ABC, Generic[R]):
         """The answers about a recording with the labels that a reader is shown."""
         return ticks
 
+    def served(self, ticks: Ticks) -> tuple[Ticks, str]:
+        """As `shown`, for a service: ticks of a reader with `serving_step_s`; and how their labels follow."""
+        return self.shown(ticks), self.remark
+
 
 def about_of(about: Mapping[str, Any]) -> About:
     """Length and frame rate of a recording, of what its reader said."""

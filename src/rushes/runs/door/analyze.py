@@ -207,7 +207,8 @@ class AnalyzeReply(Reply):
                 "no window of the recording could be asked about",
                 cure="send one that is longer, or that has more frames",
             )
-        shown, duration_s, fps = self.apply.shown(ticks), self.about["duration_s"], self.about["fps"]
+        shown, remark = self.apply.served(ticks)
+        duration_s, fps = self.about["duration_s"], self.about["fps"]
         row = Labelled.of(
             self.asked.name,
             "recording",
@@ -233,7 +234,7 @@ class AnalyzeReply(Reply):
                 shown.start_s(tick) for tick, (before, then) in enumerate(changes, 1) if before != then
             ),
             "unasked_s": row.unasked_s,
-            "remark": self.apply.remark,
+            "remark": remark,
             "file": None if self.asked.write is None else self._file(row),
         }
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rushes.errors import AnswerError
-from rushes.metrics.decode import smooth
-from rushes.metrics.grammar import Grammar, fit_grammar
+from rushes.metrics.decode import smooth, smooth_or_say
+from rushes.metrics.grammar import Grammar, fit_grammar, minimum_durations
 from rushes.models.stored import PREPROCESSING_FILE, description
 from rushes.predict.ticks import Ticks
 from rushes.prepare.stage import RECORDINGS
@@ -35,6 +35,24 @@ from rushes.tasks.operations.recipe import OperationsRecipe
 from rushes.tasks.operations.sources.table.names import recording_of
 
 TOLD = "F1@50 in the report {model:.1f} as they come, {smoothed:.1f} smoothed"
+LASTING = "an operation between two others lasts as long as nine in ten of its kind in training"
+
+
+class Order(NamedTuple):
+    """The order of work of the training sessions, tick by tick.
+
+    Attributes:
+        grammar: which label follows which.
+        minimum: (K,) ticks that a label lasts at least.
+    """
+
+    grammar: Grammar
+    minimum: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, sequences: Sequence[Sequence[str]], labels: Sequence[str]) -> Order:
+        """Of labels tick by tick, a sequence a session."""
+        return cls(fit_grammar(sequences, labels), minimum_durations(sequences, labels))
 
 
 class ApplyToFootage(Apply[OperationsRecipe]):
@@ -51,7 +69,7 @@ class ApplyToFootage(Apply[OperationsRecipe]):
     def __init__(self, run: Run[OperationsRecipe], asks: Asks | None = None) -> None:
         super().__init__(run)
         self.asks = AsksHere(run) if asks is None else asks
-        self._smoothing: dict[float, tuple[Grammar | None, str]] = {}
+        self._orders: dict[float, Order | None] = {}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -82,7 +100,7 @@ class ApplyToFootage(Apply[OperationsRecipe]):
     def load(self) -> None:
         """See `Apply.load`; what smooths the labels as well."""
         self.asks.load()
-        self.smoothing_at(self.run.recipe.prepare.window_stride_s)
+        self._smooths, self._prior  # noqa: B018
 
     @property
     def made_up(self) -> Part:
@@ -100,37 +118,52 @@ class ApplyToFootage(Apply[OperationsRecipe]):
     @property
     def remark(self) -> str:
         """See `Apply.remark`."""
-        return self.smoothing_at(self.run.recipe.prepare.window_stride_s)[1]
+        return self._smooths[1]
 
     def shown(self, ticks: Ticks) -> Ticks:
         """See `Apply.shown`: the report's labels, smoothed or not, whichever found more segments there."""
-        asked_s = self.run.recipe.prepare.window_stride_s
-        grammar, _ = self.smoothing_at(ticks.stride_s if len(ticks.said) > 1 else asked_s)
-        if grammar is None:
+        order = self._order_for(ticks)
+        if order is None:
             return ticks
-        nothing = np.full(len(self.labels), 1 / len(self.labels))
-        rows = np.where(ticks.asked[:, None], ticks.probabilities, nothing)
-        return ticks.saying([str(label) for label in smooth(grammar, rows, self._prior)])
+        said = smooth(order.grammar, _known(ticks), self._prior)
+        return ticks.saying([str(label) for label in said])
 
-    def smoothing_at(self, stride_s: float) -> tuple[Grammar | None, str]:
-        """The order of work tick by tick, None where labels stay as they are; and why."""
-        if stride_s not in self._smoothing:
-            self._smoothing[stride_s] = self._smoothing_of(stride_s)
-        return self._smoothing[stride_s]
+    def served(self, ticks: Ticks) -> tuple[Ticks, str]:
+        """See `Apply.served`: as `shown`, and operations last as they did in training."""
+        order = self._order_for(ticks)
+        if order is None:
+            return ticks, self.remark
+        found = smooth_or_say(order.grammar, _known(ticks), self._prior, order.minimum)
+        remark = f"{self.remark}; {found.remark or LASTING}"
+        return ticks.saying([str(label) for label in found.labels]), remark
 
-    def _smoothing_of(self, stride_s: float) -> tuple[Grammar | None, str]:
-        ticks = (train_ticks(row, stride_s) for row in self._train_sessions)
-        sequences = [sequence for sequence in ticks if sequence]
-        if not any(len(set(sequence)) > 1 for sequence in sequences):
-            return None, "as they come: no training recording has two operations, which would show an order"
+    def _order_for(self, ticks: Ticks) -> Order | None:
+        """The order of work that smooths; None where labels stay as they are."""
+        stride_s = ticks.stride_s if len(ticks.said) > 1 else self.run.recipe.prepare.window_stride_s
+        return self._order_of(stride_s) if self._smooths[0] else None
+
+    @cached_property
+    def _smooths(self) -> tuple[bool, str]:
+        """Whether labels follow the order of work; and why."""
+        if self._order_of(self.run.recipe.prepare.window_stride_s) is None:
+            return False, "as they come: no training recording has two operations, which would show an order"
         figures = self.reported("f1_50")
         told = TOLD.format(**figures) if figures else ""
         if figures and figures["smoothed"] <= figures["model"]:
-            return None, f"as they come: {told}"
+            return False, f"as they come: {told}"
         smoothed = "smoothed by the order of the training sessions"
-        return fit_grammar(sequences, self.labels), f"{smoothed}: {told}" if told else smoothed
+        return True, f"{smoothed}: {told}" if told else smoothed
 
-    @property
+    def _order_of(self, stride_s: float) -> Order | None:
+        """The order of work tick by tick; None where no training recording has two operations."""
+        if stride_s not in self._orders:
+            ticks = (train_ticks(row, stride_s) for row in self._train_sessions)
+            sequences = [sequence for sequence in ticks if sequence]
+            two = any(len(set(sequence)) > 1 for sequence in sequences)
+            self._orders[stride_s] = Order.of(sequences, self.labels) if two else None
+        return self._orders[stride_s]
+
+    @cached_property
     def _train_sessions(self) -> list[Mapping[str, Any]]:
         """Lines of ``recordings.json``."""
         rows = read_json(self.run.folder(self.run.dataset) / RECORDINGS)
@@ -148,13 +181,13 @@ class ApplyToFootage(Apply[OperationsRecipe]):
         """
         own = np.arange(len(self.labels)) == self.labels.index(label)
         weighed = np.where(own, 0.0, np.maximum(nexts, NEVER))
-        if self._order is not None:
-            weighed = weighed * self._order.transition[self.labels.index(label)]
+        if self._successors is not None:
+            weighed = weighed * self._successors.transition[self.labels.index(label)]
         shares: NDArray[np.float64] = weighed / weighed.sum()
         return shares
 
     @cached_property
-    def _order(self) -> Grammar | None:
+    def _successors(self) -> Grammar | None:
         """Which operation follows which in the training sessions, one step an operation; None where none has any."""
         sequences = [[label for _, _, label in row["segments"]] for row in self._train_sessions]
         labelled = [sequence for sequence in sequences if sequence]
@@ -173,3 +206,8 @@ class ApplyToFootage(Apply[OperationsRecipe]):
         counts = np.array([labels.count(label) for label in self.labels]) + 1.0
         shares: NDArray[np.float64] = counts / counts.sum()
         return shares
+
+
+def _known(ticks: Ticks) -> NDArray[np.float64]:
+    """Probabilities (T, K); where nothing was asked, all labels are the same."""
+    return np.where(ticks.asked[:, None], ticks.probabilities, 1 / len(ticks.names))

@@ -17,7 +17,7 @@ from rushes.runs.apply.gathering import Gathering
 from rushes.runs.door.contract import Part
 from rushes.tasks.operations.predict.read_off import Track
 
-NEVER = 1e-12
+NEVER = 1e-4
 """Probability below which none is believed: a window may not forbid what others see."""
 
 
