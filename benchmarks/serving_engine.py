@@ -3,21 +3,35 @@
     python benchmarks/serving_engine.py [--quick] [--json]
 
 Texts come with the answer that they hold, by construction: the parser may read that one or refuse, and never another.
-The merge is measured on a tiny model with an adapter that was really trained.
+The merge is measured on a tiny model with an adapter that was really trained. vLLM is asked where its environment was
+built: `python benchmarks/peers.py vllm`, which takes nine minutes. Takes five minutes; --quick asks fewer texts.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import random
+import socket
 import string
+import subprocess
+import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from rushes.errors import AnswerError
+from peers import Unavailable, interpreter
+from report import Figure, at_least, at_most, emit, not_measured
+
+from rushes.errors import AnswerError, ModelError
 from rushes.predict.free_text import read_slots
+from rushes.recipe.sections import Precision
 from rushes.recipe.turns import Slot
+from rushes.runs.run import Run
 from rushes.tasks.operations.predict.parse import parse_answer
 from rushes.tasks.operations.preprocessing import NEXT, OPERATION
 
@@ -382,3 +396,238 @@ def judge(count: int) -> Judged:
             missed[text.kind] += 1
             examples.append((text, found))
     return Judged(count, crashes, wrong, missed, read, examples)
+
+
+def text_figures(quick: bool) -> Iterator[Figure]:
+    """The parser before adversarial texts."""
+    judged = judge(QUICK if quick else TEXTS)
+    of = f"of {judged.asked} adversarial texts"
+    yield at_most(f"{of}: exceptions that are no typed failure", sum(judged.crashes.values()), 0)
+    yield at_most(f"{of}: answers that the text does not hold", sum(judged.wrong.values()), 0)
+    yield at_most(f"{of}: plain answers that were not read", sum(judged.missed.values()), 0)
+    yield Figure(f"{of}: read, the others refused", judged.read)
+
+
+# --- the merge ----------------------------------------------------------------------------------------------------
+
+RECIPE = """\
+task: operations
+name: merged
+source: {split: {train: [U0101], test: [U0102]}}
+twin: {subjects: 2, boxes: 1, difficulty: 0.0}
+preprocessing: {frames: 8, frame_size: [84, 56], signal_size: [40, 30]}
+prepare: {window_stride_s: 8.0, workers: 0}
+train: {log_every: 1, checkpoint_every: 100, phases: [PHASES]}
+MODEL
+evaluate: {compare: []}
+"""
+WHOLE = "{ask: captions, steps: 120, batch_size: 8, accumulate: 1, learning_rate: 0.001}"
+ADAPTED = "{ask: clips, steps: 20, batch_size: 4, accumulate: 1, learning_rate: 0.003}"
+
+
+def job(folder: Path, phases: str, model: str = "") -> Run:
+    """A trained run in a folder; its recordings and samples are shared by all of the folder."""
+    from rushes.runs.do import do
+    from rushes.storage import Workspace
+    from rushes.tasks import load_recipe, open_run
+
+    recipe = folder / f"{random.Random(phases + model).randrange(10**9)}.yaml"
+    recipe.write_text(RECIPE.replace("PHASES", phases).replace("MODEL", model))
+    run = open_run(load_recipe(recipe, ()), Workspace(folder / "workspace"))
+    for name in (*run.stages,)[: [*run.stages].index("train") + 1]:
+        do(run, name, lambda *said: None)
+    return run
+
+
+def adapted(folder: Path, whole: Run, nf4: bool = False) -> Run:
+    """An adapter on what was trained before."""
+    base = whole.folder("train") / "model"
+    return job(
+        folder, ADAPTED, f"model: {{name: {base}, adapter: {{rank: 8, alpha: 32}}, nf4: {str(nf4).lower()}}}"
+    )
+
+
+def merge_figures(folder: Path, whole: Run) -> Iterator[Figure]:
+    """How near an export is to the adapter on its base."""
+    from rushes.models import merged, trained
+    from rushes.runs.exported import export_run
+
+    run = adapted(folder, whole)
+    kinds: tuple[Precision, ...] = ("float32", "bfloat16", "float16")
+    for precision in kinds:
+        told = export_run(run, folder / f"export-{precision}", precision, samples=24).told
+        proof, lost = told["proof"][0], told["merged"]["lost"]
+        what = f"an adapter merged in {precision}, {told['samples']} clips"
+        if precision == "float32":
+            yield at_most(f"{what}: greatest difference of a logit", proof["logits"], 1e-5)
+            yield at_least(f"{what}: share of equal answers", proof["answers"], 1.0)
+        else:
+            yield Figure(f"{what}: greatest difference of a logit", proof["logits"])
+            yield Figure(f"{what}: the same, in steps of {precision} at the largest logit", proof["ulps"])
+            yield Figure(f"{what}: greatest share of an update that rounding took", lost)
+            yield at_least(f"{what}: share of equal answers", proof["answers"], 0.95)
+    library = told["library_positions"]
+    yield Figure(
+        "the same with the library's positions in place of ours: equal first values", library["same"]
+    )
+    small = adapted(folder, whole, nf4=True)
+    four = trained.restore(
+        small.folder("train") / "model", type(small.recipe.preprocessing), base=small.base, nf4=True
+    )
+    try:
+        merged.merge(four, "bfloat16")
+        refused = False
+    except ModelError:
+        refused = True
+    yield Figure("merging into 4-bit weights is refused", str(refused), "True", refused)
+    told = export_run(small, folder / "export-nf4", samples=24).told
+    merge, own = told["proof"]
+    yield at_least(
+        "an adapter trained on 4 bits, in the whole base: answers as unmerged there", merge["answers"], 0.95
+    )
+    yield Figure("the same beside its own 4-bit base: equal answers", own["answers"])
+    yield Figure("the same beside its own 4-bit base: equal likeliest tokens", own["argmax"])
+    yield Figure("the same beside its own 4-bit base: greatest difference of a logit", own["logits"])
+
+
+# --- a real engine ------------------------------------------------------------------------------------------------
+
+START_S = 600.0
+FLAGS = ("--served-model-name", "tiny", "--host", "127.0.0.1", "--enforce-eager", "--dtype", "float32")
+SET = {
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+
+
+@contextmanager
+def vllm(python: Path, folder: Path) -> Iterator[str]:
+    """The engine with an export; its address.
+
+    Raises:
+        Unavailable: it does not start.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    module = "vllm.entrypoints.openai.api_server"
+    command = [
+        str(python),
+        "-m",
+        module,
+        "--model",
+        str(folder),
+        "--port",
+        str(port),
+        *FLAGS,
+        "--max-model-len",
+        "4096",
+    ]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | SET, cwd=folder.parent)
+        try:
+            _await(process, port)
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            process.terminate()
+            try:
+                process.wait(60.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _await(process: subprocess.Popen[bytes], port: int) -> None:
+    import httpx
+
+    ends_s = time.monotonic() + START_S
+    while time.monotonic() < ends_s and process.poll() is None:
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/health", timeout=5.0).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(1.0)
+    raise Unavailable(f"vLLM did not start, exit code {process.poll()}")
+
+
+def vllm_figures(folder: Path, whole: Run) -> Iterator[Figure]:
+    """The answers of vLLM with an export, beside the model itself with the positions of other engines."""
+    from rushes.runs.exported import export_run
+
+    figure, bar = (
+        "vLLM with the export: share of moments with the label of the model at an engine's positions",
+        ">= 0.95",
+    )
+    python = interpreter("vllm")
+    if python is None:
+        yield not_measured(figure, bar, "no environment .peers/vllm: run `python benchmarks/peers.py vllm`")
+        return
+    exported = export_run(whole, folder / "export-vllm", "float32")
+    try:
+        with vllm(python, exported.folder) as url:
+            same, own, count, seconds = asked(whole, exported.folder, url)
+    except Unavailable as why:
+        yield not_measured(figure, bar, why)
+        return
+    yield at_least(figure, same, 0.95)
+    yield Figure(f"the same, at our positions, {count} moments", own)
+    yield Figure("vLLM: seconds for a clip of 8 frames, four requests at a time", seconds)
+
+
+def asked(run: Run, folder: Path, url: str, clips: int = 12) -> tuple[float, float, int, float]:
+    """Shares of moments at which an engine says what the model says at the library's and at our positions.
+
+    Returns:
+        Both shares, the number of moments, and seconds for a clip.
+    """
+    from rushes.models.merged import first_value
+    from rushes.models.trained import restore
+    from rushes.predict.remote import Engine
+    from rushes.tasks.operations.predict.by_engine import EngineAnswerer
+    from rushes.tasks.operations.prepare.sample import Sample
+    from rushes.tasks.operations.preprocessing import ClipPreprocessing
+
+    vlm, dataset = restore(folder, ClipPreprocessing), run.samples("test")
+    numbers = range(0, len(dataset), max(1, len(dataset) // clips))
+    samples = [Sample.of(dataset.key(number), dataset.sample(number)) for number in numbers]
+    answerer = EngineAnswerer(Engine(url, at_once=4), vlm.preprocessing)
+    began_s = time.perf_counter()
+    tracks = answerer.tracks(samples)
+    seconds = (time.perf_counter() - began_s) / len(samples)
+    answerer.close()
+    same = own = count = 0
+    for track, sample in zip(tracks, samples, strict=True):
+        for number, said in enumerate(track.operations.argmax(1).tolist()):
+            end = 2 * number + 2
+            shown = [sample.pixels(*range(end))], sample.times_s[:end]
+            same += said == int(first_value(vlm, *shown, of_library=True).argmax())
+            own += said == int(first_value(vlm, *shown).argmax())
+            count += 1
+    return same / count, own / count, count, seconds
+
+
+def engine_figures(quick: bool, folder: Path) -> Iterator[Figure]:
+    """All of them; `benchmarks/serving.py` has them too."""
+    yield from text_figures(quick)
+    whole = job(folder, WHOLE)
+    yield from merge_figures(folder, whole)
+    yield from vllm_figures(folder, whole)
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} texts, not {TEXTS}")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    said = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        emit(engine_figures(said.quick, Path(name)), said.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from engine_server import EngineServer, serving
 from jobs import Finished, Job
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, GenerationConfig, Qwen2_5_VLForConditionalGeneration
 
 from rushes.errors import ModelError, RecipeError, StageError
+from rushes.media.limits import Limits
 from rushes.models import merged, trained
 from rushes.models import vlm as family
+from rushes.predict.remote import Engine
+from rushes.runs.apply.contract import RECORDING
 from rushes.runs.do import do
 from rushes.runs.exported import EXPORT_FILE, export_run
 from rushes.runs.run import Run
@@ -229,3 +233,35 @@ def test_the_verb_says_what_is_missing(finished, options, said):
     told = finished.job.tell("export", *options)
     assert told.code == 2
     assert said in told.err or "leave it out" in told.err
+
+
+# --- a door by way of an engine -----------------------------------------------------------------------------------
+
+
+def test_a_door_answers_by_way_of_an_engine(finished, tmp_path):
+    """As the model does in this process, without its weights, and without a confidence that nobody said."""
+    run = finished.job.run()
+    export_run(run, tmp_path / "model", samples=2)
+    (video, *_) = sorted((run.folder("twin") / "raw").rglob("*.mp4"))
+    with serving(EngineServer(tmp_path / "model")) as engine:
+        here, there = (run.task.doors(run, one)["predict"] for one in (None, Engine(engine.url)))
+        answered = [_answered(door, video) for door in (here, there)]
+        assert len(engine.asked) == 2 * run.recipe.preprocessing.frames // 2
+        there.apply.asks._answerer.close()
+    own, theirs = answered
+    assert (own.parse_stage, theirs.parse_stage) == ("scored", "choice")
+    assert (theirs.confidence, theirs.scores, theirs.next_scores) == (None, None, None)
+    assert own.confidence is not None
+    assert theirs.dominant_operation == own.dominant_operation
+    assert theirs.temporal_segment == own.temporal_segment
+
+
+def _answered(door, video):
+    door.load()
+    asked = door.asked(start_s=2.0, asked_s=1.0)
+    decoded = door.decode(asked)({RECORDING: video}, Limits())
+    reply = door.reply(asked, decoded.about)
+    for part in decoded.parts:
+        (said,) = door.answer([part])
+        reply.add(part, said)
+    return reply.finish()

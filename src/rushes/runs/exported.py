@@ -242,9 +242,8 @@ def _merged(run: Run[Any], precision: Precision) -> tuple[Vlm[Any], Update]:
     stored: Precision = (
         "float32" if run.recipe.model.adapter is None or run.base is None else stored_precision(run.base)
     )
-    trained: Vlm[Any] = trained_model(run, precision=stored, nf4=False)
-    merged: tuple[Vlm[Any], Update] = merge(trained, precision)
-    return merged
+    found: tuple[Vlm[Any], Update] = merge(trained_model(run, precision=stored, nf4=False), precision)
+    return found
 
 
 def _base_of(run: Run[Any], origin: Origin | None) -> dict[str, str] | None:

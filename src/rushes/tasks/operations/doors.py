@@ -26,7 +26,7 @@ from rushes.runs.run import Run
 from rushes.tasks.operations.apply import ApplyToFootage
 from rushes.tasks.operations.predict.asks import asks_of
 from rushes.tasks.operations.predict.gathering import OfWindows, Window
-from rushes.tasks.operations.predict.read_off import Track, read_off
+from rushes.tasks.operations.predict.read_off import SCORED, Track, read_off
 from rushes.tasks.operations.prepare.reading import ReadClip
 from rushes.tasks.operations.recipe import OperationsRecipe
 
@@ -92,11 +92,11 @@ class ClipAnswered(Answered):
         dominant_operation: label under way at the asked moment.
         temporal_segment: from when to when, in frames of the clip.
         anticipated_next_operation: label that follows.
-        confidence: probability of the operation.
+        confidence: probability of the operation; None where an engine says which it is, and not how likely.
         segment_s: from when to when, in seconds.
         asked_s: the moment asked about, on the clip's clock.
         start_s: where the clip begins in the file.
-        scores, next_scores: label -> probability.
+        scores, next_scores: label -> probability; None likewise.
         parse_stage: what it took to find the answer in what the model said; ``scored`` where every label was
             scored, so that there was nothing to parse.
         duration_s: length of the file.
@@ -107,12 +107,12 @@ class ClipAnswered(Answered):
     dominant_operation: str
     temporal_segment: FramesSaid
     anticipated_next_operation: str
-    confidence: float
+    confidence: float | None
     segment_s: SecondsSaid
     asked_s: float
     start_s: float
-    scores: Mapping[str, float]
-    next_scores: Mapping[str, float]
+    scores: Mapping[str, float] | None
+    next_scores: Mapping[str, float] | None
     parse_stage: str
     duration_s: float
     fps: float
@@ -195,17 +195,18 @@ class ClipReply(Reply):
         answer = read_off(track, asked_s, self.labels, clip_s)
         fps = Fraction(self.about["fps"])
         first, last = seconds_to_frames(answer.start_s, answer.end_s, fps)
+        scored = track.stage == SCORED  # else the rows are ones and noughts, which no model said
         return ClipAnswered(
             clip_id=self.asked.clip_id or f"req_{token_hex(4)}",
             dominant_operation=answer.operation,
             temporal_segment=FramesSaid(start_frame=first, end_frame=last),
             anticipated_next_operation=answer.next,
-            confidence=answer.confidence,
+            confidence=answer.confidence if scored else None,
             segment_s=SecondsSaid(start_s=answer.start_s, end_s=answer.end_s),
             asked_s=asked_s,
             start_s=window.start_s,
-            scores=self._by_label(answer.probabilities),
-            next_scores=self._by_label(answer.next_probabilities),
+            scores=self._by_label(answer.probabilities) if scored else None,
+            next_scores=self._by_label(answer.next_probabilities) if scored else None,
             parse_stage=track.stage,
             duration_s=self.about["duration_s"],
             fps=float(fps),

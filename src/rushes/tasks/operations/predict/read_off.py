@@ -16,6 +16,9 @@ import numpy as np
 
 from rushes.metrics.decode import stretch
 
+SCORED = "scored"
+"""What it took to find an answer where every label was scored: there was nothing to parse."""
+
 CERTAIN = 6.0  # log-odds beyond which evidence no longer counts: about 1 in 400
 
 
@@ -53,7 +56,7 @@ class Track:
     times_s: np.ndarray
     operations: np.ndarray
     nexts: np.ndarray
-    stage: str = "scored"
+    stage: str = SCORED
 
     def at(self, time_s: float) -> int:
         """Number of the moment nearest to a time on the clip's clock, of equals the earlier."""
