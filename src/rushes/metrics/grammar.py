@@ -101,7 +101,8 @@ def minimum_durations(
 
     Of n runs the r-th shortest with ``r = floor(excluded * (n + 1))``: a further run like them is shorter with a
     probability of at most ``excluded`` (r / (n + 1), whatever the durations are like; Wilks 1941). Too few runs for
-    that, fewer than 19 at 0.05, promise nothing: 1. The first and the last run of a sequence may be cut and do not count.
+    that, fewer than 19 at 0.05, promise nothing: 1. The first and the last run of a sequence may be cut and do not
+    count.
 
     Args:
         sequences: labels in order of time, one sequence a session, of the training split only.
