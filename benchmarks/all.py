@@ -37,6 +37,7 @@ THREADS = {
     "sounds": 1,
     "events": 1,
     "table": 1,
+    "timeline": 1,
     "prepare": 1,
     "products": 1,
     "scaleout": 1,

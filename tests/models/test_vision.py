@@ -71,6 +71,15 @@ def test_tokens_are_the_librarys(visual, grids):
     torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
 
 
+def test_a_pair_of_frames_is_what_it_is_without_the_pairs_beside_it(visual):
+    """In layers with windows and in those without: so it can be encoded once for all clips that hold it."""
+    patches, grids = pictures((3, 24, 24), (1, 10, 14))
+    with torch.inference_mode():
+        together = vision.encode(visual, patches, grids)
+        alone = vision.encode(visual, patches[576:1152], torch.tensor([[1, 24, 24]]))
+    torch.testing.assert_close(together[144:288], alone, atol=1e-6, rtol=0)
+
+
 def test_gradients_are_the_librarys(visual):
     patches, grids = pictures((2, 10, 14), (1, 4, 6))
     gradients = []

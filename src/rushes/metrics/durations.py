@@ -111,7 +111,7 @@ def _filled(initial: Floats, transition: Floats, emission: Floats, minimum: Coun
 
 
 def _ends(table: _Table, minimum: Counts) -> Floats:
-    """(D, K) best scores of the recording by its last label, in row 0 after a whole run, in row d after d ticks of one."""
+    """(D, K) best scores of all by the last label, in row 0 after a whole run, in row d after d ticks of one."""
     length, k = table.whole.shape
     ends = np.full((int(minimum.max()), k), -np.inf)
     ends[0] = table.whole[-1]

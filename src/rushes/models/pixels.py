@@ -23,6 +23,38 @@ CLIP_MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 CLIP_STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
 
 
+def grid_of(frames: np.ndarray) -> tuple[int, int, int]:
+    """The grid ``(T/2, H/14, W/14)`` that frames ``(T, H, W, 3)`` become, T rounded up to whole pairs.
+
+    Raises:
+        ModelError: wrong shape or type, or a side that is no multiple of 28.
+
+    >>> grid_of(np.zeros((3, 56, 84, 3), np.uint8))
+    (2, 4, 6)
+    """
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or len(frames) == 0:
+        raise ModelError(f"asked to patch (T, H, W, 3) uint8 frames, found {frames.shape} {frames.dtype}")
+    count, height, width, _ = frames.shape
+    if height % FACTOR or width % FACTOR:
+        raise ModelError(
+            f"frames are {width}x{height}, both sides must be multiples of {FACTOR}",
+            cure="set preprocessing.frame_size to multiples of 28",
+        )
+    return -(-count // PAIR), height // PATCH, width // PATCH
+
+
+def grid_of_views(views: Sequence[np.ndarray]) -> tuple[int, int, int]:
+    """The grid of the frames of each view of a clip.
+
+    Raises:
+        ModelError: as `grid_of`, or views of different sizes.
+    """
+    grids = set(map(grid_of, views))
+    if len(grids) != 1:
+        raise ModelError(f"views of one clip must be of one size, found grids {sorted(grids)}")
+    return grids.pop()
+
+
 def patchify(frames: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
     """Normalise frames and cut them into temporal patches.
 
@@ -42,16 +74,10 @@ def patchify(frames: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
     >>> patches.shape, grid
     ((48, 1176), (2, 4, 6))
     """
-    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or len(frames) == 0:
-        raise ModelError(f"asked to patch (T, H, W, 3) uint8 frames, found {frames.shape} {frames.dtype}")
+    grid = grid_of(frames)
     if len(frames) % PAIR:
         frames = np.concatenate([frames, frames[-1:]])
     count, height, width, _ = frames.shape
-    if height % FACTOR or width % FACTOR:
-        raise ModelError(
-            f"frames are {width}x{height}, both sides must be multiples of {FACTOR}",
-            cure="set preprocessing.frame_size to multiples of 28",
-        )
     rows, columns = height // FACTOR, width // FACTOR
     blocks = frames.reshape(count // PAIR, PAIR, rows, MERGE, PATCH, columns, MERGE, PATCH, 3)
     # (T, pair, R, m, p, C, n, q, channel) -> (T, R, C, m, n, channel, pair, p, q), moved as bytes
@@ -60,7 +86,6 @@ def patchify(frames: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
     scale, offset = (each.reshape(3, 1, 1, 1) for each in (1 / (255 * CLIP_STD), CLIP_MEAN / CLIP_STD))
     patches = ordered * scale
     patches -= offset
-    grid = (count // PAIR, height // PATCH, width // PATCH)
     return patches.reshape(math.prod(grid), -1), grid
 
 
@@ -89,10 +114,8 @@ class Pictures:
         >>> pictures.patches.shape, pictures.grids[:2], len(pictures.grids), pictures.view
         ((48, 1176), ((1, 2, 4), (1, 2, 4)), 6, (2, 2, 4))
         """
+        view = grid_of_views(views)
         patched, grids = zip(*map(patchify, views), strict=True)
-        view = grids[0]
-        if any(grid != view for grid in grids):
-            raise ModelError(f"views of one clip must be of one size, found grids {sorted(set(grids))}")
         if len(views) == 1:
             return cls(patched[0], grids, view)
         by_pair = [patches.reshape(view[0], -1, patches.shape[-1]) for patches in patched]

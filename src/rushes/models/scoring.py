@@ -41,11 +41,14 @@ class Continuation:
     logits: Tensor
 
     @classmethod
-    def of(cls, vlm: Vlm[Any], batch: Batch, lengths: Sequence[int]) -> Continuation:
-        """Read a batch whose rows hold ``lengths`` tokens each, padded on the right."""
+    def of(
+        cls, vlm: Vlm[Any], batch: Batch, lengths: Sequence[int], features: Tensor | None = None
+    ) -> Continuation:
+        """Read a batch whose rows hold ``lengths`` tokens each, padded on the right; its ``features`` may be known."""
         ends = torch.tensor(lengths, device=batch["ids"].device)
         places = torch.arange(batch["ids"].shape[1], device=ends.device)
-        logits, cache = forward(vlm, batch, keep=places == ends[:, None] - 1, cache=DynamicCache())
+        keep = places == ends[:, None] - 1
+        logits, cache = forward(vlm, batch, keep=keep, cache=DynamicCache(), features=features)
         rows = torch.arange(len(lengths), device=ends.device)
         return cls(vlm, cache, places < ends[:, None], batch["positions"][:, rows, ends - 1], logits.float())
 

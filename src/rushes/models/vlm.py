@@ -25,11 +25,13 @@ from rushes.models import tiny, vision
 from rushes.models.base import Base, Origin
 from rushes.models.chat import Chat, Encoded, attention_mask
 from rushes.models.library import refused, without_peft_warning
-from rushes.models.pixels import Pictures
+from rushes.models.pixels import PAIR, PATCH, Pictures
 from rushes.recipe.preprocessing import FramePreprocessing
 from rushes.recipe.sections import RELEASED, TINY, Precision, nearest_released
 
 P = TypeVar("P", bound=FramePreprocessing)
+
+NO_PATCHES = np.empty((0, PAIR * PATCH * PATCH * 3), np.float32)
 
 # The vision tower's MLP has gate, up and down projections too; LoRA belongs on the language model alone.
 LORA_TARGETS = r".*language_model\..*\.(q|k|v|o|gate|up|down)_proj"
@@ -100,7 +102,10 @@ def on_best_device(vlm: Vlm[P]) -> Vlm[P]:
 
 
 def collate(clips: Sequence[Encoded], pictures: Sequence[Pictures], pad_id: int) -> Batch:
-    """Join encoded clips of any length, with pictures of any size, into one batch, padded on the right."""
+    """Join encoded clips of any length, with pictures of any size, into one batch, padded on the right.
+
+    Without pictures there are no patches: for those whose visual tokens are known.
+    """
     length = max(len(clip.ids) for clip in clips)
 
     def padded(rows: Sequence[np.ndarray], value: float) -> np.ndarray:
@@ -120,13 +125,19 @@ def collate(clips: Sequence[Encoded], pictures: Sequence[Pictures], pad_id: int)
             )
         ),
         taught=torch.from_numpy(padded([clip.taught for clip in clips], False)),
-        patches=torch.from_numpy(np.concatenate([shown.patches for shown in pictures])),
-        grids=torch.tensor([grid for shown in pictures for grid in shown.grids], dtype=torch.int64),
+        patches=torch.from_numpy(np.concatenate([NO_PATCHES, *(shown.patches for shown in pictures)])),
+        grids=torch.tensor([grid for shown in pictures for grid in shown.grids], dtype=torch.int64).reshape(
+            -1, 3
+        ),
     )
 
 
 def forward(
-    vlm: Vlm[Any], batch: Batch, keep: Tensor | int = 0, cache: object = None
+    vlm: Vlm[Any],
+    batch: Batch,
+    keep: Tensor | int = 0,
+    cache: object = None,
+    features: Tensor | None = None,
 ) -> tuple[Tensor, object]:
     """Logits at the kept positions.
 
@@ -136,11 +147,14 @@ def forward(
         keep: ``(B, L)`` bool mask of positions, or a number of last positions (0: all), as the library's
             ``logits_to_keep``.
         cache: a key-value cache to fill.
+        features: ``(tokens, hidden)`` visual tokens of the batch, where they are known; see
+            `rushes.models.pair_features`.
 
     Returns:
         ``(n kept, vocabulary)`` for a mask, else ``(B, n, vocabulary)``; and the cache.
     """
-    features = vision.encode(vlm.base.model.visual, batch["patches"], batch["grids"])
+    if features is None:
+        features = vision.encode(vlm.base.model.visual, batch["patches"], batch["grids"])
     output = vlm.model(
         input_ids=batch["ids"],
         position_ids=batch["positions"],

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from rushes.models.chat import Prompt
-from rushes.models.pixels import Pictures
+from rushes.models.pair_features import PairFeatures
+from rushes.models.pixels import Pictures, grid_of_views
 from rushes.models.scoring import Continuation
 from rushes.models.vlm import Vlm, collate, to_device
 from rushes.recipe.preprocessing import FramePreprocessing
@@ -35,10 +36,15 @@ class Answerer(ABC, Generic[P, Q, A]):
     Args:
         vlm: the model; its preprocessing says how it is asked.
         batch_size: questions that are answered together.
+
+    Attributes:
+        pairs: pairs of frames that are not encoded again, as windows that overlap hold them; None encodes each
+            window by itself, so that nothing in an answer depends on what was asked before, not even its last bit.
     """
 
     def __init__(self, vlm: Vlm[P], batch_size: int = 16) -> None:
         self.vlm = vlm
+        self.pairs: PairFeatures | None = None
         self.batch_size = batch_size
         self._chat = vlm.chat()
         self._asking, _ = self._chat.turn(vlm.preprocessing.asking())
@@ -59,11 +65,14 @@ class Answerer(ABC, Generic[P, Q, A]):
 
     def _shown(self, questions: Sequence[Q]) -> tuple[list[Prompt], Continuation]:
         """What each question shows, as it is written, and the model behind it, ready to be asked."""
-        pictures = [Pictures.of(question.views) for question in questions]
+        known, pictures = None, []
+        if self.pairs is None:
+            pictures = [Pictures.of(question.views) for question in questions]
+        else:
+            known = self.pairs.of([question.views for question in questions])
         prompts = [
-            self._chat.prompt(shown.view, question.times_s)
-            for shown, question in zip(pictures, questions, strict=True)
+            self._chat.prompt(grid_of_views(question.views), question.times_s) for question in questions
         ]
         written = [prompt.encoded() for prompt in prompts]
         batch = to_device(collate(written, pictures, self.vlm.tokenizer.pad_token_id), self.vlm.device)
-        return prompts, Continuation.of(self.vlm, batch, [len(one.ids) for one in written])
+        return prompts, Continuation.of(self.vlm, batch, [len(one.ids) for one in written], known)

@@ -15,6 +15,7 @@ from rushes.stages import OpenStage
 
 if TYPE_CHECKING:
     from rushes.models.vlm import Vlm
+    from rushes.predict.answerer import Answerer
     from rushes.predict.units import Questions
     from rushes.recipe.preprocessing import FramePreprocessing
     from rushes.train.batches import ShardSamples
@@ -38,6 +39,7 @@ class Family:
         base: the model of a run before training.
         trained: after it.
         ready: a model where it answers fastest.
+        share: lets who answers keep what windows that overlap have in common.
         train: run, stage, model, samples, and who is told -> what came of each phase; the model is in ``model/``.
     """
 
@@ -47,6 +49,7 @@ class Family:
     base: Callable[[AnyRun], Any]
     trained: Callable[[AnyRun], Any]
     ready: Callable[[Any], Any]
+    share: Callable[[Any], None]
     train: Callable[[AnyRun, OpenStage, Any, ShardSamples, Callable[[Event], None]], list[FitResult]]
 
 
@@ -114,6 +117,12 @@ def _ready_vlm(vlm: Vlm[Any]) -> Vlm[Any]:
     return on_best_device(vlm)
 
 
+def _share_pairs(answerer: Answerer[Any, Any, Any]) -> None:
+    from rushes.models.pair_features import PairFeatures
+
+    answerer.pairs = PairFeatures(answerer.vlm)
+
+
 def _train_vlm(
     run: AnyRun, stage: OpenStage, vlm: Vlm[Any], samples: ShardSamples, on_event: Callable[[Event], None]
 ) -> list[FitResult]:
@@ -179,6 +188,7 @@ FAMILIES: Mapping[FamilyName, Family] = {
         base=base_model,
         trained=trained_model,
         ready=_ready_vlm,
+        share=_share_pairs,
         train=_train_vlm,
     ),
     "frozen": Family(
@@ -188,6 +198,7 @@ FAMILIES: Mapping[FamilyName, Family] = {
         base=_base_head,
         trained=_trained_head,
         ready=lambda head: head,
+        share=lambda answerer: None,  # frames are shared where they are seen
         train=_train_head,
     ),
 }

@@ -88,9 +88,12 @@ class Panel:
 
     Attributes:
         job: what makes the run again.
+        shares: whether windows that overlap share what they have in common; answers then depend, in their last
+            bits, on what was asked before.
     """
 
     job: RunJob
+    shares: bool = False
 
     @cached_property
     def run(self) -> Run[Any]:
@@ -125,7 +128,10 @@ class Panel:
         return self._answerer(self.family.base(self.run))
 
     def _answerer(self, model: Any) -> Any:
-        return self.questions.answerer(self.family.ready(model), self.run.recipe.evaluate.batch_size)
+        answerer = self.questions.answerer(self.family.ready(model), self.run.recipe.evaluate.batch_size)
+        if self.shares:
+            self.family.share(answerer)
+        return answerer
 
     def rows_of(self, chunk: Chunk) -> Sequence[Row]:
         """Answer a chunk of questions."""

@@ -8,6 +8,7 @@ import torch
 
 from rushes.errors import ShardError
 from rushes.models import vlm as family
+from rushes.models.pair_features import PairFeatures
 from rushes.models.pixels import Pictures
 from rushes.predict.table import read_predictions, write_predictions
 from rushes.predict.units import predict
@@ -165,6 +166,24 @@ def test_the_batch_size_changes_nothing(drives, vlms, layout, batch_size):
                 found, wanted = (getattr(one.quantities[name], part) for one in (ours, theirs))
                 assert found == pytest.approx(wanted, abs=1e-3)
     assert Answerer(vlms[layout]).answer([]) == []
+
+
+@pytest.mark.parametrize("layout", list(FORMS))
+def test_shared_pairs_of_frames_change_nothing(drives, vlms, layout):
+    """Several views of a pair are several pictures; the same questions again encode nothing."""
+    _, samples, _ = drives[layout]
+    questions = [question(sample, "model", 0) for sample in samples[:2]]
+    answerer = Answerer(vlms[layout])
+    answerer.pairs = PairFeatures(answerer.vlm)
+    expected = Answerer(vlms[layout]).answer(questions)
+    for ours, theirs in zip(
+        2 * expected, answerer.answer(questions) + answerer.answer(questions), strict=True
+    ):
+        assert ours.reasoning == theirs.reasoning
+        for name in QUANTITIES:
+            found, wanted = (one.quantities[name].value for one in (ours, theirs))
+            assert found == pytest.approx(wanted, abs=1e-3)
+    assert 0 < 2 * answerer.pairs.encoded <= answerer.pairs.asked
 
 
 # Variants

@@ -13,6 +13,7 @@ from rushes.models.vlm import Vlm
 from rushes.predict.table import FILE, read_predictions, write_predictions
 from rushes.predict.units import predict
 from rushes.recipe.turns import Turn
+from rushes.runs.families import FAMILIES
 from rushes.tasks.operations.predict.answer import Answerer, Question, question
 from rushes.tasks.operations.predict.read_off import Track, read_off
 from rushes.tasks.operations.predict.table import QUESTIONS, SCHEMA, train_answers
@@ -95,6 +96,22 @@ def test_the_batch_size_changes_nothing(vlm, samples, batch_size):
     for ours, theirs in zip(Answerer(model, batch_size).answer(questions), expected, strict=True):
         assert (ours.operation, ours.next) == (theirs.operation, theirs.next)
         np.testing.assert_allclose(as_numbers(ours), as_numbers(theirs), atol=1e-5)
+
+
+def test_shared_pairs_of_frames_change_nothing(vlm, samples):
+    """Windows of four frames that share two with the next, asked one after the other and together."""
+    model = wild(vlm, 11)
+    frames = np.concatenate([sample.pixels() for sample in samples[:4]])
+    starts = range(0, len(frames) - 3, 2)
+    questions = [Question([frames[start : start + 4]], (0.0, 1.5, 3.0, 4.5), 2.0, 5.0) for start in starts]
+    expected = Answerer(model).answer(questions)
+    for batch_size in (1, 5):
+        answerer = Answerer(model, batch_size)
+        FAMILIES["vlm"].share(answerer)
+        for ours, theirs in zip(answerer.answer(questions), expected, strict=True):
+            assert (ours.operation, ours.next) == (theirs.operation, theirs.next)
+            np.testing.assert_allclose(as_numbers(ours), as_numbers(theirs), atol=1e-5)
+        assert (answerer.pairs.asked, answerer.pairs.encoded) == (2 * len(questions), len(questions) + 1)
 
 
 def test_no_questions_no_answers(vlm):
