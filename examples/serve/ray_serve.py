@@ -19,9 +19,16 @@ REPLICAS = int(os.environ.get("RUSHES_REPLICAS", "2"))
 
 def service() -> Any:
     """The application of one replica; called there."""
-    from rushes.serve.process import application_of
+    from rushes.runs.run import RunJob
+    from rushes.serve.keys import EVERYBODY
+    from rushes.serve.of_run import OfRun, require_trained
+    from rushes.serve.scratch import default_root
+    from rushes.storage import open_workspace
+    from rushes.tasks import load_recipe, open_run
 
-    return application_of(RECIPE, WORKSPACE)
+    run = open_run(load_recipe(RECIPE), open_workspace(WORKSPACE))
+    require_trained(run)
+    return OfRun(RunJob.of(run), None, EVERYBODY, default_root(), REPLICAS)()
 
 
 app = serve.deployment(

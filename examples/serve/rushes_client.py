@@ -56,6 +56,16 @@ class Rushes:
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout)
         self._patience_s = patience_s
 
+    def __enter__(self) -> Rushes:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
     def predict(self, file: str | Path | Mapping[str, str | Path], **asked: Any) -> dict[str, Any]:
         """The answer about one clip, or about the files of a rig by camera."""
         return self._ask("/predict", file, asked)

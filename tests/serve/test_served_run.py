@@ -1,11 +1,17 @@
 """A trained run behind ``rushes serve``: its answers over HTTP are those that its own stages wrote."""
 
 import json
+import os
 import re
+import shlex
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -95,3 +101,65 @@ def test_limits_are_told_at_the_start_and_in_the_document(served):
     lines = re.findall(r"^  (.*)$", began, re.MULTILINE)
     assert "upload: 50 MB in 300 s" in lines
     assert all(line in description for line in lines)
+
+
+# --- what the documentation says ----------------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "serving.md"
+
+
+@pytest.fixture
+def beside(finished, tmp_path):
+    """A folder with the files that the page names: a clip of the run's length, and a session."""
+    session = finished.job.one("twin", "raw/U0102/**/*.mp4")
+    (tmp_path / "session.mp4").write_bytes(session.read_bytes())
+    grey_video(tmp_path / "clip.mp4", finished.job.run().recipe.preprocessing.clip_s)
+    return tmp_path
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_curl_lines_of_the_page_are_answered(served, beside):
+    url, _ = served
+    [block] = blocks("bash")
+    lines = block.replace("http://127.0.0.1:8000", url).splitlines()
+    assert len(lines) >= 6
+    for line in lines:
+        done = subprocess.run(shlex.split(line), cwd=beside, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        assert done.stdout, line
+
+
+def test_the_python_of_the_page_runs(served, beside):
+    url, _ = served
+    [block] = blocks("python")
+    code = block.replace("http://127.0.0.1:8000", url)
+    path = os.pathsep.join([str(ROOT / "examples" / "serve"), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=beside,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "progress" in done.stdout
+
+
+def test_the_client_says_why_it_is_refused(served, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples" / "serve"))
+    from rushes_client import Refused, Rushes
+
+    (tmp_path / "clip.mp4").write_bytes(b"no video at all")
+    with Rushes(served[0]) as service:
+        assert service.ready()
+        with pytest.raises(Refused, match="kind_not_allowed") as refused:
+            service.predict(tmp_path / "clip.mp4")
+    assert refused.value.status == 422
+    assert refused.value.cure
+    assert refused.value.request_id
