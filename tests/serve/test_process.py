@@ -156,8 +156,11 @@ def test_a_client_that_says_nothing_is_not_waited_for(tmp_path, monkeypatch):
 
 def test_a_head_that_does_not_end_is_not_read(tmp_path):
     with alive(tmp_path / "root") as here:
-        answer = httpx.get(f"{here.url}/live", headers={"X-Long": "x" * 400_000})
-        assert answer.status_code == 400
+        try:
+            status = httpx.get(f"{here.url}/live", headers={"X-Long": "x" * 400_000}).status_code
+        except httpx.TransportError:  # it hung up while we were still sending
+            status = 400
+        assert status == 400
         assert httpx.get(f"{here.url}/live").status_code == 200
 
 
