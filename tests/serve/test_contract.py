@@ -29,7 +29,7 @@ def test_every_status_and_body_is_as_documented(keys, tmp_path):
         service.ready(sent)
         options = [option for name, value in sent.items() for option in ("--header", f"{name}: {value}")]
         found = tried(service.url, tmp_path, *options)
-        assert "Tested: 9" in found.stdout, found.stdout + found.stderr
+        assert "Tested: 10" in found.stdout, found.stdout + found.stderr
         assert found.returncode == 0, found.stdout
         asked = {(line["path"], line["status"]) for line in service.log()}
     assert {("/predict", 422), ("/analyze", 422), ("/search", 422), ("/live", 405)} <= asked

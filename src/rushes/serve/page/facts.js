@@ -7,6 +7,7 @@ export const BESIDE = ["request_id", "model", "timings_ms"];
 const SHARES = /(^|_)(confidence|probability|score|scores|probabilities)$/;
 const LONGEST_READ = 200_000;
 const MOST_ROWS = 60;
+const MOST_SHARES = 4;
 
 const PICTURE = "spectrogram";
 
@@ -43,10 +44,13 @@ function shown(name, value, colours) {
 function object(name, value, colours) {
   const inner = Object.entries(value);
   if (inner.length && inner.every(([, one]) => isNumber(one) && one >= 0 && one <= 1) && SHARES.test(name)) {
-    return shares(inner, colours);
+    return shares(inner, colours, MOST_SHARES);
   }
   if (inner.length && inner.every(([, one]) => isObject(one))) {
     return table(inner.map(([key, one]) => ({ "": title(key), ...one })), colours);
+  }
+  if (!inner.some(([, one]) => typeof one === "object" && one !== null)) {
+    return inner.map(([key, one]) => `${title(key)} ${plain(one)}`).join(" · ");
   }
   return facts(value, colours, []);
 }
