@@ -238,10 +238,10 @@ def test_windows_half_a_clip_apart_share_the_frames_of_a_half(sampler):
     preprocessing = ClipPreprocessing(sampler=sampler, frames=8)
     chosen = []
     for start_s in (0.0, 2.5, 5.0):
-        table = footage[round(start_s * 25) : round((start_s + 5.0) * 25)] - [start_s, 0.0, 0.0]
-        numbers = choose_by_halves(table, preprocessing, 5.0)
+        first, behind = np.searchsorted(footage[:, 0], [start_s, start_s + 5.0])
+        numbers = choose_by_halves(footage[first:behind] - [start_s, 0.0, 0.0], preprocessing, 5.0)
         assert len(numbers) == 8
-        chosen.append([number + round(start_s * 25) for number in numbers])
+        chosen.append([first + number for number in numbers])
     assert chosen[0][4:] == chosen[1][:4]
     assert chosen[1][4:] == chosen[2][:4]
 

@@ -115,7 +115,7 @@ class Fused(OfWindows):
         middles_s = (np.arange(first, behind) + 0.5) * self.stride_s - window.start_s
         inside_s = np.minimum(middles_s, window.clip_s - middles_s)
         weights = np.maximum(inside_s / window.clip_s, 1e-3)
-        logs = np.log(track.operations + NEVER)
+        logs = np.log(np.maximum(track.operations, NEVER))
         between = [np.interp(middles_s, track.times_s, column) for column in logs.T]
         self._logs[first:behind] += weights[:, None] * np.stack(between, axis=1)
         self._weights[first:behind] += weights
