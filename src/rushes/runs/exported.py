@@ -243,7 +243,8 @@ def _merged(run: Run[Any], precision: Precision) -> tuple[Vlm[Any], Update]:
         "float32" if run.recipe.model.adapter is None or run.base is None else stored_precision(run.base)
     )
     trained: Vlm[Any] = trained_model(run, precision=stored, nf4=False)
-    return merge(trained, precision)
+    merged: tuple[Vlm[Any], Update] = merge(trained, precision)
+    return merged
 
 
 def _base_of(run: Run[Any], origin: Origin | None) -> dict[str, str] | None:

@@ -26,8 +26,8 @@ def docs_page(document: Mapping[str, Any]) -> str:
 
 
 def _routes(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
             yield method.upper(), path, operation
 
 
