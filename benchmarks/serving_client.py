@@ -194,7 +194,8 @@ async def ask(port: int, verb: str, path: str, body: bytes = b"", kind: str = FO
             try:
                 writer.write(head(verb, path, len(body), kind, more) + body)
                 status, headers = await read_head(reader)
-                content = await reader.read()  # the connection is closed after it
+                length = headers.get("content-length")
+                content = await (reader.read() if length is None else reader.readexactly(int(length)))
             finally:
                 writer.close()
         return Answer(status, headers, content, time.perf_counter() - began)
