@@ -37,15 +37,19 @@ class Overview:
         if self._waits >= self.each:
             self._gather()
 
+    def columns(self) -> NDArray[np.float32]:
+        """What is drawn: (mels, at most `WIDTH`), each the mean of ``each`` moments, the last of what is left."""
+        columns = [*self._columns]
+        if self._waits:
+            columns.append(np.concatenate(self._waiting).mean(axis=0))
+        return np.stack(columns, axis=1)
+
     def png(self) -> bytes:
         """Time to the right, low bands at the bottom, from the quietest moment and band to the loudest.
 
         At least one moment was added.
         """
-        columns = [*self._columns]
-        if self._waits:
-            columns.append(np.concatenate(self._waiting).mean(axis=0))
-        drawn = np.stack(columns, axis=1)[::-1]
+        drawn = self.columns()[::-1]
         low, high = float(drawn.min()), float(drawn.max())
         shade = (drawn.astype(np.float64) - low) / ((high - low) or 1.0)
         file = io.BytesIO()
