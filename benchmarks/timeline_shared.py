@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -116,8 +117,6 @@ def window_frames(number: int) -> list[int]:
 
 def jpeg(frame: av.VideoFrame, size: tuple[int, int], quality: int) -> bytes:
     """A frame scaled and written, the same in both ways."""
-    import io
-
     file = io.BytesIO()
     frame.to_image(width=size[0], height=size[1]).save(file, "JPEG", quality=quality)
     return file.getvalue()
