@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 
 from rushes.media.limits import Limits
@@ -57,3 +59,16 @@ def farthest_from_predictions(run: Run[Any], door: Door, count: int) -> float:
             assert tuple(ours) == run.recipe.preprocessing.labels
             farthest = max(farthest, float(np.abs(np.array([*ours.values()]) - row[theirs]).max()))
     return farthest
+
+
+def still(path, seconds: float, rate: int = 25, size: tuple[int, int] = (64, 48)) -> None:
+    """A grey video."""
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate)
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for number in range(round(seconds * rate)):
+            picture = np.full((size[1], size[0]), 100 + number % 50, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, "gray").reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from at_the_door import still
 
 from rushes.predict.table import read_predictions
 from rushes.tasks.operations.predict.table import SCHEMA
@@ -114,7 +115,7 @@ def beside(finished, tmp_path):
     """A folder with the files that the page names: a clip of the run's length, and a session."""
     session = finished.job.one("twin", "raw/U0102/**/*.mp4")
     (tmp_path / "session.mp4").write_bytes(session.read_bytes())
-    grey_video(tmp_path / "clip.mp4", finished.job.run().recipe.preprocessing.clip_s)
+    still(tmp_path / "clip.mp4", finished.job.run().recipe.preprocessing.clip_s)
     return tmp_path
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from fractions import Fraction
 from itertools import pairwise
 
-import av
 import numpy as np
 import pytest
-from at_the_door import SERVED, ask, farthest_from_predictions
+from at_the_door import SERVED, ask, farthest_from_predictions, still
 from pydantic import ValidationError
 
 from rushes.annotations import How, read
@@ -50,19 +48,6 @@ def video(finished):
 @pytest.fixture(scope="module")
 def analyzed(doors, video):
     return ask(doors["analyze"], video, scores=True, write="vtt", video_id="bench-3")
-
-
-def still(path, seconds: float, rate: int = 25, size: tuple[int, int] = (64, 48)) -> None:
-    """A grey video."""
-    with av.open(str(path), "w", format="mp4") as container:
-        stream = container.add_stream("mpeg4", rate)
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        for number in range(round(seconds * rate)):
-            picture = np.full((size[1], size[0]), 100 + number % 50, np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, "gray").reformat(format="yuv420p")
-            frame.pts, frame.time_base = number, Fraction(1, rate)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
 
 
 # --- a clip -------------------------------------------------------------------------------------------------
