@@ -7,6 +7,7 @@ Display matrices are `(a, b, c, d)` of whole numbers: the point (x, y) is shown 
 from __future__ import annotations
 
 import importlib
+import re
 import shutil
 import struct
 import subprocess
@@ -33,12 +34,16 @@ Matrix = tuple[int, int, int, int]
 
 
 def program() -> str | None:
-    """Path of the ffmpeg program."""
+    """Path of the ffmpeg program; None also of one before 7.0, which does not cut what a header cuts off."""
     try:
-        found: str = importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe()
+        found: str | None = importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe()
     except (ImportError, RuntimeError):
-        return shutil.which("ffmpeg")
-    return found
+        found = shutil.which("ffmpeg")
+    if found is None:
+        return None
+    said = subprocess.run([found, "-version"], capture_output=True, text=True, check=True).stdout
+    number = re.match(r"ffmpeg version n?(\d+)\.", said)  # nightly builds have none, and are newer
+    return found if number is None or int(number[1]) >= 7 else None
 
 
 def scene(width: int = 320, height: int = 180) -> np.ndarray:
