@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -245,9 +246,15 @@ def test_a_door_answers_by_way_of_an_engine(finished, tmp_path):
     (video, *_) = sorted((run.folder("twin") / "raw").rglob("*.mp4"))
     with serving(EngineServer(tmp_path / "model")) as engine:
         here, there = (run.task.doors(run, one)["predict"] for one in (None, Engine(engine.url)))
-        answered = [_answered(door, video) for door in (here, there)]
+        answered = [_answered(door, video, start_s=2.0, asked_s=1.0) for door in (here, there)]
         assert len(engine.asked) == 2 * run.recipe.preprocessing.frames // 2
         there.apply.asks._answerer.close()
+        whole = run.task.doors(run, Engine(engine.url))["analyze"]
+        timeline = _answered(whole, video, most=3, scores=True)
+        whole.apply.asks._answerer.close()
+    assert timeline.segments
+    assert {one.confidence for one in (*timeline.segments, *timeline.ticks, *timeline.operations)} == {None}
+    assert (timeline.scores, timeline.next_operation_prediction.confidence) == (None, None)
     own, theirs = answered
     assert (own.parse_stage, theirs.parse_stage) == ("scored", "choice")
     assert (theirs.confidence, theirs.scores, theirs.next_scores) == (None, None, None)
@@ -256,12 +263,12 @@ def test_a_door_answers_by_way_of_an_engine(finished, tmp_path):
     assert theirs.temporal_segment == own.temporal_segment
 
 
-def _answered(door, video):
+def _answered(door, video, most=None, **said):
     door.load()
-    asked = door.asked(start_s=2.0, asked_s=1.0)
+    asked = door.asked(**said)
     decoded = door.decode(asked)({RECORDING: video}, Limits())
     reply = door.reply(asked, decoded.about)
-    for part in decoded.parts:
+    for part in islice(decoded.parts, most):
         (said,) = door.answer([part])
         reply.add(part, said)
     return reply.finish()

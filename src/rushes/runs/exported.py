@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rushes.errors import ModelError, RecipeError, StageError
-from rushes.recipe.sections import Model, Precision, family_of
+from rushes.recipe.sections import TINY, Model, Precision, family_of
 from rushes.runs.families import task_of, trained_model
 from rushes.runs.proof import require_whole
 from rushes.runs.run import Run
@@ -250,7 +250,7 @@ def _base_of(run: Run[Any], origin: Origin | None) -> dict[str, str] | None:
     """What training started from, and not where it lies; None where it started from nothing."""
     if run.recipe.model.adapter is not None and origin is not None:
         return asdict(origin)
-    if run.base is None or run.base_identity is None:
+    if run.base is None or run.base_identity in (None, TINY):
         return None
     return {"name": Path(run.base.name).name, "identity": run.base_identity}
 

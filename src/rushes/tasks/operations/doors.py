@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from rushes.errors import AnswerError
+from rushes.errors import AnswerError, QuestionError
 from rushes.metrics.temporal import seconds_to_frames
 from rushes.predict.remote import Engine
 from rushes.runs.apply.contract import RECORDING
@@ -188,7 +188,7 @@ class ClipReply(Reply):
     def finish(self) -> ClipAnswered:
         """See `Reply.finish`."""
         if self._said is None:
-            raise AnswerError("the clip gave nothing to ask about", cure="send it again")
+            raise QuestionError("the clip gave nothing to ask about", cure="send one that has more frames")
         window, track = self._said
         clip_s = window.clip_s
         asked_s = track.surest_of_most(clip_s) if self.asked.asked_s is None else window.asked_s
@@ -230,7 +230,7 @@ class RecordingAsked(AnalyzeAsked):
 
 
 class SecondSaid(_Said):
-    """A second of a recording; operation and confidence are None where nothing could be asked."""
+    """A second; its operation is None where nothing could be asked, its confidence where the model gives none."""
 
     second: int
     operation: str | None
@@ -242,7 +242,7 @@ class NextSaid(_Said):
 
     label: str
     predicted_at_second: float
-    confidence: float
+    confidence: float | None
 
 
 class RecordingAnswered(Analyzed):
@@ -328,7 +328,7 @@ class TimelineReply(AnalyzeReply):
             next_operation_prediction=NextSaid(
                 label=self._footage.labels[most],
                 predicted_at_second=duration_s,
-                confidence=float(nexts[most]),
+                confidence=float(nexts[most]) if self.gathering.weighed else None,
             ),
             windows_processed=found["windows"],
         )
