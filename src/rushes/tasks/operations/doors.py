@@ -187,8 +187,7 @@ class ClipReply(Reply):
 
     def finish(self) -> ClipAnswered:
         """See `Reply.finish`."""
-        if self._said is None:
-            raise AnswerError("the clip gave nothing to ask about", cure="send it again")
+        assert self._said is not None, "a clip was decoded, or there is no reply"
         window, track = self._said
         clip_s = window.clip_s
         asked_s = track.surest_of_most(clip_s) if self.asked.asked_s is None else window.asked_s
@@ -230,7 +229,7 @@ class RecordingAsked(AnalyzeAsked):
 
 
 class SecondSaid(_Said):
-    """A second of a recording; operation and confidence are None where nothing could be asked."""
+    """A second of a recording; None where nothing could be asked, and the confidence also where nobody says it."""
 
     second: int
     operation: str | None
@@ -238,11 +237,11 @@ class SecondSaid(_Said):
 
 
 class NextSaid(_Said):
-    """What comes next after the end of a recording, and the second at which that was said."""
+    """What comes next after the end of a recording, the second at which that was said, and how sure the model is."""
 
     label: str
     predicted_at_second: float
-    confidence: float
+    confidence: float | None
 
 
 class RecordingAnswered(Analyzed):
@@ -328,7 +327,7 @@ class TimelineReply(AnalyzeReply):
             next_operation_prediction=NextSaid(
                 label=self._footage.labels[most],
                 predicted_at_second=duration_s,
-                confidence=float(nexts[most]),
+                confidence=float(nexts[most]) if self.gathering.scored else None,
             ),
             windows_processed=found["windows"],
         )

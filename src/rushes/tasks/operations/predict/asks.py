@@ -43,10 +43,11 @@ class AsksHere:
 
     Args:
         run: its training is done.
+        shares: see `Panel`; a frozen encoder's frames are always shared.
     """
 
-    def __init__(self, run: Run[Any]) -> None:
-        self._panel = Panel(RunJob.of(run))
+    def __init__(self, run: Run[Any], shares: bool = False) -> None:
+        self._panel = Panel(RunJob.of(run), shares)
 
     def load(self) -> None:
         """See `Asks.load`."""
@@ -95,7 +96,7 @@ class AsksThere:
 
 
 def asks_of(run: Run[Any], engine: Engine | None = None) -> Asks:
-    """Who is asked.
+    """Who is asked by a service: the windows of a recording overlap by half, and share what they have in common.
 
     Args:
         run: its training is done.
@@ -105,7 +106,7 @@ def asks_of(run: Run[Any], engine: Engine | None = None) -> Asks:
         RecipeError: it cannot be asked by way of another server.
     """
     if engine is None:
-        return AsksHere(run)
+        return AsksHere(run, shares=True)
     if family_of(run.recipe.model) != "vlm":
         require_here(run, engine)
     return AsksThere(engine, run.recipe.preprocessing)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rushes.errors import AnswerError
 from rushes.runs.apply.gathering import Gathering
 from rushes.runs.door.contract import Part
-from rushes.tasks.operations.predict.read_off import Track
+from rushes.tasks.operations.predict.read_off import SCORED, Track
 
 NEVER = 1e-4
 """Probability below which none is believed: a window may not forbid what others see."""
@@ -72,6 +72,7 @@ class OfWindows(Gathering):
         if isinstance(said, AnswerError):
             raise said
         self.asked += 1
+        self.scored &= said.stage == SCORED
         self.nexts = said.nexts[-1]
         self._add(Window.of(part), said)
 
