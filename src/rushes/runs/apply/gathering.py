@@ -24,13 +24,14 @@ class Gathering(ABC):
     Attributes:
         asked: parts that were answered about.
         settled: ticks from the first on that no later part changes.
-        weighed: whether probabilities were given; where the model only named labels, these count as votes.
+        scored: whether what was said is how probable each label is; else it is a label alone, and no confidence can be
+            told.
     """
 
     def __init__(self, names: Sequence[str], stride_s: float, offset_s: float = 0.0) -> None:
         self.names, self.stride_s, self.offset_s = tuple(names), stride_s, offset_s
         self.asked = self.settled = 0
-        self.weighed = True
+        self.scored = True
 
     @abstractmethod
     def add(self, part: Part, said: Any) -> None:

@@ -111,7 +111,9 @@ def write_labels(
     return Written(tuple(whole), tuple(each), tuple(kept), refused, join_notes(lost))
 
 
-def label_file(row: Labelled, format: FormatName, model: str, player: Player) -> tuple[str, bytes]:
+def label_file(
+    row: Labelled, format: FormatName, model: str, player: Player, scored: bool = True
+) -> tuple[str, bytes]:
     """Name and content of the label file of one recording.
 
     Args:
@@ -119,12 +121,13 @@ def label_file(row: Labelled, format: FormatName, model: str, player: Player) ->
         format: of the file.
         model: who labelled, as the file is to name it.
         player: of the recording.
+        scored: whether the model said how sure it is.
 
     Raises:
         SourceError: the format cannot hold it: gaps, say, where every frame has a label.
     """
     [(file, rows)] = _files(format, [row])
-    content, _ = encoded(labels_of(rows, model), how_of(format, rows, player), Path(file))
+    content, _ = encoded(labels_of(rows, model, scored), how_of(format, rows, player), Path(file))
     return file.removeprefix(f"{format}/"), content
 
 
@@ -169,8 +172,8 @@ def _put(path: Path, data: bytes, before: Sequence[str]) -> bool:
     return True
 
 
-def labels_of(rows: Sequence[Labelled], model: str) -> Labels:
-    """Recordings with their stretches as marks."""
+def labels_of(rows: Sequence[Labelled], model: str, scored: bool = True) -> Labels:
+    """Recordings with their stretches as marks, which have a score where the model said how sure it is."""
     marks = [
         Mark(
             recording=text_of(row.name),
@@ -178,7 +181,7 @@ def labels_of(rows: Sequence[Labelled], model: str) -> Labels:
             end_s=exact(one.end_s),
             label=one.label,
             annotator=model,
-            score=round(one.confidence, 6),
+            score=round(one.confidence, 6) if scored else None,
         )
         for row in rows
         for one in row.stretches

@@ -49,8 +49,8 @@ class SegmentSaid(_Said):
     Attributes:
         start_s, end_s: on the recording's clock.
         label: of all its ticks.
-        confidence: mean probability of the label over its ticks; None where the model gives none.
-        rival: the label that is the most probable beside it; empty where there is no other.
+        confidence: mean probability of the label over its ticks; None where the model does not say how sure it is.
+        rival: the label that is the most probable beside it; empty where there is no other, or nobody says.
         rival_confidence: likewise.
     """
 
@@ -68,7 +68,7 @@ class TickSaid(_Said):
     Attributes:
         start_s: on the recording's clock.
         label: None where nothing could be asked.
-        confidence: probability of the label; None where the model gives none.
+        confidence: probability of the label; None also where the model does not say how sure it is.
     """
 
     start_s: float
@@ -100,7 +100,7 @@ class Analyzed(Answered):
         segments: in order of time; labels that mean that nothing happens have none.
         ticks: in order of time.
         scores: (ticks, K) probabilities in the order of ``labels``, null where nothing could be asked; only where
-            asked for, and where the model gives any.
+            asked for, and where the model says them.
         boundaries: seconds at which a label gives way to another.
         unasked_s: seconds in which nothing could be asked, since the recording has a hole there.
         remark: how labels follow from what the model says.
@@ -189,7 +189,7 @@ class AnalyzeReply(Reply):
         self.gathering.add(part, said)
         first, self._told = self._told, self.gathering.settled
         new = self.gathering.ticks_of(first, self._told)
-        ticks = [one.model_dump() for one in self._ticks_said(new, first)]
+        ticks = [one.model_dump() for one in _ticks_said(new, self.gathering.scored, first)]
         return {"windows": self.gathering.asked, "of": self.about["parts"], "ticks": ticks}
 
     def finish(self) -> Analyzed:
@@ -209,6 +209,7 @@ class AnalyzeReply(Reply):
                 cure="send one that is longer, or that has more frames",
             )
         shown, remark = self.apply.served(ticks)
+        scored = self.gathering.scored
         duration_s, fps = self.about["duration_s"], self.about["fps"]
         row = Labelled.of(
             self.asked.name,
@@ -225,9 +226,9 @@ class AnalyzeReply(Reply):
             "labels": ticks.names,
             "tick_s": ticks.stride_s,
             "windows": self.gathering.asked,
-            "segments": tuple(map(self._segment_said, row.stretches)),
-            "ticks": tuple(self._ticks_said(shown)),
-            "scores": _scores(ticks) if self.asked.scores and self.gathering.weighed else None,
+            "segments": tuple(_segment_said(one, scored) for one in row.stretches),
+            "ticks": tuple(_ticks_said(shown, scored)),
+            "scores": _scores(ticks) if self.asked.scores and scored else None,
             "boundaries": tuple(
                 shown.start_s(tick) for tick, (before, then) in enumerate(changes, 1) if before != then
             ),
@@ -239,26 +240,31 @@ class AnalyzeReply(Reply):
     def _file(self, row: Labelled) -> LabelFile:
         [format] = formats_of([str(self.asked.write)])
         try:
-            name, content = label_file(row, format, self.apply.model, self.apply.player)
+            name, content = label_file(
+                row, format, self.apply.model, self.apply.player, self.gathering.scored
+            )
         except SourceError as error:
             raise QuestionError(error.message, cure=error.cure) from error
         return LabelFile(name=name, text=content.decode())
 
-    def _segment_said(self, one: Stretch) -> SegmentSaid:
-        told = {name: getattr(one, name) for name in SegmentSaid.model_fields}
-        votes = {} if self.gathering.weighed else {"confidence": None, "rival": "", "rival_confidence": None}
-        return SegmentSaid(**told | votes)
 
-    def _ticks_said(self, ticks: Ticks, first: int = 0) -> list[TickSaid]:
-        """Ticks as they are told, of which the first one is the ``first`` of its recording."""
-        return [
-            TickSaid(
-                start_s=ticks.offset_s + number * ticks.stride_s if first + number else 0.0,
-                label=label,
-                confidence=float(row[ticks.names.index(label)]) if label and self.gathering.weighed else None,
-            )
-            for number, (label, row) in enumerate(zip(ticks.said, ticks.probabilities, strict=True))
-        ]
+def _segment_said(one: Stretch, scored: bool) -> SegmentSaid:
+    """A segment as it is told; of labels alone, without how sure the model is."""
+    sure = {"confidence": one.confidence, "rival": one.rival, "rival_confidence": one.rival_confidence}
+    unsure = {"confidence": None, "rival": "", "rival_confidence": None}
+    return SegmentSaid(start_s=one.start_s, end_s=one.end_s, label=one.label, **(sure if scored else unsure))
+
+
+def _ticks_said(ticks: Ticks, scored: bool, first: int = 0) -> list[TickSaid]:
+    """Ticks as they are told, of which the first one is the ``first`` of its recording."""
+    return [
+        TickSaid(
+            start_s=ticks.offset_s + number * ticks.stride_s if first + number else 0.0,
+            label=label,
+            confidence=float(row[ticks.names.index(label)]) if scored and label is not None else None,
+        )
+        for number, (label, row) in enumerate(zip(ticks.said, ticks.probabilities, strict=True))
+    ]
 
 
 def _scores(ticks: Ticks) -> tuple[tuple[float, ...] | None, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from rushes.errors import AnswerError, QuestionError
+from rushes.errors import AnswerError
 from rushes.metrics.temporal import seconds_to_frames
 from rushes.predict.remote import Engine
 from rushes.runs.apply.contract import RECORDING
@@ -187,8 +187,7 @@ class ClipReply(Reply):
 
     def finish(self) -> ClipAnswered:
         """See `Reply.finish`."""
-        if self._said is None:
-            raise QuestionError("the clip gave nothing to ask about", cure="send one that has more frames")
+        assert self._said is not None, "a clip was decoded, or there is no reply"
         window, track = self._said
         clip_s = window.clip_s
         asked_s = track.surest_of_most(clip_s) if self.asked.asked_s is None else window.asked_s
@@ -230,7 +229,7 @@ class RecordingAsked(AnalyzeAsked):
 
 
 class SecondSaid(_Said):
-    """A second; its operation is None where nothing could be asked, its confidence where the model gives none."""
+    """A second of a recording; None where nothing could be asked, and the confidence also where nobody says it."""
 
     second: int
     operation: str | None
@@ -238,7 +237,7 @@ class SecondSaid(_Said):
 
 
 class NextSaid(_Said):
-    """What comes next after the end of a recording, and the second at which that was said."""
+    """What comes next after the end of a recording, the second at which that was said, and how sure the model is."""
 
     label: str
     predicted_at_second: float
@@ -328,7 +327,7 @@ class TimelineReply(AnalyzeReply):
             next_operation_prediction=NextSaid(
                 label=self._footage.labels[most],
                 predicted_at_second=duration_s,
-                confidence=float(nexts[most]) if self.gathering.weighed else None,
+                confidence=float(nexts[most]) if self.gathering.scored else None,
             ),
             windows_processed=found["windows"],
         )

@@ -43,7 +43,7 @@ class AsksHere:
 
     Args:
         run: its training is done.
-        shares: see `Panel`.
+        shares: see `Panel`; a frozen encoder's frames are always shared.
     """
 
     def __init__(self, run: Run[Any], shares: bool = False) -> None:
@@ -96,7 +96,7 @@ class AsksThere:
 
 
 def asks_of(run: Run[Any], engine: Engine | None = None) -> Asks:
-    """Who is asked from outside; windows that overlap share what they have in common.
+    """Who is asked by a service: the windows of a recording overlap by half, and share what they have in common.
 
     Args:
         run: its training is done.

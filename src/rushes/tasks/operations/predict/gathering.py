@@ -72,7 +72,7 @@ class OfWindows(Gathering):
         if isinstance(said, AnswerError):
             raise said
         self.asked += 1
-        self.weighed &= said.stage == SCORED
+        self.scored &= said.stage == SCORED
         self.nexts = said.nexts[-1]
         self._add(Window.of(part), said)
 
