@@ -16,7 +16,7 @@ from pathlib import Path
 from rushes.recipe.sections import Serve
 from rushes.serve.app import Service, service_app
 from rushes.serve.process import listen, serve
-from rushes.serve.said import Provenance
+from rushes.serve.envelope import Provenance
 
 MODEL = Provenance(
     recipe="stub", task="stubs", train="0" * 12, weights="1" * 64, preprocessing="2" * 64, rushes="0.0.0"

@@ -17,13 +17,13 @@ from rushes.serve.about import about_of
 from rushes.serve.asking import add_doors
 from rushes.serve.bounds import bounds_text
 from rushes.serve.document import definitions_of
+from rushes.serve.envelope import Provenance
 from rushes.serve.front import Front, problem, to_stderr, visit_of
 from rushes.serve.gate import Admission, EarlyAnswer
 from rushes.serve.items import add_items
 from rushes.serve.keys import EVERYBODY, Keys
 from rushes.serve.refusal import Refusal
 from rushes.serve.rooms import Rooms
-from rushes.serve.said import Provenance
 from rushes.serve.standing import HERE, Machine, add_standing
 
 _SAYS = """Answers of one trained model. Every answer says which model gave it and how long it took; every refusal

@@ -15,12 +15,12 @@ from fastapi.routing import APIRoute
 from rushes.recipe.sections import Serve
 from rushes.runs.door.contract import Door
 from rushes.serve.document import EVENTS, answers, body_of, body_of_batch, secured
+from rushes.serve.envelope import Provenance, added, answer_of, batch_of
 from rushes.serve.front import Visit, problem_of, visit_of
 from rushes.serve.gate import Ticket
 from rushes.serve.keys import Keys
 from rushes.serve.refusal import Refusal
 from rushes.serve.rooms import Rooms
-from rushes.serve.said import Provenance, added, answer_of, batch_of
 from rushes.serve.session import Session, Show, asked_of, asked_of_json
 from rushes.serve.told import Told, Work
 

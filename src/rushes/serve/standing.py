@@ -16,9 +16,9 @@ from starlette.exceptions import HTTPException
 from rushes.serve.about import About
 from rushes.serve.docs import docs_page
 from rushes.serve.document import answers, secured
+from rushes.serve.envelope import Body, Provenance
 from rushes.serve.keys import EVERYBODY, Keys
 from rushes.serve.rooms import Rooms
-from rushes.serve.said import Provenance, Said
 
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".html": "text/html"}
 """Suffix of a file of the page -> what it is."""
@@ -43,13 +43,13 @@ HERE = Machine()
 """Without a GPU."""
 
 
-class Live(Said):
+class Live(Body):
     """The process lives; the model was not touched."""
 
     status: Literal["alive"] = "alive"
 
 
-class Ready(Said):
+class Ready(Body):
     """The model has answered, and requests are taken."""
 
     status: Literal["ready"] = "ready"
@@ -58,7 +58,7 @@ class Ready(Said):
     device: str
 
 
-class Health(Said):
+class Health(Body):
     """As earlier systems told it; it says so with 200 whatever the state is."""
 
     status: Literal["healthy", "starting", "draining", "unhealthy"]
@@ -68,7 +68,7 @@ class Health(Said):
     gpu_count: int
 
 
-class Version(Said):
+class Version(Body):
     """What answers, and what decodes."""
 
     rushes: str
