@@ -12,7 +12,7 @@ from stub_door import TEXT, Stub
 
 from rushes.serve.bounds import bounds_text
 from rushes.serve.keys import Keys
-from rushes.serve.told import Events
+from rushes.serve.responses import Events
 
 FILE = {"file": ("session 7.txt", TEXT)}
 

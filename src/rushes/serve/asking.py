@@ -20,9 +20,9 @@ from rushes.serve.front import Visit, problem_of, visit_of
 from rushes.serve.gate import Ticket
 from rushes.serve.keys import Keys
 from rushes.serve.refusal import Refusal
+from rushes.serve.responses import Work, WorkResponse
 from rushes.serve.rooms import Rooms
 from rushes.serve.session import Session, Show, asked_of, asked_of_json
-from rushes.serve.told import Told, Work
 
 MOST_FILES = 100
 """Of one batch."""
@@ -62,11 +62,11 @@ class Asking:
     async def one(self, request: Request) -> Response:
         """Answer about one recording, or about words alone; event by event where that is asked for."""
         streams = self.door.verb == STREAMED and EVENTS in request.headers.get("accept", "")
-        return Told(self._one, self.deadline_s, streams)
+        return WorkResponse(self._one, self.deadline_s, streams)
 
     async def many(self, request: Request) -> Response:
         """Answer about several recordings, each for itself."""
-        return Told(self._many, self.deadline_s)
+        return WorkResponse(self._many, self.deadline_s)
 
     @asynccontextmanager
     async def _one(self, request: Request) -> AsyncIterator[Work]:

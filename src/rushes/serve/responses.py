@@ -31,7 +31,7 @@ Upload = Callable[[Request], AbstractAsyncContextManager[Work]]
 """Reads the body of a request, and keeps its files until it is left."""
 
 
-class Told(Response):
+class WorkResponse(Response):
     """Reads a body, works, and answers; stops as soon as nobody listens.
 
     Args:
