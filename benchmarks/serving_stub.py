@@ -15,8 +15,8 @@ from pathlib import Path
 
 from rushes.recipe.sections import Serve
 from rushes.serve.app import Service, service_app
-from rushes.serve.process import listen, serve
 from rushes.serve.envelope import Provenance
+from rushes.serve.process import listen, serve
 
 MODEL = Provenance(
     recipe="stub", task="stubs", train="0" * 12, weights="1" * 64, preprocessing="2" * 64, rushes="0.0.0"

@@ -17,9 +17,9 @@ from stub_door import stub_doors
 from rushes.recipe.sections import Serve
 from rushes.runs.door.contract import Door
 from rushes.serve.app import Service, service_app
+from rushes.serve.envelope import Provenance
 from rushes.serve.keys import EVERYBODY, Keys
 from rushes.serve.process import Drained, config_of, listen
-from rushes.serve.envelope import Provenance
 
 MODEL = Provenance(
     recipe="stub", task="stubs", train="0" * 12, weights="1" * 64, preprocessing="2" * 64, rushes="0.0.0"

@@ -14,17 +14,17 @@ from starlette.types import ASGIApp, Scope
 from rushes.recipe.sections import Serve
 from rushes.runs.door.contract import Door, Verb
 from rushes.serve.about import about_of
-from rushes.serve.asking import add_doors
 from rushes.serve.bounds import bounds_text
 from rushes.serve.document import definitions_of
+from rushes.serve.door_routes import add_doors
 from rushes.serve.envelope import Provenance
 from rushes.serve.front import Front, problem, to_stderr, visit_of
 from rushes.serve.gate import Admission, EarlyAnswer
-from rushes.serve.items import add_items
+from rushes.serve.item_routes import add_items
 from rushes.serve.keys import EVERYBODY, Keys
 from rushes.serve.refusal import Refusal
 from rushes.serve.rooms import Rooms
-from rushes.serve.standing import HERE, Machine, add_standing
+from rushes.serve.status_routes import HERE, Machine, add_status
 
 _SAYS = """Answers of one trained model. Every answer says which model gave it and how long it took; every refusal
 has a code for programs, a sentence and a cure. Limits of this service, each with a status of its own:
@@ -104,7 +104,7 @@ def service_app(
     """
     rooms = Rooms(doors, settings, folder, within)
     service = Service(rooms, keys, model, settings, workers)
-    add_standing(service, rooms, keys, model, machine, about_of(doors, settings, model, keys))
+    add_status(service, rooms, keys, model, machine, about_of(doors, settings, model, keys))
     add_items(service, rooms, keys)
     asked = add_doors(service, rooms, settings, model, keys, machine.engine is not None)
     _add_ways_out(service)
@@ -139,8 +139,8 @@ def _add_layers(
         return scope["method"] == "POST" and scope["path"] in asked
 
     def answer(scope: Scope, refusal: Refusal) -> ASGIApp:
-        standing = rooms.standing()  # of a model that will never be ready, more can be said
-        return problem(refusal if standing is None else standing, visit_of(scope))
+        unavailable = rooms.unavailable()  # of a model that will never be ready, more can be said
+        return problem(refusal if unavailable is None else unavailable, visit_of(scope))
 
     def tell(path: str, status: int, reason: str | None, seconds: float) -> None:
         rooms.metrics.answered(path if path in routes else "none", status, seconds)

@@ -1,7 +1,7 @@
 """A small process that forks decoding processes: it imports once what they need, no model, and knows no request.
 
     server ──"+" number, end of a line──► forkserver ──fork──► child
-           ──"-" number────────────────►          ──kill──►
+           ──"-" number────────────────►             ──kill──►
            ◄─number, status─────────────
 
 It is their parent, so a process id never means another process. It ends with the server, and they with it.

@@ -40,7 +40,7 @@ STATUSES = [400, 408, 413, 415, 422, 429, 500, 503, 504, 507]
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class DoorRoutes:
     """A door under its route.
 
     Attributes:
@@ -159,10 +159,10 @@ def add_doors(
     session = Session(rooms.children, rooms.lane, settings.deadline_s, engine)
     statuses = sorted({*STATUSES, *([401] if keys else ()), *([502] if engine else ())})
     for verb, door in rooms.doors.items():
-        asking = Asking(door, rooms, session, model, settings.deadline_s, settings.upload_s)
+        routes = DoorRoutes(door, rooms, session, model, settings.deadline_s, settings.upload_s)
         service.add_api_route(
             f"/{verb}",
-            asking.one,
+            routes.one,
             methods=["POST"],
             response_model=None,
             summary=door.summary,
@@ -173,7 +173,7 @@ def add_doors(
             says = "Of each file its answer, or why there is none"
             service.add_api_route(
                 f"/batch_{verb}",
-                asking.many,
+                routes.many,
                 methods=["POST"],
                 response_model=None,
                 summary=says,

@@ -23,7 +23,7 @@ def add_items(service: FastAPI, rooms: Rooms, keys: Keys) -> None:
         return
 
     async def picture(key: str) -> Response:
-        refusal = rooms.standing()
+        refusal = rooms.unavailable()
         if refusal is not None:
             raise refusal
         try:

@@ -82,7 +82,7 @@ class Version(Body):
 _STATES = {"not_ready": "starting", "draining": "draining", "no_model": "unhealthy"}
 
 
-def add_standing(
+def add_status(
     service: FastAPI, rooms: Rooms, keys: Keys, model: Provenance, machine: Machine, about: About
 ) -> None:
     """Add the routes that ask no model, and the pages."""
@@ -91,13 +91,13 @@ def add_standing(
         return Live().model_dump()
 
     async def ready() -> dict[str, Any]:
-        refusal = rooms.standing()
+        refusal = rooms.unavailable()
         if refusal is not None:
             raise refusal
         return Ready(model=model.recipe, adapter=model.weights, device=machine.device).model_dump()
 
     async def health() -> dict[str, Any]:
-        refusal = rooms.standing()
+        refusal = rooms.unavailable()
         return {
             "status": "healthy" if refusal is None else _STATES[refusal.error],
             "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
