@@ -15,13 +15,13 @@ from rushes.recipe.sections import Serve
 from rushes.runs.door.contract import Door, Verb
 from rushes.serve.about import about_of
 from rushes.serve.bounds import bounds_text
-from rushes.serve.document import definitions_of
 from rushes.serve.door_routes import add_doors
 from rushes.serve.envelope import Provenance
 from rushes.serve.front import Front, problem, to_stderr, visit_of
 from rushes.serve.gate import Admission, EarlyAnswer
 from rushes.serve.item_routes import add_items
 from rushes.serve.keys import EVERYBODY, Keys
+from rushes.serve.openapi import definitions_of
 from rushes.serve.refusal import Refusal
 from rushes.serve.rooms import Rooms
 from rushes.serve.status_routes import HERE, Machine, add_status

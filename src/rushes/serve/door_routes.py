@@ -14,11 +14,11 @@ from fastapi.routing import APIRoute
 
 from rushes.recipe.sections import Serve
 from rushes.runs.door.contract import Door
-from rushes.serve.document import EVENTS, answers, body_of, body_of_batch, secured
 from rushes.serve.envelope import Provenance, added, answer_of, batch_of
 from rushes.serve.front import Visit, problem_of, visit_of
 from rushes.serve.gate import Ticket
 from rushes.serve.keys import Keys
+from rushes.serve.openapi import EVENTS, answers, body_of, body_of_batch, secured
 from rushes.serve.refusal import Refusal
 from rushes.serve.responses import Work, WorkResponse
 from rushes.serve.rooms import Rooms

@@ -8,8 +8,8 @@ from fastapi import FastAPI, Response
 
 from rushes.errors import QuestionError, ShardError
 from rushes.runs.door.contract import ShowsItems
-from rushes.serve.document import refusals, secured
 from rushes.serve.keys import Keys
+from rushes.serve.openapi import refusals, secured
 from rushes.serve.refusal import Refusal
 from rushes.serve.rooms import Rooms
 

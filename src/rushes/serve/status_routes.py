@@ -14,10 +14,10 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from rushes.serve.about import About
-from rushes.serve.docs import docs_page
-from rushes.serve.document import answers, secured
+from rushes.serve.docs_page import docs_page
 from rushes.serve.envelope import Body, Provenance
 from rushes.serve.keys import EVERYBODY, Keys
+from rushes.serve.openapi import answers, secured
 from rushes.serve.rooms import Rooms
 
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".html": "text/html"}
