@@ -83,7 +83,7 @@ def alive(
     doors = stub_doors() if doors is None else doors
     service = service_app(doors, settings, MODEL, keys, folder=folder, write=lines.append)
     with listen("127.0.0.1", 0) as socket:
-        server = Drained(config_of(service), service.rooms.gate, settings.drain_s)
+        server = Drained(config_of(service), service.shared.gate, settings.drain_s)
         thread = threading.Thread(target=server.run, args=([socket],), daemon=True)
         thread.start()
         found = Alive(f"http://127.0.0.1:{socket.getsockname()[1]}", service, server, lines)

@@ -21,8 +21,8 @@ from rushes.serve.keys import Keys
 from rushes.serve.openapi import EVENTS, answers, body_of, body_of_batch, secured
 from rushes.serve.refusal import Refusal
 from rushes.serve.responses import Work, WorkResponse
-from rushes.serve.rooms import Rooms
 from rushes.serve.session import Session, Show, asked_of, asked_of_json
+from rushes.serve.shared import Shared
 
 MOST_FILES = 100
 """Of one batch."""
@@ -45,7 +45,7 @@ class DoorRoutes:
 
     Attributes:
         door: that is asked.
-        rooms: what requests share.
+        shared: what requests share.
         session: the way of a request through them.
         model: which one answers.
         deadline_s: longest time for an answer.
@@ -53,7 +53,7 @@ class DoorRoutes:
     """
 
     door: Door
-    rooms: Rooms
+    shared: Shared
     session: Session
     model: Provenance
     deadline_s: float
@@ -76,7 +76,7 @@ class DoorRoutes:
                 body = await self._json(request)
             yield self._working(request, asked_of_json(self.door, body), {})
             return
-        uploading = self.rooms.uploads.receive(request, self.door.files)
+        uploading = self.shared.uploads.receive(request, self.door.files)
         async with clock.entering("upload", uploading) as received:
             yield self._working(request, asked_of(self.door, received.fields), received.files)
 
@@ -88,7 +88,7 @@ class DoorRoutes:
                 answered = await self.session.answer(self.door, asked, files, visit.clock, show)
             said = answered.model_dump(mode="json")
             if isinstance(said.get("parse_stage"), str):
-                self.rooms.metrics.parsed(said["parse_stage"])
+                self.shared.metrics.parsed(said["parse_stage"])
             return said | added(visit.id, self.model, visit.clock)
 
         return work
@@ -96,7 +96,7 @@ class DoorRoutes:
     @asynccontextmanager
     async def _many(self, request: Request) -> AsyncIterator[Work]:
         visit = visit_of(request.scope)
-        uploading = self.rooms.uploads.receive(request, {"files": True}, MOST_FILES)
+        uploading = self.shared.uploads.receive(request, {"files": True}, MOST_FILES)
         async with visit.clock.entering("upload", uploading) as received:
             asked = asked_of(self.door, received.fields)
 
@@ -141,13 +141,13 @@ def _ticket(request: Request) -> Ticket:
 
 
 def add_doors(
-    service: FastAPI, rooms: Rooms, settings: Serve, model: Provenance, keys: Keys, engine: bool
+    service: FastAPI, shared: Shared, settings: Serve, model: Provenance, keys: Keys, engine: bool
 ) -> frozenset[str]:
     """Add a route for each door.
 
     Args:
         service: filled.
-        rooms: what requests share.
+        shared: what requests share.
         settings: the limits.
         model: which one answers.
         keys: that it takes.
@@ -156,10 +156,10 @@ def add_doors(
     Returns:
         Paths of the routes.
     """
-    session = Session(rooms.children, rooms.lane, settings.deadline_s, engine)
+    session = Session(shared.children, shared.lane, settings.deadline_s, engine)
     statuses = sorted({*STATUSES, *([401] if keys else ()), *([502] if engine else ())})
-    for verb, door in rooms.doors.items():
-        routes = DoorRoutes(door, rooms, session, model, settings.deadline_s, settings.upload_s)
+    for verb, door in shared.doors.items():
+        routes = DoorRoutes(door, shared, session, model, settings.deadline_s, settings.upload_s)
         service.add_api_route(
             f"/{verb}",
             routes.one,

@@ -184,7 +184,7 @@ def serve(make: Make, listening: socket.socket, drain_s: float, workers: int = 1
 
 
 def _serve_here(service: Service, listening: socket.socket, drain_s: float, parent: int | None = None) -> int:
-    server = Drained(config_of(service), service.rooms.gate, drain_s, parent)
+    server = Drained(config_of(service), service.shared.gate, drain_s, parent)
     server.run(sockets=[listening])
     return 0 if server.started else 1
 

@@ -18,7 +18,7 @@ from rushes.serve.docs_page import docs_page
 from rushes.serve.envelope import Body, Provenance
 from rushes.serve.keys import EVERYBODY, Keys
 from rushes.serve.openapi import answers, secured
-from rushes.serve.rooms import Rooms
+from rushes.serve.shared import Shared
 
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".html": "text/html"}
 """Suffix of a file of the page -> what it is."""
@@ -83,7 +83,7 @@ _STATES = {"not_ready": "starting", "draining": "draining", "no_model": "unhealt
 
 
 def add_status(
-    service: FastAPI, rooms: Rooms, keys: Keys, model: Provenance, machine: Machine, about: About
+    service: FastAPI, shared: Shared, keys: Keys, model: Provenance, machine: Machine, about: About
 ) -> None:
     """Add the routes that ask no model, and the pages."""
 
@@ -91,17 +91,17 @@ def add_status(
         return Live().model_dump()
 
     async def ready() -> dict[str, Any]:
-        refusal = rooms.unavailable()
+        refusal = shared.unavailable()
         if refusal is not None:
             raise refusal
         return Ready(model=model.recipe, adapter=model.weights, device=machine.device).model_dump()
 
     async def health() -> dict[str, Any]:
-        refusal = rooms.unavailable()
+        refusal = shared.unavailable()
         return {
             "status": "healthy" if refusal is None else _STATES[refusal.error],
             "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
-            "model_loaded": rooms.gate.ready,
+            "model_loaded": shared.gate.ready,
             "gpu_available": machine.gpus > 0,
             "gpu_count": machine.gpus,
         }
@@ -112,7 +112,7 @@ def add_status(
         return version_said
 
     async def metrics() -> Response:
-        text, kind = rooms.metrics.text()
+        text, kind = shared.metrics.text()
         return Response(text, media_type=kind)
 
     about_said = about.model_dump()

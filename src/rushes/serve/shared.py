@@ -24,7 +24,7 @@ from rushes.serve.uploads import Uploads
 log = logging.getLogger("rushes.serve")
 
 
-class Rooms:
+class Shared:
     """Everything of a service that requests share; made in the process that serves.
 
     Args:
