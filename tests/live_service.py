@@ -16,10 +16,11 @@ from stub_door import stub_doors
 
 from rushes.recipe.sections import Serve
 from rushes.runs.door.contract import Door
+from rushes.runs.listening import listen
 from rushes.serve.app import Service, service_app
 from rushes.serve.envelope import Provenance
 from rushes.serve.keys import EVERYBODY, Keys
-from rushes.serve.process import Drained, config_of, listen
+from rushes.serve.process import Drained, config_of
 
 MODEL = Provenance(
     recipe="stub", task="stubs", train="0" * 12, weights="1" * 64, preprocessing="2" * 64, rushes="0.0.0"
