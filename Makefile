@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo demo-driving demo-sounds demo-catalog test check peers benchmarks lock clean
+.PHONY: demo demo-driving demo-sounds demo-catalog test check image peers benchmarks lock clean
 
 demo: $(STAMP)
 	$(BIN)/rushes run recipes/operations-twin.yaml
@@ -29,6 +29,12 @@ check: $(STAMP)
 	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+
+# The service, for a CPU; docs/serving.md says how the image for CUDA is made.
+BUILDER ?= $(shell for one in docker podman buildah; do command -v $$one && break; done)
+image:
+	$(or $(BUILDER),$(error none of docker, podman and buildah is here)) build --tag rushes:cpu --target cpu .
 
 # What benchmarks compare with, each in an environment of its own under .peers/.
 peers: $(STAMP)

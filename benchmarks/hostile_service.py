@@ -19,9 +19,10 @@ from hostile_decode import SIDE, Listen, Look
 from rushes.media.image import decode_jpeg
 from rushes.recipe.sections import Serve
 from rushes.runs.door.contract import Answered, Asked, Decode, Door, Part, Reply, Verb
+from rushes.runs.listening import listen
 from rushes.serve.app import Service, service_app
-from rushes.serve.process import listen, serve
-from rushes.serve.said import Provenance
+from rushes.serve.envelope import Provenance
+from rushes.serve.process import serve
 
 MODEL = Provenance(
     recipe="none", task="none", train="0" * 12, weights="1" * 64, preprocessing="2" * 64, rushes="0.0.0"

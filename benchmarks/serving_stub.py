@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 
 from rushes.recipe.sections import Serve
+from rushes.runs.listening import listen
 from rushes.serve.app import Service, service_app
-from rushes.serve.process import listen, serve
-from rushes.serve.said import Provenance
+from rushes.serve.envelope import Provenance
+from rushes.serve.process import serve
 
 MODEL = Provenance(
     recipe="stub", task="stubs", train="0" * 12, weights="1" * 64, preprocessing="2" * 64, rushes="0.0.0"

@@ -16,10 +16,11 @@ from stub_door import stub_doors
 
 from rushes.recipe.sections import Serve
 from rushes.runs.door.contract import Door
+from rushes.runs.listening import listen
 from rushes.serve.app import Service, service_app
+from rushes.serve.envelope import Provenance
 from rushes.serve.keys import EVERYBODY, Keys
-from rushes.serve.process import Drained, config_of, listen
-from rushes.serve.said import Provenance
+from rushes.serve.process import Drained, config_of
 
 MODEL = Provenance(
     recipe="stub", task="stubs", train="0" * 12, weights="1" * 64, preprocessing="2" * 64, rushes="0.0.0"
@@ -83,7 +84,7 @@ def alive(
     doors = stub_doors() if doors is None else doors
     service = service_app(doors, settings, MODEL, keys, folder=folder, write=lines.append)
     with listen("127.0.0.1", 0) as socket:
-        server = Drained(config_of(service), service.rooms.gate, settings.drain_s)
+        server = Drained(config_of(service), service.shared.gate, settings.drain_s)
         thread = threading.Thread(target=server.run, args=([socket],), daemon=True)
         thread.start()
         found = Alive(f"http://127.0.0.1:{socket.getsockname()[1]}", service, server, lines)

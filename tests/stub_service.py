@@ -9,8 +9,9 @@ from pathlib import Path
 from live_service import MODEL, SMALL
 from stub_door import stub_doors
 
+from rushes.runs.listening import listen
 from rushes.serve.app import Service, service_app
-from rushes.serve.process import listen, serve
+from rushes.serve.process import serve
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A trained run behind Ray Serve: replicas over a cluster, each a whole service with the model in its memory.
 
     pip install 'ray[serve]==2.60.0'
-    RUSHES_RECIPE=recipe.yaml serve run ray_serve:app
+    RUSHES_RECIPE=recipe.yaml RUSHES_API_KEY_FILE=keys.txt serve run ray_serve:app
 
 Ray's proxy reads a whole upload into memory before a replica sees it, so bound uploads in front of it as well.
 """
@@ -14,13 +14,14 @@ from ray import serve
 
 RECIPE = Path(os.environ["RUSHES_RECIPE"]).absolute()
 WORKSPACE = os.path.abspath(os.environ.get("RUSHES_WORKSPACE", "workspace"))  # on a disk that all nodes share
+KEYS = os.environ.get("RUSHES_API_KEY_FILE")  # a key a line; without it whoever reaches the port may ask
 REPLICAS = int(os.environ.get("RUSHES_REPLICAS", "2"))
 
 
 def service() -> Any:
     """The application of one replica; called there."""
     from rushes.runs.run import RunJob
-    from rushes.serve.keys import EVERYBODY
+    from rushes.serve.keys import EVERYBODY, read_keys
     from rushes.serve.of_run import OfRun, require_trained
     from rushes.serve.scratch import default_root
     from rushes.storage import open_workspace
@@ -28,7 +29,8 @@ def service() -> Any:
 
     run = open_run(load_recipe(RECIPE), open_workspace(WORKSPACE))
     require_trained(run)
-    return OfRun(RunJob.of(run), None, EVERYBODY, default_root(), REPLICAS)()
+    keys = read_keys(Path(KEYS)) if KEYS else EVERYBODY
+    return OfRun(RunJob.of(run), None, keys, default_root(), REPLICAS)()
 
 
 app = serve.deployment(

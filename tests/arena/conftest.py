@@ -10,7 +10,8 @@ SERVE = """
 import sys
 from pathlib import Path
 from rushes.arena.box import open_box
-from rushes.arena.server import links, listen, serve
+from rushes.arena.server import links, serve
+from rushes.runs.listening import listen
 with open_box(Path(sys.argv[1])) as box, listen("127.0.0.1", int(sys.argv[2])) as listening:
     print(*links(box, listening).values(), flush=True)
     serve(box, listening, lambda: None)

@@ -244,9 +244,9 @@ def test_a_child_waits_where_nobody_reads(pool: Pool, upload: Path) -> None:
 
 def test_nothing_is_left_of_two_hundred_uploads(upload: Path) -> None:
     async def asked(children: Children, files: Mapping[str, Path]) -> None:
-        (nursery,) = set(children_of(os.getpid())) - before
+        (forkserver,) = set(children_of(os.getpid())) - before
         await members(children, Pages(), files)
-        descriptors, waiting = len(os.listdir("/proc/self/fd")), len(children_of(nursery))
+        descriptors, waiting = len(os.listdir("/proc/self/fd")), len(children_of(forkserver))
         for number in range(200):
             if number % 4 == 0:
                 with pytest.raises(Refusal):
@@ -256,7 +256,7 @@ def test_nothing_is_left_of_two_hundred_uploads(upload: Path) -> None:
                 await anext(stream)
         await asyncio.sleep(0)
         assert len(os.listdir("/proc/self/fd")) == descriptors
-        assert len(children_of(nursery)) == waiting == 1
+        assert len(children_of(forkserver)) == waiting == 1
 
     before = set(children_of(os.getpid()))
     upload.write_bytes(bytes(1000))
@@ -266,14 +266,14 @@ def test_nothing_is_left_of_two_hundred_uploads(upload: Path) -> None:
 
 def test_a_request_that_is_given_up_ends_its_child(upload: Path) -> None:
     async def asked(children: Children, files: Mapping[str, Path]) -> None:
-        (nursery,) = set(children_of(os.getpid())) - before
+        (forkserver,) = set(children_of(os.getpid())) - before
         task = asyncio.create_task(members(children, Do("sleep"), files))
-        while len(children_of(nursery)) < 2:
+        while len(children_of(forkserver)) < 2:
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert len(children_of(nursery)) == 1
+        assert len(children_of(forkserver)) == 1
 
     before = set(children_of(os.getpid()))
     within(asked, upload)
@@ -281,11 +281,11 @@ def test_a_request_that_is_given_up_ends_its_child(upload: Path) -> None:
 
 def test_the_process_that_forks_may_be_lost(upload: Path) -> None:
     async def asked(children: Children, files: Mapping[str, Path]) -> None:
-        (nursery,) = set(children_of(os.getpid())) - before
+        (forkserver,) = set(children_of(os.getpid())) - before
         task = asyncio.create_task(members(children, Do("sleep"), files))
-        while len(children_of(nursery)) < 2:
+        while len(children_of(forkserver)) < 2:
             await asyncio.sleep(0.01)
-        os.kill(nursery, signal.SIGKILL)
+        os.kill(forkserver, signal.SIGKILL)
         with pytest.raises(Refusal, match="crashed"):
             await task
         assert len(await members(children, Pages(), files)) == 3
@@ -320,11 +320,11 @@ def test_all_leave_with_a_server_that_is_killed(upload: Path) -> None:
     ) as server:
         assert server.stdout is not None
         assert server.stdout.readline() == b"ready\n"
-        (nursery,) = children_of(server.pid)
-        while len(started := children_of(nursery)) < 3:  # one that works, two that wait
+        (forkserver,) = children_of(server.pid)
+        while len(started := children_of(forkserver)) < 3:  # one that works, two that wait
             time.sleep(0.01)
         server.kill()
         server.wait()
-    for process in (nursery, *started):
+    for process in (forkserver, *started):
         while is_there(process):
             time.sleep(0.01)

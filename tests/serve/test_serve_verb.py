@@ -25,12 +25,12 @@ def said(*words: str) -> tuple[int, str]:
 
 @pytest.fixture
 def never_listens(monkeypatch):
-    from rushes.serve import process
+    from rushes.runs import listening
 
     def listens(host, port):
         raise AssertionError("it listens")
 
-    monkeypatch.setattr(process, "listen", listens)
+    monkeypatch.setattr(listening, "listen", listens)
 
 
 @pytest.mark.usefixtures("never_listens")

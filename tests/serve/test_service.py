@@ -12,7 +12,7 @@ from stub_door import TEXT, Stub
 
 from rushes.serve.bounds import bounds_text
 from rushes.serve.keys import Keys
-from rushes.serve.told import Events
+from rushes.serve.responses import Events
 
 FILE = {"file": ("session 7.txt", TEXT)}
 
@@ -285,7 +285,7 @@ def test_without_a_model_there_is_no_answer(tmp_path):
     door = Stub()
     door.broken = True  # before its first answer
     with alive(tmp_path / "root", {"predict": door}, wait=False) as here:
-        here.until(lambda: here.service.rooms.failed is not None)
+        here.until(lambda: here.service.shared.failed is not None)
         for answer in (httpx.get(f"{here.url}/ready"), httpx.post(f"{here.url}/predict", files=FILE)):
             assert (answer.status_code, answer.json()["error"]) == (503, "no_model")
         assert httpx.get(f"{here.url}/health").json()["status"] == "unhealthy"
@@ -309,7 +309,7 @@ def test_an_answer_that_takes_too_long_is_given_up(tmp_path):
         assert (answer.status_code, answer.json()["error"]) == (504, "deadline")
         hung = httpx.post(f"{here.url}/predict", files={"file": b"!hang\n"}, timeout=30.0)
         assert (hung.status_code, hung.json()["error"]) == (504, "deadline")
-        here.until(lambda: not here.service.rooms.gate.inside)
+        here.until(lambda: not here.service.shared.gate.inside)
         assert httpx.post(f"{here.url}/predict", files={"file": b"pick\n"}).status_code == 200
 
 
@@ -324,10 +324,10 @@ def test_nothing_is_done_for_a_client_that_left(tmp_path, accept):
                 headers={"Accept": accept},
                 timeout=httpx.Timeout(30.0, read=0.15),
             )
-        here.until(lambda: not here.service.rooms.gate.inside)
+        here.until(lambda: not here.service.shared.gate.inside)
         here.until(lambda: [line for line in here.log() if line["reason"] == "client_gone"])
         begun = len(door.batches)
         said = httpx.post(f"{here.url}/analyze", files={"file": b"pick\n"}).json()
         assert said["labels"] == ["pick"]
         assert len(door.batches) <= begun + 2  # the window that had begun, and ours
-        assert not list(here.service.rooms.scratch.folder.glob("*/*"))
+        assert not list(here.service.shared.scratch.folder.glob("*/*"))

@@ -19,7 +19,7 @@ from pydantic import Field
 from rushes.arena.ballot import Ballot, Choice, Id
 from rushes.arena.box import Box
 from rushes.arena.study import SHOWN, Record, picture_path
-from rushes.errors import RushesError
+from rushes.runs.listening import address_of
 
 MOST_BYTES = 4096  # of what a page may send
 TILES = 2 * SHOWN
@@ -172,27 +172,9 @@ def _page_file(name: str) -> bytes:
 # --- the process --------------------------------------------------------------------------------------------
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that raters can reach; port 0 takes any that is free.
-
-    Raises:
-        RushesError: the port is taken, or the host is not this machine.
-    """
-    try:
-        return socket.create_server((host, port))
-    except OSError as error:
-        raise RushesError(
-            f"cannot listen at {host}, port {port}: {error.strerror}",
-            cure="name another port: --port 0 takes any that is free",
-        ) from None
-
-
 def links(box: Box, listening: socket.socket) -> dict[str, str]:
     """Name of each rater -> the link to send."""
-    host, port = listening.getsockname()[:2]
-    if host == "0.0.0.0":  # every address of this machine
-        host = socket.gethostname()
-    return {rater.name: f"http://{host}:{port}/r/{rater.token}" for rater in box.study.raters}
+    return {rater.name: f"{address_of(listening)}/r/{rater.token}" for rater in box.study.raters}
 
 
 def serve(box: Box, listening: socket.socket, ended: Callable[[], None]) -> None:

@@ -251,7 +251,8 @@ def _vote_here(box: Box, voter: str) -> None:
 
 
 def _vote_by_link(box: Box, host: str, port: int) -> None:
-    from rushes.arena.server import links, listen, serve
+    from rushes.arena.server import links, serve
+    from rushes.runs.listening import listen
 
     with listen(host, port) as listening:
         for name, link in links(box, listening).items():

@@ -15,8 +15,6 @@ from rushes.cli.runs import open_recipe
 from rushes.errors import RecipeError
 
 if TYPE_CHECKING:
-    from socket import socket
-
     from rushes.predict.remote import Engine
 
 PORT = 8000
@@ -65,11 +63,11 @@ def serve(
     Limits are the section serve of the recipe, as in --set serve.max_mb=100. SIGTERM or Ctrl-C refuses new
     requests, finishes what has begun, and ends with 0; a second one ends at once.
     """
+    from rushes.runs.listening import address_of, listen
     from rushes.runs.run import RunJob
     from rushes.serve.bounds import bounds_text
     from rushes.serve.keys import EVERYBODY, read_keys
     from rushes.serve.of_run import OfRun, doors_of, require_trained
-    from rushes.serve.process import listen
     from rushes.serve.process import serve as serve_until_stopped
     from rushes.serve.scratch import default_root
 
@@ -81,7 +79,7 @@ def serve(
     settings = run.recipe.serve
     service = OfRun(RunJob.of(run), engine, keys, uploads or default_root(), workers)
     with listen(host, port) as listening:
-        typer.echo(f"{run.recipe.name}: {', '.join(verbs)} at {_address(host, listening)}", err=True)
+        typer.echo(f"{run.recipe.name}: {', '.join(verbs)} at {address_of(listening)}", err=True)
         for line in bounds_text(settings, workers):
             typer.echo(f"  {line}", err=True)
         if not keys and not _is_loopback(host):
@@ -120,11 +118,6 @@ def _engine(backend: str, url: str | None, model: str | None, key_env: str | Non
             f"--engine-key-env names {key_env}, which is not set", cure=f"type: export {key_env}=..."
         )
     return Engine(url, model=model, key=os.environ[key_env] if key_env else None)
-
-
-def _address(host: str, listening: socket) -> str:
-    name = f"[{host}]" if ":" in host else host
-    return f"http://{name}:{listening.getsockname()[1]}"
 
 
 def _is_loopback(host: str) -> bool:

@@ -7,14 +7,14 @@ from typing import Any, Literal
 
 from rushes.recipe.sections import Serve
 from rushes.runs.door.contract import Door, Verb
+from rushes.serve.envelope import Body, Provenance
 from rushes.serve.keys import Keys
-from rushes.serve.said import Provenance, Said
 
 LIMITS = ("max_mb", "max_s", "max_pixels", "max_frames", "at_once", "queue", "upload_s", "deadline_s")
 """Those of `Serve` that whoever asks can do something about."""
 
 
-class VerbSaid(Said):
+class VerbInfo(Body):
     """One way of asking.
 
     Attributes:
@@ -28,7 +28,7 @@ class VerbSaid(Said):
     asked: Mapping[str, Any]
 
 
-class About(Said):
+class About(Body):
     """What can be asked here, and how.
 
     Attributes:
@@ -46,7 +46,7 @@ class About(Said):
     task: str
     player: Literal["video", "audio"] | None
     labels: Sequence[str]
-    verbs: Mapping[str, VerbSaid]
+    verbs: Mapping[str, VerbInfo]
     limits: Mapping[str, float]
     keys: bool
     version: str
@@ -62,7 +62,7 @@ def about_of(doors: Mapping[Verb, Door], settings: Serve, model: Provenance, key
         keys: that it takes.
     """
     verbs = {
-        verb: VerbSaid(summary=door.summary, files=door.files, asked=door.asked.model_json_schema())
+        verb: VerbInfo(summary=door.summary, files=door.files, asked=door.asked.model_json_schema())
         for verb, door in doors.items()
     }
     return About(

@@ -14,17 +14,17 @@ from starlette.types import ASGIApp, Scope
 from rushes.recipe.sections import Serve
 from rushes.runs.door.contract import Door, Verb
 from rushes.serve.about import about_of
-from rushes.serve.asking import add_doors
 from rushes.serve.bounds import bounds_text
-from rushes.serve.document import definitions_of
+from rushes.serve.door_routes import add_doors
+from rushes.serve.envelope import Provenance
 from rushes.serve.front import Front, problem, to_stderr, visit_of
 from rushes.serve.gate import Admission, EarlyAnswer
-from rushes.serve.items import add_items
+from rushes.serve.item_routes import add_items
 from rushes.serve.keys import EVERYBODY, Keys
+from rushes.serve.openapi import definitions_of
 from rushes.serve.refusal import Refusal
-from rushes.serve.rooms import Rooms
-from rushes.serve.said import Provenance
-from rushes.serve.standing import HERE, Machine, add_standing
+from rushes.serve.shared import Shared
+from rushes.serve.status_routes import HERE, Machine, add_status
 
 _SAYS = """Answers of one trained model. Every answer says which model gave it and how long it took; every refusal
 has a code for programs, a sentence and a cure. Limits of this service, each with a status of its own:
@@ -36,19 +36,19 @@ class Service(FastAPI):
     """A service and its parts.
 
     Args:
-        rooms: what requests share.
+        shared: what requests share.
         keys: that it takes.
         model: which one answers.
         settings: its limits.
         workers: processes that serve together.
     """
 
-    def __init__(self, rooms: Rooms, keys: Keys, model: Provenance, settings: Serve, workers: int) -> None:
-        self.rooms, self.keys = rooms, keys
+    def __init__(self, shared: Shared, keys: Keys, model: Provenance, settings: Serve, workers: int) -> None:
+        self.shared, self.keys = shared, keys
 
         @asynccontextmanager
         async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-            async with rooms.open():
+            async with shared.open():
                 yield
 
         super().__init__(
@@ -68,7 +68,7 @@ class Service(FastAPI):
         document: dict[str, Any] = super().openapi()
         if begun:
             components = document.setdefault("components", {})
-            components.setdefault("schemas", {}).update(definitions_of(self.rooms.doors))
+            components.setdefault("schemas", {}).update(definitions_of(self.shared.doors))
             if self.keys:
                 components["securitySchemes"] = {
                     "bearer": {"type": "http", "scheme": "bearer"},
@@ -102,13 +102,13 @@ def service_app(
         within: entered around every call of the model, in its thread.
         write: takes a line of the access log.
     """
-    rooms = Rooms(doors, settings, folder, within)
-    service = Service(rooms, keys, model, settings, workers)
-    add_standing(service, rooms, keys, model, machine, about_of(doors, settings, model, keys))
-    add_items(service, rooms, keys)
-    asked = add_doors(service, rooms, settings, model, keys, machine.engine is not None)
+    shared = Shared(doors, settings, folder, within)
+    service = Service(shared, keys, model, settings, workers)
+    add_status(service, shared, keys, model, machine, about_of(doors, settings, model, keys))
+    add_items(service, shared, keys)
+    asked = add_doors(service, shared, settings, model, keys, machine.engine is not None)
     _add_ways_out(service)
-    _add_layers(service, rooms, keys, asked, write)
+    _add_layers(service, shared, keys, asked, write)
     return service
 
 
@@ -130,7 +130,7 @@ def _add_ways_out(service: FastAPI) -> None:
 
 
 def _add_layers(
-    service: FastAPI, rooms: Rooms, keys: Keys, asked: frozenset[str], write: Callable[[str], None]
+    service: FastAPI, shared: Shared, keys: Keys, asked: frozenset[str], write: Callable[[str], None]
 ) -> None:
     """What a request passes before its route, the last one added first."""
     routes = {route.path for route in service.routes if hasattr(route, "path")} - {"/page/{name}"}
@@ -139,14 +139,14 @@ def _add_layers(
         return scope["method"] == "POST" and scope["path"] in asked
 
     def answer(scope: Scope, refusal: Refusal) -> ASGIApp:
-        standing = rooms.standing()  # of a model that will never be ready, more can be said
-        return problem(refusal if standing is None else standing, visit_of(scope))
+        unavailable = shared.unavailable()  # of a model that will never be ready, more can be said
+        return problem(refusal if unavailable is None else unavailable, visit_of(scope))
 
     def tell(path: str, status: int, reason: str | None, seconds: float) -> None:
-        rooms.metrics.answered(path if path in routes else "none", status, seconds)
+        shared.metrics.answered(path if path in routes else "none", status, seconds)
         if reason is not None:
-            rooms.metrics.refused(reason)
+            shared.metrics.refused(reason)
 
-    service.add_middleware(Admission, gate=rooms.gate, guards=guards, answer=answer)
+    service.add_middleware(Admission, gate=shared.gate, guards=guards, answer=answer)
     service.add_middleware(Front, keys=keys, write=write, tell=tell)
     service.add_middleware(EarlyAnswer)

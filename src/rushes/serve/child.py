@@ -1,6 +1,6 @@
 """A process that decodes one upload and leaves; nothing of it outlives the answer, and nothing it breaks is ours.
 
-It is forked by `rushes.serve.nursery`, has no network where the system allows that, writes no file, and dies with
+It is forked by `rushes.serve.forkserver`, has no network where the system allows that, writes no file, and dies with
 its parent.
 """
 

@@ -26,22 +26,22 @@ from typing import Any
 from rushes.media.limits import Limits
 from rushes.runs.door.contract import Decode, Part
 from rushes.serve.child import Job, packed
-from rushes.serve.nursery import GONE, ORDER
+from rushes.serve.forkserver import GONE, ORDER
 from rushes.serve.refusal import Refusal
 from rushes.serve.wire import Broken, Frame, part_of, parts_of, receive
 
 LOG = logging.getLogger(__name__)
 
 START_S = 60.0
-"""For the nursery to import what children need."""
+"""For the fork server to import what children need."""
 
 ORDER_S = 5.0
-"""For the nursery to take an order; it does nothing else."""
+"""For the fork server to take an order; it does nothing else."""
 
 _BUFFER = 1 << 20  # bytes that are read ahead of whoever asks
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "TMPDIR")
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-_START = "from rushes.serve.nursery import main; main()"
+_START = "from rushes.serve.forkserver import main; main()"
 
 
 class Children:
@@ -61,7 +61,7 @@ class Children:
         self.isolated: bool | None = None
         self._preload, self._memory_mb, self._warm = tuple(preload), memory_mb, warm
         self._limits = replace(limits, foresee=True)
-        self._nursery: _Nursery | None = None
+        self._forkserver: _ForkServer | None = None
         self._starting = asyncio.Lock()
         self._waiting: deque[_Child] = deque()
 
@@ -83,22 +83,22 @@ class Children:
             OSError: the machine refuses.
         """
         async with self._starting:
-            if self._nursery is not None and self._nursery.alive:
+            if self._forkserver is not None and self._forkserver.alive:
                 return
-            if self._nursery is not None:
+            if self._forkserver is not None:
                 LOG.error("the process that starts decoding processes ended; a new one is started")
                 await self.close()
-            self._nursery = await _Nursery.start(self._preload)
+            self._forkserver = await _ForkServer.start(self._preload)
             for _ in range(self._warm):
-                self._waiting.append(await self._nursery.child())
+                self._waiting.append(await self._forkserver.child())
 
     async def close(self) -> None:
         """End all of them, at once."""
-        if self._nursery is not None:
+        if self._forkserver is not None:
             while self._waiting:
                 await self._waiting.popleft().end()
-            await self._nursery.close()
-            self._nursery = None
+            await self._forkserver.close()
+            self._forkserver = None
 
     @asynccontextmanager
     async def decode(
@@ -128,12 +128,12 @@ class Children:
     async def _take(self) -> _Child:
         """A child that waits, or a new one; another one will wait in its place."""
         await self.start()
-        nursery = self._nursery
-        assert nursery is not None, "started"
-        child = self._waiting.popleft() if self._waiting else await nursery.child()
+        forkserver = self._forkserver
+        assert forkserver is not None, "started"
+        child = self._waiting.popleft() if self._waiting else await forkserver.child()
         try:
             while len(self._waiting) < self._warm:
-                self._waiting.append(await nursery.child())
+                self._waiting.append(await forkserver.child())
         except BaseException:
             await child.end()
             raise
@@ -260,7 +260,7 @@ class _Child:
 
     def __init__(
         self,
-        nursery: _Nursery,
+        forkserver: _ForkServer,
         number: int,
         gone: asyncio.Future[int | None],
         reader: asyncio.StreamReader,
@@ -268,7 +268,7 @@ class _Child:
     ) -> None:
         self.reader = reader
         self.isolated: bool | None = None
-        self._nursery, self._number, self._gone, self._writer = nursery, number, gone, writer
+        self._forkserver, self._number, self._gone, self._writer = forkserver, number, gone, writer
 
     async def give(self, job: Job) -> None:
         """Tell it what to do, as soon as it is ready."""
@@ -281,13 +281,13 @@ class _Child:
 
     async def end(self) -> int | None:
         """Kill it if it still lives; returns how it ended, None where nobody knows."""
-        self._nursery.kill(self._number)
+        self._forkserver.kill(self._number)
         self._writer.transport.abort()
         return await asyncio.shield(self._gone)
 
 
-class _Nursery:
-    """The server's end of the process that forks, see `rushes.serve.nursery`."""
+class _ForkServer:
+    """The server's end of the process that forks, see `rushes.serve.forkserver`."""
 
     def __init__(self, process: subprocess.Popen[bytes], orders: socket.socket) -> None:
         self.alive = True
@@ -299,7 +299,7 @@ class _Nursery:
         loop.add_reader(orders, self._read)
 
     @classmethod
-    async def start(cls, preload: Sequence[str]) -> _Nursery:
+    async def start(cls, preload: Sequence[str]) -> _ForkServer:
         """Start the process; returns when it has imported what children need."""
         ours, theirs = socket.socketpair()
         with theirs:
@@ -315,15 +315,15 @@ class _Nursery:
                 start_new_session=True,
             )
         ours.settimeout(ORDER_S)
-        nursery = cls(process, ours)
+        forkserver = cls(process, ours)
         try:
             async with asyncio.timeout(START_S):
-                if await nursery.ready is None:
+                if await forkserver.ready is None:
                     raise ChildProcessError("the process that starts decoding processes did not start")
         except BaseException:
-            await nursery.close()
+            await forkserver.close()
             raise
-        return nursery
+        return forkserver
 
     async def child(self) -> _Child:
         """A new child, which waits for a job."""

@@ -22,9 +22,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rushes.serve.envelope import Clock
 from rushes.serve.keys import Keys
 from rushes.serve.refusal import Problem, Refusal
-from rushes.serve.said import Clock
 
 log = logging.getLogger("rushes.serve")
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from rushes.errors import StageError
 from rushes.runs.do import require_done
 from rushes.runs.run import Run, RunJob
+from rushes.serve.envelope import Provenance
 from rushes.serve.keys import Keys
-from rushes.serve.said import Provenance
-from rushes.serve.standing import Machine
+from rushes.serve.status_routes import Machine
 from rushes.stages import read_done
 from rushes.stages.files import canonical_json
 

@@ -24,8 +24,6 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from rushes.errors import RushesError
-
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
@@ -53,22 +51,6 @@ FIGURES = "PROMETHEUS_MULTIPROC_DIR"
 
 RESTART_S = 1.0
 """Between the end of a process that should live and the start of the next one."""
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that clients can reach; port 0 takes any that is free.
-
-    Raises:
-        RushesError: the port is taken, or the host is not this machine.
-    """
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise RushesError(
-            f"cannot listen at {host}, port {port}: {error.strerror or error}",
-            cure="name another port: --port 0 takes any that is free",
-        ) from None
 
 
 class Impatient(H11Protocol):
@@ -171,7 +153,7 @@ def serve(make: Make, listening: socket.socket, drain_s: float, workers: int = 1
 
     Args:
         make: the application.
-        listening: see `listen`.
+        listening: see `rushes.runs.listening`.
         drain_s: longest time for what was begun.
         workers: processes; each has a model of its own.
 
@@ -184,7 +166,7 @@ def serve(make: Make, listening: socket.socket, drain_s: float, workers: int = 1
 
 
 def _serve_here(service: Service, listening: socket.socket, drain_s: float, parent: int | None = None) -> int:
-    server = Drained(config_of(service), service.rooms.gate, drain_s, parent)
+    server = Drained(config_of(service), service.shared.gate, drain_s, parent)
     server.run(sockets=[listening])
     return 0 if server.started else 1
 

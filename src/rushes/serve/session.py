@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from rushes.errors import AnswerError, ModelError, QuestionError
 from rushes.runs.door.contract import Answered, Door, Part, Reply
+from rushes.serve.envelope import Clock
 from rushes.serve.refusal import Refusal
-from rushes.serve.said import Clock
 
 if TYPE_CHECKING:
     from rushes.serve.children import Children, Stream

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -188,25 +187,17 @@ def test_a_model_that_was_not_trained_has_a_page_without_curves(page, searched, 
     assert "Nothing was trained." in (tmp_path / "r.html").read_text("utf-8")
 
 
-def test_a_browser_shows_all_pictures_and_asks_nobody(page, strips):
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is a development peer")
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("needs the program chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        tab = browser.new_page(viewport={"width": 1280, "height": 900})
-        told, asked = [], []
-        tab.on("console", lambda message: told.append(message.text))
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.goto(page.as_uri())
-        pictures = "[...document.querySelectorAll('.found img')]"
-        assert tab.evaluate(f"{pictures}.every(one => one.complete && one.naturalWidth > 0)")
-        assert tab.evaluate(f"{pictures}.length") == sum(
-            2 * TOP + ("<img" in strip.asked) for strip in strips
-        )
-        assert tab.locator(".found li.right").count() > 0
-        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert told == []
-        assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-        browser.close()
+def test_a_browser_shows_all_pictures_and_asks_nobody(chromium, page, strips):
+    tab = chromium.new_page(viewport={"width": 1280, "height": 900})
+    told, asked = [], []
+    tab.on("console", lambda message: told.append(message.text))
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(page.as_uri())
+    pictures = "[...document.querySelectorAll('.found img')]"
+    assert tab.evaluate(f"{pictures}.every(one => one.complete && one.naturalWidth > 0)")
+    assert tab.evaluate(f"{pictures}.length") == sum(2 * TOP + ("<img" in strip.asked) for strip in strips)
+    assert tab.locator(".found li.right").count() > 0
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert told == []
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    tab.close()

@@ -8,22 +8,22 @@ from fastapi import FastAPI, Response
 
 from rushes.errors import QuestionError, ShardError
 from rushes.runs.door.contract import ShowsItems
-from rushes.serve.document import refusals, secured
 from rushes.serve.keys import Keys
+from rushes.serve.openapi import refusals, secured
 from rushes.serve.refusal import Refusal
-from rushes.serve.rooms import Rooms
+from rushes.serve.shared import Shared
 
 _SAYS = "The picture of an item that was found"
 
 
-def add_items(service: FastAPI, rooms: Rooms, keys: Keys) -> None:
+def add_items(service: FastAPI, shared: Shared, keys: Keys) -> None:
     """Add the route, where a door names items that have a picture."""
-    shows = next((door for door in rooms.doors.values() if isinstance(door, ShowsItems)), None)
+    shows = next((door for door in shared.doors.values() if isinstance(door, ShowsItems)), None)
     if shows is None:
         return
 
     async def picture(key: str) -> Response:
-        refusal = rooms.standing()
+        refusal = shared.unavailable()
         if refusal is not None:
             raise refusal
         try:

@@ -14,15 +14,15 @@ from fastapi.routing import APIRoute
 
 from rushes.recipe.sections import Serve
 from rushes.runs.door.contract import Door
-from rushes.serve.document import EVENTS, answers, body_of, body_of_batch, secured
+from rushes.serve.envelope import Provenance, added, answer_of, batch_of
 from rushes.serve.front import Visit, problem_of, visit_of
 from rushes.serve.gate import Ticket
 from rushes.serve.keys import Keys
+from rushes.serve.openapi import EVENTS, answers, body_of, body_of_batch, secured
 from rushes.serve.refusal import Refusal
-from rushes.serve.rooms import Rooms
-from rushes.serve.said import Provenance, added, answer_of, batch_of
+from rushes.serve.responses import Work, WorkResponse
 from rushes.serve.session import Session, Show, asked_of, asked_of_json
-from rushes.serve.told import Told, Work
+from rushes.serve.shared import Shared
 
 MOST_FILES = 100
 """Of one batch."""
@@ -40,12 +40,12 @@ STATUSES = [400, 408, 413, 415, 422, 429, 500, 503, 504, 507]
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class DoorRoutes:
     """A door under its route.
 
     Attributes:
         door: that is asked.
-        rooms: what requests share.
+        shared: what requests share.
         session: the way of a request through them.
         model: which one answers.
         deadline_s: longest time for an answer.
@@ -53,7 +53,7 @@ class Asking:
     """
 
     door: Door
-    rooms: Rooms
+    shared: Shared
     session: Session
     model: Provenance
     deadline_s: float
@@ -62,11 +62,11 @@ class Asking:
     async def one(self, request: Request) -> Response:
         """Answer about one recording, or about words alone; event by event where that is asked for."""
         streams = self.door.verb == STREAMED and EVENTS in request.headers.get("accept", "")
-        return Told(self._one, self.deadline_s, streams)
+        return WorkResponse(self._one, self.deadline_s, streams)
 
     async def many(self, request: Request) -> Response:
         """Answer about several recordings, each for itself."""
-        return Told(self._many, self.deadline_s)
+        return WorkResponse(self._many, self.deadline_s)
 
     @asynccontextmanager
     async def _one(self, request: Request) -> AsyncIterator[Work]:
@@ -76,7 +76,7 @@ class Asking:
                 body = await self._json(request)
             yield self._working(request, asked_of_json(self.door, body), {})
             return
-        uploading = self.rooms.uploads.receive(request, self.door.files)
+        uploading = self.shared.uploads.receive(request, self.door.files)
         async with clock.entering("upload", uploading) as received:
             yield self._working(request, asked_of(self.door, received.fields), received.files)
 
@@ -88,7 +88,7 @@ class Asking:
                 answered = await self.session.answer(self.door, asked, files, visit.clock, show)
             said = answered.model_dump(mode="json")
             if isinstance(said.get("parse_stage"), str):
-                self.rooms.metrics.parsed(said["parse_stage"])
+                self.shared.metrics.parsed(said["parse_stage"])
             return said | added(visit.id, self.model, visit.clock)
 
         return work
@@ -96,7 +96,7 @@ class Asking:
     @asynccontextmanager
     async def _many(self, request: Request) -> AsyncIterator[Work]:
         visit = visit_of(request.scope)
-        uploading = self.rooms.uploads.receive(request, {"files": True}, MOST_FILES)
+        uploading = self.shared.uploads.receive(request, {"files": True}, MOST_FILES)
         async with visit.clock.entering("upload", uploading) as received:
             asked = asked_of(self.door, received.fields)
 
@@ -141,13 +141,13 @@ def _ticket(request: Request) -> Ticket:
 
 
 def add_doors(
-    service: FastAPI, rooms: Rooms, settings: Serve, model: Provenance, keys: Keys, engine: bool
+    service: FastAPI, shared: Shared, settings: Serve, model: Provenance, keys: Keys, engine: bool
 ) -> frozenset[str]:
     """Add a route for each door.
 
     Args:
         service: filled.
-        rooms: what requests share.
+        shared: what requests share.
         settings: the limits.
         model: which one answers.
         keys: that it takes.
@@ -156,13 +156,13 @@ def add_doors(
     Returns:
         Paths of the routes.
     """
-    session = Session(rooms.children, rooms.lane, settings.deadline_s, engine)
+    session = Session(shared.children, shared.lane, settings.deadline_s, engine)
     statuses = sorted({*STATUSES, *([401] if keys else ()), *([502] if engine else ())})
-    for verb, door in rooms.doors.items():
-        asking = Asking(door, rooms, session, model, settings.deadline_s, settings.upload_s)
+    for verb, door in shared.doors.items():
+        routes = DoorRoutes(door, shared, session, model, settings.deadline_s, settings.upload_s)
         service.add_api_route(
             f"/{verb}",
-            asking.one,
+            routes.one,
             methods=["POST"],
             response_model=None,
             summary=door.summary,
@@ -173,7 +173,7 @@ def add_doors(
             says = "Of each file its answer, or why there is none"
             service.add_api_route(
                 f"/batch_{verb}",
-                asking.many,
+                routes.many,
                 methods=["POST"],
                 response_model=None,
                 summary=says,

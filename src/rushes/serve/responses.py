@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from rushes.serve.front import problem_of, unexpected, visit_of
+from rushes.serve.openapi import EVENTS
 from rushes.serve.refusal import Refusal
 from rushes.serve.session import Show, ended, show_nothing, while_there
 
@@ -22,8 +23,6 @@ log = logging.getLogger("rushes.serve")
 HEARTBEAT_S = 15.0
 """Of silence, after which a comment is sent, so that no proxy closes the stream."""
 
-EVENTS = "text/event-stream"
-
 Work = Callable[[Show], Awaitable[Mapping[str, Any]]]
 """Makes an answer, and shows what comes before it."""
 
@@ -31,7 +30,7 @@ Upload = Callable[[Request], AbstractAsyncContextManager[Work]]
 """Reads the body of a request, and keeps its files until it is left."""
 
 
-class Told(Response):
+class WorkResponse(Response):
     """Reads a body, works, and answers; stops as soon as nobody listens.
 
     Args:

@@ -24,7 +24,7 @@ from rushes.serve.uploads import Uploads
 log = logging.getLogger("rushes.serve")
 
 
-class Rooms:
+class Shared:
     """Everything of a service that requests share; made in the process that serves.
 
     Args:
@@ -90,7 +90,7 @@ class Rooms:
         else:
             self.gate.ready = True
 
-    def standing(self) -> Refusal | None:
+    def unavailable(self) -> Refusal | None:
         """Why no request is taken now; None where requests are."""
         if self.gate.draining:
             return Refusal(503, "draining", "this service is about to stop", retry_after_s=5)

@@ -14,11 +14,11 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from rushes.serve.about import About
-from rushes.serve.docs import docs_page
-from rushes.serve.document import answers, secured
+from rushes.serve.docs_page import docs_page
+from rushes.serve.envelope import Body, Provenance
 from rushes.serve.keys import EVERYBODY, Keys
-from rushes.serve.rooms import Rooms
-from rushes.serve.said import Provenance, Said
+from rushes.serve.openapi import answers, secured
+from rushes.serve.shared import Shared
 
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".html": "text/html"}
 """Suffix of a file of the page -> what it is."""
@@ -43,13 +43,13 @@ HERE = Machine()
 """Without a GPU."""
 
 
-class Live(Said):
+class Live(Body):
     """The process lives; the model was not touched."""
 
     status: Literal["alive"] = "alive"
 
 
-class Ready(Said):
+class Ready(Body):
     """The model has answered, and requests are taken."""
 
     status: Literal["ready"] = "ready"
@@ -58,7 +58,7 @@ class Ready(Said):
     device: str
 
 
-class Health(Said):
+class Health(Body):
     """As earlier systems told it; it says so with 200 whatever the state is."""
 
     status: Literal["healthy", "starting", "draining", "unhealthy"]
@@ -68,7 +68,7 @@ class Health(Said):
     gpu_count: int
 
 
-class Version(Said):
+class Version(Body):
     """What answers, and what decodes."""
 
     rushes: str
@@ -82,8 +82,8 @@ class Version(Said):
 _STATES = {"not_ready": "starting", "draining": "draining", "no_model": "unhealthy"}
 
 
-def add_standing(
-    service: FastAPI, rooms: Rooms, keys: Keys, model: Provenance, machine: Machine, about: About
+def add_status(
+    service: FastAPI, shared: Shared, keys: Keys, model: Provenance, machine: Machine, about: About
 ) -> None:
     """Add the routes that ask no model, and the pages."""
 
@@ -91,17 +91,17 @@ def add_standing(
         return Live().model_dump()
 
     async def ready() -> dict[str, Any]:
-        refusal = rooms.standing()
+        refusal = shared.unavailable()
         if refusal is not None:
             raise refusal
         return Ready(model=model.recipe, adapter=model.weights, device=machine.device).model_dump()
 
     async def health() -> dict[str, Any]:
-        refusal = rooms.standing()
+        refusal = shared.unavailable()
         return {
             "status": "healthy" if refusal is None else _STATES[refusal.error],
             "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
-            "model_loaded": rooms.gate.ready,
+            "model_loaded": shared.gate.ready,
             "gpu_available": machine.gpus > 0,
             "gpu_count": machine.gpus,
         }
@@ -112,7 +112,7 @@ def add_standing(
         return version_said
 
     async def metrics() -> Response:
-        text, kind = rooms.metrics.text()
+        text, kind = shared.metrics.text()
         return Response(text, media_type=kind)
 
     about_said = about.model_dump()

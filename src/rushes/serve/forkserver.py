@@ -1,7 +1,7 @@
 """A small process that forks decoding processes: it imports once what they need, no model, and knows no request.
 
-    server ──"+" number, end of a line──► nursery ──fork──► child
-           ──"-" number────────────────►          ──kill──►
+    server ──"+" number, end of a line──► forkserver ──fork──► child
+           ──"-" number────────────────►             ──kill──►
            ◄─number, status─────────────
 
 It is their parent, so a process id never means another process. It ends with the server, and they with it.
@@ -85,13 +85,13 @@ def _obey(orders: socket.socket, children: dict[int, int]) -> bool:
             with suppress(ProcessLookupError):
                 os.kill(children[number], signal.SIGKILL)
         return True
-    nursery = os.getpid()
+    forkserver = os.getpid()
     process = os.fork()
     if process == 0:
         signal.set_wakeup_fd(-1)
         os.closerange(3, lines[0])
         os.closerange(lines[0] + 1, _MOST_FILES)
-        live(socket.socket(fileno=lines[0]), nursery)
+        live(socket.socket(fileno=lines[0]), forkserver)
     os.close(lines[0])
     children[number] = process
     return True

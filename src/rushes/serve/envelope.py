@@ -18,13 +18,13 @@ T = TypeVar("T")
 Stretch = Literal["upload", "queue", "decode", "model"]
 
 
-class Said(BaseModel):
+class Body(BaseModel):
     """Of an answer; no more than is declared."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Provenance(Said):
+class Provenance(Body):
     """Which model answers, so that an answer can be told from that of another one.
 
     Attributes:
@@ -43,7 +43,7 @@ class Provenance(Said):
     rushes: str
 
 
-class Timings(Said):
+class Timings(Body):
     """Milliseconds of a request.
 
     Attributes:
@@ -113,7 +113,7 @@ def answer_of(door: Door) -> type[BaseModel]:
 def batch_of(door: Door) -> type[BaseModel]:
     """What a route says that answers about several recordings: of each its answer, or why there is none."""
     predictions = (list[door.answered | Problem], Field(description="of each file, in order"))  # type: ignore[name-defined]
-    return create_model("BatchAnswer", __base__=Said, predictions=predictions, **ADDED)
+    return create_model("BatchAnswer", __base__=Body, predictions=predictions, **ADDED)
 
 
 def added(request_id: str, model: Provenance, clock: Clock) -> dict[str, Any]:

@@ -1,0 +1,31 @@
+"""The socket of whatever is served from this machine: a page for raters, or a model."""
+
+from __future__ import annotations
+
+import socket
+
+from rushes.errors import RushesError
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that others can reach; port 0 takes any that is free.
+
+    Raises:
+        RushesError: the port is taken, or the host is not this machine.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise RushesError(
+            f"cannot listen at {host}, port {port}: {error.strerror or error}",
+            cure="name another port: --port 0 takes any that is free",
+        ) from None
+
+
+def address_of(listening: socket.socket) -> str:
+    """Where others find a socket; one that takes every address of this machine, under the machine's name."""
+    host, port = listening.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
