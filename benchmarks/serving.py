@@ -1,15 +1,15 @@
 """Whether a service stays up, stays small and stays honest: under load, before hostile files, hour after hour.
 
-    python benchmarks/serving.py [--quick] [--json] [--parts broken,overload,oversize,killed,hostile,contract,soak]
-        [--recipe RECIPE --workspace DIR]
+    python benchmarks/serving.py [--quick] [--json] [--parts broken,overload,oversize,killed,hostile,contract,
+        engine,soak] [--recipe RECIPE --workspace DIR]
 
-`broken`: 1,000 uploads that break off at random offsets. `overload`: four times what it can do, for 5 minutes, with
-a stub model of 200 ms. `oversize`: bodies of 1 GB to a service that takes 100 MB. `killed`: kill -9 under load, and
-a new start; with --recipe also of `rushes serve` with a trained run. `soak`: two hours of mixed traffic at half of
-what it can do. The service is a process of its own, with real uploads, decoding processes and lane, over a stub of a
-model; requests come from this process. `hostile`: see `serving_hostile.py`; `contract`: see `serving_contract.py`.
-Takes two and a half hours; with --quick, 200 uploads, 20 seconds and 5 minutes. Times want a core of their own:
-`chrt -r 1 python benchmarks/serving.py`.
+`broken`: 1,000 uploads that break off at random offsets. `overload`: four times what it can do, for 5 minutes,
+with a stub model of 200 ms. `oversize`: bodies of 1 GB to a service that takes 100 MB. `killed`: kill -9 under
+load, and a new start; with --recipe also of `rushes serve` with a trained run. `soak`: two hours of mixed traffic
+at half of what it can do. The service is a process of its own, with real uploads, decoding processes and lane,
+over a stub of a model; requests come from this process. `hostile`: see `serving_hostile.py`; `contract` and
+`engine`: see `serving_contract.py` and `serving_engine.py`. Takes two and a half hours; with --quick, 200 uploads,
+20 seconds and 5 minutes. Times want a core of their own: `chrt -r 1 python benchmarks/serving.py`.
 """
 
 from __future__ import annotations
@@ -38,6 +38,12 @@ def _contract(quick: bool, folder: Path) -> Iterator[Figure]:
     yield from contract_figures(quick, folder)
 
 
+def _engine(quick: bool, folder: Path) -> Iterator[Figure]:
+    from serving_engine import engine_figures
+
+    yield from engine_figures(quick, folder)
+
+
 PARTS: Mapping[str, Callable[[bool, Path], Iterator[Figure]]] = {
     "broken": broken_figures,
     "overload": overload_figures,
@@ -45,6 +51,7 @@ PARTS: Mapping[str, Callable[[bool, Path], Iterator[Figure]]] = {
     "killed": killed_figures,
     "hostile": _hostile,
     "contract": _contract,
+    "engine": _engine,
     "soak": soak_figures,
 }
 """Each takes whether it is to be quick, and a folder for what it needs."""

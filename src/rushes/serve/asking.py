@@ -156,7 +156,7 @@ def add_doors(
     Returns:
         Paths of the routes.
     """
-    session = Session(rooms.children, rooms.lane, settings.deadline_s, engine)
+    session = Session(rooms.children, rooms.lane, rooms.metrics, settings.deadline_s, engine)
     statuses = sorted({*STATUSES, *([401] if keys else ()), *([502] if engine else ())})
     for verb, door in rooms.doors.items():
         asking = Asking(door, rooms, session, model, settings.deadline_s, settings.upload_s)
