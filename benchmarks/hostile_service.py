@@ -105,9 +105,10 @@ def make(folder: Path) -> Service:
 
 def main() -> int:
     """Serve until somebody stops the process."""
+    folder = Path(sys.argv[1])
     listening = listen("127.0.0.1", 0)
     print(listening.getsockname()[1], flush=True)
-    return serve(partial(make, Path(sys.argv[1])), listening, Serve().drain_s)
+    return serve(partial(make, folder), folder, listening, Serve().drain_s)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def main() -> int:
     folder, settings, stub = Path(sys.argv[1]), Serve(**json.loads(sys.argv[2])), json.loads(sys.argv[3])
     listening = listen("127.0.0.1", 0)
     print(listening.getsockname()[1], flush=True)
-    return serve(partial(make, folder, settings, stub), listening, settings.drain_s)
+    return serve(partial(make, folder, settings, stub), folder, listening, settings.drain_s)
 
 
 if __name__ == "__main__":

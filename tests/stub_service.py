@@ -34,7 +34,7 @@ def main() -> int:
     drain_s = float(sys.argv[4]) if len(sys.argv) > 4 else 20.0
     with listen("127.0.0.1", 0) as socket:
         print(f"http://127.0.0.1:{socket.getsockname()[1]}", flush=True)
-        return serve(OfStubs(folder, workers, answer_s), socket, drain_s, workers)
+        return serve(OfStubs(folder, workers, answer_s), folder, socket, drain_s, workers)
 
 
 if __name__ == "__main__":

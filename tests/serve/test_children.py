@@ -19,7 +19,8 @@ from decoders import Do, Endless, Lie, Modules, Pages, Refuse
 from rushes.errors import MediaReason
 from rushes.media.limits import Limits
 from rushes.runs.door.contract import Decode
-from rushes.serve.children import Children
+from rushes.serve.child import Job
+from rushes.serve.children import Children, Stream
 from rushes.serve.refusal import Refusal
 from rushes.serve.wire import _KINDS, _SIZES
 
@@ -69,6 +70,10 @@ async def members(
         return [
             (part.key, {name: bytes(data) for name, data in part.members.items()}) async for part in stream
         ]
+
+
+async def members_of_pages(children: Children, files: Mapping[str, Path]) -> None:
+    assert len(await members(children, Pages(), files)) == 3
 
 
 def refusal(pool: Pool, decode: Decode, path: Path, deadline_s: float = DEADLINE_S) -> Refusal:
@@ -316,15 +321,52 @@ def test_all_leave_with_a_server_that_is_killed(upload: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", _SERVER, str(upload)],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": places},
     ) as server:
         assert server.stdout is not None
+        assert server.stderr is not None
         assert server.stdout.readline() == b"ready\n"
         (forkserver,) = children_of(server.pid)
         while len(started := children_of(forkserver)) < 3:  # one that works, two that wait
             time.sleep(0.01)
         server.kill()
         server.wait()
-    for process in (forkserver, *started):
-        while is_there(process):
-            time.sleep(0.01)
+        for process in (forkserver, *started):
+            while is_there(process):
+                time.sleep(0.01)
+        assert server.stderr.read() == b"", "they leave without a word"
+
+
+def test_one_that_died_while_it_waited_is_no_fault_of_an_upload(upload: Path) -> None:
+    async def asked(children: Children, files: Mapping[str, Path]) -> None:
+        (forkserver,) = set(children_of(os.getpid())) - before
+        while len(waiting := children_of(forkserver)) < 2:
+            await asyncio.sleep(0.01)
+        for process in waiting:
+            os.kill(process, signal.SIGKILL)
+        while any(one in children_of(forkserver) for one in waiting):
+            await asyncio.sleep(0.01)
+        assert len(await members(children, Pages(), files)) == 3
+        assert len(children_of(forkserver)) == 2
+
+    before = set(children_of(os.getpid()))
+    within(asked, upload, warm=2)
+
+
+def test_the_next_one_is_started_behind_the_job(upload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = []
+    give, refill = Stream.give, Children._refill
+
+    async def given(self: Stream, job: Job) -> None:
+        await give(self, job)
+        order.append("given")
+
+    async def refilled(self: Children) -> None:
+        order.append("refilled")
+        await refill(self)
+
+    monkeypatch.setattr(Stream, "give", given)
+    monkeypatch.setattr(Children, "_refill", refilled)
+    within(members_of_pages, upload)
+    assert order == ["given", "refilled"]

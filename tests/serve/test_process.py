@@ -128,7 +128,7 @@ def test_several_processes_share_the_socket_and_end_together(tmp_path):
         of_it = psutil.Process(running.pid)
         served = [child for child in of_it.children() if "spawn_main" in " ".join(child.cmdline())]
         assert len(served) == 2
-        until(lambda: len(list((tmp_path / "root").iterdir())) == 2)
+        until(lambda: len(list((tmp_path / "root").iterdir())) == 3)  # theirs, and what they count
         served[0].send_signal(signal.SIGKILL)
         served[0].wait(10.0)
         until(lambda: "ended with -9; another one is started" in log_of(tmp_path / "root"))
@@ -139,6 +139,23 @@ def test_several_processes_share_the_socket_and_end_together(tmp_path):
         running.send_signal(signal.SIGTERM)
         assert running.wait(60.0) == 0
         until(lambda: not any(child.is_running() for child in of_all))
+    assert not list((tmp_path / "root").iterdir()), "nothing is left behind"
+
+
+@pytest.mark.slow
+def test_several_that_are_killed_leave_nothing_that_the_next_start_does_not_sweep(tmp_path, monkeypatch):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    with started(tmp_path / "root", 2, 0.0) as (running, _):
+        of_it = psutil.Process(running.pid).children(recursive=True)
+        for process in (running, *of_it):
+            process.kill()
+        psutil.wait_procs(of_it, 20.0)
+    assert len(list((tmp_path / "root").iterdir())) == 3
+    with started(tmp_path / "root", 1, 0.0):
+        assert len(list((tmp_path / "root").iterdir())) == 1
+    assert not list(temporary.iterdir())
 
 
 def test_a_client_that_says_nothing_is_not_waited_for(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 from live_service import MODEL, SMALL, Alive, alive
 from stub_door import TEXT, Stub
 
+from rushes.serve import shared
 from rushes.serve.bounds import bounds_text
 from rushes.serve.keys import Keys
 from rushes.serve.responses import Events
@@ -289,6 +290,31 @@ def test_without_a_model_there_is_no_answer(tmp_path):
         for answer in (httpx.get(f"{here.url}/ready"), httpx.post(f"{here.url}/predict", files=FILE)):
             assert (answer.status_code, answer.json()["error"]) == (503, "no_model")
         assert httpx.get(f"{here.url}/health").json()["status"] == "unhealthy"
+
+
+def test_a_model_that_can_be_loaded_later_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(shared, "AGAIN_S", 0.05)
+    door = Stub()
+    door.broken = True
+    with alive(tmp_path / "root", {"predict": door}, wait=False) as here:
+        here.until(lambda: here.service.shared.failed is not None)
+        door.broken = False
+        here.ready()
+        assert httpx.post(f"{here.url}/predict", files=FILE).status_code == 200
+
+
+def test_every_stage_of_a_request_is_measured(tmp_path):
+    with alive(tmp_path / "root") as here:
+        assert httpx.post(f"{here.url}/predict", files=FILE).status_code == 200
+        assert httpx.post(f"{here.url}/predict", files={"file": b"\xff"}).status_code == 422
+        text = httpx.get(f"{here.url}/metrics").text
+    for stage, times in {"upload": 2, "queue": 2, "decode": 2, "lane": 1}.items():
+        assert f'rushes_stage_seconds_count{{stage="{stage}"}} {times}.0' in text
+
+
+def test_the_least_speed_of_an_upload_is_told():
+    [line] = [line for line in bounds_text(SMALL) if line.startswith("upload: ")]
+    assert line == "upload: 1 MB in 20 s, after 20 s at 16 kB a second or more, never 30 s without a byte"
 
 
 def test_a_model_that_fails_later_answers_nobody(tmp_path):

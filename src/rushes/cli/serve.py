@@ -77,7 +77,8 @@ def serve(
     require_trained(run)
     verbs = [f"/{verb}" for verb in doors_of(run, engine)]
     settings = run.recipe.serve
-    service = OfRun(RunJob.of(run), engine, keys, uploads or default_root(), workers)
+    folder = uploads or default_root()
+    service = OfRun(RunJob.of(run), engine, keys, folder, workers)
     with listen(host, port) as listening:
         typer.echo(f"{run.recipe.name}: {', '.join(verbs)} at {address_of(listening)}", err=True)
         for line in bounds_text(settings, workers):
@@ -88,7 +89,7 @@ def serve(
                 "can ask this model; give --api-key-file, or put something before it that knows who may come in",
                 err=True,
             )
-        code = serve_until_stopped(service, listening, settings.drain_s, workers)
+        code = serve_until_stopped(service, folder, listening, settings.drain_s, workers)
     if code:
         raise typer.Exit(code)
 

@@ -16,12 +16,12 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from rushes.media.limits import Limits
 from rushes.runs.door.contract import Decode, Part
@@ -31,6 +31,8 @@ from rushes.serve.refusal import Refusal
 from rushes.serve.wire import Broken, Frame, part_of, parts_of, receive
 
 LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 START_S = 60.0
 """For the fork server to import what children need."""
@@ -119,25 +121,29 @@ class Children:
         try:
             job = Job(decode, files, self._limits, self._memory_mb, deadline_s)
             stream = Stream(child, deadline, self._limits, self._memory_mb)
-            await stream.begin(job)
+            await stream.give(job)
             self._note(child)
+            await self._refill()  # now, so that nobody's upload waits for the next one's process
+            await stream.begin()
             yield stream
         finally:
             await child.end()
 
     async def _take(self) -> _Child:
-        """A child that waits, or a new one; another one will wait in its place."""
+        """A child that waits, or a new one; one that died while it waited is no upload's fault."""
         await self.start()
-        forkserver = self._forkserver
-        assert forkserver is not None, "started"
-        child = self._waiting.popleft() if self._waiting else await forkserver.child()
-        try:
-            while len(self._waiting) < self._warm:
-                self._waiting.append(await forkserver.child())
-        except BaseException:
+        while self._waiting:
+            child = self._waiting.popleft()
+            if child.alive:
+                return child
             await child.end()
-            raise
-        return child
+        assert self._forkserver is not None, "started"
+        return await self._forkserver.child()
+
+    async def _refill(self) -> None:
+        """Let as many wait as should."""
+        while self._forkserver is not None and self._forkserver.alive and len(self._waiting) < self._warm:
+            self._waiting.append(await self._forkserver.child())
 
     def _note(self, child: _Child) -> None:
         if self.isolated is None and child.isolated is not None:
@@ -159,13 +165,21 @@ class Stream:
         self._limits, self._memory_mb = limits, memory_mb
         self._left, self._keys, self._ended = 0, set[str](), False
 
-    async def begin(self, job: Job) -> None:
-        """Give the job away, and read what is said about it as a whole.
+    async def give(self, job: Job) -> None:
+        """Give the job away.
 
         Raises:
             Refusal: as `Children.decode`.
         """
-        frame = await self._next(job)
+        await self._in_time(self._child.give(job))
+
+    async def begin(self) -> None:
+        """Read what is said about the upload as a whole.
+
+        Raises:
+            Refusal: as `Children.decode`.
+        """
+        frame = await self._next()
         if frame.kind != "about":
             raise self._crashed(f"a {frame.kind} before anything is said")
         try:
@@ -202,19 +216,20 @@ class Stream:
         self._left -= 1
         return part
 
-    async def _next(self, job: Job | None = None) -> Frame:
+    async def _next(self) -> Frame:
+        frame = await self._in_time(receive(self._child.reader))
+        if frame.kind == "error":
+            raise self._refused(frame.head)
+        return frame
+
+    async def _in_time(self, waiting: Coroutine[Any, Any, T]) -> T:
         try:
             async with asyncio.timeout_at(self._deadline):
-                if job is not None:
-                    await self._child.give(job)
-                frame = await receive(self._child.reader)
+                return await waiting
         except TimeoutError as error:
             raise Refusal(504, "deadline", "the time for this answer is over", cure=_SHORTER) from error
         except (Broken, ConnectionError) as error:
             raise self._crashed(str(error), await self._child.end()) from error
-        if frame.kind == "error":
-            raise self._refused(frame.head)
-        return frame
 
     def _crashed(self, why: str, status: int | None = None) -> Refusal:
         LOG.warning("a decoding process was ended: %s (status %s)", why, status)
@@ -270,6 +285,11 @@ class _Child:
         self.isolated: bool | None = None
         self._forkserver, self._number, self._gone, self._writer = forkserver, number, gone, writer
 
+    @property
+    def alive(self) -> bool:
+        """Whether nobody has heard of its end."""
+        return not self._gone.done()
+
     async def give(self, job: Job) -> None:
         """Tell it what to do, as soon as it is ready."""
         ready = await receive(self.reader)
@@ -283,7 +303,10 @@ class _Child:
         """Kill it if it still lives; returns how it ended, None where nobody knows."""
         self._forkserver.kill(self._number)
         self._writer.transport.abort()
-        return await asyncio.shield(self._gone)
+        status = await asyncio.shield(self._gone)
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
+        return status
 
 
 class _ForkServer:

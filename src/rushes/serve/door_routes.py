@@ -156,7 +156,7 @@ def add_doors(
     Returns:
         Paths of the routes.
     """
-    session = Session(shared.children, shared.lane, settings.deadline_s, engine)
+    session = Session(shared.children, shared.lane, shared.metrics, settings.deadline_s, engine)
     statuses = sorted({*STATUSES, *([401] if keys else ()), *([502] if engine else ())})
     for verb, door in shared.doors.items():
         routes = DoorRoutes(door, shared, session, model, settings.deadline_s, settings.upload_s)

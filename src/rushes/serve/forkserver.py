@@ -56,19 +56,28 @@ def _serve(orders: socket.socket, children: dict[int, int]) -> None:
     waker.setblocking(False)
     signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
-    with selectors.DefaultSelector() as selector:
+    with woken, waker, selectors.DefaultSelector() as selector:
         selector.register(orders, selectors.EVENT_READ)
         selector.register(woken, selectors.EVENT_READ)
-        while True:
-            ready = {key.fileobj for key, _ in selector.select()}
-            if woken in ready:
-                woken.recv(4096)
-                for number in [
-                    number for number, process in children.items() if _reaped(process, orders, number)
-                ]:
-                    del children[number]
-            if orders in ready and not _obey(orders, children):
-                return
+        try:
+            _until_hung_up(selector, orders, woken, children)
+        finally:  # children that end from now on wake nobody
+            signal.set_wakeup_fd(-1)
+
+
+def _until_hung_up(
+    selector: selectors.BaseSelector, orders: socket.socket, woken: socket.socket, children: dict[int, int]
+) -> None:
+    while True:
+        ready = {key.fileobj for key, _ in selector.select()}
+        if woken in ready:
+            woken.recv(4096)
+            for number in [
+                number for number, process in children.items() if _reaped(process, orders, number)
+            ]:
+                del children[number]
+        if orders in ready and not _obey(orders, children):
+            return
 
 
 def _obey(orders: socket.socket, children: dict[int, int]) -> bool:

@@ -14,15 +14,18 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from rushes.serve.scratch import Scratch
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -148,11 +151,12 @@ Make = Callable[[], "Service"]
 """Makes the application in the process that serves; with several processes it travels."""
 
 
-def serve(make: Make, listening: socket.socket, drain_s: float, workers: int = 1) -> int:
+def serve(make: Make, folder: Path, listening: socket.socket, drain_s: float, workers: int = 1) -> int:
     """Serve until somebody stops the process.
 
     Args:
         make: the application.
+        folder: of its uploads; what several processes count lies there too.
         listening: see `rushes.runs.listening`.
         drain_s: longest time for what was begun.
         workers: processes; each has a model of its own.
@@ -161,7 +165,7 @@ def serve(make: Make, listening: socket.socket, drain_s: float, workers: int = 1
         The exit code.
     """
     if workers > 1:
-        return _Crew(make, listening, drain_s, workers).run()
+        return _Crew(make, folder, listening, drain_s, workers).run()
     return _serve_here(make(), listening, drain_s)
 
 
@@ -180,8 +184,11 @@ def _work(make: Make, listening: socket.socket, drain_s: float, parent: int) -> 
 class _Crew:
     """Keeps several processes alive until it is told to stop."""
 
-    def __init__(self, make: Make, listening: socket.socket, drain_s: float, workers: int) -> None:
-        self.make, self.listening, self.drain_s, self.workers = make, listening, drain_s, workers
+    def __init__(
+        self, make: Make, folder: Path, listening: socket.socket, drain_s: float, workers: int
+    ) -> None:
+        self.make, self.folder, self.listening = make, folder, listening
+        self.drain_s, self.workers = drain_s, workers
         self.told = 0
         self.living: list[BaseProcess] = []
         self._context = multiprocessing.get_context("spawn")  # the others inherit threads of torch
@@ -189,8 +196,8 @@ class _Crew:
     def run(self) -> int:
         """Start all, start again whoever ends by itself, and end with all."""
         before = {number: signal.signal(number, self._stop) for number in (signal.SIGTERM, signal.SIGINT)}
-        with tempfile.TemporaryDirectory(prefix="rushes-figures-") as folder:
-            os.environ[FIGURES] = folder  # of all processes together; must be there before they begin
+        with closing(Scratch(self.folder)) as scratch:  # whoever starts after a kill -9 sweeps it
+            os.environ[FIGURES] = str(scratch.new_folder(0))  # must be there before they begin
             try:
                 self.living = [self._start() for _ in range(self.workers)]
                 code = self._watch()

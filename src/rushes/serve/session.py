@@ -18,6 +18,7 @@ from rushes.serve.refusal import Refusal
 if TYPE_CHECKING:
     from rushes.serve.children import Children, Stream
     from rushes.serve.lane import Lane
+    from rushes.serve.metrics import Metrics
 
 T = TypeVar("T")
 
@@ -71,12 +72,14 @@ class Session:
     Attributes:
         children: decode.
         lane: of the model.
+        metrics: told how long decoding takes.
         deadline_s: longest time for an answer.
         remote: another server answers.
     """
 
     children: Children
     lane: Lane
+    metrics: Metrics
     deadline_s: float
     remote: bool = False
 
@@ -121,9 +124,13 @@ class Session:
         self, door: Door, asked: Any, files: Mapping[str, Path], clock: Clock, show: Show
     ) -> Answered:
         decoding = self.children.decode(door.decode(asked), files, self.deadline_s)
-        async with clock.entering("decode", decoding) as stream:
-            reply = _begun(door, asked, stream.about)
-            await self._gather(door, stream, reply, clock, show)
+        before_s = clock.spent_s.get("decode", 0.0)  # by other files of a batch
+        try:
+            async with clock.entering("decode", decoding) as stream:
+                reply = _begun(door, asked, stream.about)
+                await self._gather(door, stream, reply, clock, show)
+        finally:
+            self.metrics.took("decode", clock.spent_s.get("decode", 0.0) - before_s)
         try:
             with clock.on("model"):
                 return await self.lane.run(reply.finish)

@@ -23,6 +23,10 @@ from rushes.serve.uploads import Uploads
 
 log = logging.getLogger("rushes.serve")
 
+AGAIN_S, SELDOM_S = 5.0, 300.0
+"""Before a model that could not be loaded is loaded again, each time twice as long, and at most: a disk that is not
+mounted yet or a GPU that the last process still holds must not end a service that nobody watches."""
+
 
 class Shared:
     """Everything of a service that requests share; made in the process that serves.
@@ -75,7 +79,17 @@ class Shared:
             self.scratch.close()
 
     async def _warm_up(self) -> None:
-        """Load and answer once; the gate lets nobody in before."""
+        """Load and answer once, again where it fails; the gate lets nobody in before."""
+        pause_s = AGAIN_S
+        while not await self._answers():
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, SELDOM_S)
+        if self.doors:
+            self.failed = None
+        self.gate.ready = True
+
+    async def _answers(self) -> bool:
+        """Whether the model can be asked; why not is in `failed` and in the log."""
         try:
             for door in self.doors.values():
                 await self.lane.run(door.warm_up)
@@ -88,7 +102,8 @@ class Shared:
                 503, "no_model", "the model failed before its first answer", cure="see the log"
             )
         else:
-            self.gate.ready = True
+            return True
+        return False
 
     def unavailable(self) -> Refusal | None:
         """Why no request is taken now; None where requests are."""

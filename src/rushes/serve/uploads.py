@@ -16,17 +16,13 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
+from rushes.serve.bounds import BEGIN_S, PACE, SILENT_S
 from rushes.serve.form import FormReader, Upload
 from rushes.serve.gate import too_large
 from rushes.serve.metrics import Metrics
 from rushes.serve.refusal import Refusal
 from rushes.serve.scratch import NO_ROOM, Scratch, no_room
 
-SILENT_S = 30.0
-"""Longest time without a byte."""
-BEGIN_S, PACE = 20.0, 16_000
-"""After so many seconds a body must have come at so many bytes a second at least: a few bytes now and then
-would keep others out for as long as an upload may take."""
 BLOCK = 256 << 10
 """Bytes that are gathered before they are written."""
 WRITERS = 4
