@@ -188,7 +188,7 @@ def test_those_who_wait_hear_when_it_closes():
         await closing
         assert await tasks[0] == ["first"]
         with pytest.raises(Refusal):
-            await tasks[1]
+            await asyncio.wait_for(tasks[1], 30.0)
         with pytest.raises(Refusal):
             await lane.ask(door, parts_of("third"))
 

@@ -205,6 +205,8 @@ class _Crew:
             finally:
                 for process in self.living:
                     process.kill()
+                    process.join()
+                scratch.sweep()  # of those that were killed
                 del os.environ[FIGURES]
                 for number, handler in before.items():
                     signal.signal(number, handler)
