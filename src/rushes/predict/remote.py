@@ -106,9 +106,11 @@ class Remote:
     ) -> None:
         self.engine, self.preprocessing = engine, preprocessing
         self._url, self._sleep, self._rng = engine.url.rstrip("/"), sleep, rng or random.Random()
-        if not self._url.startswith(("http://", "https://")):
+        if not _is_address(self._url):
             raise ModelError(
-                "an engine's address begins with http:// or https://", where=engine.url, cure=CURE
+                "an engine's address begins with http:// or https:// and names a host",
+                where=engine.url,
+                cure=CURE,
             )
         if engine.key is not None and not all("!" <= char <= "~" for char in engine.key):
             raise ModelError(
@@ -368,3 +370,12 @@ def _retry_after_s(headers: httpx.Headers) -> float | None:
     except (KeyError, ValueError):
         return None
     return min(max(asked_s, 0.0), MOST_WAIT_S) if math.isfinite(asked_s) else None
+
+
+def _is_address(url: str) -> bool:
+    """Whether something can be asked there."""
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return address.scheme in ("http", "https") and bool(address.host)

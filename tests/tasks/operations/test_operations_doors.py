@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,17 +13,20 @@ from at_the_door import SERVED, ask, farthest_from_predictions, still
 from pydantic import ValidationError
 
 from rushes.annotations import How, read
-from rushes.errors import AnswerError, MediaError, RecipeError, StageError
+from rushes.errors import AnswerError, MediaError, ModelError, RecipeError, StageError
 from rushes.media.limits import Limits
 from rushes.predict.remote import Engine
+from rushes.recipe.sections import Frozen
 from rushes.runs.door.contract import Part
 from rushes.shards.member import json_member
+from rushes.tasks.operations.predict.asks import asks_of
 from rushes.tasks.operations.predict.gathering import AsAsked, Fused
 from rushes.tasks.operations.predict.read_off import Track
 from rushes.tasks.operations.prepare.clips import overlapping
 from rushes.tasks.operations.prepare.reading import nameless
 from rushes.tasks.operations.prepare.unit import choose_by_halves
 from rushes.tasks.operations.preprocessing import ClipPreprocessing
+from rushes.testing import Request, door_checks
 
 EARLIER = ("clip_id", "dominant_operation", "temporal_segment", "anticipated_next_operation", "confidence")
 
@@ -265,6 +269,25 @@ def test_a_window_for_each_tick_says_what_it_was_asked():
     assert asked.ticks().said == (None, "b", None)
 
 
+def test_labels_alone_are_told_without_a_confidence(doors, run):
+    """An engine says which operation, and not how likely it is."""
+    door, rows = doors["analyze"], np.eye(len(run.recipe.preprocessing.labels))
+    about = {"duration_s": 12.0, "fps": "25", "parts": 5, "tick_s": 2.0, "step_s": 2.0}
+    reply = door.reply(door.asked(scores=True, write="csv"), about)
+    for number in range(5):
+        said = Track(np.array([1.0, 3.0]), rows[[0, number % 2]], rows[[1, 1]], "choice")
+        told = reply.add(window(2.0 * number, 4.0), said)
+        assert all(tick["label"] and tick["confidence"] is None for tick in told["ticks"])
+    found = reply.finish()
+    assert reply.gathering.ticks().probabilities.min() > 0, "smoothing finds a sequence, whatever was said"
+    assert {one.confidence for one in (*found.segments, *found.ticks, *found.operations)} == {None}
+    assert {(one.rival, one.rival_confidence) for one in found.segments} == {("", None)}
+    assert (found.scores, found.next_operation_prediction.confidence) == (None, None)
+    assert found.next_operation_prediction.label
+    head, *lines = found.file.text.splitlines()
+    assert "score" not in head or {line.split(",")[head.split(",").index("score")] for line in lines} == {""}
+
+
 # --- what stands behind the doors ---------------------------------------------------------------------------
 
 
@@ -281,9 +304,21 @@ def test_a_model_that_is_not_trained_opens_no_door(copy_of):
             door.load()
 
 
-def test_another_server_is_refused(run):
-    with pytest.raises(RecipeError, match="by way of another server"):
-        run.task.doors(run, Engine("http://127.0.0.1:1/v1"))
+def test_an_engine_that_is_not_there_opens_no_door(run):
+    for door in run.task.doors(run, Engine("http://127.0.0.1:1/v1", timeout_s=0.2)).values():
+        with pytest.raises(ModelError, match="does not answer"):
+            door.load()
+
+
+def test_an_engine_is_refused_where_it_cannot_know_the_model(run):
+    frozen = SimpleNamespace(recipe=run.recipe.model_copy(update={"model": Frozen()}))
+    with pytest.raises(RecipeError, match="the model of tiny is none that another server knows"):
+        asks_of(frozen, Engine("http://127.0.0.1:1/v1"))
+
+
+def test_a_service_shares_what_windows_have_in_common_and_the_verb_apply_does_not(run):
+    assert run.task.doors(run)["analyze"].apply.asks._panel.shares
+    assert not run.task.apply(run).asks._panel.shares
 
 
 def test_what_follows_is_weighed_by_the_order_of_work(doors, run):
@@ -296,3 +331,10 @@ def test_what_follows_is_weighed_by_the_order_of_work(doors, run):
     assert labels[int(found.argmax())] == max(set(follows), key=follows.count)
     assert found[labels.index(order[0])] == 0.0
     assert found.sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("verb", "name"), [("predict", "clip_id"), ("analyze", "video_id")])
+@pytest.mark.parametrize("check", door_checks(), ids=lambda check: check.__name__)
+def test_the_doors_keep_their_contract(check, doors, verb, name, tmp_path):
+    still(tmp_path / "clip.mp4", 4.0)
+    check(Request(doors[verb], {name: "mine"}, {"file": tmp_path / "clip.mp4"}), tmp_path / "room")

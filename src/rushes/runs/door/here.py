@@ -19,6 +19,6 @@ def require_here(run: Run[Any], engine: Engine | None) -> None:
     """
     if engine is not None:
         raise RecipeError(
-            f"the models of the task {run.task.name} answer in this process only",
+            f"the model of {run.recipe.name} is none that another server knows: it answers in this process only",
             cure="leave out the address of the other server",
         )

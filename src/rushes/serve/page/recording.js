@@ -32,7 +32,7 @@ function join(segments, { start_s: start, label, confidence }) {
   if (last?.open) last.end_s = start;
   if (last?.open && last.label === label) {
     last.ticks += 1;
-    last.confidence += ((confidence ?? 0) - last.confidence) / last.ticks;
+    if (last.confidence !== null) last.confidence += (confidence - last.confidence) / last.ticks;
     last.end_s = start + length;
     last.at = start;
     return;
