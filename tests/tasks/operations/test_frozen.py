@@ -225,7 +225,8 @@ def test_every_answer_is_legal_and_batches_make_no_difference(finished, samples)
             assert probabilities.shape == (len(preprocessing.labels),)
             assert probabilities.sum() == pytest.approx(1.0)
             assert label == preprocessing.labels[int(probabilities.argmax())]
-        np.testing.assert_allclose(answer.probabilities, alone.probabilities, atol=1e-5)
+        # Such weights give logits of hundreds, whose last bits are worth as much.
+        np.testing.assert_allclose(answer.probabilities, alone.probabilities, atol=1e-4)
     assert len({answer.operation for answer in answers}) > 1
 
 
