@@ -22,3 +22,10 @@ def test_an_address_can_be_opened_by_others(host, said):
         pytest.skip(f"this machine has no {host}")
     with listening:
         assert address_of(listening) == f"http://{said or socket.gethostname()}:{listening.getsockname()[1]}"
+
+
+def test_answers_do_not_wait_for_acknowledgements():
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        taken, _ = listening.accept()
+        with taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -15,12 +15,16 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise RushesError(
             f"cannot listen at {host}, port {port}: {error.strerror or error}",
             cure="name another port: --port 0 takes any that is free",
         ) from None
+    # Connections inherit it. asyncio sets it only where a socket names its protocol, which this one does not, and
+    # every answer but the first of a connection would wait 40 ms for the client's acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def address_of(listening: socket.socket) -> str:

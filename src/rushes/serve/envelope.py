@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Literal, TypeVar
@@ -84,11 +90,15 @@ class Clock:
 
     @asynccontextmanager
     async def entering(self, stretch: Stretch, context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
-        """Count how long it takes to enter ``context``, and be in it."""
-        async with AsyncExitStack() as stack:
-            with self.on(stretch):
-                entered = await stack.enter_async_context(context)
-            yield entered
+        """Be in ``context``, and count how long it takes to enter and to leave it."""
+        with ExitStack() as leaving:
+            async with AsyncExitStack() as inside:
+                with self.on(stretch):
+                    entered = await inside.enter_async_context(context)
+                try:
+                    yield entered
+                finally:
+                    leaving.enter_context(self.on(stretch))
 
     def timings(self) -> Timings:
         """So far."""

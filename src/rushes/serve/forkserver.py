@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from struct import Struct
 from typing import Final
 
@@ -29,11 +30,15 @@ GONE: Final = Struct("!Ii")
 """Number of a child that is no more, and how it ended: its exit code, or the negative of a signal."""
 
 
+LATE = ("pandas",)
+"""Imported by pyarrow, where installed, with the first sample: half a second in each child."""
+
+
 def main() -> None:
     """Serve the socket whose number is the first argument; the others name modules to import."""
     orders = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the server says when it is over
-    for module in sys.argv[2:]:
+    for module in (*sys.argv[2:], *filter(find_spec, LATE)):
         importlib.import_module(module)
     gc.freeze()
     orders.send(GONE.pack(0, 0))  # ready
