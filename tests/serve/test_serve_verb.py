@@ -1,14 +1,19 @@
 """The verb: what it refuses before anything listens, and what it says where it is open to others."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from jobs import OPERATIONS
 from typer.testing import CliRunner
 
 from rushes.cli import app
 from rushes.cli import serve as verb
-from rushes.errors import RecipeError
+from rushes.errors import RecipeError, StorageError
 from rushes.serve.keys import HEADERS, Keys, read_keys
 from rushes.serve.refusal import Refusal
+from rushes.serve.scratch import Scratch
 
 
 @pytest.fixture
@@ -100,3 +105,28 @@ def test_a_file_of_keys_that_cannot_be_meant_is_refused(tmp_path, text, says):
         read_keys(path)
     assert says in str(refused.value)
     assert "short" not in str(refused.value).replace("too short", "")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda at: at.mkdir(mode=0o755), ("is open to others (mode 755)", "chmod 700 ")),
+        (lambda at: at.symlink_to(at.parent), ("is a link", "name another folder")),
+        (lambda at: at.write_text(""), ("cannot be kept", "name another folder")),
+    ],
+)
+def test_a_folder_of_uploads_that_others_can_reach_is_refused_by_what_is_wrong(tmp_path, spoil, says):
+    spoil(tmp_path / "root")
+    with pytest.raises(StorageError) as refused:
+        Scratch(tmp_path / "root")
+    assert all(words in str(refused.value) for words in says)
+
+
+def test_the_cure_of_a_file_without_keys_makes_one(tmp_path, monkeypatch):
+    path = tmp_path / "the keys"
+    path.write_text("")
+    with pytest.raises(RecipeError) as refused:
+        read_keys(path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
+    subprocess.run(refused.value.cure.removeprefix("make one with: "), shell=True, check=True)
+    assert read_keys(path)

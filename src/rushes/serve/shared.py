@@ -16,7 +16,7 @@ from rushes.serve.children import Children
 from rushes.serve.gate import Gate
 from rushes.serve.lane import Lane
 from rushes.serve.metrics import Metrics
-from rushes.serve.refusal import Refusal
+from rushes.serve.refusal import Refusal, draining, not_ready
 from rushes.serve.scratch import Scratch
 from rushes.serve.session import ended
 from rushes.serve.uploads import Uploads
@@ -64,7 +64,7 @@ class Shared:
         """From the start of the service to its end; the model is loaded meanwhile."""
         swept = await asyncio.to_thread(self.scratch.sweep)
         if swept:
-            log.warning("uploads of %d services that were killed are gone now", swept)
+            log.warning("removed what %d killed service%s left", swept, "" if swept == 1 else "s")
         await self.lane.start()
         warming = asyncio.create_task(self._warm_up(), name="warm-up")
         try:
@@ -108,11 +108,11 @@ class Shared:
     def unavailable(self) -> Refusal | None:
         """Why no request is taken now; None where requests are."""
         if self.gate.draining:
-            return Refusal(503, "draining", "this service is about to stop", retry_after_s=5)
+            return draining()
         if self.failed is not None:
             return self.failed
         if not self.gate.ready:
-            return Refusal(503, "not_ready", "the model is still being loaded", retry_after_s=5)
+            return not_ready()
         return None
 
 
