@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from rushes.cli import app
 from rushes.cli import serve as verb
-from rushes.errors import RecipeError, StorageError
+from rushes.errors import RecipeError, RushesError, StorageError
+from rushes.runs import listening
+from rushes.serve import of_run
 from rushes.serve.keys import HEADERS, Keys, read_keys
 from rushes.serve.refusal import Refusal
 from rushes.serve.scratch import Scratch
@@ -30,8 +32,6 @@ def said(*words: str) -> tuple[int, str]:
 
 @pytest.fixture
 def never_listens(monkeypatch):
-    from rushes.runs import listening
-
     def listens(host, port):
         raise AssertionError("it listens")
 
@@ -43,7 +43,7 @@ def test_a_run_that_is_not_trained_is_not_served(tmp_path, recipe):
     code, text = said(str(recipe), "--workspace", str(tmp_path / "workspace"))
     assert code == 1
     assert "is not trained" in text
-    assert "rushes run RECIPE" in text
+    assert f"rushes run {recipe}" in " ".join(text.split())
 
 
 @pytest.mark.usefixtures("never_listens")
@@ -130,3 +130,22 @@ def test_the_cure_of_a_file_without_keys_makes_one(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
     subprocess.run(refused.value.cure.removeprefix("make one with: "), shell=True, check=True)
     assert read_keys(path)
+
+
+@pytest.mark.usefixtures("never_listens")
+def test_nothing_listens_where_uploads_cannot_be_kept(tmp_path, recipe, monkeypatch):
+    monkeypatch.setattr(of_run, "require_trained", lambda run, typed: None)
+    monkeypatch.setattr(of_run, "doors_of", lambda run, engine: {})
+    (tmp_path / "open").mkdir(mode=0o755)
+    code, text = said(str(recipe), "--uploads", str(tmp_path / "open"))
+    assert code == 1
+    assert "chmod 700" in text
+    assert "http://" not in text
+
+
+def test_a_port_that_is_taken_is_said_once():
+    with listening.listen("127.0.0.1", 0) as taken, pytest.raises(RushesError) as refused:
+        listening.listen("127.0.0.1", taken.getsockname()[1])
+    assert refused.value.message.endswith(": Address already in use")
+    with pytest.raises(RushesError, match=r": Name or service not known|: Temporary failure"):
+        listening.listen("no-such-host.invalid", 0)

@@ -107,7 +107,10 @@ def test_a_refusal_says_what_came_and_what_to_type(here: Alive):
     assert "serve.max_mb" in large["cure"]
     assert "-F file=@" in httpx.post(f"{here.url}/predict", files={"video": TEXT}).json()["cure"]
     two = httpx.post(f"{here.url}/predict", files=[("file", ("a", TEXT)), ("file", ("b", TEXT))]).json()
-    assert (two["error"], two["detail"]) == ("too_many_files", "one file can come as file, and at least 2 came")
+    assert (two["error"], two["detail"]) == (
+        "too_many_files",
+        "one file can come as file, and at least 2 came",
+    )
 
 
 def test_paths_and_methods_that_are_not_there_say_so_in_the_same_form(here: Alive):

@@ -46,7 +46,7 @@ class Scratch:
     """
 
     def __init__(self, root: Path) -> None:
-        _require_private(root)
+        require_private(root)
         self.root, pid = root, os.getpid()
         self.folder = root / f"{pid}-{_start_of(pid)}"
         self.folder.mkdir(mode=0o700, exist_ok=True)
@@ -94,8 +94,12 @@ def no_room(why: str) -> Refusal:
     )
 
 
-def _require_private(root: Path) -> None:
-    """Make a folder that only this user can reach, or make sure that it is one."""
+def require_private(root: Path) -> None:
+    """Make a folder for uploads that only this user can reach, or make sure that it is one.
+
+    Raises:
+        StorageError: it is not.
+    """
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
         root.mkdir(mode=0o700, exist_ok=True)
@@ -112,6 +116,8 @@ def _require_private(root: Path) -> None:
     elif about.st_mode & 0o077:
         wrong = f"is open to others (mode {stat.S_IMODE(about.st_mode):o})"
         cure = f"type: chmod 700 {shlex.quote(str(root))}"
+    elif not os.access(root, os.W_OK | os.X_OK):
+        wrong = "cannot be written to"
     if wrong is not None:
         raise StorageError(
             f"uploads are kept where only this user can reach them, and this {wrong}", where=root, cure=cure

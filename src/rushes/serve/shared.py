@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -13,6 +14,7 @@ from rushes.recipe.sections import Serve
 from rushes.runs.door.contract import Door, Verb
 from rushes.serve.bounds import MB, limits_of, max_bytes
 from rushes.serve.children import Children
+from rushes.serve.front import to_stderr
 from rushes.serve.gate import Gate
 from rushes.serve.lane import Lane
 from rushes.serve.metrics import Metrics
@@ -80,13 +82,14 @@ class Shared:
 
     async def _warm_up(self) -> None:
         """Load and answer once, again where it fails; the gate lets nobody in before."""
-        pause_s = AGAIN_S
+        pause_s, began = AGAIN_S, time.monotonic()
         while not await self._answers():
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, SELDOM_S)
         if self.doors:
             self.failed = None
         self.gate.ready = True
+        to_stderr(f"ready after {time.monotonic() - began:.0f} s")
 
     async def _answers(self) -> bool:
         """Whether the model can be asked; why not is in `failed` and in the log."""
