@@ -18,7 +18,7 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:  # its own words say the address again; a name that is not found has no number
-        why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
         raise RushesError(
             f"cannot listen at {host}, port {port}: {why}",
             cure="name another port: --port 0 takes any that is free",
