@@ -1,5 +1,7 @@
 """How processes of a service begin and end: told once, told twice, killed, and with clients that say nothing."""
 
+import gc
+import re
 import signal
 import socket
 import subprocess
@@ -13,9 +15,12 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from live_service import alive
+from live_service import MODEL, SMALL, alive
+from stub_door import stub_doors
 
+from rushes.runs.listening import listen
 from rushes.serve import process as process_module
+from rushes.serve.app import service_app
 
 TESTS = Path(__file__).parents[1]
 LINES = {"file": b"pick\n" * 10}
@@ -109,7 +114,7 @@ def test_what_takes_longer_than_it_may_is_cut_off(tmp_path):
         running.send_signal(signal.SIGTERM)
         assert running.wait(30.0) == 0
     assert (answers[0].status_code, answers[0].json()["error"]) == (503, "draining")
-    assert "1 requests were not finished in time" in log_of(tmp_path / "root")
+    assert "requests not finished in time: 1" in log_of(tmp_path / "root")
 
 
 def test_told_twice_it_ends_at_once(tmp_path):
@@ -177,3 +182,22 @@ def test_a_head_that_does_not_end_is_not_read(tmp_path):
             status = 400
         assert status == 400
         assert httpx.get(f"{here.url}/live").status_code == 200
+
+
+def test_its_end_looks_at_nothing_that_libraries_hold(tmp_path, monkeypatch):
+    monkeypatch.setattr(process_module.Drained, "run", lambda server, sockets: None)
+    service = service_app(stub_doors(), SMALL, MODEL, folder=tmp_path / "root")
+    try:
+        with listen("127.0.0.1", 0) as socket:
+            process_module.serve(lambda: service, tmp_path / "root", socket, 1.0)
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.unfreeze()
+        service.shared.uploads.close()
+        service.shared.scratch.close()
+
+
+def test_it_says_once_that_it_is_ready(tmp_path):
+    with started(tmp_path / "root", 1, 0.0):
+        until(lambda: "ready after" in log_of(tmp_path / "root"))
+    assert len(re.findall(r"^ready after \d+ s$", log_of(tmp_path / "root"), re.MULTILINE)) == 1

@@ -92,11 +92,25 @@ def test_json_is_strict_and_names_the_fields_at_fault(here: Alive):
     answer = httpx.post(f"{here.url}/search", json={"text": "sofa", "top": "3", "colour": "red"})
     assert answer.status_code == 422
     assert "top: " in answer.json()["detail"]
-    assert "colour: " in answer.json()["detail"]
+    assert "colour: there is no such field; there are text, top" in answer.json()["detail"]
+    near = httpx.post(f"{here.url}/search", json={"text": "sofa", "topp": 3}).json()
+    assert "did you mean top?" in near["cure"]
     assert httpx.post(f"{here.url}/search", json={}).json()["error"] == "unanswerable"
     assert httpx.post(f"{here.url}/search", content=b'{"text": "' + b"x" * 70_000).status_code == 415
     large = httpx.post(f"{here.url}/search", json={"text": "x" * 70_000})
     assert (large.status_code, large.json()["error"]) == (413, "too_large")
+
+
+def test_a_refusal_says_what_came_and_what_to_type(here: Alive):
+    large = httpx.post(f"{here.url}/predict", files={"file": b"x" * 2_500_000}).json()
+    assert "may have 1 MB, and this one has 2.50 MB" in large["detail"]
+    assert "serve.max_mb" in large["cure"]
+    assert "-F file=@" in httpx.post(f"{here.url}/predict", files={"video": TEXT}).json()["cure"]
+    two = httpx.post(f"{here.url}/predict", files=[("file", ("a", TEXT)), ("file", ("b", TEXT))]).json()
+    assert (two["error"], two["detail"]) == (
+        "too_many_files",
+        "one file can come as file, and at least 2 came",
+    )
 
 
 def test_paths_and_methods_that_are_not_there_say_so_in_the_same_form(here: Alive):

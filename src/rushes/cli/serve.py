@@ -69,15 +69,16 @@ def serve(
     from rushes.serve.keys import EVERYBODY, read_keys
     from rushes.serve.of_run import OfRun, doors_of, require_trained
     from rushes.serve.process import serve as serve_until_stopped
-    from rushes.serve.scratch import default_root
+    from rushes.serve.scratch import default_root, require_private
 
     keys = EVERYBODY if api_key_file is None else read_keys(api_key_file)
     engine = _engine(backend, url, engine_model, engine_key_env)
     run: Any = open_recipe(recipe, overrides, workspace, cache)
-    require_trained(run)
+    require_trained(run, recipe)
     verbs = [f"/{verb}" for verb in doors_of(run, engine)]
     settings = run.recipe.serve
     folder = uploads or default_root()
+    require_private(folder)
     service = OfRun(RunJob.of(run), engine, keys, folder, workers)
     with listen(host, port) as listening:
         typer.echo(f"{run.recipe.name}: {', '.join(verbs)} at {address_of(listening)}", err=True)

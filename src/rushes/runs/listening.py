@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 from rushes.errors import RushesError
@@ -16,9 +17,10 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
+    except OSError as error:  # its own words say the address again; a name that is not found has no number
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
         raise RushesError(
-            f"cannot listen at {host}, port {port}: {error.strerror or error}",
+            f"cannot listen at {host}, port {port}: {why}",
             cure="name another port: --port 0 takes any that is free",
         ) from None
     # Connections inherit it. asyncio sets it only where a socket names its protocol, which this one does not, and

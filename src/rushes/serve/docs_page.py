@@ -54,7 +54,7 @@ def _route(method: str, path: str, operation: Mapping[str, Any]) -> str:
     )
     return (
         f"<h2><code>{method} {escape(path)}</code></h2><p>{escape(operation.get('summary', ''))}</p>{takes}"
-        f"<h3>Says</h3><table><tr><th>status</th><th>when</th><th>body</th></tr>{rows}</table>"
+        f"<h3>Answers</h3><table><tr><th>status</th><th>when</th><th>body</th></tr>{rows}</table>"
     )
 
 

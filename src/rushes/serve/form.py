@@ -174,7 +174,7 @@ class FormReader:
         elif len(self._values) >= MOST_FIELDS:
             raise Refusal(422, "too_many_fields", f"more than {MOST_FIELDS} fields came that are no files")
         elif name in self._values:
-            raise Refusal(422, "twice", f"{name[:LABEL]!r} came more than once")
+            raise Refusal(422, "twice", f"{name[:LABEL]!r} came more than once", cure="send it once")
         else:
             self._hold(len(name))
             self._into = self._values[name] = bytearray()
@@ -185,9 +185,16 @@ class FormReader:
                 422,
                 "unknown_file",
                 f"a file came as {name[:LABEL]!r}; files are taken as {', '.join(self._takes) or 'nothing'}",
+                cure=f"send it as -F {next(iter(self._takes))}=@PATH" if self._takes else "send no file",
             )
         if self._fields().count(name) >= self._most:
-            raise Refusal(422, "too_many_files", f"more than {self._most} files came as {name}")
+            count = "one file" if self._most == 1 else f"{self._most:,} files"
+            raise Refusal(
+                422,
+                "too_many_files",
+                f"{count} can come as {name}, and at least {self._most + 1:,} came",
+                cure="send the others in requests of their own",
+            )
         path = self.folder / str(len(self.uploads))
         file = path.open("xb")
         self.uploads.append(Upload(name, path, _label(filename)))

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rushes.serve.envelope import Clock
 from rushes.serve.keys import Keys
-from rushes.serve.refusal import Problem, Refusal
+from rushes.serve.refusal import Problem, Refusal, draining
 
 log = logging.getLogger("rushes.serve")
 
@@ -145,7 +145,7 @@ class Front:
             log.error("request %s failed", visit.id, exc_info=error)
             await _say(problem(unexpected(), visit), sent, scope, receive)
         except asyncio.CancelledError:  # the process ends before the request does
-            await _say(problem(Refusal(503, "draining", "this service stops"), visit), sent, scope, receive)
+            await _say(problem(draining(), visit), sent, scope, receive)
         finally:
             self._close(scope, visit, sent)
 

@@ -16,12 +16,10 @@ from types import TracebackType
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rushes.serve.metrics import Metrics
-from rushes.serve.refusal import Refusal
+from rushes.serve.refusal import Refusal, draining, not_ready
 
 RECENT = 64
 """Requests whose time the estimate for `Retry-After` rests on."""
-SOON_S = 5
-"""When it may be worth asking a service again that starts or stops."""
 LINGER_S = 5.0
 LINGER_BYTES = 8 << 20
 
@@ -72,16 +70,17 @@ class Gate:
                 413 ``too_large``, 429 ``busy``.
         """
         if self.draining:
-            raise Refusal(503, "draining", "this service is about to stop", retry_after_s=SOON_S)
+            raise draining()
         if not self.ready:
-            raise Refusal(503, "not_ready", "the model is still being loaded", retry_after_s=SOON_S)
+            raise not_ready()
         self._require_fit(headers)
         if len(self.inside) >= self.at_once + self.queue:
             wait_s = self.estimate_s()
             raise Refusal(
                 429,
                 "busy",
-                f"{self.at_once} requests are worked on and {self.queue} wait; there is no room for more",
+                f"the {self.at_once + self.queue:,} places are taken: {self.at_once:,} at work, {self.queue:,} "
+                "in the queue",
                 cure=f"ask again in {wait_s} s",
                 retry_after_s=wait_s,
             )
@@ -112,16 +111,22 @@ class Gate:
         if not length.isdigit():
             raise Refusal(400, "bad_length", "Content-Length is not a number")
         if len(length) > 18 or int(length) > self.max_bytes:
-            raise too_large(self.max_bytes)
+            raise too_large(self.max_bytes, int(length) if len(length) <= 18 else None)
 
 
-def too_large(max_bytes: int) -> Refusal:
-    """The refusal of a body that is more than ``max_bytes``."""
+def too_large(max_bytes: int, nbytes: int | None = None) -> Refusal:
+    """The refusal of a body.
+
+    Args:
+        max_bytes: that it may have.
+        nbytes: that it has; None where nobody knows.
+    """
+    has = "more" if nbytes is None else f"{nbytes / 1e6:,.2f} MB"
     return Refusal(
         413,
         "too_large",
-        f"the body is more than {max_bytes / 1e6:g} MB",
-        cure="send a shorter recording, or one of lower quality",
+        f"a body may have {max_bytes / 1e6:,g} MB, and this one has {has}",
+        cure="send a shorter recording, or one of lower quality; whoever runs the service can raise serve.max_mb",
     )
 
 

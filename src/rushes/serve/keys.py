@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -53,7 +54,7 @@ class Keys:
         digest = sha256(given.encode("utf-8", "surrogateescape")).digest()
         found = [hmac.compare_digest(digest, known) for known in self.digests]
         if not any(found):
-            raise Refusal(401, "wrong_key", "the key that was sent is none of this service's", cure=HEADERS)
+            raise Refusal(401, "wrong_key", "this key is not known here", cure=HEADERS)
 
 
 EVERYBODY = Keys()
@@ -79,7 +80,8 @@ def read_keys(path: Path) -> Keys:
     ):
         lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
     keys = {number: line for number, line in enumerate(lines, 1) if line and not line.startswith("#")}
-    make = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+    code = "import secrets; print(secrets.token_urlsafe(32))"
+    make = f"make one with: python -c '{code}' >> {shlex.quote(str(path))}"
     if not keys:
         raise RecipeError("the file of API keys holds none, so nobody could come in", where=path, cure=make)
     for number, key in keys.items():

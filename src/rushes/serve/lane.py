@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from rushes.runs.door.contract import Door, Part
 from rushes.serve.metrics import Metrics
-from rushes.serve.refusal import Refusal
+from rushes.serve.refusal import draining
 
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ class Lane:
             Exception: whatever the door raises about these parts.
         """
         if self._closed:
-            raise _closed()
+            raise draining()
         if not parts:
             return []
         ask = _Ask(door, tuple(parts), asyncio.get_running_loop().create_future(), time.perf_counter())
@@ -126,7 +126,7 @@ class Lane:
         finally:  # however it ends, nobody waits for ever
             self._closed = True
             for ask in (*self._batch, *self._asks):
-                ask.fail(_closed())
+                ask.fail(draining())
 
     def _take(self) -> list[_Ask]:
         """Whose part comes next, once for each part of the batch; all of one door, the longest waiting one's."""
@@ -188,7 +188,3 @@ class Lane:
         if not isinstance(said, Exception):
             self._metrics.batch(door.verb, len(parts))
         return said
-
-
-def _closed() -> Refusal:
-    return Refusal(503, "draining", "this service is about to stop")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -60,8 +61,12 @@ class OfRun:
         )
 
 
-def require_trained(run: Run[Any]) -> None:
+def require_trained(run: Run[Any], typed: Path) -> None:
     """Bring the weights that answer.
+
+    Args:
+        run: that is served.
+        typed: its recipe, as somebody named it.
 
     Raises:
         StageError: nothing was trained, or not all of it is as it was written.
@@ -71,7 +76,7 @@ def require_trained(run: Run[Any]) -> None:
         raise StageError(
             f"the model of {run.recipe.name} is not trained, and nothing else is asked in its place",
             where=run.folder(maker),
-            cure="run `rushes run RECIPE` first, then serve it",
+            cure=f"type: rushes run {shlex.quote(str(typed))}, with the options that are given here, then serve it",
         )
     require_done(run, maker, "serve")
 

@@ -18,7 +18,7 @@ Schema = dict[str, Any]
 
 REFUSALS: Mapping[int, str] = {
     400: "the body is no form that can be read",
-    401: "no key was sent, or none of this service's",
+    401: "no key was sent, or one that is not known here",
     404: "there is no such item",
     408: "the upload takes too long",
     413: "the upload is larger than the service takes",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+SOON_S = 5
+"""When it may be worth asking a service again that starts or stops."""
+
 
 class Problem(BaseModel):
     """The body of every refusal.
@@ -42,3 +45,25 @@ class Refusal(Exception):
         self.status, self.error, self.detail, self.cure = status, error, detail, cure
         self.retry_after_s = retry_after_s
         super().__init__(status, error, detail)
+
+
+def draining() -> Refusal:
+    """The refusal of whoever comes when the service is told to stop."""
+    return Refusal(
+        503,
+        "draining",
+        "this service is about to stop",
+        cure=f"ask another replica, or again in {SOON_S} s",
+        retry_after_s=SOON_S,
+    )
+
+
+def not_ready() -> Refusal:
+    """The refusal of whoever comes before the model has answered once."""
+    return Refusal(
+        503,
+        "not_ready",
+        "the model is still being loaded",
+        cure=f"ask again in {SOON_S} s; /ready says when it is",
+        retry_after_s=SOON_S,
+    )

@@ -13,6 +13,7 @@ import errno
 import fcntl
 import os
 import re
+import shlex
 import shutil
 import stat
 import tempfile
@@ -45,7 +46,7 @@ class Scratch:
     """
 
     def __init__(self, root: Path) -> None:
-        _require_private(root)
+        require_private(root)
         self.root, pid = root, os.getpid()
         self.folder = root / f"{pid}-{_start_of(pid)}"
         self.folder.mkdir(mode=0o700, exist_ok=True)
@@ -93,8 +94,12 @@ def no_room(why: str) -> Refusal:
     )
 
 
-def _require_private(root: Path) -> None:
-    """Make a folder that only this user can reach, or make sure that it is one."""
+def require_private(root: Path) -> None:
+    """Make a folder for uploads that only this user can reach, or make sure that it is one.
+
+    Raises:
+        StorageError: it is not.
+    """
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
         root.mkdir(mode=0o700, exist_ok=True)
@@ -103,13 +108,19 @@ def _require_private(root: Path) -> None:
         raise StorageError(
             f"uploads cannot be kept there: {error.strerror}", where=root, cure="name another folder"
         ) from None
-    private = about.st_uid == os.getuid() and not about.st_mode & 0o077
-    if not stat.S_ISDIR(about.st_mode) or not private:
+    wrong, cure = None, "name another folder, or one that is not there yet"
+    if not stat.S_ISDIR(about.st_mode):
+        wrong = "is a link" if stat.S_ISLNK(about.st_mode) else "is no folder"
+    elif about.st_uid != os.getuid():
+        wrong = "belongs to another user"
+    elif about.st_mode & 0o077:
+        wrong = f"is open to others (mode {stat.S_IMODE(about.st_mode):o})"
+        cure = f"type: chmod 700 {shlex.quote(str(root))}"
+    elif not os.access(root, os.W_OK | os.X_OK):
+        wrong = "cannot be written to"
+    if wrong is not None:
         raise StorageError(
-            "uploads are kept in a folder that only this user can reach, and this one is a link, or another "
-            "user's, or open to others",
-            where=root,
-            cure="move it away, or name another folder",
+            f"uploads are kept where only this user can reach them, and this {wrong}", where=root, cure=cure
         )
 
 

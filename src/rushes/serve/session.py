@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from rushes.errors import AnswerError, ModelError, QuestionError
+from rushes.recipe_file import near
 from rushes.runs.door.contract import Answered, Door, Part, Reply
 from rushes.serve.envelope import Clock
 from rushes.serve.refusal import Refusal
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from rushes.serve.metrics import Metrics
 
 T = TypeVar("T")
+
+LONGEST_NAME = 60  # characters of a field that is not there, as it is told
 
 Show = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 """Takes the name of an event and its data while a request is worked on."""
@@ -39,7 +42,7 @@ def asked_of(door: Door, fields: Mapping[str, Any]) -> Any:
     try:
         return door.asked.model_validate(dict(fields))
     except ValidationError as error:
-        raise wrong_fields(error) from None
+        raise wrong_fields(error, door.asked.model_fields) from None
 
 
 def asked_of_json(door: Door, body: bytes) -> Any:
@@ -51,18 +54,26 @@ def asked_of_json(door: Door, body: bytes) -> Any:
     try:
         return door.asked.model_validate_json(body, strict=True)
     except ValidationError as error:
-        raise wrong_fields(error) from None
+        raise wrong_fields(error, door.asked.model_fields) from None
 
 
-def wrong_fields(error: ValidationError) -> Refusal:
-    """Says each fault with its place, and nothing of what was sent."""
-    faults = [
-        f"{'.'.join(map(str, fault['loc'])) or 'the body'}: {fault['msg']}"
-        for fault in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
-    return Refusal(
-        422, "wrong_fields", "; ".join(faults), cure="see the fields of this route in /openapi.json"
-    )
+def wrong_fields(error: ValidationError, known: Iterable[str]) -> Refusal:
+    """Says each fault with its place, and nothing of what was sent but names of fields.
+
+    Args:
+        error: of pydantic.
+        known: fields that there are.
+    """
+    known, faults, unknown = list(known), [], ""
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        place = ".".join(str(part)[:LONGEST_NAME] for part in fault["loc"]) or "the body"
+        if fault["type"] == "extra_forbidden":
+            unknown = unknown or f"{near(place, known)}; " * bool(known)
+            faults.append(f"{place}: there is no such field; there are {', '.join(known) or 'none'}")
+        else:
+            faults.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}")
+    cure = f"{unknown}/docs has the fields of this route"
+    return Refusal(422, "wrong_fields", "; ".join(faults), cure=cure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
@@ -13,10 +14,11 @@ from rushes.recipe.sections import Serve
 from rushes.runs.door.contract import Door, Verb
 from rushes.serve.bounds import MB, limits_of, max_bytes
 from rushes.serve.children import Children
+from rushes.serve.front import to_stderr
 from rushes.serve.gate import Gate
 from rushes.serve.lane import Lane
 from rushes.serve.metrics import Metrics
-from rushes.serve.refusal import Refusal
+from rushes.serve.refusal import Refusal, draining, not_ready
 from rushes.serve.scratch import Scratch
 from rushes.serve.session import ended
 from rushes.serve.uploads import Uploads
@@ -64,7 +66,7 @@ class Shared:
         """From the start of the service to its end; the model is loaded meanwhile."""
         swept = await asyncio.to_thread(self.scratch.sweep)
         if swept:
-            log.warning("uploads of %d services that were killed are gone now", swept)
+            log.warning("removed what %d killed service%s left", swept, "" if swept == 1 else "s")
         await self.lane.start()
         warming = asyncio.create_task(self._warm_up(), name="warm-up")
         try:
@@ -80,13 +82,14 @@ class Shared:
 
     async def _warm_up(self) -> None:
         """Load and answer once, again where it fails; the gate lets nobody in before."""
-        pause_s = AGAIN_S
+        pause_s, began = AGAIN_S, time.monotonic()
         while not await self._answers():
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, SELDOM_S)
         if self.doors:
             self.failed = None
         self.gate.ready = True
+        to_stderr(f"ready after {time.monotonic() - began:.0f} s")
 
     async def _answers(self) -> bool:
         """Whether the model can be asked; why not is in `failed` and in the log."""
@@ -108,11 +111,11 @@ class Shared:
     def unavailable(self) -> Refusal | None:
         """Why no request is taken now; None where requests are."""
         if self.gate.draining:
-            return Refusal(503, "draining", "this service is about to stop", retry_after_s=5)
+            return draining()
         if self.failed is not None:
             return self.failed
         if not self.gate.ready:
-            return Refusal(503, "not_ready", "the model is still being loaded", retry_after_s=5)
+            return not_ready()
         return None
 
 

@@ -278,7 +278,8 @@ class TimelineDoor(AnalyzeDoor):
 
     def __init__(self, apply: ApplyToFootage) -> None:
         super().__init__(
-            apply, "Which operation goes on when in a recording, and what comes next after its end."
+            apply,
+            "The operations in a recording, from when to when each lasts, and which one comes after its end.",
         )
         self.footage = apply
 
