@@ -67,7 +67,7 @@ class RecordingView {
     const bounds = [most && `up to ${size(most * MB)}`, longest && `${span(longest)} at most`].filter(Boolean).join(", ");
     return make("section", { className: "card drop" },
       make("p", { className: "big", textContent: `Drop a ${this.noun} here` }),
-      make("p", { className: "quiet", textContent: "It is played in this page and answered by the service." }),
+      make("p", { className: "quiet", textContent: "It plays here, in your browser; the service labels it." }),
       make("p", { className: "row" }, chooser(`Choose a ${this.noun}`, ACCEPTS[this.kind], (files) => this.take(files))),
       bounds && make("p", { className: "quiet", textContent: bounds }),
       legend(this.about.labels ?? []),
@@ -97,7 +97,7 @@ class RecordingView {
     if (this.url) URL.revokeObjectURL(this.url);
     this.url = URL.createObjectURL(this.file);
     this.player = make(this.kind, { src: this.url, controls: true, preload: "auto", playsInline: true, "aria-label": this.file.name });
-    this.unplayed = make("p", { className: "note", hidden: true, textContent: `This browser cannot play the file. It is answered all the same, and the timeline works.` });
+    this.unplayed = make("p", { className: "note", hidden: true, textContent: `This browser cannot play the file. The service may still be able to read it.` });
     this.player.addEventListener("error", () => { this.unplayed.hidden = false; this.player.hidden = true; });
     this.player.addEventListener("play", () => this.run());
     for (const name of ["timeupdate", "seeked"]) this.player.addEventListener(name, () => this.at(this.player.currentTime));
