@@ -27,6 +27,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from PIL import Image, ImageDraw
 
+from rushes.serve.docs_page import docs_page
+
 POLICY = (
     "default-src 'none'; img-src 'self' blob: data:; media-src 'self' blob:; script-src 'self'; "
     "style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -46,10 +48,15 @@ NAMED = {"properties": {"clip_id": TEXT}}
 RECORDING = {
     "properties": {
         "name": {**TEXT, "default": "recording"},
-        "write": {"anyOf": [TEXT, {"type": "null"}]},
+        "write": {
+            "anyOf": [TEXT, {"type": "null"}],
+            "description": "a label file",
+            "examples": ["csv", "eaf"],
+        },
         "scores": {"type": "boolean", "default": False},
     }
 }
+DESCRIPTION = {"info": {"title": "packing-bench", "description": "What it says."}, "paths": {}}
 FOUND = {
     "properties": {
         "words": {"anyOf": [{**TEXT, "maxLength": 2000}, {"type": "null"}]},
@@ -115,6 +122,14 @@ def app_of(service: Service) -> FastAPI:
     @app.get("/about.json")
     async def about() -> Any:
         return service.about
+
+    @app.get("/docs")
+    async def docs() -> Response:
+        return Response(docs_page(DESCRIPTION), media_type="text/html")
+
+    @app.get("/openapi.json")
+    async def description() -> Any:
+        return DESCRIPTION
 
     @app.get("/items/{key}.jpg")
     async def picture(key: str) -> Response:

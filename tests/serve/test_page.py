@@ -42,6 +42,11 @@ CLIP = {
     "label": LABELS[2],
     "confidence": 0.87,
     "scores": {LABELS[2]: 0.87, LABELS[0]: 0.13},
+    "temporal_segment": {"start_frame": 1, "end_frame": 88},
+    "segment_s": {"start_s": 0.0, "end_s": 3.5},
+    "asked_s": 0.88,
+    "parse_stage": "scored",
+    "duration_s": 8.0,
 }
 CUT = {
     "properties": {
@@ -252,6 +257,10 @@ def test_a_clip_is_asked_as_one(opened, footage):
     card = page.locator(".clip .card").inner_text()
     assert "The clip from 0:02" in card
     assert "87 %" in card
+    assert "0:02.0 to 0:05.5 of the recording" in card
+    assert re.search(r"Frames of the clip\s+1 to 88", card)
+    assert re.search(r"Asked about the moment\s+0:02\.9", card)
+    assert not re.search("parse|duration|scored", card, re.IGNORECASE)
     assert page.service.asked[-1][:2] == ("/predict", {"clip_id": "bench.mp4", "start_s": "2.000"})
     page.click("text=Options of a clip")
     page.fill("input[type=number]", "4.5")
@@ -291,7 +300,7 @@ def test_files_are_read_by_the_readers_of_the_house(opened, footage, tmp_path):
         else:
             assert found == expected, title
     table = list(csv.DictReader(io.StringIO((tmp_path / "bench.csv").read_text())))
-    assert [float(row["score"]) for row in table] == [one["confidence"] for one in segments]
+    assert [row["score"] for row in table] == [str(round(one["confidence"], 4)) for one in segments]
     with page.expect_download() as saved:
         page.click(".files button:text-is('JSON')")
     assert saved.value.suggested_filename == "bench.json"
@@ -323,6 +332,42 @@ def test_a_file_that_the_browser_cannot_play_is_answered_all_the_same(opened, tm
     page.wait_for_selector(".player .note:visible")
     page.keyboard.press("ArrowRight")
     assert now(page) == LABELS[1]
+
+
+def test_a_file_that_nobody_can_read_is_told_once(opened, tmp_path):
+    (tmp_path / "notes.mp4").write_bytes(b"no video")
+    said = {
+        "error": "undecodable",
+        "detail": "notes.mp4 is no video",
+        "cure": "send a video",
+        "request_id": "r-2",
+    }
+    page = opened(of_video(refusals=[(422, said, {})]), refused=[422])
+    sends(page, tmp_path / "notes.mp4")
+    page.wait_for_selector(".problem")
+    until(page, "document.querySelector('video').error !== null && document.querySelector('video').hidden")
+    assert not page.locator(".player .note").is_visible()
+
+
+def test_a_label_that_the_model_alone_would_not_give_says_so(opened, footage):
+    answer = timeline(SEGMENTS)
+    answer["scores"] = [[0.02, 0.3, 0.33, 0.1, 0.1, 0.1, 0.05], *answer["scores"][1:]]
+    service = of_video()
+    service.answers["/analyze"] = lambda _: answer
+    page = answered(opened(service), None, footage)
+    assert now(page) == LABELS[0]
+    assert f"smoothed; the model alone says {LABELS[2]}" in page.locator(".now").inner_text()
+    page.keyboard.press("ArrowRight")
+    assert "smoothed" not in page.locator(".now").inner_text()
+
+
+def test_a_format_is_chosen_from_those_that_there_are(opened, footage):
+    page = opened(of_video())
+    page.click("text=Options of the timeline")
+    assert page.locator(".options select option").all_inner_texts() == ["none", "csv", "eaf"]
+    page.select_option(".options select", "eaf")
+    answered(page, None, footage)
+    assert page.service.asked[-1][1]["write"] == "eaf"
 
 
 def test_a_sound_lies_under_its_spectrogram(opened, sound):
@@ -406,6 +451,12 @@ def test_a_key_is_asked_for_kept_in_the_tab_and_sent(opened):
     page.keyboard.press("Enter")
     until(page, "document.querySelector('.hit img')?.naturalWidth === 240")
     assert page.locator(".hit img").first.get_attribute("src").startswith("blob:")
+    page.click("nav >> text=API")
+    assert "What it says." in page.wait_for_selector("#docs[open]").inner_text()
+    with page.expect_download() as saved:
+        page.click("#docs >> text=openapi.json")
+    assert saved.value.suggested_filename == "openapi.json"
+    page.click("#docs >> text=Close")
     page.reload()
     page.wait_for_selector("#words")
     page.click("text=Forget key")

@@ -33,6 +33,10 @@ SHORT: Mapping[str, FormatName] = {
 }
 """What people call formats."""
 
+_WRITABLE = tuple(name for name, format in FORMATS.items() if format.write is not None)
+WRITABLE = (*SHORT, *(name for name in _WRITABLE if name not in SHORT.values()))
+"""Formats that label files can be written in, by what people call them."""
+
 WROTE = "labels.json"
 """Label files with hashes of what was written here, in the folder of the stage."""
 
@@ -70,15 +74,14 @@ def formats_of(names: Sequence[str]) -> list[FormatName]:
     Raises:
         RecipeError: there is no such format, or it is read only.
     """
-    writable = [name for name, format in FORMATS.items() if format.write is not None]
     found = [SHORT.get(name, name) for name in dict.fromkeys(names)]
-    if strange := [name for name in found if name not in writable]:
+    if strange := [name for name in found if name not in _WRITABLE]:
         raise RecipeError(
             f"no label file can be written as {', '.join(strange)}",
             where="--as",
-            cure=f"write one of {', '.join([*SHORT, *(name for name in writable if name not in SHORT.values())])}",
+            cure=f"write one of {', '.join(WRITABLE)}",
         )
-    return [name for name in writable if name in found]
+    return [name for name in _WRITABLE if name in found]
 
 
 def write_labels(

@@ -12,7 +12,7 @@ from rushes.predict.ticks import Stretch, Ticks
 from rushes.runs.apply.contract import RECORDING, Apply
 from rushes.runs.apply.gathering import Gathering
 from rushes.runs.apply.labelled import Labelled
-from rushes.runs.apply.labels import formats_of, label_file
+from rushes.runs.apply.labels import WRITABLE, formats_of, label_file
 from rushes.runs.door.contract import Answered, Asked, Decode, Door, Part, Reply
 
 
@@ -35,7 +35,13 @@ class AnalyzeAsked(Asked):
     """
 
     name: Annotated[str, Field(min_length=1, max_length=200)] = "recording"
-    write: Annotated[str, AfterValidator(_writable)] | None = None
+    write: Annotated[
+        Annotated[str, AfterValidator(_writable)] | None,
+        Field(
+            description="a label file that comes with the answer, for the tool of your choice",
+            examples=list(WRITABLE),
+        ),
+    ] = None
     scores: bool = False
 
 

@@ -6,6 +6,7 @@ import { EventReader } from "./events.js";
 const KEPT = "rushes-key";
 const LONGEST_WAIT_S = 300;
 let key = sessionStorage.getItem(KEPT) || "";
+let wanted = key !== "";
 
 /** What the service says instead of an answer; status 0 where nothing came back. */
 export class Refused extends Error {
@@ -21,6 +22,8 @@ const unreachable = () => new Refused(0, {
   cure: "See whether it is still running, then try again.",
 });
 
+/** Whether the service asked for a key, so that a plain link of it leads nowhere. */
+export const wantsKey = () => wanted;
 export const hasKey = () => key !== "";
 const headers = () => (key ? { "X-API-Key": key } : {});
 
@@ -37,6 +40,8 @@ export const getJson = (path) => keyed(async () => (await get(path)).json());
 export async function pictureUrl(path) {
   return hasKey() ? URL.createObjectURL(await getBlob(path)) : path;
 }
+
+export const getText = (path) => keyed(async () => (await get(path)).text());
 
 export const getBlob = (path) => keyed(async () => (await get(path)).blob());
 
@@ -74,6 +79,7 @@ async function keyed(attempt) {
 /** Whether somebody gave a key. */
 async function askForKey(problem) {
   const [dialog, text] = [find("#key"), find("#key-text")];
+  wanted = true;
   find("#key-said").textContent = hasKey() ? problem.detail : "Ask whoever runs it for one.";
   forgetKey();
   text.value = "";

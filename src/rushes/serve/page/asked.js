@@ -3,7 +3,7 @@
 import { make } from "./dom.js";
 import { title } from "./words.js";
 
-/** Properties of a schema with their types; null as a type only says that a field may be left out. */
+/** Properties of a schema with their types, and what they can be where it lists that as enum or examples; null as a type only says that a field may be left out. */
 function fieldsOf(schema, leave) {
   return Object.entries(schema?.properties ?? {}).filter(([name]) => !leave.includes(name)).map(([name, property]) => {
     const kinds = [property, ...(property.anyOf ?? [])].filter((one) => one.type !== "null");
@@ -24,9 +24,10 @@ function bounds({ minimum, maximum, default: usual }) {
 }
 
 function inputOf(field) {
-  if (field.enum) {
-    const options = field.enum.map((value) => make("option", { value, textContent: value }));
-    return make("select", {}, make("option", { value: "", textContent: field.default ?? "as usual" }), options);
+  const choices = field.enum ?? field.examples;
+  if (choices) {
+    const options = choices.map((value) => make("option", { value, textContent: value }));
+    return make("select", {}, make("option", { value: "", textContent: field.default ?? (field.enum ? "as usual" : "none") }), options);
   }
   return (INPUTS[field.type] ?? (({ default: usual }) => make("input", { type: "text", placeholder: typeof usual === "string" ? usual : "" })))(field);
 }

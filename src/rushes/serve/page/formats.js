@@ -7,9 +7,10 @@ const xml = (text) => String(text)
   .replace(/[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu, "\ufffd")
   .replace(/[&<>"\n\r\t]/g, (sign) => ENTITIES[sign]);
 
-/** A cell: quoted where it must be. */
+/** A cell: quoted where it must be; figures with four places at most. */
 const cell = (value) => {
-  const text = value === null || value === undefined ? "" : String(value);
+  const short = typeof value === "number" ? Number(value.toFixed(4)) : value;
+  const text = String(short ?? "");
   return /[",\n\r]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 

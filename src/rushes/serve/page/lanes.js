@@ -64,7 +64,7 @@ export function drawLanes(context, shown, view, ink) {
 }
 
 const DRAWN = { segments: drawSegments, raw: drawRaw, picture: drawPicture, scores: drawScores };
-const NAMES = { segments: "Segments", raw: "As asked", picture: "Sound" };
+const NAMES = { segments: "Segments", raw: "Unsmoothed", picture: "Sound" };
 
 function drawRuler(context, shown, view, ink, x) {
   const step = stepOf(view.to - view.from, view.width - view.gutter);

@@ -1,6 +1,7 @@
 // The page of a service: it asks what the task has, and shows a way to ask for each.
 
 import { forgetKey, getJson } from "./api.js";
+import "./docs.js";
 import { button, find, make } from "./dom.js";
 import { problemCard } from "./problem.js";
 import { recordingView } from "./recording.js";

@@ -24,11 +24,14 @@ export class Now {
     if (this.told?.shown === shown && this.told.place === place && this.told.current === current) return;
     this.told = { shown, place, current };
     const row = scores[place];
+    const alone = labels[shown.best[place]];
     const rivals = row?.every(isNumber) ? labels.map((label, n) => [label, row[n]]) : rivalsOf(current);
-    this.body.replaceChildren(
+    this.body.replaceChildren(...[
       make("p", { className: "big" }, current ? [chip(colours.get(current.label)), current.label] : "–"),
       make("p", { className: "quiet", textContent: current ? `${clock(current.start_s)} – ${clock(current.end_s)}` : "nothing is said here" }),
-      shares(rivals, colours, MOST_NOW));
+      current && alone && alone !== current.label && make("p", { className: "quiet", textContent: `smoothed; the model alone says ${alone}` }),
+      shares(rivals, colours, MOST_NOW),
+    ].filter(Boolean));
   }
 }
 

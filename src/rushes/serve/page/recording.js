@@ -2,6 +2,7 @@
 
 import { post } from "./api.js";
 import { askedFields } from "./asked.js";
+import { clipOf } from "./clip.js";
 import { palette } from "./colours.js";
 import { button, chip, chooser, droppable, find, make, say } from "./dom.js";
 import { BESIDE, facts, pictureOf, source } from "./facts.js";
@@ -9,7 +10,7 @@ import { filesCard, nextCard, Now, Segments, timesCard } from "./panels.js";
 import { problemCard } from "./problem.js";
 import { Progress } from "./progress.js";
 import { Timeline } from "./timeline.js";
-import { clock, isNumber, size, span } from "./words.js";
+import { clock, count, isNumber, size, span } from "./words.js";
 
 const ACCEPTS = { video: "video/*,.mkv,.avi,.mov,.mp4,.webm", audio: "audio/*,.wav,.flac,.mp3,.ogg,.opus,.m4a" };
 const NAMED = ["clip_id", "video_id", "name"];  // fields that the name of the file is said in
@@ -83,6 +84,7 @@ class RecordingView {
     this.stop?.abort();
     this.file = file;
     this.answer = null;
+    this.refused = false;
     this.timeline.shown = null;
     this.timeline.at(0);
     this.build();
@@ -98,7 +100,7 @@ class RecordingView {
     this.url = URL.createObjectURL(this.file);
     this.player = make(this.kind, { src: this.url, controls: true, preload: "auto", playsInline: true, "aria-label": this.file.name });
     this.unplayed = make("p", { className: "note", hidden: true, textContent: `This browser cannot play the file. The service may still be able to read it.` });
-    this.player.addEventListener("error", () => { this.unplayed.hidden = false; this.player.hidden = true; });
+    this.player.addEventListener("error", () => { this.unplayed.hidden = this.refused; this.player.hidden = true; });
     this.player.addEventListener("play", () => this.run());
     for (const name of ["timeupdate", "seeked"]) this.player.addEventListener(name, () => this.at(this.player.currentTime));
     this.status = make("div", { className: "status" });
@@ -160,6 +162,8 @@ class RecordingView {
   }
 
   fail(error, again) {
+    this.refused = error.status === 422;  // then nobody reads it, and how this browser does says no more
+    if (this.refused) this.unplayed.hidden = true;
     this.status.replaceChildren(problemCard(error, again));
   }
 
@@ -181,7 +185,7 @@ class RecordingView {
     return this.ask("predict", (answer) => {
       say("The clip was answered.");
       this.clip.replaceChildren(make("section", { className: "card" },
-        make("h2", { textContent: isNumber(answer.start_s) ? `The clip from ${clock(answer.start_s)}` : "As one clip" }), facts(answer, palette(this.about.labels ?? []), [...BESIDE, ...NAMED]), source(answer, this.file.name.replace(/\.[^.]*$/, ".clip"))));
+        make("h2", { textContent: isNumber(answer.start_s) ? `The clip from ${clock(answer.start_s)}` : "As one clip" }), facts(clipOf(answer), palette(this.about.labels ?? []), [...BESIDE, ...NAMED]), source(answer, this.file.name.replace(/\.[^.]*$/, ".clip"))));
     });
   }
 
@@ -223,7 +227,7 @@ class RecordingView {
       source(answer),
     ].filter(Boolean));
     this.at(this.player.currentTime || 0);
-    say(`The timeline is there: ${shown.segments.length} segments.`);
+    say(`The timeline is there: ${count(shown.segments.length, "segment")}.`);
   }
 
   place(shown) {

@@ -4,7 +4,7 @@ import { getBlob, pictureUrl, post } from "./api.js";
 import { button, chooser, droppable, make, say } from "./dom.js";
 import { source } from "./facts.js";
 import { problemCard } from "./problem.js";
-import { isNumber, plain, title } from "./words.js";
+import { count, isNumber, plain, title } from "./words.js";
 
 const FIRST_FIELDS = 3;
 const WORDS = ["words", "text", "query", "q"];
@@ -173,7 +173,7 @@ class SearchView {
       make("p", { className: "row tags" }, first.map(([name, value]) => (this.takes("where")
         ? button(value, () => this.filter(name, value), { className: "pill", title: `${title(name)}: only ${value}` })
         : make("span", { className: "pill", textContent: value })))),
-      make("details", {}, make("summary", { textContent: `${entries.length} fields` }),
+      make("details", {}, make("summary", { textContent: count(entries.length, "field") }),
         make("dl", { className: "facts" }, [["key", key], ...entries].flatMap(([name, value]) => [
           make("dt", { textContent: title(name) }), make("dd", { textContent: plain(value) })]))),
       this.image && button("More like this", () => this.like(path, key), { className: "plain" }));

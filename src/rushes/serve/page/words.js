@@ -9,6 +9,12 @@ export function clock(seconds) {
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
+/** A time to the tenth, also where that is a whole second: 0:22.0. */
+export const moment = (seconds) => clock(seconds).replace(/:\d\d$/, "$&.0");
+
+/** 1 segment, 2 segments. */
+export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
 /** A length of time in words: 45 s, 12 min, 4 h. */
 export function span(seconds) {
   if (seconds < 120) return `${trim(seconds)} s`;

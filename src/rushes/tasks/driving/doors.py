@@ -50,7 +50,12 @@ class WindowAsked(Asked):
     """
 
     clip_id: Annotated[str, Field(min_length=1, max_length=200)] = "clip"
-    start_s: Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False)] = 0.0
+    start_s: Annotated[
+        float,
+        Field(
+            ge=0.0, le=1e6, allow_inf_nan=False, description="from the first frame of the reference camera"
+        ),
+    ] = 0.0
 
 
 class QuantitySaid(Answered):

@@ -62,8 +62,13 @@ class ClipAsked(Asked):
     """
 
     clip_id: Named | None = None
-    start_s: Seconds | None = None
-    asked_s: Seconds | None = None
+    start_s: Annotated[Seconds | None, Field(description="where in a longer file the clip begins")] = None
+    asked_s: Annotated[
+        Seconds | None,
+        Field(
+            description="moment asked about, from the beginning of the clip; by itself where the model is surest"
+        ),
+    ] = None
 
 
 class _Said(BaseModel):
