@@ -345,10 +345,11 @@ def test_one_that_died_while_it_waited_is_no_fault_of_an_upload(upload: Path) ->
             await asyncio.sleep(0.01)
         for process in waiting:
             os.kill(process, signal.SIGKILL)
-        while any(one in children_of(forkserver) for one in waiting):
+        while any(one.alive for one in children._waiting):  # until the server has heard of it
             await asyncio.sleep(0.01)
         assert len(await members(children, Pages(), files)) == 3
-        assert len(children_of(forkserver)) == 2
+        while len(children_of(forkserver)) != 2:  # two wait again, as soon as they are forked
+            await asyncio.sleep(0.01)
 
     before = set(children_of(os.getpid()))
     within(asked, upload, warm=2)
