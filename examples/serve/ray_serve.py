@@ -28,7 +28,7 @@ def service() -> Any:
     from rushes.tasks import load_recipe, open_run
 
     run = open_run(load_recipe(RECIPE), open_workspace(WORKSPACE))
-    require_trained(run)
+    require_trained(run, RECIPE)
     keys = read_keys(Path(KEYS)) if KEYS else EVERYBODY
     return OfRun(RunJob.of(run), None, keys, default_root(), REPLICAS)()
 
