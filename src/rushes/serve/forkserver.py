@@ -29,7 +29,6 @@ ORDER: Final = Struct("!cI")
 GONE: Final = Struct("!Ii")
 """Number of a child that is no more, and how it ended: its exit code, or the negative of a signal."""
 
-
 LATE = ("pandas",)
 """Imported by pyarrow, where installed, with the first sample: half a second in each child."""
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from rushes.errors import QuestionError, RecipeError, SourceError
 from rushes.predict.ticks import Stretch, Ticks
-from rushes.runs.apply.contract import RECORDING, Apply
+from rushes.runs.apply.contract import Apply
 from rushes.runs.apply.gathering import Gathering
 from rushes.runs.apply.labelled import Labelled
 from rushes.runs.apply.labels import WRITABLE, formats_of, label_file
-from rushes.runs.door.contract import Answered, Asked, Decode, Door, Part, Reply
+from rushes.runs.door.applied import ApplyDoor
+from rushes.runs.door.contract import Answered, Asked, Decode, Part, Reply
 
 
 def _writable(name: str) -> str:
@@ -45,11 +46,7 @@ class AnalyzeAsked(Asked):
     scores: bool = False
 
 
-class _Said(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SegmentSaid(_Said):
+class SegmentSaid(Answered):
     """Ticks of one label in a row.
 
     Attributes:
@@ -68,7 +65,7 @@ class SegmentSaid(_Said):
     rival_confidence: float | None
 
 
-class TickSaid(_Said):
+class TickSaid(Answered):
     """A tick; it lasts to the start of the next one.
 
     Attributes:
@@ -82,7 +79,7 @@ class TickSaid(_Said):
     confidence: float | None
 
 
-class LabelFile(_Said):
+class LabelFile(Answered):
     """An annotation file of a tool of the field.
 
     Attributes:
@@ -127,7 +124,7 @@ class Analyzed(Answered):
     file: LabelFile | None
 
 
-class AnalyzeDoor(Door):
+class AnalyzeDoor(ApplyDoor[Apply[Any]]):
     """The door ``analyze`` of a task whose trained model labels recordings.
 
     Args:
@@ -138,33 +135,14 @@ class AnalyzeDoor(Door):
     verb = "analyze"
     asked: type[Asked] = AnalyzeAsked
     answered: type[Answered] = Analyzed
-    files: Mapping[str, bool] = {RECORDING: True}
 
     def __init__(self, apply: Apply[Any], summary: str) -> None:
-        self.apply, self.summary = apply, summary
-        self.preload, self.batch_size = apply.preload, apply.batch_size
-        self.player, self.labels = apply.player, apply.labels
+        super().__init__(apply)
+        self.summary = summary
 
     def decode(self, asked: Any) -> Decode:
         """See `Door.decode`."""
         return self.apply.reader(self.apply.serving_step_s)
-
-    def load(self) -> None:
-        """See `Door.load`."""
-        self.apply.require_trained("serve")
-        self.apply.load()
-
-    def warm_up(self) -> None:
-        """See `Door.warm_up`."""
-        self.load()
-        self.answer([self.apply.made_up])
-
-    def answer(self, parts: Sequence[Part]) -> Sequence[Any]:
-        """See `Door.answer`; on one thread of a CPU, since others would change the last bits."""
-        from rushes.train.threads import one_thread
-
-        with one_thread():
-            return self.apply.answer(parts)
 
     def reply(self, asked: AnalyzeAsked, about: Mapping[str, Any]) -> AnalyzeReply:
         """See `Door.reply`."""

@@ -14,13 +14,13 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from rushes.errors import AnswerError
 from rushes.metrics.temporal import seconds_to_frames
 from rushes.predict.remote import Engine
-from rushes.runs.apply.contract import RECORDING
 from rushes.runs.door.analyze import AnalyzeAsked, Analyzed, AnalyzeDoor, AnalyzeReply
+from rushes.runs.door.applied import ApplyDoor
 from rushes.runs.door.contract import Answered, Asked, Door, Part, Reply, Verb
 from rushes.runs.run import Run
 from rushes.tasks.operations.apply import ApplyToFootage
@@ -71,18 +71,14 @@ class ClipAsked(Asked):
     ] = None
 
 
-class _Said(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FramesSaid(_Said):
+class FramesSaid(Answered):
     """Frames of a clip, counted from 1, both included."""
 
     start_frame: int
     end_frame: int
 
 
-class SecondsSaid(_Said):
+class SecondsSaid(Answered):
     """A stretch of a clip, ``[start_s, end_s)`` on its clock."""
 
     start_s: float
@@ -123,7 +119,7 @@ class ClipAnswered(Answered):
     fps: float
 
 
-class PredictDoor(Door):
+class PredictDoor(ApplyDoor[ApplyToFootage]):
     """The door ``predict``.
 
     Args:
@@ -134,33 +130,10 @@ class PredictDoor(Door):
     summary = "Which operation goes on in a clip, from when to when, and what comes next."
     asked = ClipAsked
     answered = ClipAnswered
-    files: Mapping[str, bool] = {RECORDING: True}
-
-    def __init__(self, apply: ApplyToFootage) -> None:
-        self.apply = apply
-        self.preload, self.batch_size = apply.preload, apply.batch_size
-        self.player, self.labels = apply.player, apply.labels
 
     def decode(self, asked: ClipAsked) -> ReadClip:
         """See `Door.decode`."""
         return ReadClip(self.apply.preprocessing, asked.start_s, asked.asked_s)
-
-    def load(self) -> None:
-        """See `Door.load`."""
-        self.apply.require_trained("serve")
-        self.apply.load()
-
-    def warm_up(self) -> None:
-        """See `Door.warm_up`."""
-        self.load()
-        self.answer([self.apply.made_up])
-
-    def answer(self, parts: Sequence[Part]) -> Sequence[Track | AnswerError]:
-        """See `Door.answer`; on one thread of a CPU, since others would change the last bits."""
-        from rushes.train.threads import one_thread
-
-        with one_thread():
-            return self.apply.answer(parts)
 
     def reply(self, asked: ClipAsked, about: Mapping[str, Any]) -> ClipReply:
         """See `Door.reply`."""
@@ -233,7 +206,7 @@ class RecordingAsked(AnalyzeAsked):
     video_id: Named | None = None
 
 
-class SecondSaid(_Said):
+class SecondSaid(Answered):
     """A second of a recording; None where nothing could be asked, and the confidence also where nobody says it."""
 
     second: int
@@ -241,7 +214,7 @@ class SecondSaid(_Said):
     confidence: float | None
 
 
-class NextSaid(_Said):
+class NextSaid(Answered):
     """What comes next after the end of a recording, the second at which that was said, and how sure the model is."""
 
     label: str

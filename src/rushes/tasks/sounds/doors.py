@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from rushes.predict.remote import Engine
-from rushes.runs.apply.contract import RECORDING
 from rushes.runs.door.analyze import AnalyzeAsked, Analyzed, AnalyzeDoor, AnalyzeReply
+from rushes.runs.door.applied import ApplyDoor
 from rushes.runs.door.contract import Answered, Asked, Door, Part, Reply, Verb
 from rushes.runs.door.here import require_here
 from rushes.runs.run import Run
-from rushes.shards.member import array_member, read_array
+from rushes.shards.member import read_array
 from rushes.tasks.sounds.apply import ApplyToSounds
 from rushes.tasks.sounds.prepare.clip import DecodeClip
 from rushes.tasks.sounds.prepare.sample import FEATURES
@@ -71,7 +71,7 @@ class ClipAnswer(Answered):
     spectrogram: str | None = None
 
 
-class ClipDoor(Door):
+class ClipDoor(ApplyDoor[ApplyToSounds]):
     """See `Door`.
 
     Args:
@@ -82,36 +82,18 @@ class ClipDoor(Door):
     summary = "Which of the classes is heard in a short sound."
     asked = ClipAsked
     answered = ClipAnswer
-    files: Mapping[str, bool] = {RECORDING: True}
-    preload = ("rushes.tasks.sounds.prepare.clip",)
 
     def __init__(self, apply: ApplyToSounds) -> None:
-        self._apply = apply
-        self.batch_size = apply.batch_size
-        self.player, self.labels = apply.player, apply.labels
+        super().__init__(apply)
+        self.preload = ("rushes.tasks.sounds.prepare.clip",)
 
     def decode(self, asked: ClipAsked) -> DecodeClip:
         """See `Door.decode`."""
-        return DecodeClip(self._apply.net.preprocessing, self._apply.run.recipe.prepare.longest_s)
-
-    def load(self) -> None:
-        """See `Door.load`."""
-        self._apply.require_trained("serve")
-        self._apply.load()
-
-    def warm_up(self) -> None:
-        """See `Door.warm_up`."""
-        self.load()
-        silence = np.zeros(self._apply.net.preprocessing.shape, np.float32)
-        self.answer([Part("silence", {FEATURES: array_member(silence)})])
-
-    def answer(self, parts: Sequence[Part]) -> Sequence[NDArray[np.float64]]:
-        """See `Door.answer`: the probability of each class."""
-        return self._apply.answer(parts)
+        return DecodeClip(self.apply.net.preprocessing, self.apply.run.recipe.prepare.longest_s)
 
     def reply(self, asked: ClipAsked, about: Mapping[str, Any]) -> Reply:
         """See `Door.reply`."""
-        return _ClipReply(asked, about["duration_s"], self._apply.labels)
+        return _ClipReply(asked, about["duration_s"], self.apply.labels)
 
 
 class _ClipReply(Reply):
